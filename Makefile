@@ -1,0 +1,47 @@
+# The commands of the project. The work is done by scripts/; each target first installs what is missing.
+# ARGS is passed on, for example: make run ARGS="--addr 127.0.0.1:8080"
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run demo build dev fmt setup setup-test test lint test-rust test-e2e bench screenshots
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build the release and serve http://127.0.0.1:3000 with SQLite in data/
+	@exec target/release/sendlog serve $(ARGS)
+
+demo: build ## The same on a throw-away database of 20,000 messages, with a local SMTP sink
+	@exec target/release/sendlog demo $(ARGS)
+
+test: setup-test lint test-rust test-e2e ## Everything CI runs: lint, test-rust, test-e2e
+
+build: setup ## Build the release: target/release/sendlog and its site in target/site
+	@scripts/build.sh
+
+dev: setup ## Build for development, serve, and rebuild on every change
+	@scripts/dev.sh $(ARGS)
+
+fmt: ## Format the Rust code
+	@cargo fmt
+
+setup: ## Install what a build needs and is missing
+	@scripts/setup.sh build
+
+setup-test: ## Install what the tests need and is missing
+	@scripts/setup.sh test
+
+lint: setup-test ## Formatting, clippy for server and browser, docs, types of the browser tests
+	@scripts/lint.sh
+
+test-rust: setup-test ## The Rust tests, on SQLite and on a throw-away PostgreSQL
+	@scripts/test-rust.sh $(ARGS)
+
+test-e2e: setup-test build ## Playwright in Chromium against the release
+	@scripts/test-e2e.sh $(ARGS)
+
+bench: ## The measurements in benches/
+	@scripts/bench.sh $(ARGS)
+
+screenshots: setup-test build ## Remake docs/images/ from the demo
+	@npm --prefix end2end run --silent screenshots

@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: the project's root becomes the working directory, its own tools come
+# first on PATH, and `say` and `stop` speak to the user.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+export PATH="$PWD/.tools/bin:$PWD/tools/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+
+say() { printf '==> %s\n' "$*"; }
+
+stop() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# What can be said of the code without running it, quickest first. Warnings are errors.
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+
+say "formatting"
+cargo fmt --check
+say "types of the browser tests"
+npm --prefix end2end run --silent check
+say "clippy, server"
+cargo clippy --locked --no-default-features --features ssr --all-targets -- -D warnings
+say "clippy, browser"
+cargo clippy --no-default-features --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --no-default-features --features ssr

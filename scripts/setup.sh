@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Installs what is missing for a build (`setup.sh build`) or for the tests as well (`setup.sh test`).
+# Says nothing when nothing is missing. What it cannot install it names, with the way to do it by hand.
+# Nothing goes outside the project but the wasm target, rustfmt and clippy (by rustup) and, for the
+# tests, the system packages of Chromium and PostgreSQL (by apt).
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+
+CARGO_LEPTOS_VERSION=0.3.10
+
+main() {
+    case "${1:-build}" in
+        build) set_up_build ;;
+        test)
+            set_up_build
+            set_up_tests
+            ;;
+        *) stop "usage: scripts/setup.sh [build|test]" ;;
+    esac
+}
+
+set_up_build() {
+    need cargo "Rust is missing: install it from https://rustup.rs"
+    need cc "a C compiler is missing: on Debian and Ubuntu, apt-get install build-essential"
+    need node "Node.js is missing: install version 20 or newer, with npm, from https://nodejs.org"
+    need npm "npm is missing: it comes with Node.js, https://nodejs.org"
+    (($(node -p 'parseInt(process.versions.node)') >= 20)) ||
+        stop "Node.js $(node --version) is too old: install version 20 or newer from https://nodejs.org"
+
+    set_up_wasm_target
+    npm_packages tools "sass and wasm-opt" --omit=optional
+    cargo_tool cargo-leptos cargo-leptos "$CARGO_LEPTOS_VERSION" \
+        "https://github.com/leptos-rs/cargo-leptos/releases/download/v$CARGO_LEPTOS_VERSION/cargo-leptos-@TARGET@.tar.gz" \
+        --features no_downloads
+
+    # wasm-bindgen's program and library must be of exactly the same version.
+    local version
+    version=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/, ""); print; exit }' Cargo.lock)
+    [[ $version ]] || stop "Cargo.lock names no version of wasm-bindgen"
+    cargo_tool wasm-bindgen wasm-bindgen-cli "$version" \
+        "https://github.com/wasm-bindgen/wasm-bindgen/releases/download/$version/wasm-bindgen-$version-@TARGET@.tar.gz"
+}
+
+set_up_tests() {
+    set_up_component rustfmt fmt
+    set_up_component clippy clippy
+    npm_packages end2end "Playwright's client"
+
+    local packages=()
+    scripts/find-chromium.sh >/dev/null 2>&1 || packages+=(chromium fonts-liberation)
+    [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null 2>&1 || packages+=(postgresql)
+    if ((${#packages[@]})); then
+        apt_install "${packages[@]}"
+        scripts/find-chromium.sh >/dev/null
+        [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null
+    fi
+}
+
+# need PROGRAM MESSAGE: stops with the message unless the program is on PATH.
+need() {
+    command -v "$1" >/dev/null || stop "$2"
+}
+
+set_up_wasm_target() {
+    [[ ! -d $(rustc --print target-libdir --target wasm32-unknown-unknown) ]] || return 0
+    need rustup "Rust's target wasm32-unknown-unknown is missing, and there is no rustup to add it: install your system's package of it, or Rust from https://rustup.rs"
+    say "adding Rust's target wasm32-unknown-unknown"
+    rustup target add wasm32-unknown-unknown ||
+        stop "rustup could not add it; by hand: rustup target add wasm32-unknown-unknown"
+}
+
+# set_up_component COMPONENT SUBCOMMAND: a part of the Rust toolchain that a minimal install leaves out.
+set_up_component() {
+    ! cargo "$2" --version >/dev/null 2>&1 || return 0
+    need rustup "$1 is missing, and there is no rustup to add it: install your system's package of it"
+    say "adding Rust's component $1"
+    rustup component add "$1" || stop "rustup could not add it; by hand: rustup component add $1"
+}
+
+# npm_packages FOLDER WHAT [NPM-OPTION...]: what the folder's lock file names, in its node_modules.
+npm_packages() {
+    local folder=$1 what=$2
+    shift 2
+    [[ ! $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] || return 0
+    say "installing $what in $folder/node_modules"
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 \
+        npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" ||
+        stop "npm could not install $what; by hand: cd $folder && npm ci (it needs the npm registry)"
+    touch "$folder/node_modules/.package-lock.json"
+}
+
+# cargo_tool PROGRAM CRATE VERSION URL [CARGO-OPTION...]: a program in exactly this version, from PATH if
+# it is there, else in .tools/bin: the released program where it can be had, built from source otherwise.
+cargo_tool() {
+    local program=$1 crate=$2 version=$3 url=$4
+    shift 4
+    ! has_version "$program" "$version" || return 0
+    mkdir -p .tools/bin
+
+    say "fetching $program $version"
+    if fetch_release "$program" "$version" "$url" || fetch_by_binstall "$program" "$crate" "$version"; then
+        return 0
+    fi
+
+    say "no released $program can be had from here: building it from source, which takes some minutes"
+    # The tool's own profile asks for a slow, thorough build; it is run a few times, so a quick one is better.
+    RUSTFLAGS='' CARGO_TARGET_DIR=.tools/target CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install "$crate" --version "$version" --locked --root .tools --force "$@" ||
+        stop "cargo could not build it; by hand: cargo install $crate --version $version --locked $*"
+    rm -rf .tools/target
+}
+
+has_version() {
+    [[ $("$1" --version 2>/dev/null) == *" $2" ]]
+}
+
+# fetch_release PROGRAM VERSION URL: the archive that the program's makers publish.
+fetch_release() {
+    local program=$1 version=$2 url=$3 target archive
+    command -v curl >/dev/null && command -v tar >/dev/null || return 1
+    target=$(rustc -vV | sed -n 's/^host: //p')
+    target=${target/-linux-gnu/-linux-musl} # linked statically, so it runs whatever the C library
+    archive=$(mktemp -d)
+    curl -fsSL --retry 2 --connect-timeout 5 --max-time 180 "${url/@TARGET@/$target}" 2>/dev/null |
+        tar -xzf - -C "$archive" 2>/dev/null || true
+    find "$archive" -type f -name "$program" -exec mv {} ".tools/bin/$program" \;
+    rm -rf "$archive"
+    has_version ".tools/bin/$program" "$version"
+}
+
+fetch_by_binstall() {
+    local program=$1 crate=$2 version=$3
+    command -v cargo-binstall >/dev/null || return 1
+    cargo binstall --no-confirm --log-level error --disable-strategies compile \
+        --root .tools "$crate@$version" 2>/dev/null || true
+    has_version ".tools/bin/$program" "$version"
+}
+
+# apt_install PACKAGE...: by apt as root or by a sudo that asks for nothing, else says how.
+apt_install() {
+    local by_hand="by hand, as root: apt-get install $*" as_root=()
+    command -v apt-get >/dev/null ||
+        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome) and PostgreSQL as your system does"
+    if ((EUID != 0)); then
+        sudo -n true 2>/dev/null || stop "missing: $*; $by_hand"
+        as_root=(sudo -n)
+    fi
+    say "installing $* by apt"
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    "${apt[@]}" update || say "apt-get update failed; trying with the lists there are"
+    "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null || stop "apt could not install them; $by_hand"
+}
+
+main "$@"

@@ -1,0 +1,57 @@
+//! Ways out of Sendlog: mail adapters.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ids::AdapterId;
+
+/// An adapter, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adapter {
+    /// Its id.
+    pub id: AdapterId,
+    /// Its name, unique in the team.
+    pub name: String,
+    /// What it speaks.
+    #[serde(rename = "type")]
+    pub kind: AdapterKind,
+    /// The sender of messages that name none, `Finch <receipts@finch.example>`.
+    pub from_address: String,
+    /// Where it connects to, without user and password: `smtp://mail.example.com:587`.
+    pub endpoint: String,
+    /// Whether messages go out by it unless they name another.
+    pub is_default: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What an adapter speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterKind {
+    /// SMTP, RFC 5321.
+    Smtp,
+}
+
+impl AdapterKind {
+    /// Its name in the database and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+        }
+    }
+}
+
+/// A name that is no adapter kind's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown adapter type: use smtp")]
+pub struct UnknownAdapterKind;
+
+impl std::str::FromStr for AdapterKind {
+    type Err = UnknownAdapterKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAdapterKind> {
+        if name == Self::Smtp.as_str() { Ok(Self::Smtp) } else { Err(UnknownAdapterKind) }
+    }
+}

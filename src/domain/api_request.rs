@@ -1,0 +1,47 @@
+//! The log of requests to the APIs. Bodies are redacted and capped before they become one of these.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
+
+/// The most of a body that is kept, in bytes.
+pub const BODY_CAP_BYTES: usize = 64 * 1024;
+
+/// One request to an API, with what was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiRequest {
+    /// Its id; messages made by the request carry it.
+    pub id: ApiRequestId,
+    /// The team that asked.
+    pub team_id: TeamId,
+    /// The key it asked with, if it was a key.
+    pub api_key_id: Option<ApiKeyId>,
+    /// The person who asked, if it was one.
+    pub user_id: Option<UserId>,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query, secrets removed.
+    pub endpoint: String,
+    /// HTTP status of the answer.
+    pub response_status: i64,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// From the first byte of the request to the answer.
+    pub duration_ms: i64,
+    /// When it arrived.
+    pub at: DateTime<Utc>,
+    /// The request's body.
+    pub request_body: LoggedBody,
+    /// The answer's body.
+    pub response_body: LoggedBody,
+}
+
+/// A body as it is kept: secrets replaced, at most [BODY_CAP_BYTES] long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedBody {
+    /// The text; `None` where there was none or it is not text.
+    pub text: Option<String>,
+    /// Whether the end is missing.
+    pub truncated: bool,
+}

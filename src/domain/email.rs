@@ -1,0 +1,269 @@
+//! A message in the log: its status, the row of a list, the whole of it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::event::EmailEvent;
+use super::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId};
+
+/// What became of a message. Derived from its events by rank ([super::event::EventKind::rank]), never by arrival.
+/// Source: Canary, Email Logs API, "Email Statuses".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailStatus {
+    /// Waits to be sent, for the first time or after a temporary failure.
+    Queued,
+    /// The mail server took it.
+    Sent,
+    /// It reached the recipient's mailbox.
+    Delivered,
+    /// The recipient opened it.
+    Opened,
+    /// The recipient followed a link in it.
+    Clicked,
+    /// A mail server refused a recipient for good.
+    Bounced,
+    /// It could not be sent.
+    Failed,
+    /// The recipient marked it as spam.
+    Spam,
+}
+
+impl EmailStatus {
+    /// Every status; the position is its code in the database.
+    pub const ALL: [EmailStatus; 8] = [
+        Self::Queued,
+        Self::Sent,
+        Self::Delivered,
+        Self::Opened,
+        Self::Clicked,
+        Self::Bounced,
+        Self::Failed,
+        Self::Spam,
+    ];
+
+    /// Its name in JSON, in addresses and in style sheets.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Opened => "opened",
+            Self::Clicked => "clicked",
+            Self::Bounced => "bounced",
+            Self::Failed => "failed",
+            Self::Spam => "spam",
+        }
+    }
+
+    /// Its name on a page.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Queued => "Queued",
+            Self::Sent => "Sent",
+            Self::Delivered => "Delivered",
+            Self::Opened => "Opened",
+            Self::Clicked => "Clicked",
+            Self::Bounced => "Bounced",
+            Self::Failed => "Failed",
+            Self::Spam => "Spam",
+        }
+    }
+
+    /// Its code in the database.
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// The status with this database code.
+    pub fn from_code(code: i16) -> Option<Self> {
+        usize::try_from(code).ok().and_then(|index| Self::ALL.get(index).copied())
+    }
+
+    /// Whether a message in this status can be sent again.
+    pub const fn can_be_resent(self) -> bool {
+        match self {
+            Self::Failed | Self::Bounced => true,
+            Self::Queued | Self::Sent | Self::Delivered | Self::Opened | Self::Clicked | Self::Spam => false,
+        }
+    }
+}
+
+/// A name that is no status's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown status: use queued, sent, delivered, opened, clicked, bounced, failed or spam")]
+pub struct UnknownStatus;
+
+impl std::str::FromStr for EmailStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(name: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or(UnknownStatus)
+    }
+}
+
+/// Which header a recipient stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientKind {
+    /// `To`.
+    To,
+    /// `Cc`.
+    Cc,
+    /// No header: the others do not see this recipient.
+    Bcc,
+}
+
+/// Somebody a message is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The header.
+    pub kind: RecipientKind,
+    /// The address alone, `ada@example.com`.
+    pub address: String,
+    /// The display name, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A row of a list of messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailSummary {
+    /// Its id.
+    pub id: EmailId,
+    /// The template it was made from; `None` when that is deleted or there was none.
+    pub template_id: Option<TemplateId>,
+    /// That template's name.
+    pub template_name: Option<String>,
+    /// Everybody it is for, the `To` recipients first.
+    pub recipients: Vec<Recipient>,
+    /// The subject, variables rendered.
+    pub subject: String,
+    /// What became of it.
+    pub status: EmailStatus,
+    /// When the mail server took it.
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// Everything about a message but its bodies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Email {
+    /// Its id.
+    pub id: EmailId,
+    /// The team that sent it.
+    pub team_id: TeamId,
+    /// The template it was made from; `None` when that is deleted or there was none.
+    pub template_id: Option<TemplateId>,
+    /// That template's name.
+    pub template_name: Option<String>,
+    /// The exact version it was made from.
+    pub template_version_id: Option<TemplateVersionId>,
+    /// That version's number, from 1.
+    pub template_version: Option<i64>,
+    /// Whether it was made from a template that is deleted now.
+    pub template_deleted: bool,
+    /// The adapter that sends it.
+    pub adapter_id: Option<AdapterId>,
+    /// That adapter's name, even when it is deleted now.
+    pub adapter_name: Option<String>,
+    /// The key it was accepted with; `None` when a person sent or resent it.
+    pub api_key_id: Option<ApiKeyId>,
+    /// That key's name.
+    pub api_key_name: Option<String>,
+    /// The API request that it came in.
+    pub api_request_id: Option<ApiRequestId>,
+    /// Everybody it is for, the `To` recipients first.
+    pub recipients: Vec<Recipient>,
+    /// The sender, `Finch <receipts@finch.example>`.
+    pub from_address: String,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<String>,
+    /// The subject, variables rendered.
+    pub subject: String,
+    /// Labels given when it was sent.
+    pub tags: Vec<String>,
+    /// What became of it.
+    pub status: EmailStatus,
+    /// The mail server's or provider's own id for it.
+    pub provider_message_id: Option<String>,
+    /// Why it failed or bounced, in the server's words.
+    pub error_message: Option<String>,
+    /// Whether an attachment is a PDF.
+    pub has_pdf_attachment: bool,
+    /// The background job that delivers it.
+    pub job_id: JobId,
+    /// The message that this one sends again.
+    pub resend_of: Option<EmailId>,
+    /// The messages that send this one again, oldest first.
+    pub resent_as: Vec<EmailId>,
+    /// When the mail server took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When delivery was confirmed.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// When the next attempt is due, while one is.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+}
+
+impl Email {
+    /// When it was accepted.
+    pub fn created_at(&self) -> DateTime<Utc> {
+        self.id.created_at()
+    }
+
+    /// Why it cannot be resent now, in the words of the API; `None` when it can.
+    pub fn resend_obstacle(&self) -> Option<&'static str> {
+        if !self.status.can_be_resent() {
+            Some("Only failed or bounced emails can be resent")
+        } else if self.template_deleted {
+            Some("Original template no longer exists")
+        } else {
+            None
+        }
+    }
+}
+
+/// What a message says: read for its page only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmailContent {
+    /// The values that its template was rendered with, a JSON object.
+    pub variables: serde_json::Value,
+    /// The caller's own data, a JSON object, kept and shown and never sent.
+    pub metadata: serde_json::Value,
+    /// The rendered HTML body.
+    pub html: Option<String>,
+    /// The rendered plain-text body.
+    pub text: Option<String>,
+    /// What is attached, without the bytes.
+    pub attachments: Vec<AttachmentSummary>,
+}
+
+/// An attachment without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentSummary {
+    /// The name the recipient sees.
+    pub filename: String,
+    /// MIME type.
+    pub content_type: String,
+    /// Size of the decoded bytes.
+    pub size_bytes: i64,
+}
+
+/// Everything about a message, for its page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmailDetail {
+    /// The message.
+    pub email: Email,
+    /// What it says.
+    pub content: EmailContent,
+    /// What happened to it, oldest first.
+    pub events: Vec<EmailEvent>,
+}
+
+/// A message has been accepted: it is kept and will be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The message.
+    pub id: EmailId,
+    /// The job that delivers it.
+    pub job_id: JobId,
+}

@@ -1,0 +1,126 @@
+//! The one error a use case can end in. Each caller's surface (the JSON API, a page, a server function) turns it into
+//! its own format; the cause of [AppError::Internal] is logged once, where it arises, and never shown.
+
+use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError};
+use leptos::prelude::ServerFnErrorErr;
+use serde::{Deserialize, Serialize};
+
+use super::permission::Permission;
+
+/// Why a use case did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum AppError {
+    /// The request carries no session and no key.
+    #[error("No session found")]
+    NoSession,
+    /// The session or key is unknown, revoked or ended.
+    #[error("Invalid or expired session")]
+    InvalidSession,
+    /// The key is unknown or revoked.
+    #[error("Invalid or revoked API key")]
+    InvalidApiKey,
+    /// The account exists but its e-mail address and password do not match. Also said for unknown accounts.
+    #[error("E-mail address or password is wrong")]
+    WrongCredentials,
+    /// The account is a member of no team, or of none that it asked for.
+    #[error("No team selected")]
+    NoTeam,
+    /// The viewer's role or key lacks this permission.
+    #[error("Missing permission: {}", .0.as_str())]
+    MissingPermission(Permission),
+    /// The viewer may not do this, for a reason other than a permission.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Nothing with this id in the viewer's team. `0` names the noun: "Email log".
+    #[error("{0} not found")]
+    NotFound(String),
+    /// The input breaks a rule. `field` names the parameter where one is to blame.
+    #[error("{message}")]
+    Validation {
+        /// The parameter to blame, in the caller's spelling.
+        field: Option<String>,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A template that cannot be parsed or rendered with the given variables.
+    #[error("{0}")]
+    InvalidTemplate(String),
+    /// A thing of this name exists already.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// The change contradicts the present state.
+    #[error("{0}")]
+    Conflict(String),
+    /// The body is larger than allowed.
+    #[error("The request body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+    /// Too many tries; `retry_after_s` is in seconds.
+    #[error("Too many attempts. Try again in {} {}.", .retry_after_s.div_ceil(60), if .retry_after_s.div_ceil(60) == 1 { "minute" } else { "minutes" })]
+    RateLimited {
+        /// Seconds until the next try is allowed.
+        retry_after_s: u64,
+    },
+    /// A mail adapter refused or could not be reached.
+    #[error("{0}")]
+    Adapter(String),
+    /// The database or a queue is not available now; trying again later can work.
+    #[error("The service is busy. Try again in a moment.")]
+    Unavailable,
+    /// A fault of ours. The cause is in the server's log.
+    #[error("Something went wrong on our side. It has been logged.")]
+    Internal,
+}
+
+impl AppError {
+    /// An error about the whole input.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Validation { field: None, message: message.into() }
+    }
+
+    /// An error about one parameter.
+    pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Validation { field: Some(field.into()), message: message.into() }
+    }
+
+    /// Nothing with this id in the viewer's team: `AppError::not_found("Email log")`.
+    pub fn not_found(noun: &str) -> Self {
+        Self::NotFound(noun.to_owned())
+    }
+
+    /// The HTTP status that fits in every format.
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::NoSession | Self::InvalidSession | Self::InvalidApiKey | Self::WrongCredentials => 401,
+            Self::NoTeam | Self::MissingPermission(_) | Self::Forbidden(_) => 403,
+            Self::NotFound(_) => 404,
+            Self::Validation { .. } | Self::InvalidTemplate(_) => 400,
+            Self::AlreadyExists(_) | Self::Conflict(_) => 409,
+            Self::TooLarge { .. } => 413,
+            Self::RateLimited { .. } => 429,
+            Self::Adapter(_) | Self::Internal => 500,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+impl FromServerFnError for AppError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        match error {
+            ServerFnErrorErr::Args(message)
+            | ServerFnErrorErr::MissingArg(message)
+            | ServerFnErrorErr::Deserialization(message) => Self::invalid(message),
+            ServerFnErrorErr::Request(_) => Self::Unavailable,
+            ServerFnErrorErr::Registration(_)
+            | ServerFnErrorErr::UnsupportedRequestMethod(_)
+            | ServerFnErrorErr::ServerError(_)
+            | ServerFnErrorErr::MiddlewareError(_)
+            | ServerFnErrorErr::Serialization(_)
+            | ServerFnErrorErr::Response(_) => Self::Internal,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Which messages a list or a count is about.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::email::EmailStatus;
+use super::ids::TemplateId;
+
+/// A half-open span of time by `created_at`: `from` is in it, `to` is not. An absent end is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeRange {
+    /// The first instant in the range.
+    pub from: Option<DateTime<Utc>>,
+    /// The first instant after the range.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl TimeRange {
+    /// The range from `from` up to, and without, `to`.
+    pub const fn new(from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        Self { from: Some(from), to: Some(to) }
+    }
+}
+
+/// A set of statuses. The empty set, in a filter, means any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusSet(u8);
+
+impl StatusSet {
+    /// What the Delivered card counts: messages that arrived, opened or not.
+    pub const ARRIVED: StatusSet =
+        StatusSet(Self::bit(EmailStatus::Delivered) | Self::bit(EmailStatus::Opened) | Self::bit(EmailStatus::Clicked));
+    /// What the Opened card counts: messages opened at least once.
+    pub const READ: StatusSet = StatusSet(Self::bit(EmailStatus::Opened) | Self::bit(EmailStatus::Clicked));
+
+    const fn bit(status: EmailStatus) -> u8 {
+        1 << status as u8
+    }
+
+    /// The set of one status.
+    pub const fn one(status: EmailStatus) -> Self {
+        Self(Self::bit(status))
+    }
+
+    /// Whether no status is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `status` is in the set.
+    pub const fn contains(self, status: EmailStatus) -> bool {
+        self.0 & Self::bit(status) != 0
+    }
+
+    /// Adds `status`.
+    pub fn insert(&mut self, status: EmailStatus) {
+        self.0 |= Self::bit(status);
+    }
+
+    /// The statuses in the set, in [EmailStatus::ALL]'s order.
+    pub fn iter(self) -> impl Iterator<Item = EmailStatus> {
+        EmailStatus::ALL.into_iter().filter(move |status| self.contains(*status))
+    }
+
+    /// The set, except that the empty set becomes the set of all: what a filter lets through.
+    pub const fn or_all(self) -> Self {
+        if self.is_empty() { Self(u8::MAX) } else { self }
+    }
+}
+
+impl FromIterator<EmailStatus> for StatusSet {
+    fn from_iter<I: IntoIterator<Item = EmailStatus>>(statuses: I) -> Self {
+        let mut set = Self::default();
+        statuses.into_iter().for_each(|status| set.insert(status));
+        set
+    }
+}
+
+/// Which messages to list or to count. The default is all of the team's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailFilter {
+    /// When they were accepted.
+    pub range: TimeRange,
+    /// Their status; empty for any.
+    pub statuses: StatusSet,
+    /// Their template.
+    pub template_id: Option<TemplateId>,
+    /// A part of a `To` address or of the subject, in any case of letters. Never empty.
+    pub search: Option<String>,
+}

@@ -1,0 +1,18 @@
+//! The language of the field: what a message, an event, a filter, a role is. Pure Rust, built for the server and for
+//! the browser alike; every other layer speaks in these types and this one imports none of them.
+
+pub mod adapter;
+pub mod api_key;
+pub mod api_request;
+pub mod email;
+pub mod error;
+pub mod event;
+pub mod filter;
+pub mod ids;
+pub mod page;
+pub mod period;
+pub mod permission;
+pub mod stats;
+pub mod team;
+pub mod template;
+pub mod viewer;

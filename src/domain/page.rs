@@ -1,0 +1,59 @@
+//! Pages of a list.
+
+use serde::{Deserialize, Serialize};
+
+/// Which page of a list, and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageRequest {
+    /// Counted from 1.
+    pub page: i64,
+    /// Rows on a page, from 1 to 100.
+    pub page_size: i64,
+}
+
+impl PageRequest {
+    /// The largest page size.
+    pub const MAX_SIZE: i64 = 100;
+
+    /// How many rows come before the page.
+    pub const fn offset(self) -> i64 {
+        (self.page - 1).saturating_mul(self.page_size)
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many rows the whole list has.
+    pub total: Total,
+    /// What was asked for.
+    pub request: PageRequest,
+}
+
+/// The length of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Total {
+    /// Exactly this many rows.
+    Exact(i64),
+    /// At least this many: counting stopped here.
+    AtLeast(i64),
+}
+
+impl Total {
+    /// The number, exact or not.
+    pub const fn count(self) -> i64 {
+        match self {
+            Self::Exact(count) | Self::AtLeast(count) => count,
+        }
+    }
+}
+
+impl<T> Page<T> {
+    /// How many pages the whole list has; 0 for an empty list.
+    pub fn total_pages(&self) -> i64 {
+        let (count, size) = (self.total.count(), self.request.page_size);
+        count / size + i64::from(count % size != 0)
+    }
+}

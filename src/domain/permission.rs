@@ -1,0 +1,182 @@
+//! What a viewer may do. Grants of a role live in the database; an API key's scopes are the same permissions.
+
+use serde::{Deserialize, Serialize};
+
+use super::team::Role;
+
+macro_rules! permissions {
+    ($($variant:ident, $name:literal, $doc:literal;)+) => {
+        /// One thing that a role or an API key can be allowed to do. Serialized as its name, `logs:view`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Permission {
+            $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Permission {
+            /// Every permission, in the order the role grid shows them.
+            pub const ALL: &[Permission] = &[$(Permission::$variant,)+];
+
+            /// Its name in the database, in scopes and in messages.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// One sentence for the role grid.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)+ }
+            }
+        }
+
+        impl std::str::FromStr for Permission {
+            type Err = UnknownPermission;
+
+            fn from_str(name: &str) -> Result<Self, UnknownPermission> {
+                match name {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(UnknownPermission),
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    LogsView, "logs:view", "View email logs and statistics";
+    LogsResend, "logs:resend", "Resend failed or bounced emails";
+    EmailsSend, "emails:send", "Send emails";
+    TemplatesView, "templates:view", "View templates";
+    TemplatesCreate, "templates:create", "Create templates";
+    TemplatesUpdate, "templates:update", "Change templates";
+    TemplatesDelete, "templates:delete", "Delete templates";
+    AdaptersView, "adapters:view", "View email adapters";
+    AdaptersCreate, "adapters:create", "Add email adapters";
+    AdaptersUpdate, "adapters:update", "Change email adapters";
+    AdaptersDelete, "adapters:delete", "Delete email adapters";
+    WebhooksView, "webhooks:view", "View webhooks";
+    WebhooksCreate, "webhooks:create", "Add webhooks";
+    WebhooksUpdate, "webhooks:update", "Change webhooks";
+    WebhooksDelete, "webhooks:delete", "Delete webhooks";
+    ApiKeysView, "api-keys:view", "View API keys";
+    ApiKeysCreate, "api-keys:create", "Create API keys";
+    ApiKeysRevoke, "api-keys:revoke", "Revoke API keys";
+    TeamUpdate, "team:update", "Change the team's name";
+    TeamInvite, "team:invite", "Invite members";
+    TeamRemoveMember, "team:remove-member", "Remove members";
+    TeamUpdateRole, "team:update-role", "Change roles and what they grant";
+    TeamDelete, "team:delete", "Delete the team";
+}
+
+/// A name that is no permission's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown permission")]
+pub struct UnknownPermission;
+
+impl Permission {
+    /// Whether a built-in role holds this permission until an owner changes it. Source: Canary's role table.
+    pub fn granted_by_default(self, role: Role) -> bool {
+        use Permission::*;
+        let lowest = match self {
+            LogsView | TemplatesView | AdaptersView | WebhooksView => Role::Viewer,
+            EmailsSend | TemplatesCreate | TemplatesUpdate => Role::Member,
+            LogsResend | TemplatesDelete | AdaptersCreate | AdaptersUpdate | AdaptersDelete
+            | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView | ApiKeysCreate
+            | ApiKeysRevoke | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
+            TeamUpdateRole | TeamDelete => Role::Owner,
+        };
+        role >= lowest
+    }
+
+    const fn bit(self) -> u64 {
+        1 << self as u64
+    }
+}
+
+/// A set of permissions. Serialized as a list of their names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Permission>", into = "Vec<Permission>")]
+pub struct PermissionSet(u64);
+
+impl PermissionSet {
+    /// Every permission there is.
+    pub fn all() -> Self {
+        Permission::ALL.iter().copied().collect()
+    }
+
+    /// The permissions a built-in role starts with.
+    pub fn default_for(role: Role) -> Self {
+        Permission::ALL.iter().copied().filter(|permission| permission.granted_by_default(role)).collect()
+    }
+
+    /// Whether the set holds `permission`.
+    pub const fn contains(self, permission: Permission) -> bool {
+        self.0 & permission.bit() != 0
+    }
+
+    /// Adds `permission`.
+    pub fn insert(&mut self, permission: Permission) {
+        self.0 |= permission.bit();
+    }
+
+    /// Takes `permission` away.
+    pub fn remove(&mut self, permission: Permission) {
+        self.0 &= !permission.bit();
+    }
+
+    /// Whether every permission of `other` is in this set too.
+    pub const fn contains_all(self, other: PermissionSet) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The permissions in the set, in [Permission::ALL]'s order.
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.iter().copied().filter(move |permission| self.contains(*permission))
+    }
+}
+
+impl FromIterator<Permission> for PermissionSet {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        let mut set = Self::default();
+        permissions.into_iter().for_each(|permission| set.insert(permission));
+        set
+    }
+}
+
+impl From<Vec<Permission>> for PermissionSet {
+    fn from(permissions: Vec<Permission>) -> Self {
+        permissions.into_iter().collect()
+    }
+}
+
+impl From<PermissionSet> for Vec<Permission> {
+    fn from(set: PermissionSet) -> Self {
+        set.iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for permission in Permission::ALL {
+            assert_eq!(permission.as_str().parse(), Ok(*permission));
+        }
+    }
+
+    #[test]
+    fn viewer_looks_and_changes_nothing() {
+        let viewer = PermissionSet::default_for(Role::Viewer);
+        assert!(viewer.iter().all(|permission| permission.as_str().ends_with(":view")));
+        assert!(viewer.contains(Permission::LogsView));
+        assert!(!viewer.contains(Permission::LogsResend));
+    }
+
+    #[test]
+    fn only_owners_change_roles_and_delete_the_team() {
+        let admin = PermissionSet::default_for(Role::Admin);
+        let missing: Vec<_> = Permission::ALL.iter().filter(|p| !admin.contains(**p)).collect();
+        assert_eq!(missing, [&Permission::TeamUpdateRole, &Permission::TeamDelete]);
+        assert_eq!(PermissionSet::default_for(Role::Owner), PermissionSet::all());
+    }
+}

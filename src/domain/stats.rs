@@ -1,0 +1,119 @@
+//! Counts of messages by status, as the cards and the chart show them.
+//! Source of the arithmetic: Canary, Email Logs API, "Get Email Statistics".
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::email::EmailStatus;
+use super::filter::StatusSet;
+
+/// How many messages have each status now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCounts(pub [i64; EmailStatus::ALL.len()]);
+
+impl StatusCounts {
+    /// How many have `status`.
+    pub const fn of(&self, status: EmailStatus) -> i64 {
+        self.0[status as usize]
+    }
+
+    /// How many have a status in `set`; all of them for the empty set.
+    pub fn in_set(&self, set: StatusSet) -> i64 {
+        set.or_all().iter().map(|status| self.of(status)).sum()
+    }
+
+    /// Changes the count of `status`.
+    pub const fn add(&mut self, status: EmailStatus, count: i64) {
+        self.0[status as usize] += count;
+    }
+}
+
+impl std::ops::AddAssign for StatusCounts {
+    fn add_assign(&mut self, other: Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+    }
+}
+
+/// The stats cards. `queued + sent + delivered + bounced + failed + spam` is `total`; `opened` and `clicked` are parts
+/// of `delivered`, and `clicked` is a part of `opened`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Stats {
+    /// All messages of the period.
+    pub total: i64,
+    /// Waiting to be sent.
+    pub queued: i64,
+    /// Taken by a mail server, nothing more known.
+    pub sent: i64,
+    /// Arrived, opened or not.
+    pub delivered: i64,
+    /// Opened at least once.
+    pub opened: i64,
+    /// With a link followed at least once.
+    pub clicked: i64,
+    /// Refused for good.
+    pub bounced: i64,
+    /// Not sent.
+    pub failed: i64,
+    /// Marked as spam.
+    pub spam: i64,
+}
+
+impl From<StatusCounts> for Stats {
+    fn from(counts: StatusCounts) -> Self {
+        Self {
+            total: counts.in_set(StatusSet::default()),
+            queued: counts.of(EmailStatus::Queued),
+            sent: counts.of(EmailStatus::Sent),
+            delivered: counts.in_set(StatusSet::ARRIVED),
+            opened: counts.in_set(StatusSet::READ),
+            clicked: counts.of(EmailStatus::Clicked),
+            bounced: counts.of(EmailStatus::Bounced),
+            failed: counts.of(EmailStatus::Failed),
+            spam: counts.of(EmailStatus::Spam),
+        }
+    }
+}
+
+/// One bar of the chart: the messages accepted from `from` up to, and without, `to`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChartBar {
+    /// The first instant.
+    pub from: DateTime<Utc>,
+    /// The first instant after it.
+    pub to: DateTime<Utc>,
+    /// The messages by status.
+    pub counts: StatusCounts,
+}
+
+/// The cards and the chart of a period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// The period's counts.
+    pub stats: Stats,
+    /// The counts of as much of the period before; `None` where there is no period before.
+    pub previous: Option<Stats>,
+    /// The chart, oldest bar first.
+    pub bars: Vec<ChartBar>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_add_up_to_the_total_as_in_the_specification() {
+        let counts = StatusCounts([5, 20, 460, 570, 320, 45, 75, 5]);
+        let stats = Stats::from(counts);
+        let expected = Stats {
+            total: 1500, queued: 5, sent: 20, delivered: 1350, opened: 890, clicked: 320, bounced: 45, failed: 75, spam: 5,
+        };
+        assert_eq!(stats, expected);
+        assert_eq!(
+            stats.queued + stats.sent + stats.delivered + stats.bounced + stats.failed + stats.spam,
+            stats.total
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Templates and their versions.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ids::{TemplateId, TemplateVersionId};
+
+/// A template with its current version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// Its id.
+    pub id: TemplateId,
+    /// Its name, unique in the team.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When its current version was made.
+    pub updated_at: DateTime<Utc>,
+    /// The version that new messages use.
+    pub current: TemplateVersion,
+}
+
+/// One version of a template. Versions never change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateVersion {
+    /// Its id.
+    pub id: TemplateVersionId,
+    /// Its number in the template, from 1.
+    pub version: i64,
+    /// The sources.
+    #[serde(flatten)]
+    pub source: TemplateSource,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The three texts of a template, in the syntax of Jinja.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateSource {
+    /// One line.
+    pub subject: String,
+    /// HTML; variables are escaped.
+    pub html: Option<String>,
+    /// Plain text.
+    pub text: Option<String>,
+}

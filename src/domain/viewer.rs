@@ -1,0 +1,90 @@
+//! Who is asking. Built once a request from a session or an API key, handed to every use case, asked by the pages.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::AppError;
+use super::ids::{ApiKeyId, TeamId, UserId};
+use super::permission::{Permission, PermissionSet};
+use super::team::Role;
+
+/// Who is asking, for which team, and what they may do there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    /// The person or the key.
+    pub actor: Actor,
+    /// The team that the request is about.
+    pub team: TeamId,
+    /// That team's name.
+    pub team_name: String,
+    /// What the actor may do in that team.
+    pub permissions: PermissionSet,
+}
+
+/// A person with a session, or a program with a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Actor {
+    /// A person.
+    User {
+        /// The account.
+        id: UserId,
+        /// The account's address.
+        email: String,
+        /// The person's name.
+        name: String,
+        /// IANA time zone.
+        time_zone: String,
+        /// The role in the viewer's team.
+        role: Role,
+    },
+    /// A program.
+    ApiKey {
+        /// The key's id.
+        id: ApiKeyId,
+        /// The key's name.
+        name: String,
+    },
+}
+
+impl Viewer {
+    /// Whether the viewer holds `permission`.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.permissions.contains(permission)
+    }
+
+    /// Passes only a viewer that holds `permission`; otherwise [AppError::MissingPermission].
+    pub fn require(&self, permission: Permission) -> Result<(), AppError> {
+        if self.may(permission) { Ok(()) } else { Err(AppError::MissingPermission(permission)) }
+    }
+
+    /// The account, where a person asks.
+    pub fn user_id(&self) -> Option<UserId> {
+        match &self.actor {
+            Actor::User { id, .. } => Some(*id),
+            Actor::ApiKey { .. } => None,
+        }
+    }
+
+    /// The key, where a program asks.
+    pub fn api_key_id(&self) -> Option<ApiKeyId> {
+        match &self.actor {
+            Actor::User { .. } => None,
+            Actor::ApiKey { id, .. } => Some(*id),
+        }
+    }
+
+    /// The viewer's role, where a person asks.
+    pub fn role(&self) -> Option<Role> {
+        match &self.actor {
+            Actor::User { role, .. } => Some(*role),
+            Actor::ApiKey { .. } => None,
+        }
+    }
+
+    /// The IANA time zone that the viewer reads times in; UTC for a key.
+    pub fn time_zone(&self) -> &str {
+        match &self.actor {
+            Actor::User { time_zone, .. } => time_zone,
+            Actor::ApiKey { .. } => "UTC",
+        }
+    }
+}

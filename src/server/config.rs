@@ -1,0 +1,76 @@
+//! Settings: each is a flag of the command line and an environment variable of the same name, `SENDLOG_…`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Settings of every command that opens the database.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// Where the data is: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, env = "SENDLOG_DATABASE_URL", default_value = "sqlite://data/sendlog.db", hide_env_values = true)]
+    pub database_url: String,
+
+    /// 64 hexadecimal digits that seal adapter passwords; made and kept beside the database when absent
+    #[arg(long, env = "SENDLOG_SECRET_KEY", hide_env_values = true)]
+    pub secret_key: Option<String>,
+}
+
+/// Settings of the web server and the worker.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// The address to listen at
+    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000")]
+    pub addr: SocketAddr,
+
+    /// The address people open, when a proxy stands before this server: https://mail.example.com
+    #[arg(long, env = "SENDLOG_BASE_URL", value_parser = parse_base_url)]
+    pub base_url: Option<String>,
+
+    /// Run one half alone
+    #[arg(long, env = "SENDLOG_ONLY", value_enum)]
+    pub only: Option<Half>,
+
+    /// The folder of the built site; found beside the program when absent
+    #[arg(long, env = "SENDLOG_SITE_ROOT")]
+    pub site_root: Option<PathBuf>,
+
+    /// Read the client's address from X-Forwarded-For; set it only behind a proxy that writes that header
+    #[arg(long, env = "SENDLOG_TRUST_PROXY")]
+    pub trust_proxy: bool,
+}
+
+/// A half of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// The pages and the APIs.
+    Web,
+    /// The sending of accepted messages.
+    Worker,
+}
+
+impl Config {
+    /// The settings of a server at `addr` with every default.
+    pub fn at(addr: SocketAddr) -> Self {
+        Self { addr, base_url: None, only: None, site_root: None, trust_proxy: false }
+    }
+
+    /// The address people open, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        self.base_url.clone().unwrap_or_else(|| format!("http://{}", self.addr))
+    }
+
+    /// Whether people reach this server by https, so that cookies can demand it.
+    pub fn is_https(&self) -> bool {
+        self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+fn parse_base_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|cause| format!("not an address: {cause}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
+        return Err("write the scheme and the host alone: https://mail.example.com".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

@@ -1,0 +1,55 @@
+//! Everything that runs on the server alone: [run] serves what [App] holds.
+
+pub mod clock;
+pub mod config;
+pub mod delivery;
+pub mod render;
+pub mod secrets;
+pub mod services;
+pub mod store;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore};
+
+use clock::Clock;
+use config::Config;
+use secrets::SecretKey;
+use services::api_requests::RequestLog;
+use store::Store;
+
+/// How many passwords are hashed at once: each takes 19 MiB and a core.
+const HASHING_PERMITS: usize = 2;
+
+/// What every use case works with. Cheap to clone; the same in the web, the worker, the command line and the tests.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Seals what the database must not show.
+    pub secret_key: Arc<SecretKey>,
+    /// Told when a message has been accepted, so that the worker looks at once.
+    pub outbox_waker: Arc<Notify>,
+    /// Takes rows of the log of API requests.
+    pub request_log: RequestLog,
+    hashing: Arc<Semaphore>,
+}
+
+impl App {
+    /// An app over an open database.
+    pub fn new(store: Store, clock: Clock, config: Config, secret_key: SecretKey) -> Self {
+        Self {
+            request_log: RequestLog::start(store.clone()),
+            store,
+            clock,
+            config: Arc::new(config),
+            secret_key: Arc::new(secret_key),
+            outbox_waker: Arc::new(Notify::new()),
+            hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Templates made into messages. Called by the services that save templates and that send by them.
+//! Source of the syntax: Jinja, as minijinja implements it, <https://docs.rs/minijinja/latest/minijinja/syntax/>.
+
+use std::io;
+
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use serde_json::Value;
+
+use crate::domain::error::AppError;
+use crate::domain::template::TemplateSource;
+
+/// The most that a subject, an HTML body or a text body may become, in bytes.
+pub const OUTPUT_CAP_BYTES: usize = 2 * 1024 * 1024;
+
+/// A template's three texts with the variables in their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenderedTemplate {
+    /// One line.
+    pub subject: String,
+    /// The HTML body.
+    pub html: Option<String>,
+    /// The plain-text body.
+    pub text: Option<String>,
+}
+
+/// A text of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Subject,
+    Html,
+    Text,
+}
+
+impl Part {
+    /// Its name in the engine; escaping hangs on it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Html => "html",
+            Self::Text => "text",
+        }
+    }
+
+    /// Its name in an error.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Subject => "The template's subject",
+            Self::Html => "The template's HTML",
+            Self::Text => "The template's text",
+        }
+    }
+}
+
+/// Puts `variables`, a JSON object, into a template. Values are escaped in the HTML and nowhere else. An
+/// [AppError::InvalidTemplate] names the variable that is missing and the text that uses it; it is also the answer to a
+/// subject of several lines and to a template that runs without end or grows past [OUTPUT_CAP_BYTES].
+pub fn render_template(source: &TemplateSource, variables: &Value) -> Result<RenderedTemplate, AppError> {
+    if !(variables.is_object() || variables.is_null()) {
+        return Err(AppError::invalid_field("variables", "The variables must be a JSON object"));
+    }
+    let environment = environment();
+    let render = |part, source: &str| render_part(&environment, part, source, variables);
+    let subject = render(Part::Subject, &source.subject)?;
+    let subject = subject.trim_matches([' ', '\t']);
+    if subject.contains(char::is_control) {
+        return Err(AppError::InvalidTemplate(
+            "The template's subject must be one line, without line breaks or other control characters, also with the \
+             variables in their places"
+                .to_owned(),
+        ));
+    }
+    Ok(RenderedTemplate {
+        subject: subject.to_owned(),
+        html: source.html.as_deref().map(|html| render(Part::Html, html)).transpose()?,
+        text: source.text.as_deref().map(|text| render(Part::Text, text)).transpose()?,
+    })
+}
+
+/// Passes only a template that can be saved: all its texts parse, it has a subject, and HTML or text.
+pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
+    let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+    if is_blank(Some(&source.subject)) {
+        return Err(AppError::InvalidTemplate("A template needs a subject".to_owned()));
+    }
+    if is_blank(source.html.as_deref()) && is_blank(source.text.as_deref()) {
+        return Err(AppError::InvalidTemplate("A template needs HTML or text, or both".to_owned()));
+    }
+    let environment = environment();
+    let parts = [
+        (Part::Subject, Some(&source.subject)),
+        (Part::Html, source.html.as_ref()),
+        (Part::Text, source.text.as_ref()),
+    ];
+    for (part, text) in parts {
+        if let Some(text) = text {
+            let parsed = environment.template_from_named_str(part.as_str(), text);
+            parsed.map_err(|cause| in_line(part, &cause))?;
+        }
+    }
+    Ok(())
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Errors carry where in the source they arose.
+    environment.set_debug(true);
+    environment.set_auto_escape_callback(|name| {
+        if name == Part::Html.as_str() { AutoEscape::Html } else { AutoEscape::None }
+    });
+    // It would show every variable, and `namespace` lets a short loop grow a text without end.
+    environment.remove_function("debug");
+    environment.remove_function("namespace");
+    environment
+}
+
+fn render_part(environment: &Environment, part: Part, source: &str, variables: &Value) -> Result<String, AppError> {
+    let template = environment.template_from_named_str(part.as_str(), source).map_err(|cause| in_line(part, &cause))?;
+    let mut output = CappedOutput::default();
+    match template.render_to_write(variables, &mut output) {
+        Ok(_) => String::from_utf8(output.bytes).map_err(|_| AppError::Internal),
+        Err(_) if output.is_full => {
+            let limit_mib = OUTPUT_CAP_BYTES / (1024 * 1024);
+            Err(AppError::InvalidTemplate(format!(
+                "{} becomes larger than {limit_mib} MiB with these variables",
+                part.label()
+            )))
+        }
+        Err(cause) if innermost(&cause).kind() == ErrorKind::UndefinedError => {
+            let candidates = template.undeclared_variables(true);
+            Err(undefined(part, innermost(&cause), source, candidates, variables))
+        }
+        Err(cause) => Err(in_line(part, innermost(&cause))),
+    }
+}
+
+/// The error that started a chain of them.
+fn innermost(error: &Error) -> &Error {
+    let mut innermost = error;
+    while let Some(cause) = std::error::Error::source(innermost).and_then(|cause| cause.downcast_ref::<Error>()) {
+        innermost = cause;
+    }
+    innermost
+}
+
+/// Says which variable is missing: a path of the template that the variables do not contain and that stands where the
+/// error arose, or else the expression that stands there.
+fn undefined(
+    part: Part,
+    error: &Error,
+    source: &str,
+    candidates: impl IntoIterator<Item = String>,
+    variables: &Value,
+) -> AppError {
+    let expression = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
+    let is_missing = |path: &String| lookup(variables, path).is_none();
+    let mut missing: Vec<String> = candidates.into_iter().filter(is_missing).collect();
+    missing.sort_by_key(|path| (std::cmp::Reverse(path.len()), path.clone()));
+    let named = missing.iter().find(|path| contains_path(expression, path));
+    let name = named.map_or(expression, String::as_str);
+    if name.is_empty() || name.len() > 100 {
+        return in_line(part, error);
+    }
+    AppError::InvalidTemplate(format!("{} uses `{name}`, which the variables do not contain", part.label()))
+}
+
+fn lookup<'a>(variables: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(variables, |value, name| value.get(name))
+}
+
+/// Whether `path` stands in `expression` as a whole.
+fn contains_path(expression: &str, path: &str) -> bool {
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    expression.match_indices(path).any(|(start, _)| {
+        let before = expression[..start].chars().next_back();
+        let after = expression[start + path.len()..].chars().next();
+        !before.is_some_and(|letter| is_name(letter) || letter == '.') && !after.is_some_and(is_name)
+    })
+}
+
+fn in_line(part: Part, error: &Error) -> AppError {
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let place = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    AppError::InvalidTemplate(format!("{}{place}: {what}", part.label()))
+}
+
+/// Collects what a template writes, and refuses what is over the cap.
+#[derive(Default)]
+struct CappedOutput {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for CappedOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > OUTPUT_CAP_BYTES {
+            self.is_full = true;
+            return Err(io::Error::other("the output is over its cap"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn source(subject: &str, html: &str, text: &str) -> TemplateSource {
+        TemplateSource { subject: subject.to_owned(), html: Some(html.to_owned()), text: Some(text.to_owned()) }
+    }
+
+    fn html_error(html: &str, variables: Value) -> String {
+        render_template(&source("Hi", html, ""), &variables).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn variables_are_escaped_in_html_and_nowhere_else() {
+        let template = source("For {{ name }}", "<p>{{ name }}</p>", "{{ name }}");
+        let rendered = render_template(&template, &json!({"name": "<Ada & Co>"})).unwrap();
+        assert_eq!(rendered.subject, "For <Ada & Co>");
+        assert_eq!(rendered.html.as_deref(), Some("<p>&lt;Ada &amp; Co&gt;</p>"));
+        assert_eq!(rendered.text.as_deref(), Some("<Ada & Co>"));
+    }
+
+    #[test]
+    fn an_absent_text_stays_absent() {
+        let template = TemplateSource { subject: "Hi".to_owned(), html: None, text: Some("Hello".to_owned()) };
+        let rendered = render_template(&template, &Value::Null).unwrap();
+        assert_eq!((rendered.html, rendered.text.as_deref()), (None, Some("Hello")));
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_with_the_text_that_uses_it() {
+        let message = "The template's HTML uses `order.total`, which the variables do not contain";
+        for html in [
+            "<p>{{ order.total }}</p>",
+            "<p>{{ order.total|upper }}</p>",
+            "{% if order.total > 3 %}{% endif %}",
+            "{% if order.total %}{% endif %}",
+            "{{ order.id ~ order.total }}",
+            "{{ order.total.cents }}",
+        ] {
+            let shown = html_error(html, json!({"order": {"id": 7}}));
+            let nested = message.replace("`order.total`", "`order.total.cents`");
+            assert!(shown == message || shown == nested, "{html}: {shown}");
+        }
+        assert_eq!(
+            html_error("{{ name }}", json!({})),
+            "The template's HTML uses `name`, which the variables do not contain"
+        );
+        let subject = render_template(&source("{{ name }}", "", ""), &json!({})).unwrap_err().to_string();
+        assert_eq!(subject, "The template's subject uses `name`, which the variables do not contain");
+    }
+
+    #[test]
+    fn a_missing_field_of_a_list_item_is_named() {
+        let message = html_error("{% for item in items %}{{ item.price }}{% endfor %}", json!({"items": [{}]}));
+        assert_eq!(message, "The template's HTML uses `item.price`, which the variables do not contain");
+    }
+
+    #[test]
+    fn a_default_or_a_test_makes_a_variable_optional() {
+        let html = "{{ name|default('you') }}{% if name is defined %}{{ name }}{% endif %}";
+        let rendered = render_template(&source("Hi", html, ""), &json!({})).unwrap();
+        assert_eq!(rendered.html.as_deref(), Some("you"));
+    }
+
+    #[test]
+    fn a_subject_of_several_lines_is_refused() {
+        for name in ["Ada\r\nBcc: eve@example.com", "Ada\nLovelace", "Ada\rLovelace", "Ada\0"] {
+            let refused = render_template(&source("For {{ name }}", "", ""), &json!({"name": name}));
+            assert!(refused.unwrap_err().to_string().contains("must be one line"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn output_without_end_is_stopped() {
+        let html = "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}";
+        assert_eq!(
+            html_error(html, json!({})),
+            "The template's HTML becomes larger than 2 MiB with these variables"
+        );
+    }
+
+    #[test]
+    fn a_syntax_error_names_its_line() {
+        let broken = source("Hi", "<p>\n{% if name %}\n{{ name }\n</p>", "");
+        let message = check_template(&broken).unwrap_err().to_string();
+        assert!(message.starts_with("The template's HTML, line 3: "), "{message}");
+        assert_eq!(render_template(&broken, &json!({})).unwrap_err().to_string(), message);
+        let unknown = check_template(&source("Hi", "", "a\n{{ name|shout }}"));
+        let message = unknown.err().map(|error| error.to_string());
+        let rendered = render_template(&source("Hi", "", "a\n{{ name|shout }}"), &json!({"name": 1}));
+        let rendered = rendered.unwrap_err().to_string();
+        assert!(rendered.starts_with("The template's text, line 2: "), "{rendered}");
+        assert!(message.is_none_or(|message| message == rendered));
+    }
+
+    #[test]
+    fn a_template_needs_a_subject_and_a_body() {
+        assert!(check_template(&source("Hi", "<p>", "")).is_ok());
+        assert!(check_template(&source(" ", "<p>", "")).unwrap_err().to_string().contains("subject"));
+        assert!(check_template(&source("Hi", "", "")).unwrap_err().to_string().contains("HTML or text"));
+    }
+
+    #[test]
+    fn templates_reach_neither_each_other_nor_files() {
+        for html in ["{% include 'text' %}", "{% include '/etc/passwd' %}", "{% extends 'text' %}"] {
+            assert!(render_template(&source("Hi", html, "secret"), &json!({})).is_err(), "{html}");
+        }
+    }
+
+    #[test]
+    fn variables_must_be_an_object() {
+        let refused = render_template(&source("Hi", "", ""), &json!([1])).unwrap_err();
+        assert!(matches!(refused, AppError::Validation { field: Some(field), .. } if field == "variables"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Mail adapters. Called by `/settings/adapters`, `/api/adapters` and the command line. User names and passwords are
+//! sealed before they are kept and are never given back.
+
+use tracing::info;
+
+use super::checked_name;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::error::AppError;
+use crate::domain::ids::{AdapterId, TeamId};
+use crate::domain::permission::Permission;
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::delivery::smtp::{SmtpEndpoint, check_header, parse_mailbox, secret_context};
+
+/// An adapter as somebody asks for it.
+#[derive(Clone, Debug)]
+pub struct NewAdapter {
+    /// Its name; the host where it is empty.
+    pub name: String,
+    /// What it speaks.
+    pub kind: AdapterKind,
+    /// Where it connects to, with user name and password: `smtp://user:password@mail.example.com:587`.
+    pub url: String,
+    /// The sender of messages that name none.
+    pub from_address: String,
+    /// Whether messages go out by it unless they name another.
+    pub is_default: bool,
+}
+
+/// What of an adapter is to change.
+#[derive(Clone, Debug, Default)]
+pub struct AdapterChange {
+    /// A new name.
+    pub name: Option<String>,
+    /// Another server, with user name and password.
+    pub url: Option<String>,
+    /// Another sender.
+    pub from_address: Option<String>,
+    /// `Some(true)` makes it the default.
+    pub is_default: Option<bool>,
+}
+
+/// The team's adapters. Needs `adapters:view`.
+pub async fn list_adapters(app: &App, viewer: &Viewer) -> Result<Vec<Adapter>, AppError> {
+    viewer.require(Permission::AdaptersView)?;
+    app.store.list_adapters(viewer.team).await
+}
+
+/// One adapter. Needs `adapters:view`.
+pub async fn find_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<Adapter, AppError> {
+    viewer.require(Permission::AdaptersView)?;
+    load(app, viewer.team, id).await
+}
+
+/// Adds an adapter. Needs `adapters:create`. A team's first adapter is its default.
+pub async fn create_adapter(app: &App, viewer: &Viewer, new: NewAdapter) -> Result<Adapter, AppError> {
+    viewer.require(Permission::AdaptersCreate)?;
+    create_adapter_of(app, viewer.team, new).await
+}
+
+/// Adds an adapter without asking who wants it, for the command line.
+pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Result<Adapter, AppError> {
+    let endpoint = SmtpEndpoint::parse(&new.url)?;
+    let name = if new.name.trim().is_empty() { endpoint.host.clone() } else { new.name };
+    let adapter = Adapter {
+        id: app.clock.mint(),
+        name: checked_name("name", &name)?,
+        kind: new.kind,
+        from_address: checked_sender(&new.from_address)?,
+        endpoint: endpoint.public_url(),
+        is_default: new.is_default,
+        created_at: app.clock.now(),
+    };
+    let sealed = endpoint.seal_secret(&app.secret_key, &secret_context(team, adapter.id));
+    app.store.insert_adapter(team, &adapter, &sealed).await?;
+    info!(team.id = %team, adapter.id = %adapter.id, "added adapter");
+    load(app, team, adapter.id).await
+}
+
+/// Changes an adapter. Needs `adapters:update`.
+pub async fn update_adapter(
+    app: &App,
+    viewer: &Viewer,
+    id: AdapterId,
+    change: AdapterChange,
+) -> Result<Adapter, AppError> {
+    viewer.require(Permission::AdaptersUpdate)?;
+    let mut adapter = load(app, viewer.team, id).await?;
+    if let Some(name) = change.name {
+        adapter.name = checked_name("name", &name)?;
+    }
+    if let Some(from) = change.from_address {
+        adapter.from_address = checked_sender(&from)?;
+    }
+    if change.is_default == Some(false) && adapter.is_default {
+        return Err(AppError::Conflict("Make another adapter the default instead".to_owned()));
+    }
+    adapter.is_default = change.is_default.unwrap_or(adapter.is_default);
+    let mut sealed = None;
+    if let Some(url) = change.url {
+        let endpoint = SmtpEndpoint::parse(&url)?;
+        adapter.endpoint = endpoint.public_url();
+        sealed = Some(endpoint.seal_secret(&app.secret_key, &secret_context(viewer.team, id)));
+    }
+    if app.store.update_adapter(viewer.team, &adapter, sealed.as_deref()).await? {
+        Ok(adapter)
+    } else {
+        Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", adapter.name)))
+    }
+}
+
+/// Makes an adapter the default. Needs `adapters:update`.
+pub async fn make_default(app: &App, viewer: &Viewer, id: AdapterId) -> Result<Adapter, AppError> {
+    let change = AdapterChange { is_default: Some(true), ..AdapterChange::default() };
+    update_adapter(app, viewer, id, change).await
+}
+
+/// Deletes an adapter. Needs `adapters:delete`. Messages that wait for it fail and can be resent by another.
+pub async fn delete_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(), AppError> {
+    viewer.require(Permission::AdaptersDelete)?;
+    let deleted = app.store.delete_adapter(viewer.team, id, app.clock.now()).await?;
+    if deleted { Ok(()) } else { Err(AppError::not_found("Adapter")) }
+}
+
+async fn load(app: &App, team: TeamId, id: AdapterId) -> Result<Adapter, AppError> {
+    app.store.find_adapter(team, id).await?.ok_or_else(|| AppError::not_found("Adapter"))
+}
+
+fn checked_sender(from: &str) -> Result<String, AppError> {
+    check_header("from", from)?;
+    parse_mailbox(from).map_err(|_| {
+        AppError::invalid_field("from", "from must be an address like Finch <receipts@finch.example>")
+    })?;
+    Ok(from.trim().to_owned())
+}

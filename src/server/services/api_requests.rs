@@ -1,0 +1,167 @@
+//! The log of API requests: rows are taken from the web layer, redacted, capped, and kept in batches, so that reading
+//! does not wait for the disk. [RequestLog::flush] keeps what is waiting before the program ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tracing::error;
+
+use crate::domain::api_request::{ApiRequest, BODY_CAP_BYTES, LoggedBody};
+use crate::server::store::Store;
+
+const BATCH: usize = 500;
+const PAUSE: Duration = Duration::from_millis(200);
+/// How many rows may wait; past it, callers wait for the database.
+const CAPACITY: usize = 10_000;
+
+const REDACTED: &str = "[redacted]";
+
+/// Names, without `-` and `_`, whose values never reach the log: a part of the name is enough.
+const SECRET_NAMES: [&str; 9] =
+    ["password", "passwd", "secret", "token", "apikey", "authorization", "cookie", "credential", "smtpurl"];
+
+/// Takes rows of the log and keeps them in the background. Cheap to clone.
+#[derive(Clone)]
+pub struct RequestLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    waiting: Mutex<Vec<ApiRequest>>,
+    room: Semaphore,
+    arrived: Notify,
+    writing: Mutex<()>,
+}
+
+impl RequestLog {
+    /// Starts the task that keeps the rows. It ends with the runtime.
+    pub fn start(store: Store) -> Self {
+        let inner = Arc::new(Inner {
+            store,
+            waiting: Mutex::default(),
+            room: Semaphore::new(CAPACITY),
+            arrived: Notify::new(),
+            writing: Mutex::default(),
+        });
+        let log = Self { inner };
+        let writer = log.clone();
+        tokio::spawn(async move {
+            loop {
+                writer.inner.arrived.notified().await;
+                tokio::time::sleep(PAUSE).await;
+                writer.flush().await;
+            }
+        });
+        log
+    }
+
+    /// Takes a row; waits while too many are waiting.
+    pub async fn record(&self, request: ApiRequest) {
+        if let Ok(place) = self.inner.room.acquire().await {
+            place.forget();
+        }
+        self.inner.waiting.lock().await.push(request);
+        self.inner.arrived.notify_one();
+    }
+
+    /// Keeps every row that is waiting.
+    pub async fn flush(&self) {
+        let _one_at_a_time = self.inner.writing.lock().await;
+        let rows = std::mem::take(&mut *self.inner.waiting.lock().await);
+        for batch in rows.chunks(BATCH) {
+            if let Err(cause) = self.inner.store.insert_api_requests(batch).await {
+                error!(%cause, rows = batch.len(), "API requests were not logged");
+            }
+            self.inner.room.add_permits(batch.len());
+        }
+    }
+}
+
+/// A body as it is kept: secrets in JSON replaced, at most [BODY_CAP_BYTES] long, nothing where it is not text.
+pub fn logged_body(body: &[u8]) -> LoggedBody {
+    if body.is_empty() {
+        return LoggedBody::default();
+    }
+    let Ok(text) = std::str::from_utf8(body) else { return LoggedBody::default() };
+    let mut text = match serde_json::from_str::<Value>(text) {
+        Ok(mut json) => {
+            redact(&mut json);
+            json.to_string()
+        }
+        // A body that is no JSON cannot be searched for secrets by name.
+        Err(_) => REDACTED.to_owned(),
+    };
+    let truncated = text.len() > BODY_CAP_BYTES;
+    if truncated {
+        let end = (0..=BODY_CAP_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+    }
+    LoggedBody { text: Some(text), truncated }
+}
+
+/// A path and query as it is kept: values of secret-named parameters replaced.
+pub fn logged_endpoint(path: &str, query: Option<&str>) -> String {
+    let Some(query) = query.filter(|query| !query.is_empty()) else { return path.to_owned() };
+    let parameter = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
+        _ => pair.to_owned(),
+    };
+    format!("{path}?{}", query.split('&').map(parameter).collect::<Vec<_>>().join("&"))
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if is_secret(name) && !field.is_null() {
+                    *field = Value::String(REDACTED.to_owned());
+                } else {
+                    redact(field);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::String(text) => {
+            if text.starts_with(super::api_keys::SECRET_PREFIX) {
+                *text = REDACTED.to_owned();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    SECRET_NAMES.iter().any(|secret| plain.contains(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_never_reach_the_log() {
+        let body = br#"{"email":"a@b.c","password":"p","nested":[{"api_key":"k","key":"sl_abc","x-auth-token":"t"}]}"#;
+        let logged = logged_body(body).text.unwrap();
+        let expected = r#"{"email":"a@b.c","password":"[redacted]","nested":[{"api_key":"[redacted]","key":"[redacted]","x-auth-token":"[redacted]"}]}"#;
+        assert_eq!(serde_json::from_str::<Value>(&logged).unwrap(), serde_json::from_str::<Value>(expected).unwrap());
+        assert_eq!(logged_body(b"password=p").text.as_deref(), Some(REDACTED));
+        assert_eq!(logged_endpoint("/api/logs", Some("page=2&token=t")), "/api/logs?page=2&token=[redacted]");
+    }
+
+    #[test]
+    fn a_long_body_is_cut_and_marked() {
+        let body = serde_json::to_vec(&"ü".repeat(BODY_CAP_BYTES)).unwrap();
+        let logged = logged_body(&body);
+        assert!(logged.truncated);
+        assert!(logged.text.unwrap().len() <= BODY_CAP_BYTES);
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_is_left_out() {
+        assert_eq!(logged_body(&[0xff, 0xfe]), LoggedBody::default());
+    }
+}

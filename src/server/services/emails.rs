@@ -1,0 +1,95 @@
+//! The log: listing, counting, reading and resending messages. Called by the log's pages and `/api/logs`.
+
+use chrono_tz::Tz;
+
+use super::{period, send};
+use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
+use crate::domain::error::AppError;
+use crate::domain::filter::{EmailFilter, TimeRange};
+use crate::domain::ids::{EmailId, TemplateId};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::period::{Period, PeriodChoice};
+use crate::domain::permission::Permission;
+use crate::domain::stats::{Overview, Stats, StatusCounts};
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+
+/// Lists the viewer's team's messages, newest first. Needs `logs:view`.
+pub async fn list_emails(
+    app: &App,
+    viewer: &Viewer,
+    filter: &EmailFilter,
+    request: PageRequest,
+) -> Result<Page<EmailSummary>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    app.store.list_emails(viewer.team, filter, request).await
+}
+
+/// Counts the viewer's team's messages by outcome. Needs `logs:view`.
+pub async fn load_stats(app: &App, viewer: &Viewer, range: TimeRange) -> Result<Stats, AppError> {
+    viewer.require(Permission::LogsView)?;
+    Ok(app.store.count_by_status(viewer.team, None, range).await?.into())
+}
+
+/// The range that a choice means for this viewer now.
+pub async fn resolve_period(app: &App, viewer: &Viewer, choice: &PeriodChoice) -> Result<Period, AppError> {
+    period::resolve(choice, zone_of(viewer), app.clock.now())
+}
+
+/// The cards and the chart of a period, of one template or of all. Needs `logs:view`.
+pub async fn load_overview(
+    app: &App,
+    viewer: &Viewer,
+    period: &Period,
+    template: Option<TemplateId>,
+) -> Result<Overview, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let hours = app.store.list_hour_counts(viewer.team, template, period.range).await?;
+    let mut total = StatusCounts::default();
+    hours.iter().for_each(|(_, counts)| total += *counts);
+    let previous = match period.previous {
+        Some(range) => Some(app.store.count_by_status(viewer.team, template, range).await?.into()),
+        None => None,
+    };
+    let bars = period::chart_bars(period, zone_of(viewer), &hours);
+    Ok(Overview { stats: total.into(), previous, bars })
+}
+
+/// Finds one message with its bodies and events. Needs `logs:view`.
+pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailDetail, AppError> {
+    let email = find_email_fields(app, viewer, id).await?;
+    let content = app.store.find_email_content(viewer.team, id).await?.unwrap_or_default();
+    let events = app.store.list_events(viewer.team, id).await?;
+    Ok(EmailDetail { email, content, events })
+}
+
+/// Finds one message without its bodies. Needs `logs:view`.
+pub async fn find_email_fields(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
+    viewer.require(Permission::LogsView)?;
+    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
+}
+
+/// Finds the variables of one message. Needs `logs:view`.
+pub async fn find_email_variables(
+    app: &App,
+    viewer: &Viewer,
+    id: EmailId,
+) -> Result<serde_json::Value, AppError> {
+    viewer.require(Permission::LogsView)?;
+    Ok(app.store.find_email_content(viewer.team, id).await?.unwrap_or_default().variables)
+}
+
+/// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`.
+pub async fn resend_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Accepted, AppError> {
+    viewer.require(Permission::LogsResend)?;
+    let found = app.store.find_email(viewer.team, id).await?;
+    let email = found.ok_or_else(|| AppError::not_found("Email log"))?;
+    if let Some(obstacle) = email.resend_obstacle() {
+        return Err(AppError::invalid(obstacle));
+    }
+    send::accept_again(app, viewer, &email).await
+}
+
+fn zone_of(viewer: &Viewer) -> Tz {
+    period::time_zone(viewer.time_zone())
+}

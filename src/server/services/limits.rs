@@ -1,0 +1,45 @@
+//! Limits on guessing. Attempts are counted in the database, so that a restart or a second node forgets none. What is
+//! counted is kept as a hash: the table names nobody.
+
+use chrono::TimeDelta;
+
+use crate::domain::error::AppError;
+use crate::server::App;
+use crate::server::secrets::token_hash;
+
+/// How many attempts a window allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    name: &'static str,
+    attempts: i64,
+    window: TimeDelta,
+}
+
+/// Wrong passwords for one account, and from one address for one account.
+pub const LOG_IN: Limit = Limit { name: "log-in", attempts: 5, window: TimeDelta::minutes(15) };
+
+/// Wrong passwords from one address, for whatever accounts.
+pub const LOG_IN_ADDRESS: Limit = Limit { name: "log-in-address", attempts: 50, window: TimeDelta::minutes(15) };
+
+/// Registrations from one address.
+pub const REGISTRATION: Limit = Limit { name: "registration", attempts: 3, window: TimeDelta::hours(1) };
+
+/// Counts one more attempt at `subject`; [AppError::RateLimited] when that is one too many.
+pub async fn count_attempt(app: &App, limit: Limit, subject: &str) -> Result<(), AppError> {
+    let now = app.clock.now();
+    let (attempts, ends_at) = app.store.count_attempt(&key(limit, subject), now, now + limit.window).await?;
+    if attempts <= limit.attempts {
+        return Ok(());
+    }
+    let retry_after_s = u64::try_from((ends_at - now).num_seconds()).unwrap_or(0).max(1);
+    Err(AppError::RateLimited { retry_after_s })
+}
+
+/// Forgets the attempts at `subject`, after one that succeeded.
+pub async fn clear_attempts(app: &App, limit: Limit, subject: &str) -> Result<(), AppError> {
+    app.store.clear_attempts(&key(limit, subject)).await
+}
+
+fn key(limit: Limit, subject: &str) -> String {
+    format!("{}:{}", limit.name, token_hash(subject))
+}

@@ -1,0 +1,34 @@
+//! The use cases, one function each: check the permission, load, decide, store, return. Server functions, dialects and
+//! the command line call them; they alone call the store.
+
+pub mod accounts;
+pub mod adapters;
+pub mod api_keys;
+pub mod api_requests;
+pub mod emails;
+pub mod limits;
+pub mod period;
+pub mod roles;
+pub mod send;
+pub mod teams;
+pub mod templates;
+
+use crate::domain::error::AppError;
+
+/// The longest name of anything, in characters.
+const MAX_NAME_CHARS: usize = 100;
+
+/// A name as it is kept: trimmed, not empty, one line, not too long.
+fn checked_name(field: &str, name: &str) -> Result<String, AppError> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(AppError::invalid_field(field, format!("{field} is required")));
+    }
+    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(AppError::invalid_field(
+            field,
+            format!("{field} must be one line of at most {MAX_NAME_CHARS} characters"),
+        ));
+    }
+    Ok(name.to_owned())
+}

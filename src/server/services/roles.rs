@@ -1,0 +1,41 @@
+//! What roles grant. Called by `/settings/roles`. A change holds on the next request of everybody with that role.
+
+use tracing::info;
+
+use crate::domain::error::AppError;
+use crate::domain::permission::Permission;
+use crate::domain::team::{Role, RoleGrants};
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+
+/// What every role may do. Every member sees it; a key needs `team:update-role`.
+pub async fn list_role_grants(app: &App, viewer: &Viewer) -> Result<Vec<RoleGrants>, AppError> {
+    if viewer.user_id().is_none() {
+        viewer.require(Permission::TeamUpdateRole)?;
+    }
+    app.store.list_role_grants(viewer.team).await
+}
+
+/// Grants a permission to a role, or withdraws it. Needs `team:update-role`, and the permission itself. Owners keep
+/// every permission, so that somebody always can undo a change.
+pub async fn set_role_permission(
+    app: &App,
+    viewer: &Viewer,
+    role: Role,
+    permission: Permission,
+    granted: bool,
+) -> Result<(), AppError> {
+    viewer.require(Permission::TeamUpdateRole)?;
+    if role == Role::Owner {
+        return Err(AppError::Forbidden("Owners hold every permission".to_owned()));
+    }
+    if viewer.role() == Some(role) {
+        return Err(AppError::Forbidden("You cannot change what your own role may do".to_owned()));
+    }
+    if granted && !viewer.may(permission) {
+        return Err(AppError::Forbidden("You cannot grant a permission that you do not hold".to_owned()));
+    }
+    app.store.set_role_permission(viewer.team, role, permission, granted).await?;
+    info!(team.id = %viewer.team, role = role.as_str(), permission = permission.as_str(), granted, "changed role");
+    Ok(())
+}

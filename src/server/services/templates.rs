@@ -1,0 +1,88 @@
+//! Templates. Called by the template pages and `/api/templates`.
+
+use super::checked_name;
+use crate::domain::error::AppError;
+use crate::domain::ids::TemplateId;
+use crate::domain::permission::Permission;
+use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::render::check_template;
+
+/// The team's templates. Needs `templates:view`.
+pub async fn list_templates(app: &App, viewer: &Viewer) -> Result<Vec<Template>, AppError> {
+    viewer.require(Permission::TemplatesView)?;
+    app.store.list_templates(viewer.team).await
+}
+
+/// One template. Needs `templates:view`.
+pub async fn find_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Template, AppError> {
+    viewer.require(Permission::TemplatesView)?;
+    load(app, viewer, id).await
+}
+
+/// The versions of a template, newest first. Needs `templates:view`.
+pub async fn list_versions(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Vec<TemplateVersion>, AppError> {
+    viewer.require(Permission::TemplatesView)?;
+    load(app, viewer, id).await?;
+    app.store.list_template_versions(viewer.team, id).await
+}
+
+/// Makes a template. Needs `templates:create`. Its sources must parse.
+pub async fn create_template(
+    app: &App,
+    viewer: &Viewer,
+    name: &str,
+    source: TemplateSource,
+) -> Result<Template, AppError> {
+    viewer.require(Permission::TemplatesCreate)?;
+    let name = checked_name("name", name)?;
+    check_template(&source)?;
+    let (id, version_id, now) = (app.clock.mint(), app.clock.mint(), app.clock.now());
+    let current = TemplateVersion { id: version_id, version: 1, source, created_at: now };
+    let template = Template { id, name, created_at: now, updated_at: now, current };
+    if app.store.insert_template(viewer.team, &template).await? {
+        Ok(template)
+    } else {
+        Err(name_taken(&template.name))
+    }
+}
+
+/// Gives a template a new version where the sources differ, and a new name where one is given. Needs
+/// `templates:update`.
+pub async fn update_template(
+    app: &App,
+    viewer: &Viewer,
+    id: TemplateId,
+    name: Option<&str>,
+    source: TemplateSource,
+) -> Result<Template, AppError> {
+    viewer.require(Permission::TemplatesUpdate)?;
+    let present = load(app, viewer, id).await?;
+    check_template(&source)?;
+    if let Some(name) = name.map(|name| checked_name("name", name)).transpose()?.filter(|name| *name != present.name) {
+        if !app.store.rename_template(viewer.team, id, &name).await? {
+            return Err(name_taken(&name));
+        }
+    }
+    if source != present.current.source {
+        let (version_id, now) = (app.clock.mint(), app.clock.now());
+        app.store.insert_template_version(viewer.team, id, version_id, &source, now).await?;
+    }
+    load(app, viewer, id).await
+}
+
+/// Deletes a template. Needs `templates:delete`. Messages made from it keep what they said.
+pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<(), AppError> {
+    viewer.require(Permission::TemplatesDelete)?;
+    let deleted = app.store.delete_template(viewer.team, id, app.clock.now()).await?;
+    if deleted { Ok(()) } else { Err(AppError::not_found("Template")) }
+}
+
+async fn load(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Template, AppError> {
+    app.store.find_template(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Template"))
+}
+
+fn name_taken(name: &str) -> AppError {
+    AppError::AlreadyExists(format!("A template named “{name}” exists already"))
+}

@@ -1,0 +1,170 @@
+//! Mail adapters. User name and password are sealed before they get here.
+
+use chrono::{DateTime, Utc};
+
+use super::{Store, instant, micros, read, stored, write};
+use crate::domain::adapter::Adapter;
+use crate::domain::error::AppError;
+use crate::domain::ids::{AdapterId, TeamId};
+
+const ADAPTER_COLUMNS: &str = "id, name, kind, from_address, endpoint, is_default, created_at";
+
+#[derive(sqlx::FromRow)]
+struct AdapterRow {
+    id: AdapterId,
+    name: String,
+    kind: String,
+    from_address: String,
+    endpoint: String,
+    is_default: bool,
+    created_at: i64,
+}
+
+impl TryFrom<AdapterRow> for Adapter {
+    type Error = AppError;
+
+    fn try_from(row: AdapterRow) -> Result<Self, AppError> {
+        Ok(Self {
+            id: row.id,
+            name: row.name,
+            kind: stored("adapters.kind", row.kind.parse())?,
+            from_address: row.from_address,
+            endpoint: row.endpoint,
+            is_default: row.is_default,
+            created_at: instant(row.created_at),
+        })
+    }
+}
+
+impl Store {
+    /// Adds an adapter; `false` when the name is taken. A default adapter takes that place from another; a team's first
+    /// adapter is the default in any case.
+    pub async fn insert_adapter(&self, team_id: TeamId, new: &Adapter, sealed_secret: &str) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let has_default: Option<AdapterId> = sqlx::query_scalar(
+                "SELECT id FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL",
+            )
+            .bind(team_id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let is_default = new.is_default || has_default.is_none();
+            if is_default {
+                sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default")
+                    .bind(team_id)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            let inserted = sqlx::query(
+                "INSERT INTO adapters
+                 (team_id, id, name, kind, from_address, endpoint, sealed_secret, is_default, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+            )
+            .bind(team_id)
+            .bind(new.id)
+            .bind(&new.name)
+            .bind(new.kind.as_str())
+            .bind(&new.from_address)
+            .bind(&new.endpoint)
+            .bind(sealed_secret)
+            .bind(is_default)
+            .bind(micros(new.created_at))
+            .execute(&mut *tx)
+            .await?;
+            if inserted.rows_affected() == 0 {
+                return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", new.name)));
+            }
+            Ok(true)
+        })
+    }
+
+    /// Changes an adapter; `sealed_secret` is kept when `None`. `false` when there is no such adapter.
+    pub async fn update_adapter(
+        &self,
+        team_id: TeamId,
+        changed: &Adapter,
+        sealed_secret: Option<&str>,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            if changed.is_default {
+                sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND id <> $2")
+                    .bind(team_id)
+                    .bind(changed.id)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            let updated = sqlx::query(
+                "UPDATE adapters SET name = $3, from_address = $4, endpoint = $5, is_default = $6,
+                     sealed_secret = COALESCE($7, sealed_secret)
+                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL AND NOT EXISTS (
+                     SELECT 1 FROM adapters
+                     WHERE team_id = $1 AND name = $3 AND id <> $2 AND deleted_at IS NULL)",
+            )
+            .bind(team_id)
+            .bind(changed.id)
+            .bind(&changed.name)
+            .bind(&changed.from_address)
+            .bind(&changed.endpoint)
+            .bind(changed.is_default)
+            .bind(sealed_secret)
+            .execute(&mut *tx)
+            .await?;
+            Ok(updated.rows_affected() == 1)
+        })
+    }
+
+    /// Deletes an adapter; `false` when there is none.
+    pub async fn delete_adapter(&self, team_id: TeamId, id: AdapterId, now: DateTime<Utc>) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let deleted = sqlx::query(
+                "UPDATE adapters SET deleted_at = $3, is_default = FALSE
+                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
+            )
+            .bind(team_id)
+            .bind(id)
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await?;
+            Ok(deleted.rows_affected() == 1)
+        })
+    }
+
+    /// The team's adapters, by name.
+    pub async fn list_adapters(&self, team_id: TeamId) -> Result<Vec<Adapter>, AppError> {
+        let statement = format!(
+            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND deleted_at IS NULL ORDER BY name, id"
+        );
+        let rows: Vec<AdapterRow> = read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
+        rows.into_iter().map(Adapter::try_from).collect()
+    }
+
+    /// The adapter with this id, unless it is deleted.
+    pub async fn find_adapter(&self, team_id: TeamId, id: AdapterId) -> Result<Option<Adapter>, AppError> {
+        let statement = format!(
+            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL"
+        );
+        let row: Option<AdapterRow> =
+            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(id).fetch_optional(pool).await)?;
+        row.map(Adapter::try_from).transpose()
+    }
+
+    /// The adapter that messages go out by unless they name another.
+    pub async fn find_default_adapter(&self, team_id: TeamId) -> Result<Option<Adapter>, AppError> {
+        let statement = format!(
+            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL"
+        );
+        let row: Option<AdapterRow> =
+            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_optional(pool).await)?;
+        row.map(Adapter::try_from).transpose()
+    }
+
+    /// An adapter's sealed secret, even of a deleted one.
+    pub async fn find_adapter_secret(&self, team_id: TeamId, id: AdapterId) -> Result<Option<String>, AppError> {
+        Ok(read!(self, |pool| {
+            sqlx::query_scalar("SELECT sealed_secret FROM adapters WHERE team_id = $1 AND id = $2")
+                .bind(team_id)
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        })?)
+    }
+}

@@ -1,0 +1,241 @@
+//! All SQL. Services call it; nothing else does. One SQL text serves SQLite and PostgreSQL; what truly differs between
+//! them is in [dialect] and [search]. `team_id` leads every key and every `WHERE` of a team's data.
+
+pub mod accounts;
+pub mod adapters;
+pub mod api_keys;
+pub mod api_requests;
+mod dialect;
+pub mod emails;
+pub mod events;
+pub mod outbox;
+mod search;
+pub mod sessions;
+pub mod stats;
+pub mod teams;
+pub mod templates;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tracing::error;
+
+use crate::domain::error::AppError;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a statement waits for a lock or a connection before the caller hears "busy".
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+}
+
+/// The two engines. SQLite has one writer and a pool of readers beside it.
+#[derive(Clone, Debug)]
+enum Db {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// Runs a query that only reads, on whichever engine: `read!(store, |pool| sqlx::query_as(…).fetch_all(pool).await)`.
+macro_rules! read {
+    ($store:expr, |$pool:ident| $body:expr) => {
+        match &$store.db {
+            $crate::server::store::Db::Sqlite { read: $pool, .. } => $body,
+            $crate::server::store::Db::Postgres($pool) => $body,
+        }
+    };
+}
+
+/// Runs the body in one transaction and commits when it gives `Ok`: `write!(store, |tx| { … Ok(row) })`. `tx` is a
+/// connection; pass `&mut *tx` to each query.
+macro_rules! write {
+    ($store:expr, |$tx:ident| $body:expr) => {
+        match &$store.db {
+            $crate::server::store::Db::Sqlite { write, .. } => {
+                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let $tx = &mut *transaction;
+                let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
+                if result.is_ok() {
+                    transaction.commit().await?;
+                }
+                result
+            }
+            $crate::server::store::Db::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                let $tx = &mut *transaction;
+                let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
+                if result.is_ok() {
+                    transaction.commit().await?;
+                }
+                result
+            }
+        }
+    };
+}
+
+pub(crate) use {read, write};
+
+/// Why the database cannot be used. Each is one line for the person who started the program.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is neither of the two forms.
+    #[error("database address must be sqlite://PATH or postgres://…, not {0:?}")]
+    Address(String),
+    /// The engine said no.
+    #[error("cannot open the database {url}: {cause}")]
+    Open {
+        /// The address, without a password.
+        url: String,
+        /// The engine's words.
+        cause: String,
+    },
+    /// The database was written by a later release.
+    #[error("the database {url} is from a newer version of Sendlog (migration {version}); upgrade this program")]
+    Newer {
+        /// The address, without a password.
+        url: String,
+        /// The first migration this program does not know.
+        version: i64,
+    },
+    /// A migration did not go through.
+    #[error("cannot bring the database {url} up to date: {cause}")]
+    Migrate {
+        /// The address, without a password.
+        url: String,
+        /// The engine's words.
+        cause: String,
+    },
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://PATH` or `postgres://…`) and brings its tables up to date. A SQLite file
+    /// is made when it is absent, with its folder.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let shown = without_password(url);
+        let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
+        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url).await.map_err(|cause| open_error(cause.to_string()))?
+        } else if let Some(path) = url.strip_prefix("sqlite://") {
+            open_sqlite(path).await.map_err(|cause| open_error(cause.to_string()))?
+        } else {
+            return Err(OpenError::Address(shown));
+        };
+        let migrated = match &db {
+            Db::Sqlite { write, .. } => SQLITE_MIGRATIONS.run(write).await,
+            Db::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+        };
+        migrated.map_err(|cause| match cause {
+            MigrateError::VersionMissing(version) => OpenError::Newer { url: shown.clone(), version },
+            other => OpenError::Migrate { url: shown.clone(), cause: other.to_string() },
+        })?;
+        Ok(Self { db })
+    }
+
+    /// Whether the database answers. For health checks.
+    pub async fn ping(&self) -> Result<(), AppError> {
+        read!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Waits for running statements and closes every connection.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &str) -> Result<Db, Box<dyn std::error::Error + Send + Sync>> {
+    let file = path.split('?').next().unwrap_or(path);
+    if let Some(folder) = Path::new(file).parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-16384")
+        .pragma("mmap_size", "1073741824")
+        .pragma("temp_store", "memory");
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .connect_with(options.clone())
+        .await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.read_only(true).create_if_missing(false))
+        .await?;
+    Ok(Db::Sqlite { read, write })
+}
+
+async fn open_postgres(url: &str) -> Result<Db, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?.application_name("sendlog");
+    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
+    Ok(Db::Postgres(pool))
+}
+
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("…"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+impl From<sqlx::Error> for AppError {
+    fn from(cause: sqlx::Error) -> Self {
+        if matches!(cause, sqlx::Error::PoolTimedOut) || is_busy(&cause) {
+            error!(%cause, "database is busy");
+            return Self::Unavailable;
+        }
+        error!(%cause, "database error");
+        Self::Internal
+    }
+}
+
+fn is_busy(cause: &sqlx::Error) -> bool {
+    // SQLITE_BUSY and its extended codes; PostgreSQL's lock_not_available and deadlock_detected.
+    let code = cause.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("5" | "261" | "517" | "773" | "55P03" | "40P01"))
+}
+
+/// An instant as it is stored.
+fn micros(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}
+
+/// A stored instant.
+fn instant(micros: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::microseconds(micros)
+}
+
+/// Makes a stored value that this program does not know into an error that is logged once.
+fn stored<T, E: std::fmt::Display>(column: &str, value: Result<T, E>) -> Result<T, AppError> {
+    value.map_err(|cause| {
+        error!(column, %cause, "unexpected value in the database");
+        AppError::Internal
+    })
+}

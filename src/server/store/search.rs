@@ -1,0 +1,168 @@
+//! Search in `To` addresses and subjects, in any case of letters. Texts of three characters and more are found by their
+//! trigrams: in SQLite through FTS5, newest first from the index; in PostgreSQL through pg_trgm, in windows of time
+//! that grow until the page is full, so that a common text never gathers the whole log. Shorter texts have no trigram
+//! and are looked for in the newest [SCAN_LIMIT] messages.
+
+use sqlx::QueryBuilder;
+
+use super::emails::{push_statuses, push_template};
+use super::stats::IdRange;
+use super::{Db, Store};
+use crate::domain::error::AppError;
+use crate::domain::filter::EmailFilter;
+use crate::domain::ids::{SEQUENCE_BITS, TeamId};
+use crate::domain::page::Total;
+
+/// Counting the matches stops here.
+pub const COUNT_LIMIT: i64 = 10_000;
+
+/// How many messages are read, at most, for a text without a trigram.
+const SCAN_LIMIT: usize = 100_000;
+const SCAN_STEP: i64 = 2_000;
+
+const TRIGRAM: usize = 3;
+const DAY: i64 = 86_400_000 << SEQUENCE_BITS;
+
+/// A page of matches and how many there are in all.
+pub(super) struct Matches {
+    pub ids: Vec<i64>,
+    pub total: Total,
+}
+
+impl Store {
+    /// The ids of the messages that match `filter.search` and the rest of the filter, newest first.
+    pub(super) async fn search_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        text: &str,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Matches, AppError> {
+        let ids = IdRange::from(filter.range);
+        if ids.low >= ids.high {
+            return Ok(Matches { ids: Vec::new(), total: Total::Exact(0) });
+        }
+        if text.chars().count() < TRIGRAM {
+            return self.scan_ids(team_id, filter, text, ids, offset, limit).await;
+        }
+        let wanted = offset.saturating_add(limit).min(COUNT_LIMIT + limit);
+        let first = match &self.db {
+            Db::Sqlite { .. } => self.search_sqlite(team_id, filter, text, ids, wanted.max(COUNT_LIMIT + 1)).await?,
+            Db::Postgres(_) => self.search_postgres(team_id, filter, text, ids, wanted.max(COUNT_LIMIT + 1)).await?,
+        };
+        Ok(page_of(first, offset, limit, true))
+    }
+
+    async fn search_sqlite(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        text: &str,
+        ids: IdRange,
+        limit: i64,
+    ) -> Result<Vec<i64>, AppError> {
+        let Db::Sqlite { read, .. } = &self.db else { return Ok(Vec::new()) };
+        let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first.
+        let mut query = QueryBuilder::new(
+            "SELECT e.id FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ",
+        );
+        query.push_bind(phrase).push(" AND s.rowid >= ").push_bind(ids.low);
+        query.push(" AND s.rowid < ").push_bind(ids.high);
+        query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = s.rowid");
+        push_statuses!(query, filter.statuses);
+        push_template!(query, filter.template_id);
+        query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);
+        Ok(query.build_query_scalar().fetch_all(read).await?)
+    }
+
+    async fn search_postgres(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        text: &str,
+        ids: IdRange,
+        limit: i64,
+    ) -> Result<Vec<i64>, AppError> {
+        let Db::Postgres(pool) = &self.db else { return Ok(Vec::new()) };
+        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM emails WHERE team_id = $1 AND id < $2")
+            .bind(team_id)
+            .bind(ids.high)
+            .fetch_one(pool)
+            .await?;
+        let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        let (mut high, mut window) = (newest.map_or(ids.low, |newest| newest + 1), DAY);
+        let mut found: Vec<i64> = Vec::new();
+        while high > ids.low && (found.len() as i64) < limit {
+            let low = high.saturating_sub(window).max(ids.low);
+            let mut query = QueryBuilder::new(
+                "WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ",
+            );
+            query.push_bind(team_id).push(" AND email_id >= ").push_bind(low);
+            query.push(" AND email_id < ").push_bind(high);
+            query.push(" AND (recipients ILIKE ").push_bind(&pattern);
+            query.push(" OR subject ILIKE ").push_bind(&pattern);
+            query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
+            query.push(" AND e.id = m.email_id WHERE TRUE");
+            push_statuses!(query, filter.statuses);
+            push_template!(query, filter.template_id);
+            query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit - found.len() as i64);
+            found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
+            (high, window) = (low, window.saturating_mul(8));
+        }
+        Ok(found)
+    }
+
+    async fn scan_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        text: &str,
+        ids: IdRange,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Matches, AppError> {
+        let needle = text.to_lowercase();
+        let (mut found, mut read, mut high) = (Vec::new(), 0, ids.high);
+        loop {
+            let rows = self.list_search_texts(team_id, filter, IdRange { low: ids.low, high }, SCAN_STEP).await?;
+            let Some((oldest, _)) = rows.last() else { return Ok(page_of(found, offset, limit, true)) };
+            high = *oldest;
+            read += rows.len();
+            found.extend(rows.into_iter().filter(|(_, text)| text.contains(&needle)).map(|(id, _)| id));
+            if read >= SCAN_LIMIT || found.len() as i64 > COUNT_LIMIT {
+                return Ok(page_of(found, offset, limit, false));
+            }
+        }
+    }
+
+    /// The statement that takes a team's messages out of the index, before they are deleted: `$1` team. PostgreSQL's
+    /// index follows by itself.
+    pub(super) fn delete_search_statement(&self) -> Option<&'static str> {
+        match &self.db {
+            Db::Sqlite { .. } => {
+                Some("DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1)")
+            }
+            Db::Postgres(_) => None,
+        }
+    }
+
+    /// The statement that adds a message to the index: `$1` team, `$2` message, `$3` recipients, `$4` subject.
+    pub(super) fn insert_search_statement(&self) -> &'static str {
+        match &self.db {
+            // The message's id is the row's id; the index itself knows no team.
+            Db::Sqlite { .. } => "INSERT INTO email_search (rowid, recipients, subject) SELECT $2, $3, $4 WHERE $1 = $1",
+            Db::Postgres(_) => {
+                "INSERT INTO email_search (team_id, email_id, recipients, subject) VALUES ($1, $2, $3, $4)"
+            }
+        }
+    }
+}
+
+fn page_of(found: Vec<i64>, offset: i64, limit: i64, complete: bool) -> Matches {
+    let count = found.len() as i64;
+    let total = if complete && count <= COUNT_LIMIT { Total::Exact(count) } else { Total::AtLeast(count.min(COUNT_LIMIT)) };
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+    Matches { ids: found.into_iter().skip(skip).take(limit as usize).collect(), total }
+}

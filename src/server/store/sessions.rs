@@ -1,0 +1,112 @@
+//! Log-in sessions, as tower-sessions keeps them: [Store] is its storage. A session's id is kept only as its SHA-256, so
+//! that a copy of the database opens no session.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{self, Error};
+use tower_sessions::SessionStore;
+
+use super::{Store, micros, read, stored, write};
+use crate::domain::error::AppError;
+
+#[async_trait]
+impl SessionStore for Store {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        while !self.insert_session(record).await.map_err(backend)? {
+            record.id = Id::default();
+        }
+        Ok(())
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        self.save_session(record).await.map_err(backend)
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        self.find_session(*id).await.map_err(backend)
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        self.delete_session(*id).await.map_err(backend)
+    }
+}
+
+impl Store {
+    async fn insert_session(&self, record: &Record) -> Result<bool, AppError> {
+        let data = stored("sessions.data", serde_json::to_string(&record.data))?;
+        write!(self, |tx| {
+            let inserted = sqlx::query(
+                "INSERT INTO sessions (id_hash, data, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            )
+            .bind(hash(record.id))
+            .bind(&data)
+            .bind(expires_at(record))
+            .execute(&mut *tx)
+            .await?;
+            Ok(inserted.rows_affected() == 1)
+        })
+    }
+
+    async fn save_session(&self, record: &Record) -> Result<(), AppError> {
+        let data = stored("sessions.data", serde_json::to_string(&record.data))?;
+        write!(self, |tx| {
+            sqlx::query(
+                "INSERT INTO sessions (id_hash, data, expires_at) VALUES ($1, $2, $3)
+                 ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at",
+            )
+            .bind(hash(record.id))
+            .bind(&data)
+            .bind(expires_at(record))
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
+    }
+
+    async fn find_session(&self, id: Id) -> Result<Option<Record>, AppError> {
+        let row: Option<(String, i64)> = read!(self, |pool| {
+            sqlx::query_as("SELECT data, expires_at FROM sessions WHERE id_hash = $1")
+                .bind(hash(id))
+                .fetch_optional(pool)
+                .await
+        })?;
+        let Some((data, expires_at)) = row else { return Ok(None) };
+        let expiry_date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(expires_at) * 1000);
+        let expiry_date = stored("sessions.expires_at", expiry_date)?;
+        if expiry_date <= OffsetDateTime::now_utc() {
+            return Ok(None);
+        }
+        let data = stored("sessions.data", serde_json::from_str(&data))?;
+        Ok(Some(Record { id, data, expiry_date }))
+    }
+
+    async fn delete_session(&self, id: Id) -> Result<(), AppError> {
+        write!(self, |tx| {
+            sqlx::query("DELETE FROM sessions WHERE id_hash = $1").bind(hash(id)).execute(&mut *tx).await?;
+            Ok(())
+        })
+    }
+
+    /// Deletes the sessions that ended before `now`.
+    pub async fn delete_expired_sessions(&self, now: DateTime<Utc>) -> Result<(), AppError> {
+        write!(self, |tx| {
+            sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(micros(now)).execute(&mut *tx).await?;
+            Ok(())
+        })
+    }
+}
+
+fn hash(id: Id) -> String {
+    hex::encode(Sha256::digest(id.0.to_be_bytes()))
+}
+
+fn expires_at(record: &Record) -> i64 {
+    (record.expiry_date.unix_timestamp_nanos() / 1000) as i64
+}
+
+fn backend(error: AppError) -> Error {
+    Error::Backend(error.to_string())
+}
