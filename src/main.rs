@@ -1,1 +1,379 @@
-fn main(){}
+//! The command line: `sendlog serve`, `migrate`, `demo`, `admin`. A wrong setting is one line and exit status 2.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use sendlog::domain::adapter::AdapterKind;
+use sendlog::domain::error::AppError;
+use sendlog::domain::ids::TeamId;
+use sendlog::domain::permission::{Permission, PermissionSet};
+use sendlog::domain::team::{Role, Team};
+use sendlog::server::clock::Clock;
+use sendlog::server::config::{Config, DatabaseArgs, Half};
+use sendlog::server::delivery::sink::Sink;
+use sendlog::server::delivery::worker::{Worker, WorkerSettings};
+use sendlog::server::demo;
+use sendlog::server::secrets::SecretKey;
+use sendlog::server::services::adapters::NewAdapter;
+use sendlog::server::services::{accounts, adapters, api_keys, teams};
+use sendlog::server::store::Store;
+use sendlog::server::{App, web};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+/// The log of every message a team sends.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the dashboard and the APIs, and send accepted messages
+    Serve {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Bring the database up to date and end
+    Migrate {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Serve a throw-away database filled with 30 days of messages
+    Demo {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        demo: DemoArgs,
+    },
+    /// Make users, keys and adapters
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// The same seed gives the same messages
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many messages
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=2_000_000))]
+    messages: u32,
+    /// Print the log-ins as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Make an account and add it to a team, which is made when it does not exist
+    ///
+    /// The password is read from SENDLOG_PASSWORD, or asked for.
+    CreateUser {
+        /// The account's address
+        #[arg(long)]
+        email: String,
+        /// The person's name
+        #[arg(long)]
+        name: String,
+        /// The team's slug
+        #[arg(long)]
+        team: String,
+        /// owner, admin, member or viewer
+        #[arg(long)]
+        role: Role,
+        #[command(flatten)]
+        common: AdminArgs,
+    },
+    /// Make an API key and print its secret
+    CreateKey {
+        /// The team's slug
+        #[arg(long)]
+        team: String,
+        /// The key's name
+        #[arg(long)]
+        name: String,
+        /// A permission, such as emails:send; repeat it, or give '*' for all
+        #[arg(long, required = true)]
+        scope: Vec<String>,
+        #[command(flatten)]
+        common: AdminArgs,
+    },
+    /// Add a mail adapter
+    CreateAdapter {
+        /// The team's slug
+        #[arg(long)]
+        team: String,
+        /// What it speaks: smtp
+        #[arg(long = "type")]
+        kind: AdapterKind,
+        /// Where it connects to: smtp://user:password@mail.example.com:587
+        #[arg(long)]
+        url: String,
+        /// The sender of messages that name none: "Finch <receipts@finch.example>"
+        #[arg(long)]
+        from: String,
+        /// Its name; the host when absent
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Send by it whatever names no adapter
+        #[arg(long)]
+        default: bool,
+        #[command(flatten)]
+        common: AdminArgs,
+    },
+}
+
+#[derive(Args)]
+struct AdminArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why the program ends: one line for the person who started it.
+struct Failure(String);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sendlog=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let result = match Cli::parse().command {
+        Command::Serve { database, config } => serve(database, config).await,
+        Command::Migrate { database } => migrate(database).await,
+        Command::Demo { config, demo } => serve_demo(config, demo).await,
+        Command::Admin { command } => admin(command).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(line)) => {
+            eprintln!("sendlog: {line}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
+    let app = open(&database, config).await?;
+    let listener = listen(&app.config).await?;
+    if app.config.only != Some(Half::Worker) {
+        if let Some(token) = accounts::create_setup_token(&app).await? {
+            println!("Set up Sendlog, once, at {}/setup?token={token}", app.config.public_url());
+        }
+        println!("Sendlog is at {}", app.config.public_url());
+    }
+    run(app, listener).await
+}
+
+async fn migrate(database: DatabaseArgs) -> Result<(), Failure> {
+    Store::open(&database.database_url).await?.close().await;
+    println!("The database is up to date.");
+    Ok(())
+}
+
+async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
+    let folder = TemporaryFolder::create()?;
+    let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
+    let app = App::new(Store::open(&url).await?, Clock::system(), config, SecretKey::generate());
+    let listener = listen(&app.config).await?;
+    let sink = Sink::start(([127, 0, 0, 1], 0).into()).await?;
+    let options = demo::DemoOptions {
+        seed: args.seed,
+        messages: args.messages as usize,
+        days: 30,
+        now: app.clock.now(),
+        smtp_url: sink.url(),
+    };
+    let team = demo::fill(&app, &options).await?;
+    if args.json {
+        println!("{}", json!(team));
+    } else {
+        println!("{}", team.log_ins());
+        println!("Sendlog is at {}", app.config.public_url());
+    }
+    run(app, listener).await
+}
+
+async fn admin(command: AdminCommand) -> Result<(), Failure> {
+    match command {
+        AdminCommand::CreateUser { email, name, team, role, common } => {
+            let app = open_for_admin(&common).await?;
+            let password = password()?;
+            let team = match app.store.find_team_by_slug(&team).await? {
+                Some(team) => team,
+                None => create_team(&app, &team).await?,
+            };
+            let user = accounts::create_user(&app, &email, &name, password, None).await?;
+            accounts::add_member(&app, team.id, user, role).await?;
+            let object = json!({ "id": user, "email": email, "team": team.slug, "role": role });
+            print_made(common.json, &object, &format!("Made {email} {} of {}.", role.as_str(), team.name));
+        }
+        AdminCommand::CreateKey { team, name, scope, common } => {
+            let app = open_for_admin(&common).await?;
+            let team = find_team(&app, &team).await?;
+            let made = api_keys::create_key_of(&app, team, None, &name, scopes(&scope)?).await?;
+            let object = json!({ "id": made.key.id, "key": made.secret });
+            print_made(common.json, &object, &made.secret);
+        }
+        AdminCommand::CreateAdapter { team, kind, url, from, name, default, common } => {
+            let app = open_for_admin(&common).await?;
+            let team = find_team(&app, &team).await?;
+            let new = NewAdapter { name, kind, url, from_address: from, is_default: default };
+            let made = adapters::create_adapter_of(&app, team, new).await?;
+            print_made(common.json, &json!(made), &format!("Added adapter {} ({}).", made.name, made.endpoint));
+        }
+    }
+    Ok(())
+}
+
+fn print_made(as_json: bool, object: &serde_json::Value, line: &str) {
+    if as_json {
+        println!("{object}");
+    } else {
+        println!("{line}");
+    }
+}
+
+fn password() -> Result<String, Failure> {
+    if let Ok(password) = std::env::var("SENDLOG_PASSWORD") {
+        return Ok(password);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err("set SENDLOG_PASSWORD, or run this in a terminal to be asked for the password".into());
+    }
+    Ok(rpassword::prompt_password("Password: ")?)
+}
+
+fn scopes(names: &[String]) -> Result<PermissionSet, Failure> {
+    if names.iter().any(|name| name == "*") {
+        return Ok(PermissionSet::all());
+    }
+    let parse = |name: &String| {
+        name.parse::<Permission>().map_err(|_| {
+            let known: Vec<&str> = Permission::ALL.iter().map(|permission| permission.as_str()).collect();
+            Failure(format!("unknown scope {name:?}: use '*' or any of {}", known.join(", ")))
+        })
+    };
+    names.iter().map(parse).collect()
+}
+
+async fn find_team(app: &App, slug: &str) -> Result<TeamId, Failure> {
+    let team = app.store.find_team_by_slug(slug).await?;
+    team.map(|team| team.id).ok_or_else(|| Failure(format!("there is no team {slug:?}")))
+}
+
+async fn create_team(app: &App, slug: &str) -> Result<Team, Failure> {
+    if teams::slug_of(slug) != slug {
+        return Err(Failure(format!("{slug:?} is no team slug: use lower-case letters, digits and hyphens")));
+    }
+    Ok(teams::create_team_of(app, slug, None).await?)
+}
+
+async fn open_for_admin(args: &AdminArgs) -> Result<App, Failure> {
+    open(&args.database, Config::at(([127, 0, 0, 1], 3000).into())).await
+}
+
+async fn open(database: &DatabaseArgs, config: Config) -> Result<App, Failure> {
+    let store = Store::open(&database.database_url).await?;
+    let secret_key = secret_key(database)?;
+    Ok(App::new(store, Clock::system(), config, secret_key))
+}
+
+fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {
+    if let Some(text) = &database.secret_key {
+        return text.parse().map_err(|_| Failure("--secret-key must be 64 hexadecimal digits".to_owned()));
+    }
+    let Some(path) = database.database_url.strip_prefix("sqlite://") else {
+        return Err("with PostgreSQL, set --secret-key or SENDLOG_SECRET_KEY to 64 hexadecimal digits, the same for \
+                    every node (openssl rand -hex 32 makes some)"
+            .into());
+    };
+    let path = PathBuf::from(path.split('?').next().unwrap_or(path)).with_extension("key");
+    SecretKey::load_or_create(&path).map_err(|cause| Failure(format!("cannot keep {}: {cause}", path.display())))
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(config.addr).await;
+    listener.map_err(|cause| Failure(format!("cannot listen at {}: {cause}", config.addr)))
+}
+
+/// Runs the halves that the settings ask for, until a signal ends them.
+async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        info!("stopping");
+        let _ = stop.send(true);
+    });
+    let only = app.config.only;
+    let worker = async {
+        if only != Some(Half::Web) {
+            let worker = Worker::new(
+                app.store.clone(),
+                app.clock.clone(),
+                Arc::clone(&app.secret_key),
+                WorkerSettings::default(),
+            );
+            worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone()).await;
+        }
+    };
+    let web = async {
+        if only == Some(Half::Worker) {
+            drop(listener);
+            return Ok(());
+        }
+        web::serve(app.clone(), listener, stopped.clone()).await
+    };
+    let (result, ()) = tokio::join!(web, worker);
+    app.store.close().await;
+    Ok(result?)
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// A folder that is deleted with its value.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn create() -> Result<Self, AppError> {
+        let folder = std::env::temp_dir().join(format!("sendlog-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(|_| AppError::Unavailable)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

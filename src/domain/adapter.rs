@@ -29,6 +29,7 @@ pub struct Adapter {
 /// What an adapter speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum AdapterKind {
     /// SMTP, RFC 5321.
     Smtp,

@@ -10,6 +10,7 @@ use super::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, TeamId, Temp
 /// Source: Canary, Email Logs API, "Email Statuses".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum EmailStatus {
     /// Waits to be sent, for the first time or after a temporary failure.
     Queued,

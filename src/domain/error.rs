@@ -1,8 +1,8 @@
 //! The one error a use case can end in. Each caller's surface (the JSON API, a page, a server function) turns it into
 //! its own format; the cause of [AppError::Internal] is logged once, where it arises, and never shown.
 
-use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError};
 use leptos::prelude::ServerFnErrorErr;
+use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError};
 use serde::{Deserialize, Serialize};
 
 use super::permission::Permission;

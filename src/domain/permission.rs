@@ -8,6 +8,7 @@ macro_rules! permissions {
     ($($variant:ident, $name:literal, $doc:literal;)+) => {
         /// One thing that a role or an API key can be allowed to do. Serialized as its name, `logs:view`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
         pub enum Permission {
             $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
         }
@@ -78,9 +79,9 @@ impl Permission {
         let lowest = match self {
             LogsView | TemplatesView | AdaptersView | WebhooksView => Role::Viewer,
             EmailsSend | TemplatesCreate | TemplatesUpdate => Role::Member,
-            LogsResend | TemplatesDelete | AdaptersCreate | AdaptersUpdate | AdaptersDelete
-            | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView | ApiKeysCreate
-            | ApiKeysRevoke | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
+            LogsResend | TemplatesDelete | AdaptersCreate | AdaptersUpdate | AdaptersDelete | WebhooksCreate
+            | WebhooksUpdate | WebhooksDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate
+            | TeamInvite | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

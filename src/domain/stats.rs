@@ -108,7 +108,15 @@ mod tests {
         let counts = StatusCounts([5, 20, 460, 570, 320, 45, 75, 5]);
         let stats = Stats::from(counts);
         let expected = Stats {
-            total: 1500, queued: 5, sent: 20, delivered: 1350, opened: 890, clicked: 320, bounced: 45, failed: 75, spam: 5,
+            total: 1500,
+            queued: 5,
+            sent: 20,
+            delivered: 1350,
+            opened: 890,
+            clicked: 320,
+            bounced: 45,
+            failed: 75,
+            spam: 5,
         };
         assert_eq!(stats, expected);
         assert_eq!(

@@ -9,6 +9,7 @@ use super::permission::PermissionSet;
 /// A built-in role. Ordered from the least to the most that it may do by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum Role {
     /// Looks.
     Viewer,

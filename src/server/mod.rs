@@ -1,12 +1,17 @@
 //! Everything that runs on the server alone: [run] serves what [App] holds.
 
+pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod delivery;
+pub mod demo;
+pub mod dialects;
 pub mod render;
 pub mod secrets;
 pub mod services;
 pub mod store;
+pub mod web;
 
 use std::sync::Arc;
 
@@ -52,4 +57,9 @@ impl App {
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
         }
     }
+}
+
+/// The OpenAPI document of the JSON API, for the page that shows it.
+pub fn openapi_document() -> serde_json::Value {
+    serde_json::to_value(dialects::canary::openapi()).unwrap_or_default()
 }

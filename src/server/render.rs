@@ -105,19 +105,20 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Errors carry where in the source they arose.
     environment.set_debug(true);
-    environment.set_auto_escape_callback(|name| {
-        if name == Part::Html.as_str() { AutoEscape::Html } else { AutoEscape::None }
-    });
-    // It would show every variable, and `namespace` lets a short loop grow a text without end.
-    environment.remove_function("debug");
-    environment.remove_function("namespace");
+    environment.set_auto_escape_callback(
+        |name| {
+            if name == Part::Html.as_str() { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
+    // It would show every variable.
+    environment.remove_global("debug");
     environment
 }
 
 fn render_part(environment: &Environment, part: Part, source: &str, variables: &Value) -> Result<String, AppError> {
     let template = environment.template_from_named_str(part.as_str(), source).map_err(|cause| in_line(part, &cause))?;
     let mut output = CappedOutput::default();
-    match template.render_to_write(variables, &mut output) {
+    match template.render_captured_to(variables, &mut output) {
         Ok(_) => String::from_utf8(output.bytes).map_err(|_| AppError::Internal),
         Err(_) if output.is_full => {
             let limit_mib = OUTPUT_CAP_BYTES / (1024 * 1024);
@@ -152,7 +153,13 @@ fn undefined(
     candidates: impl IntoIterator<Item = String>,
     variables: &Value,
 ) -> AppError {
-    let expression = error.range().and_then(|range| source.get(range)).unwrap_or_default().trim();
+    let range = error.range().unwrap_or_default();
+    let expression = source.get(range.clone()).unwrap_or_default().trim();
+    // The range of a filter is its name alone: what it was to work on stands before it in the tag.
+    let before = source.get(..range.start).unwrap_or_default();
+    let tag = &before[before.rfind("{{").max(before.rfind("{%")).unwrap_or_default()..];
+    let filtered = tag.trim_end().strip_suffix('|').and_then(|value| value.split_whitespace().last());
+    let expression = filtered.unwrap_or(expression);
     let is_missing = |path: &String| lookup(variables, path).is_none();
     let mut missing: Vec<String> = candidates.into_iter().filter(is_missing).collect();
     missing.sort_by_key(|path| (std::cmp::Reverse(path.len()), path.clone()));
@@ -242,6 +249,8 @@ mod tests {
         for html in [
             "<p>{{ order.total }}</p>",
             "<p>{{ order.total|upper }}</p>",
+            "<p>{{ order.id }} {{ order.total | title | upper }}</p>",
+            "{% if order.total|upper == 'X' %}{% endif %}",
             "{% if order.total > 3 %}{% endif %}",
             "{% if order.total %}{% endif %}",
             "{{ order.id ~ order.total }}",
@@ -263,6 +272,8 @@ mod tests {
     fn a_missing_field_of_a_list_item_is_named() {
         let message = html_error("{% for item in items %}{{ item.price }}{% endfor %}", json!({"items": [{}]}));
         assert_eq!(message, "The template's HTML uses `item.price`, which the variables do not contain");
+        let html = "{% for item in items %}{{ item.price|upper }}{% endfor %}";
+        assert_eq!(html_error(html, json!({"items": [{}]})), message);
     }
 
     #[test]
@@ -283,10 +294,7 @@ mod tests {
     #[test]
     fn output_without_end_is_stopped() {
         let html = "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}";
-        assert_eq!(
-            html_error(html, json!({})),
-            "The template's HTML becomes larger than 2 MiB with these variables"
-        );
+        assert_eq!(html_error(html, json!({})), "The template's HTML becomes larger than 2 MiB with these variables");
     }
 
     #[test]

@@ -193,7 +193,9 @@ mod tests {
     #[test]
     fn a_key_is_read_from_hexadecimal_digits_and_from_base64() {
         let bytes = [0xA7; KEY_LENGTH];
-        for text in [hex::encode(bytes), hex::encode_upper(bytes), STANDARD.encode(bytes), URL_SAFE_NO_PAD.encode(bytes)] {
+        for text in
+            [hex::encode(bytes), hex::encode_upper(bytes), STANDARD.encode(bytes), URL_SAFE_NO_PAD.encode(bytes)]
+        {
             assert_eq!(text.parse::<SecretKey>().unwrap(), SecretKey(bytes));
         }
         for text in ["", "secret", &hex::encode([0; 31]), &STANDARD.encode([0; 33])] {

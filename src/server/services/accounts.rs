@@ -1,9 +1,9 @@
 //! Accounts: setting up the installation, log-in and log-out, joining by invitation, the profile. Called by the pages'
 //! server functions, the JSON API and the command line.
 
+use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::Argon2;
 use lettre::Address;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
@@ -197,6 +197,12 @@ pub async fn find_me(app: &App, session: &Session) -> Result<(User, Vec<Membersh
     Ok((found, app.store.list_memberships(user).await?))
 }
 
+/// Whether two addresses name the same account.
+pub fn is_same_address(one: &str, other: &str) -> bool {
+    let key = crate::server::store::accounts::email_key;
+    key(one) == key(other)
+}
+
 /// The invitation with this token, while it lasts.
 pub async fn find_invite(app: &App, token: &str) -> Result<(Invite, Team), AppError> {
     let found = app.store.find_invite(&token_hash(token), app.clock.now()).await?;
@@ -214,7 +220,8 @@ pub async fn accept_invite(
     let (invite, team) = find_invite(app, &input.token).await?;
     let user = match app.store.find_credentials(&invite.email).await? {
         Some(known) => {
-            limits::count_attempt(app, limits::LOG_IN, &crate::server::store::accounts::email_key(&invite.email)).await?;
+            limits::count_attempt(app, limits::LOG_IN, &crate::server::store::accounts::email_key(&invite.email))
+                .await?;
             if !verify_password(app, input.password, known.password_hash).await? {
                 return Err(AppError::WrongCredentials);
             }
@@ -231,8 +238,7 @@ pub async fn accept_invite_as(app: &App, session: &Session, token: &str) -> Resu
     let (user, _) = session_user(session).await?;
     let (invite, team) = find_invite(app, token).await?;
     let account = app.store.find_user(user).await?.ok_or(AppError::InvalidSession)?;
-    let key = crate::server::store::accounts::email_key;
-    if key(&account.email) != key(&invite.email) {
+    if !is_same_address(&account.email, &invite.email) {
         return Err(AppError::Forbidden("This invitation is for another e-mail address".to_owned()));
     }
     join(app, &invite, &team, user).await?;

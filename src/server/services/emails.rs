@@ -69,12 +69,16 @@ pub async fn find_email_fields(app: &App, viewer: &Viewer, id: EmailId) -> Resul
     app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
 }
 
+/// Finds what became of one message. Needs `logs:view` or, for the programs that send, `emails:send`.
+pub async fn find_email_status(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
+    if !viewer.may(Permission::EmailsSend) {
+        viewer.require(Permission::LogsView)?;
+    }
+    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
+}
+
 /// Finds the variables of one message. Needs `logs:view`.
-pub async fn find_email_variables(
-    app: &App,
-    viewer: &Viewer,
-    id: EmailId,
-) -> Result<serde_json::Value, AppError> {
+pub async fn find_email_variables(app: &App, viewer: &Viewer, id: EmailId) -> Result<serde_json::Value, AppError> {
     viewer.require(Permission::LogsView)?;
     Ok(app.store.find_email_content(viewer.team, id).await?.unwrap_or_default().variables)
 }

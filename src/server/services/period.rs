@@ -62,7 +62,11 @@ fn custom_label(range: TimeRange, zone: Tz) -> String {
 }
 
 fn back(day: NaiveDate, days: i64) -> NaiveDate {
-    let moved = if days >= 0 { day.checked_sub_days(Days::new(days as u64)) } else { day.checked_add_days(Days::new(-days as u64)) };
+    let moved = if days >= 0 {
+        day.checked_sub_days(Days::new(days as u64))
+    } else {
+        day.checked_add_days(Days::new(-days as u64))
+    };
     moved.unwrap_or(day)
 }
 
@@ -131,10 +135,8 @@ pub fn chart_bars(period: &Period, zone: Tz, hours: &[(DateTime<Utc>, StatusCoun
         return Vec::new();
     };
     let edges = bar_edges(from, to, zone);
-    let mut bars: Vec<ChartBar> = edges
-        .windows(2)
-        .map(|edge| ChartBar { from: edge[0], to: edge[1], counts: StatusCounts::default() })
-        .collect();
+    let mut bars: Vec<ChartBar> =
+        edges.windows(2).map(|edge| ChartBar { from: edge[0], to: edge[1], counts: StatusCounts::default() }).collect();
     for (hour, counts) in hours {
         let index = bars.partition_point(|bar| bar.to <= *hour);
         let last = bars.len().saturating_sub(1);
@@ -177,7 +179,8 @@ fn bar_edges(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Vec<DateTime<U
 }
 
 fn whole_hour(time: DateTime<Utc>) -> DateTime<Utc> {
-    time - TimeDelta::seconds(time.timestamp().rem_euclid(3600)) - TimeDelta::nanoseconds(i64::from(time.timestamp_subsec_nanos()))
+    time - TimeDelta::seconds(time.timestamp().rem_euclid(3600))
+        - TimeDelta::nanoseconds(i64::from(time.timestamp_subsec_nanos()))
 }
 
 #[cfg(test)]
@@ -193,8 +196,7 @@ mod tests {
     }
 
     fn custom(from: &str, to: &str, zone: Tz) -> Result<Period, AppError> {
-        let choice =
-            PeriodChoice { preset: Preset::Custom, from: Some(from.to_owned()), to: Some(to.to_owned()) };
+        let choice = PeriodChoice { preset: Preset::Custom, from: Some(from.to_owned()), to: Some(to.to_owned()) };
         resolve(&choice, zone, utc("2026-11-20T12:00:00Z"))
     }
 

@@ -12,9 +12,11 @@ use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
-use crate::server::delivery::smtp::{check_header, parse_mailbox};
+use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox};
 use crate::server::render::render_template;
-use crate::server::store::emails::{Attachment, NewEmail};
+use crate::server::store::emails::NewEmail;
+
+pub use crate::server::store::emails::Attachment;
 
 /// The most recipients of one message, over all headers.
 pub const MAX_RECIPIENTS: usize = 50;
@@ -198,13 +200,15 @@ fn checked_recipients(request: &SendRequest) -> Result<Vec<Recipient>, AppError>
     if request.to.is_empty() {
         return Err(AppError::invalid_field("to", "to must hold at least one address"));
     }
-    let groups =
-        [("to", RecipientKind::To, &request.to), ("cc", RecipientKind::Cc, &request.cc), ("bcc", RecipientKind::Bcc, &request.bcc)];
+    let groups = [
+        ("to", RecipientKind::To, &request.to),
+        ("cc", RecipientKind::Cc, &request.cc),
+        ("bcc", RecipientKind::Bcc, &request.bcc),
+    ];
     let mut recipients: Vec<Recipient> = Vec::new();
     for (field, kind, mailboxes) in groups {
         for text in mailboxes {
-            check_header(field, text)?;
-            let (name, address) = parse_mailbox(text).map_err(|_| not_an_address(field))?;
+            let (name, address) = parse_mailbox(field, text)?;
             if !recipients.iter().any(|known| known.address == address) {
                 recipients.push(Recipient { kind, address, name });
             }
@@ -217,19 +221,17 @@ fn checked_recipients(request: &SendRequest) -> Result<Vec<Recipient>, AppError>
 }
 
 fn checked_mailbox(field: &str, text: &str) -> Result<String, AppError> {
-    check_header(field, text)?;
-    parse_mailbox(text).map_err(|_| not_an_address(field))?;
+    parse_mailbox(field, text)?;
     Ok(text.trim().to_owned())
-}
-
-fn not_an_address(field: &str) -> AppError {
-    AppError::invalid_field(field, format!("{field} must be an address like ada@example.com or Ada <ada@example.com>"))
 }
 
 fn check_subject(subject: &str) -> Result<(), AppError> {
     check_header("subject", subject)?;
     if subject.chars().count() > MAX_SUBJECT_CHARS {
-        return Err(AppError::invalid_field("subject", format!("subject is longer than {MAX_SUBJECT_CHARS} characters")));
+        return Err(AppError::invalid_field(
+            "subject",
+            format!("subject is longer than {MAX_SUBJECT_CHARS} characters"),
+        ));
     }
     Ok(())
 }
@@ -252,16 +254,16 @@ fn check_labels(tags: &[String]) -> Result<(), AppError> {
 
 fn check_attachments(attachments: &[Attachment]) -> Result<(), AppError> {
     if attachments.len() > MAX_ATTACHMENTS {
-        return Err(AppError::invalid_field("attachments", format!("A message has at most {MAX_ATTACHMENTS} attachments")));
+        return Err(AppError::invalid_field(
+            "attachments",
+            format!("A message has at most {MAX_ATTACHMENTS} attachments"),
+        ));
     }
     for attachment in attachments {
         check_header("attachments", &attachment.filename)?;
-        check_header("attachments", &attachment.content_type)?;
+        check_content_type("attachments", &attachment.content_type)?;
         if attachment.filename.is_empty() || attachment.filename.chars().count() > 255 {
             return Err(AppError::invalid_field("attachments", "filename must have 1 to 255 characters"));
-        }
-        if attachment.content_type.parse::<lettre::message::header::ContentType>().is_err() {
-            return Err(AppError::invalid_field("attachments", "contentType must be a MIME type like application/pdf"));
         }
     }
     if attachments.iter().map(|attachment| attachment.content.len()).sum::<usize>() > MAX_ATTACHMENT_BYTES {

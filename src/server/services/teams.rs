@@ -56,6 +56,19 @@ pub async fn list_memberships(app: &App, user: UserId) -> Result<Vec<Membership>
     app.store.list_memberships(user).await
 }
 
+/// The viewer as a member of another of their teams; [AppError::NotFound] for a team that is not theirs. A key has one
+/// team.
+pub async fn viewer_for_team(app: &App, viewer: &Viewer, team: TeamId) -> Result<Viewer, AppError> {
+    if team == viewer.team {
+        return Ok(viewer.clone());
+    }
+    let found = match viewer.user_id() {
+        Some(user) => app.store.find_viewer(team, user).await?,
+        None => None,
+    };
+    found.ok_or_else(|| AppError::not_found("Team"))
+}
+
 /// The viewer's team. Every member sees it.
 pub async fn find_team(app: &App, viewer: &Viewer) -> Result<Team, AppError> {
     app.store.find_team(viewer.team).await?.ok_or_else(|| AppError::not_found("Team"))

@@ -41,12 +41,11 @@ impl Store {
     /// adapter is the default in any case.
     pub async fn insert_adapter(&self, team_id: TeamId, new: &Adapter, sealed_secret: &str) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let has_default: Option<AdapterId> = sqlx::query_scalar(
-                "SELECT id FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL",
-            )
-            .bind(team_id)
-            .fetch_optional(&mut *tx)
-            .await?;
+            let has_default: Option<AdapterId> =
+                sqlx::query_scalar("SELECT id FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL")
+                    .bind(team_id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
             let is_default = new.is_default || has_default.is_none();
             if is_default {
                 sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default")
@@ -139,9 +138,8 @@ impl Store {
 
     /// The adapter with this id, unless it is deleted.
     pub async fn find_adapter(&self, team_id: TeamId, id: AdapterId) -> Result<Option<Adapter>, AppError> {
-        let statement = format!(
-            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL"
-        );
+        let statement =
+            format!("SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL");
         let row: Option<AdapterRow> =
             read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(id).fetch_optional(pool).await)?;
         row.map(Adapter::try_from).transpose()
@@ -149,9 +147,8 @@ impl Store {
 
     /// The adapter that messages go out by unless they name another.
     pub async fn find_default_adapter(&self, team_id: TeamId) -> Result<Option<Adapter>, AppError> {
-        let statement = format!(
-            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL"
-        );
+        let statement =
+            format!("SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL");
         let row: Option<AdapterRow> =
             read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_optional(pool).await)?;
         row.map(Adapter::try_from).transpose()

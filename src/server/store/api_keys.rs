@@ -94,14 +94,13 @@ impl Store {
     /// Ends a key; `false` when the team has no such key. A key that has ended stays ended.
     pub async fn revoke_api_key(&self, team_id: TeamId, id: ApiKeyId, now: DateTime<Utc>) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let revoked = sqlx::query(
-                "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE team_id = $1 AND id = $2",
-            )
-            .bind(team_id)
-            .bind(id)
-            .bind(micros(now))
-            .execute(&mut *tx)
-            .await?;
+            let revoked =
+                sqlx::query("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE team_id = $1 AND id = $2")
+                    .bind(team_id)
+                    .bind(id)
+                    .bind(micros(now))
+                    .execute(&mut *tx)
+                    .await?;
             Ok(revoked.rows_affected() == 1)
         })
     }

@@ -1,18 +1,18 @@
 //! Messages: accepting one, reading one, and pages of the log. A page is read in two steps: its ids from an index, then
 //! those rows. A page far from the first is found through the rollups, so that no more than one hour is walked over.
 
-use sqlx::types::Json;
 use sqlx::QueryBuilder;
+use sqlx::types::Json;
 
 use super::events::{self, NewEvent, add_to_rollups, record_events};
 use super::stats::{HourCut, IdRange, lowest_id_of_hour};
 use super::{Store, instant, micros, read, stored, write};
-use crate::domain::email::{AttachmentSummary, Email, EmailContent, EmailStatus, EmailSummary, Recipient, RecipientKind};
+use crate::domain::email::{
+    AttachmentSummary, Email, EmailContent, EmailStatus, EmailSummary, Recipient, RecipientKind,
+};
 use crate::domain::error::AppError;
 use crate::domain::filter::{EmailFilter, StatusSet};
-use crate::domain::ids::{
-    AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId,
-};
+use crate::domain::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId};
 use crate::domain::page::{Page, PageRequest, Total};
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
@@ -257,15 +257,13 @@ impl Store {
                 .bind(&new.subject)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query(
-                "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)",
-            )
-            .bind(team_id)
-            .bind(new.id)
-            .bind(Json(&pending))
-            .bind(micros(new.id.created_at()))
-            .execute(&mut *tx)
-            .await?;
+            sqlx::query("INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)")
+                .bind(team_id)
+                .bind(new.id)
+                .bind(Json(&pending))
+                .bind(micros(new.id.created_at()))
+                .execute(&mut *tx)
+                .await?;
             let queued = events::moved(None, EmailStatus::Queued);
             add_to_rollups!(tx, team_id, template_id, events::hour_of(new.id), queued);
             record_events!(tx, team_id, new.id, &new.events, &events::EmailFacts::default());
@@ -385,11 +383,8 @@ impl Store {
             return Ok((Vec::new(), Total::Exact(total)));
         }
         let ids = IdRange::from(filter.range);
-        let (ids, offset) = if offset <= DIRECT_OFFSET {
-            (ids, offset)
-        } else {
-            self.skip_hours(team_id, filter, ids, offset).await?
-        };
+        let (ids, offset) =
+            if offset <= DIRECT_OFFSET { (ids, offset) } else { self.skip_hours(team_id, filter, ids, offset).await? };
         let (statuses, template_id) = (filter.statuses, filter.template_id);
         let found: Vec<i64> = read!(self, |pool| {
             list_ids_query(team_id, statuses, template_id, ids, limit, offset)
@@ -433,7 +428,7 @@ impl Store {
         let found: Option<(i64, i64)> = read!(self, |pool| {
             sqlx::query_as(&statement)
                 .bind(team_id)
-                .bind(filter.template_id.unwrap_or(events::ANY_TEMPLATE))
+                .bind(events::rollup_template(filter.template_id))
                 .bind(cut.low_hour)
                 .bind(cut.high_hour)
                 .bind(wanted)

@@ -62,6 +62,15 @@ pub(super) const ADD_TO_ROLLUP: &str = "INSERT INTO email_rollups
 /// The rollup row that counts all templates together.
 pub(super) const ANY_TEMPLATE: TemplateId = TemplateId(0);
 
+/// The template of the rollup rows for a filter by `template_id`. No template has the id that stands for all of them.
+pub(super) fn rollup_template(template_id: Option<TemplateId>) -> TemplateId {
+    match template_id {
+        None => ANY_TEMPLATE,
+        Some(ANY_TEMPLATE) => TemplateId(-1),
+        Some(id) => id,
+    }
+}
+
 /// The hour, counted from 1970, in which a message was accepted.
 pub(super) fn hour_of(id: EmailId) -> i64 {
     id.created_at().timestamp().div_euclid(3600)
@@ -82,10 +91,8 @@ macro_rules! add_to_rollups {
     ($tx:expr, $team_id:expr, $template_id:expr, $hour:expr, $change:expr) => {
         // Always in the same order, so that two transactions never wait for each other.
         for template_id in [Some($crate::server::store::events::ANY_TEMPLATE), $template_id].into_iter().flatten() {
-            let mut statement = sqlx::query($crate::server::store::events::ADD_TO_ROLLUP)
-                .bind($team_id)
-                .bind(template_id)
-                .bind($hour);
+            let mut statement =
+                sqlx::query($crate::server::store::events::ADD_TO_ROLLUP).bind($team_id).bind(template_id).bind($hour);
             for count in $change.0 {
                 statement = statement.bind(count);
             }

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod adapters;
 pub mod api_keys;
 pub mod api_requests;
+pub mod bulk;
 mod dialect;
 pub mod emails;
 pub mod events;
@@ -175,11 +176,8 @@ async fn open_sqlite(path: &str) -> Result<Db, Box<dyn std::error::Error + Send 
         .pragma("cache_size", "-16384")
         .pragma("mmap_size", "1073741824")
         .pragma("temp_store", "memory");
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options.clone())
-        .await?;
+    let write =
+        SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(8)
         .acquire_timeout(BUSY_TIMEOUT)

@@ -126,15 +126,14 @@ impl Store {
     /// Prolongs a lease; `false` when the row is no longer this lease's.
     pub async fn renew_lease(&self, lease: &Lease, until: DateTime<Utc>) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let renewed = sqlx::query(
-                "UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3",
-            )
-            .bind(lease.team_id)
-            .bind(lease.email_id)
-            .bind(lease.lease_id)
-            .bind(micros(until))
-            .execute(&mut *tx)
-            .await?;
+            let renewed =
+                sqlx::query("UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
+                    .bind(lease.team_id)
+                    .bind(lease.email_id)
+                    .bind(lease.lease_id)
+                    .bind(micros(until))
+                    .execute(&mut *tx)
+                    .await?;
             Ok(renewed.rows_affected() == 1)
         })
     }
@@ -143,14 +142,13 @@ impl Store {
     /// `false` when the row is no longer this lease's.
     pub async fn mark_in_doubt(&self, lease: &Lease) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let marked = sqlx::query(
-                "UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3",
-            )
-            .bind(lease.team_id)
-            .bind(lease.email_id)
-            .bind(lease.lease_id)
-            .execute(&mut *tx)
-            .await?;
+            let marked =
+                sqlx::query("UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
+                    .bind(lease.team_id)
+                    .bind(lease.email_id)
+                    .bind(lease.lease_id)
+                    .execute(&mut *tx)
+                    .await?;
             Ok(marked.rows_affected() == 1)
         })
     }

@@ -3,7 +3,9 @@
 //! that grow until the page is full, so that a common text never gathers the whole log. Shorter texts have no trigram
 //! and are looked for in the newest [SCAN_LIMIT] messages.
 
-use sqlx::QueryBuilder;
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::emails::{push_statuses, push_template};
 use super::stats::IdRange;
@@ -40,78 +42,21 @@ impl Store {
         limit: i64,
     ) -> Result<Matches, AppError> {
         let ids = IdRange::from(filter.range);
-        if ids.low >= ids.high {
+        // No text holds U+0000; both engines refuse to look for it.
+        if ids.low >= ids.high || text.contains('\0') {
             return Ok(Matches { ids: Vec::new(), total: Total::Exact(0) });
         }
         if text.chars().count() < TRIGRAM {
             return self.scan_ids(team_id, filter, text, ids, offset, limit).await;
         }
-        let wanted = offset.saturating_add(limit).min(COUNT_LIMIT + limit);
-        let first = match &self.db {
-            Db::Sqlite { .. } => self.search_sqlite(team_id, filter, text, ids, wanted.max(COUNT_LIMIT + 1)).await?,
-            Db::Postgres(_) => self.search_postgres(team_id, filter, text, ids, wanted.max(COUNT_LIMIT + 1)).await?,
-        };
-        Ok(page_of(first, offset, limit, true))
-    }
-
-    async fn search_sqlite(
-        &self,
-        team_id: TeamId,
-        filter: &EmailFilter,
-        text: &str,
-        ids: IdRange,
-        limit: i64,
-    ) -> Result<Vec<i64>, AppError> {
-        let Db::Sqlite { read, .. } = &self.db else { return Ok(Vec::new()) };
-        let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first.
-        let mut query = QueryBuilder::new(
-            "SELECT e.id FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ",
-        );
-        query.push_bind(phrase).push(" AND s.rowid >= ").push_bind(ids.low);
-        query.push(" AND s.rowid < ").push_bind(ids.high);
-        query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = s.rowid");
-        push_statuses!(query, filter.statuses);
-        push_template!(query, filter.template_id);
-        query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);
-        Ok(query.build_query_scalar().fetch_all(read).await?)
-    }
-
-    async fn search_postgres(
-        &self,
-        team_id: TeamId,
-        filter: &EmailFilter,
-        text: &str,
-        ids: IdRange,
-        limit: i64,
-    ) -> Result<Vec<i64>, AppError> {
-        let Db::Postgres(pool) = &self.db else { return Ok(Vec::new()) };
-        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM emails WHERE team_id = $1 AND id < $2")
-            .bind(team_id)
-            .bind(ids.high)
-            .fetch_one(pool)
-            .await?;
-        let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        let (mut high, mut window) = (newest.map_or(ids.low, |newest| newest + 1), DAY);
-        let mut found: Vec<i64> = Vec::new();
-        while high > ids.low && (found.len() as i64) < limit {
-            let low = high.saturating_sub(window).max(ids.low);
-            let mut query = QueryBuilder::new(
-                "WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ",
-            );
-            query.push_bind(team_id).push(" AND email_id >= ").push_bind(low);
-            query.push(" AND email_id < ").push_bind(high);
-            query.push(" AND (recipients ILIKE ").push_bind(&pattern);
-            query.push(" OR subject ILIKE ").push_bind(&pattern);
-            query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
-            query.push(" AND e.id = m.email_id WHERE TRUE");
-            push_statuses!(query, filter.statuses);
-            push_template!(query, filter.template_id);
-            query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit - found.len() as i64);
-            found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
-            (high, window) = (low, window.saturating_mul(8));
+        match &self.db {
+            Db::Sqlite { read, .. } => search_sqlite(read, team_id, filter, text, ids, offset, limit).await,
+            Db::Postgres(pool) => {
+                let wanted = offset.saturating_add(limit).min(COUNT_LIMIT + limit).max(COUNT_LIMIT + 1);
+                let found = search_postgres(pool, team_id, filter, text, ids, wanted).await?;
+                Ok(page_of(found, offset, limit, true))
+            }
         }
-        Ok(found)
     }
 
     async fn scan_ids(
@@ -152,7 +97,9 @@ impl Store {
     pub(super) fn insert_search_statement(&self) -> &'static str {
         match &self.db {
             // The message's id is the row's id; the index itself knows no team.
-            Db::Sqlite { .. } => "INSERT INTO email_search (rowid, recipients, subject) SELECT $2, $3, $4 WHERE $1 = $1",
+            Db::Sqlite { .. } => {
+                "INSERT INTO email_search (rowid, recipients, subject) SELECT $2, $3, $4 WHERE $1 = $1"
+            }
             Db::Postgres(_) => {
                 "INSERT INTO email_search (team_id, email_id, recipients, subject) VALUES ($1, $2, $3, $4)"
             }
@@ -160,9 +107,77 @@ impl Store {
     }
 }
 
+async fn search_sqlite(
+    read: &SqlitePool,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    text: &str,
+    ids: IdRange,
+    offset: i64,
+    limit: i64,
+) -> Result<Matches, AppError> {
+    let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+    let matching = |selected: &str| {
+        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first.
+        let mut query = QueryBuilder::<Sqlite>::new(selected);
+        query.push(" FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ").push_bind(phrase.clone());
+        query.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
+        query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = s.rowid");
+        push_statuses!(query, filter.statuses);
+        push_template!(query, filter.template_id);
+        query
+    };
+    let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1");
+    counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
+    let count: i64 = counted.build_query_scalar().fetch_one(read).await?;
+    let total = if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) };
+    if offset >= count {
+        return Ok(Matches { ids: Vec::new(), total });
+    }
+    let mut page = matching("SELECT e.id");
+    page.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
+    Ok(Matches { ids: page.build_query_scalar().fetch_all(read).await?, total })
+}
+
+async fn search_postgres(
+    pool: &PgPool,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    text: &str,
+    ids: IdRange,
+    limit: i64,
+) -> Result<Vec<i64>, AppError> {
+    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM emails WHERE team_id = $1 AND id < $2")
+        .bind(team_id)
+        .bind(ids.high)
+        .fetch_one(pool)
+        .await?;
+    let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    let (mut high, mut window) = (newest.map_or(ids.low, |newest| newest + 1), DAY);
+    let mut found: Vec<i64> = Vec::new();
+    while high > ids.low && (found.len() as i64) < limit {
+        let low = high.saturating_sub(window).max(ids.low);
+        let mut query =
+            QueryBuilder::new("WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ");
+        query.push_bind(team_id).push(" AND email_id >= ").push_bind(low);
+        query.push(" AND email_id < ").push_bind(high);
+        query.push(" AND (recipients ILIKE ").push_bind(&pattern);
+        query.push(" OR subject ILIKE ").push_bind(&pattern);
+        query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
+        query.push(" AND e.id = m.email_id WHERE TRUE");
+        push_statuses!(query, filter.statuses);
+        push_template!(query, filter.template_id);
+        query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit - found.len() as i64);
+        found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
+        (high, window) = (low, window.saturating_mul(8));
+    }
+    Ok(found)
+}
+
 fn page_of(found: Vec<i64>, offset: i64, limit: i64, complete: bool) -> Matches {
     let count = found.len() as i64;
-    let total = if complete && count <= COUNT_LIMIT { Total::Exact(count) } else { Total::AtLeast(count.min(COUNT_LIMIT)) };
+    let total =
+        if complete && count <= COUNT_LIMIT { Total::Exact(count) } else { Total::AtLeast(count.min(COUNT_LIMIT)) };
     let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     Matches { ids: found.into_iter().skip(skip).take(limit as usize).collect(), total }
 }

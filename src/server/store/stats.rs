@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{QueryBuilder, Row};
 
-use super::events::ANY_TEMPLATE;
+use super::events::rollup_template;
 use super::{Store, read};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -111,7 +111,7 @@ impl Store {
         let rollups: Vec<(i64, StatusCounts)> = read!(self, |pool| {
             let rows = sqlx::query(&statement)
                 .bind(team_id)
-                .bind(template_id.unwrap_or(ANY_TEMPLATE))
+                .bind(rollup_template(template_id))
                 .bind(cut.low_hour)
                 .bind(cut.high_hour)
                 .fetch_all(pool)
@@ -143,7 +143,7 @@ impl Store {
         Ok(read!(self, |pool| {
             let row = sqlx::query(&statement)
                 .bind(team_id)
-                .bind(template_id.unwrap_or(ANY_TEMPLATE))
+                .bind(rollup_template(template_id))
                 .bind(low_hour)
                 .bind(high_hour)
                 .fetch_one(pool)

@@ -1,0 +1,73 @@
+//! The shell of every page and the table of routes. The browser never runs it: it only brings islands to life.
+
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, MetaTags, provide_meta_context};
+use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
+use leptos_router::{SsrMode, path};
+
+use crate::pages::access::{InvitePage, LogInPage, SetUpPage};
+use crate::pages::api_docs::ApiDocsPage;
+use crate::pages::logs::LogsPage;
+use crate::pages::message::MessagePage;
+use crate::pages::not_found::NotFoundPage;
+use crate::pages::settings::adapters::AdaptersPage;
+use crate::pages::settings::api_keys::ApiKeysPage;
+use crate::pages::settings::members::MembersPage;
+use crate::pages::settings::profile::ProfilePage;
+use crate::pages::settings::roles::RolesPage;
+use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
+
+/// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
+/// Source: WICG, Speculation Rules.
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}}]}}]}"#;
+
+/// The document around every page.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="robots" content="noindex"/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <HashedStylesheet options=options.clone() root=""/>
+                <HydrationScripts options islands=true root=""/>
+                <script type="speculationrules">{SPECULATION_RULES}</script>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// The pages by their addresses.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Router>
+            <FlatRoutes fallback=NotFoundPage>
+                <Route path=path!("/") view=|| view! { <Redirect path="/logs"/> } ssr=SsrMode::Async/>
+                <Route path=path!("/login") view=LogInPage ssr=SsrMode::Async/>
+                <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async/>
+                <Route path=path!("/invite/:token") view=InvitePage ssr=SsrMode::Async/>
+                <Route path=path!("/logs") view=LogsPage ssr=SsrMode::Async/>
+                <Route path=path!("/logs/:id") view=MessagePage ssr=SsrMode::Async/>
+                <Route path=path!("/templates") view=TemplatesPage ssr=SsrMode::Async/>
+                <Route path=path!("/templates/new") view=NewTemplatePage ssr=SsrMode::Async/>
+                <Route path=path!("/templates/:id") view=TemplatePage ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view=|| view! { <Redirect path="/settings/profile"/> } ssr=SsrMode::Async/>
+                <Route path=path!("/settings/profile") view=ProfilePage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/members") view=MembersPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/roles") view=RolesPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
+                <Route path=path!("/api-docs") view=ApiDocsPage ssr=SsrMode::Async/>
+            </FlatRoutes>
+        </Router>
+    }
+}

@@ -1,0 +1,108 @@
+//! Fields of forms, each with its label.
+
+use leptos::prelude::*;
+
+/// A labelled field of one line.
+#[component]
+pub fn TextField(
+    /// What it is called.
+    label: &'static str,
+    /// Its name in the form; its id too.
+    name: &'static str,
+    /// What it holds at first.
+    #[prop(optional, into)]
+    value: String,
+    /// `text`, `email`, `password` …
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// What the browser may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
+    /// An example.
+    #[prop(optional)]
+    placeholder: Option<&'static str>,
+    /// A sentence under the field.
+    #[prop(optional)]
+    hint: Option<&'static str>,
+    /// The fewest characters that are accepted.
+    #[prop(optional)]
+    min_length: Option<u16>,
+    /// Whether the cursor starts here.
+    #[prop(optional)]
+    autofocus: bool,
+) -> impl IntoView {
+    let hint_id = hint.map(|_| format!("{name}-hint"));
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <input
+                id=name
+                name=name
+                type=kind
+                value=value
+                autocomplete=autocomplete
+                placeholder=placeholder
+                minlength=min_length
+                autofocus=autofocus
+                aria-describedby=hint_id.clone()
+                required
+            />
+            {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
+        </div>
+    }
+}
+
+/// A labelled field of many lines, for source text.
+#[component]
+pub fn SourceField(
+    /// What it is called.
+    label: &'static str,
+    /// Its name in the form; its id too.
+    name: &'static str,
+    /// What it holds at first.
+    value: String,
+    /// How many lines are visible.
+    rows: u16,
+) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            // A text area drops one line break at its beginning.
+            <textarea id=name name=name rows=rows spellcheck="false" class="source">{format!("\n{value}")}</textarea>
+        </div>
+    }
+}
+
+/// A labelled choice.
+#[component]
+pub fn SelectField(
+    /// What it is called.
+    label: &'static str,
+    /// Its name in the form; its id too.
+    name: &'static str,
+    /// Each choice: its value and what it is called.
+    options: Vec<(String, String)>,
+    /// The value chosen at first.
+    #[prop(into)]
+    selected: String,
+    /// A sentence under the field.
+    #[prop(optional)]
+    hint: Option<&'static str>,
+) -> impl IntoView {
+    let hint_id = hint.map(|_| format!("{name}-hint"));
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <select id=name name=name aria-describedby=hint_id.clone()>
+                {options
+                    .into_iter()
+                    .map(|(value, text)| {
+                        let is_selected = value == selected;
+                        view! { <option value=value selected=is_selected>{text}</option> }
+                    })
+                    .collect_view()}
+            </select>
+            {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
+        </div>
+    }
+}

@@ -1,0 +1,16 @@
+//! The parts that pages are made of. They know the domain and nothing of the server; all but the islands are rendered on
+//! the server alone.
+
+pub mod can;
+pub mod copy_button;
+pub mod empty_state;
+pub mod field;
+pub mod icon;
+pub mod menu;
+pub mod notice;
+pub mod number;
+pub mod page_behaviour;
+pub mod pagination;
+pub mod status_badge;
+pub mod time;
+pub mod time_zone_guess;

@@ -1,0 +1,31 @@
+//! A message's status, by icon, word and colour.
+
+use leptos::prelude::*;
+
+use super::icon::{Glyph, Icon};
+use crate::domain::email::EmailStatus;
+
+/// The badge of a status.
+#[component]
+pub fn StatusBadge(status: EmailStatus) -> impl IntoView {
+    view! {
+        <span class="badge" data-status=status.as_str()>
+            <Icon glyph=status_glyph(status)/>
+            {status.label()}
+        </span>
+    }
+}
+
+/// The icon of a status.
+pub const fn status_glyph(status: EmailStatus) -> Glyph {
+    match status {
+        EmailStatus::Queued => Glyph::Clock,
+        EmailStatus::Sent => Glyph::Plane,
+        EmailStatus::Delivered => Glyph::Check,
+        EmailStatus::Opened => Glyph::Eye,
+        EmailStatus::Clicked => Glyph::Cursor,
+        EmailStatus::Bounced => Glyph::Bounce,
+        EmailStatus::Failed => Glyph::Cross,
+        EmailStatus::Spam => Glyph::Flag,
+    }
+}

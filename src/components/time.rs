@@ -1,0 +1,110 @@
+//! Times, in the viewer's zone. Formatted on the server alone.
+
+use chrono::{DateTime, Datelike, Utc};
+use chrono_tz::Tz;
+use leptos::prelude::*;
+
+/// The viewer's time zone and the moment the page is made. The frame provides it to the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewerClock {
+    /// The zone that times are shown in.
+    pub zone: Tz,
+    /// The moment the page is made.
+    pub now: DateTime<Utc>,
+}
+
+/// How much of a time is shown. The tooltip always has all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeStyle {
+    /// As short as the present moment allows: `14:52` today, `20 Nov 14:52` this year.
+    #[default]
+    Short,
+    /// The day alone: `20 Nov 2026`.
+    Day,
+    /// To the minute: `20 Nov 2026, 14:52`.
+    Minute,
+    /// To the second: `20 Nov 2026, 14:52:07`.
+    Second,
+}
+
+impl ViewerClock {
+    /// The clock of the page that is being rendered; UTC where no frame provided one.
+    pub fn of_page() -> Self {
+        use_context().unwrap_or(Self { zone: Tz::UTC, now: DateTime::UNIX_EPOCH })
+    }
+
+    /// The clock of a viewer with this IANA zone.
+    pub fn new(zone: &str, now: DateTime<Utc>) -> Self {
+        Self { zone: zone.parse().unwrap_or(Tz::UTC), now }
+    }
+
+    /// The time on the viewer's clock.
+    pub fn local(&self, time: DateTime<Utc>) -> DateTime<Tz> {
+        time.with_timezone(&self.zone)
+    }
+
+    /// The time as text.
+    pub fn format(&self, time: DateTime<Utc>, style: TimeStyle) -> String {
+        let (local, now) = (self.local(time), self.local(self.now));
+        let pattern = match style {
+            TimeStyle::Short if local.date_naive() == now.date_naive() => "%H:%M",
+            TimeStyle::Short if local.year() == now.year() => "%-d %b %H:%M",
+            TimeStyle::Short => "%-d %b %Y %H:%M",
+            TimeStyle::Day => "%-d %b %Y",
+            TimeStyle::Minute => "%-d %b %Y, %H:%M",
+            TimeStyle::Second => "%-d %b %Y, %H:%M:%S",
+        };
+        local.format(pattern).to_string()
+    }
+
+    /// The time to the microsecond, with the zone: `Fri 20 Nov 2026, 14:52:07.123456 Europe/Berlin (UTC+01:00)`.
+    pub fn format_exactly(&self, time: DateTime<Utc>) -> String {
+        let local = self.local(time);
+        format!("{} {} (UTC{})", local.format("%a %-d %b %Y, %H:%M:%S%.6f"), self.zone.name(), local.format("%:z"))
+    }
+
+    /// The value of a `datetime-local` field.
+    pub fn field_value(&self, time: DateTime<Utc>) -> String {
+        self.local(time).format("%Y-%m-%dT%H:%M").to_string()
+    }
+}
+
+/// A time with its exact value as a tooltip.
+#[component]
+pub fn Time(at: DateTime<Utc>, #[prop(optional)] style: TimeStyle) -> impl IntoView {
+    let clock = ViewerClock::of_page();
+    view! {
+        <time datetime=at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string() title=clock.format_exactly(at)>
+            {clock.format(at, style)}
+        </time>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> ViewerClock {
+        ViewerClock::new("Europe/Berlin", "2026-11-20T14:00:00Z".parse().unwrap())
+    }
+
+    #[test]
+    fn a_time_is_as_short_as_the_moment_allows() {
+        let shown = |time: &str| clock().format(time.parse().unwrap(), TimeStyle::Short);
+        assert_eq!(shown("2026-11-20T13:52:07Z"), "14:52");
+        assert_eq!(shown("2026-11-19T23:30:00Z"), "00:30");
+        assert_eq!(shown("2026-11-19T13:52:07Z"), "19 Nov 14:52");
+        assert_eq!(shown("2025-11-19T13:52:07Z"), "19 Nov 2025 14:52");
+    }
+
+    #[test]
+    fn the_tooltip_has_microseconds_and_the_zone() {
+        let exact = clock().format_exactly("2026-07-01T13:52:07.123456Z".parse().unwrap());
+        assert_eq!(exact, "Wed 1 Jul 2026, 15:52:07.123456 Europe/Berlin (UTC+02:00)");
+    }
+
+    #[test]
+    fn an_unknown_zone_is_utc() {
+        assert_eq!(ViewerClock::new("Mars/Olympus", DateTime::UNIX_EPOCH).zone, Tz::UTC);
+    }
+}

@@ -1,0 +1,135 @@
+//! The pages for people without a session: log-in, the set-up of a new database, an invitation.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use super::frame::{PageTitle, bare};
+use crate::components::field::TextField;
+use crate::components::time_zone_guess::TimeZoneGuess;
+use crate::server_fns::access::{AcceptInvite, InviteView, JoinTeam, LogIn, SetUp, load_invite, safe_next};
+use crate::server_fns::draft::{Draft, load_draft};
+
+/// The fewest characters of a new password, as [crate::server] demands them.
+const MIN_PASSWORD_CHARS: u16 = 10;
+
+/// `/login`. `?next=` is where it leads.
+#[component]
+pub fn LogInPage() -> impl IntoView {
+    let next = query_value("next");
+    bare(load_draft("log_in".to_owned()), move |draft: Draft| {
+        let has_email = !draft.text("email").is_empty();
+        view! {
+            <PageTitle text="Log in"/>
+            <form class="stack" method="post" action=LogIn::PATH>
+                <input type="hidden" name="next" value=safe_next(&next).to_owned()/>
+                <TimeZoneGuess/>
+                <TextField
+                    label="E-mail address"
+                    name="email"
+                    kind="email"
+                    autocomplete="username"
+                    value=draft.text("email")
+                    autofocus=!has_email
+                />
+                <TextField
+                    label="Password"
+                    name="password"
+                    kind="password"
+                    autocomplete="current-password"
+                    autofocus=has_email
+                />
+                <button class="button primary wide">"Log in"</button>
+            </form>
+        }
+    })
+}
+
+/// `/setup?token=`: the first account and its team.
+#[component]
+pub fn SetUpPage() -> impl IntoView {
+    let token = query_value("token");
+    bare(load_draft("set_up".to_owned()), move |draft: Draft| {
+        view! {
+            <PageTitle text="Set up Sendlog"/>
+            <p class="lead">"This makes your account, the owner of a new team."</p>
+            <form class="stack" method="post" action=SetUp::PATH>
+                <input type="hidden" name="token" value=token/>
+                <TimeZoneGuess/>
+                <TextField label="Your name" name="name" autocomplete="name" value=draft.text("name") autofocus=true/>
+                <TextField label="E-mail address" name="email" kind="email" autocomplete="username" value=draft.text("email")/>
+                <TextField
+                    label="Password"
+                    name="password"
+                    kind="password"
+                    autocomplete="new-password"
+                    min_length=MIN_PASSWORD_CHARS
+                    hint="At least 10 characters."
+                />
+                <TextField label="Team" name="team_name" autocomplete="organization" value=draft.text("team_name")/>
+                <button class="button primary wide">"Create account and team"</button>
+            </form>
+        }
+    })
+}
+
+/// `/invite/:token`
+#[component]
+pub fn InvitePage() -> impl IntoView {
+    let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
+    let asked = token.clone();
+    let load = async move { Ok((load_invite(asked).await?, load_draft("accept_invite".to_owned()).await?)) };
+    bare(load, move |(invite, draft): (InviteView, Draft)| view! { <Invite token invite draft/> })
+}
+
+#[component]
+fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
+    let InviteView { email, role, team_name, logged_in_as } = invite;
+    let is_theirs = logged_in_as.as_ref().is_some_and(|account| account.eq_ignore_ascii_case(&email));
+    let role = format!("{} {}", if role.as_str().starts_with(['a', 'o']) { "an" } else { "a" }, role.as_str());
+    let form = if is_theirs {
+        view! {
+            <form class="stack" method="post" action=JoinTeam::PATH>
+                <input type="hidden" name="token" value=token/>
+                <button class="button primary wide">"Join the team"</button>
+            </form>
+        }
+        .into_any()
+    } else {
+        view! { <NewAccount token email=email.clone() draft/> }.into_any()
+    };
+    view! {
+        <PageTitle text=format!("Join {team_name}")/>
+        <p class="lead">"You are invited as " {role} " with the address " <strong>{email}</strong> "."</p>
+        {logged_in_as
+            .filter(|_| !is_theirs)
+            .map(|account| view! { <p class="hint">"You are logged in as " {account} "; this continues as the invited address."</p> })}
+        {form}
+    }
+}
+
+#[component]
+fn NewAccount(token: String, email: String, draft: Draft) -> impl IntoView {
+    view! {
+        <form class="stack" method="post" action=AcceptInvite::PATH>
+            <input type="hidden" name="token" value=token/>
+            // Lets password managers know which account this is.
+            <input type="hidden" autocomplete="username" value=email/>
+            <TimeZoneGuess/>
+            <TextField label="Your name" name="name" autocomplete="name" value=draft.text("name") autofocus=true/>
+            <TextField
+                label="Password"
+                name="password"
+                kind="password"
+                autocomplete="new-password"
+                min_length=MIN_PASSWORD_CHARS
+                hint="At least 10 characters. Use your present password if this address already has an account."
+            />
+            <button class="button primary wide">"Join the team"</button>
+        </form>
+    }
+}
+
+fn query_value(name: &str) -> String {
+    use_query_map().with_untracked(|query| query.get(name)).unwrap_or_default()
+}

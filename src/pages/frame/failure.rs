@@ -1,0 +1,60 @@
+//! A page that cannot be shown, and what to do about it.
+
+use leptos::prelude::*;
+
+use super::PageTitle;
+use crate::domain::error::AppError;
+
+/// Says in words what went wrong.
+#[component]
+pub fn Failure(error: AppError) -> impl IntoView {
+    let (title, advice, link) = match &error {
+        AppError::NotFound(_) => (
+            error.to_string(),
+            "It may have been deleted, belong to another of your teams, or the address may be incomplete.".to_owned(),
+            Some(("/logs", "Go to the logs")),
+        ),
+        AppError::MissingPermission(permission) => (
+            "You may not see this".to_owned(),
+            format!("Your role lacks the permission {}. An owner of the team can grant it.", permission.as_str()),
+            None,
+        ),
+        AppError::Validation { field, message } => (
+            "This address does not work".to_owned(),
+            match field {
+                Some(field) => format!("The parameter “{field}” is wrong: {}", sentence(message)),
+                None => sentence(message),
+            },
+            Some(("/logs", "Show the default view of the logs")),
+        ),
+        AppError::NoSession | AppError::InvalidSession | AppError::InvalidApiKey | AppError::WrongCredentials => {
+            (error.to_string(), "Log in to go on.".to_owned(), Some(("/login", "Log in")))
+        }
+        AppError::NoTeam => {
+            (error.to_string(), "Your account is in no team. Ask an admin of your team to invite you.".to_owned(), None)
+        }
+        AppError::Unavailable | AppError::RateLimited { .. } => {
+            ("Not now".to_owned(), error.to_string(), Some(("", "Try again")))
+        }
+        AppError::Forbidden(_)
+        | AppError::InvalidTemplate(_)
+        | AppError::AlreadyExists(_)
+        | AppError::Conflict(_)
+        | AppError::TooLarge { .. }
+        | AppError::Adapter(_)
+        | AppError::Internal => ("This did not work".to_owned(), error.to_string(), Some(("/logs", "Go to the logs"))),
+    };
+    view! {
+        <div class="failure">
+            <p class="failure-status">{error.http_status()}</p>
+            <PageTitle text=title/>
+            <p>{advice}</p>
+            {link.map(|(address, text)| view! { <p><a class="button" href=address>{text}</a></p> })}
+        </div>
+    }
+}
+
+/// The text with a full stop, unless it ends in a mark of its own.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}

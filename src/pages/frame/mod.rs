@@ -1,0 +1,152 @@
+//! What stands around every page: for people with a session the sidebar, for others a quiet card.
+
+mod failure;
+mod sidebar;
+mod theme_switch;
+
+use std::future::Future;
+
+use leptos::prelude::*;
+use leptos_meta::{Html, Title};
+
+use self::failure::Failure;
+use self::sidebar::Sidebar;
+use crate::components::notice::Callout;
+use crate::components::page_behaviour::PageBehaviour;
+use crate::components::time::ViewerClock;
+use crate::domain::error::AppError;
+use crate::server_fns::frame::{Frame, Setting, load_frame, load_setting, mark_failed};
+
+/// The part of the site that a page belongs to; its entry in the navigation is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// The log and its messages.
+    Logs,
+    /// Templates.
+    Templates,
+    /// The description of the API.
+    ApiDocs,
+    /// Everything under `/settings`.
+    Settings,
+    /// No entry.
+    Elsewhere,
+}
+
+/// A page for people with a session: loads what the frame shows and what the page shows, then renders both. An error of
+/// either becomes a page that says what to do, with the error's HTTP status.
+pub fn framed<T, V>(
+    section: Section,
+    load: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    page: impl FnOnce(T) -> V + Send + 'static,
+) -> AnyView
+where
+    T: Send + 'static,
+    V: IntoView + 'static,
+{
+    let rendered = async move {
+        let frame = match load_frame().await {
+            Ok(frame) => frame,
+            Err(error) => return bare_failure(error).await,
+        };
+        provide_context(frame.viewer.clone());
+        provide_context(ViewerClock::new(frame.viewer.time_zone(), frame.setting.now));
+        let content = match load.await {
+            Ok(data) => page(data).into_any(),
+            Err(error) => failure(error).await,
+        };
+        view! { <Framed frame section content/> }.into_any()
+    };
+    Suspend::new(rendered).into_any()
+}
+
+/// A page for people without a session: a card in the middle.
+pub fn bare<T, V>(
+    load: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    page: impl FnOnce(T) -> V + Send + 'static,
+) -> AnyView
+where
+    T: Send + 'static,
+    V: IntoView + 'static,
+{
+    let rendered = async move {
+        match (load_setting().await, load.await) {
+            (Ok(setting), Ok(data)) => {
+                provide_context(ViewerClock::new("UTC", setting.now));
+                let content = page(data).into_any();
+                view! { <Bare setting content/> }.into_any()
+            }
+            (Err(error), _) | (_, Err(error)) => bare_failure(error).await,
+        }
+    };
+    Suspend::new(rendered).into_any()
+}
+
+async fn failure(error: AppError) -> AnyView {
+    let _ = mark_failed(error.clone()).await;
+    view! { <Failure error/> }.into_any()
+}
+
+async fn bare_failure(error: AppError) -> AnyView {
+    let content = failure(error).await;
+    match load_setting().await {
+        Ok(setting) => view! { <Bare setting content/> }.into_any(),
+        Err(_) => content,
+    }
+}
+
+#[component]
+fn Framed(frame: Frame, section: Section, content: AnyView) -> impl IntoView {
+    let notice = frame.setting.notice.clone();
+    view! {
+        <Html {..} data-theme=frame.setting.theme.clone()/>
+        <a class="skip-link" href="#main">"Skip to the content"</a>
+        <div class="frame">
+            <Sidebar frame section/>
+            <main id="main" tabindex="-1">
+                {notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
+                {content}
+            </main>
+        </div>
+        <PageBehaviour/>
+    }
+}
+
+#[component]
+fn Bare(setting: Setting, content: AnyView) -> impl IntoView {
+    view! {
+        <Html {..} data-theme=setting.theme/>
+        <main id="main" class="bare">
+            <p class="brand"><Brand/></p>
+            <div class="bare-card">
+                {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
+                {content}
+            </div>
+        </main>
+        <PageBehaviour/>
+    }
+}
+
+/// The name of the product with its mark.
+#[component]
+fn Brand() -> impl IntoView {
+    view! {
+        <svg class="brand-mark" width="20" height="20" viewBox="0 0 32 32" aria-hidden="true">
+            <rect x="2" y="5" width="28" height="22" rx="6"></rect>
+            <path d="m8 12 8 6.5 8-6.5"></path>
+        </svg>
+        "Sendlog"
+    }
+}
+
+/// The page's only heading of the first level, which also names the browser's tab.
+#[component]
+pub fn PageTitle(
+    /// The words.
+    #[prop(into)]
+    text: String,
+) -> impl IntoView {
+    view! {
+        <Title text=format!("{text} · Sendlog")/>
+        <h1>{text}</h1>
+    }
+}

@@ -1,0 +1,205 @@
+//! Messages by outcome over time: a bar for each step, drawn on the server, each a link to its own range.
+
+use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use leptos::prelude::*;
+
+use super::query::LogQuery;
+use crate::components::number::{counted, grouped, round_up};
+use crate::components::time::ViewerClock;
+use crate::domain::email::EmailStatus;
+use crate::domain::filter::StatusSet;
+use crate::domain::period::{Period, PeriodChoice, Preset};
+use crate::domain::stats::{ChartBar, StatusCounts};
+
+/// The layers of a bar from the bottom up: key of the colour, name, statuses.
+const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
+    ("delivered", "Delivered", &[EmailStatus::Delivered]),
+    ("opened", "Opened", &[EmailStatus::Opened, EmailStatus::Clicked]),
+    ("lost", "Bounced, failed or spam", &[EmailStatus::Bounced, EmailStatus::Failed, EmailStatus::Spam]),
+    ("pending", "On the way", &[EmailStatus::Queued, EmailStatus::Sent]),
+];
+
+/// At most so many words under the chart.
+const MAX_TICKS: usize = 8;
+
+/// The chart of a period.
+#[component]
+pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>, total: i64) -> impl IntoView {
+    let clock = ViewerClock::of_page();
+    let top = round_up(bars.iter().map(|bar| sum(&bar.counts)).max().unwrap_or(0));
+    let summary = summary_of(&bars, total, &period, &clock);
+    let ticks = ticks_of(&bars, &clock);
+    let drawn = bars
+        .iter()
+        .zip(ticks)
+        .map(|(bar, tick)| view! { <Bar bar=bar.clone() tick top url=bar_url(&query, bar)/> })
+        .collect_view();
+    let legend = LAYERS.map(|(key, name, _)| view! { <li data-key=key>{name}</li> }).collect_view();
+    view! {
+        <figure class="panel chart" aria-labelledby="chart-title">
+            <figcaption class="panel-head">
+                <h2 id="chart-title">"Messages by outcome"</h2>
+                <p class="visually-hidden">{summary}</p>
+                <ul class="legend" aria-label="Legend">{legend}</ul>
+            </figcaption>
+            <a class="skip-link" href="#messages">"Skip the chart"</a>
+            <div class="plot">
+                <div class="plot-lines" aria-hidden="true">
+                    <span>{grouped(top)}</span>
+                    <span>{(top % 2 == 0).then(|| grouped(top / 2))}</span>
+                </div>
+                <div class="plot-bars">{drawn}</div>
+            </div>
+        </figure>
+    }
+}
+
+#[component]
+fn Bar(bar: ChartBar, tick: Option<String>, top: i64, url: String) -> impl IntoView {
+    let clock = ViewerClock::of_page();
+    let when = span_label(bar.from, bar.to, &clock);
+    let count = sum(&bar.counts);
+    let mut below = 0;
+    let layers = LAYERS
+        .map(|(key, _, statuses)| {
+            let (start, part) = (below, in_layer(&bar.counts, statuses));
+            below += part;
+            (part > 0).then(|| {
+                let (height, y) =
+                    (part as f64 * 100.0 / top as f64, 100.0 - (start + part) as f64 * 100.0 / top as f64);
+                view! { <rect data-key=key x="0" width="1" y=format!("{y:.2}") height=format!("{height:.2}")></rect> }
+            })
+        })
+        .collect_view();
+    let lines = LAYERS
+        .map(|(key, name, statuses)| {
+            let part = in_layer(&bar.counts, statuses);
+            (part > 0).then(|| view! { <span class="tip-line" data-key=key>{name} <b>{grouped(part)}</b></span> })
+        })
+        .collect_view();
+    let spoken = LAYERS
+        .iter()
+        .map(|(_, name, statuses)| (name, in_layer(&bar.counts, statuses)))
+        .filter(|(_, part)| *part > 0)
+        .map(|(name, part)| format!(", {} {}", grouped(part), name.to_lowercase()))
+        .collect::<String>();
+    let label = format!("{when}: {}{spoken}", counted(count, "message", "messages"));
+    view! {
+        <a class="bar" href=url aria-label=label>
+            <svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">{layers}</svg>
+            {tick.map(|tick| view! { <span class="tick" aria-hidden="true">{tick}</span> })}
+            <span class="tip" aria-hidden="true">
+                <span class="tip-title">{when}</span>
+                <span class="tip-line">{if count == 1 { "Message" } else { "Messages" }} <b>{grouped(count)}</b></span>
+                {lines}
+            </span>
+        </a>
+    }
+}
+
+fn sum(counts: &StatusCounts) -> i64 {
+    counts.in_set(StatusSet::default())
+}
+
+fn in_layer(counts: &StatusCounts, statuses: &[EmailStatus]) -> i64 {
+    statuses.iter().map(|status| counts.of(*status)).sum()
+}
+
+fn bar_url(query: &LogQuery, bar: &ChartBar) -> String {
+    let text = |time: DateTime<Utc>| Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    let period = PeriodChoice { preset: Preset::Custom, from: text(bar.from), to: text(bar.to) };
+    LogQuery { period, ..query.for_card(StatusSet::default()) }.to_url()
+}
+
+/// When a bar is: `Fri 20 Nov, 08:00–12:00`, `Fri 20 Nov`, `20 Nov – 22 Nov`.
+fn span_label(from: DateTime<Utc>, to: DateTime<Utc>, clock: &ViewerClock) -> String {
+    let (from, to) = (clock.local(from), clock.local(to));
+    let starts_day = |time: &DateTime<chrono_tz::Tz>| time.num_seconds_from_midnight() == 0;
+    let (day, next_day) = (from.date_naive(), from.date_naive().succ_opt().unwrap_or(from.date_naive()));
+    if starts_day(&from) && starts_day(&to) {
+        if to.date_naive() == next_day {
+            return from.format("%a %-d %b").to_string();
+        }
+        let last = to.date_naive().pred_opt().unwrap_or(to.date_naive());
+        return format!("{} – {}", from.format("%-d %b"), last.format("%-d %b"));
+    }
+    if to.date_naive() == day || (starts_day(&to) && to.date_naive() == next_day) {
+        return format!("{}–{}", from.format("%a %-d %b, %H:%M"), to.format("%H:%M"));
+    }
+    format!("{} – {}", from.format("%-d %b %H:%M"), to.format("%-d %b %H:%M"))
+}
+
+/// The words under the bars: hours where a bar is an hour, days where bars begin a day, so few that they do not touch.
+fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
+    let starts: Vec<_> = bars.iter().map(|bar| clock.local(bar.from)).collect();
+    let span = bars.first().zip(bars.last()).map(|(first, last)| last.to - first.from).unwrap_or_default();
+    let is_hourly = span.num_hours() <= 50;
+    let is_place = |index: usize| match &starts[index] {
+        start if is_hourly => start.minute() == 0 && start.hour() % 3 == 0,
+        start => start.num_seconds_from_midnight() == 0 || (index == 0 && start.hour() == 0),
+    };
+    let places: Vec<usize> = (0..bars.len()).filter(|index| is_place(*index)).collect();
+    let step = places.len().div_ceil(MAX_TICKS).max(1);
+    let today = clock.local(clock.now).date_naive();
+    let mut ticks = vec![None; bars.len()];
+    for index in places.into_iter().step_by(step) {
+        let start = &starts[index];
+        ticks[index] = Some(match span.num_days() {
+            ..=2 => start.format("%H:%M").to_string(),
+            _ if start.date_naive() == today => "Today".to_owned(),
+            ..=14 => start.format("%a %-d").to_string(),
+            _ => start.format("%-d %b").to_string(),
+        });
+    }
+    ticks
+}
+
+fn summary_of(bars: &[ChartBar], total: i64, period: &Period, clock: &ViewerClock) -> String {
+    let busiest = bars.iter().max_by_key(|bar| sum(&bar.counts)).filter(|bar| sum(&bar.counts) > 0);
+    let all = format!("{} in {}.", counted(total, "message", "messages"), period.label);
+    match busiest {
+        Some(bar) => format!("{all} Most in {}: {}.", span_label(bar.from, bar.to, clock), grouped(sum(&bar.counts))),
+        None => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> ViewerClock {
+        ViewerClock::new("Europe/Berlin", "2026-11-20T14:00:00Z".parse().unwrap())
+    }
+
+    fn label(from: &str, to: &str) -> String {
+        span_label(from.parse().unwrap(), to.parse().unwrap(), &clock())
+    }
+
+    #[test]
+    fn a_bar_is_named_by_the_viewers_clock() {
+        assert_eq!(label("2026-11-19T23:00:00Z", "2026-11-20T23:00:00Z"), "Fri 20 Nov");
+        assert_eq!(label("2026-11-20T07:00:00Z", "2026-11-20T11:00:00Z"), "Fri 20 Nov, 08:00–12:00");
+        assert_eq!(label("2026-11-20T19:00:00Z", "2026-11-20T23:00:00Z"), "Fri 20 Nov, 20:00–00:00");
+        assert_eq!(label("2026-11-19T23:00:00Z", "2026-11-22T23:00:00Z"), "20 Nov – 22 Nov");
+    }
+
+    #[test]
+    fn every_status_is_in_one_layer() {
+        for status in EmailStatus::ALL {
+            assert_eq!(LAYERS.iter().filter(|(.., statuses)| statuses.contains(&status)).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_week_has_a_word_a_day() {
+        let first: DateTime<Utc> = "2026-11-13T23:00:00Z".parse().unwrap();
+        let bars: Vec<_> = (0..42)
+            .map(|index| {
+                let from = first + chrono::TimeDelta::hours(4 * index);
+                ChartBar { from, to: from + chrono::TimeDelta::hours(4), counts: StatusCounts::default() }
+            })
+            .collect();
+        let ticks: Vec<_> = ticks_of(&bars, &clock()).into_iter().flatten().collect();
+        assert_eq!(ticks, ["Sat 14", "Sun 15", "Mon 16", "Tue 17", "Wed 18", "Thu 19", "Today"]);
+    }
+}

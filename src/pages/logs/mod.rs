@@ -1,0 +1,99 @@
+//! `/logs`: the cards, the chart and the table of a period. The address holds the whole state, see [query].
+
+mod chart;
+mod filters;
+mod first_run;
+mod periods;
+pub mod query;
+mod stats;
+mod table;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use self::chart::Chart;
+use self::filters::Filters;
+use self::first_run::FirstRun;
+use self::periods::Periods;
+use self::query::LogQuery;
+use self::stats::Cards;
+pub use self::table::spoken_list;
+use self::table::{LogTable, Nothing};
+use super::frame::{PageTitle, Section, framed};
+use crate::components::number::grouped;
+use crate::components::pagination::Pagination;
+use crate::domain::page::{Page, Total};
+use crate::server_fns::emails::{LogView, load_logs};
+
+/// The log.
+#[component]
+pub fn LogsPage() -> impl IntoView {
+    let parsed = LogQuery::parse(&use_location().search.get_untracked());
+    let load = async move {
+        let query = parsed?;
+        let asked = query.clone();
+        let view = load_logs(asked.period, asked.statuses, asked.template_id, asked.search, asked.page).await?;
+        Ok((query, view))
+    };
+    framed(Section::Logs, load, |(query, view)| view! { <Logs query view/> })
+}
+
+#[component]
+fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
+    let LogView { period, overview, page, templates, is_first_run, public_url } = view;
+    if is_first_run {
+        return view! {
+            <div class="page-head"><PageTitle text="Logs"/></div>
+            <FirstRun public_url/>
+        }
+        .into_any();
+    }
+    let list = if page.items.is_empty() {
+        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() templates=templates.clone()/> }
+            .into_any()
+    } else {
+        view! { <LogTable rows=page.items.clone()/> }.into_any()
+    };
+    view! {
+        <div class="page-head">
+            <PageTitle text="Logs"/>
+            <Periods query=query.clone() period=period.clone()/>
+        </div>
+        <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
+        <Chart period=period.clone() query=query.clone() bars=overview.bars total=overview.stats.total/>
+        <section class="panel" aria-label="Messages">
+            <Filters query=query.clone() templates total=page.total/>
+            {list}
+            <Pages query page/>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Pages(query: LogQuery, page: Page<crate::domain::email::EmailSummary>) -> impl IntoView {
+    let (total_pages, first) = (page.total_pages(), page.request.offset() + 1);
+    let last = first + page.items.len() as i64 - 1;
+    let total = match page.total {
+        Total::Exact(count) => grouped(count),
+        Total::AtLeast(count) => format!("more than {}", grouped(count)),
+    };
+    (!page.items.is_empty()).then(|| {
+        let links = (total_pages > 1).then(|| {
+            let to_url = Box::new(move |number| query.with_page(number).to_url());
+            view! { <Pagination page=page.request.page total_pages to_url/> }
+        });
+        view! {
+            <div class="panel-foot">
+                <p>{format!("{}–{} of {total}", grouped(first), grouped(last))}</p>
+                {links}
+            </div>
+        }
+    })
+}
+
+/// The address of everything sent to an address in the last 30 days.
+pub fn search_url(address: &str) -> String {
+    let search = Some(address.to_owned());
+    LogQuery { search, ..LogQuery::default().with_preset(crate::domain::period::Preset::Last30Days) }.to_url()
+}

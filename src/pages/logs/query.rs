@@ -1,0 +1,280 @@
+//! The state of the log page, which is the query string of its address. Unknown and impossible parameters are refused,
+//! so that a mistyped link never shows other messages than it says.
+
+use std::str::FromStr;
+
+use crate::domain::error::AppError;
+use crate::domain::filter::StatusSet;
+use crate::domain::ids::TemplateId;
+use crate::domain::period::{PeriodChoice, Preset};
+
+/// The longest search, in characters.
+pub const MAX_SEARCH_CHARS: usize = 200;
+
+/// The last page that can be asked for.
+const MAX_PAGE: i64 = 1_000_000_000;
+
+/// What the log page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogQuery {
+    /// When the messages were accepted.
+    pub period: PeriodChoice,
+    /// Their status; empty for any.
+    pub statuses: StatusSet,
+    /// Their template.
+    pub template_id: Option<TemplateId>,
+    /// A part of a recipient's address or of the subject. Never empty.
+    pub search: Option<String>,
+    /// Counted from 1.
+    pub page: i64,
+}
+
+impl Default for LogQuery {
+    fn default() -> Self {
+        Self {
+            period: PeriodChoice::default(),
+            statuses: StatusSet::default(),
+            template_id: None,
+            search: None,
+            page: 1,
+        }
+    }
+}
+
+impl LogQuery {
+    /// Reads a query string, without its question mark. Parameters without a value count as absent.
+    pub fn parse(query: &str) -> Result<Self, AppError> {
+        let mut parsed = Self::default();
+        let mut preset = None;
+        for (name, value) in pairs(query).into_iter().filter(|(_, value)| !value.trim().is_empty()) {
+            match name.as_str() {
+                "preset" => preset = Some(read(&name, &value)?),
+                "from" => parsed.period.from = Some(value),
+                "to" => parsed.period.to = Some(value),
+                "status" => {
+                    for status in value.split(',') {
+                        parsed.statuses.insert(read(&name, status.trim())?);
+                    }
+                }
+                "template" => {
+                    let id =
+                        value.parse().map_err(|_| AppError::invalid_field(&name, "that is not a template's id"))?;
+                    parsed.template_id = Some(id);
+                }
+                "search" => parsed.search = Some(checked_search(&value)?),
+                "page" => parsed.page = checked_page(&value)?,
+                _ => return Err(AppError::invalid_field(name, "this page has no such parameter")),
+            }
+        }
+        let has_ends = parsed.period.from.is_some() || parsed.period.to.is_some();
+        parsed.period.preset = preset.unwrap_or(if has_ends { Preset::Custom } else { Preset::default() });
+        if has_ends && parsed.period.preset != Preset::Custom {
+            let field = if parsed.period.from.is_some() { "from" } else { "to" };
+            return Err(AppError::invalid_field(field, "it counts for preset=custom alone"));
+        }
+        Ok(parsed)
+    }
+
+    /// The address of this state.
+    pub fn to_url(&self) -> String {
+        let fields: Vec<String> =
+            self.fields().into_iter().map(|(name, value)| format!("{name}={}", escape(&value))).collect();
+        if fields.is_empty() { "/logs".to_owned() } else { format!("/logs?{}", fields.join("&")) }
+    }
+
+    /// The parameters of this state, without those that have their default value.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = Vec::new();
+        if self.period.preset != Preset::default() {
+            fields.push(("preset", self.period.preset.as_str().to_owned()));
+        }
+        let mut push = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
+        push("from", self.period.from.clone());
+        push("to", self.period.to.clone());
+        let statuses: Vec<_> = self.statuses.iter().map(|status| status.as_str()).collect();
+        push("status", (!statuses.is_empty()).then(|| statuses.join(",")));
+        push("template", self.template_id.map(|id| id.to_string()));
+        push("search", self.search.clone());
+        push("page", (self.page != 1).then(|| self.page.to_string()));
+        fields
+    }
+
+    /// The first page of another period, filters kept.
+    pub fn with_period(&self, period: PeriodChoice) -> Self {
+        Self { period, page: 1, ..self.clone() }
+    }
+
+    /// The first page of a preset, filters kept.
+    pub fn with_preset(&self, preset: Preset) -> Self {
+        self.with_period(PeriodChoice { preset, from: None, to: None })
+    }
+
+    /// What a card counts: these statuses in the same period and template, whatever the search.
+    pub fn for_card(&self, statuses: StatusSet) -> Self {
+        Self { statuses, search: None, page: 1, ..self.clone() }
+    }
+
+    /// Another page of the same list.
+    pub fn with_page(&self, page: i64) -> Self {
+        Self { page, ..self.clone() }
+    }
+
+    /// The same period without any filter.
+    pub fn without_filters(&self) -> Self {
+        Self { period: self.period.clone(), ..Self::default() }
+    }
+
+    /// Whether anything but the period narrows the list.
+    pub fn has_filters(&self) -> bool {
+        !self.statuses.is_empty() || self.template_id.is_some() || self.search.is_some()
+    }
+}
+
+fn read<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, AppError> {
+    value.parse().map_err(|cause: T::Err| AppError::invalid_field(name, cause.to_string()))
+}
+
+fn checked_search(value: &str) -> Result<String, AppError> {
+    if value.chars().count() > MAX_SEARCH_CHARS {
+        return Err(AppError::invalid_field("search", format!("use at most {MAX_SEARCH_CHARS} characters")));
+    }
+    Ok(value.trim().to_owned())
+}
+
+fn checked_page(value: &str) -> Result<i64, AppError> {
+    let page = value.parse().ok().filter(|page| (1..=MAX_PAGE).contains(page));
+    page.ok_or_else(|| AppError::invalid_field("page", "pages are counted from 1"))
+}
+
+/// The names and values of a query string. Source: URL Standard, application/x-www-form-urlencoded parsing.
+fn pairs(query: &str) -> Vec<(String, String)> {
+    let fields = query.trim_start_matches('?').split('&').filter(|field| !field.is_empty());
+    fields
+        .map(|field| {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            (unescape(name), unescape(value))
+        })
+        .collect()
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = match (first, tail) {
+            (b'%', [high, low, ..]) => hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high * 16 + low),
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        rest = &tail[if escaped.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Percent-encodes all but what is safe and common in a value; commas and colons stay legible.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' | b':' | b'@' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::email::EmailStatus;
+
+    fn refused_field(query: &str) -> Option<String> {
+        match LogQuery::parse(query) {
+            Err(AppError::Validation { field, .. }) => field,
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_empty_address_is_the_default_view() {
+        for query in ["", "?", "search=&status=&template=&page=", "preset=7d"] {
+            assert_eq!(LogQuery::parse(query), Ok(LogQuery::default()));
+        }
+        assert_eq!(LogQuery::default().to_url(), "/logs");
+    }
+
+    #[test]
+    fn every_state_reads_back_from_its_address() {
+        let query = LogQuery {
+            period: PeriodChoice {
+                preset: Preset::Custom,
+                from: Some("2026-11-20T09:30".to_owned()),
+                to: Some("2026-11-20T10:30:00Z".to_owned()),
+            },
+            statuses: [EmailStatus::Bounced, EmailStatus::Failed].into_iter().collect(),
+            template_id: Some(TemplateId(7)),
+            search: Some("50% off & more: +1 €".to_owned()),
+            page: 12,
+        };
+        let url = query.to_url();
+        assert_eq!(
+            url,
+            "/logs?preset=custom&from=2026-11-20T09:30&to=2026-11-20T10:30:00Z&status=bounced,failed\
+             &template=tpl_0000000000007&search=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC&page=12"
+        );
+        assert_eq!(LogQuery::parse(url.split_once('?').unwrap().1), Ok(query));
+    }
+
+    #[test]
+    fn statuses_come_repeated_or_with_commas() {
+        let expected: StatusSet = [EmailStatus::Sent, EmailStatus::Spam].into_iter().collect();
+        for query in ["status=sent&status=spam", "status=spam,sent", "status=sent%2Cspam"] {
+            assert_eq!(LogQuery::parse(query).unwrap().statuses, expected);
+        }
+    }
+
+    #[test]
+    fn forms_write_spaces_as_plus() {
+        assert_eq!(LogQuery::parse("search=your+receipt+%2B1").unwrap().search.as_deref(), Some("your receipt +1"));
+        assert_eq!(LogQuery::parse("search=100%").unwrap().search.as_deref(), Some("100%"));
+        assert_eq!(LogQuery::parse("search=%zz%2541").unwrap().search.as_deref(), Some("%zz%41"));
+    }
+
+    #[test]
+    fn from_or_to_alone_mean_a_custom_period() {
+        assert_eq!(LogQuery::parse("from=2026-11-20").unwrap().period.preset, Preset::Custom);
+        assert_eq!(refused_field("preset=today&to=2026-11-20").as_deref(), Some("to"));
+    }
+
+    #[test]
+    fn unknown_and_impossible_parameters_are_named() {
+        let long = format!("search={}", "x".repeat(MAX_SEARCH_CHARS + 1));
+        for (query, field) in [
+            ("colour=red", "colour"),
+            ("preset=year", "preset"),
+            ("status=lost", "status"),
+            ("status=sent,", "status"),
+            ("template=eml_0000000000007", "template"),
+            ("page=0", "page"),
+            ("page=-1", "page"),
+            ("page=many", "page"),
+            ("page=99999999999999999999", "page"),
+            (long.as_str(), "search"),
+        ] {
+            assert_eq!(refused_field(query).as_deref(), Some(field), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_card_keeps_period_and_template_and_drops_search_and_page() {
+        let query = LogQuery::parse("preset=30d&template=tpl_0000000000007&search=x&page=3&status=spam").unwrap();
+        let url = query.for_card(StatusSet::ARRIVED).to_url();
+        assert_eq!(url, "/logs?preset=30d&status=delivered,opened,clicked&template=tpl_0000000000007");
+    }
+}

@@ -1,0 +1,173 @@
+//! The messages: a table, which narrow windows show as two lines a message.
+
+use leptos::prelude::*;
+
+use super::query::LogQuery;
+use crate::components::can::may;
+use crate::components::empty_state::EmptyState;
+use crate::components::icon::Glyph;
+use crate::components::status_badge::StatusBadge;
+use crate::components::time::Time;
+use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind};
+use crate::domain::filter::StatusSet;
+use crate::domain::ids::TemplateId;
+use crate::domain::page::Page;
+use crate::domain::period::{Period, Preset};
+use crate::domain::permission::Permission;
+use crate::pages::resend::ResendButton;
+
+/// One page of messages, newest first.
+#[component]
+pub fn LogTable(rows: Vec<EmailSummary>) -> impl IntoView {
+    let may_resend = may(Permission::LogsResend);
+    // The roles stay when the style sheet takes the table apart on narrow windows.
+    view! {
+        <table class="log-table" role="table" aria-label="Messages">
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Status"</th>
+                    <th role="columnheader" scope="col">"Recipient"</th>
+                    <th role="columnheader" scope="col">"Subject"</th>
+                    <th role="columnheader" scope="col">"Template"</th>
+                    <th role="columnheader" scope="col" class="time" aria-sort="descending">"Accepted"</th>
+                    <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr>
+            </thead>
+            <tbody role="rowgroup">
+                {rows.into_iter().map(|row| view! { <Row row may_resend/> }).collect_view()}
+            </tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
+    let url = format!("/logs/{}", row.id);
+    let first = row.recipients.first();
+    let address = first.map_or_else(|| "nobody".to_owned(), |recipient| recipient.address.clone());
+    let name = first.and_then(|recipient| recipient.name.clone());
+    let more = row.recipients.len().saturating_sub(1);
+    let everybody = spoken_list(&row.recipients);
+    let resend = (may_resend && row.status.can_be_resent()).then(|| {
+        view! { <ResendButton id=row.id.to_string() recipient=everybody.clone() subject=row.subject.clone()/> }
+    });
+    let subject = if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject };
+    view! {
+        <tr role="row">
+            <td role="cell" class="status"><StatusBadge status=row.status/></td>
+            <td role="cell" class="recipient" title=everybody>
+                <a class="row-link" href=url>{address}</a>
+                {(more > 0).then(|| view! { <span class="more">{format!("+{more}")}</span> })}
+                {name.map(|name| view! { <span class="name">{name}</span> })}
+            </td>
+            <td role="cell" class="subject">{subject}</td>
+            <td role="cell" class="template">{row.template_name.unwrap_or_else(|| "–".to_owned())}</td>
+            <td role="cell" class="time"><Time at=row.id.created_at()/></td>
+            <td role="cell" class="actions">{resend}</td>
+        </tr>
+    }
+}
+
+/// Everybody a message is for: `ada@example.com, bob@example.com (Cc)`.
+pub fn spoken_list(recipients: &[Recipient]) -> String {
+    let shown = |recipient: &Recipient| match recipient.kind {
+        RecipientKind::To => recipient.address.clone(),
+        RecipientKind::Cc => format!("{} (Cc)", recipient.address),
+        RecipientKind::Bcc => format!("{} (Bcc)", recipient.address),
+    };
+    recipients.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// What stands in the place of an empty table, with a way to messages.
+#[component]
+pub fn Nothing(
+    query: LogQuery,
+    period: Period,
+    page: Page<EmailSummary>,
+    templates: Vec<(TemplateId, String)>,
+) -> impl IntoView {
+    let total_pages = page.total_pages();
+    if query.page > 1 && total_pages > 0 {
+        let last = query.with_page(total_pages).to_url();
+        return view! {
+            <EmptyState glyph=Glyph::Logs title=format!("There is no page {}", query.page)>
+                <p>"The list ends before it."</p>
+                <p><a class="button" href=last>"Go to the last page"</a></p>
+            </EmptyState>
+        }
+        .into_any();
+    }
+    let template = query.template_id.and_then(|id| templates.into_iter().find(|(known, _)| *known == id));
+    let title = nothing_title(&query, &period, template.map(|(_, name)| name));
+    let wider = wider_preset(period.preset).map(|preset| {
+        view! { <a class="button" href=query.with_preset(preset).to_url()>{format!("Look at the {}", lower(preset))}</a> }
+    });
+    let clear = query.has_filters().then(|| {
+        view! { <a class="button" href=query.without_filters().to_url()>"Clear filters"</a> }
+    });
+    view! {
+        <EmptyState glyph=Glyph::Logs title>
+            <p class="empty-links">{wider}{clear}</p>
+        </EmptyState>
+    }
+    .into_any()
+}
+
+fn lower(preset: Preset) -> String {
+    preset.label().to_lowercase()
+}
+
+const fn wider_preset(preset: Preset) -> Option<Preset> {
+    match preset {
+        Preset::Today => Some(Preset::Last7Days),
+        Preset::Last7Days | Preset::Custom => Some(Preset::Last30Days),
+        Preset::Last30Days => None,
+    }
+}
+
+/// What is missing, in one sentence: "No bounced or failed messages to “ada” in the last 7 days".
+fn nothing_title(query: &LogQuery, period: &Period, template: Option<String>) -> String {
+    let statuses = status_words(query.statuses);
+    let template = template.map(|name| format!(" from the template “{name}”")).unwrap_or_default();
+    let search = query.search.as_ref().map(|search| format!(" matching “{search}”")).unwrap_or_default();
+    let when = match period.preset {
+        Preset::Today => " today".to_owned(),
+        Preset::Last7Days | Preset::Last30Days => format!(" in {}", period.label),
+        Preset::Custom => " in this period".to_owned(),
+    };
+    format!("No {statuses}messages{template}{search}{when}")
+}
+
+fn status_words(statuses: StatusSet) -> String {
+    let words: Vec<_> = statuses.iter().map(EmailStatus::as_str).collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} "),
+        [start @ .., last] => format!("{} or {last} ", start.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::filter::TimeRange;
+
+    #[test]
+    fn an_empty_list_says_what_is_missing() {
+        let period = Period {
+            preset: Preset::Last7Days,
+            range: TimeRange::default(),
+            previous: None,
+            label: "the last 7 days".to_owned(),
+            now: chrono::DateTime::UNIX_EPOCH,
+            time_zone: "UTC".to_owned(),
+        };
+        let title = |query: &str| nothing_title(&LogQuery::parse(query).unwrap(), &period, None);
+        assert_eq!(title(""), "No messages in the last 7 days");
+        assert_eq!(title("status=failed"), "No failed messages in the last 7 days");
+        assert_eq!(
+            title("status=failed,bounced&search=ada"),
+            "No bounced or failed messages matching “ada” in the last 7 days"
+        );
+    }
+}

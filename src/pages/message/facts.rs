@@ -1,0 +1,153 @@
+//! Every fact about a message, as the log's specification lists them.
+
+use leptos::prelude::*;
+
+use crate::components::icon::{Glyph, Icon};
+use crate::components::number::byte_size;
+use crate::components::time::{Time, TimeStyle};
+use crate::domain::email::{AttachmentSummary, Email, Recipient, RecipientKind};
+use crate::domain::ids::EmailId;
+
+/// The fields of a message; those that are empty are left out, except where emptiness says something.
+#[component]
+pub fn Facts(email: Email, attachments: Vec<AttachmentSummary>) -> impl IntoView {
+    let to = of_kind(&email.recipients, RecipientKind::To);
+    let cc = of_kind(&email.recipients, RecipientKind::Cc);
+    let bcc = of_kind(&email.recipients, RecipientKind::Bcc);
+    let accepted = email.created_at();
+    let shown = [
+        Some(fact("To", view! { <People people=to/> })),
+        (!cc.is_empty()).then(|| fact("Cc", view! { <People people=cc/> })),
+        (!bcc.is_empty()).then(|| fact("Bcc", view! { <People people=bcc/> })),
+        Some(fact("From", email.from_address.clone())),
+        email.reply_to.clone().map(|address| fact("Reply to", address)),
+        Some(fact("Subject", email.subject.clone())),
+        Some(fact("Template", view! { <TemplateFact email=email.clone()/> })),
+        (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
+        (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments/> })),
+        email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
+        (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
+        Some(fact("Accepted", view! { <Time at=accepted style=TimeStyle::Second/> })),
+        Some(fact("Sent", view! { <Moment at=email.sent_at/> })),
+        Some(fact("Delivered", view! { <Moment at=email.delivered_at/> })),
+    ];
+    let technical = technical_facts(email);
+    view! {
+        <section class="panel" aria-label="Message">
+            <div class="panel-head"><h2>"Message"</h2></div>
+            <dl class="facts">{shown.into_iter().flatten().collect_view()}{technical}</dl>
+        </section>
+    }
+}
+
+fn technical_facts(email: Email) -> impl IntoView {
+    let code = |text: Option<String>| match text {
+        Some(text) => view! { <code>{text}</code> }.into_any(),
+        None => view! { <Nothing/> }.into_any(),
+    };
+    let key = match (email.api_key_name, email.api_key_id) {
+        (Some(name), _) => name.into_any(),
+        (None, Some(id)) => code(Some(id.to_string())),
+        (None, None) => "none: sent in the dashboard".into_any(),
+    };
+    let adapter = email.adapter_name.or_else(|| email.adapter_id.map(|id| id.to_string()));
+    [
+        fact("Adapter", adapter.unwrap_or_else(|| "–".to_owned())),
+        fact("API key", key),
+        fact("API request", code(email.api_request_id.map(|id| id.to_string()))),
+        fact("Provider id", code(email.provider_message_id)),
+        fact("Error", code(email.error_message)),
+        fact("PDF attached", if email.has_pdf_attachment { "yes" } else { "no" }),
+        fact("Job", code(Some(email.job_id.to_string()))),
+        fact("Team", code(Some(email.team_id.to_string()))),
+        fact("Id", code(Some(email.id.to_string()))),
+    ]
+    .into_iter()
+    .collect_view()
+}
+
+fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
+    view! {
+        <div class="fact">
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Nothing() -> impl IntoView {
+    view! { <span class="nothing">"none"</span> }
+}
+
+#[component]
+fn Moment(at: Option<chrono::DateTime<chrono::Utc>>) -> impl IntoView {
+    match at {
+        Some(at) => view! { <Time at style=TimeStyle::Second/> }.into_any(),
+        None => view! { <span class="nothing">"not yet"</span> }.into_any(),
+    }
+}
+
+fn of_kind(recipients: &[Recipient], kind: RecipientKind) -> Vec<Recipient> {
+    recipients.iter().filter(|recipient| recipient.kind == kind).cloned().collect()
+}
+
+/// Addresses, each a link to the messages for it.
+#[component]
+fn People(people: Vec<Recipient>) -> impl IntoView {
+    let shown = people.into_iter().map(|person| {
+        let url = crate::pages::logs::search_url(&person.address);
+        view! {
+            <li>
+                <a href=url title="All messages to this address in the last 30 days">{person.address}</a>
+                {person.name.map(|name| view! { <span class="name">{name}</span> })}
+            </li>
+        }
+    });
+    view! { <ul class="plain-list">{shown.collect_view()}</ul> }
+}
+
+#[component]
+fn TemplateFact(email: Email) -> impl IntoView {
+    let version = email.template_version.map(|version| format!(" · version {version}"));
+    match (email.template_id, email.template_name) {
+        (Some(id), name) => view! {
+            <a href=format!("/templates/{id}")>{name.unwrap_or_else(|| id.to_string())}</a>
+            {version}
+        }
+        .into_any(),
+        (None, _) if email.template_deleted => view! { <span class="nothing">"deleted"</span> {version} }.into_any(),
+        (None, _) => view! { <Nothing/> }.into_any(),
+    }
+}
+
+#[component]
+fn Tags(tags: Vec<String>) -> impl IntoView {
+    view! { <ul class="tags">{tags.into_iter().map(|tag| view! { <li>{tag}</li> }).collect_view()}</ul> }
+}
+
+#[component]
+fn Attachments(attachments: Vec<AttachmentSummary>) -> impl IntoView {
+    let shown = attachments.into_iter().map(|file| {
+        view! {
+            <li class="attachment">
+                <Icon glyph=Glyph::File/>
+                {file.filename}
+                <span class="name">{format!("{} · {}", file.content_type, byte_size(file.size_bytes))}</span>
+            </li>
+        }
+    });
+    view! { <ul class="plain-list">{shown.collect_view()}</ul> }
+}
+
+#[component]
+fn MessageLink(id: EmailId) -> impl IntoView {
+    view! { <a class="id-link" href=format!("/logs/{id}")>{id.to_string()}</a> }
+}
+
+#[component]
+fn Links(ids: Vec<EmailId>) -> impl IntoView {
+    let links = ids.into_iter().map(|id| view! { <li><MessageLink id/></li> });
+    view! { <ul class="plain-list">{links.collect_view()}</ul> }
+}

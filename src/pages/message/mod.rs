@@ -1,0 +1,140 @@
+//! `/logs/:id`: what became of one message, every fact about it, and what it says.
+
+mod facts;
+mod preview;
+mod timeline;
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use self::facts::Facts;
+use self::preview::Preview;
+use self::timeline::Timeline;
+use super::frame::{Section, framed};
+use super::logs::spoken_list;
+use super::resend::ResendButton;
+use crate::components::can::Can;
+use crate::components::copy_button::CopyButton;
+use crate::components::icon::{Glyph, Icon};
+use crate::components::status_badge::StatusBadge;
+use crate::components::time::{Time, TimeStyle};
+use crate::domain::email::{Email, EmailDetail, EmailStatus};
+use crate::domain::error::AppError;
+use crate::domain::ids::EmailId;
+use crate::domain::permission::Permission;
+use crate::server_fns::emails::load_email;
+
+/// A message. `?images=1` lets its remote images load.
+#[component]
+pub fn MessagePage() -> impl IntoView {
+    let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
+    let with_images = use_query_map().with_untracked(|query| query.get_str("images") == Some("1"));
+    let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?).await };
+    framed(Section::Logs, load, move |detail| view! { <Message detail with_images/> })
+}
+
+#[component]
+fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
+    let EmailDetail { email, content, events } = detail;
+    let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
+    view! {
+        <Title text=format!("{} · Sendlog", email.subject)/>
+        <Head email=email.clone()/>
+        <Outcome email=email.clone()/>
+        <div class="message-grid">
+            <Timeline events has_several_recipients={email.recipients.len() > 1}/>
+            <div class="message-side">
+                <Facts email=email.clone() attachments=content.attachments.clone()/>
+                {variables.map(|json| view! { <Json title="Variables" json/> })}
+                {metadata.map(|json| view! { <Json title="Metadata" json/> })}
+            </div>
+        </div>
+        <Preview id=email.id content with_images/>
+    }
+}
+
+#[component]
+fn Head(email: Email) -> impl IntoView {
+    let id = email.id.to_string();
+    let obstacle = email.resend_obstacle();
+    let recipient = spoken_list(&email.recipients);
+    let (button_id, subject) = (id.clone(), email.subject.clone());
+    view! {
+        <div class="page-head">
+            <nav class="breadcrumb" aria-label="Breadcrumb">
+                <a href="/logs">"Logs"</a>
+                <span aria-hidden="true">"/"</span>
+            </nav>
+            <h1 class="message-id">{id.clone()}</h1>
+            <CopyButton text=id label="Copy the id".to_owned()/>
+            <StatusBadge status=email.status/>
+            <div class="page-actions">
+                <Can permission=Permission::LogsResend>
+                    {match obstacle {
+                        None => view! {
+                            <ResendButton id=button_id.clone() recipient=recipient.clone() subject=subject.clone()/>
+                        }
+                        .into_any(),
+                        Some(reason) => view! {
+                            <span class="obstacle" id="resend-obstacle">{reason}</span>
+                            <button class="button" disabled aria-describedby="resend-obstacle">"Resend"</button>
+                        }
+                        .into_any(),
+                    }}
+                </Can>
+            </div>
+        </div>
+    }
+}
+
+/// The server's words where it failed or bounced, and the next attempt where one is due.
+#[component]
+fn Outcome(email: Email) -> impl IntoView {
+    let words = match email.status {
+        EmailStatus::Failed | EmailStatus::Bounced => email.error_message.clone(),
+        EmailStatus::Queued
+        | EmailStatus::Sent
+        | EmailStatus::Delivered
+        | EmailStatus::Opened
+        | EmailStatus::Clicked
+        | EmailStatus::Spam => None,
+    };
+    let headline =
+        if email.status == EmailStatus::Bounced { "The recipient was refused." } else { "It could not be sent." };
+    view! {
+        {words.map(|words| view! {
+            <div class="callout" data-tone="error">
+                <Icon glyph=Glyph::Alert/>
+                <div class="callout-body"><p><strong>{headline}</strong>" "<code>{words}</code></p></div>
+            </div>
+        })}
+        {email.next_attempt_at.map(|at| view! {
+            <div class="callout" data-tone="waiting">
+                <Icon glyph=Glyph::Clock/>
+                <div class="callout-body">
+                    <p>
+                        <strong>"It waits for its next attempt"</strong> ", due at " <Time at style=TimeStyle::Second/> "."
+                        {email.error_message.clone().map(|words| view! { " The last answer was " <code>{words}</code> })}
+                    </p>
+                </div>
+            </div>
+        })}
+    }
+}
+
+#[component]
+fn Json(title: &'static str, json: String) -> impl IntoView {
+    view! {
+        <section class="panel" aria-label=title>
+            <div class="panel-head"><h2>{title}</h2></div>
+            <div class="panel-body"><pre class="code" tabindex="0" aria-label=title>{json}</pre></div>
+        </section>
+    }
+}
+
+/// A JSON object as people read it; `None` where it is empty.
+fn pretty(value: &serde_json::Value) -> Option<String> {
+    let is_empty = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+    if is_empty { None } else { serde_json::to_string_pretty(value).ok() }
+}

@@ -1,0 +1,12 @@
+//! The pages, one folder or file each. A page's function names its data (a `load_…` server function, called directly
+//! while the page renders) and its parts; [frame] puts both together.
+
+pub mod access;
+pub mod api_docs;
+pub mod frame;
+pub mod logs;
+pub mod message;
+pub mod not_found;
+pub mod resend;
+pub mod settings;
+pub mod templates;

@@ -1,0 +1,12 @@
+//! The page for addresses that lead nowhere.
+
+use leptos::prelude::*;
+
+use super::frame::{Section, framed};
+use crate::domain::error::AppError;
+
+/// Says so, with the status 404.
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    framed(Section::Elsewhere, async { Err::<(), _>(AppError::not_found("Page")) }, |()| ())
+}

@@ -1,0 +1,117 @@
+//! `/settings/adapters`
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+
+use super::{Tab, settings_page};
+use crate::components::can::{Can, may};
+use crate::components::empty_state::EmptyState;
+use crate::components::field::TextField;
+use crate::components::icon::Glyph;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::permission::Permission;
+use crate::server_fns::adapters::{AdaptersView, CreateAdapter, DeleteAdapter, MakeDefaultAdapter, load_adapters};
+use crate::server_fns::draft::Draft;
+
+/// The ways out.
+#[component]
+pub fn AdaptersPage() -> impl IntoView {
+    settings_page(Tab::Adapters, load_adapters(), |adapters| view! { <Adapters adapters/> })
+}
+
+#[component]
+fn Adapters(adapters: AdaptersView) -> impl IntoView {
+    let AdaptersView { adapters, draft } = adapters;
+    let list = if adapters.is_empty() {
+        view! {
+            <EmptyState glyph=Glyph::Plug title="No adapter yet">
+                <p>"Messages leave by an adapter. Add your mail server to send the first one."</p>
+            </EmptyState>
+        }
+        .into_any()
+    } else {
+        view! { <AdapterTable adapters/> }.into_any()
+    };
+    view! {
+        <section class="panel" aria-label="Adapters">{list}</section>
+        <Can permission=Permission::AdaptersCreate><NewAdapter draft=draft.clone()/></Can>
+    }
+}
+
+#[component]
+fn AdapterTable(adapters: Vec<Adapter>) -> impl IntoView {
+    view! {
+        <table class="table">
+            <thead>
+                <tr>
+                    <th scope="col">"Adapter"</th>
+                    <th scope="col">"Sender"</th>
+                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr>
+            </thead>
+            <tbody>{adapters.into_iter().map(|adapter| view! { <AdapterRow adapter/> }).collect_view()}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn AdapterRow(adapter: Adapter) -> impl IntoView {
+    let id = adapter.id.to_string();
+    let default = if adapter.is_default {
+        view! { <span class="tag">"default"</span> }.into_any()
+    } else if may(Permission::AdaptersUpdate) {
+        view! {
+            <form method="post" action=MakeDefaultAdapter::PATH>
+                <button class="button small" name="id" value=id.clone() aria-label=format!("Make {} the default", adapter.name)>
+                    "Make default"
+                </button>
+            </form>
+        }
+        .into_any()
+    } else {
+        ().into_any()
+    };
+    let remove = may(Permission::AdaptersDelete).then(|| {
+        view! {
+            <form method="post" action=DeleteAdapter::PATH>
+                <button class="button small danger" name="id" value=id aria-label=format!("Remove {}", adapter.name)>"Remove"</button>
+            </form>
+        }
+    });
+    view! {
+        <tr>
+            <td>
+                <span class="two-lines"><strong>{adapter.name}</strong><code>{adapter.endpoint}</code></span>
+            </td>
+            <td>{adapter.from_address}</td>
+            <td class="actions">{default}{remove}</td>
+        </tr>
+    }
+}
+
+#[component]
+fn NewAdapter(draft: Draft) -> impl IntoView {
+    view! {
+        <section class="panel narrow" aria-label="Add an adapter">
+            <div class="panel-head"><h2>"Add an adapter"</h2></div>
+            <form class="stack panel-body" method="post" action=CreateAdapter::PATH>
+                <input type="hidden" name="kind" value=AdapterKind::Smtp.as_str()/>
+                <TextField label="Name" name="name" placeholder="SES Frankfurt" value=draft.text("name")/>
+                <TextField
+                    label="Address of the SMTP server"
+                    name="url"
+                    placeholder="smtp://user:password@mail.example.com:587"
+                    hint="User and password are sealed before they are stored and never shown again. smtps:// speaks TLS from the start, smtp:// by STARTTLS where the server offers it."
+                />
+                <TextField
+                    label="Sender of messages that name none"
+                    name="from_address"
+                    placeholder="Finch <receipts@example.com>"
+                    value=draft.text("from_address")
+                />
+                <label class="check"><input type="checkbox" name="is_default"/>"Use it for messages that name no adapter"</label>
+                <div class="form-foot"><button class="button primary">"Add"</button></div>
+            </form>
+        </section>
+    }
+}

@@ -1,0 +1,92 @@
+//! `/settings/…`: the viewer's profile, and the team's members, roles, adapters and API keys.
+
+pub mod adapters;
+pub mod api_keys;
+pub mod members;
+pub mod profile;
+pub mod roles;
+
+use std::future::Future;
+
+use leptos::prelude::*;
+
+use super::frame::{PageTitle, Section, framed};
+use crate::components::can::may;
+use crate::domain::error::AppError;
+use crate::domain::permission::Permission;
+
+/// A page of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// The viewer.
+    Profile,
+    /// The people.
+    Members,
+    /// What they may do.
+    Roles,
+    /// The ways out.
+    Adapters,
+    /// The ways in.
+    ApiKeys,
+}
+
+impl Tab {
+    const ALL: [Tab; 5] = [Self::Profile, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Profile => "Profile",
+            Self::Members => "Members",
+            Self::Roles => "Roles",
+            Self::Adapters => "Adapters",
+            Self::ApiKeys => "API keys",
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Profile => "/settings/profile",
+            Self::Members => "/settings/members",
+            Self::Roles => "/settings/roles",
+            Self::Adapters => "/settings/adapters",
+            Self::ApiKeys => "/settings/api-keys",
+        }
+    }
+
+    fn is_shown(self) -> bool {
+        match self {
+            Self::Profile | Self::Members | Self::Roles => true,
+            Self::Adapters => may(Permission::AdaptersView),
+            Self::ApiKeys => may(Permission::ApiKeysView),
+        }
+    }
+}
+
+/// A page of the settings under their common navigation.
+pub fn settings_page<T, V>(
+    tab: Tab,
+    load: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    page: impl FnOnce(T) -> V + Send + 'static,
+) -> AnyView
+where
+    T: Send + 'static,
+    V: IntoView + 'static,
+{
+    framed(Section::Settings, load, move |data| {
+        let content = page(data).into_any();
+        view! { <SettingsFrame tab content/> }
+    })
+}
+
+#[component]
+fn SettingsFrame(tab: Tab, content: AnyView) -> impl IntoView {
+    let tabs = Tab::ALL.into_iter().filter(|tab| tab.is_shown()).map(|each| {
+        let current = (each == tab).then_some("page");
+        view! { <li><a href=each.path() aria-current=current>{each.label()}</a></li> }
+    });
+    view! {
+        <div class="page-head"><PageTitle text=tab.label()/></div>
+        <nav class="tabs-nav" aria-label="Settings"><ul>{tabs.collect_view()}</ul></nav>
+        {content}
+    }
+}

@@ -1,0 +1,157 @@
+//! `/templates/new` and `/templates/:id`: the form, and the versions so far.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use crate::components::can::may;
+use crate::components::copy_button::CopyButton;
+use crate::components::field::{SourceField, TextField};
+use crate::components::time::{Time, TimeStyle};
+use crate::domain::error::AppError;
+use crate::domain::ids::TemplateId;
+use crate::domain::permission::Permission;
+use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::pages::frame::{PageTitle, Section, framed};
+use crate::server_fns::templates::{
+    CreateTemplate, DeleteTemplate, TemplateView, UpdateTemplate, load_new_template, load_template,
+};
+
+/// An empty template to fill in.
+#[component]
+pub fn NewTemplatePage() -> impl IntoView {
+    framed(Section::Templates, load_new_template(), |view| view! { <Editor view shown_version=None/> })
+}
+
+/// A template. `?version=3` puts an older version's sources into the form.
+#[component]
+pub fn TemplatePage() -> impl IntoView {
+    let id =
+        use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<TemplateId>().ok()));
+    let version =
+        use_query_map().with_untracked(|query| query.get_str("version").and_then(|number| number.parse().ok()));
+    let load = async move { load_template(id.ok_or_else(|| AppError::not_found("Template"))?).await };
+    framed(Section::Templates, load, move |view| view! { <Editor view shown_version=version/> })
+}
+
+#[component]
+fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
+    let TemplateView { template, versions, draft } = view;
+    let current = template.as_ref().map(|template| template.current.version);
+    let older = shown_version
+        .filter(|number| Some(*number) != current)
+        .and_then(|number| versions.iter().find(|version| version.version == number).cloned());
+    let source = match (&older, &template) {
+        (Some(version), _) => version.source.clone(),
+        (None, Some(template)) => template.current.source.clone(),
+        (None, None) => TemplateSource::default(),
+    };
+    let name = template.as_ref().map(|template| template.name.clone());
+    let title = name.clone().unwrap_or_else(|| "New template".to_owned());
+    let field = |field: &str, kept: Option<String>| draft.get(field).or(kept).unwrap_or_default();
+    let is_locked = template.is_some() && !may(Permission::TemplatesUpdate);
+    let is_single = versions.is_empty();
+    let action = if template.is_some() { UpdateTemplate::PATH } else { CreateTemplate::PATH };
+    view! {
+        <div class="page-head">
+            <nav class="breadcrumb" aria-label="Breadcrumb">
+                <a href="/templates">"Templates"</a>
+                <span aria-hidden="true">"/"</span>
+            </nav>
+            <PageTitle text=title/>
+            {template.as_ref().map(|template| view! { <TemplateHead template=template.clone()/> })}
+        </div>
+        {older.as_ref().map(|version| view! { <OlderNote version=version.version/> })}
+        <div class="editor-grid" data-single=is_single.then_some("")>
+            <section class="panel" aria-label="Sources">
+                <form class="stack panel-body" method="post" action=action>
+                    <fieldset class="bare-fieldset" disabled=is_locked>
+                        {template.as_ref().map(|template| view! { <input type="hidden" name="id" value=template.id.to_string()/> })}
+                        <TextField label="Name" name="name" value=field("name", name)/>
+                        <TextField
+                            label="Subject"
+                            name="subject"
+                            value=field("subject", Some(source.subject))
+                            hint="Variables stand in double braces: {{ name }}. One that a message does not bring is an error that names it."
+                        />
+                        <SourceField label="HTML body" name="html" rows=18 value=field("html", source.html)/>
+                        <SourceField label="Text body" name="text" rows=10 value=field("text", source.text)/>
+                        {(!is_locked).then(|| view! {
+                            <div class="form-foot">
+                                <a class="button" href="/templates">"Cancel"</a>
+                                <button class="button primary">
+                                    {if template.is_some() { "Save as a new version" } else { "Make the template" }}
+                                </button>
+                            </div>
+                        })}
+                    </fieldset>
+                </form>
+            </section>
+            {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
+        </div>
+    }
+}
+
+#[component]
+fn TemplateHead(template: Template) -> impl IntoView {
+    let id = template.id.to_string();
+    let (panel, heading) = ("delete-template", "delete-template-heading");
+    view! {
+        <code class="head-id">{id.clone()}</code>
+        <CopyButton text=id.clone() label="Copy the id".to_owned()/>
+        {may(Permission::TemplatesDelete).then(|| view! {
+            <div class="page-actions">
+                <button type="button" class="button danger" popovertarget=panel aria-haspopup="dialog">"Delete"</button>
+                <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
+                    <form method="post" action=DeleteTemplate::PATH>
+                        <h2 id=heading>"Delete this template?"</h2>
+                        <p>"Messages made from “" {template.name} "” stay in the log and can no longer be resent."</p>
+                        <input type="hidden" name="id" value=id/>
+                        <div class="dialog-buttons">
+                            <button type="button" class="button" popovertarget=panel popovertargetaction="hide" autofocus>"Cancel"</button>
+                            <button class="button danger">"Delete"</button>
+                        </div>
+                    </form>
+                </dialog>
+            </div>
+        })}
+    }
+}
+
+#[component]
+fn OlderNote(version: i64) -> impl IntoView {
+    view! {
+        <div class="callout" data-tone="waiting">
+            <div class="callout-body">
+                <p>"The form shows version " {version} ". Saving it makes a new version with these sources."</p>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Versions(template: Template, versions: Vec<TemplateVersion>, shown: Option<i64>) -> impl IntoView {
+    let shown = shown.unwrap_or(template.current.version);
+    let items = versions.into_iter().map(|version| {
+        let is_current = version.version == template.current.version;
+        let url = match is_current {
+            true => format!("/templates/{}", template.id),
+            false => format!("/templates/{}?version={}", template.id, version.version),
+        };
+        let marked = (version.version == shown).then_some("true");
+        view! {
+            <li>
+                <a class="menu-item version" href=url aria-current=marked>
+                    <span>"Version " {version.version} {is_current.then(|| view! { <span class="tag">"current"</span> })}</span>
+                    <Time at=version.created_at style=TimeStyle::Minute/>
+                </a>
+            </li>
+        }
+    });
+    view! {
+        <section class="panel versions" aria-label="Versions">
+            <div class="panel-head"><h2>"Versions"</h2></div>
+            <ol class="menu-list">{items.collect_view()}</ol>
+        </section>
+    }
+}

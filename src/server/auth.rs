@@ -1,0 +1,72 @@
+//! Who is asking: made once a request, from a session cookie or an API key, before any handler runs. The dialects'
+//! extractors and [super::context] read it.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower_sessions::Session;
+
+use super::App;
+use super::services::accounts;
+use crate::domain::error::AppError;
+use crate::domain::viewer::Viewer;
+
+/// The viewer of this request, or why there is none. In the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Identity(pub Result<Viewer, AppError>);
+
+/// The network address of the client, as far as it is known; limits on guessing count by it. In the request's
+/// extensions.
+#[derive(Clone, Debug)]
+pub struct ClientAddress(pub String);
+
+/// Layer: puts [Identity] and [ClientAddress] into the request's extensions.
+pub async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let identity = Identity(viewer_of(&app, &parts).await);
+    let address = client_address(&app, &parts);
+    parts.extensions.insert(identity);
+    parts.extensions.insert(address);
+    next.run(Request::from_parts(parts, body)).await
+}
+
+async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
+    if let Some(secret) = api_key(&parts.headers) {
+        return accounts::api_key_viewer(app, secret).await;
+    }
+    let session = parts.extensions.get::<Session>().ok_or(AppError::Internal)?;
+    match accounts::session_viewer(app, session).await {
+        Err(AppError::NoSession) if has_session_cookie(&parts.headers) => Err(AppError::InvalidSession),
+        result => result,
+    }
+}
+
+/// The API key that a request carries: `Authorization: Bearer …` or `X-API-Key: …`.
+pub fn api_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, secret) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    bearer.or_else(|| headers.get("x-api-key")?.to_str().ok())
+}
+
+fn has_session_cookie(headers: &HeaderMap) -> bool {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|value| value.split(';')).any(|cookie| cookie.trim().starts_with("session="))
+}
+
+fn client_address(app: &App, parts: &Parts) -> ClientAddress {
+    if app.config.trust_proxy {
+        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        // The last one was written by our own proxy; those before it by whoever sent the request.
+        if let Some(last) = forwarded.and_then(|list| list.rsplit(',').next()) {
+            return ClientAddress(last.trim().to_owned());
+        }
+    }
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    ClientAddress(peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.ip().to_string()))
+}

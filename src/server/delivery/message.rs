@@ -1,0 +1,390 @@
+//! A message as mail: addresses, headers and MIME parts. Called by [super::smtp], and by the services for their checks.
+//! Sources: RFC 5322 (headers), RFC 2045 to 2047 and 2231 (MIME), RFC 6532 (non-ASCII addresses).
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use lettre::Address;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment as AttachmentPart, Mailbox, MessageBuilder, MultiPart, SinglePart};
+
+use crate::domain::email::RecipientKind;
+use crate::domain::error::AppError;
+use crate::domain::ids::EmailId;
+use crate::server::store::outbox::Outgoing;
+
+const ID_HEADER: &str = "X-Sendlog-Id";
+
+/// Why a message cannot be written as mail; a sentence for the message's page.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The message cannot be written as mail: {0}")]
+pub struct BuildError(String);
+
+/// Passes only a value that is safe in a mail header or in an SMTP command: without CR, LF, NUL and the other control
+/// characters; a tab is allowed. `field` names the parameter in the error, [AppError::Validation].
+pub fn check_header(field: &str, value: &str) -> Result<(), AppError> {
+    if is_one_line(value) {
+        Ok(())
+    } else {
+        let message = format!("{field} must be one line, without line breaks or other control characters");
+        Err(AppError::invalid_field(field, message))
+    }
+}
+
+/// Passes only a MIME type that an attachment can have: `type/subtype`, not a composite one. `field` names the
+/// parameter in the error, [AppError::Validation].
+pub fn check_content_type(field: &str, value: &str) -> Result<(), AppError> {
+    check_header(field, value)?;
+    if attachment_type(value).is_some() {
+        Ok(())
+    } else {
+        Err(AppError::invalid_field(field, format!("{field} must be a MIME type like application/pdf")))
+    }
+}
+
+/// Reads `ada@example.com` or `Ada Lovelace <ada@example.com>` into the name, if there is one, and the address. `field`
+/// names the parameter in the error, [AppError::Validation].
+pub fn parse_mailbox(field: &str, text: &str) -> Result<(Option<String>, String), AppError> {
+    check_header(field, text)?;
+    let text = text.trim();
+    let (name, address) = match text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        Some((name, address)) => (unquoted(name.trim()), address.trim()),
+        None => (String::new(), text),
+    };
+    if address.parse::<Address>().is_err() || ascii_domain(address).is_none() {
+        let shown: String = text.chars().take(100).collect();
+        let message =
+            format!("“{shown}” is not an e-mail address: write ada@example.com or Ada Lovelace <ada@example.com>");
+        return Err(AppError::invalid_field(field, message));
+    }
+    Ok(((!name.is_empty()).then_some(name), address.to_owned()))
+}
+
+/// Writes a name and an address so that [parse_mailbox] reads them back: `Ada Lovelace <ada@example.com>`.
+pub fn format_mailbox(name: Option<&str>, address: &str) -> String {
+    match name.map(str::trim).filter(|name| !name.is_empty()) {
+        None => address.to_owned(),
+        Some(name) if name.contains(['"', '\\', '<', '>', '@', ',', ';', ':', '(', ')']) => {
+            format!("\"{}\" <{address}>", name.replace('\\', "\\\\").replace('"', "\\\""))
+        }
+        Some(name) => format!("{name} <{address}>"),
+    }
+}
+
+/// A message's `Message-ID`: its own id at the domain of its sender.
+pub fn message_id(email_id: EmailId, from: &Address) -> String {
+    format!("<{email_id}@{}>", from.domain())
+}
+
+/// The address that a sender's text holds, its domain in ASCII.
+pub fn sender_address(from_address: &str) -> Result<Address, BuildError> {
+    mailbox("from", from_address).map(|mailbox| mailbox.email)
+}
+
+/// An address for an SMTP command: its domain in ASCII (`xn--…`), its local part as it is.
+pub fn envelope_address(address: &str) -> Result<Address, BuildError> {
+    let refused = || BuildError("an address is not valid".to_owned());
+    if !is_one_line(address) {
+        return Err(refused());
+    }
+    ascii_domain(address).and_then(|address| address.parse().ok()).ok_or_else(refused)
+}
+
+/// Writes a message as mail. Bcc recipients stand in no header. `date` is when it was accepted, so that every attempt
+/// sends the same message. Without `allow_utf8` the result is ASCII throughout: recipients whose local part is not
+/// ASCII are left out of the headers, and such a sender is an error.
+pub fn build_message(
+    outgoing: &Outgoing,
+    email_id: EmailId,
+    date: DateTime<Utc>,
+    allow_utf8: bool,
+) -> Result<Vec<u8>, BuildError> {
+    let from = mailbox("from", &outgoing.from_address)?;
+    let reply_to = outgoing.reply_to.as_deref().map(|text| mailbox("reply-to", text)).transpose()?;
+    let senders = [Some(&from), reply_to.as_ref()];
+    if !allow_utf8 && senders.into_iter().flatten().any(|sender| !is_ascii(&sender.email)) {
+        return Err(BuildError("the mail server takes no sender with letters outside ASCII before the @".to_owned()));
+    }
+    check("subject", &outgoing.subject)?;
+    let id_header = HeaderName::new_from_ascii_str(ID_HEADER);
+    let mut builder = lettre::Message::builder()
+        .date(SystemTime::from(date))
+        .message_id(Some(message_id(email_id, &from.email)))
+        .envelope(envelope(&from.email)?)
+        .from(from)
+        .subject(outgoing.subject.as_str())
+        .raw_header(HeaderValue::new(id_header, email_id.to_string()));
+    if let Some(reply_to) = reply_to {
+        builder = builder.reply_to(reply_to);
+    }
+    builder = with_recipients(builder, outgoing, allow_utf8)?;
+    let message = with_body(builder, outgoing)?;
+    Ok(message.formatted())
+}
+
+fn with_recipients(
+    mut builder: MessageBuilder,
+    outgoing: &Outgoing,
+    allow_utf8: bool,
+) -> Result<MessageBuilder, BuildError> {
+    for recipient in &outgoing.recipients {
+        let email = envelope_address(&recipient.address)?;
+        if !allow_utf8 && !is_ascii(&email) {
+            continue;
+        }
+        if let Some(name) = &recipient.name {
+            check("recipient name", name)?;
+        }
+        let mailbox = Mailbox::new(recipient.name.clone().filter(|name| !name.trim().is_empty()), email);
+        builder = match recipient.kind {
+            RecipientKind::To => builder.to(mailbox),
+            RecipientKind::Cc => builder.cc(mailbox),
+            RecipientKind::Bcc => builder,
+        };
+    }
+    Ok(builder)
+}
+
+fn with_body(builder: MessageBuilder, outgoing: &Outgoing) -> Result<lettre::Message, BuildError> {
+    let body = body_part(outgoing.text.as_deref(), outgoing.html.as_deref());
+    let built = if outgoing.attachments.is_empty() {
+        match body {
+            BodyPart::Single(part) => builder.singlepart(part),
+            BodyPart::Both(parts) => builder.multipart(parts),
+        }
+    } else {
+        let mut mixed = match body {
+            BodyPart::Single(part) => MultiPart::mixed().singlepart(part),
+            BodyPart::Both(parts) => MultiPart::mixed().multipart(parts),
+        };
+        for attachment in &outgoing.attachments {
+            check("attachment's file name", &attachment.filename)?;
+            let content_type = attachment_type(&attachment.content_type)
+                .ok_or_else(|| BuildError("an attachment has no valid content type".to_owned()))?;
+            let part = AttachmentPart::new(attachment.filename.clone());
+            mixed = mixed.singlepart(part.body(attachment.content.clone(), content_type));
+        }
+        builder.multipart(mixed)
+    };
+    built.map_err(|cause| BuildError(cause.to_string()))
+}
+
+enum BodyPart {
+    Single(SinglePart),
+    Both(MultiPart),
+}
+
+fn body_part(text: Option<&str>, html: Option<&str>) -> BodyPart {
+    match (text.map(with_plain_line_ends), html.map(with_plain_line_ends)) {
+        (Some(text), Some(html)) => BodyPart::Both(MultiPart::alternative_plain_html(text, html)),
+        (None, Some(html)) => BodyPart::Single(SinglePart::html(html)),
+        (Some(text), None) => BodyPart::Single(SinglePart::plain(text)),
+        (None, None) => BodyPart::Single(SinglePart::plain(String::new())),
+    }
+}
+
+/// A lone CR would let a receiving server see other lines than ours (SMTP smuggling); lettre writes each LF as CRLF.
+fn with_plain_line_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+fn envelope(from: &Address) -> Result<lettre::address::Envelope, BuildError> {
+    // The builder wants one; the true envelope is the attempt's.
+    lettre::address::Envelope::new(Some(from.clone()), vec![from.clone()])
+        .map_err(|cause| BuildError(cause.to_string()))
+}
+
+fn mailbox(field: &str, text: &str) -> Result<Mailbox, BuildError> {
+    let (name, address) = parse_mailbox(field, text).map_err(|cause| BuildError(cause.to_string()))?;
+    Ok(Mailbox::new(name, envelope_address(&address)?))
+}
+
+fn check(field: &str, value: &str) -> Result<(), BuildError> {
+    check_header(field, value).map_err(|cause| BuildError(format!("the {cause}")))
+}
+
+fn is_one_line(value: &str) -> bool {
+    !value.chars().any(|letter| letter.is_control() && letter != '\t')
+}
+
+fn attachment_type(value: &str) -> Option<ContentType> {
+    let is_composite = value.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"));
+    if is_composite { None } else { ContentType::parse(value).ok() }
+}
+
+fn unquoted(name: &str) -> String {
+    let Some(quoted) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return name.to_owned();
+    };
+    let mut letters = quoted.chars();
+    let mut plain = String::with_capacity(quoted.len());
+    while let Some(letter) = letters.next() {
+        plain.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    plain.trim().to_owned()
+}
+
+fn ascii_domain(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    if domain.is_ascii() {
+        return Some(address.to_owned());
+    }
+    let host = url::Host::parse(domain).ok()?;
+    Some(format!("{local}@{host}"))
+}
+
+/// Whether an address needs no SMTPUTF8.
+pub(super) fn is_ascii(address: &Address) -> bool {
+    let text: &str = address.as_ref();
+    text.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::email::Recipient;
+    use crate::server::store::emails::Attachment;
+
+    fn recipient(kind: RecipientKind, name: Option<&str>, address: &str) -> Recipient {
+        Recipient { kind, address: address.to_owned(), name: name.map(str::to_owned) }
+    }
+
+    fn outgoing() -> Outgoing {
+        Outgoing {
+            adapter: None,
+            from_address: "Finch <receipts@finch.example>".to_owned(),
+            reply_to: Some("help@finch.example".to_owned()),
+            recipients: vec![
+                recipient(RecipientKind::To, Some("Zoë Ünal"), "zoe@example.com"),
+                recipient(RecipientKind::Cc, None, "copy@example.com"),
+                recipient(RecipientKind::Bcc, None, "hidden@example.com"),
+            ],
+            subject: "Ihre Quittung für März ✓".to_owned(),
+            html: Some("<p>Grüße</p>".to_owned()),
+            text: Some("Grüße".to_owned()),
+            attachments: Vec::new(),
+        }
+    }
+
+    const ID: EmailId = EmailId(1_795_265_892_000 << 20);
+
+    fn built(outgoing: &Outgoing) -> String {
+        String::from_utf8(build_message(outgoing, ID, ID.created_at(), false).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn headers_are_complete_and_bcc_stands_in_none() {
+        let message = built(&outgoing());
+        let (headers, _) = message.split_once("\r\n\r\n").unwrap();
+        for line in [
+            "From: Finch <receipts@finch.example>".to_owned(),
+            "Reply-To: help@finch.example".to_owned(),
+            "Cc: copy@example.com".to_owned(),
+            format!("Message-ID: <{ID}@finch.example>"),
+            format!("X-Sendlog-Id: {ID}"),
+            "MIME-Version: 1.0".to_owned(),
+        ] {
+            assert!(headers.lines().any(|header| header == line), "{line} in {headers}");
+        }
+        assert!(headers.contains("Date: Sat, 21 Nov 2026 "), "{headers}");
+        assert!(headers.contains("multipart/alternative"));
+        assert!(!message.contains("hidden@example.com") && !headers.to_lowercase().contains("bcc"));
+        assert!(message.is_ascii());
+    }
+
+    #[test]
+    fn the_same_message_is_written_at_every_attempt_but_for_its_boundary() {
+        let mut outgoing = outgoing();
+        outgoing.html = None;
+        assert_eq!(built(&outgoing), built(&outgoing));
+    }
+
+    #[test]
+    fn attachments_and_bodies_nest() {
+        let mut outgoing = outgoing();
+        let filename = "Übersicht.pdf".to_owned();
+        let content = vec![0, 255, 13, 10, 46, 13, 10];
+        outgoing.attachments = vec![Attachment { filename, content_type: "application/pdf".to_owned(), content }];
+        let message = built(&outgoing);
+        let place = |text: &str| message.find(text).unwrap_or_else(|| panic!("{text} in {message}"));
+        assert!(place("multipart/mixed") < place("multipart/alternative"));
+        assert!(place("text/plain") < place("text/html"));
+        assert!(place("text/html") < place("application/pdf"));
+        assert!(message.contains("filename*0*=utf-8''%C3%9Cbersicht.pdf") || message.contains("%C3%9Cbersicht.pdf"));
+    }
+
+    #[test]
+    fn a_line_break_in_a_header_is_refused_before_and_while_building() {
+        for evil in ["Hi\r\nBcc: eve@example.com", "Hi\nBcc: eve@example.com", "Hi\r", "Hi\0"] {
+            let refused = check_header("subject", evil).unwrap_err();
+            assert!(matches!(&refused, AppError::Validation { field: Some(field), .. } if field == "subject"));
+            let with = |change: &dyn Fn(&mut Outgoing)| {
+                let mut outgoing = outgoing();
+                change(&mut outgoing);
+                build_message(&outgoing, ID, ID.created_at(), true)
+            };
+            let attachment = |filename: &str, content_type: &str| Attachment {
+                filename: filename.to_owned(),
+                content_type: content_type.to_owned(),
+                content: Vec::new(),
+            };
+            assert!(with(&|o| o.subject = evil.to_owned()).is_err());
+            assert!(with(&|o| o.from_address = format!("{evil} <a@finch.example>")).is_err());
+            assert!(with(&|o| o.reply_to = Some(format!("a@finch.example{evil}"))).is_err());
+            assert!(with(&|o| o.recipients[0].name = Some(evil.to_owned())).is_err());
+            assert!(with(&|o| o.recipients[2].address = format!("{evil}@example.com")).is_err());
+            assert!(with(&|o| o.attachments = vec![attachment(evil, "text/plain")]).is_err());
+            assert!(with(&|o| o.attachments = vec![attachment("a.txt", evil)]).is_err());
+        }
+    }
+
+    #[test]
+    fn mailboxes_read_back() {
+        let read = |text: &str| parse_mailbox("to", text).unwrap();
+        assert_eq!(read(" ada@example.com "), (None, "ada@example.com".to_owned()));
+        assert_eq!(read("<ada@example.com>"), (None, "ada@example.com".to_owned()));
+        assert_eq!(read("Ada King <ada@example.com>"), (Some("Ada King".to_owned()), "ada@example.com".to_owned()));
+        for name in ["Ada", "Zoë Ünal", "King, Ada", "Ada \"The First\" <King>", "back\\slash"] {
+            let text = format_mailbox(Some(name), "ada@example.com");
+            assert_eq!(read(&text), (Some(name.to_owned()), "ada@example.com".to_owned()), "{text}");
+        }
+        assert_eq!(format_mailbox(Some(" "), "ada@example.com"), "ada@example.com");
+        for text in
+            ["", "ada", "ada@", "@example.com", "a@b.c, d@e.f", "Ada <ada>", "a b@example.com", "a@ex ample.com"]
+        {
+            let refused = parse_mailbox("to", text).unwrap_err().to_string();
+            assert!(refused.contains("is not an e-mail address"), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_domain_outside_ascii_is_encoded_and_a_local_part_is_not() {
+        assert_eq!(envelope_address("ada@bücher.example").unwrap().to_string(), "ada@xn--bcher-kva.example");
+        let local = envelope_address("zoë@example.com").unwrap();
+        assert!(!is_ascii(&local));
+        let mut outgoing = outgoing();
+        outgoing.recipients.push(recipient(RecipientKind::To, None, "zoë@example.com"));
+        assert!(built(&outgoing).is_ascii());
+        let message = build_message(&outgoing, ID, ID.created_at(), true).unwrap();
+        assert!(String::from_utf8(message).unwrap().contains("zoë@example.com"));
+    }
+
+    #[test]
+    fn a_lone_cr_never_leaves() {
+        let mut outgoing = outgoing();
+        outgoing.text = Some("a\r.\rb\n.\nc".to_owned());
+        outgoing.html = None;
+        let message = built(&outgoing);
+        assert_eq!(message.matches('\r').count(), message.matches("\r\n").count());
+        assert_eq!(message.matches('\n').count(), message.matches("\r\n").count());
+    }
+
+    #[test]
+    fn only_a_plain_mime_type_is_an_attachments() {
+        assert!(check_content_type("contentType", "application/pdf").is_ok());
+        assert!(check_content_type("contentType", "text/plain; charset=utf-8").is_ok());
+        for text in ["", "pdf", "multipart/mixed", "Multipart/Mixed", "a/b\r\nX: y"] {
+            assert!(check_content_type("contentType", text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,1008 @@
+//! Handing a message to a mail server over SMTP, recipient by recipient. Called by [super::worker].
+//! Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lettre::Address;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::{Error as SmtpError, client::AsyncTokioStream};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::message::{BuildError, build_message, envelope_address, is_ascii, message_id, sender_address};
+use crate::domain::error::AppError;
+use crate::domain::ids::{AdapterId, EmailId, TeamId};
+use crate::server::secrets::SecretKey;
+use crate::server::store::outbox::Outgoing;
+
+/// The port of mail submission, where encryption begins with STARTTLS.
+const SUBMISSION_PORT: u16 = 587;
+
+/// The port of mail submission over TLS.
+const SUBMISSIONS_PORT: u16 = 465;
+
+/// How much of a server's reply is kept, in characters.
+const REPLY_CAP: usize = 1000;
+
+/// How much of a message goes to the socket at once, in bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// How long a parting word to a server may take.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+const URL_FORM: &str = "write smtp://user:password@mail.example.com:587, or smtps:// for TLS from the first byte";
+
+/// When a connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsMode {
+    /// From the first byte: `smtps://`.
+    Implicit,
+    /// By STARTTLS; nothing is sent without it.
+    Required,
+    /// By STARTTLS where the server offers it.
+    Opportunistic,
+    /// Never.
+    None,
+}
+
+impl TlsMode {
+    /// Its name in an address: `?tls=required`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Implicit => "implicit",
+            Self::Required => "required",
+            Self::Opportunistic => "opportunistic",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Where an SMTP adapter connects to: the public half of its address. Its text form is kept in `adapters.endpoint`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SmtpEndpoint {
+    /// Host name in ASCII, or an IP address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// When the connection is encrypted.
+    pub tls: TlsMode,
+}
+
+/// The log-in of an SMTP adapter: the secret half of its address. Kept sealed. Its `Debug` shows nothing of it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmtpSecret {
+    /// User name; `None` where the server asks for no log-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl SmtpEndpoint {
+    /// Reads `smtp://[user[:password]@]host[:port][?tls=required|opportunistic|none]` or `smtps://…` into its public
+    /// and its secret half. The port is 587, for `smtps` 465; STARTTLS is required, to this machine itself only used
+    /// where it is offered. An error blames the parameter `url` and never repeats the address.
+    pub fn parse(url: &str) -> Result<(Self, SmtpSecret), AppError> {
+        let wrong = |message: &str| AppError::invalid_field("url", message);
+        if url.chars().any(char::is_control) {
+            return Err(wrong("The address must be one line, without control characters"));
+        }
+        let parsed = url::Url::parse(url.trim())
+            .map_err(|cause| wrong(&format!("The address of the mail server is wrong ({cause}): {URL_FORM}")))?;
+        let is_implicit = match parsed.scheme() {
+            "smtp" => false,
+            "smtps" => true,
+            _ => return Err(wrong(&format!("The address must begin with smtp:// or smtps://: {URL_FORM}"))),
+        };
+        let host = parsed.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| wrong(&format!("The address names no host: {URL_FORM}")))?;
+        let host = match url::Host::parse(host) {
+            Ok(url::Host::Domain(name)) => name,
+            Ok(url::Host::Ipv4(ip)) => ip.to_string(),
+            Ok(url::Host::Ipv6(ip)) => ip.to_string(),
+            Err(cause) => return Err(wrong(&format!("The host is wrong ({cause}): {URL_FORM}"))),
+        };
+        if !matches!(parsed.path(), "" | "/") || parsed.fragment().is_some() {
+            return Err(wrong(
+                "The address must end after the port. In a password write / as %2F, ? as %3F, # as %23 and @ as %40",
+            ));
+        }
+        let port = parsed.port().unwrap_or(if is_implicit { SUBMISSIONS_PORT } else { SUBMISSION_PORT });
+        if port == 0 {
+            return Err(wrong("The port must be from 1 to 65535"));
+        }
+        let tls = tls_mode(&parsed, is_implicit, &host)?;
+        Ok((Self { host, port, tls }, secret(&parsed)?))
+    }
+
+    /// Whether the server is this machine itself.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+fn default_tls(host: &str) -> TlsMode {
+    if is_loopback(host) { TlsMode::Opportunistic } else { TlsMode::Required }
+}
+
+fn tls_mode(url: &url::Url, is_implicit: bool, host: &str) -> Result<TlsMode, AppError> {
+    let mut mode = if is_implicit { TlsMode::Implicit } else { default_tls(host) };
+    for (name, value) in url.query_pairs() {
+        mode = match (&*name, &*value) {
+            ("tls", _) if is_implicit => {
+                return Err(AppError::invalid_field("url", "An smtps:// address is always encrypted; leave out ?tls="));
+            }
+            ("tls", "required") => TlsMode::Required,
+            ("tls", "opportunistic") => TlsMode::Opportunistic,
+            ("tls", "none") => TlsMode::None,
+            ("tls", _) => {
+                return Err(AppError::invalid_field("url", "tls must be required, opportunistic or none"));
+            }
+            (other, _) => {
+                let shown: String = other.chars().take(30).collect();
+                let message = format!("The address has an unknown setting “{shown}”; there is only tls");
+                return Err(AppError::invalid_field("url", message));
+            }
+        };
+    }
+    Ok(mode)
+}
+
+fn secret(url: &url::Url) -> Result<SmtpSecret, AppError> {
+    let read = |text: &str| {
+        percent_decoded(text).filter(|plain| !plain.chars().any(char::is_control)).ok_or_else(|| {
+            let message = "User and password must be text without control characters; write a % as %25";
+            AppError::invalid_field("url", message)
+        })
+    };
+    match (url.username(), url.password()) {
+        ("", None) => Ok(SmtpSecret::default()),
+        ("", Some(_)) => Err(AppError::invalid_field("url", "The address has a password but no user name")),
+        (user, password) => {
+            let password = password.map(read).transpose()?.unwrap_or_default();
+            Ok(SmtpSecret { user: Some(read(user)?), password: Some(password) })
+        }
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let (digits, after) = after.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(byte);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+impl fmt::Display for SmtpEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls == TlsMode::Implicit { "smtps" } else { "smtp" };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)?;
+        if self.tls != TlsMode::Implicit && self.tls != default_tls(&self.host) {
+            write!(f, "?tls={}", self.tls.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for SmtpEndpoint {
+    type Err = AppError;
+
+    fn from_str(text: &str) -> Result<Self, AppError> {
+        Self::parse(text).map(|(endpoint, _)| endpoint)
+    }
+}
+
+impl SmtpSecret {
+    /// Encrypts the log-in of an adapter for `adapters.sealed_secret`. It opens in that place alone.
+    pub fn seal(&self, key: &SecretKey, team_id: TeamId, adapter_id: AdapterId) -> String {
+        let json = serde_json::json!(self).to_string();
+        key.seal(json.as_bytes(), &seal_context(team_id, adapter_id))
+    }
+
+    /// The log-in of an adapter; [AppError::Internal] when it was sealed with another key or for another adapter.
+    pub fn open(key: &SecretKey, sealed: &str, team_id: TeamId, adapter_id: AdapterId) -> Result<Self, AppError> {
+        let json = key.open(sealed, &seal_context(team_id, adapter_id))?;
+        serde_json::from_slice(&json).map_err(|_| AppError::Internal)
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        let password = self.password.clone().unwrap_or_default();
+        self.user.clone().map(|user| Credentials::new(user, password))
+    }
+}
+
+fn seal_context(team_id: TeamId, adapter_id: AdapterId) -> String {
+    format!("adapter:{team_id}:{adapter_id}")
+}
+
+impl fmt::Debug for SmtpSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SmtpSecret(…)")
+    }
+}
+
+/// How the sender behaves towards mail servers.
+#[derive(Clone, Debug)]
+pub struct SmtpSettings {
+    /// How long connecting, encryption and log-in may take, all together.
+    pub connect_timeout: Duration,
+    /// How long one command may take.
+    pub command_timeout: Duration,
+    /// How long a message may take, from its first byte to the answer. The server may work on it for minutes; giving up
+    /// early makes an outcome unknown that would have been known.
+    pub content_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_limit: Duration,
+    /// After how many messages a connection is closed.
+    pub messages_per_connection: u32,
+    /// How many idle connections are kept for one adapter.
+    pub idle_per_adapter: usize,
+    /// The name that this machine gives itself in EHLO; its host name when `None`.
+    pub hello_name: Option<String>,
+}
+
+impl Default for SmtpSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(20),
+            command_timeout: Duration::from_secs(60),
+            content_timeout: Duration::from_secs(300),
+            idle_limit: Duration::from_secs(30),
+            messages_per_connection: 100,
+            idle_per_adapter: 8,
+            hello_name: None,
+        }
+    }
+}
+
+/// What became of one recipient in an attempt. Replies are in the server's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecipientOutcome {
+    /// The server took the message for this recipient.
+    Accepted {
+        /// Its last word: "250 2.0.0 Ok: queued as 4bXyz".
+        reply: String,
+    },
+    /// The server asks to try again later (4xx).
+    Deferred {
+        /// "451 4.7.1 Greylisted, try again later".
+        reply: String,
+    },
+    /// The server could not be used: trying again later can work. Also for a refused log-in, because mending the
+    /// adapter lets waiting messages go out.
+    Unreachable {
+        /// "Cannot connect to mail.example.com:587: connection refused".
+        reason: String,
+    },
+    /// The server refused this recipient for good (5xx).
+    Refused {
+        /// "550 5.1.1 no such user".
+        reply: String,
+    },
+    /// The message cannot go to this recipient, whatever is tried.
+    Failed {
+        /// The server's words, or ours where the message never got to it.
+        reason: String,
+    },
+    /// The connection broke between the end of the message and the answer.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Each recipient's fate, in the order they were given.
+    pub recipients: Vec<(String, RecipientOutcome)>,
+    /// The server's id for the message, or else its `Message-ID`, once it was accepted for somebody.
+    pub provider_message_id: Option<String>,
+}
+
+impl Attempt {
+    /// The attempt in which every recipient meets the same fate.
+    pub fn all(pending: &[String], outcome: &RecipientOutcome) -> Self {
+        let recipients = pending.iter().map(|address| (address.clone(), outcome.clone())).collect();
+        Self { recipients, provider_message_id: None }
+    }
+}
+
+/// The adapter that an attempt goes by.
+#[derive(Clone, Debug)]
+pub struct SmtpRoute {
+    /// The adapter.
+    pub adapter_id: AdapterId,
+    /// Where it connects to.
+    pub endpoint: SmtpEndpoint,
+    /// Its log-in.
+    pub secret: SmtpSecret,
+}
+
+impl SmtpRoute {
+    fn key(&self) -> PoolKey {
+        let SmtpSecret { user, password } = &self.secret;
+        let secret = [user, password].map(|text| text.as_deref().unwrap_or_default());
+        let secret_hash = Sha256::digest(secret.join("\0")).into();
+        PoolKey { adapter_id: self.adapter_id, endpoint: self.endpoint.clone(), secret_hash }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PoolKey {
+    adapter_id: AdapterId,
+    endpoint: SmtpEndpoint,
+    secret_hash: [u8; 32],
+}
+
+struct Connection {
+    smtp: AsyncSmtpConnection,
+    idle_since: Instant,
+    messages: u32,
+}
+
+/// Sends messages over SMTP and keeps connections for the next ones.
+pub struct SmtpSender {
+    settings: SmtpSettings,
+    idle: Mutex<HashMap<PoolKey, Vec<Connection>>>,
+}
+
+impl SmtpSender {
+    /// A sender without connections.
+    pub fn new(settings: SmtpSettings) -> Self {
+        Self { settings, idle: Mutex::default() }
+    }
+
+    /// Connects, encrypts and logs in, and sends nothing: whether an adapter works. [AppError::Adapter] says why it
+    /// does not.
+    pub async fn check(&self, route: &SmtpRoute) -> Result<(), AppError> {
+        let connection = self.connect(route).await.map_err(|Unusable { reason, .. }| AppError::Adapter(reason))?;
+        self.keep(route.key(), connection);
+        Ok(())
+    }
+
+    /// Sends a message to the `pending` addresses and tells what became of each. `before_data` runs when the server has
+    /// accepted a recipient, just before the message's bytes go out; when it gives `false`, nothing goes out and the
+    /// attempt is `None`. `date` is when the message was accepted.
+    pub async fn send<Before>(
+        &self,
+        route: &SmtpRoute,
+        outgoing: &Outgoing,
+        (email_id, date): (EmailId, chrono::DateTime<chrono::Utc>),
+        pending: &[String],
+        before_data: impl FnOnce() -> Before,
+    ) -> Option<Attempt>
+    where
+        Before: Future<Output = bool>,
+    {
+        let from = match sender_address(&outgoing.from_address) {
+            Ok(from) => from,
+            Err(cause) => return Some(Attempt::all(pending, &failed(&cause))),
+        };
+        let mut connection = match self.connection(route).await {
+            Ok(connection) => connection,
+            Err(Unusable { reason, .. }) => {
+                return Some(Attempt::all(pending, &RecipientOutcome::Unreachable { reason }));
+            }
+        };
+        let allow_utf8 = connection.smtp.server_info().supports_feature(Extension::SmtpUtfEight);
+        let message = match build_message(outgoing, email_id, date, allow_utf8) {
+            Ok(message) => message,
+            Err(cause) => {
+                self.keep(route.key(), connection);
+                return Some(Attempt::all(pending, &failed(&cause)));
+            }
+        };
+        let mut transaction = Transaction::new(&mut connection.smtp, &self.settings, pending, allow_utf8);
+        let is_done = transaction.run(&from, &message, before_data).await;
+        let (outcomes, is_usable) = (transaction.outcomes, transaction.is_usable);
+        connection.messages += 1;
+        if is_usable {
+            self.keep(route.key(), connection);
+        }
+        is_done.then(|| attempt(pending, outcomes, &message_id(email_id, &from)))
+    }
+
+    /// Closes connections that were idle for too long. Called now and then.
+    pub fn close_idle(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut old = Vec::new();
+        idle.retain(|_, connections| {
+            old.extend(connections.extract_if(.., |connection| self.is_old(connection)));
+            !connections.is_empty()
+        });
+        drop(idle);
+        old.into_iter().for_each(part);
+    }
+
+    fn is_old(&self, connection: &Connection) -> bool {
+        connection.idle_since.elapsed() >= self.settings.idle_limit
+    }
+
+    fn keep(&self, key: PoolKey, mut connection: Connection) {
+        connection.idle_since = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = idle.entry(key).or_default();
+        if connection.messages < self.settings.messages_per_connection
+            && connections.len() < self.settings.idle_per_adapter
+            && !connection.smtp.has_broken()
+        {
+            connections.push(connection);
+        } else {
+            drop(idle);
+            part(connection);
+        }
+    }
+
+    /// A kept connection that still answers, or a new one.
+    async fn connection(&self, route: &SmtpRoute) -> Result<Connection, Unusable> {
+        let key = route.key();
+        loop {
+            let kept = {
+                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                idle.get_mut(&key).and_then(Vec::pop)
+            };
+            let Some(mut kept) = kept else { return self.connect(route).await };
+            if self.is_old(&kept) {
+                part(kept);
+            } else if matches!(timeout(self.settings.connect_timeout, kept.smtp.command(Rset)).await, Ok(Ok(_))) {
+                return Ok(kept);
+            }
+        }
+    }
+
+    async fn connect(&self, route: &SmtpRoute) -> Result<Connection, Unusable> {
+        let server = format!("{}:{}", route.endpoint.host, route.endpoint.port);
+        let limit = self.settings.connect_timeout;
+        let smtp = timeout(limit, self.open(route, &server)).await.unwrap_or_else(|_| {
+            Err(Unusable { reason: format!("{server} did not answer within {} seconds", limit.as_secs_f64()) })
+        })?;
+        Ok(Connection { smtp, idle_since: Instant::now(), messages: 0 })
+    }
+
+    async fn open(&self, route: &SmtpRoute, server: &str) -> Result<AsyncSmtpConnection, Unusable> {
+        let SmtpEndpoint { host, port, tls } = &route.endpoint;
+        let cannot_connect = |cause: &SmtpError| Unusable::new("Cannot connect to", server, cause);
+        let no_tls = |cause: &SmtpError| Unusable::new("Cannot encrypt the connection to", server, cause);
+        let hello = self.settings.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain);
+        let mut is_encrypted = false;
+        let mut smtp = if *tls == TlsMode::Implicit {
+            is_encrypted = true;
+            let parameters = tls_parameters(route).await.map_err(|cause| no_tls(&cause))?;
+            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), None, &hello, Some(parameters), None)
+                .await
+                .map_err(|cause| cannot_connect(&cause))?
+        } else {
+            let stream = connected(host, *port).await.map_err(|cause| Unusable {
+                reason: format!("Cannot connect to {server}: {}", clean(&cause.to_string())),
+            })?;
+            AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(|cause| cannot_connect(&cause))?
+        };
+        let can_encrypt = smtp.can_starttls() && !is_encrypted;
+        match tls {
+            TlsMode::Required if !can_encrypt => {
+                return Err(Unusable {
+                    reason: format!("{server} offers no encryption (STARTTLS), and the adapter requires it"),
+                });
+            }
+            TlsMode::Required | TlsMode::Opportunistic if can_encrypt => {
+                let parameters = tls_parameters(route).await.map_err(|cause| no_tls(&cause))?;
+                smtp.starttls(parameters, &hello).await.map_err(|cause| no_tls(&cause))?;
+                is_encrypted = true;
+            }
+            TlsMode::Implicit | TlsMode::Required | TlsMode::Opportunistic | TlsMode::None => {}
+        }
+        if let Some(credentials) = route.secret.credentials() {
+            if !is_encrypted && !route.endpoint.is_loopback() {
+                let reason = format!("{server} is not encrypted, so the password was not sent to it");
+                return Err(Unusable { reason });
+            }
+            log_in(&mut smtp, &credentials, server).await?;
+        }
+        Ok(smtp)
+    }
+}
+
+/// Says goodbye to a server and closes the connection, in the background.
+fn part(mut connection: Connection) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move { timeout(QUIT_TIMEOUT, connection.smtp.quit()).await.map(drop) });
+    }
+}
+
+async fn connected(host: &str, port: u16) -> std::io::Result<Box<dyn AsyncTokioStream>> {
+    let stream = TcpStream::connect((host, port)).await?;
+    // A message and the dot that ends it are two writes: Nagle's algorithm would hold the second back.
+    stream.set_nodelay(true)?;
+    Ok(Box::new(stream))
+}
+
+/// The certificates to trust. Reading them takes milliseconds of file work.
+async fn tls_parameters(route: &SmtpRoute) -> Result<TlsParameters, SmtpError> {
+    // Encryption that is optional and guards no password is not worth failing for a certificate.
+    let is_lenient =
+        route.endpoint.tls == TlsMode::Opportunistic && (route.endpoint.is_loopback() || route.secret.user.is_none());
+    let builder = TlsParameters::builder(route.endpoint.host.clone()).dangerous_accept_invalid_certs(is_lenient);
+    match tokio::task::spawn_blocking(move || builder.build()).await {
+        Ok(built) => built,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+async fn log_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials, server: &str) -> Result<(), Unusable> {
+    let info = smtp.server_info();
+    if info.get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
+        let reason = format!("{server} offers no log-in by PLAIN or LOGIN, but the adapter has a user name");
+        return Err(Unusable { reason });
+    }
+    match smtp.auth(DEFAULT_MECHANISMS, credentials).await {
+        Ok(_) => Ok(()),
+        Err(cause) if cause.status().is_some() => Err(Unusable::new("The log-in was refused by", server, &cause)),
+        Err(cause) => Err(Unusable::new("The log-in failed at", server, &cause)),
+    }
+}
+
+/// Why a server cannot be used now.
+struct Unusable {
+    reason: String,
+}
+
+impl Unusable {
+    fn new(what: &str, server: &str, cause: &SmtpError) -> Self {
+        Self { reason: format!("{what} {server}: {}", words(cause)) }
+    }
+}
+
+struct Rset;
+
+impl fmt::Display for Rset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RSET\r\n")
+    }
+}
+
+/// One message on one connection.
+struct Transaction<'a> {
+    smtp: &'a mut AsyncSmtpConnection,
+    settings: &'a SmtpSettings,
+    pending: &'a [String],
+    allow_utf8: bool,
+    /// Each recipient's fate, `None` while it is open.
+    outcomes: Vec<Option<RecipientOutcome>>,
+    /// Whether the connection can carry another message.
+    is_usable: bool,
+}
+
+/// Why a command got no positive answer.
+enum Refusal {
+    /// The server answered 4xx, or 5xx for a reason that mending the adapter takes away.
+    Temporary(String),
+    /// The server answered 5xx.
+    Permanent(String),
+    /// The connection is of no more use.
+    Broken(String),
+}
+
+impl<'a> Transaction<'a> {
+    fn new(
+        smtp: &'a mut AsyncSmtpConnection,
+        settings: &'a SmtpSettings,
+        pending: &'a [String],
+        allow_utf8: bool,
+    ) -> Self {
+        Self { smtp, settings, pending, allow_utf8, outcomes: vec![None; pending.len()], is_usable: true }
+    }
+
+    /// Settles every recipient; `false` when `before_data` stopped it.
+    async fn run<Before>(&mut self, from: &Address, message: &[u8], before_data: impl FnOnce() -> Before) -> bool
+    where
+        Before: Future<Output = bool>,
+    {
+        let addresses = self.envelope();
+        if self.is_settled() {
+            return true;
+        }
+        if let Err(refusal) = self.mail(from, &addresses, message).await {
+            self.settle_open(refusal);
+            return true;
+        }
+        let accepted = self.recipients(&addresses).await;
+        if !accepted || self.is_settled() {
+            return true;
+        }
+        if !before_data().await {
+            return false;
+        }
+        self.content(message).await;
+        true
+    }
+
+    /// The recipients' addresses; those that can never be sent to are settled here.
+    fn envelope(&mut self) -> Vec<Option<Address>> {
+        let mut addresses = Vec::with_capacity(self.pending.len());
+        for (index, text) in self.pending.iter().enumerate() {
+            let address = match envelope_address(text) {
+                Ok(address) if !self.allow_utf8 && !is_ascii(&address) => {
+                    let reason = "The mail server takes no address with letters outside ASCII before the @ (SMTPUTF8)";
+                    self.outcomes[index] = Some(RecipientOutcome::Failed { reason: reason.to_owned() });
+                    None
+                }
+                Ok(address) => Some(address),
+                Err(cause) => {
+                    self.outcomes[index] = Some(failed(&cause));
+                    None
+                }
+            };
+            addresses.push(address);
+        }
+        addresses
+    }
+
+    async fn mail(&mut self, from: &Address, to: &[Option<Address>], message: &[u8]) -> Result<(), Refusal> {
+        let mut parameters = Vec::new();
+        let is_plain = to.iter().flatten().chain([from]).all(is_ascii) && message.is_ascii();
+        if !is_plain && self.allow_utf8 {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if !message.is_ascii() && self.smtp.server_info().supports_feature(Extension::EightBitMime) {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        self.command(Mail::new(Some(from.clone()), parameters)).await.map(drop)
+    }
+
+    /// Names the recipients; whether the server took one.
+    async fn recipients(&mut self, addresses: &[Option<Address>]) -> bool {
+        let mut accepted = false;
+        for (index, address) in addresses.iter().enumerate() {
+            let Some(address) = address else { continue };
+            match self.command(Rcpt::new(address.clone(), Vec::new())).await {
+                Ok(_) => accepted = true,
+                Err(Refusal::Temporary(reply)) => {
+                    self.outcomes[index] = Some(RecipientOutcome::Deferred { reply });
+                }
+                Err(Refusal::Permanent(reply)) => {
+                    self.outcomes[index] = Some(RecipientOutcome::Refused { reply });
+                }
+                Err(broken @ Refusal::Broken(_)) => {
+                    self.settle_open(broken);
+                    return false;
+                }
+            }
+        }
+        accepted
+    }
+
+    async fn content(&mut self, message: &[u8]) {
+        match self.command(Data).await {
+            Ok(reply) if reply.has_code(354) => {}
+            Ok(reply) => {
+                let answer = positive_words(&reply);
+                return self.settle_open(Refusal::Broken(format!("The mail server answered DATA with {answer}")));
+            }
+            Err(refusal) => return self.settle_open(refusal),
+        }
+        // The client ends every message with a line break and a dot.
+        let message = message.strip_suffix(b"\r\n").unwrap_or(message);
+        let mut all_written = false;
+        let end = std::iter::from_fn(|| {
+            all_written = true;
+            None
+        });
+        let sending = self.smtp.message_iter(message.chunks(CHUNK_BYTES).chain(end));
+        let result = timeout(self.settings.content_timeout, sending).await;
+        match result {
+            Ok(Ok(reply)) => {
+                let reply = positive_words(&reply);
+                self.settle_each_open(|| RecipientOutcome::Accepted { reply: reply.clone() });
+            }
+            Ok(Err(cause)) if cause.status().is_some() => {
+                let refusal = refusal(&cause);
+                self.settle_open(refusal);
+            }
+            Ok(Err(cause)) => self.settle_broken_content(all_written, &words(&cause)),
+            Err(_) => self.settle_broken_content(all_written, "the mail server did not answer in time"),
+        }
+    }
+
+    fn settle_broken_content(&mut self, all_written: bool, why: &str) {
+        if !all_written {
+            return self
+                .settle_open(Refusal::Broken(format!("The connection broke while the message was sent: {why}")));
+        }
+        self.is_usable = false;
+        let reason = format!(
+            "The connection broke before the mail server confirmed the message ({why}), so it is not known whether it \
+             went out. Check with the recipient before you resend it."
+        );
+        self.settle_each_open(|| RecipientOutcome::Unknown { reason: reason.clone() });
+    }
+
+    async fn command(&mut self, command: impl fmt::Display) -> Result<Response, Refusal> {
+        match timeout(self.settings.command_timeout, self.smtp.command(command)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(cause)) => Err(refusal(&cause)),
+            Err(_) => Err(Refusal::Broken("The mail server did not answer in time".to_owned())),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.outcomes.iter().all(Option::is_some)
+    }
+
+    /// Gives every recipient whose fate is open what follows from a refusal of the whole message.
+    fn settle_open(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Temporary(reply) => {
+                self.settle_each_open(|| RecipientOutcome::Deferred { reply: reply.clone() });
+            }
+            Refusal::Permanent(reply) => {
+                self.settle_each_open(|| RecipientOutcome::Failed { reason: reply.clone() });
+            }
+            Refusal::Broken(reason) => {
+                self.is_usable = false;
+                self.settle_each_open(|| RecipientOutcome::Unreachable { reason: reason.clone() });
+            }
+        }
+    }
+
+    fn settle_each_open(&mut self, outcome: impl Fn() -> RecipientOutcome) {
+        for open in self.outcomes.iter_mut().filter(|fate| fate.is_none()) {
+            *open = Some(outcome());
+        }
+    }
+}
+
+fn refusal(cause: &SmtpError) -> Refusal {
+    let code = cause.status().map(u16::from);
+    match code {
+        // The server closes the connection.
+        Some(421) => Refusal::Broken(words(cause)),
+        // The server wants a log-in or encryption first: mending the adapter helps, so the message waits.
+        Some(530 | 534 | 535 | 538) => Refusal::Broken(words(cause)),
+        Some(500..) => Refusal::Permanent(words(cause)),
+        Some(_) => Refusal::Temporary(words(cause)),
+        None => Refusal::Broken(format!("The connection broke: {}", words(cause))),
+    }
+}
+
+/// The server's own words where it answered, and else the cause.
+fn words(cause: &SmtpError) -> String {
+    let text = std::error::Error::source(cause).map(ToString::to_string);
+    match (cause.status(), text) {
+        (Some(code), text) => clean(&format!("{code} {}", text.unwrap_or_default())),
+        (None, Some(text)) => clean(&text),
+        (None, None) => clean(&cause.to_string()),
+    }
+}
+
+fn positive_words(reply: &Response) -> String {
+    let lines: Vec<&str> = reply.message().collect();
+    clean(&format!("{} {}", reply.code(), lines.join(" ")))
+}
+
+/// A foreign text on one line, without control characters, capped.
+fn clean(text: &str) -> String {
+    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    text.trim().chars().take(REPLY_CAP).collect()
+}
+
+fn failed(cause: &BuildError) -> RecipientOutcome {
+    RecipientOutcome::Failed { reason: cause.to_string() }
+}
+
+fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>>, message_id: &str) -> Attempt {
+    let unsettled = || RecipientOutcome::Unreachable { reason: "The attempt ended early".to_owned() };
+    let fates = outcomes.into_iter().map(|fate| fate.unwrap_or_else(unsettled));
+    let recipients: Vec<_> = pending.iter().cloned().zip(fates).collect();
+    let accepted = recipients.iter().find_map(|(_, fate)| match fate {
+        RecipientOutcome::Accepted { reply } => Some(reply.as_str()),
+        RecipientOutcome::Deferred { .. }
+        | RecipientOutcome::Unreachable { .. }
+        | RecipientOutcome::Refused { .. }
+        | RecipientOutcome::Failed { .. }
+        | RecipientOutcome::Unknown { .. } => None,
+    });
+    let provider_message_id =
+        accepted.map(|reply| queue_id(reply).unwrap_or(message_id.trim_matches(['<', '>'])).to_owned());
+    Attempt { recipients, provider_message_id }
+}
+
+/// The id under which a server queued a message, where its answer has one of the usual forms.
+fn queue_id(reply: &str) -> Option<&str> {
+    // Postfix: "Ok: queued as 4bXyz". Exim: "OK id=1tXX-0001". Exchange and others: "queued mail for delivery".
+    if let Some((_, rest)) = reply.split_once("queued as ") {
+        return rest.split_whitespace().next().and_then(plain_id);
+    }
+    let mut words = reply.split_whitespace();
+    if let Some(id) = reply.split_whitespace().find_map(|word| word.strip_prefix("id=")) {
+        return plain_id(id);
+    }
+    // Amazon SES: "250 Ok 010001…". Sendmail: "250 2.0.0 4AB Message accepted for delivery".
+    let _code = words.next();
+    let rest: Vec<&str> = words.collect();
+    match rest[..] {
+        [ok, id] if ok.eq_ignore_ascii_case("ok") => plain_id(id),
+        [_, id, "Message", "accepted", ..] => plain_id(id),
+        _ => None,
+    }
+}
+
+fn plain_id(word: &str) -> Option<&str> {
+    let word = word.trim_matches(['<', '>', '(', ')', ',', ';', '.', '"', '\'']);
+    let is_id = (5..=200).contains(&word.len()) && word.chars().any(|letter| letter.is_ascii_digit());
+    is_id.then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sink::{Sink, SinkSettings};
+    use super::*;
+
+    fn parsed(url: &str) -> (SmtpEndpoint, SmtpSecret) {
+        SmtpEndpoint::parse(url).unwrap_or_else(|cause| panic!("{url}: {cause}"))
+    }
+
+    #[test]
+    fn an_address_splits_into_endpoint_and_log_in() {
+        let (endpoint, secret) = parsed("smtp://ada%40x.example:p%3Aa%2Fs%23s+@Mail.Example.com");
+        assert_eq!(endpoint.to_string(), "smtp://mail.example.com:587");
+        assert_eq!(endpoint.tls, TlsMode::Required);
+        assert_eq!(secret.user.as_deref(), Some("ada@x.example"));
+        assert_eq!(secret.password.as_deref(), Some("p:a/s#s+"));
+        assert!(!format!("{endpoint:?} {secret:?}").contains("p:a"));
+    }
+
+    #[test]
+    fn ports_and_encryption_have_defaults() {
+        for (url, shown, tls) in [
+            ("smtps://mail.example.com", "smtps://mail.example.com:465", TlsMode::Implicit),
+            ("smtp://localhost:2525", "smtp://localhost:2525", TlsMode::Opportunistic),
+            ("smtp://[::1]:25/", "smtp://[::1]:25", TlsMode::Opportunistic),
+            ("smtp://127.0.0.1:25?tls=none", "smtp://127.0.0.1:25?tls=none", TlsMode::None),
+            ("smtp://10.0.0.1?tls=required", "smtp://10.0.0.1:587", TlsMode::Required),
+            ("smtp://mail.example.com?tls=none", "smtp://mail.example.com:587?tls=none", TlsMode::None),
+            ("smtp://bücher.example", "smtp://xn--bcher-kva.example:587", TlsMode::Required),
+        ] {
+            let (endpoint, secret) = parsed(url);
+            assert_eq!((endpoint.to_string().as_str(), endpoint.tls), (shown, tls));
+            assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
+            assert_eq!(secret, SmtpSecret::default());
+        }
+    }
+
+    #[test]
+    fn a_wrong_address_is_explained_and_not_repeated() {
+        for url in [
+            "",
+            "mail.example.com",
+            "http://mail.example.com",
+            "smtp://",
+            "smtp://u:hunter2@",
+            "smtp://u:hunter2@mail.example.com:port",
+            "smtp://mail.example.com:0",
+            "smtp://mail.example.com:70000",
+            "smtp://u:hunter2/x@mail.example.com",
+            "smtp://u:hunter2@mail.example.com/path",
+            "smtp://u:hunter2@mail.example.com#x",
+            "smtp://u:hunter2%0d%0a@mail.example.com",
+            "smtp://u:hunter2%zz@mail.example.com",
+            "smtp://:hunter2@mail.example.com",
+            "smtp://mail.example.com?tls=perhaps",
+            "smtp://mail.example.com?ssl=true",
+            "smtps://mail.example.com?tls=none",
+            "smtp://mail.exa\nmple.com",
+            "smtp://mail example.com",
+        ] {
+            let refused = SmtpEndpoint::parse(url).expect_err(url);
+            assert!(matches!(&refused, AppError::Validation { field: Some(field), .. } if field == "url"), "{url}");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_log_in_opens_for_its_adapter_alone() {
+        let key = SecretKey::generate();
+        let (_, secret) = parsed("smtp://ada:hunter2@mail.example.com");
+        let sealed = secret.seal(&key, TeamId(1), AdapterId(2));
+        assert_eq!(SmtpSecret::open(&key, &sealed, TeamId(1), AdapterId(2)), Ok(secret));
+        assert_eq!(SmtpSecret::open(&key, &sealed, TeamId(1), AdapterId(3)), Err(AppError::Internal));
+        assert_eq!(SmtpSecret::open(&key, &sealed, TeamId(2), AdapterId(2)), Err(AppError::Internal));
+    }
+
+    #[test]
+    fn the_queue_id_is_found_in_the_usual_answers() {
+        for (reply, id) in [
+            ("250 2.0.0 Ok: queued as 4bXyz12", Some("4bXyz12")),
+            ("250 OK id=1tXXab-000001-2C", Some("1tXXab-000001-2C")),
+            ("250 Ok 0100018c-7f-000000", Some("0100018c-7f-000000")),
+            ("250 2.0.0 4AB12cd034 Message accepted for delivery", Some("4AB12cd034")),
+            ("250 2.6.0 <eml@x> Queued mail for delivery", None),
+            ("250 Ok", None),
+            ("250 Ok thanks", None),
+        ] {
+            assert_eq!(queue_id(reply), id, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_text_is_kept_on_one_line_and_short() {
+        assert_eq!(clean("550 no\r\nsuch user\0 "), "550 no  such user");
+        assert_eq!(clean(&"ü".repeat(5000)).chars().count(), REPLY_CAP);
+    }
+
+    fn sender() -> SmtpSender {
+        SmtpSender::new(SmtpSettings { connect_timeout: Duration::from_secs(5), ..SmtpSettings::default() })
+    }
+
+    fn route(url: &str) -> SmtpRoute {
+        let (endpoint, secret) = parsed(url);
+        SmtpRoute { adapter_id: AdapterId(1), endpoint, secret }
+    }
+
+    async fn guarded_sink() -> Sink {
+        let log_in = Some(("ada".to_owned(), "hunter2".to_owned()));
+        let settings = SinkSettings { log_in, ..SinkSettings::default() };
+        Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_log_in_works_or_says_why_not() {
+        let sink = guarded_sink().await;
+        let url = |log_in: &str| format!("smtp://{log_in}{}", sink.addr());
+        assert_eq!(sender().check(&route(&url("ada:hunter2@"))).await, Ok(()));
+        let refused = sender().check(&route(&url("ada:wrong@"))).await.unwrap_err().to_string();
+        assert!(refused.ends_with("535 5.7.8 Error: authentication failed"), "{refused}");
+        assert!(!refused.contains("wrong"));
+    }
+
+    #[tokio::test]
+    async fn encryption_that_is_required_and_not_offered_ends_the_attempt() {
+        let sink = guarded_sink().await;
+        let url = format!("smtp://ada:hunter2@{}?tls=required", sink.addr());
+        let refused = sender().check(&route(&url)).await.unwrap_err().to_string();
+        assert!(refused.contains("offers no encryption (STARTTLS)"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named() {
+        let refused = sender().check(&route("smtp://127.0.0.1:1")).await.unwrap_err().to_string();
+        assert!(refused.starts_with("Cannot connect to 127.0.0.1:1: "), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_given_up() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = SmtpSettings { connect_timeout: Duration::from_millis(200), ..SmtpSettings::default() };
+        let url = format!("smtp://{}", silent.local_addr().unwrap());
+        let refused = SmtpSender::new(settings).check(&route(&url)).await.unwrap_err().to_string();
+        assert!(refused.contains("did not answer within 0.2 seconds"), "{refused}");
+    }
+}

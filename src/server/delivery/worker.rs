@@ -1,0 +1,448 @@
+//! The worker: takes due messages from the outbox, sends them, and records what became of each recipient. Any number of
+//! workers can run on one database; a message is leased by one at a time. Started by `serve`, beside the web server or
+//! alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, info, warn};
+
+use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSecret, SmtpSender, SmtpSettings};
+use crate::domain::error::AppError;
+use crate::domain::event::{EmailEvent, EventDetail, EventKind};
+use crate::domain::ids::AdapterId;
+use crate::server::clock::Clock;
+use crate::server::secrets::SecretKey;
+use crate::server::store::Store;
+use crate::server::store::events::{EmailFacts, NewEvent};
+use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter, Settlement};
+
+/// What is said of a message whose attempt a crash cut off.
+const CUT_OFF: &str = "The server stopped during the last attempt, so it is not known whether the message went out. \
+                       Check with the recipient before you resend it.";
+
+/// How long an attempt waits for its adapter before it makes room for others.
+const ADAPTER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a message then steps back.
+const STEP_BACK: Duration = Duration::from_secs(3);
+
+/// How often recording an outcome is tried while the database is busy, and the pause between.
+const SETTLE_TRIES: u32 = 60;
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
+
+/// How the worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// How many attempts run at once.
+    pub concurrency: usize,
+    /// How many of them by one adapter.
+    pub concurrency_per_adapter: usize,
+    /// How long a lease lasts when nobody renews it.
+    pub lease: Duration,
+    /// How often a running attempt renews its lease.
+    pub renew_every: Duration,
+    /// How long the worker waits before it looks for due messages by itself.
+    pub poll_every: Duration,
+    /// How long after each failed try the next one follows; there is one try more than delays.
+    pub retry_delays: Vec<Duration>,
+    /// By how much a delay varies at random, as a part of it: 0.2 is a fifth more or less.
+    pub retry_jitter: f64,
+    /// How long running attempts may go on after the shutdown began.
+    pub drain: Duration,
+    /// How often what has expired is deleted.
+    pub housekeeping_every: Duration,
+    /// How the mail servers are talked to.
+    pub smtp: SmtpSettings,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        let delays_s = [30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR];
+        Self {
+            concurrency: 16,
+            concurrency_per_adapter: 8,
+            lease: Duration::from_secs(30),
+            renew_every: Duration::from_secs(10),
+            poll_every: Duration::from_secs(1),
+            retry_delays: delays_s.map(Duration::from_secs).to_vec(),
+            retry_jitter: 0.2,
+            drain: Duration::from_secs(20),
+            housekeeping_every: Duration::from_secs(10 * MINUTE),
+            smtp: SmtpSettings::default(),
+        }
+    }
+}
+
+/// The worker. Cheap to clone; [Worker::run] does the work.
+#[derive(Clone)]
+pub struct Worker {
+    store: Store,
+    clock: Clock,
+    secret_key: Arc<SecretKey>,
+    settings: Arc<WorkerSettings>,
+    waker: Arc<Notify>,
+    sender: Arc<SmtpSender>,
+    adapters: Arc<Mutex<HashMap<AdapterId, Arc<Semaphore>>>>,
+}
+
+impl Worker {
+    /// A worker over an open database.
+    pub fn new(store: Store, clock: Clock, secret_key: Arc<SecretKey>, settings: WorkerSettings) -> Self {
+        let sender = Arc::new(SmtpSender::new(settings.smtp.clone()));
+        let (waker, adapters) = (Arc::default(), Arc::default());
+        Self { store, clock, secret_key, settings: Arc::new(settings), waker, sender, adapters }
+    }
+
+    /// The worker, woken by `waker`: whoever accepts a message calls `notify_one` after the commit.
+    pub fn with_waker(self, waker: Arc<Notify>) -> Self {
+        Self { waker, ..self }
+    }
+
+    /// What wakes the worker.
+    pub fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.waker)
+    }
+
+    /// Sends what is due until `shutdown` holds `true` or its sender is gone; then lets running attempts end, for as
+    /// long as the settings allow. A message whose attempt is cut off keeps its lease and is found again when that ends.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        let mut attempts = JoinSet::new();
+        let mut next_housekeeping = Instant::now();
+        while !*shutdown.borrow() {
+            while let Some(ended) = attempts.try_join_next() {
+                report_panic(ended);
+            }
+            if next_housekeeping <= Instant::now() {
+                self.clean_up().await;
+                next_housekeeping = Instant::now() + self.settings.housekeeping_every;
+            }
+            self.sender.close_idle();
+            for lease in self.lease(attempts.len()).await {
+                let worker = self.clone();
+                attempts.spawn(async move { worker.attempt(&lease).await });
+            }
+            let pause = self.pause(attempts.len()).await;
+            tokio::select! {
+                changed = shutdown.changed() => if changed.is_err() { break },
+                () = self.waker.notified() => {}
+                Some(ended) = attempts.join_next() => report_panic(ended),
+                () = sleep(pause) => {}
+            }
+        }
+        self.drain(attempts).await;
+    }
+
+    async fn drain(&self, mut attempts: JoinSet<()>) {
+        let ending = async {
+            while let Some(ended) = attempts.join_next().await {
+                report_panic(ended);
+            }
+        };
+        if timeout(self.settings.drain, ending).await.is_err() {
+            warn!(attempts = attempts.len(), "stopped before these attempts ended");
+        }
+    }
+
+    async fn clean_up(&self) {
+        if let Err(cause) = self.store.delete_expired_sessions(self.clock.now()).await {
+            warn!(%cause, "could not delete expired sessions");
+        }
+    }
+
+    async fn lease(&self, running: usize) -> Vec<Lease> {
+        let free = self.settings.concurrency.saturating_sub(running);
+        if free == 0 {
+            return Vec::new();
+        }
+        let now = self.clock.now();
+        let until = now + delta(self.settings.lease);
+        let leased = self.store.lease_outbox(now, until, self.clock.mint(), free as i64).await;
+        leased.unwrap_or_else(|cause| {
+            warn!(%cause, "could not lease messages to send");
+            Vec::new()
+        })
+    }
+
+    /// How long there is nothing to do, if nobody calls.
+    async fn pause(&self, running: usize) -> Duration {
+        let longest = self.settings.poll_every;
+        if running >= self.settings.concurrency {
+            return longest;
+        }
+        match self.store.next_outbox_run().await {
+            Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(longest),
+            Ok(None) | Err(_) => longest,
+        }
+    }
+
+    /// Delivers a leased message and keeps the lease while it does.
+    async fn attempt(&self, lease: &Lease) {
+        let result = tokio::select! {
+            result = self.deliver(lease) => result,
+            never = self.keep_renewed(lease) => match never {},
+        };
+        if let Err(cause) = result {
+            warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "attempt broken off; another follows");
+        }
+    }
+
+    async fn keep_renewed(&self, lease: &Lease) -> std::convert::Infallible {
+        loop {
+            sleep(self.settings.renew_every).await;
+            let until = self.clock.now() + delta(self.settings.lease);
+            match self.store.renew_lease(lease, until).await {
+                Ok(true) => {}
+                // The attempt finds out by itself before anything goes out.
+                Ok(false) => warn!(team.id = %lease.team_id, email.id = %lease.email_id, "lost the lease"),
+                Err(cause) => {
+                    warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "could not renew the lease");
+                }
+            }
+        }
+    }
+
+    async fn deliver(&self, lease: &Lease) -> Result<(), AppError> {
+        if lease.in_doubt {
+            let outcome = RecipientOutcome::Unknown { reason: CUT_OFF.to_owned() };
+            return self.record(lease, "", Attempt::all(&lease.pending, &outcome)).await;
+        }
+        let Some(outgoing) = self.store.find_outgoing(lease.team_id, lease.email_id).await? else {
+            self.store.settle(lease, &Settlement::default()).await?;
+            return Ok(());
+        };
+        let Some(adapter) = outgoing.adapter.clone() else {
+            let reason = "The adapter of this message was deleted".to_owned();
+            return self.record(lease, "", Attempt::all(&lease.pending, &RecipientOutcome::Failed { reason })).await;
+        };
+        let Some((_permit, outgoing)) = self.enter(lease, adapter.id, outgoing).await? else { return Ok(()) };
+        let attempt = match self.route(lease, &adapter) {
+            Ok(route) => self.send(lease, &route, &outgoing).await,
+            Err(outcome) => Some(Attempt::all(&lease.pending, &outcome)),
+        };
+        drop(outgoing);
+        match attempt {
+            Some(attempt) => self.record(lease, &adapter.name, attempt).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the adapter to be free. While it waits it does not hold the message's bytes, and after a moment it
+    /// gives the message back, so that a slow adapter does not stop the others; then `None`.
+    async fn enter(
+        &self,
+        lease: &Lease,
+        adapter_id: AdapterId,
+        outgoing: Outgoing,
+    ) -> Result<Option<(OwnedSemaphorePermit, Outgoing)>, AppError> {
+        let semaphore = {
+            let mut adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(Semaphore::new(self.settings.concurrency_per_adapter));
+            Arc::clone(adapters.entry(adapter_id).or_insert_with(new))
+        };
+        if let Ok(permit) = Arc::clone(&semaphore).try_acquire_owned() {
+            return Ok(Some((permit, outgoing)));
+        }
+        drop(outgoing);
+        let Ok(Ok(permit)) = timeout(ADAPTER_PATIENCE, semaphore.acquire_owned()).await else {
+            let again = self.clock.now() + delta(jittered(STEP_BACK, 0.5));
+            self.store.renew_lease(lease, again).await?;
+            return Ok(None);
+        };
+        let outgoing = self.store.find_outgoing(lease.team_id, lease.email_id).await?;
+        Ok(outgoing.map(|outgoing| (permit, outgoing)))
+    }
+
+    fn route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {
+        let endpoint = adapter.endpoint.parse().map_err(|_| RecipientOutcome::Unreachable {
+            reason: format!("The address of the adapter {} is wrong. Save the adapter again.", adapter.name),
+        })?;
+        let opened = SmtpSecret::open(&self.secret_key, &adapter.sealed_secret, lease.team_id, adapter.id);
+        let secret = opened.map_err(|_| RecipientOutcome::Unreachable {
+            reason: format!("The log-in of the adapter {} cannot be read. Save the adapter again.", adapter.name),
+        })?;
+        Ok(SmtpRoute { adapter_id: adapter.id, endpoint, secret })
+    }
+
+    async fn send(&self, lease: &Lease, route: &SmtpRoute, outgoing: &Outgoing) -> Option<Attempt> {
+        let before_data = async || match self.store.mark_in_doubt(lease).await {
+            Ok(is_ours) => is_ours,
+            Err(cause) => {
+                warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "could not mark the attempt");
+                false
+            }
+        };
+        let message = (lease.email_id, lease.email_id.created_at());
+        self.sender.send(route, outgoing, message, &lease.pending, before_data).await
+    }
+
+    /// Records an attempt, again and again while the database is busy: what is not recorded would become uncertain.
+    async fn record(&self, lease: &Lease, adapter_name: &str, attempt: Attempt) -> Result<(), AppError> {
+        let tally = Tally::of(&attempt);
+        let settlement = self.settlement(lease, adapter_name, attempt);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.store.settle(lease, &settlement).await {
+                Ok(true) => break,
+                Ok(false) => {
+                    warn!(team.id = %lease.team_id, email.id = %lease.email_id, "lost the lease; outcome not recorded");
+                    return Ok(());
+                }
+                Err(cause) if tries >= SETTLE_TRIES => return Err(cause),
+                Err(_) => sleep(SETTLE_PAUSE).await,
+            }
+        }
+        info!(
+            team.id = %lease.team_id, email.id = %lease.email_id, attempt = lease.attempts + 1,
+            sent = tally.sent, waiting = settlement.pending.len(), ended = tally.ended(&settlement),
+            "attempt recorded"
+        );
+        Ok(())
+    }
+
+    fn settlement(&self, lease: &Lease, adapter_name: &str, attempt: Attempt) -> Settlement {
+        let tries = self.settings.retry_delays.len() + 1;
+        let this_try = usize::try_from(lease.attempts).unwrap_or_default() + 1;
+        let delay = self.settings.retry_delays.get(this_try - 1);
+        let delay = delay.map(|delay| jittered(*delay, self.settings.retry_jitter));
+        let now = self.clock.now();
+        let mut settlement = Settlement {
+            facts: EmailFacts { provider_message_id: attempt.provider_message_id, error_message: None },
+            next_attempt_at: delay.map(|delay| now + delta(delay)),
+            ..Settlement::default()
+        };
+        let only_one = attempt.recipients.len() == 1;
+        let mut story = Story { clock: &self.clock, settlement: &mut settlement, reported: Vec::new() };
+        for (address, outcome) in attempt.recipients {
+            let waiting = |kind, reply: String, story: &mut Story| match delay {
+                Some(delay) => {
+                    let message = format!("Try {this_try} of {tries}; the next one in {}", spoken(delay));
+                    // What befell the whole message is told once.
+                    let about_all = kind == EventKind::FailedToSend && !only_one;
+                    story.tell_once(kind, (!about_all).then(|| address.clone()), message, reply);
+                    story.settlement.pending.push(address.clone());
+                }
+                None => {
+                    let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+                    story.blame(format!("Gave up after {times}: {reply}"));
+                    story.tell(EventKind::Failed, &address, format!("Gave up after {times}"), Some(reply));
+                }
+            };
+            match outcome {
+                RecipientOutcome::Accepted { reply } => {
+                    story.tell(EventKind::Sent, &address, format!("Handed to {adapter_name}"), Some(reply));
+                }
+                RecipientOutcome::Deferred { reply } => waiting(EventKind::Deferred, reply, &mut story),
+                RecipientOutcome::Unreachable { reason } => waiting(EventKind::FailedToSend, reason, &mut story),
+                RecipientOutcome::Refused { reply } => {
+                    story.blame(reply.clone());
+                    let message = "The mail server refused this recipient".to_owned();
+                    story.tell(EventKind::Bounced, &address, message, Some(reply));
+                }
+                RecipientOutcome::Failed { reason } => {
+                    story.blame(reason.clone());
+                    let message = "The message could not be sent and is not tried again".to_owned();
+                    story.tell(EventKind::Failed, &address, message, Some(reason));
+                }
+                RecipientOutcome::Unknown { reason } => {
+                    story.blame(reason.clone());
+                    story.tell(EventKind::Uncertain, &address, reason, None);
+                }
+            }
+        }
+        settlement
+    }
+}
+
+/// Gathers the events of an attempt.
+struct Story<'a> {
+    clock: &'a Clock,
+    settlement: &'a mut Settlement,
+    reported: Vec<(EventKind, Option<String>, String)>,
+}
+
+impl Story<'_> {
+    fn tell(&mut self, kind: EventKind, recipient: &str, message: String, reply: Option<String>) {
+        self.add(kind, Some(recipient.to_owned()), message, reply);
+    }
+
+    fn tell_once(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: String) {
+        let told = (kind, recipient.clone(), reply.clone());
+        if !self.reported.contains(&told) {
+            self.reported.push(told);
+            self.add(kind, recipient, message, Some(reply));
+        }
+    }
+
+    fn add(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: Option<String>) {
+        let detail = EventDetail { message: Some(message), reply, ..EventDetail::default() };
+        let event = EmailEvent { id: self.clock.mint(), kind, at: self.clock.now(), recipient, detail };
+        self.settlement.events.push(NewEvent::from(event));
+    }
+
+    /// Why the message failed: the first reason stays.
+    fn blame(&mut self, reason: String) {
+        self.settlement.facts.error_message.get_or_insert(reason);
+    }
+}
+
+/// An attempt in numbers, for the log.
+struct Tally {
+    sent: usize,
+    recipients: usize,
+}
+
+impl Tally {
+    fn of(attempt: &Attempt) -> Self {
+        let is_sent = |fate: &RecipientOutcome| matches!(fate, RecipientOutcome::Accepted { .. });
+        let sent = attempt.recipients.iter().filter(|(_, fate)| is_sent(fate)).count();
+        Self { sent, recipients: attempt.recipients.len() }
+    }
+
+    fn ended(&self, settlement: &Settlement) -> usize {
+        self.recipients - self.sent - settlement.pending.len()
+    }
+}
+
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(cause) = ended {
+        // The lease ends, and the message is found again.
+        error!(%cause, "an attempt panicked");
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn jittered(duration: Duration, jitter: f64) -> Duration {
+    let jitter = jitter.clamp(0.0, 1.0);
+    duration.mul_f64(1.0 + rand::random_range(-jitter..=jitter))
+}
+
+/// A duration for the timeline: "30 seconds", "6 minutes", "3 hours".
+fn spoken(duration: Duration) -> String {
+    const MINUTE: f64 = 60.0;
+    const HOUR: f64 = 60.0 * MINUTE;
+    let seconds = duration.as_secs_f64();
+    let (number, unit) = if seconds < 1.5 * MINUTE {
+        (seconds, "second")
+    } else if seconds < 1.5 * HOUR {
+        (seconds / MINUTE, "minute")
+    } else {
+        (seconds / HOUR, "hour")
+    };
+    let number = number.round().max(1.0);
+    format!("{number} {unit}{}", if number == 1.0 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests;

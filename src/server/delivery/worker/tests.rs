@@ -1,0 +1,438 @@
+//! The worker against a real mail server (the sink) and a real database.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::super::sink::{Sink, SinkSettings};
+use super::super::smtp::SmtpEndpoint;
+use super::*;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
+use crate::domain::ids::{EmailId, TeamId};
+use crate::domain::team::Team;
+use crate::server::secrets::random_token;
+use crate::server::store::emails::{Attachment, NewEmail};
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// A database with a team and an adapter, and a sink behind it.
+struct Bench {
+    store: Store,
+    clock: Clock,
+    key: Arc<SecretKey>,
+    sink: Sink,
+    team: TeamId,
+    adapter: AdapterId,
+    folder: PathBuf,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn quick() -> WorkerSettings {
+    WorkerSettings {
+        poll_every: Duration::from_millis(20),
+        retry_delays: vec![Duration::from_millis(50); 2],
+        drain: Duration::from_secs(5),
+        ..WorkerSettings::default()
+    }
+}
+
+impl Bench {
+    async fn new() -> Self {
+        Self::with_sink(Sink::start(LOOPBACK).await.unwrap(), None).await
+    }
+
+    async fn with_sink(sink: Sink, url: Option<&str>) -> Self {
+        let folder = std::env::temp_dir().join(format!("sendlog-worker-{}", random_token()));
+        let store = Store::open(&format!("sqlite://{}", folder.join("test.db").display())).await.unwrap();
+        let (clock, key) = (Clock::system(), Arc::new(SecretKey::generate()));
+        let team = Team { id: clock.mint(), slug: "finch".into(), name: "Finch".into(), created_at: clock.now() };
+        assert!(store.insert_team(&team, None).await.unwrap());
+        let (endpoint, secret) = SmtpEndpoint::parse(&url.map_or_else(|| sink.url(), str::to_owned)).unwrap();
+        let adapter = Adapter {
+            id: clock.mint(),
+            name: "Main".to_owned(),
+            kind: AdapterKind::Smtp,
+            from_address: "Finch <receipts@finch.example>".to_owned(),
+            endpoint: endpoint.to_string(),
+            is_default: true,
+            created_at: clock.now(),
+        };
+        let sealed = secret.seal(&key, team.id, adapter.id);
+        assert!(store.insert_adapter(team.id, &adapter, &sealed).await.unwrap());
+        Self { store, clock, key, sink, team: team.id, adapter: adapter.id, folder }
+    }
+
+    fn email(&self, to: &[&str]) -> NewEmail {
+        let recipient =
+            |address: &&str| Recipient { kind: RecipientKind::To, address: (*address).to_owned(), name: None };
+        NewEmail {
+            id: self.clock.mint(),
+            job_id: self.clock.mint(),
+            template: None,
+            adapter_id: self.adapter,
+            api_key_id: None,
+            api_request_id: None,
+            recipients: to.iter().map(recipient).collect(),
+            from_address: "Finch <receipts@finch.example>".to_owned(),
+            reply_to: None,
+            subject: "Your receipt".to_owned(),
+            tags: Vec::new(),
+            variables: serde_json::json!({}),
+            metadata: serde_json::json!({}),
+            html: Some("<p>Thank you</p>".to_owned()),
+            text: Some("Thank you".to_owned()),
+            attachments: Vec::new(),
+            resend_of: None,
+            events: Vec::new(),
+        }
+    }
+
+    async fn accept(&self, email: NewEmail) -> EmailId {
+        self.store.insert_email(self.team, &email).await.unwrap();
+        email.id
+    }
+
+    async fn accept_to(&self, to: &[&str]) -> EmailId {
+        self.accept(self.email(to)).await
+    }
+
+    fn worker(&self, settings: WorkerSettings) -> Worker {
+        Worker::new(self.store.clone(), self.clock.clone(), Arc::clone(&self.key), settings)
+    }
+
+    /// Runs a worker until the outbox is empty.
+    async fn work(&self, settings: WorkerSettings) {
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(self.worker(settings).run(stopped));
+        let empty = async {
+            while self.store.next_outbox_run().await.unwrap().is_some() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), empty).await.expect("the outbox should become empty");
+        stop.send(true).unwrap();
+        running.await.unwrap();
+    }
+
+    async fn find(&self, id: EmailId) -> Email {
+        self.store.find_email(self.team, id).await.unwrap().unwrap()
+    }
+
+    async fn events(&self, id: EmailId) -> Vec<EmailEvent> {
+        self.store.list_events(self.team, id).await.unwrap()
+    }
+
+    async fn kinds(&self, id: EmailId) -> Vec<EventKind> {
+        self.events(id).await.into_iter().map(|event| event.kind).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_message_is_sent() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!((email.status, email.error_message), (EmailStatus::Sent, None));
+    assert_eq!(email.provider_message_id.as_deref(), Some("SINK000001"));
+    let [event] = &bench.events(id).await[..] else { panic!("one event") };
+    assert_eq!((event.kind, event.recipient.as_deref()), (EventKind::Sent, Some("ada@example.com")));
+    assert_eq!(event.detail.message.as_deref(), Some("Handed to Main"));
+    assert_eq!(event.detail.reply.as_deref(), Some("250 2.0.0 Ok: queued as SINK000001"));
+    let [received] = &bench.sink.messages()[..] else { panic!("one message") };
+    assert_eq!(
+        (received.from.as_str(), &received.recipients[..]),
+        ("receipts@finch.example", &["ada@example.com".to_owned()][..])
+    );
+}
+
+#[tokio::test]
+async fn a_refused_recipient_bounces_with_the_servers_words() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["refused@example.com"]).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Bounced);
+    assert_eq!(email.error_message.as_deref(), Some("550 5.1.1 No such user here"));
+    assert_eq!(bench.kinds(id).await, [EventKind::Bounced]);
+    assert!(bench.sink.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_deferred_recipient_is_tried_again_and_then_sent() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["deferred@example.com"]).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!((email.status, email.error_message), (EmailStatus::Sent, None));
+    let events = bench.events(id).await;
+    let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Deferred, EventKind::Sent]);
+    assert_eq!(events[0].detail.reply.as_deref(), Some("451 4.7.1 Greylisted, try again later"));
+    assert_eq!(events[0].detail.message.as_deref(), Some("Try 1 of 3; the next one in 1 second"));
+}
+
+#[tokio::test]
+async fn the_last_try_ends_in_the_servers_words() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["full@example.com"]).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Failed);
+    assert_eq!(email.error_message.as_deref(), Some("Gave up after 3 tries: 452 4.2.2 Mailbox full"));
+    assert_eq!(bench.kinds(id).await, [EventKind::Deferred, EventKind::Deferred, EventKind::Failed]);
+}
+
+#[tokio::test]
+async fn each_recipient_meets_its_own_fate_and_nobody_gets_it_twice() {
+    let bench = Bench::new().await;
+    let to = ["ada@example.com", "refused@example.com", "deferred@example.com"];
+    let id = bench.accept_to(&to).await;
+    bench.work(quick()).await;
+    let fates: Vec<(EventKind, String)> =
+        bench.events(id).await.into_iter().map(|event| (event.kind, event.recipient.unwrap())).collect();
+    let fate = |kind, address: &str| (kind, address.to_owned());
+    assert_eq!(
+        fates,
+        [
+            fate(EventKind::Sent, "ada@example.com"),
+            fate(EventKind::Bounced, "refused@example.com"),
+            fate(EventKind::Deferred, "deferred@example.com"),
+            fate(EventKind::Sent, "deferred@example.com"),
+        ]
+    );
+    assert_eq!(bench.find(id).await.status, EmailStatus::Bounced);
+    let envelopes: Vec<Vec<String>> = bench.sink.messages().into_iter().map(|message| message.recipients).collect();
+    assert_eq!(envelopes, [vec!["ada@example.com".to_owned()], vec!["deferred@example.com".to_owned()]]);
+}
+
+#[tokio::test]
+async fn what_is_sent_arrives_whole() {
+    let bench = Bench::new().await;
+    let mut email = bench.email(&["zoe@example.com"]);
+    let other = |kind, address: &str| Recipient { kind, address: address.to_owned(), name: Some("Ünal".to_owned()) };
+    email.recipients.push(other(RecipientKind::Cc, "copy@example.com"));
+    email.recipients.push(other(RecipientKind::Bcc, "hidden@example.com"));
+    email.subject = "Ihre Quittung für März ✓".to_owned();
+    email.text = Some(".dot\r\n..dots\r\n.\r\nend".to_owned());
+    email.html = None;
+    let content: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let (filename, content_type) = ("receipt.pdf".to_owned(), "application/pdf".to_owned());
+    email.attachments = vec![Attachment { filename, content_type, content: content.clone() }];
+    let id = bench.accept(email).await;
+    bench.work(quick()).await;
+    assert_eq!(bench.find(id).await.status, EmailStatus::Sent);
+    let [received] = &bench.sink.messages()[..] else { panic!("one message") };
+    assert_eq!(received.recipients, ["zoe@example.com", "copy@example.com", "hidden@example.com"]);
+    let message = String::from_utf8(received.raw.clone()).unwrap();
+    assert!(!message.contains("hidden@example.com"));
+    assert!(message.contains("<copy@example.com>\r\n"));
+    assert_eq!(decoded_subject(&message), "Ihre Quittung für März ✓");
+    assert!(message.contains("\r\n\r\n.dot\r\n..dots\r\n.\r\nend\r\n"), "{}", &message[..1500]);
+    let (_, part) = message.split_once("Content-Disposition: attachment; filename=\"receipt.pdf\"").unwrap();
+    let (_, part) = part.split_once("\r\n\r\n").unwrap();
+    let (base64, _) = part.split_once("\r\n--").unwrap();
+    use base64::Engine;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(base64.replace("\r\n", "")).unwrap();
+    assert!(decoded == content, "the attachment arrives as it was");
+}
+
+/// The subject with its encoded words (RFC 2047, base64) decoded.
+fn decoded_subject(message: &str) -> String {
+    use base64::Engine;
+    let (_, rest) = message.split_once("\r\nSubject: ").unwrap();
+    let unfolded = rest.replace("\r\n ", " ");
+    let (line, _) = unfolded.split_once("\r\n").unwrap();
+    let line = line.replace("?= =?", "?==?");
+    let mut bytes = Vec::new();
+    let mut rest = line.as_str();
+    while let Some((before, after)) = rest.split_once("=?utf-8?b?") {
+        bytes.extend_from_slice(before.as_bytes());
+        let (word, after) = after.split_once("?=").unwrap();
+        bytes.extend(base64::engine::general_purpose::STANDARD.decode(word).unwrap());
+        rest = after;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_line_break_in_a_header_fails_the_message_and_never_leaves() {
+    let bench = Bench::new().await;
+    let mut email = bench.email(&["ada@example.com"]);
+    email.subject = "Hi\r\nBcc: eve@example.com".to_owned();
+    let id = bench.accept(email).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Failed);
+    assert!(email.error_message.unwrap().contains("subject must be one line"));
+    assert!(bench.sink.messages().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_outside_ascii_needs_a_server_that_takes_it() {
+    for offers_smtputf8 in [true, false] {
+        let settings = SinkSettings { offers_smtputf8, ..SinkSettings::default() };
+        let bench = Bench::with_sink(Sink::start_with(LOOPBACK, settings).await.unwrap(), None).await;
+        let id = bench.accept_to(&["zoë@example.com", "ada@bücher.example"]).await;
+        bench.work(quick()).await;
+        let recipients = bench.sink.messages().remove(0).recipients;
+        if offers_smtputf8 {
+            assert_eq!(bench.find(id).await.status, EmailStatus::Sent);
+            assert_eq!(recipients, ["zoë@example.com", "ada@xn--bcher-kva.example"]);
+        } else {
+            let email = bench.find(id).await;
+            assert_eq!(email.status, EmailStatus::Failed);
+            assert!(email.error_message.unwrap().contains("SMTPUTF8"));
+            assert_eq!(recipients, ["ada@xn--bcher-kva.example"]);
+            assert!(bench.sink.messages()[0].raw.is_ascii());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_tried_again_and_then_given_up() {
+    let bench = Bench::with_sink(Sink::start(LOOPBACK).await.unwrap(), Some("smtp://127.0.0.1:1")).await;
+    let id = bench.accept_to(&["ada@example.com", "bob@example.com"]).await;
+    bench.work(quick()).await;
+    let kinds = bench.kinds(id).await;
+    let tried = EventKind::FailedToSend;
+    assert_eq!(kinds, [tried, tried, EventKind::Failed, EventKind::Failed], "one event a try, one end a recipient");
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Failed);
+    let message = email.error_message.unwrap();
+    assert!(message.starts_with("Gave up after 3 tries: Cannot connect to 127.0.0.1:1: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_refused_log_in_leaves_the_message_waiting() {
+    let log_in = Some(("ada".to_owned(), "hunter2".to_owned()));
+    let sink = Sink::start_with(LOOPBACK, SinkSettings { log_in, ..SinkSettings::default() }).await.unwrap();
+    let url = format!("smtp://ada:wrong@{}", sink.addr());
+    let bench = Bench::with_sink(sink, Some(&url)).await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    let (stop, stopped) = watch::channel(false);
+    let settings = WorkerSettings { retry_delays: vec![Duration::from_secs(600)], ..quick() };
+    let running = tokio::spawn(bench.worker(settings).run(stopped));
+    while bench.kinds(id).await.is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    let email = bench.find(id).await;
+    assert_eq!((email.status, email.error_message), (EmailStatus::Queued, None));
+    assert!(email.next_attempt_at.is_some());
+    let detail = bench.events(id).await.remove(0).detail;
+    assert!(detail.reply.unwrap().ends_with("535 5.7.8 Error: authentication failed"));
+    assert!(detail.message.unwrap().starts_with("Try 1 of 2; the next one in "));
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_crash_cut_off_is_uncertain_and_not_repeated() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    let now = bench.clock.now();
+    let leases = bench.store.lease_outbox(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
+    assert!(bench.store.mark_in_doubt(&leases[0]).await.unwrap());
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!((email.status, email.error_message.as_deref()), (EmailStatus::Failed, Some(CUT_OFF)));
+    let [event] = &bench.events(id).await[..] else { panic!("one event") };
+    assert_eq!((event.kind, event.recipient.as_deref()), (EventKind::Uncertain, Some("ada@example.com")));
+    assert!(bench.sink.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_the_answer_is_uncertain() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["vanish@example.com"]).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Failed);
+    assert!(email.error_message.unwrap().contains("not known whether it went out"));
+    assert_eq!(bench.kinds(id).await, [EventKind::Uncertain]);
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_is_found_again() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    let now = bench.clock.now();
+    bench.store.lease_outbox(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
+    bench.work(quick()).await;
+    assert_eq!(bench.find(id).await.status, EmailStatus::Sent);
+    assert_eq!(bench.sink.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_of_a_deleted_adapter_fails() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    assert!(bench.store.delete_adapter(bench.team, bench.adapter, bench.clock.now()).await.unwrap());
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Failed);
+    assert_eq!(email.error_message.as_deref(), Some("The adapter of this message was deleted"));
+}
+
+#[tokio::test]
+async fn many_messages_share_a_few_connections() {
+    let bench = Bench::new().await;
+    for number in 0..40 {
+        bench.accept_to(&[&format!("ada{number}@example.com")]).await;
+    }
+    bench.work(WorkerSettings { concurrency_per_adapter: 3, ..quick() }).await;
+    assert_eq!(bench.sink.messages().len(), 40);
+    assert!(bench.sink.connections() <= 3, "{} connections", bench.sink.connections());
+}
+
+#[tokio::test]
+async fn two_workers_send_each_message_once() {
+    let bench = Bench::new().await;
+    for number in 0..30 {
+        bench.accept_to(&[&format!("ada{number}@example.com")]).await;
+    }
+    tokio::join!(bench.work(quick()), bench.work(quick()));
+    assert_eq!(bench.sink.messages().len(), 30);
+}
+
+#[tokio::test]
+async fn the_waker_starts_the_next_attempt_at_once() {
+    let bench = Bench::new().await;
+    let waker = Arc::new(Notify::new());
+    let (stop, stopped) = watch::channel(false);
+    let slow = WorkerSettings { poll_every: Duration::from_secs(30), ..quick() };
+    let worker = bench.worker(slow).with_waker(Arc::clone(&waker));
+    assert!(Arc::ptr_eq(&worker.waker(), &waker));
+    let running = tokio::spawn(worker.run(stopped));
+    sleep(Duration::from_millis(100)).await;
+    bench.accept_to(&["ada@example.com"]).await;
+    waker.notify_one();
+    let arrived = async {
+        while bench.sink.messages().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), arrived).await.expect("it is sent long before the next poll");
+    stop.send(true).unwrap();
+    timeout(Duration::from_secs(5), running).await.expect("a stop is heard at once").unwrap();
+}
+
+#[test]
+fn durations_are_spoken_in_one_unit() {
+    for (seconds, text) in [
+        (0.05, "1 second"),
+        (30.0, "30 seconds"),
+        (89.0, "89 seconds"),
+        (120.0, "2 minutes"),
+        (3600.0, "60 minutes"),
+        (10_800.0, "3 hours"),
+    ] {
+        assert_eq!(spoken(Duration::from_secs_f64(seconds)), text);
+    }
+}

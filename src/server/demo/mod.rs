@@ -1,0 +1,107 @@
+//! The demo: a team with thirty days of believable messages, for `sendlog demo`, the screenshots and the benches. The
+//! same seed at the same `now` gives the same rows to the byte, but for the adapters' sealed secrets, which hold fresh
+//! randomness. Nothing in it reaches anybody: every address is under `.example` or `.test` (RFC 2606), every network
+//! address from the ranges for documentation (RFC 5737), and both adapters lead to the server that the caller names.
+//!
+//! [people], [calendar] and [catalogue] say who gets what when, [messages] plans and composes it, [history] tells what
+//! became of it, [requests] logs the requests, [setting] makes the team.
+
+mod calendar;
+mod catalogue;
+mod history;
+mod messages;
+mod pdf;
+mod people;
+mod requests;
+mod setting;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use tracing::{error, info};
+
+use crate::domain::error::AppError;
+use crate::domain::team::{Role, Team};
+use crate::server::App;
+use messages::{Batch, Composer};
+
+/// What the demo is made from.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Chooses one of the possible demos.
+    pub seed: u64,
+    /// How many messages, from 100.
+    pub messages: usize,
+    /// Over how many calendar days, the day of `now` included.
+    pub days: u32,
+    /// The moment at which the demo ends; nothing has happened after it.
+    pub now: DateTime<Utc>,
+    /// The mail server that both adapters lead to: `smtp://127.0.0.1:2525`.
+    pub smtp_url: String,
+}
+
+/// The demo's team with its log-ins. As JSON: `{"team","users":[{"email","password","role"}]}`.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoTeam {
+    /// The team.
+    pub team: Team,
+    /// One account of each role, the most powerful first.
+    pub users: Vec<DemoUser>,
+}
+
+/// A log-in of the demo. The passwords are the same in every demo: `sendlog-demo-` and the role.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoUser {
+    /// The account's address.
+    pub email: String,
+    /// Its password.
+    pub password: String,
+    /// Its role in the team.
+    pub role: Role,
+}
+
+impl DemoTeam {
+    /// The log-ins for people to read, a line each.
+    pub fn log_ins(&self) -> String {
+        let line = |user: &DemoUser| format!("  {:<8}{:<26}{}", user.role.label(), user.email, user.password);
+        let lines: Vec<String> = self.users.iter().map(line).collect();
+        format!("{}, log in as:\n{}", self.team.name, lines.join("\n"))
+    }
+}
+
+/// Fills a database that has no demo yet. [AppError::AlreadyExists] when it has one.
+pub async fn fill(app: &App, options: &DemoOptions) -> Result<DemoTeam, AppError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let (demo, setting) = setting::set_up(app, &mut rng, options).await?;
+    let refused = requests::others(&mut rng, &setting, options.now, options.messages.div_ceil(150));
+    app.store.insert_api_requests(&refused).await?;
+    let composer = Composer::new(rng, setting, options);
+    // While one batch is written, the next is composed.
+    let mut composing = compose(composer);
+    loop {
+        let (composer, batch) = composing.await.map_err(stopped)??;
+        if batch.emails.is_empty() {
+            break;
+        }
+        composing = compose(composer);
+        app.store.insert_history(demo.team.id, &batch.emails).await?;
+        app.store.insert_api_requests(&batch.requests).await?;
+    }
+    info!(team.id = %demo.team.id, messages = options.messages, "filled the demo");
+    Ok(demo)
+}
+
+fn compose(mut composer: Composer) -> tokio::task::JoinHandle<Result<(Composer, Batch), AppError>> {
+    tokio::task::spawn_blocking(move || {
+        let batch = composer.next_batch()?;
+        Ok((composer, batch))
+    })
+}
+
+fn stopped(cause: tokio::task::JoinError) -> AppError {
+    error!(%cause, "composing the demo stopped");
+    AppError::Internal
+}

@@ -1,0 +1,218 @@
+//! Past messages in bulk, with the statuses, times, rollups and search rows that accepting them and recording their
+//! events one by one would have left. Called by [crate::server::demo] and the benches; what happens now goes through
+//! [super::emails] and [super::events].
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::QueryBuilder;
+use sqlx::types::Json;
+
+use super::emails::{Attachment, NewEmail};
+use super::events::{self, EmailFacts, NewEvent};
+use super::{Db, Store, micros, write};
+use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
+use crate::domain::error::AppError;
+use crate::domain::event::{EventKind, StatusRank};
+use crate::domain::ids::{EmailId, TeamId, TemplateId};
+use crate::domain::stats::StatusCounts;
+
+/// Messages in one transaction.
+const BATCH: usize = 1000;
+
+/// Rows in one statement: 21 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
+const ROWS: usize = 200;
+
+const INSERT_EMAILS: &str = "INSERT INTO emails
+    (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
+     reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
+     resend_of, sent_at, delivered_at) ";
+
+const INSERT_CONTENTS: &str = "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text) ";
+
+const INSERT_ATTACHMENTS: &str =
+    "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content) ";
+
+const INSERT_EVENTS: &str =
+    "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
+
+const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) ";
+
+/// A message of the past with everything that has happened to it.
+#[derive(Clone, Debug)]
+pub struct HistoricEmail {
+    /// The message, with all its events in the order in which they became known. No two of the team's events have the
+    /// same `provider_event_id`.
+    pub email: NewEmail,
+    /// What its events made known.
+    pub facts: EmailFacts,
+    /// Its place in the outbox; `None` for a message that is settled.
+    pub waiting: Option<Waiting>,
+}
+
+/// The next attempt at a message that still has to be sent.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The addresses not yet settled.
+    pub pending: Vec<String>,
+    /// How many attempts were made.
+    pub attempts: i64,
+    /// When the next one is due.
+    pub next_attempt_at: DateTime<Utc>,
+}
+
+/// A message with what follows from its events.
+struct Folded<'a> {
+    email: &'a NewEmail,
+    facts: &'a EmailFacts,
+    waiting: Option<&'a Waiting>,
+    rank: StatusRank,
+    status: EmailStatus,
+    sent_at: Option<i64>,
+    delivered_at: Option<i64>,
+}
+
+impl<'a> From<&'a HistoricEmail> for Folded<'a> {
+    fn from(historic: &'a HistoricEmail) -> Self {
+        let events = &historic.email.events;
+        let rank = events.iter().map(|new| new.event.kind.rank()).max().unwrap_or(StatusRank(0));
+        let first_of =
+            |kind: EventKind| events.iter().find(|new| new.event.kind == kind).map(|new| micros(new.event.at));
+        Self {
+            email: &historic.email,
+            facts: &historic.facts,
+            waiting: historic.waiting.as_ref(),
+            rank,
+            status: rank.status(),
+            sent_at: first_of(EventKind::Sent),
+            delivered_at: first_of(EventKind::Delivered),
+        }
+    }
+}
+
+/// Inserts rows, [ROWS] at a time; only statements of full length are kept prepared.
+macro_rules! insert_rows {
+    ($tx:expr, $into:expr, $rows:expr, |$values:ident, $row:pat_param| $binds:expr) => {
+        for rows in $rows.chunks(ROWS) {
+            let mut query = QueryBuilder::new($into);
+            query.push_values(rows, |mut $values, $row| {
+                $binds;
+            });
+            query.build().persistent(rows.len() == ROWS).execute(&mut *$tx).await?;
+        }
+    };
+}
+
+impl Store {
+    /// Adds messages with all their events, a transaction for each thousand. Their ids are new to the team; ascending
+    /// ids are quickest.
+    pub async fn insert_history(&self, team_id: TeamId, emails: &[HistoricEmail]) -> Result<(), AppError> {
+        for batch in emails.chunks(BATCH) {
+            let folded: Vec<Folded> = batch.iter().map(Folded::from).collect();
+            self.insert_folded(team_id, &folded).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_folded(&self, team_id: TeamId, emails: &[Folded<'_>]) -> Result<(), AppError> {
+        let events = events_of(emails);
+        let attachments = attachments_of(emails);
+        let waiting = waiting_of(emails);
+        let rollups = rollups_of(emails);
+        // As in insert_search_statement: SQLite's index knows no team.
+        let (insert_search, names_team) = match &self.db {
+            Db::Sqlite { .. } => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
+            Db::Postgres(_) => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
+        };
+        write!(self, |tx| {
+            insert_rows!(tx, INSERT_EMAILS, emails, |values, row| {
+                let (template_id, version_id) = row.email.template.unzip();
+                values.push_bind(team_id).push_bind(row.email.id);
+                values.push_bind(template_id).push_bind(version_id);
+                values.push_bind(row.email.adapter_id);
+                values.push_bind(row.email.api_key_id).push_bind(row.email.api_request_id);
+                values.push_bind(Json(&row.email.recipients));
+                values.push_bind(&row.email.from_address).push_bind(&row.email.reply_to);
+                values.push_bind(&row.email.subject).push_bind(Json(&row.email.tags));
+                values.push_bind(row.status.code()).push_bind(row.rank.0);
+                values.push_bind(&row.facts.provider_message_id).push_bind(&row.facts.error_message);
+                values.push_bind(row.email.attachments.iter().any(is_pdf));
+                values.push_bind(row.email.job_id).push_bind(row.email.resend_of);
+                values.push_bind(row.sent_at).push_bind(row.delivered_at);
+            });
+            insert_rows!(tx, INSERT_CONTENTS, emails, |values, row| {
+                values.push_bind(team_id).push_bind(row.email.id);
+                values.push_bind(Json(&row.email.variables)).push_bind(Json(&row.email.metadata));
+                values.push_bind(&row.email.html).push_bind(&row.email.text);
+            });
+            insert_rows!(tx, INSERT_ATTACHMENTS, attachments, |values, (id, position, attachment)| {
+                values.push_bind(team_id).push_bind(*id).push_bind(*position);
+                values.push_bind(&attachment.filename).push_bind(&attachment.content_type);
+                values.push_bind(&attachment.content);
+            });
+            insert_rows!(tx, INSERT_EVENTS, events, |values, (id, new)| {
+                values.push_bind(team_id).push_bind(*id).push_bind(new.event.id);
+                values.push_bind(new.event.kind.as_str()).push_bind(micros(new.event.at));
+                values.push_bind(&new.event.recipient).push_bind(Json(&new.event.detail));
+                values.push_bind(&new.provider_event_id);
+            });
+            insert_rows!(tx, insert_search, emails, |values, row| {
+                if names_team {
+                    values.push_bind(team_id);
+                }
+                values.push_bind(row.email.id);
+                values.push_bind(searched_recipients(&row.email.recipients)).push_bind(&row.email.subject);
+            });
+            insert_rows!(tx, INSERT_OUTBOX, waiting, |values, (id, waiting)| {
+                values.push_bind(team_id).push_bind(*id);
+                values.push_bind(Json(&waiting.pending)).push_bind(waiting.attempts);
+                values.push_bind(micros(waiting.next_attempt_at));
+            });
+            for ((template_id, hour), counts) in rollups {
+                let mut statement = sqlx::query(events::ADD_TO_ROLLUP).bind(team_id).bind(template_id).bind(hour);
+                for count in counts.0 {
+                    statement = statement.bind(count);
+                }
+                statement.execute(&mut *tx).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn events_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a NewEvent)> {
+    emails.iter().flat_map(|row| row.email.events.iter().map(|new| (row.email.id, new))).collect()
+}
+
+fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachment)> {
+    let of_email = |row: &Folded<'a>| {
+        let id = row.email.id;
+        (0..).zip(&row.email.attachments).map(move |(position, attachment)| (id, position, attachment))
+    };
+    emails.iter().flat_map(of_email).collect()
+}
+
+fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a Waiting)> {
+    emails.iter().filter_map(|row| Some((row.email.id, row.waiting?))).collect()
+}
+
+/// What the messages add to the rollups, in the order in which every transaction takes them.
+fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
+    let mut rollups: BTreeMap<(TemplateId, i64), StatusCounts> = BTreeMap::new();
+    for row in emails {
+        let of_template = row.email.template.map(|(template_id, _)| template_id);
+        for template_id in [Some(events::ANY_TEMPLATE), of_template].into_iter().flatten() {
+            rollups.entry((template_id, events::hour_of(row.email.id))).or_default().add(row.status, 1);
+        }
+    }
+    rollups
+}
+
+fn is_pdf(attachment: &Attachment) -> bool {
+    attachment.content_type.eq_ignore_ascii_case("application/pdf")
+}
+
+fn searched_recipients(recipients: &[Recipient]) -> String {
+    let to = recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
+    to.map(|recipient| recipient.address.as_str()).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,223 @@
+//! The web server: the pages, their server functions, the APIs, and the layers that all of them pass.
+
+mod body_page;
+mod csrf;
+mod request_log;
+mod security;
+mod server_functions;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get};
+use axum::serve::ListenerExt;
+use leptos::config::LeptosOptions;
+use leptos::prelude::provide_context;
+use leptos::server_fn::axum::server_fn_paths;
+use leptos_axum::LeptosRoutes;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::services::{ServeDir, ServeFile};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::cookie::time::Duration as CookieDuration;
+use tower_sessions::{Expiry, SessionManagerLayer};
+use tracing::info;
+
+use super::App;
+use super::auth::{self, Identity};
+use super::context::{Flash, FlashKind, flash_cookie};
+use super::dialects::canary;
+use crate::app::{App as Pages, shell};
+use crate::domain::error::AppError;
+
+/// The largest request body, in bytes: a message with its attachments in base64.
+pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
+
+/// How long a server that was told to stop waits for running requests.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Pages that need no log-in.
+const PUBLIC_PAGES: [&str; 3] = ["/login", "/setup", "/invite/"];
+
+/// Everything the server answers, with every layer. Also what the tests call.
+pub fn router(app: App) -> Router {
+    let site_root = site_root(&app);
+    let sessions = SessionManagerLayer::new(app.store.clone())
+        .with_name("session")
+        .with_secure(app.config.is_https())
+        .with_same_site(SameSite::Lax)
+        .with_expiry(Expiry::OnInactivity(CookieDuration::days(30)));
+    let (api_routes, _) = canary::routes().split_for_parts();
+    let api_routes = api_routes
+        .method_not_allowed_fallback(canary::method_not_allowed)
+        .route("/api", any(canary::not_found))
+        .route("/api/{*path}", any(canary::not_found))
+        .layer(middleware::from_fn_with_state(app.clone(), request_log::record));
+    let own_routes = Router::new()
+        .route("/", get(|| async { Redirect::to("/logs") }))
+        .route("/logs/{id}/body", get(body_page::show))
+        .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
+    Router::new()
+        .merge(own_routes)
+        .merge(api_routes)
+        .with_state(app.clone())
+        .merge(page_routes(&app, &site_root))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
+        .layer(sessions)
+        .merge(Router::new().route("/health", get(health)).with_state(app))
+        .merge(site_files(&site_root))
+        .layer(middleware::from_fn(security::set_headers))
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::new())
+}
+
+/// Serves until `shutdown` says so, then lets running requests end.
+pub async fn serve(app: App, listener: TcpListener, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+    // Without this, the last piece of an answer waits for the client's delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let (stopping, mut stopped) = watch::channel(false);
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let _ = shutdown.wait_for(|stop| *stop).await;
+        let _ = stopping.send(true);
+    });
+    let drained = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    let result = tokio::select! {
+        result = server.into_future() => result,
+        () = drained => {
+            info!("some requests did not end in time");
+            Ok(())
+        }
+    };
+    app.request_log.flush().await;
+    result
+}
+
+fn page_routes(app: &App, site_root: &Path) -> Router {
+    let options = LeptosOptions::builder()
+        .output_name("sendlog")
+        .site_root(site_root.to_string_lossy().into_owned())
+        .site_pkg_dir("pkg")
+        .site_addr(app.config.addr)
+        .hash_files(has_hashed_names())
+        .build();
+    // Server functions have a route of their own: server_functions.
+    let exclusions = server_fn_paths().map(|(path, _)| path.to_owned()).collect();
+    let pages = leptos_axum::generate_route_list_with_exclusions(Pages, Some(exclusions));
+    let state = PageState { app: app.clone(), options: options.clone() };
+    let page_shell = {
+        let options = options.clone();
+        move || shell(options.clone())
+    };
+    let not_found = leptos_axum::render_app_async_with_context(provide(app), page_shell.clone());
+    Router::new()
+        .leptos_routes_with_context(&state, pages, provide(app), page_shell)
+        .route_layer(middleware::from_fn(require_log_in))
+        .fallback(not_found)
+        .with_state(state)
+}
+
+/// What the pages' routes are built with.
+#[derive(Clone)]
+struct PageState {
+    app: App,
+    options: LeptosOptions,
+}
+
+impl FromRef<PageState> for LeptosOptions {
+    fn from_ref(state: &PageState) -> Self {
+        state.options.clone()
+    }
+}
+
+impl FromRef<PageState> for App {
+    fn from_ref(state: &PageState) -> Self {
+        state.app.clone()
+    }
+}
+
+/// Gives pages and server functions what [super::context] reads.
+fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
+    let app = app.clone();
+    move || provide_context(app.clone())
+}
+
+/// Layer of the pages: sends a browser without a session to the log-in page, and back afterwards.
+async fn require_log_in(uri: Uri, request: Request, next: Next) -> Response {
+    let is_public = PUBLIC_PAGES.iter().any(|page| uri.path().starts_with(page));
+    let identity = request.extensions().get::<Identity>();
+    let is_person = identity.is_some_and(|identity| identity.0.as_ref().is_ok_and(|viewer| viewer.user_id().is_some()));
+    if is_public || is_person {
+        return next.run(request).await;
+    }
+    let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
+    let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
+    let mut response = Redirect::to(&format!("/login?{query}")).into_response();
+    if let Some(Identity(Err(error @ AppError::NoTeam))) = identity {
+        let flash =
+            Flash { kind: FlashKind::Error, text: format!("{error}. Ask an admin of your team to invite you.") };
+        if let Ok(cookie) = HeaderValue::from_str(&flash_cookie(&flash)) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+async fn health(State(app): State<App>) -> Response {
+    match app.store.ping().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "database does not answer\n").into_response(),
+    }
+}
+
+/// Whether this program was built with a site whose file names carry hashes; the build leaves them beside it.
+fn has_hashed_names() -> bool {
+    std::env::current_exe().is_ok_and(|program| program.with_file_name("hash.txt").is_file())
+}
+
+/// The built site: scripts, styles, icons. Names under `pkg` carry a hash of the content and are kept for good.
+fn site_files(site_root: &Path) -> Router {
+    let kept = if has_hashed_names() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let immutable = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    let daily = SetResponseHeaderLayer::if_not_present(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=86400"),
+    );
+    let pkg = ServeDir::new(site_root.join("pkg")).precompressed_br().precompressed_gzip();
+    let mut files = Router::new().nest_service("/pkg", ServiceBuilder::new().layer(immutable).service(pkg));
+    for entry in std::fs::read_dir(site_root).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && !name.ends_with(".br") && !name.ends_with(".gz") {
+            let file = ServiceBuilder::new().layer(daily.clone()).service(ServeFile::new(entry.path()));
+            files = files.route_service(&format!("/{name}"), file);
+        }
+    }
+    files
+}
+
+/// Where the built site is: the setting, or beside the program (`site`), or as the build leaves it (`../site`).
+fn site_root(app: &App) -> PathBuf {
+    if let Some(root) = &app.config.site_root {
+        return root.clone();
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    let beside = program.parent().unwrap_or(Path::new("")).to_owned();
+    let candidates = [beside.join("site"), beside.join("../site")];
+    candidates.into_iter().find(|folder| folder.join("pkg").is_dir()).unwrap_or_else(|| PathBuf::from("target/site"))
+}

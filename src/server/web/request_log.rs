@@ -1,0 +1,71 @@
+//! Writes down every API request of a known team: what was asked, what was answered, how long it took.
+
+use std::time::Instant;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::error;
+
+use super::MAX_BODY_BYTES;
+use crate::domain::api_request::{ApiRequest, LoggedBody};
+use crate::domain::error::AppError;
+use crate::domain::ids::ApiRequestId;
+use crate::server::App;
+use crate::server::auth::Identity;
+use crate::server::dialects::canary::error::CanaryError;
+use crate::server::services::api_requests::{logged_body, logged_endpoint};
+
+/// Bodies longer than this are redacted on a thread of their own.
+const SMALL_BODY_BYTES: usize = 64 * 1024;
+
+/// Layer of the APIs: gives the request an [ApiRequestId] and records it with its answer.
+pub async fn record(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (id, at): (ApiRequestId, _) = (app.clock.mint(), app.clock.now());
+    request.extensions_mut().insert(id);
+    let viewer = request.extensions().get::<Identity>().and_then(|identity| identity.0.clone().ok());
+    let (parts, body) = request.into_parts();
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (request_bytes, response) = match to_bytes(body, MAX_BODY_BYTES).await {
+        Ok(bytes) => (bytes.clone(), next.run(Request::from_parts(parts, Body::from(bytes))).await),
+        Err(_) => {
+            (Bytes::new(), CanaryError::from(AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 }).into_response())
+        }
+    };
+    let Some(viewer) = viewer else { return response };
+    let (parts, body) = response.into_parts();
+    let response_bytes = match to_bytes(body, usize::MAX).await {
+        Ok(bytes) => bytes,
+        Err(cause) => {
+            error!(%cause, "an answer ended early");
+            return CanaryError::from(AppError::Internal).into_response();
+        }
+    };
+    let row = ApiRequest {
+        id,
+        team_id: viewer.team,
+        api_key_id: viewer.api_key_id(),
+        user_id: viewer.user_id(),
+        method: method.to_string(),
+        endpoint: logged_endpoint(uri.path(), uri.query()),
+        response_status: i64::from(parts.status.as_u16()),
+        user_agent: user_agent.map(|text| text.chars().take(500).collect()),
+        duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+        at,
+        request_body: redacted(request_bytes).await,
+        response_body: redacted(response_bytes.clone()).await,
+    };
+    app.request_log.record(row).await;
+    Response::from_parts(parts, Body::from(response_bytes))
+}
+
+async fn redacted(body: Bytes) -> LoggedBody {
+    if body.len() <= SMALL_BODY_BYTES {
+        return logged_body(&body);
+    }
+    tokio::task::spawn_blocking(move || logged_body(&body)).await.unwrap_or_default()
+}

@@ -1,0 +1,73 @@
+//! Calls server functions, for islands and for plain forms alike. A plain form's error becomes a sentence on the page
+//! that the form was on, in place of leptos's parameters in its address.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use leptos::prelude::provide_context;
+use leptos::server_fn::error::ServerFnUrlError;
+use url::Url;
+
+use crate::domain::error::AppError;
+use crate::server::App;
+use crate::server::context::{Flash, FlashKind, flash_cookie};
+use crate::server::dialects::canary::error::CanaryError;
+
+/// The largest body of a server function, in bytes.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// `/fn/…`
+pub async fn call(State(app): State<App>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return CanaryError::from(AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 }).into_response();
+    };
+    if leptos::server_fn::axum::get_server_fn_service(parts.uri.path(), parts.method.clone()).is_none() {
+        return CanaryError::from(AppError::not_found("Function")).into_response();
+    }
+    let request = Request::from_parts(parts, Body::from(body));
+    let provide = move || provide_context(app.clone());
+    let response = leptos_axum::handle_server_fns_with_context(provide, request).await.into_response();
+    flash_form_error(response)
+}
+
+fn flash_form_error(mut response: Response) -> Response {
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let Some((page, error)) = location.and_then(form_error) else { return response };
+    let flash = Flash { kind: FlashKind::Error, text: error.to_string() };
+    let (Ok(page), Ok(cookie)) = (HeaderValue::from_str(&page), HeaderValue::from_str(&flash_cookie(&flash))) else {
+        return response;
+    };
+    response.headers_mut().insert(header::LOCATION, page);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response
+}
+
+/// The page and the error that leptos put into a redirect's address.
+fn form_error(location: &str) -> Option<(String, AppError)> {
+    let url = Url::parse(location).ok()?;
+    let (_, encoded) = url.query_pairs().find(|(name, _)| name == "__err")?;
+    let error = ServerFnUrlError::<AppError>::decode_err(&encoded);
+    let mut page = location.to_owned();
+    ServerFnUrlError::<AppError>::strip_error_info(&mut page);
+    let page = Url::parse(&page).ok()?;
+    let query = page.query().filter(|query| !query.is_empty()).map(|query| format!("?{query}")).unwrap_or_default();
+    Some((format!("{}{query}", page.path()), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forms_error_leaves_the_address() {
+        let error = AppError::invalid("Only failed or bounced emails can be resent");
+        let url = ServerFnUrlError::new("resend_email", error.clone());
+        let url = url.to_url("http://127.0.0.1:3000/logs?status=sent&page=2").unwrap();
+        assert_eq!(form_error(url.as_str()), Some(("/logs?status=sent&page=2".to_owned(), error)));
+        assert_eq!(form_error("http://127.0.0.1:3000/logs?page=2"), None);
+        assert_eq!(form_error("/logs"), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! Log-in, log-out, the set-up of a new database, invitations and the choice of team.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
+use crate::domain::team::Role;
+
+/// Where a log-in leads unless the page that asked for it said otherwise.
+pub const HOME: &str = "/logs";
+
+/// An invitation as its page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteView {
+    /// The address that can accept it.
+    pub email: String,
+    /// The role that it grants.
+    pub role: Role,
+    /// The team's name.
+    pub team_name: String,
+    /// The address of the account that is logged in, if one is.
+    pub logged_in_as: Option<String>,
+}
+
+/// The path to go on to after a log-in: `next` where it is a path of this site, otherwise [HOME].
+pub fn safe_next(next: &str) -> &str {
+    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/fn/");
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_path && is_plain { next } else { HOME }
+}
+
+/// Logs in and goes on to `next`.
+#[server]
+pub async fn log_in(
+    email: String,
+    password: String,
+    #[server(default)] time_zone: Option<String>,
+    #[server(default)] next: String,
+) -> Result<(), AppError> {
+    use super::draft::{DRAFT_KEY, Draft};
+    use crate::server::{context, services::accounts};
+    let (session, draft) = (context::session().await, Draft::of("log_in").with("email", &email));
+    let input = accounts::LogIn { email, password, time_zone };
+    let result = accounts::log_in(&context::app(), &session, input, &context::client_address()).await;
+    match &result {
+        Ok(()) => leptos_axum::redirect(safe_next(&next)),
+        Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
+    }
+    result
+}
+
+/// Ends the session.
+#[server]
+pub async fn log_out() -> Result<(), AppError> {
+    use crate::server::{context, services::accounts};
+    accounts::log_out(&context::session().await).await?;
+    leptos_axum::redirect("/login");
+    Ok(())
+}
+
+/// Makes the first account and its team, with the one-time token of the set-up link.
+#[server]
+pub async fn set_up(
+    token: String,
+    name: String,
+    email: String,
+    password: String,
+    team_name: String,
+    #[server(default)] time_zone: Option<String>,
+) -> Result<(), AppError> {
+    use super::draft::{DRAFT_KEY, Draft};
+    use crate::server::{context, services::accounts};
+    let draft = Draft::of("set_up").with("name", &name).with("email", &email).with("team_name", &team_name);
+    let (session, input) =
+        (context::session().await, accounts::SetUp { token, name, email, password, team_name, time_zone });
+    let result = accounts::set_up(&context::app(), &session, input).await;
+    match &result {
+        Ok(()) => leptos_axum::redirect(HOME),
+        Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
+    }
+    result
+}
+
+/// The invitation behind a link.
+#[server]
+pub async fn load_invite(token: String) -> Result<InviteView, AppError> {
+    use crate::domain::viewer::Actor;
+    use crate::server::{context, services::accounts};
+    let (invite, team) = accounts::find_invite(&context::app(), &token).await?;
+    let logged_in_as = context::try_viewer().await.and_then(|viewer| match viewer.actor {
+        Actor::User { email, .. } => Some(email),
+        Actor::ApiKey { .. } => None,
+    });
+    Ok(InviteView { email: invite.email, role: invite.role, team_name: team.name, logged_in_as })
+}
+
+/// Joins a team with a new account, or with the one that the invited address has.
+#[server]
+pub async fn accept_invite(
+    token: String,
+    #[server(default)] name: String,
+    password: String,
+    #[server(default)] time_zone: Option<String>,
+) -> Result<(), AppError> {
+    use super::draft::{DRAFT_KEY, Draft};
+    use crate::server::{context, services::accounts};
+    let (session, draft) = (context::session().await, Draft::of("accept_invite").with("name", &name));
+    let input = accounts::AcceptInvite { token, name, password, time_zone };
+    let result = accounts::accept_invite(&context::app(), &session, input, &context::client_address()).await;
+    match &result {
+        Ok(()) => leptos_axum::redirect(HOME),
+        Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
+    }
+    result
+}
+
+/// Joins a team with the account that is logged in.
+#[server]
+pub async fn join_team(token: String) -> Result<(), AppError> {
+    use crate::server::{context, services::accounts};
+    let team = accounts::accept_invite_as(&context::app(), &context::session().await, &token).await?;
+    context::flash(context::FlashKind::Success, format!("You are now a member of {}.", team.name));
+    leptos_axum::redirect(HOME);
+    Ok(())
+}
+
+/// Makes another of the viewer's teams the present one.
+#[server]
+pub async fn switch_team(team: TeamId) -> Result<(), AppError> {
+    use crate::server::{context, services::accounts};
+    let session = context::session().await;
+    let (user, _) = accounts::session_user(&session).await?;
+    accounts::switch_team(&context::app(), &session, user, team).await?;
+    leptos_axum::redirect(HOME);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_path_of_this_site_is_followed() {
+        assert_eq!(safe_next("/logs/eml_1?images=1"), "/logs/eml_1?images=1");
+        for foreign in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "/fn/log_out", "logs"]
+        {
+            assert_eq!(safe_next(foreign), HOME);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Adapters: the ways out.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::error::AppError;
+use crate::domain::ids::AdapterId;
+
+/// What the adapters page shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdaptersView {
+    /// The team's adapters.
+    pub adapters: Vec<Adapter>,
+    /// What was typed and refused.
+    pub draft: Draft,
+}
+
+/// The team's adapters. Needs `adapters:view`.
+#[server]
+pub async fn load_adapters() -> Result<AdaptersView, AppError> {
+    use crate::server::{context, services::adapters};
+    let adapters = adapters::list_adapters(&context::app(), &context::viewer().await?).await?;
+    Ok(AdaptersView { adapters, draft: super::draft::load_draft("adapter".to_owned()).await? })
+}
+
+/// Adds an adapter. Needs `adapters:create`.
+#[server]
+pub async fn create_adapter(
+    name: String,
+    kind: AdapterKind,
+    url: String,
+    from_address: String,
+    #[server(default)] is_default: Option<String>,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    // The address holds a password, so it is not kept.
+    let draft = Draft::of("adapter").with("name", &name).with("from_address", &from_address);
+    let input = adapters::NewAdapter { name, kind, url, from_address, is_default: is_default.is_some() };
+    let result = adapters::create_adapter(&context::app(), &context::viewer().await?, input).await;
+    if result.is_err() {
+        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+    }
+    let adapter = result?;
+    context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
+    Ok(())
+}
+
+/// Removes an adapter. Needs `adapters:delete`.
+#[server]
+pub async fn delete_adapter(id: AdapterId) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    adapters::delete_adapter(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, "Adapter removed.");
+    Ok(())
+}
+
+/// Lets messages that name no adapter go out by this one. Needs `adapters:update`.
+#[server]
+pub async fn make_default_adapter(id: AdapterId) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    adapters::make_default(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, "Messages that name no adapter now go out by this one.");
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What somebody typed into a form that was refused: kept in their session until the form's page shows it again, so that
+//! a refusal costs no typing without JavaScript either. Secrets are never kept.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::error::AppError;
+
+/// Where the session keeps it.
+pub const DRAFT_KEY: &str = "draft";
+
+/// The fields of a refused form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    form: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Draft {
+    /// A draft of the form with this name, still empty.
+    pub fn of(form: impl Into<String>) -> Self {
+        Self { form: form.into(), fields: Vec::new() }
+    }
+
+    /// The draft with one field more.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: &str) -> Self {
+        self.fields.push((field.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What was typed into a field.
+    pub fn get(&self, field: &str) -> Option<String> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone())
+    }
+
+    /// What was typed into a field, or nothing.
+    pub fn text(&self, field: &str) -> String {
+        self.get(field).unwrap_or_default()
+    }
+
+    /// Whether nothing was typed.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+/// Takes the draft of a form out of the session; an empty one where there is none.
+#[server]
+pub async fn load_draft(form: String) -> Result<Draft, AppError> {
+    let session = crate::server::context::session().await;
+    let kept: Option<Draft> = session.get(DRAFT_KEY).await.ok().flatten();
+    match kept {
+        Some(draft) if draft.form == form => {
+            session.remove_value(DRAFT_KEY).await.ok();
+            Ok(draft)
+        }
+        _ => Ok(Draft::of(form)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_gives_back_what_was_typed() {
+        let draft = Draft::of("template").with("name", "Welcome").with("subject", "");
+        assert_eq!(draft.text("name"), "Welcome");
+        assert_eq!(draft.get("subject").as_deref(), Some(""));
+        assert_eq!(draft.get("html"), None);
+    }
+}

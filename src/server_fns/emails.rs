@@ -1,0 +1,78 @@
+//! The log: its pages, a message, and sending it again.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::email::{Accepted, EmailDetail, EmailSummary};
+use crate::domain::error::AppError;
+use crate::domain::filter::StatusSet;
+use crate::domain::ids::{EmailId, TemplateId};
+use crate::domain::page::Page;
+use crate::domain::period::{Period, PeriodChoice};
+use crate::domain::stats::Overview;
+
+/// Rows on a page of the log.
+pub const PAGE_SIZE: i64 = 50;
+
+/// What the log page shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogView {
+    /// The period that was chosen, resolved for the viewer.
+    pub period: Period,
+    /// The cards and the chart.
+    pub overview: Overview,
+    /// The table.
+    pub page: Page<EmailSummary>,
+    /// The templates to filter by, by name.
+    pub templates: Vec<(TemplateId, String)>,
+    /// Whether the team has no message at all, in any period.
+    pub is_first_run: bool,
+    /// The address of this server, for the first steps.
+    pub public_url: String,
+}
+
+/// A page of the log with its cards, chart and filters. Needs `logs:view`.
+#[server]
+pub async fn load_logs(
+    choice: PeriodChoice,
+    statuses: StatusSet,
+    template_id: Option<TemplateId>,
+    search: Option<String>,
+    page: i64,
+) -> Result<LogView, AppError> {
+    use crate::domain::{filter::EmailFilter, page::PageRequest, permission::Permission};
+    use crate::server::{
+        context,
+        services::{emails, templates},
+    };
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let period = emails::resolve_period(&app, &viewer, &choice).await?;
+    let filter = EmailFilter { range: period.range, statuses, template_id, search };
+    let page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
+    let overview = emails::load_overview(&app, &viewer, &period, template_id).await?;
+    let is_first_run = overview.stats.total == 0 && {
+        let anything = PageRequest { page: 1, page_size: 1 };
+        emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
+    };
+    let may_see = viewer.may(Permission::TemplatesView);
+    let templates = if may_see { templates::list_templates(&app, &viewer).await? } else { Vec::new() };
+    let templates = templates.into_iter().map(|template| (template.id, template.name)).collect();
+    Ok(LogView { period, overview, page, templates, is_first_run, public_url: app.config.public_url() })
+}
+
+/// Everything about a message. Needs `logs:view`.
+#[server]
+pub async fn load_email(id: EmailId) -> Result<EmailDetail, AppError> {
+    use crate::server::{context, services::emails};
+    emails::find_email(&context::app(), &context::viewer().await?, id).await
+}
+
+/// Sends a failed or bounced message again and goes on to the new one. Needs `logs:resend`.
+#[server]
+pub async fn resend_email(id: EmailId) -> Result<Accepted, AppError> {
+    use crate::server::{context, services::emails};
+    let accepted = emails::resend_email(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, "Queued again. This is the new message.");
+    leptos_axum::redirect(&format!("/logs/{}", accepted.id));
+    Ok(accepted)
+}

@@ -1,0 +1,80 @@
+//! What every page shows around its content: who is looking, their teams, the notice left by the last form, the theme.
+
+use chrono::{DateTime, Utc};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::error::AppError;
+use crate::domain::team::Membership;
+use crate::domain::viewer::Viewer;
+
+/// The frame of a page for somebody who is logged in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Who is looking.
+    pub viewer: Viewer,
+    /// The teams they can switch to, the present one included.
+    pub teams: Vec<Membership>,
+    /// What every page has.
+    pub setting: Setting,
+}
+
+/// What every page has, with a session or without.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The theme chosen with the switch, `light` or `dark`; `None` to follow the system.
+    pub theme: Option<String>,
+    /// What the last form left to say.
+    pub notice: Option<Notice>,
+    /// The moment the page is made.
+    pub now: DateTime<Utc>,
+}
+
+/// What a form says on the page that follows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Whether the form did not do what it was asked.
+    pub is_error: bool,
+    /// A sentence for people. Lines after the first are shown as code to copy: a key, a link.
+    pub text: String,
+}
+
+/// The frame of the page that is being made.
+#[server]
+pub async fn load_frame() -> Result<Frame, AppError> {
+    use crate::server::{context, services::teams};
+    let viewer = context::viewer().await?;
+    let teams = match viewer.user_id() {
+        Some(user) => teams::list_memberships(&context::app(), user).await?,
+        None => Vec::new(),
+    };
+    Ok(Frame { viewer, teams, setting: load_setting().await? })
+}
+
+/// What a page without a session has.
+#[server]
+pub async fn load_setting() -> Result<Setting, AppError> {
+    use crate::server::context::{self, FlashKind};
+    let notice = context::take_flash()
+        .map(|flash| Notice { is_error: matches!(flash.kind, FlashKind::Error), text: flash.text });
+    Ok(Setting { theme: context::theme(), notice, now: context::app().clock.now() })
+}
+
+/// Gives the page that is being made the HTTP status of an error.
+#[server]
+pub async fn mark_failed(error: AppError) -> Result<(), AppError> {
+    crate::server::context::set_status(&error);
+    Ok(())
+}
+
+/// Remembers a theme in this browser: `light` or `dark`; anything else follows the system.
+#[server]
+pub async fn set_theme(theme: String) -> Result<(), AppError> {
+    let cookie = match theme.as_str() {
+        "light" => "theme=light; Path=/; Max-Age=31536000; SameSite=Lax",
+        "dark" => "theme=dark; Path=/; Max-Age=31536000; SameSite=Lax",
+        _ => "theme=; Path=/; Max-Age=0; SameSite=Lax",
+    };
+    crate::server::context::append_cookie(cookie);
+    Ok(())
+}

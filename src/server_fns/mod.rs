@@ -1,0 +1,15 @@
+//! What the browser may call: one file a noun, each function viewer → service → result. Pages call the `load_…` functions
+//! directly while they render; forms and islands post to the others at `/fn/<name>`. Server types appear inside the
+//! bodies alone, which are left out of the browser's build.
+
+pub mod access;
+pub mod adapters;
+pub mod api_docs;
+pub mod api_keys;
+pub mod draft;
+pub mod emails;
+pub mod frame;
+pub mod members;
+pub mod profile;
+pub mod roles;
+pub mod templates;

@@ -1,0 +1,109 @@
+//! Templates and their versions.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use crate::domain::error::AppError;
+use crate::domain::ids::TemplateId;
+use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+
+/// What the page of a template shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TemplateView {
+    /// The template; `None` for one that is being made.
+    pub template: Option<Template>,
+    /// Its versions, newest first.
+    pub versions: Vec<TemplateVersion>,
+    /// What was typed and refused.
+    pub draft: Draft,
+}
+
+/// The team's templates. Needs `templates:view`.
+#[server]
+pub async fn load_templates() -> Result<Vec<Template>, AppError> {
+    use crate::server::{context, services::templates};
+    templates::list_templates(&context::app(), &context::viewer().await?).await
+}
+
+/// An empty template to fill in. Needs `templates:create`.
+#[server]
+pub async fn load_new_template() -> Result<TemplateView, AppError> {
+    use crate::domain::permission::Permission;
+    crate::server::context::viewer().await?.require(Permission::TemplatesCreate)?;
+    let draft = super::draft::load_draft("template".to_owned()).await?;
+    Ok(TemplateView { template: None, versions: Vec::new(), draft })
+}
+
+/// A template with its versions. Needs `templates:view`.
+#[server]
+pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
+    use crate::server::{context, services::templates};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let template = templates::find_template(&app, &viewer, id).await?;
+    let versions = templates::list_versions(&app, &viewer, id).await?;
+    let draft = super::draft::load_draft(id.to_string()).await?;
+    Ok(TemplateView { template: Some(template), versions, draft })
+}
+
+/// Makes a template. Needs `templates:create`.
+#[server]
+pub async fn create_template(name: String, subject: String, html: String, text: String) -> Result<(), AppError> {
+    use crate::server::{context, services::templates};
+    let draft = draft_of("template", &name, &subject, &html, &text);
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text)).await;
+    match &result {
+        Ok(template) => leptos_axum::redirect(&format!("/templates/{}", template.id)),
+        Err(_) => drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await),
+    }
+    let template = result?;
+    context::flash(context::FlashKind::Success, format!("Template “{}” made.", template.name));
+    Ok(())
+}
+
+/// Gives a template a new version. Needs `templates:update`.
+#[server]
+pub async fn update_template(
+    id: TemplateId,
+    name: String,
+    subject: String,
+    html: String,
+    text: String,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::templates};
+    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text);
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let result = templates::update_template(&app, &viewer, id, Some(&name), source_of(subject, html, text)).await;
+    if result.is_err() {
+        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+    }
+    let saved = result?;
+    context::flash(
+        context::FlashKind::Success,
+        format!("Saved. Version {} is the current one.", saved.current.version),
+    );
+    leptos_axum::redirect(&format!("/templates/{id}"));
+    Ok(())
+}
+
+/// Deletes a template; messages made from it stay. Needs `templates:delete`.
+#[server]
+pub async fn delete_template(id: TemplateId) -> Result<(), AppError> {
+    use crate::server::{context, services::templates};
+    templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, "Template deleted.");
+    leptos_axum::redirect("/templates");
+    Ok(())
+}
+
+/// The draft of a template's form; `form` is the template's id, or `template` for a new one.
+pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str) -> Draft {
+    Draft::of(form).with("name", name).with("subject", subject).with("html", html).with("text", text)
+}
+
+/// The sources as a form sends them: lines end in CR LF there, and an empty body is none.
+pub fn source_of(subject: String, html: String, text: String) -> TemplateSource {
+    let body = |text: String| (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"));
+    TemplateSource { subject, html: body(html), text: body(text) }
+}
