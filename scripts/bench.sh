@@ -3,4 +3,4 @@
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
-RUSTFLAGS='' exec cargo bench --no-default-features --features ssr "$@"
+exec cargo bench --no-default-features --features ssr "$@"

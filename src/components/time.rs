@@ -25,6 +25,8 @@ pub enum TimeStyle {
     Minute,
     /// To the second: `20 Nov 2026, 14:52:07`.
     Second,
+    /// To the second, without the present year: `20 Nov, 14:52:07`.
+    ShortSecond,
 }
 
 impl ViewerClock {
@@ -52,7 +54,8 @@ impl ViewerClock {
             TimeStyle::Short => "%-d %b %Y %H:%M",
             TimeStyle::Day => "%-d %b %Y",
             TimeStyle::Minute => "%-d %b %Y, %H:%M",
-            TimeStyle::Second => "%-d %b %Y, %H:%M:%S",
+            TimeStyle::ShortSecond if local.year() == now.year() => "%-d %b, %H:%M:%S",
+            TimeStyle::Second | TimeStyle::ShortSecond => "%-d %b %Y, %H:%M:%S",
         };
         local.format(pattern).to_string()
     }

@@ -11,6 +11,8 @@ pub mod render;
 pub mod secrets;
 pub mod services;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod web;
 
 use std::sync::Arc;

@@ -12,6 +12,9 @@ use crate::domain::template::TemplateSource;
 /// The most that a subject, an HTML body or a text body may become, in bytes.
 pub const OUTPUT_CAP_BYTES: usize = 2 * 1024 * 1024;
 
+/// How many steps of the engine one text may take.
+const STEPS_CAP: u64 = 2_000_000;
+
 /// A template's three texts with the variables in their places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RenderedTemplate {
@@ -103,6 +106,7 @@ pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(STEPS_CAP));
     // Errors carry where in the source they arose.
     environment.set_debug(true);
     environment.set_auto_escape_callback(
@@ -126,6 +130,9 @@ fn render_part(environment: &Environment, part: Part, source: &str, variables: &
                 "{} becomes larger than {limit_mib} MiB with these variables",
                 part.label()
             )))
+        }
+        Err(cause) if innermost(&cause).kind() == ErrorKind::OutOfFuel => {
+            Err(AppError::InvalidTemplate(format!("{} takes too many steps with these variables", part.label())))
         }
         Err(cause) if innermost(&cause).kind() == ErrorKind::UndefinedError => {
             let candidates = template.undeclared_variables(true);
@@ -153,22 +160,36 @@ fn undefined(
     candidates: impl IntoIterator<Item = String>,
     variables: &Value,
 ) -> AppError {
-    let range = error.range().unwrap_or_default();
-    let expression = source.get(range.clone()).unwrap_or_default().trim();
-    // The range of a filter is its name alone: what it was to work on stands before it in the tag.
-    let before = source.get(..range.start).unwrap_or_default();
-    let tag = &before[before.rfind("{{").max(before.rfind("{%")).unwrap_or_default()..];
-    let filtered = tag.trim_end().strip_suffix('|').and_then(|value| value.split_whitespace().last());
-    let expression = filtered.unwrap_or(expression);
+    let expression = blamed_expression(error, source);
     let is_missing = |path: &String| lookup(variables, path).is_none();
     let mut missing: Vec<String> = candidates.into_iter().filter(is_missing).collect();
     missing.sort_by_key(|path| (std::cmp::Reverse(path.len()), path.clone()));
-    let named = missing.iter().find(|path| contains_path(expression, path));
-    let name = named.map_or(expression, String::as_str);
+    let named = missing.iter().find(|path| contains_path(&expression, path));
+    let name = named.unwrap_or(&expression);
     if name.is_empty() || name.len() > 100 {
         return in_line(part, error);
     }
     AppError::InvalidTemplate(format!("{} uses `{name}`, which the variables do not contain", part.label()))
+}
+
+/// What stands in the source where an error arose.
+fn blamed_expression(error: &Error, source: &str) -> String {
+    let range = error.range().unwrap_or_default();
+    let expression = source.get(range.clone()).unwrap_or_default().trim();
+    let before = source.get(..range.start).unwrap_or_default();
+    let tag = &before[before.rfind("{{").max(before.rfind("{%")).unwrap_or_default()..];
+    // The engine blames a filter by its name alone: what it was to work on stands before it.
+    if let Some(value) = tag.trim_end().strip_suffix('|') {
+        return value.split_whitespace().last().unwrap_or_default().to_owned();
+    }
+    // It blames a field of a missing value without the beginning of the path.
+    if expression.starts_with(['.', '[']) {
+        let is_path = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+        let start =
+            tag.len() - tag.chars().rev().take_while(|letter| is_path(*letter)).map(char::len_utf8).sum::<usize>();
+        return format!("{}{expression}", &tag[start..]);
+    }
+    expression.to_owned()
 }
 
 fn lookup<'a>(variables: &'a Value, path: &str) -> Option<&'a Value> {
@@ -295,6 +316,16 @@ mod tests {
     fn output_without_end_is_stopped() {
         let html = "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}";
         assert_eq!(html_error(html, json!({})), "The template's HTML becomes larger than 2 MiB with these variables");
+    }
+
+    #[test]
+    fn a_loop_without_end_is_stopped() {
+        let loops = "{% for i in [1,2,3,4,5,6,7,8,9,0] %}".repeat(12) + &"{% endfor %}".repeat(12);
+        let calls = "{% macro a(n) %}{% if a(n) %}{% endif %}{% if a(n) %}{% endif %}{% endmacro %}{{ a(1) }}";
+        for html in [loops.as_str(), calls] {
+            let message = html_error(html, json!({}));
+            assert!(message.contains("too many steps") || message.contains("recursion"), "{message}");
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn Sidebar(frame: Frame, section: Section) -> impl IntoView {
     }
 }
 
-fn links(section: Section, viewer: &Viewer) -> impl IntoView {
+fn links(section: Section, viewer: &Viewer) -> impl IntoView + use<> {
     let entries = [
         ("/logs", Glyph::Logs, "Logs", Section::Logs, viewer.may(Permission::LogsView)),
         ("/templates", Glyph::Template, "Templates", Section::Templates, viewer.may(Permission::TemplatesView)),

@@ -46,8 +46,8 @@ pub fn ThemeSwitch(
         }
     });
     view! {
-        <form class="theme-switch" method="post" action=SetTheme::PATH role="group" aria-label="Colours">
-            {buttons.collect_view()}
+        <form method="post" action=SetTheme::PATH>
+            <div class="theme-switch" role="group" aria-label="Colours">{buttons.collect_view()}</div>
         </form>
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::stats::{ChartBar, StatusCounts};
 const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
     ("delivered", "Delivered", &[EmailStatus::Delivered]),
     ("opened", "Opened", &[EmailStatus::Opened, EmailStatus::Clicked]),
-    ("lost", "Bounced, failed or spam", &[EmailStatus::Bounced, EmailStatus::Failed, EmailStatus::Spam]),
+    ("lost", "Bounced, failed, spam", &[EmailStatus::Bounced, EmailStatus::Failed, EmailStatus::Spam]),
     ("pending", "On the way", &[EmailStatus::Queued, EmailStatus::Sent]),
 ];
 

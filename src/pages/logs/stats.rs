@@ -115,11 +115,11 @@ pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Sta
                 <li>
                     <a class="card" href=query.for_card(card.statuses).to_url() data-key=card.key>
                         <span class="card-label">{card.label}</span>
-                        <span class="card-count">{grouped((card.count)(&stats))}</span>
-                        <span class="card-foot">
-                            <span>{rate}</span>
+                        <span class="card-figures">
+                            <span class="card-count">{grouped((card.count)(&stats))}</span>
                             {change.map(|(text, tone)| view! { <Change text tone before=before.clone()/> })}
                         </span>
+                        <span class="card-foot">{rate}</span>
                     </a>
                 </li>
             }
@@ -131,11 +131,11 @@ pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Sta
             <li>
                 <a class="card" href=query.for_card(StatusSet::default()).to_url() data-key="total">
                     <span class="card-label">"Total"</span>
-                    <span class="card-count">{grouped(stats.total)}</span>
-                    <span class="card-foot">
-                        <span>{total_note(&stats, &period)}</span>
+                    <span class="card-figures">
+                        <span class="card-count">{grouped(stats.total)}</span>
                         {change.map(|text| view! { <Change text tone="" before/> })}
                     </span>
+                    <span class="card-foot">{total_note(&stats, &period)}</span>
                 </a>
             </li>
             {others}

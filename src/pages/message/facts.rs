@@ -33,7 +33,7 @@ pub fn Facts(email: Email, attachments: Vec<AttachmentSummary>) -> impl IntoView
     ];
     let technical = technical_facts(email);
     view! {
-        <section class="panel" aria-label="Message">
+        <section class="panel message-facts" aria-label="Message">
             <div class="panel-head"><h2>"Message"</h2></div>
             <dl class="facts">{shown.into_iter().flatten().collect_view()}{technical}</dl>
         </section>

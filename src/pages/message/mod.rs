@@ -44,8 +44,8 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
         <Outcome email=email.clone()/>
         <div class="message-grid">
             <Timeline events has_several_recipients={email.recipients.len() > 1}/>
-            <div class="message-side">
-                <Facts email=email.clone() attachments=content.attachments.clone()/>
+            <Facts email=email.clone() attachments=content.attachments.clone()/>
+            <div class="message-data">
                 {variables.map(|json| view! { <Json title="Variables" json/> })}
                 {metadata.map(|json| view! { <Json title="Metadata" json/> })}
             </div>

@@ -42,7 +42,7 @@ fn Event(event: EmailEvent, names_recipient: bool) -> impl IntoView {
                 <p class="timeline-head">
                     <strong>{event.kind.label()}</strong>
                     {recipient.map(|recipient| view! { <span class="timeline-recipient">{recipient}</span> })}
-                    <Time at=event.at style=TimeStyle::Second/>
+                    <Time at=event.at style=TimeStyle::ShortSecond/>
                 </p>
                 {message.map(|message| view! { <p>{message}</p> })}
                 {url.map(|url| view! { <p class="timeline-link">{url}</p> })}

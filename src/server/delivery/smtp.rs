@@ -795,7 +795,9 @@ fn refusal(cause: &SmtpError) -> Refusal {
 
 /// The server's own words where it answered, and else the cause.
 fn words(cause: &SmtpError) -> String {
-    let text = std::error::Error::source(cause).map(ToString::to_string);
+    let first = std::error::Error::source(cause);
+    let innermost = std::iter::successors(first, |cause| cause.source()).last();
+    let text = innermost.map(ToString::to_string);
     match (cause.status(), text) {
         (Some(code), text) => clean(&format!("{code} {}", text.unwrap_or_default())),
         (None, Some(text)) => clean(&text),

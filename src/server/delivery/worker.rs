@@ -32,6 +32,9 @@ const ADAPTER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a message then steps back.
 const STEP_BACK: Duration = Duration::from_secs(3);
 
+/// The shortest pause between two looks, unless somebody calls: due rows can be another worker's, or not to be had.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 /// How often recording an outcome is tried while the database is busy, and the pause between.
 const SETTLE_TRIES: u32 = 60;
 const SETTLE_PAUSE: Duration = Duration::from_millis(500);
@@ -178,7 +181,10 @@ impl Worker {
             return longest;
         }
         match self.store.next_outbox_run().await {
-            Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(longest),
+            Ok(Some(due)) => {
+                let wait = (due - self.clock.now()).to_std().unwrap_or_default();
+                wait.max(SHORTEST_PAUSE).min(longest)
+            }
             Ok(None) | Err(_) => longest,
         }
     }

@@ -75,6 +75,7 @@ pub(super) struct Subject<'a> {
     pub recipients: Vec<&'a str>,
     pub links: &'a [String],
     pub adapter: &'a str,
+    pub has_attachment: bool,
     /// Who asked for it: "by API key “crm”".
     pub requested: String,
 }
@@ -180,16 +181,15 @@ impl Teller<'_> {
         if self.is_old() && self.one_in(32) {
             let tries = if self.one_in(4) { 3 } else { 1 };
             let reply = self.choose(&SOFT_REPLIES);
-            for tried in 0..tries {
+            for (tried, delay_s) in RETRY_DELAYS_S.into_iter().enumerate().take(tries) {
                 if tried == 0 && self.one_in(5) {
-                    let words = format!("Try 1 of {TRIES}; the next one in {}", spoken(RETRY_DELAYS_S[0]));
+                    let words = format!("Try 1 of {TRIES}; the next one in {}", spoken(RETRY_DELAYS_S[tried]));
                     let reason = "Could not connect to the mail server: connection timed out";
                     self.add(EventKind::FailedToSend, None, reply_with(&words, reason));
                 } else {
                     self.is_put_off(tried, reply);
                 }
-                let delay_ms = RETRY_DELAYS_S[tried] * 1000;
-                self.pass(delay_ms * 9 / 10, delay_ms * 12 / 10);
+                self.pass(delay_s * 900, delay_s * 1_200);
             }
         }
         let subject = self.subject;
@@ -342,8 +342,10 @@ impl Teller<'_> {
                 self.add(EventKind::Dropped, Some(recipient), message(reason));
             }
             4..6 if self.is_old_by(TimeDelta::hours(30)) => self.gives_up(recipient),
-            6..8 => self.fails_for_good(recipient, "552 5.3.4 Message size exceeds fixed maximum message size"),
-            _ => self.fails_for_good(recipient, "535 5.7.8 Authentication credentials invalid"),
+            _ if self.subject.has_attachment => {
+                self.fails_for_good(recipient, "552 5.3.4 Message size exceeds fixed maximum message size");
+            }
+            _ => self.fails_for_good(recipient, "554 5.3.0 Transaction failed"),
         }
     }
 
@@ -355,9 +357,9 @@ impl Teller<'_> {
 
     fn gives_up(&mut self, recipient: &str) {
         let reply = "451 4.4.1 No answer from host, try again later";
-        for tried in 0..RETRY_DELAYS_S.len() {
+        for (tried, delay_s) in RETRY_DELAYS_S.into_iter().enumerate() {
             self.is_put_off(tried, reply);
-            self.at += TimeDelta::seconds(RETRY_DELAYS_S[tried]);
+            self.at += TimeDelta::seconds(delay_s);
         }
         let words = format!("Gave up after {TRIES} tries");
         self.history.facts.error_message = Some(format!("{words}: {reply}"));

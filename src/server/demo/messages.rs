@@ -62,7 +62,7 @@ impl Composer {
     /// Plans every message.
     pub fn new(mut rng: ChaCha8Rng, setting: Setting, options: &DemoOptions) -> Self {
         let plans = plan(&mut rng, options);
-        let customers = customers(&mut rng, (options.messages / 12).clamp(60, 2_000));
+        let customers = customers(&mut rng, (options.messages / 16).clamp(60, 1_500));
         let blocked = plans.iter().filter(|plan| plan.outcome == Outcome::Blocked).count();
         let blocked = customers_at(&mut rng, BLOCKING_PROVIDER, blocked.clamp(1, 400));
         Self {
@@ -123,6 +123,7 @@ impl Composer {
             recipients: email.recipients.iter().map(|recipient| recipient.address.as_str()).collect(),
             links: &links,
             adapter: self.setting.adapter_name(email.adapter_id),
+            has_attachment: !email.attachments.is_empty(),
             requested,
         };
         let History { events, facts, waiting } = history::tell(&mut self.rng, &subject, plan.outcome);

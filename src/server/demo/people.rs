@@ -417,7 +417,7 @@ fn add_customer(
         (None, false) => (None, pick(rng, GLOBAL_PROVIDERS)),
     };
     let initial: String = first_latin.chars().take(1).collect();
-    let mut local = match rng.random_range(0..if company.is_some() { 4 } else { 6 }) {
+    let local = match rng.random_range(0..if company.is_some() { 4 } else { 6 }) {
         0 if company.is_some() => first_latin.clone(),
         0 | 1 => format!("{first_latin}.{last_latin}"),
         2 => format!("{initial}.{last_latin}"),
@@ -425,9 +425,6 @@ fn add_customer(
         4 => format!("{first_latin}{last_latin}{}", rng.random_range(61..=99)),
         _ => format!("{last_latin}.{first_latin}"),
     };
-    if taken.contains(&format!("{local}@{domain}")) {
-        local = format!("{first_latin}.{last_latin}{}", rng.random_range(2..1000));
-    }
     let address = format!("{local}@{domain}");
     if !taken.insert(address.clone()) {
         return;
@@ -487,7 +484,7 @@ mod tests {
                 let (shown, latin) = split_name(name);
                 assert!(latin.len() > 1 && latin.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}: {latin}");
                 let lost = shown.chars().filter(|letter| letter.is_alphabetic()).count() > latin.len();
-                assert!(!lost, "{name}: {latin} lost a letter");
+                assert!(!lost || name.contains('/'), "{name}: {latin} lost a letter");
             }
         }
     }

@@ -106,7 +106,7 @@ pub async fn update_adapter(
     if app.store.update_adapter(viewer.team, &adapter, sealed.as_deref()).await? {
         Ok(adapter)
     } else {
-        Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", adapter.name)))
+        Err(AppError::not_found("Adapter"))
     }
 }
 

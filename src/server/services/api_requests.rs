@@ -19,8 +19,11 @@ const CAPACITY: usize = 10_000;
 const REDACTED: &str = "[redacted]";
 
 /// Names, without `-` and `_`, whose values never reach the log: a part of the name is enough.
-const SECRET_NAMES: [&str; 9] =
-    ["password", "passwd", "secret", "token", "apikey", "authorization", "cookie", "credential", "smtpurl"];
+const SECRET_NAMES: [&str; 10] =
+    ["password", "passwd", "secret", "token", "apikey", "authorization", "cookie", "credential", "smtpurl", "inviteurl"];
+
+/// The part of a path after which a secret follows.
+const SECRET_FOLLOWS: &str = "/accept-invite/";
 
 /// Takes rows of the log and keeps them in the background. Cheap to clone.
 #[derive(Clone)]
@@ -102,11 +105,15 @@ pub fn logged_body(body: &[u8]) -> LoggedBody {
     LoggedBody { text: Some(text), truncated }
 }
 
-/// A path and query as it is kept: values of secret-named parameters replaced.
+/// A path and query as it is kept: secrets of the path and values of secret-named parameters replaced.
 pub fn logged_endpoint(path: &str, query: Option<&str>) -> String {
-    let Some(query) = query.filter(|query| !query.is_empty()) else { return path.to_owned() };
+    let path = match path.split_once(SECRET_FOLLOWS) {
+        Some((before, _)) => format!("{before}{SECRET_FOLLOWS}{REDACTED}"),
+        None => path.to_owned(),
+    };
+    let Some(query) = query.filter(|query| !query.is_empty()) else { return path };
     let parameter = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
+        Some((name, value)) if is_secret(name) || is_secret_text(value) => format!("{name}={REDACTED}"),
         _ => pair.to_owned(),
     };
     format!("{path}?{}", query.split('&').map(parameter).collect::<Vec<_>>().join("&"))
@@ -125,12 +132,21 @@ fn redact(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(redact),
         Value::String(text) => {
-            if text.starts_with(super::api_keys::SECRET_PREFIX) {
+            if is_secret_text(text) {
                 *text = REDACTED.to_owned();
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Whether a text shows by itself that it is a secret: a key, or a mail server's address with the log-in in it.
+fn is_secret_text(text: &str) -> bool {
+    let is_address = || {
+        let scheme = text.trim_start().get(..4).unwrap_or_default();
+        scheme.eq_ignore_ascii_case("smtp") && text.contains("://") && text.contains('@')
+    };
+    text.starts_with(super::api_keys::SECRET_PREFIX) || is_address()
 }
 
 fn is_secret(name: &str) -> bool {
@@ -150,6 +166,9 @@ mod tests {
         assert_eq!(serde_json::from_str::<Value>(&logged).unwrap(), serde_json::from_str::<Value>(expected).unwrap());
         assert_eq!(logged_body(b"password=p").text.as_deref(), Some(REDACTED));
         assert_eq!(logged_endpoint("/api/logs", Some("page=2&token=t")), "/api/logs?page=2&token=[redacted]");
+        assert_eq!(logged_endpoint("/api/teams/accept-invite/t", None), "/api/teams/accept-invite/[redacted]");
+        let adapter = logged_body(br#"{"url":"smtp://ada:p@mail.example","from":"Ada <a@b.example>"}"#).text.unwrap();
+        assert_eq!(adapter, r#"{"from":"Ada <a@b.example>","url":"[redacted]"}"#);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl TryFrom<AdapterRow> for Adapter {
 }
 
 impl Store {
-    /// Adds an adapter; `false` when the name is taken. A default adapter takes that place from another; a team's first
+    /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from another; a team's first
     /// adapter is the default in any case.
     pub async fn insert_adapter(&self, team_id: TeamId, new: &Adapter, sealed_secret: &str) -> Result<bool, AppError> {
         write!(self, |tx| {
@@ -76,7 +76,8 @@ impl Store {
         })
     }
 
-    /// Changes an adapter; `sealed_secret` is kept when `None`. `false` when there is no such adapter.
+    /// Changes an adapter; `sealed_secret` is kept when `None`. `false` when there is no such adapter,
+    /// [AppError::AlreadyExists] when another has the name.
     pub async fn update_adapter(
         &self,
         team_id: TeamId,
@@ -84,6 +85,27 @@ impl Store {
         sealed_secret: Option<&str>,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            let namesake: Option<AdapterId> = sqlx::query_scalar(
+                "SELECT id FROM adapters WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",
+            )
+            .bind(team_id)
+            .bind(&changed.name)
+            .bind(changed.id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            if namesake.is_some() {
+                return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", changed.name)));
+            }
+            let present: Option<AdapterId> = sqlx::query_scalar(
+                "SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
+            )
+            .bind(team_id)
+            .bind(changed.id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            if present.is_none() {
+                return Ok(false);
+            }
             if changed.is_default {
                 sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND id <> $2")
                     .bind(team_id)
@@ -94,9 +116,7 @@ impl Store {
             let updated = sqlx::query(
                 "UPDATE adapters SET name = $3, from_address = $4, endpoint = $5, is_default = $6,
                      sealed_secret = COALESCE($7, sealed_secret)
-                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL AND NOT EXISTS (
-                     SELECT 1 FROM adapters
-                     WHERE team_id = $1 AND name = $3 AND id <> $2 AND deleted_at IS NULL)",
+                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
             )
             .bind(team_id)
             .bind(changed.id)

@@ -412,18 +412,7 @@ impl Store {
         if offset < newest_piece {
             return Ok((ids, offset));
         }
-        let counted: Vec<&str> = filter.statuses.or_all().iter().map(EmailStatus::as_str).collect();
-        let counted = counted.join(" + ");
-        // The hour in which the page begins, and how many rows are newer than that hour.
-        let statement = format!(
-            "SELECT hour, newer FROM (
-                 SELECT hour, {counted} AS here,
-                     CAST(SUM({counted}) OVER (ORDER BY hour DESC) AS BIGINT) - ({counted}) AS newer
-                 FROM email_rollups
-                 WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4
-             ) AS hours
-             WHERE newer <= $5 AND newer + here > $5"
-        );
+        let statement = find_hour_statement(filter.statuses);
         let wanted = offset - newest_piece;
         let found: Option<(i64, i64)> = read!(self, |pool| {
             sqlx::query_as(&statement)
@@ -450,21 +439,8 @@ impl Store {
     }
 
     async fn list_emails_by_id(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<EmailSummary>, AppError> {
-        let rows: Vec<SummaryRow> = read!(self, |pool| {
-            let mut query = QueryBuilder::new(
-                "SELECT e.id, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status, e.sent_at
-                 FROM emails e
-                 LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
-                 WHERE e.team_id = ",
-            );
-            query.push_bind(team_id).push(" AND e.id IN (");
-            let mut list = query.separated(", ");
-            for id in ids {
-                list.push_bind(*id);
-            }
-            query.push(") ORDER BY e.id DESC");
-            query.build_query_as().fetch_all(pool).await
-        })?;
+        let rows: Vec<SummaryRow> =
+            read!(self, |pool| list_rows_query(team_id, ids).build_query_as().fetch_all(pool).await)?;
         rows.into_iter().map(EmailSummary::try_from).collect()
     }
 
@@ -490,6 +466,42 @@ impl Store {
         };
         Ok(rows.into_iter().map(|(id, recipients, subject)| (id, text(&recipients, &subject))).collect())
     }
+}
+
+/// The statement that finds the hour in which the row at an offset is, and how many rows are newer than that hour: `$1`
+/// team, `$2` template, `$3` first hour, `$4` hour after the last, `$5` offset.
+pub(super) fn find_hour_statement(statuses: StatusSet) -> String {
+    let counted: Vec<&str> = statuses.or_all().iter().map(EmailStatus::as_str).collect();
+    let counted = counted.join(" + ");
+    format!(
+        "SELECT hour, newer FROM (
+             SELECT hour, {counted} AS here,
+                 CAST(SUM({counted}) OVER (ORDER BY hour DESC) AS BIGINT) - ({counted}) AS newer
+             FROM email_rollups
+             WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4
+         ) AS hours
+         WHERE newer <= $5 AND newer + here > $5"
+    )
+}
+
+/// The query for the rows of a page.
+pub(super) fn list_rows_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[i64]) -> QueryBuilder<'static, Engine>
+where
+    i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
+{
+    let mut query = QueryBuilder::new(
+        "SELECT e.id, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status, e.sent_at
+         FROM emails e
+         LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
+         WHERE e.team_id = ",
+    );
+    query.push_bind(team_id.0).push(" AND e.id IN (");
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(*id);
+    }
+    query.push(") ORDER BY e.id DESC");
+    query
 }
 
 /// The query for the ids of a page. Each status is one walk of an index that holds the ids in order; several walks are

@@ -15,6 +15,8 @@ pub mod sessions;
 pub mod stats;
 pub mod teams;
 pub mod templates;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::path::Path;
 use std::str::FromStr;

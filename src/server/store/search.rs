@@ -174,6 +174,27 @@ async fn search_postgres(
     Ok(found)
 }
 
+/// SQLite's query for the newest matches.
+pub(super) fn search_sqlite_query(
+    team_id: TeamId,
+    filter: &EmailFilter,
+    text: &str,
+    ids: IdRange,
+    limit: i64,
+) -> QueryBuilder<'static, Sqlite> {
+    let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+    // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first.
+    let mut query =
+        QueryBuilder::new("SELECT e.id FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ");
+    query.push_bind(phrase).push(" AND s.rowid >= ").push_bind(ids.low);
+    query.push(" AND s.rowid < ").push_bind(ids.high);
+    query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = s.rowid");
+    push_statuses!(query, filter.statuses);
+    push_template!(query, filter.template_id);
+    query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);
+    query
+}
+
 fn page_of(found: Vec<i64>, offset: i64, limit: i64, complete: bool) -> Matches {
     let count = found.len() as i64;
     let total =

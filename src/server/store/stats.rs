@@ -104,10 +104,7 @@ impl Store {
         if let Some(head) = cut.head {
             hours.push((hour_of_raw(head.low), self.count_ids(team_id, template_id, head).await?));
         }
-        let statement = format!(
-            "SELECT hour, {COUNT_COLUMNS} FROM email_rollups
-             WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4 ORDER BY hour"
-        );
+        let statement = list_hours_statement();
         let rollups: Vec<(i64, StatusCounts)> = read!(self, |pool| {
             let rows = sqlx::query(&statement)
                 .bind(team_id)
@@ -136,10 +133,7 @@ impl Store {
         if low_hour >= high_hour {
             return Ok(StatusCounts::default());
         }
-        let statement = format!(
-            "SELECT {SUM_COLUMNS} FROM email_rollups
-             WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4"
-        );
+        let statement = sum_hours_statement();
         Ok(read!(self, |pool| {
             let row = sqlx::query(&statement)
                 .bind(team_id)
@@ -203,6 +197,23 @@ impl Store {
             .await
         })?)
     }
+}
+
+/// The statement that lists the counts of whole hours: `$1` team, `$2` template, `$3` first hour, `$4` hour after the last.
+pub(super) fn list_hours_statement() -> String {
+    format!(
+        "SELECT hour, {COUNT_COLUMNS} FROM email_rollups
+         WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4 ORDER BY hour"
+    )
+}
+
+/// The statement that adds up the counts of whole hours: `$1` team, `$2` template, `$3` first hour, `$4` hour after the
+/// last.
+pub(super) fn sum_hours_statement() -> String {
+    format!(
+        "SELECT {SUM_COLUMNS} FROM email_rollups
+         WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4"
+    )
 }
 
 /// Reads the eight counts of a row, beginning with column `$first`.

@@ -68,3 +68,119 @@ async fn server() -> PgConnection {
     let options = PgConnectOptions::from_str(&server_url()).unwrap();
     options.disable_statement_logging().connect().await.unwrap()
 }
+
+/// With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
+mod query_plans {
+    use sqlx::{Execute, QueryBuilder, Sqlite};
+
+    use super::TestDatabase;
+    use crate::domain::email::EmailStatus;
+    use crate::domain::filter::{EmailFilter, StatusSet};
+    use crate::domain::ids::{TeamId, TemplateId};
+    use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query};
+    use crate::server::store::search::search_sqlite_query;
+    use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
+    use crate::server::store::{Db, Store};
+
+    const TEAM: TeamId = TeamId(1);
+    const TEMPLATE: TemplateId = TemplateId(2);
+    const IDS: IdRange = IdRange { low: 10, high: 20 };
+
+    const BY_ID: &str = "SEARCH emails USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
+    const BY_STATUS: &str =
+        "SEARCH emails USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
+    const BY_TEMPLATE: &str = "SEARCH emails USING COVERING INDEX emails_by_template \
+        (team_id=? AND template_id=? AND status=? AND id>? AND id<?)";
+    const BY_HOUR: &str =
+        "SEARCH email_rollups USING PRIMARY KEY (team_id=? AND template_id=? AND hour>? AND hour<?)";
+
+    /// What SQLite would do for each of the statements, a line a step.
+    async fn plans(statements: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
+        let database = TestDatabase::sqlite();
+        let store = Store::open(&database.url()).await.unwrap();
+        let Db::Sqlite { read, .. } = &store.db else { unreachable!("the address is SQLite's") };
+        let mut plans = Vec::new();
+        for statement in statements {
+            let explain = format!("EXPLAIN QUERY PLAN {statement}");
+            let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(&explain).fetch_all(read).await.unwrap();
+            plans.push(rows.into_iter().map(|row| row.3).collect());
+        }
+        store.close().await;
+        database.remove().await;
+        plans
+    }
+
+    async fn plan_of(mut query: QueryBuilder<'_, Sqlite>) -> Vec<String> {
+        let statement = query.build().sql().to_owned();
+        plans([statement]).await.remove(0)
+    }
+
+    fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> QueryBuilder<'static, Sqlite> {
+        list_ids_query(TEAM, statuses.iter().copied().collect(), template, IDS, 20, 0)
+    }
+
+    /// The steps that read messages.
+    fn reads_of(plan: &[String]) -> Vec<&str> {
+        let steps = plan.iter().map(String::as_str);
+        steps.filter(|step| step.contains("emails") || step.contains("rollups")).collect()
+    }
+
+    #[tokio::test]
+    async fn a_page_without_filters_is_one_walk_of_the_table() {
+        assert_eq!(plan_of(ids_query(&[], None)).await, [BY_ID]);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_one_status_is_one_walk_of_its_index() {
+        for status in EmailStatus::ALL {
+            assert_eq!(plan_of(ids_query(&[status], None)).await, [BY_STATUS]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_one_template_and_status_is_one_walk_of_its_index() {
+        assert_eq!(plan_of(ids_query(&[EmailStatus::Bounced], Some(TEMPLATE))).await, [BY_TEMPLATE]);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_several_statuses_walks_each_of_their_indexes() {
+        let arrived: Vec<EmailStatus> = StatusSet::ARRIVED.iter().collect();
+        assert_eq!(reads_of(&plan_of(ids_query(&arrived, None)).await), [BY_STATUS; 3]);
+        assert_eq!(reads_of(&plan_of(ids_query(&[], Some(TEMPLATE))).await), [BY_TEMPLATE; 8]);
+    }
+
+    #[tokio::test]
+    async fn rows_are_fetched_by_their_ids() {
+        let plan = plan_of(list_rows_query(TEAM, &[11, 12])).await;
+        assert_eq!(
+            plan,
+            [
+                "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)",
+                "SEARCH t USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn pieces_of_an_hour_are_counted_in_indexes() {
+        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, None, IDS)).await), [BY_STATUS; 8]);
+        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Some(TEMPLATE), IDS)).await), [BY_TEMPLATE; 8]);
+    }
+
+    #[tokio::test]
+    async fn whole_hours_come_from_the_rollups() {
+        let far_page = find_hour_statement(StatusSet::READ);
+        for plan in plans([sum_hours_statement(), list_hours_statement(), far_page]).await {
+            assert_eq!(reads_of(&plan), [BY_HOUR]);
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_search_walks_the_index_of_trigrams_from_the_newest() {
+        let filter = EmailFilter { statuses: StatusSet::READ, template_id: Some(TEMPLATE), ..EmailFilter::default() };
+        let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, 20)).await;
+        assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
+        assert_eq!(plan[1..], ["SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"]);
+    }
+}

@@ -7,9 +7,12 @@ mod routes;
 mod store_contract;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -71,7 +74,10 @@ use on_both_databases;
 const PASSWORD: &str = "correct horse battery";
 
 /// [PASSWORD], hashed with as little work as argon2 allows.
-const PASSWORD_HASH: &str = "@@HASH@@";
+static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    argon2.hash_password(PASSWORD.as_bytes(), &SaltString::generate(&mut OsRng)).unwrap().to_string()
+});
 
 /// Runs a rule, then takes its database away, whether the rule held or not.
 async fn run<Rule, Held>(database: TestDatabase, rule: Rule)
@@ -131,7 +137,7 @@ impl TestApp {
             id: self.app.clock.mint(),
             email: email.to_owned(),
             name: email.split('@').next().unwrap_or_default().to_owned(),
-            password_hash: PASSWORD_HASH.to_owned(),
+            password_hash: PASSWORD_HASH.clone(),
             time_zone: "UTC".to_owned(),
         };
         assert!(self.store().insert_user(&user).await.unwrap(), "{email} is taken");

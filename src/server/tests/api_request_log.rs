@@ -1,0 +1,60 @@
+//! The log of API requests, as the web layer fills it.
+
+use serde_json::json;
+
+use super::*;
+
+on_both_databases! {
+    async fn every_request_of_a_team_is_written_down(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await.with("user-agent", "shop/1.0");
+        program.get("/api/logs?page=2").await.data();
+        program.get("/api/templates").await;
+        app.client().get("/api/logs").await;
+        app.app.request_log.flush().await;
+        let rows = app.store().list_api_requests(app.team, 10).await.unwrap();
+        let endpoints: Vec<_> = rows.iter().map(|row| (row.endpoint.as_str(), row.response_status)).collect();
+        assert_eq!(endpoints, [("/api/templates", 403), ("/api/logs?page=2", 200)]);
+        let row = &rows[1];
+        assert_eq!((row.method.as_str(), row.user_agent.as_deref()), ("GET", Some("shop/1.0")));
+        assert!(row.api_key_id.is_some() && row.user_id.is_none() && row.at == app.now());
+        assert!(row.response_body.text.as_ref().unwrap().contains("totalPages"));
+        assert!(app.store().list_api_requests(app.other_team, 10).await.unwrap().is_empty());
+    }
+
+    async fn no_secret_reaches_the_log(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await;
+        let key = owner.post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view"]})).await.text_of("key");
+        let team = app.team;
+        let invite = json!({"email": "ada@finch.example", "role": "viewer"});
+        let url = owner.post(&format!("/api/teams/{team}/invite"), invite).await.text_of("inviteUrl");
+        let token = url.rsplit('/').next().unwrap().to_owned();
+        owner.send("POST", &format!("/api/teams/accept-invite/{token}"), None).await;
+        let adapter = json!({"type": "smtp", "url": "smtp://finch:hu%2Fsh@mail.example", "from": "a@b.example"});
+        owner.post("/api/adapters", adapter).await.data();
+        let unreadable = json!({"type": "smtp", "url": "smtp://finch:hu/sh@mail.example", "from": "a@b.example"});
+        owner.post("/api/adapters", unreadable).await;
+        owner.post("/api/auth/login", json!({"email": "owner@finch.example", "password": PASSWORD})).await;
+        owner.send("POST", "/api/auth/login", Some(format!("password={PASSWORD}"))).await;
+        owner.get(&format!("/api/logs?token={token}&api_key={key}&apikey={key}&search={key}")).await;
+        app.app.request_log.flush().await;
+        let rows = app.store().list_api_requests(team, 100).await.unwrap();
+        assert!(rows.len() >= 7, "{}", rows.len());
+        let written = serde_json::to_string(&rows).unwrap();
+        for secret in [key.as_str(), token.as_str(), PASSWORD, "hu/sh", "hu%2Fsh"] {
+            let at = written.find(secret).map(|at| &written[at.saturating_sub(200)..(at + 60).min(written.len())]);
+            assert_eq!(at, None, "{secret}");
+        }
+    }
+
+    async fn a_message_knows_the_request_it_came_in(app: TestApp) {
+        let template = app.add_template("Receipt").await;
+        app.add_adapter("Mail").await;
+        let program = app.program(&[Permission::EmailsSend]).await;
+        let body = json!({"templateId": template.id.to_string(), "to": "a@b.example", "variables": {"name": "Ada"}});
+        let id: EmailId = program.post("/api/v1/send", body).await.text_of("id").parse().unwrap();
+        app.app.request_log.flush().await;
+        let request = &app.store().list_api_requests(app.team, 1).await.unwrap()[0];
+        let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
+        assert_eq!(email.api_request_id, Some(request.id));
+    }
+}
