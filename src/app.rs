@@ -21,6 +21,10 @@ use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 /// Source: WICG, Speculation Rules.
 const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}}]}}]}"#;
 
+/// Fades from page to page. It stands in the document, because a browser that has not yet read the style sheet when the
+/// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
+const VIEW_TRANSITION: &str = "@view-transition{navigation:auto}";
+
 /// The document around every page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     view! {
@@ -32,6 +36,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="robots" content="noindex"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <style>{VIEW_TRANSITION}</style>
                 <HashedStylesheet options=options.clone() root=""/>
                 <HydrationScripts options islands=true root=""/>
                 <script type="speculationrules">{SPECULATION_RULES}</script>

@@ -23,6 +23,6 @@ pub fn CopyButton(
         <button type="button" class="icon-button needs-script" title=label.clone() aria-label=label on:click=copy>
             <Icon glyph=Glyph::Copy/>
         </button>
-        <span class="copied" role="status">{move || if is_copied.get() { "Copied" } else { "" }}</span>
+        <span class="copied" role="status">{move || is_copied.get().then_some("Copied")}</span>
     }
 }

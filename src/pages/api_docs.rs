@@ -63,7 +63,7 @@ fn ApiDocs(document: Value) -> impl IntoView {
             <PageTitle text="API reference"/>
             <div class="page-actions"><a class="button" href="/api/openapi.json" target="_blank">"openapi.json"</a></div>
         </div>
-        {(!intro.is_empty()).then(|| view! { <p class="lead">{intro}</p> })}
+        {(!intro.is_empty()).then(|| view! { <p class="lead">{with_code(&intro)}</p> })}
         {sections}
     }
 }
@@ -73,10 +73,10 @@ fn OperationView(operation: Operation) -> impl IntoView {
     let Operation { method, path, summary, description, parameters, request, responses, .. } = operation;
     let rows = parameters.into_iter().map(|parameter| view! { <ParameterRow parameter/> }).collect::<Vec<_>>();
     let answers = responses.into_iter().map(|(status, description, sample)| {
-        view! {
-            <div class="fact"><dt><code>{status.clone()}</code></dt><dd>{description}</dd></div>
-            {sample.map(|sample| view! { <Sample title=format!("Sample of an answer {status}") text=sample/> })}
-        }
+        let sample = sample
+            .filter(|_| status.starts_with('2'))
+            .map(|sample| view! { <Sample title=format!("Sample of an answer {status}") text=sample/> });
+        view! { <div class="fact"><dt><code>{status}</code></dt><dd>{with_code(&description)} {sample}</dd></div> }
     });
     let answers = answers.collect_view();
     view! {
@@ -87,7 +87,7 @@ fn OperationView(operation: Operation) -> impl IntoView {
                 <span class="operation-summary">{summary}</span>
             </summary>
             <div class="operation-body">
-                {(!description.is_empty()).then(|| view! { <p>{description}</p> })}
+                {(!description.is_empty()).then(|| view! { <p>{with_code(&description)}</p> })}
                 {(!rows.is_empty()).then(|| view! {
                     <h3>"Parameters"</h3>
                     <dl class="facts">{rows}</dl>
@@ -110,7 +110,7 @@ fn ParameterRow(parameter: Parameter) -> impl IntoView {
     view! {
         <div class="fact">
             <dt><code>{name}</code></dt>
-            <dd>{description} <span class="name">{format!("{kind}, in {place}{need}")}</span></dd>
+            <dd>{with_code(&description)} <span class="name">{format!("{kind}, in {place}{need}")}</span></dd>
         </div>
     }
 }
@@ -118,6 +118,15 @@ fn ParameterRow(parameter: Parameter) -> impl IntoView {
 #[component]
 fn Sample(title: String, text: String) -> impl IntoView {
     view! { <pre class="code" tabindex="0" aria-label=title>{text}</pre> }
+}
+
+/// A text whose parts between back-quotes are code.
+fn with_code(text: &str) -> impl IntoView + use<> {
+    let parts = text.split('`').enumerate().map(|(index, part)| match index % 2 {
+        0 => part.to_owned().into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    });
+    parts.collect_view()
 }
 
 fn operations(document: &Value) -> Vec<Operation> {
@@ -231,6 +240,9 @@ fn text(value: &Value) -> String {
 }
 
 fn title_of(tag: &str) -> String {
+    if tag == "api-keys" {
+        return "API keys".to_owned();
+    }
     let mut letters = tag.chars();
     letters.next().map_or_else(|| "Operations".to_owned(), |first| first.to_uppercase().chain(letters).collect())
 }

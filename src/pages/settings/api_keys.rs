@@ -105,10 +105,10 @@ fn NewKey(draft: Draft) -> impl IntoView {
     });
     let boxes = boxes.collect_view();
     view! {
-        <section class="panel narrow" aria-label="Create a key">
+        <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2></div>
             <form class="stack panel-body" method="post" action=CreateApiKey::PATH>
-                <TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/>
+                <div class="short"><TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/></div>
                 <fieldset class="checks">
                     <legend>"What it may do"</legend>
                     {boxes}

@@ -120,19 +120,22 @@ fn Grant(role: Role, permission: Permission, is_granted: bool, is_locked: bool) 
 /// Saves each box at once when it is ticked or unticked, and says so.
 #[island]
 fn GrantSaver(children: Children) -> impl IntoView {
-    let (message, set_message) = signal((false, String::new()));
+    let (message, set_message) = signal((false, None::<String>));
     let save = move |event: leptos::ev::Event| {
         let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
         let (name, is_granted) = (input.value(), input.checked());
         let Some((role, permission)) = name.split_once(' ') else { return };
         let (Ok(role), Ok(permission)) = (role.parse::<Role>(), permission.parse::<Permission>()) else { return };
-        set_message.set((false, "Saving …".to_owned()));
+        set_message.set((false, Some("Saving …".to_owned())));
         spawn_local(async move {
             match set_role_permission(role, permission, is_granted).await {
-                Ok(()) => set_message.set((false, format!("Saved: {} for {}", permission.as_str(), role.label()))),
+                Ok(()) => {
+                    let saved = format!("Saved: {} for {}", permission.as_str(), role.label());
+                    set_message.set((false, Some(saved)));
+                }
                 Err(error) => {
                     input.set_checked(!is_granted);
-                    set_message.set((true, error.to_string()));
+                    set_message.set((true, Some(error.to_string())));
                 }
             }
         });

@@ -37,8 +37,8 @@ impl TryFrom<AdapterRow> for Adapter {
 }
 
 impl Store {
-    /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from another; a team's first
-    /// adapter is the default in any case.
+    /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
+    /// another; a team's first adapter is the default in any case.
     pub async fn insert_adapter(&self, team_id: TeamId, new: &Adapter, sealed_secret: &str) -> Result<bool, AppError> {
         write!(self, |tx| {
             let has_default: Option<AdapterId> =

@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use super::emails::{Attachment, NewEmail};
+use super::emails::{Attachment, NewEmail, searched_recipients};
 use super::events::{self, EmailFacts, NewEvent};
 use super::{Db, Store, micros, write};
-use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
+use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, StatusRank};
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
@@ -161,7 +161,8 @@ impl Store {
                     values.push_bind(team_id);
                 }
                 values.push_bind(row.email.id);
-                values.push_bind(searched_recipients(&row.email.recipients)).push_bind(&row.email.subject);
+                values.push_bind(searched_recipients(&row.email.recipients));
+                values.push_bind(row.email.subject.to_lowercase());
             });
             insert_rows!(tx, INSERT_OUTBOX, waiting, |values, (id, waiting)| {
                 values.push_bind(team_id).push_bind(*id);
@@ -210,9 +211,4 @@ fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
 
 fn is_pdf(attachment: &Attachment) -> bool {
     attachment.content_type.eq_ignore_ascii_case("application/pdf")
-}
-
-fn searched_recipients(recipients: &[Recipient]) -> String {
-    let to = recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
-    to.map(|recipient| recipient.address.as_str()).collect::<Vec<_>>().join("\n")
 }

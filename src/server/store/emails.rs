@@ -164,10 +164,11 @@ fn status_from(code: i16) -> Result<EmailStatus, AppError> {
     stored("emails.status", EmailStatus::from_code(code).ok_or("unknown code"))
 }
 
-/// What search looks through: the `To` addresses, a line each.
-fn searched_recipients(recipients: &[Recipient]) -> String {
+/// What search looks through, in lower case, which PostgreSQL's own folding depends on its locale for: the `To` addresses,
+/// a line each.
+pub(super) fn searched_recipients(recipients: &[Recipient]) -> String {
     let to = recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
-    to.map(|recipient| recipient.address.as_str()).collect::<Vec<_>>().join("\n")
+    to.map(|recipient| recipient.address.to_lowercase()).collect::<Vec<_>>().join("\n")
 }
 
 /// Adds `AND e.status …` for a set that is not empty.
@@ -254,7 +255,7 @@ impl Store {
                 .bind(team_id)
                 .bind(new.id)
                 .bind(searched_recipients(&new.recipients))
-                .bind(&new.subject)
+                .bind(new.subject.to_lowercase())
                 .execute(&mut *tx)
                 .await?;
             sqlx::query("INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)")
@@ -462,7 +463,7 @@ impl Store {
             query.build_query_as().fetch_all(pool).await
         })?;
         let text = |recipients: &[Recipient], subject: &str| {
-            format!("{}\n{subject}", searched_recipients(recipients)).to_lowercase()
+            format!("{}\n{}", searched_recipients(recipients), subject.to_lowercase())
         };
         Ok(rows.into_iter().map(|(id, recipients, subject)| (id, text(&recipients, &subject))).collect())
     }

@@ -46,6 +46,7 @@ impl Store {
         if ids.low >= ids.high || text.contains('\0') {
             return Ok(Matches { ids: Vec::new(), total: Total::Exact(0) });
         }
+        let text = &text.to_lowercase();
         if text.chars().count() < TRIGRAM {
             return self.scan_ids(team_id, filter, text, ids, offset, limit).await;
         }
@@ -63,19 +64,18 @@ impl Store {
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
-        text: &str,
+        needle: &str,
         ids: IdRange,
         offset: i64,
         limit: i64,
     ) -> Result<Matches, AppError> {
-        let needle = text.to_lowercase();
         let (mut found, mut read, mut high) = (Vec::new(), 0, ids.high);
         loop {
             let rows = self.list_search_texts(team_id, filter, IdRange { low: ids.low, high }, SCAN_STEP).await?;
             let Some((oldest, _)) = rows.last() else { return Ok(page_of(found, offset, limit, true)) };
             high = *oldest;
             read += rows.len();
-            found.extend(rows.into_iter().filter(|(_, text)| text.contains(&needle)).map(|(id, _)| id));
+            found.extend(rows.into_iter().filter(|(_, text)| text.contains(needle)).map(|(id, _)| id));
             if read >= SCAN_LIMIT || found.len() as i64 > COUNT_LIMIT {
                 return Ok(page_of(found, offset, limit, false));
             }
@@ -118,11 +118,12 @@ async fn search_sqlite(
 ) -> Result<Matches, AppError> {
     let phrase = format!("\"{}\"", text.replace('"', "\"\""));
     let matching = |selected: &str| {
-        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first.
+        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
+    // planner that the range of row ids is one of message ids too: it would walk that range for every match.
         let mut query = QueryBuilder::<Sqlite>::new(selected);
         query.push(" FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ").push_bind(phrase.clone());
         query.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
-        query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = s.rowid");
+        query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
         push_statuses!(query, filter.statuses);
         push_template!(query, filter.template_id);
         query
@@ -161,8 +162,8 @@ async fn search_postgres(
             QueryBuilder::new("WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ");
         query.push_bind(team_id).push(" AND email_id >= ").push_bind(low);
         query.push(" AND email_id < ").push_bind(high);
-        query.push(" AND (recipients ILIKE ").push_bind(&pattern);
-        query.push(" OR subject ILIKE ").push_bind(&pattern);
+        query.push(" AND (recipients LIKE ").push_bind(&pattern);
+        query.push(" OR subject LIKE ").push_bind(&pattern);
         query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
         query.push(" AND e.id = m.email_id WHERE TRUE");
         push_statuses!(query, filter.statuses);
@@ -183,12 +184,13 @@ pub(super) fn search_sqlite_query(
     limit: i64,
 ) -> QueryBuilder<'static, Sqlite> {
     let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-    // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first.
+    // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
+    // planner that the range of row ids is one of message ids too: it would walk that range for every match.
     let mut query =
         QueryBuilder::new("SELECT e.id FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ");
     query.push_bind(phrase).push(" AND s.rowid >= ").push_bind(ids.low);
     query.push(" AND s.rowid < ").push_bind(ids.high);
-    query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = s.rowid");
+    query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
     push_statuses!(query, filter.statuses);
     push_template!(query, filter.template_id);
     query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);

@@ -177,10 +177,22 @@ mod query_plans {
     }
 
     #[tokio::test]
-    async fn a_search_walks_the_index_of_trigrams_from_the_newest() {
-        let filter = EmailFilter { statuses: StatusSet::READ, template_id: Some(TEMPLATE), ..EmailFilter::default() };
-        let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, 20)).await;
-        assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
-        assert_eq!(plan[1..], ["SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"]);
+    async fn a_search_walks_the_index_of_trigrams_and_looks_each_match_up() {
+        let by_id = "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)";
+        let by_status = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id=?)";
+        let by_both = "SEARCH e USING COVERING INDEX emails_by_template \
+            (team_id=? AND template_id=? AND status=? AND id=?)";
+        for (statuses, template_id, look_up) in [
+            (StatusSet::default(), None, by_id),
+            (StatusSet::default(), Some(TEMPLATE), by_id),
+            (StatusSet::one(EmailStatus::Bounced), None, by_status),
+            (StatusSet::READ, None, by_status),
+            (StatusSet::READ, Some(TEMPLATE), by_both),
+        ] {
+            let filter = EmailFilter { statuses, template_id, ..EmailFilter::default() };
+            let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, 20)).await;
+            assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
+            assert_eq!(plan[1..], [look_up]);
+        }
     }
 }

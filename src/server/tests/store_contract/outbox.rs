@@ -1,0 +1,172 @@
+//! The queue of messages to send.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+
+use super::*;
+use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
+use crate::domain::event::{EmailEvent, EventDetail, EventKind};
+use crate::domain::ids::{EmailId, TeamId};
+use crate::server::store::emails::{Attachment, NewEmail};
+use crate::server::store::events::{EmailFacts, NewEvent};
+use crate::server::store::outbox::{Lease, Settlement};
+
+/// A message as it is accepted, at `time`.
+pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
+    let recipient = |kind, address: &str, name: Option<&str>| Recipient {
+        kind,
+        address: address.to_owned(),
+        name: name.map(str::to_owned),
+    };
+    NewEmail {
+        id: app.id_at(time),
+        job_id: app.id_at(time),
+        template: None,
+        adapter_id: app.id_at(time),
+        api_key_id: Some(app.id_at(time)),
+        api_request_id: Some(app.id_at(time)),
+        recipients: vec![
+            recipient(RecipientKind::To, "ada@finch.example", Some("Ada Ü")),
+            recipient(RecipientKind::Cc, "bob@finch.example", None),
+            recipient(RecipientKind::Bcc, "eve@finch.example", None),
+        ],
+        from_address: "Finch <a@b.example>".to_owned(),
+        reply_to: Some("help@b.example".to_owned()),
+        subject: "Grüße".to_owned(),
+        tags: vec!["one".to_owned(), "zwei".to_owned()],
+        variables: json!({"name": "Ada", "deep": {"list": [1, 2.5, null, true, "ü"]}}),
+        metadata: json!({"order": 7}),
+        html: Some("<p>Hi</p>".to_owned()),
+        text: None,
+        attachments: vec![
+            Attachment { filename: "b.pdf".to_owned(), content_type: "Application/PDF".to_owned(), content: vec![0, 255, 10] },
+            Attachment { filename: "a.txt".to_owned(), content_type: "text/plain".to_owned(), content: Vec::new() },
+        ],
+        resend_of: None,
+        events: vec![event(app, EventKind::Requested, time), event(app, EventKind::Queued, time)],
+    }
+}
+
+/// An event at `time`.
+pub fn event(app: &TestApp, kind: EventKind, time: DateTime<Utc>) -> NewEvent {
+    let detail = EventDetail { message: Some("by hand".to_owned()), ..EventDetail::default() };
+    EmailEvent { id: app.id_at(time), kind, at: time, recipient: Some("ada@finch.example".to_owned()), detail }.into()
+}
+
+async fn lease(app: &TestApp, now: DateTime<Utc>, lease_id: i64) -> Vec<Lease> {
+    app.store().lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap()
+}
+
+on_both_databases! {
+    async fn an_accepted_message_is_leased_once(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        assert_eq!(store.next_outbox_run().await, Ok(None));
+        let new = new_email(&app, now);
+        store.insert_email(app.team, &new).await.unwrap();
+        assert_eq!(store.next_outbox_run().await, Ok(Some(now)));
+        assert!(lease(&app, now - TimeDelta::milliseconds(1), 1).await.is_empty());
+        let leases = lease(&app, now, 1).await;
+        assert_eq!((leases.len(), leases[0].email_id, leases[0].team_id), (1, new.id, app.team));
+        assert_eq!(leases[0].pending, ["ada@finch.example", "bob@finch.example", "eve@finch.example"]);
+        assert_eq!((leases[0].attempts, leases[0].in_doubt), (0, false));
+        assert!(lease(&app, now, 2).await.is_empty());
+        assert_eq!(store.next_outbox_run().await, Ok(Some(now + TimeDelta::minutes(1))));
+    }
+
+    async fn a_lease_that_ends_is_given_to_another_worker(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        store.insert_email(app.team, &new_email(&app, now)).await.unwrap();
+        let first = lease(&app, now, 1).await.remove(0);
+        assert_eq!(store.renew_lease(&first, now + TimeDelta::minutes(5)).await, Ok(true));
+        assert!(lease(&app, now + TimeDelta::minutes(2), 2).await.is_empty());
+        assert_eq!(store.mark_in_doubt(&first).await, Ok(true));
+        let second = lease(&app, now + TimeDelta::minutes(5), 2).await.remove(0);
+        assert!(second.in_doubt);
+        // The first worker wakes up: nothing of what it says counts.
+        assert_eq!(store.renew_lease(&first, now + TimeDelta::minutes(9)).await, Ok(false));
+        assert_eq!(store.mark_in_doubt(&first).await, Ok(false));
+        let settlement = Settlement { events: vec![event(&app, EventKind::Sent, now)], ..Settlement::default() };
+        assert_eq!(store.settle(&first, &settlement).await, Ok(false));
+        assert_eq!(store.find_email(app.team, first.email_id).await.unwrap().unwrap().status, EmailStatus::Queued);
+        assert_eq!(store.settle(&second, &settlement).await, Ok(true));
+        assert_eq!(store.find_email(app.team, first.email_id).await.unwrap().unwrap().status, EmailStatus::Sent);
+        assert_eq!(store.next_outbox_run().await, Ok(None));
+        assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+    }
+
+    async fn what_is_left_of_a_message_is_tried_again(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let new = new_email(&app, now);
+        store.insert_email(app.team, &new).await.unwrap();
+        let first = lease(&app, now, 1).await.remove(0);
+        store.mark_in_doubt(&first).await.unwrap();
+        let next = now + TimeDelta::minutes(6);
+        let settlement = Settlement {
+            events: vec![event(&app, EventKind::Deferred, now)],
+            facts: EmailFacts { error_message: Some("451 later".to_owned()), provider_message_id: None },
+            pending: vec!["bob@finch.example".to_owned()],
+            next_attempt_at: Some(next),
+        };
+        assert_eq!(store.settle(&first, &settlement).await, Ok(true));
+        let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
+        assert_eq!((email.status, email.error_message.as_deref()), (EmailStatus::Queued, Some("451 later")));
+        assert_eq!(email.next_attempt_at, Some(next));
+        let second = lease(&app, next, 2).await.remove(0);
+        assert_eq!((second.pending.len(), second.attempts, second.in_doubt), (1, 1, false));
+        assert_eq!(store.find_email(app.team, new.id).await.unwrap().unwrap().next_attempt_at, None);
+    }
+
+    async fn rows_are_leased_by_when_they_are_due_and_no_more_than_asked_for(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let times = [3, 1, 2].map(|minutes| now - TimeDelta::minutes(minutes));
+        for time in times {
+            store.insert_email(app.team, &new_email(&app, time)).await.unwrap();
+        }
+        store.insert_email(app.other_team, &new_email(&app, now - TimeDelta::minutes(4))).await.unwrap();
+        let mut leased = Vec::new();
+        for lease_id in 1..=4 {
+            let leases = store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 1).await.unwrap();
+            leased.extend(leases.into_iter().map(|lease| (now - lease.email_id.created_at()).num_minutes()));
+        }
+        assert_eq!(leased, [4, 3, 2, 1]);
+        assert!(lease(&app, now, 5).await.is_empty());
+    }
+
+    async fn workers_at_once_lease_each_row_once(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        for _ in 0..20 {
+            store.insert_email(app.team, &new_email(&app, now)).await.unwrap();
+        }
+        let workers = (1..=4).map(|lease_id| {
+            let store = store.clone();
+            tokio::spawn(async move { store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap() })
+        });
+        let mut ids: Vec<EmailId> = Vec::new();
+        for worker in workers.collect::<Vec<_>>() {
+            ids.extend(worker.await.unwrap().into_iter().map(|lease| lease.email_id));
+        }
+        for late in lease(&app, now, 9).await {
+            ids.push(late.email_id);
+        }
+        ids.sort();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!((ids.len(), count), (20, 20));
+    }
+
+    async fn what_goes_out_is_what_was_accepted(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let adapter = app.add_adapter("Mail").await;
+        let new = NewEmail { adapter_id: adapter.id, ..new_email(&app, now) };
+        store.insert_email(app.team, &new).await.unwrap();
+        let outgoing = store.find_outgoing(app.team, new.id).await.unwrap().unwrap();
+        assert_eq!((outgoing.recipients, outgoing.attachments), (new.recipients, new.attachments));
+        assert_eq!((outgoing.from_address, outgoing.reply_to, outgoing.subject), (new.from_address, new.reply_to, new.subject));
+        assert_eq!((outgoing.html, outgoing.text), (new.html, new.text));
+        assert_eq!(outgoing.adapter.unwrap().endpoint, adapter.endpoint);
+        store.delete_adapter(app.team, adapter.id, now).await.unwrap();
+        assert!(store.find_outgoing(app.team, new.id).await.unwrap().unwrap().adapter.is_none());
+        assert!(store.find_outgoing(app.other_team, new.id).await.unwrap().is_none());
+        assert!(store.find_outgoing(TeamId(7), EmailId(7)).await.unwrap().is_none());
+    }
+}

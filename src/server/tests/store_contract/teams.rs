@@ -1,0 +1,214 @@
+//! Teams, members, grants, invitations, templates and adapters.
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::error::AppError;
+use crate::domain::filter::{EmailFilter, TimeRange};
+use crate::domain::ids::{AdapterId, InviteId, TeamId, TemplateId, TemplateVersionId};
+use crate::domain::page::PageRequest;
+use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::stats::StatusCounts;
+use crate::domain::team::{Invite, Role, Team};
+use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::viewer::Actor;
+use crate::server::store::teams::NewInvite;
+
+on_both_databases! {
+    async fn teams_have_a_slug_of_their_own(app: TestApp) {
+        let store = app.store();
+        let owner = app.add_user("ada@finch.example").await;
+        let team = Team { id: app.id_at(app.now()), slug: "owls".to_owned(), name: "Owls".to_owned(), created_at: app.now() };
+        assert_eq!(store.insert_team(&team, Some(owner)).await, Ok(true));
+        let second = Team { id: app.id_at(app.now()), ..team.clone() };
+        assert_eq!(store.insert_team(&second, Some(owner)).await, Ok(false));
+        assert_eq!(store.find_team(team.id).await, Ok(Some(team.clone())));
+        assert_eq!(store.find_team_by_slug("owls").await, Ok(Some(team.clone())));
+        assert_eq!(store.find_team(second.id).await, Ok(None));
+        assert_eq!(store.find_team_by_slug("Owls").await, Ok(None));
+        assert_eq!(store.find_role(team.id, owner).await, Ok(Some(Role::Owner)));
+        store.rename_team(team.id, "Öwls").await.unwrap();
+        assert_eq!(store.find_team(team.id).await.unwrap().unwrap().name, "Öwls");
+        store.delete_team(team.id).await.unwrap();
+        assert_eq!(store.find_team(team.id).await, Ok(None));
+        assert_eq!(store.list_memberships(owner).await, Ok(Vec::new()));
+    }
+
+    async fn a_deleted_team_leaves_nothing_and_takes_nothing_of_others(app: TestApp) {
+        let store = app.store();
+        app.add_template("Receipt").await;
+        app.add_adapter("Mail").await;
+        app.add_messages(&vec![Message::default(); 3]).await;
+        let theirs = app.add_messages_of(app.other_team, &[Message::default()]).await;
+        store.delete_team(app.team).await.unwrap();
+        let filter = EmailFilter { search: Some("welcome".to_owned()), ..EmailFilter::default() };
+        let page = PageRequest { page: 1, page_size: 10 };
+        assert!(store.list_emails(app.team, &filter, page).await.unwrap().items.is_empty());
+        assert_eq!(store.count_by_status(app.team, None, TimeRange::default()).await, Ok(StatusCounts::default()));
+        let found = store.list_emails(app.other_team, &filter, page).await.unwrap().items;
+        assert_eq!(found.iter().map(|email| email.id).collect::<Vec<_>>(), theirs);
+        assert!(store.list_templates(app.team).await.unwrap().is_empty());
+        assert!(store.list_adapters(app.team).await.unwrap().is_empty());
+    }
+
+    async fn members_come_change_and_go(app: TestApp) {
+        let store = app.store();
+        let ada = app.add_user("ada@finch.example").await;
+        assert_eq!(store.find_role(app.team, ada).await, Ok(None));
+        assert_eq!(store.insert_membership(app.team, ada, Role::Viewer, app.now()).await, Ok(true));
+        assert_eq!(store.insert_membership(app.team, ada, Role::Owner, app.now()).await, Ok(false));
+        assert_eq!(store.insert_membership(app.other_team, ada, Role::Admin, app.now()).await, Ok(true));
+        let teams: Vec<_> = store.list_memberships(ada).await.unwrap().into_iter().map(|team| (team.name, team.role)).collect();
+        assert_eq!(teams, [("Finch".to_owned(), Role::Viewer), ("Wren".to_owned(), Role::Admin)]);
+        let members = store.list_members(app.team).await.unwrap();
+        assert_eq!((members.len(), members[0].user_id, members[0].role, members[0].joined_at), (1, ada, Role::Viewer, app.now()));
+
+        store.update_role(app.team, ada, Role::Member).await.unwrap();
+        assert_eq!(store.find_role(app.team, ada).await, Ok(Some(Role::Member)));
+        assert_eq!(store.find_role(app.other_team, ada).await, Ok(Some(Role::Admin)));
+        store.delete_membership(app.team, ada).await.unwrap();
+        assert_eq!(store.find_role(app.team, ada).await, Ok(None));
+        assert_eq!(store.find_viewer(app.team, ada).await, Ok(None));
+        assert_eq!(store.find_role(app.other_team, ada).await, Ok(Some(Role::Admin)));
+    }
+
+    async fn grants_make_the_viewer(app: TestApp) {
+        let store = app.store();
+        let user = app.user(app.team, Role::Viewer).await;
+        let viewer = store.find_viewer(app.team, user).await.unwrap().unwrap();
+        assert_eq!(viewer.permissions, PermissionSet::default_for(Role::Viewer));
+        assert!(matches!(&viewer.actor, Actor::User { id, role: Role::Viewer, email, .. } if *id == user && email == "viewer@finch.example"));
+        for granted in [true, true, false, false] {
+            store.set_role_permission(app.team, Role::Viewer, Permission::LogsResend, granted).await.unwrap();
+            assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().may(Permission::LogsResend), granted);
+        }
+        for permission in PermissionSet::all().iter() {
+            store.set_role_permission(app.team, Role::Viewer, permission, false).await.unwrap();
+        }
+        assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().permissions, PermissionSet::default());
+        let grants = store.list_role_grants(app.team).await.unwrap();
+        assert_eq!(grants.iter().map(|grants| grants.role).collect::<Vec<_>>(), Role::ALL);
+        assert_eq!((grants[3].permissions, grants[3].members), (PermissionSet::default(), 1));
+        assert_eq!((grants[1].permissions, grants[1].members), (PermissionSet::default_for(Role::Admin), 0));
+        let others = store.list_role_grants(app.other_team).await.unwrap();
+        assert_eq!(others[3].permissions, PermissionSet::default_for(Role::Viewer));
+    }
+
+    async fn an_invitation_takes_the_place_of_an_earlier_one(app: TestApp) {
+        let store = app.store();
+        let invite = |email: &str, token_hash: &str| NewInvite {
+            invite: Invite {
+                id: app.id_at(app.now()),
+                email: email.to_owned(),
+                role: Role::Member,
+                created_at: app.now(),
+                expires_at: app.now() + TimeDelta::days(7),
+            },
+            token_hash: token_hash.to_owned(),
+        };
+        let (first, second) = (invite("ada@finch.example", "hash-1"), invite("Ada@Finch.example", "hash-2"));
+        store.insert_invite(app.team, &first).await.unwrap();
+        store.insert_invite(app.team, &second).await.unwrap();
+        assert_eq!(store.list_invites(app.team, app.now()).await, Ok(vec![second.invite.clone()]));
+        assert!(store.find_invite("hash-1", app.now()).await.unwrap().is_none());
+        let found = store.find_invite("hash-2", app.now()).await.unwrap().unwrap();
+        assert_eq!((found.invite, found.team.id), (second.invite.clone(), app.team));
+        let end = second.invite.expires_at;
+        assert!(store.find_invite("hash-2", end).await.unwrap().is_none());
+        assert_eq!(store.list_invites(app.team, end).await, Ok(Vec::new()));
+        assert_eq!(store.delete_invite(app.other_team, second.invite.id).await, Ok(false));
+        assert_eq!(store.delete_invite(app.team, InviteId(7)).await, Ok(false));
+        assert_eq!(store.delete_invite(app.team, second.invite.id).await, Ok(true));
+        assert!(store.find_invite("hash-2", app.now()).await.unwrap().is_none());
+    }
+
+    async fn templates_have_versions_and_names_of_their_own(app: TestApp) {
+        let store = app.store();
+        let source = |subject: &str| TemplateSource { subject: subject.to_owned(), html: None, text: Some("ü".to_owned()) };
+        let template = |name: &str| Template {
+            id: app.id_at(app.now()),
+            name: name.to_owned(),
+            created_at: app.now(),
+            updated_at: app.now(),
+            current: TemplateVersion { id: app.id_at(app.now()), version: 1, source: source("one"), created_at: app.now() },
+        };
+        let (receipt, invoice) = (template("Receipt"), template("Invoice"));
+        assert_eq!(store.insert_template(app.team, &receipt).await, Ok(true));
+        assert_eq!(store.insert_template(app.team, &template("Receipt")).await, Ok(false));
+        assert_eq!(store.insert_template(app.team, &invoice).await, Ok(true));
+        assert_eq!(store.insert_template(app.other_team, &template("Receipt")).await, Ok(true));
+        assert_eq!(store.list_templates(app.team).await, Ok(vec![invoice.clone(), receipt.clone()]));
+        assert_eq!(store.find_template(app.team, receipt.id).await, Ok(Some(receipt.clone())));
+        assert_eq!(store.find_template(app.other_team, receipt.id).await, Ok(None));
+
+        let (later, version): (_, TemplateVersionId) = (app.now() + TimeDelta::hours(1), app.id_at(app.now()));
+        let made = store.insert_template_version(app.team, receipt.id, version, &source("two"), later).await;
+        assert_eq!(made, Ok(Some(2)));
+        let none = store.insert_template_version(app.team, TemplateId(7), TemplateVersionId(8), &source("x"), later).await;
+        assert_eq!(none, Ok(None));
+        let current = store.find_template(app.team, receipt.id).await.unwrap().unwrap();
+        assert_eq!((current.current.version, current.current.source, current.updated_at), (2, source("two"), later));
+        let versions = store.list_template_versions(app.team, receipt.id).await.unwrap();
+        assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(versions[1], receipt.current);
+
+        assert_eq!(store.rename_template(app.team, receipt.id, "Invoice").await, Ok(false));
+        assert_eq!(store.rename_template(app.team, receipt.id, "Bill").await, Ok(true));
+        assert_eq!(store.delete_template(app.other_team, receipt.id, later).await, Ok(false));
+        assert_eq!(store.delete_template(app.team, receipt.id, later).await, Ok(true));
+        assert_eq!(store.delete_template(app.team, receipt.id, later).await, Ok(false));
+        assert_eq!(store.find_template(app.team, receipt.id).await, Ok(None));
+        assert_eq!(store.insert_template(app.team, &template("Bill")).await, Ok(true));
+    }
+
+    async fn a_team_has_one_default_adapter(app: TestApp) {
+        let store = app.store();
+        let adapter = |name: &str, is_default| Adapter {
+            id: app.id_at(app.now()),
+            name: name.to_owned(),
+            kind: AdapterKind::Smtp,
+            from_address: "Finch <a@b.example>".to_owned(),
+            endpoint: "smtp://127.0.0.1:2525".to_owned(),
+            is_default,
+            created_at: app.now(),
+        };
+        assert_eq!(store.find_default_adapter(app.team).await, Ok(None));
+        let (first, mut second) = (adapter("First", false), adapter("Second", true));
+        assert_eq!(store.insert_adapter(app.team, &first, "sealed-1").await, Ok(true));
+        let default = async || store.find_default_adapter(app.team).await.unwrap().map(|adapter| adapter.name);
+        assert_eq!(default().await.as_deref(), Some("First"));
+        assert_eq!(store.insert_adapter(app.team, &second, "sealed-2").await, Ok(true));
+        assert_eq!(default().await.as_deref(), Some("Second"));
+        let taken = store.insert_adapter(app.team, &adapter("First", true), "sealed-3").await;
+        assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
+        assert_eq!(default().await.as_deref(), Some("Second"));
+        let names: Vec<_> = store.list_adapters(app.team).await.unwrap().into_iter().map(|adapter| adapter.name).collect();
+        assert_eq!(names, ["First", "Second"]);
+
+        let renamed = Adapter { name: "Second".to_owned(), is_default: true, ..first.clone() };
+        let taken = store.update_adapter(app.team, &renamed, None).await;
+        assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
+        assert_eq!(default().await.as_deref(), Some("Second"));
+        let changed = Adapter { name: "Third".to_owned(), is_default: true, ..first.clone() };
+        assert_eq!(store.update_adapter(app.other_team, &changed, None).await, Ok(false));
+        assert_eq!(store.update_adapter(app.team, &changed, None).await, Ok(true));
+        assert_eq!(store.find_adapter(app.team, first.id).await, Ok(Some(changed)));
+        assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
+        second.is_default = false;
+        assert_eq!(store.update_adapter(app.team, &second, Some("sealed-4")).await, Ok(true));
+        assert_eq!(store.find_adapter_secret(app.team, second.id).await, Ok(Some("sealed-4".to_owned())));
+        assert_eq!(default().await.as_deref(), Some("Third"));
+
+        assert_eq!(store.delete_adapter(app.team, AdapterId(7), app.now()).await, Ok(false));
+        assert_eq!(store.delete_adapter(app.other_team, first.id, app.now()).await, Ok(false));
+        assert_eq!(store.delete_adapter(app.team, first.id, app.now()).await, Ok(true));
+        assert_eq!(store.delete_adapter(app.team, first.id, app.now()).await, Ok(false));
+        assert_eq!(store.find_adapter(app.team, first.id).await, Ok(None));
+        assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
+        assert_eq!(store.find_adapter_secret(TeamId(7), first.id).await, Ok(None));
+        assert_eq!(default().await, None);
+        assert_eq!(store.insert_adapter(app.team, &adapter("Third", false), "sealed-5").await, Ok(true));
+        assert_eq!(default().await.as_deref(), Some("Third"));
+    }
+}
