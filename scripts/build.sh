@@ -14,5 +14,5 @@ fi
 say "building the release"
 mkdir -p target/release
 rustc -V >"$stamp.new" # dated before the build, so that a change made during it counts as a change
-cargo leptos build --release
+cargo leptos build --release --precompress
 mv "$stamp.new" "$stamp"

@@ -10,7 +10,7 @@ use sendlog::domain::adapter::AdapterKind;
 use sendlog::domain::error::AppError;
 use sendlog::domain::ids::TeamId;
 use sendlog::domain::permission::{Permission, PermissionSet};
-use sendlog::domain::team::{Role, Team};
+use sendlog::domain::team::Role;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::sink::Sink;
@@ -161,7 +161,12 @@ async fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return fail(&one_line(&error.to_string())),
+        Err(help) => help.exit(),
+    };
+    let result = match cli.command {
         Command::Serve { database, config } => serve(database, config).await,
         Command::Migrate { database } => migrate(database).await,
         Command::Demo { config, demo } => serve_demo(config, demo).await,
@@ -169,11 +174,19 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(line)) => {
-            eprintln!("sendlog: {line}");
-            ExitCode::from(2)
-        }
+        Err(Failure(line)) => fail(&line),
     }
+}
+
+fn fail(line: &str) -> ExitCode {
+    eprintln!("sendlog: {line}");
+    ExitCode::from(2)
+}
+
+/// What clap says, up to its hints, in one line.
+fn one_line(error: &str) -> String {
+    let said = error.trim_start_matches("error: ").lines().take_while(|line| !line.is_empty());
+    said.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
@@ -222,11 +235,12 @@ async fn admin(command: AdminCommand) -> Result<(), Failure> {
         AdminCommand::CreateUser { email, name, team, role, common } => {
             let app = open_for_admin(&common).await?;
             let password = password()?;
+            check_slug(&team)?;
+            let user = accounts::create_user(&app, &email, &name, password, None).await?;
             let team = match app.store.find_team_by_slug(&team).await? {
                 Some(team) => team,
-                None => create_team(&app, &team).await?,
+                None => teams::create_team_of(&app, &team, None).await?,
             };
-            let user = accounts::create_user(&app, &email, &name, password, None).await?;
             accounts::add_member(&app, team.id, user, role).await?;
             let object = json!({ "id": user, "email": email, "team": team.slug, "role": role });
             print_made(common.json, &object, &format!("Made {email} {} of {}.", role.as_str(), team.name));
@@ -285,11 +299,11 @@ async fn find_team(app: &App, slug: &str) -> Result<TeamId, Failure> {
     team.map(|team| team.id).ok_or_else(|| Failure(format!("there is no team {slug:?}")))
 }
 
-async fn create_team(app: &App, slug: &str) -> Result<Team, Failure> {
-    if teams::slug_of(slug) != slug {
-        return Err(Failure(format!("{slug:?} is no team slug: use lower-case letters, digits and hyphens")));
+fn check_slug(slug: &str) -> Result<(), Failure> {
+    if teams::slug_of(slug) == slug {
+        return Ok(());
     }
-    Ok(teams::create_team_of(app, slug, None).await?)
+    Err(Failure(format!("{slug:?} is no team slug: use lower-case letters, digits and hyphens")))
 }
 
 async fn open_for_admin(args: &AdminArgs) -> Result<App, Failure> {

@@ -128,8 +128,8 @@ fn page_routes(app: &App, site_root: &Path) -> Router {
     let not_found = leptos_axum::render_app_async_with_context(provide(app), page_shell.clone());
     Router::new()
         .leptos_routes_with_context(&state, pages, provide(app), page_shell)
-        .route_layer(middleware::from_fn(require_log_in))
         .fallback(not_found)
+        .layer(middleware::from_fn(require_log_in))
         .with_state(state)
 }
 
