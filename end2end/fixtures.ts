@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { AxeBuilder } from "@axe-core/playwright";
 import { test as base, expect, type BrowserContext, type Page } from "@playwright/test";
+import { Api } from "./api.ts";
 import { Sendlog } from "./sendlog.ts";
 import { SmtpTarget } from "./smtp-target.ts";
 
@@ -19,11 +20,19 @@ export interface User {
 }
 
 export interface Team {
+  /** The address of the server that it is on. */
+  url: string;
   slug: string;
   /** One user of each role. */
   users: Record<Role, User>;
-  /** An API key with every scope. */
-  apiKey: string;
+  /** Their session cookies so far; one log-in a user, because log-ins are limited. */
+  sessions: Map<Role, string>;
+}
+
+/** A team of [createTeam], which can also send. */
+export interface SendingTeam extends Team {
+  /** The JSON API with a key of every scope. */
+  api: Api;
 }
 
 interface WorkerFixtures {
@@ -32,20 +41,22 @@ interface WorkerFixtures {
   /** The Sendlog of this worker, on an empty database. */
   sendlog: Sendlog;
   /** A team in it with a user of each role, an API key, and an adapter that sends to `smtp`. */
-  team: Team;
-  /** The session cookie of each role; one log-in a worker, because log-ins are limited. */
-  sessions: Map<Role, string>;
+  team: SendingTeam;
+  /** The team of `sendlog demo`, on a server of its own. Tests only look at it. */
+  demo: Team;
 }
 
 interface TestFixtures {
-  /** Gives the test's page the session of a role. */
-  as: (role: Role) => Promise<void>;
+  /** Gives the test's page the session of a role; in `team`, unless told otherwise. */
+  as: (role: Role, inTeam?: Team) => Promise<void>;
+  /** A page of somebody else's browser, with the session of a role or, without one, with none. */
+  open: (role?: Role, inTeam?: Team) => Promise<Page>;
   /** Lets the test go on with a console error it expects, such as the 403 of a page it may not see. */
   allowError: (pattern: RegExp) => void;
   /** Whether scripts run in this project's pages. */
   hasScript: boolean;
-  /** The errors allowed so far; and the fixture that fails on all others. */
-  allowedErrors: RegExp[];
+  /** The contexts whose consoles are watched. */
+  watched: { errors: string[]; allowed: RegExp[] };
   failOnConsoleErrors: void;
 }
 
@@ -75,56 +86,83 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: "worker" },
   ],
 
-  sessions: [async ({}, use) => use(new Map()), { scope: "worker" }],
+  demo: [
+    async ({}, use) => {
+      const sendlog = await Sendlog.demo({ args: ["--json", "--messages", "2000", "--only", "web"] });
+      await use(await demoTeam(sendlog));
+      await sendlog.stop();
+    },
+    { scope: "worker" },
+  ],
 
   baseURL: async ({ sendlog }, use) => use(sendlog.url),
 
   hasScript: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),
 
-  as: async ({ context, sendlog, team, sessions }, use) => {
-    await use(async (role) => {
-      const session = sessions.get(role) ?? (await logIn(sendlog.url, team.users[role]));
-      sessions.set(role, session);
-      await context.addCookies([{ name: "session", value: session, url: sendlog.url }]);
-    });
+  as: async ({ context, team }, use) => {
+    await use((role, inTeam = team) => giveSession(context, inTeam, role));
   },
 
-  allowedErrors: async ({}, use) => use([]),
+  open: async ({ browser, baseURL, team, watched }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async (role, inTeam = team) => {
+      const context = await browser.newContext({ baseURL });
+      contexts.push(context);
+      collectErrors(context, watched.errors);
+      if (role !== undefined) {
+        await giveSession(context, inTeam, role);
+      }
+      return context.newPage();
+    });
+    await Promise.all(contexts.map((context) => context.close()));
+  },
 
-  allowError: async ({ allowedErrors }, use) => use((pattern) => void allowedErrors.push(pattern)),
+  watched: async ({}, use) => use({ errors: [], allowed: [] }),
+
+  allowError: async ({ watched }, use) => use((pattern) => void watched.allowed.push(pattern)),
 
   failOnConsoleErrors: [
-    async ({ context, allowedErrors }, use) => {
-      const errors = collectErrors(context);
+    async ({ context, watched }, use) => {
+      collectErrors(context, watched.errors);
       await use();
-      const unexpected = errors.filter((error) => !allowedErrors.some((one) => one.test(error)));
+      const { errors, allowed } = watched;
+      const unexpected = errors.filter((error) => !allowed.some((one) => one.test(error)));
       expect(unexpected, "errors in the browser's console").toEqual([]);
     },
     { auto: true },
   ],
 });
 
-/** Errors that the pages of a context print or throw, as they come. */
-export function collectErrors(context: BrowserContext): string[] {
-  const errors: string[] = [];
+/** For tests of the demo alone: the page's addresses are the demo's, and no other server is started. */
+export const demoTest = test.extend<object, object>({
+  baseURL: async ({ demo }, use) => use(demo.url),
+  as: async ({ context, demo }, use) => {
+    await use((role, inTeam = demo) => giveSession(context, inTeam, role));
+  },
+});
+
+/** What Chromium says when Playwright's own scripts meet the sandboxed frame of a message. */
+const notOurs = /^Blocked script execution in '\S+\/logs\/eml_\w+\/body\?/;
+
+/** Adds the errors that the pages of a context print or throw to `errors`, as they come. */
+function collectErrors(context: BrowserContext, errors: string[]): void {
   context.on("console", (message) => {
-    if (message.type() === "error") {
+    if (message.type() === "error" && !notOurs.test(message.text())) {
       errors.push(`${message.text()} (${message.location().url})`);
     }
   });
   context.on("weberror", (error) => errors.push(String(error.error())));
-  return errors;
 }
 
-/** Expects axe-core to find nothing on the page as it stands. */
+/** Expects axe-core to find nothing on the page as it stands. A message's own HTML is not ours to judge. */
 export async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+  const { violations } = await new AxeBuilder({ page }).exclude("iframe").setLegacyMode().analyze();
   const found = violations.map(({ id, help, nodes }) => ({
     id,
     help,
     where: nodes.map((node) => node.target.join(" ")),
   }));
-  expect(found, "accessibility violations").toEqual([]);
+  expect(found, `accessibility violations on ${page.url()}`).toEqual([]);
 }
 
 /** Makes a team by the command line: a user of each role, an API key, an SMTP adapter. */
@@ -132,7 +170,7 @@ export async function createTeam(
   sendlog: Sendlog,
   smtp: SmtpTarget,
   slug: string,
-): Promise<Team> {
+): Promise<SendingTeam> {
   const users = {} as Record<Role, User>;
   for (const role of roles) {
     const user = {
@@ -150,10 +188,30 @@ export async function createTeam(
     "create-adapter", "--team", slug, "--type", "smtp", "--url", smtp.url,
     "--from", `Acme <hello@${slug}.example>`, "--default",
   ]);
-  const key = await sendlog.admin([
+  const made = await sendlog.admin([
     "create-key", "--team", slug, "--name", "end2end", "--scope", "*", "--json",
   ]);
-  return { slug, users, apiKey: (JSON.parse(key) as { key: string }).key };
+  const { key } = JSON.parse(made) as { key: string };
+  return { url: sendlog.url, slug, users, sessions: new Map(), api: new Api(sendlog.url, key) };
+}
+
+async function demoTeam(sendlog: Sendlog): Promise<Team> {
+  const [json] = await sendlog.waitForOutput(/^\{.*"users".*\}$/m);
+  const { team, users } = JSON.parse(json) as { team: { slug: string }; users: User[] };
+  const byRole = Object.fromEntries(users.map((user) => [user.role, user])) as Record<Role, User>;
+  return { url: sendlog.url, slug: team.slug, users: byRole, sessions: new Map() };
+}
+
+/** The session cookie of a user of a team. */
+export async function sessionOf(team: Team, role: Role): Promise<string> {
+  const session = team.sessions.get(role) ?? (await logIn(team.url, team.users[role]));
+  team.sessions.set(role, session);
+  return session;
+}
+
+async function giveSession(context: BrowserContext, team: Team, role: Role): Promise<void> {
+  const value = await sessionOf(team, role);
+  await context.addCookies([{ name: "session", value, url: team.url }]);
 }
 
 /** Logs in by the JSON API and returns the session cookie's value. */

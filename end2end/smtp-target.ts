@@ -1,9 +1,10 @@
 // The mail server that the tests send to: real SMTP on a free loopback port, which decides by the
 // recipient's local part and keeps what it accepts.
 //
-//   refused…   550 5.1.1, always
-//   deferred…  451 4.7.1 the first time that address is tried, then accepted
-//   reset…     the connection is dropped
+//   refused…       550 5.1.1, always
+//   refused-once…  550 5.1.1 the first time that address is tried, then accepted
+//   deferred…      451 4.7.1 the first time that address is tried, then accepted
+//   reset…         the connection is dropped
 //   anything else is accepted
 
 import type { AddressInfo, Socket } from "node:net";
@@ -37,7 +38,9 @@ export class SmtpTarget {
         const recipient = address.address.toLowerCase();
         const before = this.tried.includes(recipient);
         this.tried.push(recipient);
-        if (recipient.startsWith("refused")) {
+        if (recipient.startsWith("refused-once") && before) {
+          callback();
+        } else if (recipient.startsWith("refused")) {
           callback(reply(550, `5.1.1 <${recipient}>: no such mailbox`));
         } else if (recipient.startsWith("deferred") && !before) {
           callback(reply(451, `4.7.1 <${recipient}>: greylisted, try again later`));

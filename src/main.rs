@@ -81,7 +81,8 @@ enum AdminCommand {
     /// Make an account and add it to a team, which is made when it does not exist
     ///
     /// The password is read from SENDLOG_PASSWORD, or asked for.
-    CreateUser {
+    #[command(name = "create-user")]
+    User {
         /// The account's address
         #[arg(long)]
         email: String,
@@ -98,7 +99,8 @@ enum AdminCommand {
         common: AdminArgs,
     },
     /// Make an API key and print its secret
-    CreateKey {
+    #[command(name = "create-key")]
+    Key {
         /// The team's slug
         #[arg(long)]
         team: String,
@@ -112,7 +114,8 @@ enum AdminCommand {
         common: AdminArgs,
     },
     /// Add a mail adapter
-    CreateAdapter {
+    #[command(name = "create-adapter")]
+    Adapter {
         /// The team's slug
         #[arg(long)]
         team: String,
@@ -232,7 +235,7 @@ async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
 
 async fn admin(command: AdminCommand) -> Result<(), Failure> {
     match command {
-        AdminCommand::CreateUser { email, name, team, role, common } => {
+        AdminCommand::User { email, name, team, role, common } => {
             let app = open_for_admin(&common).await?;
             let password = password()?;
             check_slug(&team)?;
@@ -245,14 +248,14 @@ async fn admin(command: AdminCommand) -> Result<(), Failure> {
             let object = json!({ "id": user, "email": email, "team": team.slug, "role": role });
             print_made(common.json, &object, &format!("Made {email} {} of {}.", role.as_str(), team.name));
         }
-        AdminCommand::CreateKey { team, name, scope, common } => {
+        AdminCommand::Key { team, name, scope, common } => {
             let app = open_for_admin(&common).await?;
             let team = find_team(&app, &team).await?;
             let made = api_keys::create_key_of(&app, team, None, &name, scopes(&scope)?).await?;
             let object = json!({ "id": made.key.id, "key": made.secret });
             print_made(common.json, &object, &made.secret);
         }
-        AdminCommand::CreateAdapter { team, kind, url, from, name, default, common } => {
+        AdminCommand::Adapter { team, kind, url, from, name, default, common } => {
             let app = open_for_admin(&common).await?;
             let team = find_team(&app, &team).await?;
             let new = NewAdapter { name, kind, url, from_address: from, is_default: default };

@@ -1,5 +1,7 @@
 //! A server that is killed loses no accepted message: these tests run the real program and end it with SIGKILL.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first thing that does not work")]
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! The parts that pages are made of. They know the domain and nothing of the server; all but the islands are rendered on
 //! the server alone.
 
-#![allow(missing_docs, reason = "the macro makes a public struct of each component’s properties")]
-
 pub mod can;
 pub mod copy_button;
 pub mod empty_state;

@@ -1,8 +1,6 @@
 //! The pages, one folder or file each. A page's function names its data (a `load_…` server function, called directly
 //! while the page renders) and its parts; [frame] puts both together.
 
-#![allow(missing_docs, reason = "the macro makes a public struct of each component’s properties")]
-
 pub mod access;
 pub mod api_docs;
 pub mod frame;

@@ -2,8 +2,6 @@
 //! directly while they render; forms and islands post to the others at `/fn/<name>`. Server types appear inside the
 //! bodies alone, which are left out of the browser's build.
 
-#![allow(missing_docs, reason = "the macro makes a public struct of each function’s arguments")]
-
 pub mod access;
 pub mod adapters;
 pub mod api_docs;

@@ -20,13 +20,16 @@ pub async fn set_role_permission(role: Role, permission: Permission, granted: bo
     roles::set_role_permission(&context::app(), &context::viewer().await?, role, permission, granted).await
 }
 
-/// Makes the grants of every role but the owner's what the whole grid says. `grants` holds `role permission` for each
-/// box that is ticked. Needs `team:update-role`.
+/// Makes the grants of every role but the owner's and the viewer's own what the whole grid says: those have no boxes.
+/// `grants` holds `role permission` for each box that is ticked. Needs `team:update-role`.
 #[server]
 pub async fn save_role_grid(#[server(default)] grants: Vec<String>) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let (app, viewer) = (context::app(), context::viewer().await?);
-    for held in roles::list_role_grants(&app, &viewer).await? {
+    // Asked here too, for a grid that changes nothing.
+    viewer.require(Permission::TeamUpdateRole)?;
+    let grid = roles::list_role_grants(&app, &viewer).await?;
+    for held in grid.into_iter().filter(|held| viewer.role() != Some(held.role)) {
         for (permission, granted) in changes(&held, &grants) {
             roles::set_role_permission(&app, &viewer, held.role, permission, granted).await?;
         }

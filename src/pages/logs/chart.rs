@@ -145,7 +145,7 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
     for index in places.into_iter().step_by(step) {
         let start = &starts[index];
         ticks[index] = Some(match span.num_days() {
-            ..=2 => start.format("%H:%M").to_string(),
+            _ if is_hourly => start.format("%H:%M").to_string(),
             _ if start.date_naive() == today => "Today".to_owned(),
             ..=14 => start.format("%a %-d").to_string(),
             _ => start.format("%-d %b").to_string(),

@@ -41,15 +41,15 @@ fn Adapters(adapters: AdaptersView) -> impl IntoView {
 #[component]
 fn AdapterTable(adapters: Vec<Adapter>) -> impl IntoView {
     view! {
-        <table class="table">
-            <thead>
-                <tr>
-                    <th scope="col">"Adapter"</th>
-                    <th scope="col">"Sender"</th>
-                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+        <table class="table stacked" role="table">
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Adapter"</th>
+                    <th role="columnheader" scope="col">"Sender"</th>
+                    <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
-            <tbody>{adapters.into_iter().map(|adapter| view! { <AdapterRow adapter/> }).collect_view()}</tbody>
+            <tbody role="rowgroup">{adapters.into_iter().map(|adapter| view! { <AdapterRow adapter/> }).collect_view()}</tbody>
         </table>
     }
 }
@@ -79,12 +79,12 @@ fn AdapterRow(adapter: Adapter) -> impl IntoView {
         }
     });
     view! {
-        <tr>
-            <td>
+        <tr role="row">
+            <td role="cell">
                 <span class="two-lines"><strong>{adapter.name}</strong><code>{adapter.endpoint}</code></span>
             </td>
-            <td>{adapter.from_address}</td>
-            <td class="actions">{default}{remove}</td>
+            <td role="cell">{adapter.from_address}</td>
+            <td role="cell" class="actions">{default}{remove}</td>
         </tr>
     }
 }

@@ -24,16 +24,16 @@ fn Members(members: MembersView) -> impl IntoView {
     let MembersView { members, invites, draft } = members;
     view! {
         <section class="panel" aria-label="Members">
-            <table class="table">
-                <thead>
-                    <tr>
-                        <th scope="col">"Member"</th>
-                        <th scope="col">"Role"</th>
-                        <th scope="col" class="wide-only">"Joined"</th>
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+            <table class="table stacked" role="table">
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <th role="columnheader" scope="col">"Member"</th>
+                        <th role="columnheader" scope="col">"Role"</th>
+                        <th role="columnheader" scope="col" class="wide-only">"Joined"</th>
+                        <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>
-                <tbody>{members.into_iter().map(|member| view! { <MemberRow member/> }).collect_view()}</tbody>
+                <tbody role="rowgroup">{members.into_iter().map(|member| view! { <MemberRow member/> }).collect_view()}</tbody>
             </table>
         </section>
         <Can permission=Permission::TeamInvite>
@@ -62,16 +62,16 @@ fn MemberRow(member: Member) -> impl IntoView {
         }
     });
     view! {
-        <tr>
-            <td>
+        <tr role="row">
+            <td role="cell">
                 <span class="two-lines">
                     <strong>{member.name} {is_self.then_some(" (you)")}</strong>
                     <span>{member.email}</span>
                 </span>
             </td>
-            <td>{role}</td>
-            <td class="wide-only"><Time at=member.joined_at style=TimeStyle::Day/></td>
-            <td class="actions">{remove}</td>
+            <td role="cell">{role}</td>
+            <td role="cell" class="wide-only"><Time at=member.joined_at style=TimeStyle::Day/></td>
+            <td role="cell" class="actions">{remove}</td>
         </tr>
     }
 }
@@ -96,16 +96,16 @@ fn Invites(invites: Vec<Invite>, draft: Draft) -> impl IntoView {
     let options = roles.map(|role| (role.as_str().to_owned(), role.label().to_owned())).to_vec();
     let pending = (!invites.is_empty()).then(|| {
         view! {
-            <table class="table">
-                <thead>
-                    <tr>
-                        <th scope="col">"Invited"</th>
-                        <th scope="col">"Role"</th>
-                        <th scope="col" class="wide-only">"Ends"</th>
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+            <table class="table stacked" role="table">
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <th role="columnheader" scope="col">"Invited"</th>
+                        <th role="columnheader" scope="col">"Role"</th>
+                        <th role="columnheader" scope="col" class="wide-only">"Ends"</th>
+                        <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>
-                <tbody>{invites.into_iter().map(|invite| view! { <InviteRow invite/> }).collect_view()}</tbody>
+                <tbody role="rowgroup">{invites.into_iter().map(|invite| view! { <InviteRow invite/> }).collect_view()}</tbody>
             </table>
         }
     });
@@ -126,11 +126,11 @@ fn Invites(invites: Vec<Invite>, draft: Draft) -> impl IntoView {
 fn InviteRow(invite: Invite) -> impl IntoView {
     let label = format!("Withdraw the invitation of {}", invite.email);
     view! {
-        <tr>
-            <td>{invite.email}</td>
-            <td>{invite.role.label()}</td>
-            <td class="wide-only"><Time at=invite.expires_at style=TimeStyle::Minute/></td>
-            <td class="actions">
+        <tr role="row">
+            <td role="cell">{invite.email}</td>
+            <td role="cell">{invite.role.label()}</td>
+            <td role="cell" class="wide-only"><Time at=invite.expires_at style=TimeStyle::Minute/></td>
+            <td role="cell" class="actions">
                 <form method="post" action=DeleteInvite::PATH>
                     <button class="button small danger" name="id" value=invite.id.to_string() aria-label=label>"Withdraw"</button>
                 </form>

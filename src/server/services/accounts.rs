@@ -171,10 +171,10 @@ pub async fn session_user(session: &Session) -> Result<(UserId, Option<TeamId>),
 /// session's is gone.
 pub async fn session_viewer(app: &App, session: &Session) -> Result<Viewer, AppError> {
     let (user, team) = session_user(session).await?;
-    if let Some(team) = team {
-        if let Some(viewer) = app.store.find_viewer(team, user).await? {
-            return Ok(viewer);
-        }
+    if let Some(team) = team
+        && let Some(viewer) = app.store.find_viewer(team, user).await?
+    {
+        return Ok(viewer);
     }
     if app.store.find_user(user).await?.is_none() {
         return Err(AppError::InvalidSession);

@@ -19,8 +19,18 @@ const CAPACITY: usize = 10_000;
 const REDACTED: &str = "[redacted]";
 
 /// Names, without `-` and `_`, whose values never reach the log: a part of the name is enough.
-const SECRET_NAMES: [&str; 10] =
-    ["password", "passwd", "secret", "token", "apikey", "authorization", "cookie", "credential", "smtpurl", "inviteurl"];
+const SECRET_NAMES: [&str; 10] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "authorization",
+    "cookie",
+    "credential",
+    "smtpurl",
+    "inviteurl",
+];
 
 /// The part of a path after which a secret follows.
 const SECRET_FOLLOWS: &str = "/accept-invite/";

@@ -60,10 +60,11 @@ pub async fn update_template(
     viewer.require(Permission::TemplatesUpdate)?;
     let present = load(app, viewer, id).await?;
     check_template(&source)?;
-    if let Some(name) = name.map(|name| checked_name("name", name)).transpose()?.filter(|name| *name != present.name) {
-        if !app.store.rename_template(viewer.team, id, &name).await? {
-            return Err(name_taken(&name));
-        }
+    let name = name.map(|name| checked_name("name", name)).transpose()?.filter(|name| *name != present.name);
+    if let Some(name) = name
+        && !app.store.rename_template(viewer.team, id, &name).await?
+    {
+        return Err(name_taken(&name));
     }
     if source != present.current.source {
         let (version_id, now) = (app.clock.mint(), app.clock.now());

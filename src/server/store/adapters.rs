@@ -96,13 +96,12 @@ impl Store {
             if namesake.is_some() {
                 return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", changed.name)));
             }
-            let present: Option<AdapterId> = sqlx::query_scalar(
-                "SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
-            )
-            .bind(team_id)
-            .bind(changed.id)
-            .fetch_optional(&mut *tx)
-            .await?;
+            let present: Option<AdapterId> =
+                sqlx::query_scalar("SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
+                    .bind(team_id)
+                    .bind(changed.id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
             if present.is_none() {
                 return Ok(false);
             }

@@ -116,27 +116,15 @@ async fn search_sqlite(
     offset: i64,
     limit: i64,
 ) -> Result<Matches, AppError> {
-    let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-    let matching = |selected: &str| {
-        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
-    // planner that the range of row ids is one of message ids too: it would walk that range for every match.
-        let mut query = QueryBuilder::<Sqlite>::new(selected);
-        query.push(" FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ").push_bind(phrase.clone());
-        query.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
-        query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
-        push_statuses!(query, filter.statuses);
-        push_template!(query, filter.template_id);
-        query
-    };
-    let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1");
+    let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1", team_id, filter, text, ids);
     counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
     let count: i64 = counted.build_query_scalar().fetch_one(read).await?;
     let total = if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) };
     if offset >= count {
         return Ok(Matches { ids: Vec::new(), total });
     }
-    let mut page = matching("SELECT e.id");
-    page.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
+    let mut page = search_sqlite_query(team_id, filter, text, ids, limit);
+    page.push(" OFFSET ").push_bind(offset);
     Ok(Matches { ids: page.build_query_scalar().fetch_all(read).await?, total })
 }
 
@@ -183,17 +171,28 @@ pub(super) fn search_sqlite_query(
     ids: IdRange,
     limit: i64,
 ) -> QueryBuilder<'static, Sqlite> {
-    let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+    let mut query = matching("SELECT e.id", team_id, filter, text, ids);
+    query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);
+    query
+}
+
+/// `selected` from the messages that match, in SQLite.
+fn matching(
+    selected: &str,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    text: &str,
+    ids: IdRange,
+) -> QueryBuilder<'static, Sqlite> {
     // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
     // planner that the range of row ids is one of message ids too: it would walk that range for every match.
-    let mut query =
-        QueryBuilder::new("SELECT e.id FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ");
-    query.push_bind(phrase).push(" AND s.rowid >= ").push_bind(ids.low);
-    query.push(" AND s.rowid < ").push_bind(ids.high);
+    let mut query = QueryBuilder::new(selected);
+    query.push(" FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ");
+    query.push_bind(format!("\"{}\"", text.replace('"', "\"\"")));
+    query.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
     query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
     push_statuses!(query, filter.statuses);
     push_template!(query, filter.template_id);
-    query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);
     query
 }
 

@@ -91,8 +91,7 @@ mod query_plans {
         "SEARCH emails USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
     const BY_TEMPLATE: &str = "SEARCH emails USING COVERING INDEX emails_by_template \
         (team_id=? AND template_id=? AND status=? AND id>? AND id<?)";
-    const BY_HOUR: &str =
-        "SEARCH email_rollups USING PRIMARY KEY (team_id=? AND template_id=? AND hour>? AND hour<?)";
+    const BY_HOUR: &str = "SEARCH email_rollups USING PRIMARY KEY (team_id=? AND template_id=? AND hour>? AND hour<?)";
 
     /// What SQLite would do for each of the statements, a line a step.
     async fn plans(statements: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {

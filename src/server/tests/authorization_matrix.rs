@@ -1,1 +1,419 @@
-//! placeholder
+//! Who may do what: every endpoint, server function and page × nobody, each role, keys, and somebody of another team.
+//! A route that is in no table here fails the first test.
+
+use std::collections::BTreeSet;
+
+use leptos::server_fn::axum::server_fn_paths;
+
+use super::*;
+use crate::app::App as Pages;
+use crate::domain::error::AppError;
+use crate::domain::team::Invite;
+use crate::server::dialects::canary;
+use crate::server::secrets::{random_token, token_hash};
+use crate::server::store::teams::NewInvite;
+
+/// What a caller must be.
+#[derive(Clone, Copy, Debug)]
+enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Somebody, person or key.
+    Identity,
+    /// A person.
+    Person,
+    /// A session, whatever else the request carries.
+    Session,
+    /// The permission.
+    Permission(Permission),
+    /// Either permission.
+    Either(Permission, Permission),
+    /// A member of the team, or a key with the permission.
+    Member(Permission),
+}
+
+/// The thing that a request is about, made anew for each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// None: the answer is about the caller's own team.
+    Own,
+    /// `{id}`, a message that failed.
+    Email,
+    /// `{id}`
+    Template,
+    /// `{id}`
+    Adapter,
+    /// `{id}`
+    ApiKey,
+    /// `{id}`, a team.
+    Team,
+    /// `{id}` of the team and `{userId}`
+    Member,
+    /// `{id}` of the team and `{inviteId}`
+    Invite,
+    /// `{token}` of an invitation to the caller.
+    Token,
+}
+
+use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn};
+use Permission::*;
+
+type Row = (&'static str, Needs, Target, &'static str);
+
+/// Method and path, what it needs, what it is about, and a body for it.
+const ENDPOINTS: &[Row] = &[
+    ("GET /api/openapi.json", Nothing, Target::Own, ""),
+    ("GET /api/auth/setup-status", Nothing, Target::Own, ""),
+    ("POST /api/auth/register", Nothing, Target::Own, r#"{"inviteToken":"x","password":"correct horse"}"#),
+    (
+        "POST /api/auth/login",
+        Nothing,
+        Target::Own,
+        r#"{"email":"owner@finch.example","password":"correct horse battery"}"#,
+    ),
+    ("POST /api/auth/logout", Nothing, Target::Own, ""),
+    ("POST /api/auth/switch-team", Person, Target::Team, r#"{"teamId":"{id}"}"#),
+    ("GET /api/auth/me", Person, Target::Own, ""),
+    ("GET /api/logs", Holds(LogsView), Target::Own, ""),
+    ("GET /api/logs/stats", Holds(LogsView), Target::Own, ""),
+    ("GET /api/logs/{id}", Holds(LogsView), Target::Email, ""),
+    ("POST /api/logs/{id}/resend", Holds(LogsResend), Target::Email, ""),
+    (
+        "POST /api/v1/send",
+        Holds(EmailsSend),
+        Target::Template,
+        r#"{"templateId":"{id}","to":"a@b.example","variables":{"name":"A"}}"#,
+    ),
+    ("GET /api/v1/{id}/status", Either(LogsView, EmailsSend), Target::Email, ""),
+    ("POST /api/teams", Person, Target::Own, r#"{"name":"New"}"#),
+    ("GET /api/teams/{id}", Identity, Target::Team, ""),
+    ("PUT /api/teams/{id}", Holds(TeamUpdate), Target::Team, r#"{"name":"Renamed"}"#),
+    ("DELETE /api/teams/{id}", Holds(TeamDelete), Target::Team, ""),
+    ("GET /api/teams/{id}/members", Member(TeamInvite), Target::Team, ""),
+    ("GET /api/teams/{id}/invites", Holds(TeamInvite), Target::Team, ""),
+    ("POST /api/teams/{id}/invite", Holds(TeamInvite), Target::Team, r#"{"email":"new@b.example","role":"viewer"}"#),
+    ("DELETE /api/teams/{id}/invites/{inviteId}", Holds(TeamInvite), Target::Invite, ""),
+    ("POST /api/teams/accept-invite/{token}", Person, Target::Token, ""),
+    ("PUT /api/teams/{id}/members/{userId}", Holds(TeamUpdateRole), Target::Member, r#"{"role":"member"}"#),
+    ("DELETE /api/teams/{id}/members/{userId}", Holds(TeamRemoveMember), Target::Member, ""),
+    ("GET /api/templates", Holds(TemplatesView), Target::Own, ""),
+    ("POST /api/templates", Holds(TemplatesCreate), Target::Own, r#"{"name":"{fresh}","subject":"s","text":"t"}"#),
+    ("GET /api/templates/{id}", Holds(TemplatesView), Target::Template, ""),
+    ("GET /api/templates/{id}/versions", Holds(TemplatesView), Target::Template, ""),
+    ("PUT /api/templates/{id}", Holds(TemplatesUpdate), Target::Template, r#"{"subject":"other"}"#),
+    ("DELETE /api/templates/{id}", Holds(TemplatesDelete), Target::Template, ""),
+    ("GET /api/adapters", Holds(AdaptersView), Target::Own, ""),
+    (
+        "POST /api/adapters",
+        Holds(AdaptersCreate),
+        Target::Own,
+        r#"{"name":"{fresh}","type":"smtp","url":"smtp://a.example","from":"a@b.example"}"#,
+    ),
+    ("GET /api/adapters/{id}", Holds(AdaptersView), Target::Adapter, ""),
+    ("PUT /api/adapters/{id}", Holds(AdaptersUpdate), Target::Adapter, r#"{"from":"c@b.example"}"#),
+    ("DELETE /api/adapters/{id}", Holds(AdaptersDelete), Target::Adapter, ""),
+    ("GET /api/api-keys", Holds(ApiKeysView), Target::Own, ""),
+    ("POST /api/api-keys", Holds(ApiKeysCreate), Target::Own, r#"{"name":"New","scopes":["webhooks:view"]}"#),
+    ("DELETE /api/api-keys/{id}", Holds(ApiKeysRevoke), Target::ApiKey, ""),
+];
+
+/// What web.rs itself answers, beside the APIs, the pages and the server functions.
+const OWN_ROUTES: &[Row] = &[
+    ("GET /", Nothing, Target::Own, ""),
+    ("GET /health", Nothing, Target::Own, ""),
+    ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
+];
+
+/// Patterns of web.rs whose routes are in the other tables.
+const PATTERNS: [&str; 3] = ["/api", "/api/{*path}", "/fn/{*name}"];
+
+/// Server functions, with their arguments as a form sends them.
+const SERVER_FUNCTIONS: &[Row] = &[
+    ("log_in", Nothing, Target::Own, "email=owner@finch.example&password=correct horse battery"),
+    ("log_out", Nothing, Target::Own, ""),
+    ("set_up", Nothing, Target::Own, "token=x&name=A&email=a@b.example&password=correct horse&team_name=T"),
+    ("load_invite", Nothing, Target::Token, "token={token}"),
+    ("accept_invite", Nothing, Target::Token, "token={token}&name=A&password=correct horse battery"),
+    ("load_draft", Nothing, Target::Own, "form=template"),
+    ("load_setting", Nothing, Target::Own, ""),
+    ("mark_failed", Nothing, Target::Own, "error=NoTeam"),
+    ("set_theme", Nothing, Target::Own, "theme=dark"),
+    ("join_team", LogIn, Target::Token, "token={token}"),
+    ("switch_team", LogIn, Target::Team, "team={id}"),
+    ("load_frame", Identity, Target::Own, ""),
+    ("load_api_document", Identity, Target::Own, ""),
+    ("load_profile", Identity, Target::Own, ""),
+    ("update_profile", Person, Target::Own, "name=A&time_zone=UTC"),
+    ("load_logs", Holds(LogsView), Target::Own, "choice[preset]=today&statuses=0&page=1"),
+    ("load_email", Holds(LogsView), Target::Email, "id={id}"),
+    ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
+    ("load_templates", Holds(TemplatesView), Target::Own, ""),
+    ("load_new_template", Holds(TemplatesCreate), Target::Own, ""),
+    ("load_template", Holds(TemplatesView), Target::Template, "id={id}"),
+    ("create_template", Holds(TemplatesCreate), Target::Own, "name={fresh}&subject=s&html=&text=t"),
+    ("update_template", Holds(TemplatesUpdate), Target::Template, "id={id}&name={fresh}&subject=s&html=&text=t"),
+    ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
+    ("load_adapters", Holds(AdaptersView), Target::Own, ""),
+    (
+        "create_adapter",
+        Holds(AdaptersCreate),
+        Target::Own,
+        "name={fresh}&kind=smtp&url=smtp://a.example&from_address=a@b.example",
+    ),
+    ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
+    ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
+    ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
+    ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=webhooks:view"),
+    ("revoke_api_key", Holds(ApiKeysRevoke), Target::ApiKey, "id={id}"),
+    ("load_members", Member(TeamInvite), Target::Own, ""),
+    ("change_role", Holds(TeamUpdateRole), Target::Member, "user={userId}&role=member"),
+    ("remove_member", Holds(TeamRemoveMember), Target::Member, "user={userId}"),
+    ("invite_member", Holds(TeamInvite), Target::Own, "email=new@b.example&role=viewer"),
+    ("delete_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
+    ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
+    ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=webhooks:view&granted=true"),
+    ("save_role_grid", Holds(TeamUpdateRole), Target::Own, ""),
+];
+
+/// Pages. Nobody and keys are sent to the log-in page, unless the page needs nothing.
+const PAGES: &[Row] = &[
+    ("/login", Nothing, Target::Own, ""),
+    ("/setup", Nothing, Target::Own, ""),
+    ("/invite/{token}", Nothing, Target::Token, ""),
+    ("/logs", Holds(LogsView), Target::Own, ""),
+    ("/logs/{id}", Holds(LogsView), Target::Email, ""),
+    ("/templates", Holds(TemplatesView), Target::Own, ""),
+    ("/templates/new", Holds(TemplatesCreate), Target::Own, ""),
+    ("/templates/{id}", Holds(TemplatesView), Target::Template, ""),
+    ("/settings", Person, Target::Own, ""),
+    ("/settings/profile", Person, Target::Own, ""),
+    ("/settings/members", Person, Target::Own, ""),
+    ("/settings/roles", Person, Target::Own, ""),
+    ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
+    ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
+    ("/api-docs", Person, Target::Own, ""),
+];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Nobody,
+    Somebody(Role),
+    /// A key with every scope.
+    FullKey,
+    /// A key with a scope that opens nothing here.
+    OtherKey,
+    /// An owner of another team.
+    Stranger,
+}
+
+const CALLERS: [Caller; 8] = [
+    Caller::Nobody,
+    Caller::Somebody(Role::Owner),
+    Caller::Somebody(Role::Admin),
+    Caller::Somebody(Role::Member),
+    Caller::Somebody(Role::Viewer),
+    Caller::FullKey,
+    Caller::OtherKey,
+    Caller::Stranger,
+];
+
+/// What a request comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    /// The page of the log-in, in place of the page that was asked for.
+    LogInPage,
+    /// Neither refused nor failed: what else comes of it is not asked here.
+    Open,
+    Other(u16),
+}
+
+impl From<u16> for Outcome {
+    fn from(status: u16) -> Self {
+        match status {
+            200..=399 => Self::Done,
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// What must come of a request; `None` where the table says nothing.
+fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
+    let holds = |permission: Permission| match caller {
+        Caller::Somebody(role) => permission.granted_by_default(role),
+        Caller::FullKey | Caller::Stranger => true,
+        Caller::Nobody | Caller::OtherKey => false,
+    };
+    let is_person = matches!(caller, Caller::Somebody(_) | Caller::Stranger);
+    let may = match needs {
+        Nothing => return Some(Outcome::Open),
+        Identity => caller != Caller::Nobody,
+        Person | LogIn => is_person,
+        Holds(permission) => holds(permission),
+        Either(one, other) => holds(one) || holds(other),
+        Member(permission) => is_person || holds(permission),
+    };
+    match (caller, target) {
+        (Caller::Nobody, _) => Some(Outcome::Unauthorized),
+        (Caller::FullKey | Caller::OtherKey, _) if matches!(needs, LogIn) => Some(Outcome::Unauthorized),
+        (Caller::Stranger, Target::Own | Target::Token) => None,
+        (Caller::Stranger, _) => Some(Outcome::NotFound),
+        _ => Some(if may { Outcome::Done } else { Outcome::Forbidden }),
+    }
+}
+
+/// Makes the caller, and the target in Finch; gives the texts to put into path and body.
+async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (Client, Vec<(&'static str, String)>) {
+    let mut team = app.team;
+    let fresh = random_token();
+    if target == Target::Team {
+        // Some of what is done to a team ends it.
+        team = teams::create_team_of(&app.app, &fresh, None).await.unwrap().id;
+    }
+    let client = match caller {
+        Caller::Nobody => app.client(),
+        Caller::Somebody(role) => {
+            let user = app.user(app.team, role).await;
+            app.store().insert_membership(team, user, role, app.now()).await.unwrap();
+            app.browser_of(user, Some(team)).await
+        }
+        Caller::FullKey => app.program_of(team, PermissionSet::all()).await,
+        Caller::OtherKey => app.program_of(team, [WebhooksView].into_iter().collect()).await,
+        Caller::Stranger => app.sign_in_elsewhere().await,
+    };
+    let id = match target {
+        Target::Own => String::new(),
+        Target::Email => app.add_message(Message::with_status(EmailStatus::Failed)).await.to_string(),
+        Target::Template => app.add_template(&fresh).await.id.to_string(),
+        Target::Adapter => app.add_adapter(&fresh).await.id.to_string(),
+        Target::ApiKey => {
+            let scopes = PermissionSet::all();
+            api_keys::create_key_of(&app.app, team, None, "Old", scopes).await.unwrap().key.id.to_string()
+        }
+        Target::Team | Target::Member | Target::Invite | Target::Token => team.to_string(),
+    };
+    let mut texts = vec![("{id}", id), ("{fresh}", fresh.clone())];
+    if target == Target::Member {
+        let member = app.add_user(&format!("{fresh}@finch.example")).await;
+        accounts::add_member(&app.app, team, member, Role::Viewer).await.unwrap();
+        texts.push(("{userId}", member.to_string()));
+    }
+    if matches!(target, Target::Invite | Target::Token) {
+        let email = match caller {
+            Caller::Somebody(role) => format!("{}@finch.example", role.as_str()),
+            Caller::Nobody | Caller::FullKey | Caller::OtherKey | Caller::Stranger => format!("{fresh}@finch.example"),
+        };
+        let (created_at, expires_at) = (app.now(), app.now() + TimeDelta::days(7));
+        let invite = Invite { id: app.id_at(created_at), email, role: Role::Viewer, created_at, expires_at };
+        texts.push(("{inviteId}", invite.id.to_string()));
+        app.store().insert_invite(team, &NewInvite { invite, token_hash: token_hash(&fresh) }).await.unwrap();
+        texts.push(("{token}", fresh));
+    }
+    (client, texts)
+}
+
+fn filled(pattern: &str, texts: &[(&str, String)]) -> String {
+    texts.iter().fold(pattern.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+/// Checks one table: `ask` sends a row's request and says what came of it.
+async fn check<Ask>(app: &TestApp, rows: &[Row], is_page: bool, ask: Ask)
+where
+    Ask: AsyncFn(Client, &str, String) -> (Outcome, String),
+{
+    let mut wrong = Vec::new();
+    for (route, needs, target, body) in rows {
+        for caller in CALLERS {
+            let Some(mut wanted) = expected(caller, *needs, *target) else { continue };
+            let is_key = matches!(caller, Caller::FullKey | Caller::OtherKey);
+            if is_page && wanted != Outcome::Open && (caller == Caller::Nobody || is_key) {
+                wanted = Outcome::LogInPage;
+            }
+            let (client, texts) = prepare(app, caller, *target).await;
+            let (found, text) = ask(client, &filled(route, &texts), filled(body, &texts)).await;
+            let is_open = !matches!(found, Outcome::LogInPage | Outcome::Other(500..));
+            if found != wanted && !(wanted == Outcome::Open && is_open) {
+                let text: String = text.chars().take(160).collect();
+                wrong.push(format!("{route} by {caller:?}: {found:?}, not {wanted:?} {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_route_is_in_a_table() {
+    let listed = |rows: &[Row]| rows.iter().map(|row| row.0.to_owned()).collect::<BTreeSet<_>>();
+    let document = serde_json::to_value(canary::openapi()).unwrap();
+    let endpoints = document["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
+        operations.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    assert_eq!(endpoints.collect::<BTreeSet<_>>(), listed(ENDPOINTS));
+
+    let functions = server_fn_paths().map(|(path, _)| path.trim_start_matches("/fn/").to_owned());
+    assert_eq!(functions.collect::<BTreeSet<_>>(), listed(SERVER_FUNCTIONS));
+
+    // The router makes them known.
+    let database = TestDatabase::sqlite();
+    let app = TestApp::start(&database.url()).await;
+    let exclusions = server_fn_paths().map(|(path, _)| path.to_owned()).collect();
+    let pages = leptos_axum::generate_route_list_with_exclusions(Pages, Some(exclusions));
+    let pages = pages.iter().map(|page| page.path().to_owned()).filter(|path| !path.starts_with("/fn/"));
+    assert_eq!(pages.collect::<BTreeSet<_>>(), listed(PAGES));
+    app.store().close().await;
+    database.remove().await;
+
+    let source = include_str!("../web.rs");
+    let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let own = OWN_ROUTES.iter().map(|row| row.0.trim_start_matches("GET "));
+    assert_eq!(routes.collect::<BTreeSet<_>>(), own.chain(PATTERNS).collect::<BTreeSet<_>>());
+}
+
+on_both_databases! {
+    async fn endpoints_answer_who_may_ask(app: TestApp) {
+        app.add_adapter("Mail").await;
+        for rows in [ENDPOINTS, OWN_ROUTES] {
+            check(&app, rows, false, async |client: Client, route: &str, body: String| {
+                let (method, path) = route.split_once(' ').unwrap();
+                let answer = client.send(method, path, Some(body).filter(|body| !body.is_empty())).await;
+                (answer.status.into(), answer.text)
+            })
+            .await;
+        }
+    }
+
+    async fn server_functions_answer_who_may_ask(app: TestApp) {
+        app.add_adapter("Mail").await;
+        check(&app, SERVER_FUNCTIONS, false, async |client: Client, name: &str, body: String| {
+            let client = client.with("content-type", "application/x-www-form-urlencoded");
+            let body = body.replace(' ', "%20").replace('@', "%40");
+            let answer = client.send("POST", &format!("/fn/{name}"), Some(body)).await;
+            // An error comes in the form of AppError, whatever the status.
+            let outcome = match serde_json::from_str::<AppError>(&answer.text) {
+                Ok(error) => Outcome::from(error.http_status()),
+                Err(_) => Outcome::from(answer.status),
+            };
+            (outcome, answer.text)
+        })
+        .await;
+    }
+
+    async fn pages_are_shown_to_who_may_see_them(app: TestApp) {
+        check(&app, PAGES, true, async |client: Client, path: &str, _: String| {
+            let answer = client.with("accept", "text/html").get(path).await;
+            let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+            if location.is_some_and(|location| location.starts_with("/login?next=")) {
+                return (Outcome::LogInPage, answer.text);
+            }
+            (answer.status.into(), answer.text)
+        })
+        .await;
+    }
+}

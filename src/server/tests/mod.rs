@@ -7,8 +7,8 @@ mod routes;
 mod store_contract;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHasher, SaltString};
@@ -196,7 +196,11 @@ impl TestApp {
 
     /// Somebody without credentials.
     fn client(&self) -> Client {
-        Client { router: self.router.clone(), headers: HeaderMap::new(), address: SocketAddr::from(([192, 0, 2, 1], 4711)) }
+        Client {
+            router: self.router.clone(),
+            headers: HeaderMap::new(),
+            address: SocketAddr::from(([192, 0, 2, 1], 4711)),
+        }
     }
 
     /// A template of Finch.
@@ -346,7 +350,7 @@ impl Client {
     }
 
     /// The same at another network address.
-    fn from_address(&self, last: u8) -> Self {
+    fn at_address(&self, last: u8) -> Self {
         Self { address: SocketAddr::from(([192, 0, 2, last], 4711)), ..self.clone() }
     }
 
@@ -414,7 +418,8 @@ impl Answer {
     #[track_caller]
     fn assert_error(&self, status: u16, code: &str, message: &str) -> Value {
         let json = self.json();
-        let (found_code, found) = (json["error"]["code"].as_str(), json["error"]["message"].as_str().unwrap_or_default());
+        let (found_code, found) =
+            (json["error"]["code"].as_str(), json["error"]["message"].as_str().unwrap_or_default());
         let matches = self.status == status && json["success"] == false && found_code == Some(code) && found == message;
         assert!(matches, "expected {status} {code} “{message}”, found {} {}", self.status, self.text);
         json["error"]["details"].clone()

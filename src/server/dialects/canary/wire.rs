@@ -331,7 +331,7 @@ pub struct AttachmentBody {
 #[schema(value_type = OneOrManySchema)]
 pub struct OneOrMany(pub Vec<String>);
 
-/// What [OneOrMany] looks like in JSON.
+/// One text, or a list of them.
 #[derive(ToSchema)]
 #[schema(as = OneOrMany)]
 #[serde(untagged)]

@@ -8,10 +8,15 @@ use crate::domain::team::Role;
 on_both_databases! {
     async fn an_adapter_is_added_changed_and_deleted(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
-        let added = admin.post("/api/adapters", json!({
-            "name": "Mail", "type": "smtp", "url": "smtp://sendlog:hush%20hush@mail.finch.example:587",
-            "from": "Finch <receipts@finch.example>",
-        })).await;
+        let added = admin
+            .post(
+                "/api/adapters",
+                json!({
+                    "name": "Mail", "type": "smtp", "url": "smtp://sendlog:hush%20hush@mail.finch.example:587",
+                    "from": "Finch <receipts@finch.example>",
+                }),
+            )
+            .await;
         assert_eq!(added.status, 201);
         let id = added.text_of("id");
         let path = format!("/api/adapters/{id}");
@@ -39,8 +44,11 @@ on_both_databases! {
         let path = |id| format!("/api/adapters/{id}");
         assert_eq!(admin.put(&path(second.id), json!({"isDefault": true})).await.data()["isDefault"], true);
         assert_eq!(admin.get(&path(first.id)).await.data()["isDefault"], false);
-        admin.put(&path(second.id), json!({"isDefault": false})).await
-            .assert_error(409, "CONFLICT", "Make another adapter the default instead");
+        admin.put(&path(second.id), json!({"isDefault": false})).await.assert_error(
+            409,
+            "CONFLICT",
+            "Make another adapter the default instead",
+        );
     }
 
     async fn wrong_input_is_told_by_field(app: TestApp) {
@@ -60,15 +68,20 @@ on_both_databases! {
         }
         app.add_adapter("Mail").await;
         let body = json!({"name": "Mail", "type": "smtp", "url": "smtp://a.example", "from": "a@b.example"});
-        admin.post("/api/adapters", body).await
-            .assert_error(409, "ALREADY_EXISTS", "An adapter named “Mail” exists already");
+        admin.post("/api/adapters", body).await.assert_error(
+            409,
+            "ALREADY_EXISTS",
+            "An adapter named “Mail” exists already",
+        );
     }
 
     async fn roles_have_their_permissions(app: TestApp) {
         let path = format!("/api/adapters/{}", app.add_adapter("Mail").await.id);
         let member = app.sign_in(Role::Member).await;
         member.get(&path).await.data();
-        member.post("/api/adapters", json!({"type": "smtp", "url": "smtp://a.example", "from": "a@b.example"})).await
+        member
+            .post("/api/adapters", json!({"type": "smtp", "url": "smtp://a.example", "from": "a@b.example"}))
+            .await
             .assert_error(403, "FORBIDDEN", "Missing permission: adapters:create");
         member.put(&path, json!({})).await.assert_error(403, "FORBIDDEN", "Missing permission: adapters:update");
         member.delete(&path).await.assert_error(403, "FORBIDDEN", "Missing permission: adapters:delete");

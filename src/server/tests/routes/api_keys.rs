@@ -14,7 +14,9 @@ on_both_databases! {
         assert_eq!((made.status, &made.data()["scopes"]), (201, &json!(["logs:view"])));
         let (id, key) = (made.text_of("id"), made.text_of("key"));
         assert!(key.starts_with("sl_") && key.starts_with(&made.text_of("prefix")));
-        for program in [app.client().with("authorization", &format!("Bearer {key}")), app.client().with("x-api-key", &key)] {
+        for program in
+            [app.client().with("authorization", &format!("Bearer {key}")), app.client().with("x-api-key", &key)]
+        {
             program.get("/api/logs").await.data();
         }
         let listed = admin.get("/api/api-keys").await;
@@ -42,7 +44,10 @@ on_both_databases! {
     async fn wrong_input_is_told_by_field(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
         admin.post("/api/api-keys", json!({"name": "Shop", "scopes": []})).await.assert_invalid("scopes");
-        admin.post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view", "logs:burn"]})).await.assert_invalid("scopes[1]");
+        admin
+            .post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view", "logs:burn"]}))
+            .await
+            .assert_invalid("scopes[1]");
         admin.post("/api/api-keys", json!({"name": " ", "scopes": ["logs:view"]})).await.assert_invalid("name");
         admin.delete("/api/api-keys/key_abc").await.assert_error(404, "NOT_FOUND", "API key not found");
     }
@@ -50,12 +55,18 @@ on_both_databases! {
     async fn roles_have_their_permissions(app: TestApp) {
         let member = app.sign_in(Role::Member).await;
         member.get("/api/api-keys").await.assert_error(403, "FORBIDDEN", "Missing permission: api-keys:view");
-        member.post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view"]})).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: api-keys:create");
+        member.post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view"]})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: api-keys:create",
+        );
         let admin = app.sign_in(Role::Admin).await;
         let id = admin.post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view"]})).await.text_of("id");
-        member.delete(&format!("/api/api-keys/{id}")).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: api-keys:revoke");
+        member.delete(&format!("/api/api-keys/{id}")).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: api-keys:revoke",
+        );
         let stranger = app.sign_in_elsewhere().await;
         stranger.delete(&format!("/api/api-keys/{id}")).await.assert_error(404, "NOT_FOUND", "API key not found");
         assert_eq!(stranger.get("/api/api-keys").await.data(), json!([]));

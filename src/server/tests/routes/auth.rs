@@ -25,7 +25,10 @@ on_both_databases! {
         let visitor = app.client();
         let answer = log_in(&visitor, " Admin@Finch.Example ", PASSWORD).await;
         let cookie = answer.headers["set-cookie"].to_str().unwrap();
-        assert!(cookie.starts_with("session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        assert!(
+            cookie.starts_with("session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+            "{cookie}"
+        );
         assert!(cookie.contains("Max-Age=2592000") && !cookie.contains("Secure"), "{cookie}");
         let data = answer.data();
         assert_eq!((&data["user"]["email"], &data["role"]), (&json!("admin@finch.example"), &json!("admin")));
@@ -60,7 +63,7 @@ on_both_databases! {
         }
         app.advance(TimeDelta::minutes(5));
         // From another address, in other letters, with the right password: the account is what counts.
-        let answer = log_in(&visitor.from_address(2), "VIEWER@finch.example", PASSWORD).await;
+        let answer = log_in(&visitor.at_address(2), "VIEWER@finch.example", PASSWORD).await;
         answer.assert_error(429, "RATE_LIMITED", "Too many attempts. Try again in 10 minutes.");
         assert_eq!(answer.headers["retry-after"], "600");
         app.advance(TimeDelta::minutes(10));
@@ -132,14 +135,17 @@ on_both_databases! {
 
     async fn registration_is_by_invitation(app: TestApp) {
         let visitor = app.client();
-        let answer = visitor.post("/api/auth/register", json!({"email": "eve@evil.example", "password": PASSWORD})).await;
+        let answer =
+            visitor.post("/api/auth/register", json!({"email": "eve@evil.example", "password": PASSWORD})).await;
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (403, Some("FORBIDDEN")));
         assert!(answer.text.contains("Registration is by invitation"), "{}", answer.text);
     }
 
     async fn an_invited_person_registers_and_is_logged_in(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
-        let invited = admin.post(&format!("/api/teams/{}/invite", app.team), json!({"email": "ada@finch.example", "role": "member"})).await;
+        let invited = admin
+            .post(&format!("/api/teams/{}/invite", app.team), json!({"email": "ada@finch.example", "role": "member"}))
+            .await;
         let url = invited.text_of("inviteUrl");
         let token = url.rsplit('/').next().unwrap();
         let register = |email: Option<&'static str>| {
@@ -165,7 +171,7 @@ on_both_databases! {
         let answer = visitor.post("/api/auth/register", body.clone()).await;
         answer.assert_error(429, "RATE_LIMITED", "Too many attempts. Try again in 60 minutes.");
         assert_eq!(answer.headers["retry-after"], "3600");
-        assert_eq!(visitor.from_address(2).post("/api/auth/register", body).await.status, 404);
+        assert_eq!(visitor.at_address(2).post("/api/auth/register", body).await.status, 404);
     }
 
     async fn the_setup_link_makes_the_first_owner_once(app: TestApp) {
@@ -188,7 +194,8 @@ on_both_databases! {
 
     async fn a_short_password_is_refused(app: TestApp) {
         let token = accounts::create_setup_token(&app.app).await.unwrap().unwrap();
-        let body = json!({"setupToken": token, "email": "a@b.example", "name": "A", "password": "short", "teamName": "T"});
+        let body =
+            json!({"setupToken": token, "email": "a@b.example", "name": "A", "password": "short", "teamName": "T"});
         app.client().post("/api/auth/register", body).await.assert_invalid("password");
     }
 }

@@ -48,11 +48,16 @@ on_both_databases! {
         let program = app.program(&[Permission::EmailsSend]).await;
         let template = app.add_template("Welcome Email").await;
         app.add_adapter("Mail").await;
-        let sent = program.post("/api/v1/send", json!({
-            "templateId": template.id.to_string(),
-            "to": "user@example.com",
-            "variables": {"name": "John", "company": "Acme Inc"},
-        })).await;
+        let sent = program
+            .post(
+                "/api/v1/send",
+                json!({
+                    "templateId": template.id.to_string(),
+                    "to": "user@example.com",
+                    "variables": {"name": "John", "company": "Acme Inc"},
+                }),
+            )
+            .await;
         let id: EmailId = sent.text_of("id").parse().unwrap();
         let accepted = app.now();
         let event = |kind, seconds| NewEvent {
@@ -86,7 +91,15 @@ on_both_databases! {
     async fn a_message_that_was_never_sent_has_nulls(app: TestApp) {
         let id = app.add_message(Message::with_status(EmailStatus::Queued)).await;
         let data = app.sign_in(Role::Viewer).await.get(&format!("/api/logs/{id}")).await.data();
-        for field in ["templateId", "templateVersionId", "apiKeyId", "providerMessageId", "errorMessage", "sentAt", "deliveredAt"] {
+        for field in [
+            "templateId",
+            "templateVersionId",
+            "apiKeyId",
+            "providerMessageId",
+            "errorMessage",
+            "sentAt",
+            "deliveredAt",
+        ] {
             assert!(data.as_object().unwrap().contains_key(field) && data[field].is_null(), "{field}");
         }
     }
@@ -140,7 +153,9 @@ on_both_databases! {
         let theirs = app.add_messages_of(app.other_team, &[Message::default()]).await[0];
         let admin = app.sign_in(Role::Admin).await;
         let nobodys = app.id_at::<EmailId>(app.now());
-        for id in [theirs.to_string(), nobodys.to_string(), "eml_abc123".to_owned(), "tpl_x".to_owned(), "%00".to_owned()] {
+        for id in
+            [theirs.to_string(), nobodys.to_string(), "eml_abc123".to_owned(), "tpl_x".to_owned(), "%00".to_owned()]
+        {
             let answer = admin.get(&format!("/api/logs/{id}")).await;
             let details = answer.assert_error(404, "NOT_FOUND", "Email log not found");
             assert!(details.is_null());
@@ -171,7 +186,9 @@ on_both_databases! {
             viewer.get(&format!("/api/logs?{query}")).await.assert_invalid(field);
         }
         viewer.get(&format!("/api/logs?search={}", "x".repeat(201))).await.assert_invalid("search");
-        for query in ["page=1", "pageSize=1", "pageSize=100", "page=9007199254740991", "search=", "templateId=", "search=%00"] {
+        for query in
+            ["page=1", "pageSize=1", "pageSize=100", "page=9007199254740991", "search=", "templateId=", "search=%00"]
+        {
             viewer.get(&format!("/api/logs?{query}")).await.data();
         }
     }
@@ -179,12 +196,22 @@ on_both_databases! {
     async fn filters_narrow_the_list(app: TestApp) {
         let template = app.add_template("Receipt").await;
         let made_from = Some((template.id, template.current.id));
-        let ids = app.add_messages(&[
-            Message { at: at("2024-01-10T00:00:00Z"), ..Message::with_status(EmailStatus::Bounced) },
-            Message { at: at("2024-01-11T00:00:00Z"), template: made_from, ..Message::default() },
-            Message { at: at("2024-01-12T00:00:00Z"), to: vec!["Ada@Finch.example".to_owned()], ..Message::default() },
-            Message { at: at("2024-01-13T00:00:00Z"), subject: "Ihre Müllgebühr: 100 % <fällig>".to_owned(), ..Message::default() },
-        ]).await;
+        let ids = app
+            .add_messages(&[
+                Message { at: at("2024-01-10T00:00:00Z"), ..Message::with_status(EmailStatus::Bounced) },
+                Message { at: at("2024-01-11T00:00:00Z"), template: made_from, ..Message::default() },
+                Message {
+                    at: at("2024-01-12T00:00:00Z"),
+                    to: vec!["Ada@Finch.example".to_owned()],
+                    ..Message::default()
+                },
+                Message {
+                    at: at("2024-01-13T00:00:00Z"),
+                    subject: "Ihre Müllgebühr: 100 % <fällig>".to_owned(),
+                    ..Message::default()
+                },
+            ])
+            .await;
         let viewer = app.sign_in(Role::Viewer).await;
         let template_id = template.id.to_string();
         let cases: [(String, &[usize]); 15] = [
@@ -231,8 +258,10 @@ on_both_databases! {
         for page in 1..=3 {
             let answer = viewer.get(&format!("/api/logs?page={page}&pageSize=10")).await;
             let data = answer.data();
-            assert_eq!((&data["total"], &data["page"], &data["pageSize"], &data["totalPages"]),
-                (&json!(25), &json!(page), &json!(10), &json!(3)));
+            assert_eq!(
+                (&data["total"], &data["page"], &data["pageSize"], &data["totalPages"]),
+                (&json!(25), &json!(page), &json!(10), &json!(3))
+            );
             found.extend(ids_of(&answer));
         }
         assert_eq!(found, expected.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -244,13 +273,18 @@ on_both_databases! {
         let template = app.add_template("Receipt").await;
         app.add_adapter("Mail").await;
         let member = app.sign_in(Role::Member).await;
-        let sent = member.post("/api/v1/send", json!({
-            "templateId": template.id.to_string(),
-            "to": ["Ada <ada@finch.example>", "bob@finch.example"],
-            "cc": "carol@finch.example",
-            "bcc": ["dora@finch.example"],
-            "variables": {"name": "all"},
-        })).await;
+        let sent = member
+            .post(
+                "/api/v1/send",
+                json!({
+                    "templateId": template.id.to_string(),
+                    "to": ["Ada <ada@finch.example>", "bob@finch.example"],
+                    "cc": "carol@finch.example",
+                    "bcc": ["dora@finch.example"],
+                    "variables": {"name": "all"},
+                }),
+            )
+            .await;
         let data = member.get(&format!("/api/logs/{}", sent.text_of("id"))).await.data();
         assert_eq!(data["toAddresses"], json!(["ada@finch.example", "bob@finch.example"]));
     }

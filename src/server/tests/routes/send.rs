@@ -26,14 +26,22 @@ on_both_databases! {
     async fn a_message_is_accepted_and_kept(app: TestApp) {
         let template = template(&app).await;
         let program = app.program(&[Permission::EmailsSend]).await;
-        let answer = program.post("/api/v1/send", message(&template, json!({
-            "from": "Finch <receipts@finch.example>",
-            "replyTo": "help@finch.example",
-            "subject": "Receipt for {{ name }}",
-            "tags": ["receipt"],
-            "metadata": {"order": 7},
-            "attachments": [{"filename": "receipt.pdf", "content": "aGVsbG8="}],
-        }))).await;
+        let answer = program
+            .post(
+                "/api/v1/send",
+                message(
+                    &template,
+                    json!({
+                        "from": "Finch <receipts@finch.example>",
+                        "replyTo": "help@finch.example",
+                        "subject": "Receipt for {{ name }}",
+                        "tags": ["receipt"],
+                        "metadata": {"order": 7},
+                        "attachments": [{"filename": "receipt.pdf", "content": "aGVsbG8="}],
+                    }),
+                ),
+            )
+            .await;
         assert_eq!(answer.status, 200);
         assert_eq!(field_order(&answer.text), ["success", "data", "id", "jobId", "status"]);
         assert_eq!(answer.text_of("status"), "queued");
@@ -75,7 +83,11 @@ on_both_databases! {
         let template = template(&app).await;
         let body = message(&template, json!({}));
         let viewer = app.sign_in(Role::Viewer).await;
-        viewer.post("/api/v1/send", body.clone()).await.assert_error(403, "FORBIDDEN", "Missing permission: emails:send");
+        viewer.post("/api/v1/send", body.clone()).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: emails:send",
+        );
         app.client().post("/api/v1/send", body.clone()).await.assert_error(401, "UNAUTHORIZED", "No session found");
         app.sign_in(Role::Member).await.post("/api/v1/send", body).await.data();
         assert_eq!(viewer.get("/api/logs").await.data()["total"], 1);
@@ -146,13 +158,21 @@ on_both_databases! {
         let send = |client: Client, body: String| async move { client.send("POST", "/api/v1/send", Some(body)).await };
         for body in ["", "{", "[]", "\"text\"", "null", "{\"to\": \"a\\u0000b@finch.example\"}", "{} {}"] {
             let answer = send(program.clone(), body.to_owned()).await;
-            assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("VALIDATION_ERROR")), "{body}");
+            assert_eq!(
+                (answer.status, answer.json()["error"]["code"].as_str()),
+                (400, Some("VALIDATION_ERROR")),
+                "{body}"
+            );
         }
         let answer = send(program.clone(), "{\n  \"to\": ,\n}".to_owned()).await;
         assert_eq!(answer.json()["error"]["details"], json!({"field": "to", "line": 2, "column": 9}));
         for label in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"] {
             let answer = send(program.with("content-type", label), "{}".to_owned()).await;
-            assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (415, Some("VALIDATION_ERROR")), "{label}");
+            assert_eq!(
+                (answer.status, answer.json()["error"]["code"].as_str()),
+                (415, Some("VALIDATION_ERROR")),
+                "{label}"
+            );
         }
         for label in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.finch+json"] {
             send(program.with("content-type", label), "{}".to_owned()).await.assert_invalid("templateId");

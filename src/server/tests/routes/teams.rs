@@ -23,12 +23,18 @@ on_both_databases! {
         let owner = app.user(app.team, Role::Owner).await;
         let viewer = app.sign_in(Role::Viewer).await;
         let data = viewer.get(&path(app.team, "")).await.data();
-        assert_eq!(data, json!({"id": app.team, "slug": "finch", "name": "Finch", "createdAt": "2024-01-20T12:00:00.000Z"}));
+        assert_eq!(
+            data,
+            json!({"id": app.team, "slug": "finch", "name": "Finch", "createdAt": "2024-01-20T12:00:00.000Z"})
+        );
         let members = viewer.get(&path(app.team, "/members")).await.data();
-        assert_eq!(members[0], json!({
-            "userId": owner, "email": "owner@finch.example", "name": "owner", "role": "owner",
-            "joinedAt": "2024-01-20T12:00:00.000Z",
-        }));
+        assert_eq!(
+            members[0],
+            json!({
+                "userId": owner, "email": "owner@finch.example", "name": "owner", "role": "owner",
+                "joinedAt": "2024-01-20T12:00:00.000Z",
+            })
+        );
         assert_eq!(members.as_array().map(Vec::len), Some(2));
     }
 
@@ -65,8 +71,11 @@ on_both_databases! {
         let own_path = format!("/api/teams/{}", own.text_of("id"));
         assert_eq!(owner.put(&own_path, json!({"name": "Owls"})).await.data()["name"], "Owls");
         // The role in the one team says nothing about the other.
-        owner.put(&path(app.team, ""), json!({"name": "Mine"})).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: team:update");
+        owner.put(&path(app.team, ""), json!({"name": "Mine"})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: team:update",
+        );
         owner.delete(&own_path).await.data();
         owner.get(&own_path).await.assert_error(404, "NOT_FOUND", "Team not found");
     }
@@ -104,8 +113,11 @@ on_both_databases! {
         let accept = format!("/api/teams/accept-invite/{token}");
         app.client().send("POST", &accept, None).await.assert_error(401, "UNAUTHORIZED", "No session found");
         let other = app.sign_in_elsewhere().await;
-        other.send("POST", &accept, None).await
-            .assert_error(403, "FORBIDDEN", "This invitation is for another e-mail address");
+        other.send("POST", &accept, None).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "This invitation is for another e-mail address",
+        );
         assert_eq!(ada.send("POST", &accept, None).await.data()["id"], json!(app.team));
         assert_eq!(ada.get("/api/auth/me").await.data()["role"], "member");
         ada.send("POST", &accept, None).await.assert_error(404, "NOT_FOUND", "Invitation not found");
@@ -126,8 +138,11 @@ on_both_databases! {
         let admin = app.sign_in(Role::Admin).await;
         let id = admin.get(&path(app.team, "/invites")).await.data()[0]["id"].as_str().unwrap().to_owned();
         let invite = path(app.team, &format!("/invites/{id}"));
-        app.sign_in(Role::Viewer).await.delete(&invite).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: team:invite");
+        app.sign_in(Role::Viewer).await.delete(&invite).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: team:invite",
+        );
         admin.delete(&invite).await.data();
         admin.delete(&invite).await.assert_error(404, "NOT_FOUND", "Invitation not found");
     }
@@ -141,8 +156,11 @@ on_both_databases! {
         let member = owner.post(&invite, json!({"email": "OWNER@finch.example", "role": "viewer"})).await;
         member.assert_error(409, "ALREADY_EXISTS", "OWNER@finch.example is a member already");
         let viewer = app.sign_in(Role::Viewer).await;
-        viewer.post(&invite, json!({"email": "ada@finch.example", "role": "viewer"})).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: team:invite");
+        viewer.post(&invite, json!({"email": "ada@finch.example", "role": "viewer"})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: team:invite",
+        );
     }
 
     async fn an_owner_changes_a_members_role(app: TestApp) {
@@ -159,10 +177,16 @@ on_both_databases! {
         let admin_id = app.user(app.team, Role::Admin).await;
         let (owner, admin) = (app.sign_in(Role::Owner).await, app.sign_in(Role::Admin).await);
         let member = |user: UserId| path(app.team, &format!("/members/{user}"));
-        owner.put(&member(owner_id), json!({"role": "viewer"})).await
-            .assert_error(403, "FORBIDDEN", "You cannot change your own role");
-        admin.put(&member(admin_id), json!({"role": "owner"})).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: team:update-role");
+        owner.put(&member(owner_id), json!({"role": "viewer"})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "You cannot change your own role",
+        );
+        admin.put(&member(admin_id), json!({"role": "owner"})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: team:update-role",
+        );
         admin.delete(&member(admin_id)).await.assert_error(403, "FORBIDDEN", "You cannot remove yourself");
         admin.delete(&member(owner_id)).await.assert_error(403, "FORBIDDEN", "An owner cannot be removed");
     }

@@ -31,7 +31,10 @@ on_both_databases! {
         assert_eq!(admin.delete(&path).await.data(), json!({"id": id}));
         admin.get(&path).await.assert_error(404, "NOT_FOUND", "Template not found");
         assert_eq!(admin.get("/api/templates").await.data(), json!([]));
-        assert_eq!(admin.post("/api/templates", json!({"name": "Invoice", "subject": "s", "text": "t"})).await.status, 201);
+        assert_eq!(
+            admin.post("/api/templates", json!({"name": "Invoice", "subject": "s", "text": "t"})).await.status,
+            201
+        );
     }
 
     async fn a_template_that_does_not_parse_is_refused(app: TestApp) {
@@ -43,7 +46,12 @@ on_both_databases! {
             json!({"name": "A", "subject": " ", "text": "t"}),
         ] {
             let answer = member.post("/api/templates", body).await;
-            assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("INVALID_TEMPLATE")), "{}", answer.text);
+            assert_eq!(
+                (answer.status, answer.json()["error"]["code"].as_str()),
+                (400, Some("INVALID_TEMPLATE")),
+                "{}",
+                answer.text
+            );
         }
         member.post("/api/templates", json!({"name": "", "subject": "s", "text": "t"})).await.assert_invalid("name");
         member.post("/api/templates", json!({"subject": "s", "text": "t"})).await.assert_invalid("name");
@@ -54,11 +62,18 @@ on_both_databases! {
         let member = app.sign_in(Role::Member).await;
         app.add_template("Receipt").await;
         let body = json!({"name": "Receipt", "subject": "s", "text": "t"});
-        member.post("/api/templates", body.clone()).await
-            .assert_error(409, "ALREADY_EXISTS", "A template named “Receipt” exists already");
-        let other = member.post("/api/templates", json!({"name": "Other", "subject": "s", "text": "t"})).await.text_of("id");
-        member.put(&format!("/api/templates/{other}"), json!({"name": "Receipt"})).await
-            .assert_error(409, "ALREADY_EXISTS", "A template named “Receipt” exists already");
+        member.post("/api/templates", body.clone()).await.assert_error(
+            409,
+            "ALREADY_EXISTS",
+            "A template named “Receipt” exists already",
+        );
+        let other =
+            member.post("/api/templates", json!({"name": "Other", "subject": "s", "text": "t"})).await.text_of("id");
+        member.put(&format!("/api/templates/{other}"), json!({"name": "Receipt"})).await.assert_error(
+            409,
+            "ALREADY_EXISTS",
+            "A template named “Receipt” exists already",
+        );
         assert_eq!(app.sign_in_elsewhere().await.post("/api/templates", body).await.status, 201);
     }
 
@@ -67,10 +82,16 @@ on_both_databases! {
         let path = format!("/api/templates/{}", template.id);
         let viewer = app.sign_in(Role::Viewer).await;
         viewer.get(&path).await.data();
-        viewer.post("/api/templates", json!({"name": "A", "subject": "s", "text": "t"})).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: templates:create");
-        viewer.put(&path, json!({"name": "A"})).await
-            .assert_error(403, "FORBIDDEN", "Missing permission: templates:update");
+        viewer.post("/api/templates", json!({"name": "A", "subject": "s", "text": "t"})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: templates:create",
+        );
+        viewer.put(&path, json!({"name": "A"})).await.assert_error(
+            403,
+            "FORBIDDEN",
+            "Missing permission: templates:update",
+        );
         let member = app.sign_in(Role::Member).await;
         member.put(&path, json!({"name": "A"})).await.data();
         member.delete(&path).await.assert_error(403, "FORBIDDEN", "Missing permission: templates:delete");

@@ -40,7 +40,12 @@ async fn a_database_is_opened_again_with_what_was_in_it() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_told_in_one_line() {
-    for url in ["mysql://localhost/x", "data/sendlog.db", "sqlite:///proc/nowhere/sendlog.db", "postgres://u:hush@127.0.0.1:1/x"] {
+    for url in [
+        "mysql://localhost/x",
+        "data/sendlog.db",
+        "sqlite:///proc/nowhere/sendlog.db",
+        "postgres://u:hush@127.0.0.1:1/x",
+    ] {
         let error = Store::open(url).await.unwrap_err().to_string();
         assert!(!error.contains('\n') && !error.contains("hush"), "{error}");
     }
@@ -60,7 +65,10 @@ on_both_databases! {
         assert_eq!(store.find_user(UserId(7)).await, Ok(None));
         assert_eq!(store.find_user_by_email("bob@finch.example").await, Ok(None));
         let credentials = store.find_credentials("ada.müller@finch.example").await.unwrap().unwrap();
-        assert_eq!((credentials.user_id, credentials.password_hash.as_str(), credentials.time_zone_chosen), (ada.id, "hash", false));
+        assert_eq!(
+            (credentials.user_id, credentials.password_hash.as_str(), credentials.time_zone_chosen),
+            (ada.id, "hash", false)
+        );
         assert!(store.find_credentials("bob@finch.example").await.unwrap().is_none());
     }
 
@@ -92,7 +100,10 @@ on_both_databases! {
         let later = now + TimeDelta::minutes(5);
         assert_eq!(store.count_attempt("a", later, later + TimeDelta::minutes(15)).await, Ok((2, end)));
         assert_eq!(store.count_attempt("b", later, end).await, Ok((1, end)));
-        assert_eq!(store.count_attempt("a", end, end + TimeDelta::minutes(15)).await, Ok((1, end + TimeDelta::minutes(15))));
+        assert_eq!(
+            store.count_attempt("a", end, end + TimeDelta::minutes(15)).await,
+            Ok((1, end + TimeDelta::minutes(15)))
+        );
         store.clear_attempts("a").await.unwrap();
         assert_eq!(store.count_attempt("a", end, end + TimeDelta::minutes(1)).await.map(|counted| counted.0), Ok(1));
     }
@@ -176,7 +187,8 @@ on_both_databases! {
             request_body: LoggedBody { text: text.map(str::to_owned), truncated: text.is_some() },
             response_body: LoggedBody::default(),
         };
-        let rows = [request(app.team, None), request(app.other_team, None), request(app.team, Some("{\"a\":\"\\u0000\"}"))];
+        let rows =
+            [request(app.team, None), request(app.other_team, None), request(app.team, Some("{\"a\":\"\\u0000\"}"))];
         // A team that is gone by now does not spoil the batch.
         let gone = request(crate::domain::ids::TeamId(7), None);
         store.insert_api_requests(&[&rows[..], &[gone]].concat()).await.unwrap();

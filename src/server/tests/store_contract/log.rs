@@ -47,7 +47,8 @@ async fn random_log(app: &TestApp, random: &mut ChaCha8Rng) -> Vec<Known> {
         let template = app.add_template(name).await;
         templates.push((template.id, template.current.id));
     }
-    let subjects = ["Your receipt 100 %", "Welcome_home", "Grüße aus MÜNCHEN", "He said \"hi\"", "Ünïcode ß", "a\\b 'c'"];
+    let subjects =
+        ["Your receipt 100 %", "Welcome_home", "Grüße aus MÜNCHEN", "He said \"hi\"", "Ünïcode ß", "a\\b 'c'"];
     let names = ["ada", "Bob", "carol.O'Neil", "dora+list", "jörg"];
     let mut messages: Vec<Message> = (0..1500)
         .map(|_| Message {
@@ -139,7 +140,8 @@ on_both_databases! {
         let content = store.find_email_content(app.team, new.id).await.unwrap().unwrap();
         assert_eq!((&content.variables, &content.metadata), (&new.variables, &new.metadata));
         assert_eq!((content.html, content.text), (new.html.clone(), new.text.clone()));
-        let attachments: Vec<_> = content.attachments.iter().map(|file| (file.filename.as_str(), file.size_bytes)).collect();
+        let attachments: Vec<_> =
+            content.attachments.iter().map(|file| (file.filename.as_str(), file.size_bytes)).collect();
         assert_eq!(attachments, [("b.pdf", 3), ("a.txt", 0)]);
         assert_eq!(store.list_attachments(app.team, new.id).await, Ok(new.attachments.clone()));
         let events = store.list_events(app.team, new.id).await.unwrap();
@@ -163,18 +165,26 @@ on_both_databases! {
         let (store, new) = (app.store(), new_email(&app, app.now()));
         store.insert_email(app.team, &new).await.unwrap();
         let later = app.now() + TimeDelta::seconds(5);
-        let from_provider = |kind, id: &str| NewEvent { provider_event_id: Some(id.to_owned()), ..event(&app, kind, later) };
-        let facts = EmailFacts { error_message: Some("550 no".to_owned()), provider_message_id: Some("msg_1".to_owned()) };
+        let from_provider =
+            |kind, id: &str| NewEvent { provider_event_id: Some(id.to_owned()), ..event(&app, kind, later) };
+        let facts =
+            EmailFacts { error_message: Some("550 no".to_owned()), provider_message_id: Some("msg_1".to_owned()) };
         for _ in 0..2 {
             let events = [from_provider(EventKind::Sent, "a"), from_provider(EventKind::Bounced, "b")];
             store.record_events(app.team, new.id, &events, &facts).await.unwrap();
         }
         // The same id for another kind: it was seen before, and is dropped.
-        store.record_events(app.team, new.id, &[from_provider(EventKind::ReportedAsSpam, "a")], &EmailFacts::default()).await.unwrap();
+        store
+            .record_events(app.team, new.id, &[from_provider(EventKind::ReportedAsSpam, "a")], &EmailFacts::default())
+            .await
+            .unwrap();
         assert_eq!(store.list_events(app.team, new.id).await.unwrap().len(), 4);
         let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
         assert_eq!((email.status, email.sent_at), (EmailStatus::Bounced, Some(later)));
-        assert_eq!((email.error_message.as_deref(), email.provider_message_id.as_deref()), (Some("550 no"), Some("msg_1")));
+        assert_eq!(
+            (email.error_message.as_deref(), email.provider_message_id.as_deref()),
+            (Some("550 no"), Some("msg_1"))
+        );
         for (team, id) in [(app.other_team, new.id), (app.team, EmailId(7))] {
             let unknown = store.record_events(team, id, &[event(&app, EventKind::Sent, later)], &facts).await;
             assert_eq!(unknown, Err(AppError::not_found("Email log")));
@@ -222,7 +232,10 @@ on_both_databases! {
             assert_eq!((email.status, email.subject.as_str()), (message.status, message.subject.as_str()));
             assert_eq!(store.list_events(app.team, id).await.unwrap().len(), events_of(message.status).len());
             // A weaker event that comes late changes nothing, as after accepting.
-            store.record_events(app.team, id, &[event(&app, EventKind::Queued, message.at)], &EmailFacts::default()).await.unwrap();
+            store
+                .record_events(app.team, id, &[event(&app, EventKind::Queued, message.at)], &EmailFacts::default())
+                .await
+                .unwrap();
             assert_eq!(store.find_email(app.team, id).await.unwrap().unwrap().status, message.status);
         }
         assert_eq!(store.next_outbox_run().await, Ok(None));
@@ -261,10 +274,8 @@ on_both_databases! {
         let log = random_log(&app, &mut random).await;
         app.add_messages_of(app.other_team, &vec![Message::default(); 50]).await;
         let template_id = log.iter().find_map(|known| known.message.template).map(|template| template.0);
-        let range = TimeRange {
-            from: Some(at("2024-01-10T05:17:23.456Z")),
-            to: Some(at("2024-01-12T21:48:09.123456Z")),
-        };
+        let range =
+            TimeRange { from: Some(at("2024-01-10T05:17:23.456Z")), to: Some(at("2024-01-12T21:48:09.123456Z")) };
         let within_an_hour = TimeRange::new(at("2024-01-11T09:59:59.999Z"), at("2024-01-11T10:00:00.001Z"));
         let (bounced, arrived) = (StatusSet::one(EmailStatus::Bounced), StatusSet::ARRIVED);
         let all = EmailFilter::default();
@@ -289,7 +300,8 @@ on_both_databases! {
             EmailFilter { search: Some("ad".to_owned()), statuses: arrived, template_id, range },
         ];
         for filter in filters {
-            let expected: Vec<EmailId> = log.iter().filter(|known| known.matches(&filter)).map(|known| known.id).collect();
+            let expected: Vec<EmailId> =
+                log.iter().filter(|known| known.matches(&filter)).map(|known| known.id).collect();
             let (found, total) = walk(&app, &filter, 71).await;
             assert!(found == expected, "{} of {} rows: {filter:?}", found.len(), expected.len());
             assert_eq!(total, Total::Exact(expected.len() as i64), "{filter:?}");
@@ -309,7 +321,8 @@ on_both_databases! {
             };
             let request = PageRequest { page: random.random_range(1..60), page_size: random.random_range(1..=100) };
             let matches = log.iter().filter(|known| known.matches(&filter)).map(|known| known.id);
-            let expected: Vec<EmailId> = matches.skip(request.offset() as usize).take(request.page_size as usize).collect();
+            let expected: Vec<EmailId> =
+                matches.skip(request.offset() as usize).take(request.page_size as usize).collect();
             let listed = app.store().list_emails(app.team, &filter, request).await.unwrap();
             let found: Vec<EmailId> = listed.items.iter().map(|email| email.id).collect();
             assert_eq!(found, expected, "{filter:?} {request:?}");
@@ -320,12 +333,45 @@ on_both_databases! {
         let mut random = ChaCha8Rng::seed_from_u64(19);
         let log = random_log(&app, &mut random).await;
         for search in [
-            "receipt", "RECEIPT", "100 %", "%", "0 %", "_", "e_h", "Welcome_home", "grüße", "GRÜSSE", "münchen", "MÜNCHEN", "ünï",
-            "ÜNÏCODE", "ß", "e ß", "\"hi\"", "\"", "said \"", "a\\b", "\\", "'c'", "o'neil", "O'N", "+list", "jörg", "JÖRG@",
-            "@finch2", "example", "nothing like it", "NEAR", "receipt AND welcome", "*", "rec*", "  ",
+            "receipt",
+            "RECEIPT",
+            "100 %",
+            "%",
+            "0 %",
+            "_",
+            "e_h",
+            "Welcome_home",
+            "grüße",
+            "GRÜSSE",
+            "münchen",
+            "MÜNCHEN",
+            "ünï",
+            "ÜNÏCODE",
+            "ß",
+            "e ß",
+            "\"hi\"",
+            "\"",
+            "said \"",
+            "a\\b",
+            "\\",
+            "'c'",
+            "o'neil",
+            "O'N",
+            "+list",
+            "jörg",
+            "JÖRG@",
+            "@finch2",
+            "example",
+            "nothing like it",
+            "NEAR",
+            "receipt AND welcome",
+            "*",
+            "rec*",
+            "  ",
         ] {
             let filter = EmailFilter { search: Some(search.to_owned()), ..EmailFilter::default() };
-            let expected: Vec<EmailId> = log.iter().filter(|known| known.matches(&filter)).map(|known| known.id).collect();
+            let expected: Vec<EmailId> =
+                log.iter().filter(|known| known.matches(&filter)).map(|known| known.id).collect();
             let (found, total) = walk(&app, &filter, 100).await;
             assert!(found == expected, "“{search}”: {} of {} rows", found.len(), expected.len());
             assert_eq!(total, Total::Exact(expected.len() as i64), "“{search}”");
@@ -335,7 +381,9 @@ on_both_databases! {
     async fn only_to_addresses_are_searched(app: TestApp) {
         let (store, new) = (app.store(), new_email(&app, app.now()));
         store.insert_email(app.team, &new).await.unwrap();
-        for (search, count) in [("ada@finch", 1), ("grüße", 1), ("bob@finch", 0), ("eve@finch", 0), ("a@b.example", 0), ("by hand", 0)] {
+        for (search, count) in
+            [("ada@finch", 1), ("grüße", 1), ("bob@finch", 0), ("eve@finch", 0), ("a@b.example", 0), ("by hand", 0)]
+        {
             let filter = EmailFilter { search: Some(search.to_owned()), ..EmailFilter::default() };
             assert_eq!(walk(&app, &filter, 10).await, (vec![new.id; count], Total::Exact(count as i64)), "{search}");
         }

@@ -39,7 +39,11 @@ pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
         html: Some("<p>Hi</p>".to_owned()),
         text: None,
         attachments: vec![
-            Attachment { filename: "b.pdf".to_owned(), content_type: "Application/PDF".to_owned(), content: vec![0, 255, 10] },
+            Attachment {
+                filename: "b.pdf".to_owned(),
+                content_type: "Application/PDF".to_owned(),
+                content: vec![0, 255, 10],
+            },
             Attachment { filename: "a.txt".to_owned(), content_type: "text/plain".to_owned(), content: Vec::new() },
         ],
         resend_of: None,
@@ -139,7 +143,9 @@ on_both_databases! {
         }
         let workers = (1..=4).map(|lease_id| {
             let store = store.clone();
-            tokio::spawn(async move { store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap() })
+            tokio::spawn(
+                async move { store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap() },
+            )
         });
         let mut ids: Vec<EmailId> = Vec::new();
         for worker in workers.collect::<Vec<_>>() {
@@ -161,7 +167,10 @@ on_both_databases! {
         store.insert_email(app.team, &new).await.unwrap();
         let outgoing = store.find_outgoing(app.team, new.id).await.unwrap().unwrap();
         assert_eq!((outgoing.recipients, outgoing.attachments), (new.recipients, new.attachments));
-        assert_eq!((outgoing.from_address, outgoing.reply_to, outgoing.subject), (new.from_address, new.reply_to, new.subject));
+        assert_eq!(
+            (outgoing.from_address, outgoing.reply_to, outgoing.subject),
+            (new.from_address, new.reply_to, new.subject)
+        );
         assert_eq!((outgoing.html, outgoing.text), (new.html, new.text));
         assert_eq!(outgoing.adapter.unwrap().endpoint, adapter.endpoint);
         store.delete_adapter(app.team, adapter.id, now).await.unwrap();

@@ -19,7 +19,8 @@ on_both_databases! {
     async fn teams_have_a_slug_of_their_own(app: TestApp) {
         let store = app.store();
         let owner = app.add_user("ada@finch.example").await;
-        let team = Team { id: app.id_at(app.now()), slug: "owls".to_owned(), name: "Owls".to_owned(), created_at: app.now() };
+        let team =
+            Team { id: app.id_at(app.now()), slug: "owls".to_owned(), name: "Owls".to_owned(), created_at: app.now() };
         assert_eq!(store.insert_team(&team, Some(owner)).await, Ok(true));
         let second = Team { id: app.id_at(app.now()), ..team.clone() };
         assert_eq!(store.insert_team(&second, Some(owner)).await, Ok(false));
@@ -59,10 +60,14 @@ on_both_databases! {
         assert_eq!(store.insert_membership(app.team, ada, Role::Viewer, app.now()).await, Ok(true));
         assert_eq!(store.insert_membership(app.team, ada, Role::Owner, app.now()).await, Ok(false));
         assert_eq!(store.insert_membership(app.other_team, ada, Role::Admin, app.now()).await, Ok(true));
-        let teams: Vec<_> = store.list_memberships(ada).await.unwrap().into_iter().map(|team| (team.name, team.role)).collect();
+        let teams: Vec<_> =
+            store.list_memberships(ada).await.unwrap().into_iter().map(|team| (team.name, team.role)).collect();
         assert_eq!(teams, [("Finch".to_owned(), Role::Viewer), ("Wren".to_owned(), Role::Admin)]);
         let members = store.list_members(app.team).await.unwrap();
-        assert_eq!((members.len(), members[0].user_id, members[0].role, members[0].joined_at), (1, ada, Role::Viewer, app.now()));
+        assert_eq!(
+            (members.len(), members[0].user_id, members[0].role, members[0].joined_at),
+            (1, ada, Role::Viewer, app.now())
+        );
 
         store.update_role(app.team, ada, Role::Member).await.unwrap();
         assert_eq!(store.find_role(app.team, ada).await, Ok(Some(Role::Member)));
@@ -78,7 +83,9 @@ on_both_databases! {
         let user = app.user(app.team, Role::Viewer).await;
         let viewer = store.find_viewer(app.team, user).await.unwrap().unwrap();
         assert_eq!(viewer.permissions, PermissionSet::default_for(Role::Viewer));
-        assert!(matches!(&viewer.actor, Actor::User { id, role: Role::Viewer, email, .. } if *id == user && email == "viewer@finch.example"));
+        assert!(
+            matches!(&viewer.actor, Actor::User { id, role: Role::Viewer, email, .. } if *id == user && email == "viewer@finch.example")
+        );
         for granted in [true, true, false, false] {
             store.set_role_permission(app.team, Role::Viewer, Permission::LogsResend, granted).await.unwrap();
             assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().may(Permission::LogsResend), granted);
@@ -125,13 +132,19 @@ on_both_databases! {
 
     async fn templates_have_versions_and_names_of_their_own(app: TestApp) {
         let store = app.store();
-        let source = |subject: &str| TemplateSource { subject: subject.to_owned(), html: None, text: Some("ü".to_owned()) };
+        let source =
+            |subject: &str| TemplateSource { subject: subject.to_owned(), html: None, text: Some("ü".to_owned()) };
         let template = |name: &str| Template {
             id: app.id_at(app.now()),
             name: name.to_owned(),
             created_at: app.now(),
             updated_at: app.now(),
-            current: TemplateVersion { id: app.id_at(app.now()), version: 1, source: source("one"), created_at: app.now() },
+            current: TemplateVersion {
+                id: app.id_at(app.now()),
+                version: 1,
+                source: source("one"),
+                created_at: app.now(),
+            },
         };
         let (receipt, invoice) = (template("Receipt"), template("Invoice"));
         assert_eq!(store.insert_template(app.team, &receipt).await, Ok(true));
@@ -145,7 +158,8 @@ on_both_databases! {
         let (later, version): (_, TemplateVersionId) = (app.now() + TimeDelta::hours(1), app.id_at(app.now()));
         let made = store.insert_template_version(app.team, receipt.id, version, &source("two"), later).await;
         assert_eq!(made, Ok(Some(2)));
-        let none = store.insert_template_version(app.team, TemplateId(7), TemplateVersionId(8), &source("x"), later).await;
+        let none =
+            store.insert_template_version(app.team, TemplateId(7), TemplateVersionId(8), &source("x"), later).await;
         assert_eq!(none, Ok(None));
         let current = store.find_template(app.team, receipt.id).await.unwrap().unwrap();
         assert_eq!((current.current.version, current.current.source, current.updated_at), (2, source("two"), later));
@@ -183,7 +197,8 @@ on_both_databases! {
         let taken = store.insert_adapter(app.team, &adapter("First", true), "sealed-3").await;
         assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
         assert_eq!(default().await.as_deref(), Some("Second"));
-        let names: Vec<_> = store.list_adapters(app.team).await.unwrap().into_iter().map(|adapter| adapter.name).collect();
+        let names: Vec<_> =
+            store.list_adapters(app.team).await.unwrap().into_iter().map(|adapter| adapter.name).collect();
         assert_eq!(names, ["First", "Second"]);
 
         let renamed = Adapter { name: "Second".to_owned(), is_default: true, ..first.clone() };

@@ -11,7 +11,7 @@ use super::Answer;
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::dialects::canary::error::{
-    CanaryError, Clash, Faults, InvalidBody, InvalidParameters, Missing, Refusals, TooMany,
+    CanaryError, Clash, ErrorEnvelope, Faults, InvalidBody, InvalidParameters, Missing, Refusals, TooMany,
 };
 use crate::server::dialects::canary::extract::{JsonBody, LoggedIn, NoParameters, Visitor, id_of};
 use crate::server::dialects::canary::wire::{
@@ -122,7 +122,7 @@ async fn log_in(
     responses(
         (status = 200, description = "The session has ended", body = Success<Nothing>),
         (status = 403, description = "A browser sent it from another site",
-            body = crate::server::dialects::canary::error::ErrorEnvelope),
+            body = ErrorEnvelope),
         InvalidParameters, Faults,
     ),
 )]

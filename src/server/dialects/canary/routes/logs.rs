@@ -12,7 +12,7 @@ use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::page::PageRequest;
 use crate::domain::stats::Stats;
 use crate::server::App;
-use crate::server::dialects::canary::error::{Clash, Faults, InvalidParameters, Missing, Refusals};
+use crate::server::dialects::canary::error::{Clash, ErrorEnvelope, Faults, InvalidParameters, Missing, Refusals};
 use crate::server::dialects::canary::extract::{
     Caller, MAX_NUMBER, NoParameters, PathText, QueryParameters, RawQuery, StrictQuery, id_of,
 };
@@ -157,7 +157,9 @@ async fn find_email(
     params(("id" = String, Path, description = "The message's id")),
     responses(
         (status = 200, description = "The new message has been accepted", body = Success<Queued>),
-        InvalidParameters, Refusals, Missing, Clash, Faults,
+        (status = 400, description = "It has neither failed nor bounced, or its template is deleted",
+            body = ErrorEnvelope),
+        Refusals, Missing, Clash, Faults,
     ),
 )]
 async fn resend_email(

@@ -1,0 +1,153 @@
+// Every page, light and dark, wide and narrow: axe-core finds nothing, nothing overflows sideways, and the keyboard
+// reaches what the mouse does. Without scripts the pages are the same HTML, so there one look at each is enough.
+
+import { createTeam, demoTest, expect, expectAccessible, test as freshTest } from "../fixtures.ts";
+import type { Page } from "@playwright/test";
+
+const test = demoTest;
+
+const wide = { width: 1440, height: 900 };
+const narrow = { width: 390, height: 844 };
+
+async function expectGoodEverywhere(page: Page, hasScript: boolean): Promise<void> {
+  const looks = hasScript
+    ? ([["light", wide], ["dark", wide], ["dark", narrow], ["light", narrow]] as const)
+    : ([["light", narrow]] as const);
+  for (const [colorScheme, size] of looks) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.setViewportSize(size);
+    await expectAccessible(page);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow, `pixels that ${page.url()} is too wide at ${size.width}`).toBeLessThanOrEqual(0);
+  }
+}
+
+/** Pages of the demo that an owner sees, with the status they answer with. */
+const pages: [name: string, address: string, status: number][] = [
+  ["log", "/logs?preset=30d", 200],
+  ["log with filters", "/logs?status=bounced,failed&search=e&preset=30d&page=2", 200],
+  ["empty log", "/logs?search=nobody-at-all", 200],
+  ["wrong address", "/logs?page=0", 400],
+  ["unknown page", "/nowhere", 404],
+  ["templates", "/templates", 200],
+  ["new template", "/templates/new", 200],
+  ["profile", "/settings/profile", 200],
+  ["members", "/settings/members", 200],
+  ["roles", "/settings/roles", 200],
+  ["adapters", "/settings/adapters", 200],
+  ["API keys", "/settings/api-keys", 200],
+  ["API reference", "/api-docs", 200],
+];
+
+for (const [name, address, status] of pages) {
+  test(`${name}: nothing to find`, async ({ page, as, allowError, hasScript }) => {
+    test.slow();
+    if (status >= 400) {
+      allowError(new RegExp(`${status}`));
+    }
+    await as("owner");
+    const response = await page.goto(address);
+    expect(response?.status()).toBe(status);
+    await expectGoodEverywhere(page, hasScript);
+  });
+}
+
+test("log-in: nothing to find", async ({ page, hasScript }) => {
+  test.slow();
+  await page.goto("/login");
+  await expectGoodEverywhere(page, hasScript);
+});
+
+for (const status of ["bounced", "clicked", "queued"]) {
+  test(`a ${status} message: nothing to find`, async ({ page, as, hasScript }) => {
+    test.slow();
+    await as("owner");
+    await page.goto(`/logs?preset=30d&status=${status}`);
+    await page.locator("tbody").getByRole("link").first().click();
+    await expect(page.getByRole("region", { name: "Timeline" })).toBeVisible();
+    await expectGoodEverywhere(page, hasScript);
+  });
+}
+
+test("a template with versions: nothing to find", async ({ page, as, hasScript }) => {
+  test.slow();
+  await as("owner");
+  await page.goto("/templates");
+  await page.locator("tbody").getByRole("link").first().click();
+  await expect(page.getByRole("region", { name: "Versions" })).toBeVisible();
+  await expectGoodEverywhere(page, hasScript);
+});
+
+freshTest("set-up, invitation and first run: nothing to find", async ({ page, as, sendlog, smtp, hasScript }) => {
+  freshTest.slow();
+  await page.goto("/setup?token=any");
+  await expectGoodEverywhere(page, hasScript);
+  const team = await createTeam(sendlog, smtp, `first-run-${hasScript}`);
+  await as("owner", team);
+  await page.goto("/logs");
+  await expectGoodEverywhere(page, hasScript);
+  await page.goto("/settings/members");
+  await page.getByLabel("E-mail address").fill("guest@example.com");
+  await page.getByRole("button", { name: "Make a link" }).click();
+  const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();
+  await expectGoodEverywhere(page, hasScript);
+  await page.goto(link);
+  await expectGoodEverywhere(page, hasScript);
+});
+
+test("open menus and dialogs: nothing to find", async ({ page, as }) => {
+  test.slow();
+  await as("owner");
+  await page.goto("/logs?preset=30d&status=bounced");
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  for (const menu of ["Custom…", "Status", "Template"]) {
+    const opener = page.locator("summary").filter({ hasText: menu });
+    await opener.click();
+    await expectAccessible(page);
+    await opener.click();
+  }
+  await page.getByRole("button", { name: "Resend" }).first().click();
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await expectAccessible(page);
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toBeHidden();
+
+  await page.setViewportSize(narrow);
+  await page.getByRole("button", { name: "Menu" }).click();
+  await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("link", { name: "Templates" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Templates" })).toBeVisible();
+});
+
+test("the first Tab reaches the way past the navigation", async ({ page, as }) => {
+  await as("owner");
+  await page.goto("/logs");
+  await page.keyboard.press("Tab");
+  const skip = page.getByRole("link", { name: "Skip to the content" });
+  await expect(skip).toBeFocused();
+  await expect(skip).toBeInViewport();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("main")).toBeFocused();
+});
+
+test("the resend dialog opens, keeps the focus and closes by the keyboard", async ({ page, as }) => {
+  await as("owner");
+  await page.goto("/logs?preset=30d&status=bounced");
+  const opener = page.getByRole("button", { name: "Resend" }).first();
+  await opener.focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toBeVisible();
+  const isInside = () => dialog.evaluate((node) => node.contains(document.activeElement));
+  await expect.poll(isInside).toBe(true);
+  for (let step = 0; step < 4; step++) {
+    await page.keyboard.press("Tab");
+    // The browser's own controls are not the page's.
+    const isOnPage = await page.evaluate(() => document.activeElement !== document.body);
+    expect(!isOnPage || (await isInside()), `Tab ${step + 1} stays in the dialog`).toBe(true);
+  }
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(opener).toBeFocused();
+});

@@ -1,0 +1,185 @@
+// A message's page: every fact, every event, and what the message says, which may neither run nor load anything.
+
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "../fixtures.ts";
+import type { EmailLog } from "../api.ts";
+import type { Locator, Page } from "@playwright/test";
+
+let email: EmailLog;
+let template: string;
+
+test.beforeAll(async ({ team }) => {
+  template = await team.api.createTemplate({
+    name: "Invoice",
+    subject: "Invoice {{ number }} ✓",
+    html: "<h1>Invoice {{ number }}</h1><p>For {{ customer.name }}.</p>",
+    text: "Invoice {{ number }}\nFor {{ customer.name }}.",
+  });
+  const id = await team.api.send({
+    templateId: template,
+    to: ["ada@example.com", "bob@example.com"],
+    cc: "carol@example.com",
+    bcc: "dan@example.com",
+    from: "Billing <billing@acme.example>",
+    replyTo: "help@acme.example",
+    variables: { number: 1043, customer: { name: "Ada & Bob" } },
+    tags: ["billing", "monthly"],
+    metadata: { order: "o-77" },
+    attachments: [
+      { filename: "invoice.pdf", content: Buffer.from("%PDF-1.4").toString("base64"), contentType: "application/pdf" },
+    ],
+  });
+  email = await team.api.waitFor(id, "sent");
+});
+
+/** The value beside a term on the page. */
+function fact(page: Page, term: string): Locator {
+  return page
+    .getByRole("region", { name: "Message" })
+    .locator("dl > div")
+    .filter({ has: page.locator("dt").getByText(term, { exact: true }) })
+    .locator("dd");
+}
+
+test("every field is on the page", async ({ page, as }) => {
+  await as("viewer");
+  await page.goto(`/logs/${email.id}`);
+
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(email.id);
+  await expect(page).toHaveTitle(/Invoice 1043 ✓/);
+  await expect(page.locator(".page-head").getByText("Sent", { exact: true })).toBeVisible();
+  await expect(fact(page, "To")).toContainText("ada@example.com");
+  await expect(fact(page, "To")).toContainText("bob@example.com");
+  await expect(fact(page, "Cc")).toContainText("carol@example.com");
+  await expect(fact(page, "Bcc")).toContainText("dan@example.com");
+  await expect(fact(page, "From")).toHaveText(email.fromAddress);
+  await expect(fact(page, "Reply to")).toHaveText("help@acme.example");
+  await expect(fact(page, "Subject")).toHaveText("Invoice 1043 ✓");
+  await expect(fact(page, "Template")).toHaveText(/Invoice\s*· version 1/);
+  await expect(fact(page, "Template").getByRole("link")).toHaveAttribute("href", `/templates/${email.templateId}`);
+  await expect(fact(page, "Tags")).toContainText("billing");
+  await expect(fact(page, "Attached")).toContainText("invoice.pdf");
+  await expect(fact(page, "PDF attached")).toHaveText("yes");
+  await expect(fact(page, "Adapter")).toHaveText("127.0.0.1");
+  await expect(fact(page, "API key")).toHaveText("end2end");
+  await expect(fact(page, "API request")).not.toHaveText("none");
+  await expect(fact(page, "Provider id")).toHaveText(email.providerMessageId ?? "none");
+  await expect(fact(page, "Error")).toHaveText("none");
+  await expect(fact(page, "Job")).toHaveText(email.jobId);
+  await expect(fact(page, "Team")).toHaveText(email.teamId);
+  await expect(fact(page, "Id")).toHaveText(email.id);
+  for (const [term, at] of [["Accepted", email.createdAt], ["Sent", email.sentAt!]]) {
+    const shown = (await fact(page, term).locator("time").getAttribute("datetime"))!;
+    expect(shown.slice(0, 23), term).toBe(at.slice(0, 23));
+  }
+  await expect(fact(page, "Delivered")).toHaveText("not yet");
+
+  await expect(page.getByRole("region", { name: "Variables" })).toContainText('"number": 1043');
+  await expect(page.getByRole("region", { name: "Variables" })).toContainText('"name": "Ada & Bob"');
+  await expect(page.getByRole("region", { name: "Metadata" })).toContainText('"order": "o-77"');
+});
+
+test("the timeline has every event, newest first, to the second", async ({ page, as }) => {
+  await as("viewer");
+  await page.goto(`/logs/${email.id}`);
+  const events = page.getByRole("region", { name: "Timeline" }).getByRole("listitem");
+  await expect(events.first()).toContainText("Sent");
+  await expect(events.last()).toContainText(/Queued|Requested/);
+  const times = await events.locator("time").all();
+  const instants = await Promise.all(times.map((time) => time.getAttribute("datetime")));
+  expect(instants).toEqual([...instants].sort().reverse());
+  await expect(times[0]).toHaveText(/\d\d:\d\d:\d\d$/);
+});
+
+test("the preview shows HTML, text and source", async ({ page, as }) => {
+  await as("viewer");
+  await page.goto(`/logs/${email.id}`);
+  const preview = page.getByRole("region", { name: "Preview" });
+  const frame = preview.getByTitle("The message as HTML");
+  await expect(frame.contentFrame().getByRole("heading", { name: "Invoice 1043" })).toBeVisible();
+  await expect(frame.contentFrame().getByText("For Ada & Bob.")).toBeVisible();
+
+  await preview.getByText("Text", { exact: true }).click();
+  await expect(preview.getByLabel("The message as text")).toHaveText("Invoice 1043\nFor Ada & Bob.");
+  await expect(frame).toBeHidden();
+  await preview.getByText("Source", { exact: true }).click();
+  await expect(preview.getByLabel("The HTML source")).toContainText("<p>For Ada &amp; Bob.</p>");
+  await preview.getByText("HTML", { exact: true }).click();
+  await expect(frame).toBeVisible();
+  // By the keyboard as well.
+  await page.keyboard.press("ArrowRight");
+  await expect(preview.getByLabel("The message as text")).toBeVisible();
+});
+
+test.describe("a message with a script and a picture from elsewhere", () => {
+  let elsewhere: Server;
+  let asked: string[];
+  let id: string;
+
+  test.beforeAll(async ({ team }) => {
+    asked = [];
+    elsewhere = createServer((request, response) => {
+      asked.push(request.url ?? "");
+      response.writeHead(200, { "Content-Type": "image/gif" });
+      response.end(Buffer.from("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7", "base64"));
+    });
+    await new Promise<void>((done) => elsewhere.listen(0, "127.0.0.1", done));
+    const remote = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+    const hostile = await team.api.createTemplate({
+      name: "Hostile",
+      subject: "Hostile",
+      html:
+        `<p id="shown">Shown</p><img src="${remote}/pixel.gif" width="9" height="9" alt="remote" onload="steal()">` +
+        `<link rel="stylesheet" href="${remote}/style.css"><div style="background: url(${remote}/background.gif)">.</div>` +
+        `<img src="x" alt="" onerror="document.body.dataset.ran = 1">` +
+        `<script>document.body.dataset.ran = 2; fetch("${remote}/script");</script>` +
+        `<script src="${remote}/script.js"></script><iframe src="${remote}/frame"></iframe>` +
+        `<form action="${remote}/form"><button>Send</button></form>`,
+    });
+    id = await team.api.send({ templateId: hostile, to: "eve@example.com" });
+  });
+
+  test.afterAll(async () => new Promise<void>((done) => void elsewhere.close(() => done())));
+
+  test("nothing runs and nothing is loaded until images are asked for", async ({ page, as, allowError }) => {
+    // The browser says what it refused.
+    allowError(/Content Security Policy|sandboxed|ERR_BLOCKED_BY_CSP/);
+    asked = [];
+    await as("viewer");
+    await page.goto(`/logs/${id}`);
+    const preview = page.getByRole("region", { name: "Preview" });
+    const iframe = preview.getByTitle("The message as HTML");
+    await expect(iframe).toHaveAttribute("sandbox", "");
+    const body = iframe.contentFrame();
+    await expect(body.getByText("Shown")).toBeVisible();
+    await page.waitForLoadState("networkidle");
+    expect(await body.locator("body").getAttribute("data-ran")).toBeNull();
+    expect(asked).toEqual([]);
+
+    await preview.getByRole("link", { name: "Show images" }).click();
+    await expect(page).toHaveURL(/images=1/);
+    await expect(body.getByRole("img", { name: "remote" })).toBeVisible();
+    await expect.poll(() => asked).toContain("/pixel.gif");
+    await page.waitForLoadState("networkidle");
+    expect(asked.filter((path) => !path.endsWith(".gif"))).toEqual([]);
+    expect(await body.locator("body").getAttribute("data-ran")).toBeNull();
+
+    await preview.getByRole("link", { name: "Hide images" }).click();
+    await expect(page).not.toHaveURL(/images=1/);
+  });
+
+  test("its address alone runs nothing either, and another team's log is closed", async ({ page, as, allowError }) => {
+    allowError(/Content Security Policy|sandboxed|ERR_BLOCKED_BY_CSP|40[14]/);
+    asked = [];
+    await as("viewer");
+    const response = await page.goto(`/logs/${id}/body`);
+    expect(response?.headers()["content-security-policy"]).toMatch(/default-src 'none'.*sandbox/);
+    await expect(page.getByText("Shown")).toBeVisible();
+    expect(await page.locator("body").getAttribute("data-ran")).toBeNull();
+    expect(asked).toEqual([]);
+
+    await page.context().clearCookies();
+    expect((await page.request.get(`/logs/${id}/body`)).status()).toBe(401);
+  });
+});

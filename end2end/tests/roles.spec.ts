@@ -1,0 +1,113 @@
+// What roles may do, and that a change holds on the next request.
+
+import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
+import type { Page } from "@playwright/test";
+
+const resend = "Resend failed or bounced emails";
+const updateRole = "Change roles and what they grant";
+
+let team: SendingTeam;
+let bounced: string;
+
+// A team of its own: its grants change.
+test.beforeAll(async ({ sendlog, smtp }) => {
+  team = await createTeam(sendlog, smtp, "grants");
+  const templateId = await team.api.createTemplate({ name: "Note", subject: "A note", text: "." });
+  bounced = await team.api.send({ templateId, to: "refused@example.com" });
+  await team.api.waitFor(bounced, "bounced");
+});
+
+/** Ticks or unticks a box of the grid; without a script the grid is saved by its button. */
+async function setGrant(page: Page, role: string, permission: string, granted: boolean): Promise<void> {
+  await page.goto("/settings/roles");
+  const box = page.getByRole("checkbox", { name: `${role}: ${permission}` });
+  await box.setChecked(granted);
+  const save = page.getByRole("button", { name: "Save" });
+  if (await save.isVisible()) {
+    await save.click();
+  }
+  await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+  await page.reload();
+  await expect(box).toBeChecked({ checked: granted });
+}
+
+async function expectResendButton(page: Page, count: 0 | 1): Promise<void> {
+  await page.goto(`/logs/${bounced}`);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(bounced);
+  await expect(page.getByRole("button", { name: "Resend" })).toHaveCount(count);
+}
+
+test("an owner grants `logs:resend` to viewers and withdraws it", async ({ page, as, open }) => {
+  const viewer = await open("viewer", team);
+  await expectResendButton(viewer, 0);
+
+  await as("owner", team);
+  await setGrant(page, "Viewer", resend, true);
+  await viewer.reload();
+  await expect(viewer.getByRole("button", { name: "Resend" })).toHaveCount(1);
+
+  await setGrant(page, "Viewer", resend, false);
+  await viewer.reload();
+  await expect(viewer.getByRole("button", { name: "Resend" })).toHaveCount(0);
+});
+
+test("an admin who may change roles grants `logs:resend`", async ({ page, as, open }) => {
+  const [viewer, admin] = [await open("viewer", team), await open("admin", team)];
+  await admin.goto("/settings/roles");
+  await expect(admin.getByRole("checkbox")).toHaveCount(0);
+
+  await as("owner", team);
+  await setGrant(page, "Admin", updateRole, true);
+  await setGrant(admin, "Viewer", resend, true);
+  await expectResendButton(viewer, 1);
+
+  await setGrant(admin, "Viewer", resend, false);
+  await setGrant(page, "Admin", updateRole, false);
+  await expectResendButton(viewer, 0);
+  await admin.reload();
+  await expect(admin.getByRole("checkbox")).toHaveCount(0);
+});
+
+test("without `logs:view` the log is closed, and the page says why", async ({ page, as, open, allowError }) => {
+  allowError(/403/);
+  const viewer = await open("viewer", team);
+  await as("owner", team);
+  await setGrant(page, "Viewer", "View email logs and statistics", false);
+  const response = await viewer.goto("/logs");
+  expect(response?.status()).toBe(403);
+  await expect(viewer.getByRole("heading", { level: 1, name: "You may not see this" })).toBeVisible();
+  await expect(viewer.getByRole("main")).toContainText("logs:view");
+  await setGrant(page, "Viewer", "View email logs and statistics", true);
+  await viewer.goto("/logs");
+  await expect(viewer.getByRole("heading", { level: 1, name: "Logs" })).toBeVisible();
+});
+
+test("a member's new role holds on their next request", async ({ page, as, open }) => {
+  const viewer = await open("viewer", team);
+  await expectResendButton(viewer, 0);
+
+  await as("owner", team);
+  const changeTo = async (label: string) => {
+    await page.goto("/settings/members");
+    const row = page.getByRole("row").filter({ hasText: team.users.viewer.email });
+    await row.getByRole("combobox").selectOption({ label });
+    await row.getByRole("button", { name: "Save" }).click();
+    await expect(page.getByText("Role changed.")).toBeVisible();
+    await expect(row.getByRole("combobox").locator("option:checked")).toHaveText(label);
+  };
+  await changeTo("Admin");
+  await expectResendButton(viewer, 1);
+  await changeTo("Viewer");
+  await expectResendButton(viewer, 0);
+});
+
+test("members without the permission see roles and members and change nothing", async ({ page, as }) => {
+  await as("member", team);
+  await page.goto("/settings/roles");
+  await expect(page.getByText("An owner of the team can change what a role may do.")).toBeVisible();
+  await expect(page.getByRole("checkbox")).toHaveCount(0);
+  await page.goto("/settings/members");
+  await expect(page.getByText(team.users.owner.email)).toBeVisible();
+  await expect(page.getByRole("combobox")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /^(Save|Remove|Make a link)/ })).toHaveCount(0);
+});

@@ -1,0 +1,201 @@
+// Templates and settings: what is saved holds at once, and what is refused costs no typing.
+
+import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
+
+let team: SendingTeam;
+
+test.beforeAll(async ({ sendlog, smtp }) => {
+  team = await createTeam(sendlog, smtp, "settings");
+  const templateId = await team.api.createTemplate({ name: "Note", subject: "A note", text: "." });
+  const id = await team.api.send({ templateId, to: "ada@example.com" });
+  await team.api.waitFor(id, "sent");
+});
+
+test("the time zone of the profile is the zone of the log", async ({ page, as }) => {
+  await as("member", team);
+  for (const [zone, label] of [
+    ["Asia/Kathmandu", "Asia/Kathmandu"],
+    ["America/New_York", "America/New York"],
+  ]) {
+    await page.goto("/settings/profile");
+    await page.getByLabel("Name", { exact: true }).fill(`Mia from ${zone}`);
+    await page.getByLabel("Time zone").selectOption({ label });
+    await page.getByRole("button", { name: "Save" }).click();
+    await expect(page.getByText("Profile saved.")).toBeVisible();
+    await expect(page.getByLabel("Name", { exact: true })).toHaveValue(`Mia from ${zone}`);
+
+    await page.goto("/logs");
+    await expect(page.getByRole("banner")).toContainText(`Mia from ${zone}`);
+    const time = page.locator("tbody").getByRole("row").first().locator("time");
+    const at = new Date((await time.getAttribute("datetime"))!);
+    const clock = at.toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+    await expect(time).toContainText(clock);
+    await expect(time).toHaveAttribute("title", new RegExp(`${zone} \\(UTC[+-]\\d\\d:\\d\\d\\)$`));
+  }
+});
+
+test("a template is refused with its error, corrected, made, and changed", async ({ page, as, hasScript }) => {
+  const name = `Welcome ${hasScript}`;
+  await as("member", team);
+  await page.goto("/templates");
+  await page.getByRole("link", { name: "New template" }).click();
+  await expect(page).toHaveURL("/templates/new");
+  const html = "<p>Hello {{ name }}</p>\n<p>{{ broken </p>";
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Subject").fill("Welcome, {{ name }}!");
+  await page.getByLabel("HTML body").fill(html);
+  await page.getByLabel("Text body").fill("Hello {{ name }}");
+  await page.getByRole("button", { name: "Make the template" }).click();
+
+  await expect(page.getByRole("alert")).toBeVisible();
+  await expect(page).toHaveURL("/templates/new");
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
+  await expect(page.getByLabel("Subject")).toHaveValue("Welcome, {{ name }}!");
+  expect((await page.getByLabel("HTML body").inputValue()).replaceAll("\r\n", "\n")).toBe(html);
+  await expect(page.getByLabel("Text body")).toHaveValue("Hello {{ name }}");
+
+  await page.getByLabel("HTML body").fill("<p>Hello {{ name }}</p>");
+  await page.getByRole("button", { name: "Make the template" }).click();
+  await expect(page).toHaveURL(/\/templates\/tpl_/);
+  await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
+  await expect(page.getByText(`Template “${name}” made.`)).toBeVisible();
+
+  await page.getByLabel("Subject").fill("Hello, {{ name }}!");
+  await page.getByRole("button", { name: "Save as a new version" }).click();
+  await expect(page.getByText("Version 2 is the current one.")).toBeVisible();
+  await expect(page.getByLabel("Subject")).toHaveValue("Hello, {{ name }}!");
+  const versions = page.getByRole("region", { name: "Versions" }).getByRole("link");
+  await expect(versions).toHaveCount(2);
+  await versions.filter({ hasText: "Version 1" }).click();
+  await expect(page.getByLabel("Subject")).toHaveValue("Welcome, {{ name }}!");
+
+  // What it makes is sent with the new version.
+  const templateId = new URL(page.url()).pathname.split("/").at(-1)!;
+  const id = await team.api.send({ templateId, to: "grace@example.com", variables: { name: "Grace" } });
+  expect((await team.api.find(id)).subject).toBe("Hello, Grace!");
+
+  await page.goto("/templates");
+  await expect(page.getByRole("row").filter({ hasText: name })).toContainText("2");
+});
+
+test("a template of a name that is taken is refused", async ({ page, as }) => {
+  await as("member", team);
+  await page.goto("/templates/new");
+  await page.getByLabel("Name", { exact: true }).fill("Note");
+  await page.getByLabel("Subject").fill("Another note");
+  await page.getByLabel("Text body").fill("\n  Two lines\n");
+  await page.getByRole("button", { name: "Make the template" }).click();
+  await expect(page.getByRole("alert")).toContainText(/exists|taken/);
+  await expect(page.getByLabel("Text body")).toHaveValue("\n  Two lines\n");
+});
+
+test("viewers see templates and cannot change them", async ({ page, as }) => {
+  await as("viewer", team);
+  await page.goto("/templates");
+  await expect(page.getByRole("link", { name: "New template" })).toHaveCount(0);
+  await page.getByRole("link", { name: "Note", exact: true }).click();
+  await expect(page.getByLabel("Subject")).toBeDisabled();
+  await expect(page.getByRole("button", { name: /Save|Delete/ })).toHaveCount(0);
+});
+
+test("deleting a template asks first", async ({ page, as, hasScript }) => {
+  const name = `Doomed ${hasScript}`;
+  const id = await team.api.createTemplate({ name, subject: "Doomed", text: "." });
+  await as("admin", team);
+  await page.goto(`/templates/${id}`);
+  await page.getByRole("button", { name: "Delete" }).click();
+  const dialog = page.getByRole("dialog", { name: "Delete this template?" });
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await expect(dialog).toBeHidden();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await expect(page).toHaveURL("/templates");
+  await expect(page.getByText("Template deleted.")).toBeVisible();
+  await expect(page.getByRole("link", { name })).toHaveCount(0);
+});
+
+test("an adapter is refused, added, made the default and removed", async ({ page, as, hasScript }) => {
+  const name = `Relay ${hasScript}`;
+  await as("admin", team);
+  await page.goto("/settings/adapters");
+  const fill = async (url: string) => {
+    await page.getByLabel("Name", { exact: true }).fill(name);
+    await page.getByLabel("Address of the SMTP server").fill(url);
+    await page.getByLabel("Sender of messages that name none").fill("Relay <relay@acme.example>");
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+  };
+  await fill("ftp://mail.example.com");
+  await expect(page.getByRole("alert")).toContainText(/smtp/);
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
+
+  await fill("smtp://mailer:hush-hush@mail.example.com:587");
+  await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
+  const row = page.getByRole("row").filter({ hasText: name });
+  await expect(row).toContainText("mail.example.com:587");
+  await expect(page.getByRole("main")).not.toContainText("hush-hush");
+
+  await row.getByRole("button", { name: `Make ${name} the default` }).click();
+  await expect(row.getByText("default", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: /^Make .* the default$/ }).first().click();
+  await row.getByRole("button", { name: `Remove ${name}` }).click();
+  await expect(page.getByText("Adapter removed.")).toBeVisible();
+  await expect(page.getByRole("row").filter({ hasText: name })).toHaveCount(0);
+});
+
+test("an API key's secret is shown once, and works until it is revoked", async ({ page, as, hasScript }) => {
+  const name = `checkout ${hasScript}`;
+  await as("admin", team);
+  await page.goto("/settings/api-keys");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByRole("checkbox", { name: "logs:view" }).check();
+  await page.getByRole("button", { name: "Create key" }).click();
+
+  const notice = page.getByRole("status").filter({ hasText: "Copy it now" });
+  await expect(notice).toBeVisible();
+  const secret = (await notice.locator("code").innerText()).trim();
+  await expect(page).toHaveURL(/\/settings\/api-keys\??$/);
+  const ask = async () =>
+    (await fetch(`${team.url}/api/logs`, { headers: { Authorization: `Bearer ${secret}` } })).status;
+  expect(await ask()).toBe(200);
+  const row = page.getByRole("row").filter({ hasText: name });
+  await expect(row).toContainText(secret.slice(0, 8));
+
+  await page.reload();
+  await expect(page.getByText(secret)).toHaveCount(0);
+  await page.getByRole("button", { name: `Revoke ${name}` }).click();
+  await expect(page.getByText("Key revoked.")).toBeVisible();
+  await expect(row).toContainText("revoked");
+  expect(await ask()).toBe(401);
+});
+
+test("a key without a permission is refused and keeps its name", async ({ page, as }) => {
+  await as("admin", team);
+  await page.goto("/settings/api-keys");
+  await page.getByLabel("Name", { exact: true }).fill("idle");
+  for (const box of await page.getByRole("checkbox").all()) {
+    await box.uncheck();
+  }
+  await page.getByRole("button", { name: "Create key" }).click();
+  await expect(page.getByRole("alert")).toBeVisible();
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue("idle");
+});
+
+test("an invitation shows its link once and can be withdrawn", async ({ page, as, allowError, hasScript }) => {
+  allowError(/404/);
+  const email = `guest-${hasScript}@acme.example`;
+  await as("admin", team);
+  await page.goto("/settings/members");
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Role", { exact: true }).selectOption({ label: "Viewer" });
+  await page.getByRole("button", { name: "Make a link" }).click();
+  const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();
+  expect(link).toContain(team.url);
+  await expect(page.getByRole("row").filter({ hasText: email })).toContainText("Viewer");
+
+  await page.reload();
+  await expect(page.getByText(link)).toHaveCount(0);
+  await page.getByRole("button", { name: `Withdraw the invitation of ${email}` }).click();
+  await expect(page.getByText("Invitation withdrawn.")).toBeVisible();
+  const response = await page.goto(link);
+  expect(response?.status()).toBe(404);
+});
