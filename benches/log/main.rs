@@ -111,7 +111,7 @@ async fn measure_throughput(
 ) -> Outcome<()> {
     let by_key = with_key("/api/logs?pageSize=50");
     let by_session = with_session("/api/logs?pageSize=50");
-    let page = with_session("/logs?period=30d");
+    let page = with_session("/logs?preset=30d");
     let body = http::fetch(server.address, &by_key).await?;
     let file = baseline::write_file(&body)?;
     let plain = baseline::start(&file).await?;

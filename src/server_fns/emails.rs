@@ -40,7 +40,7 @@ pub async fn load_logs(
     search: Option<String>,
     page: i64,
 ) -> Result<LogView, AppError> {
-    use crate::domain::{filter::EmailFilter, page::PageRequest, permission::Permission};
+    use crate::domain::{filter::EmailFilter, page::PageRequest};
     use crate::server::{
         context,
         services::{emails, templates},
@@ -54,9 +54,7 @@ pub async fn load_logs(
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
     };
-    let may_see = viewer.may(Permission::TemplatesView);
-    let templates = if may_see { templates::list_templates(&app, &viewer).await? } else { Vec::new() };
-    let templates = templates.into_iter().map(|template| (template.id, template.name)).collect();
+    let templates = templates::list_template_names(&app, &viewer).await?;
     Ok(LogView { period, overview, page, templates, is_first_run, public_url: app.config.public_url() })
 }
 

@@ -15,6 +15,12 @@ pub async fn list_templates(app: &App, viewer: &Viewer) -> Result<Vec<Template>,
     app.store.list_templates(viewer.team).await
 }
 
+/// The ids and names of the team's templates, to filter the log by. Needs `logs:view`: the log shows the names anyway.
+pub async fn list_template_names(app: &App, viewer: &Viewer) -> Result<Vec<(TemplateId, String)>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    app.store.list_template_names(viewer.team).await
+}
+
 /// One template. Needs `templates:view`.
 pub async fn find_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesView)?;

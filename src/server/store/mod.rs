@@ -24,9 +24,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{ConnectOptions, Connection};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use tracing::error;
 
 use crate::domain::error::AppError;
@@ -193,7 +193,11 @@ async fn open_sqlite(path: &str) -> Result<Db, Box<dyn std::error::Error + Send 
 async fn open_postgres(url: &str) -> Result<Db, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("sendlog");
     // One connection first: a pool would only say that it timed out.
-    tokio::time::timeout(BUSY_TIMEOUT, options.connect()).await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await?;
+    tokio::time::timeout(BUSY_TIMEOUT, options.connect())
+        .await
+        .map_err(|_| sqlx::Error::PoolTimedOut)??
+        .close()
+        .await?;
     let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
     Ok(Db::Postgres(pool))
 }

@@ -185,6 +185,16 @@ impl Store {
         Ok(rows.into_iter().map(Template::from).collect())
     }
 
+    /// The ids and names of the team's templates, by name.
+    pub async fn list_template_names(&self, team_id: TeamId) -> Result<Vec<(TemplateId, String)>, AppError> {
+        Ok(read!(self, |pool| {
+            sqlx::query_as("SELECT id, name FROM templates WHERE team_id = $1 AND deleted_at IS NULL ORDER BY name, id")
+                .bind(team_id)
+                .fetch_all(pool)
+                .await
+        })?)
+    }
+
     /// The template with this id, unless it is deleted.
     pub async fn find_template(&self, team_id: TeamId, id: TemplateId) -> Result<Option<Template>, AppError> {
         let statement = format!(

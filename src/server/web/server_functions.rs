@@ -23,6 +23,9 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return CanaryError::from(AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 }).into_response();
     };
+    if has_nul(&body) {
+        return CanaryError::from(AppError::invalid("Text must not hold the character U+0000")).into_response();
+    }
     if leptos::server_fn::axum::get_server_fn_service(parts.uri.path(), parts.method.clone()).is_none() {
         return CanaryError::from(AppError::not_found("Function")).into_response();
     }
@@ -30,6 +33,11 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
     let provide = move || provide_context(app.clone());
     let response = leptos_axum::handle_server_fns_with_context(provide, request).await.into_response();
     flash_form_error(response)
+}
+
+/// Whether a form or a JSON body holds U+0000, which PostgreSQL does not keep.
+fn has_nul(body: &[u8]) -> bool {
+    [&b"%00"[..], b"\\u0000", b"\0"].iter().any(|nul| body.windows(nul.len()).any(|part| part == *nul))
 }
 
 fn flash_form_error(mut response: Response) -> Response {

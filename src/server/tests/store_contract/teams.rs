@@ -152,6 +152,8 @@ on_both_databases! {
         assert_eq!(store.insert_template(app.team, &invoice).await, Ok(true));
         assert_eq!(store.insert_template(app.other_team, &template("Receipt")).await, Ok(true));
         assert_eq!(store.list_templates(app.team).await, Ok(vec![invoice.clone(), receipt.clone()]));
+        let names = vec![(invoice.id, invoice.name.clone()), (receipt.id, receipt.name.clone())];
+        assert_eq!(store.list_template_names(app.team).await, Ok(names));
         assert_eq!(store.find_template(app.team, receipt.id).await, Ok(Some(receipt.clone())));
         assert_eq!(store.find_template(app.other_team, receipt.id).await, Ok(None));
 
