@@ -143,7 +143,7 @@ fn GrantSaver(children: Children) -> impl IntoView {
     view! {
         <div on:change=save>
             {children()}
-            <p class="saver" role="status" data-empty=move || message.get().1.is_empty().to_string() data-error=move || message.get().0.to_string()>{move || message.get().1}</p>
+            <p class="saver" role="status" data-empty=move || message.get().1.is_none().to_string() data-error=move || message.get().0.to_string()>{move || message.get().1}</p>
         </div>
     }
 }
