@@ -12,4 +12,4 @@ cargo clippy --locked --no-default-features --features ssr --all-targets -- -D w
 say "clippy, browser"
 cargo clippy --no-default-features --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings
 say "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --no-default-features --features ssr
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --no-default-features --features ssr

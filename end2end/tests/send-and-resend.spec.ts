@@ -28,7 +28,7 @@ async function expectStatus(page: Page, status: string): Promise<void> {
 }
 
 test("an accepted message arrives, and its page says so", async ({ page, as, team, smtp }) => {
-  const to = "ada@example.com";
+  const to = "accepted-ada@example.com";
   const id = await team.api.send(message(to, 1));
   const [{ message: arrived, sender }] = await smtp.waitFor(to);
   expect(arrived.subject).toBe("Receipt 1 für Ada <3");

@@ -1,4 +1,4 @@
-//! Everything that runs on the server alone: [run] serves what [App] holds.
+//! Everything that runs on the server alone. [web] and the worker of [delivery] serve what [App] holds.
 
 pub mod auth;
 pub mod clock;

@@ -290,7 +290,7 @@ fn holds_nul(bytes: &[u8]) -> bool {
         && serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| is_in(&value))
 }
 
-/// The field, line and column that a message of serde's names: "to[0]: invalid type: … at line 1 column 9".
+/// The field, line and column that a message of serde's names: `to[0]: invalid type: … at line 1 column 9`.
 fn place_of(message: &str) -> Option<ErrorDetails> {
     let (what, place) = message.rsplit_once(" at line ")?;
     let (line, column) = place.split_once(" column ")?;
