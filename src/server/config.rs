@@ -1,5 +1,7 @@
 //! Settings: each is a flag of the command line and an environment variable of the same name, `SENDLOG_…`.
 
+#![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -35,7 +35,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show_document))
 }
 
-/// The OpenAPI document of [routes].
+/// The OpenAPI document of [routes()].
 pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().into_openapi()
 }
