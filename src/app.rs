@@ -25,11 +25,12 @@ const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness"
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
 const VIEW_TRANSITION: &str = "@view-transition{navigation:auto}";
 
-/// The document around every page.
-pub fn shell(options: LeptosOptions) -> impl IntoView {
+/// The document around every page. `theme` is `light` or `dark`, or `None` to follow the system; it is said here, in the
+/// document itself, because what a page adds to `<html>` once it has loaded can come too late.
+pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-theme=theme>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>

@@ -35,7 +35,7 @@ use tracing::info;
 
 use super::App;
 use super::auth::{self, Identity};
-use super::context::{Flash, FlashKind, flash_cookie};
+use super::context::{self, Flash, FlashKind, flash_cookie};
 use super::dialects::canary;
 use crate::app::{App as Pages, shell};
 use crate::domain::error::AppError;
@@ -123,7 +123,7 @@ fn page_routes(app: &App, site_root: &Path) -> Router {
     let state = PageState { app: app.clone(), options: options.clone() };
     let page_shell = {
         let options = options.clone();
-        move || shell(options.clone())
+        move || shell(options.clone(), context::theme())
     };
     let not_found = leptos_axum::render_app_async_with_context(provide(app), page_shell.clone());
     Router::new()

@@ -7,7 +7,7 @@ mod theme_switch;
 use std::future::Future;
 
 use leptos::prelude::*;
-use leptos_meta::{Html, Title};
+use leptos_meta::Title;
 
 use self::failure::Failure;
 use self::sidebar::Sidebar;
@@ -98,7 +98,6 @@ async fn bare_failure(error: AppError) -> AnyView {
 fn Framed(frame: Frame, section: Section, content: AnyView) -> impl IntoView {
     let notice = frame.setting.notice.clone();
     view! {
-        <Html {..} data-theme=frame.setting.theme.clone()/>
         <a class="skip-link" href="#main">"Skip to the content"</a>
         <div class="frame">
             <Sidebar frame section/>
@@ -114,7 +113,6 @@ fn Framed(frame: Frame, section: Section, content: AnyView) -> impl IntoView {
 #[component]
 fn Bare(setting: Setting, content: AnyView) -> impl IntoView {
     view! {
-        <Html {..} data-theme=setting.theme/>
         <main id="main" class="bare">
             <p class="brand"><Brand/></p>
             <div class="bare-card">

@@ -52,6 +52,7 @@ fn technical_facts(email: Email) -> impl IntoView {
     };
     let adapter = email.adapter_name.or_else(|| email.adapter_id.map(|id| id.to_string()));
     [
+        fact("Template version", code(email.template_version_id.map(|id| id.to_string()))),
         fact("Adapter", adapter.unwrap_or_else(|| "–".to_owned())),
         fact("API key", key),
         fact("API request", code(email.api_request_id.map(|id| id.to_string()))),

@@ -142,6 +142,7 @@ pub async fn log_in(app: &App, session: &Session, input: LogIn, client_address: 
         return Err(AppError::WrongCredentials);
     };
     limits::clear_attempts(app, limits::LOG_IN, &account).await?;
+    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, client_address).await?;
     if let (false, Some(zone)) = (credentials.time_zone_chosen, known_time_zone(input.time_zone.as_deref())) {
         app.store.guess_time_zone(credentials.user_id, zone).await?;
     }
@@ -229,6 +230,7 @@ pub async fn accept_invite(
         }
         None => create_user(app, &invite.email, &input.name, input.password, input.time_zone.as_deref()).await?,
     };
+    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, client_address).await?;
     join(app, &invite, &team, user).await?;
     begin_session(session, user, Some(team.id)).await
 }

@@ -35,6 +35,11 @@ pub async fn count_attempt(app: &App, limit: Limit, subject: &str) -> Result<(),
     Err(AppError::RateLimited { retry_after_s })
 }
 
+/// Takes the attempt back that was just counted, after it succeeded; what failed before stays counted.
+pub async fn forgive_attempt(app: &App, limit: Limit, subject: &str) -> Result<(), AppError> {
+    app.store.forgive_attempt(&key(limit, subject)).await
+}
+
 /// Forgets the attempts at `subject`, after one that succeeded.
 pub async fn clear_attempts(app: &App, limit: Limit, subject: &str) -> Result<(), AppError> {
     app.store.clear_attempts(&key(limit, subject)).await

@@ -197,6 +197,17 @@ impl Store {
         })
     }
 
+    /// Takes one attempt at `subject` back.
+    pub async fn forgive_attempt(&self, subject: &str) -> Result<(), AppError> {
+        write!(self, |tx| {
+            sqlx::query("UPDATE rate_limits SET attempts = attempts - 1 WHERE subject = $1 AND attempts > 0")
+                .bind(subject)
+                .execute(&mut *tx)
+                .await?;
+            Ok(())
+        })
+    }
+
     /// Forgets the attempts at `subject`.
     pub async fn clear_attempts(&self, subject: &str) -> Result<(), AppError> {
         write!(self, |tx| {

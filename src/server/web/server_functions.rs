@@ -32,7 +32,17 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
     let request = Request::from_parts(parts, Body::from(body));
     let provide = move || provide_context(app.clone());
     let response = leptos_axum::handle_server_fns_with_context(provide, request).await.into_response();
-    flash_form_error(response)
+    plain_address(flash_form_error(response))
+}
+
+/// Takes the `?` off the end of the page's address that leptos leaves there after a form.
+fn plain_address(mut response: Response) -> Response {
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let plain = location.and_then(|location| HeaderValue::from_str(location.strip_suffix('?')?).ok());
+    if let Some(plain) = plain {
+        response.headers_mut().insert(header::LOCATION, plain);
+    }
+    response
 }
 
 /// Whether a form or a JSON body holds U+0000, which PostgreSQL does not keep.

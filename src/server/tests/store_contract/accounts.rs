@@ -104,6 +104,8 @@ on_both_databases! {
             store.count_attempt("a", end, end + TimeDelta::minutes(15)).await,
             Ok((1, end + TimeDelta::minutes(15)))
         );
+        store.forgive_attempt("a").await.unwrap();
+        assert_eq!(store.count_attempt("a", end, end + TimeDelta::minutes(15)).await.map(|counted| counted.0), Ok(1));
         store.clear_attempts("a").await.unwrap();
         assert_eq!(store.count_attempt("a", end, end + TimeDelta::minutes(1)).await.map(|counted| counted.0), Ok(1));
     }
