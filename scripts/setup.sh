@@ -103,12 +103,19 @@ cargo_tool() {
     fi
 
     say "no released $program can be had from here: building it from source, which takes some minutes"
-    # The tool's own profile asks for a slow, thorough build; it is run a few times, so a quick one is better.
-    RUSTFLAGS='' CARGO_TARGET_DIR=.tools/target CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install "$crate" --version "$version" --locked --root .tools --force "$@" ||
+    # Its lock file can name a crate that the registry at hand does not have: then with what it does have.
+    build_tool "$crate" "$version" --locked "$@" || build_tool "$crate" "$version" "$@" ||
         stop "cargo could not build it; by hand: cargo install $crate --version $version --locked $*"
     rm -rf .tools/target
+}
+
+# The tool's own profile asks for a slow, thorough build; it is run a few times, so a quick one is better.
+build_tool() {
+    local crate=$1 version=$2
+    shift 2
+    RUSTFLAGS='' CARGO_TARGET_DIR=.tools/target CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install "$crate" --version "$version" --root .tools --force "$@"
 }
 
 has_version() {
