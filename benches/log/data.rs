@@ -131,6 +131,7 @@ pub async fn prepare(rows: usize, postgres: Option<&str>) -> Outcome<Data> {
         fill(&app, rows).await?;
         eprintln!("made them in {:.0} s", started.elapsed().as_secs_f64());
     }
+    forget_requests(&database_url).await?;
     let end = app.store.setting("bench_end").await?.unwrap_or_default().parse()?;
     let team = app.store.find_team_by_slug("bench").await?.ok_or("the bench's team is gone")?;
     let templates = app.store.list_templates(team.id).await?;
@@ -215,6 +216,23 @@ impl Data {
         })
         .to_string()
     }
+}
+
+/// Empties the log of API requests, which earlier measurements have filled.
+async fn forget_requests(database_url: &str) -> Outcome<()> {
+    macro_rules! forget {
+        ($connection:expr) => {{
+            let mut connection = $connection;
+            sqlx::query("DELETE FROM api_requests").execute(&mut connection).await?;
+            connection.close().await?;
+        }};
+    }
+    if database_url.starts_with("sqlite:") {
+        forget!(sqlx::SqliteConnection::connect(database_url).await?);
+    } else {
+        forget!(sqlx::PgConnection::connect(database_url).await?);
+    }
+    Ok(())
 }
 
 fn is_old(path: &Path) -> bool {

@@ -97,7 +97,6 @@ freshTest("set-up, invitation and first run: nothing to find", async ({ page, as
 });
 
 test("open menus and dialogs: nothing to find", async ({ page, as, hasScript }) => {
-  test.skip(!hasScript, "axe-core is a script");
   test.slow();
   await as("owner");
   await page.goto("/logs?preset=30d&status=bounced");
@@ -105,19 +104,19 @@ test("open menus and dialogs: nothing to find", async ({ page, as, hasScript }) 
   for (const menu of ["Custom…", "Status", "Template"]) {
     const opener = page.locator("summary").filter({ hasText: menu });
     await opener.click();
-    await expectAccessible(page);
+    if (hasScript) await expectAccessible(page); // axe-core is a script
     await opener.click();
   }
   await page.getByRole("button", { name: "Resend" }).first().click();
   await expect(page.getByRole("dialog")).toBeVisible();
-  await expectAccessible(page);
+  if (hasScript) await expectAccessible(page);
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toBeHidden();
 
   await page.setViewportSize(narrow);
   await page.getByRole("button", { name: "Menu" }).click();
   await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
-  await expectAccessible(page);
+  if (hasScript) await expectAccessible(page);
   await page.getByRole("link", { name: "Templates" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Templates" })).toBeVisible();
 });

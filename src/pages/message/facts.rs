@@ -15,6 +15,8 @@ pub fn Facts(email: Email, attachments: Vec<AttachmentSummary>) -> impl IntoView
     let cc = of_kind(&email.recipients, RecipientKind::Cc);
     let bcc = of_kind(&email.recipients, RecipientKind::Bcc);
     let accepted = email.created_at();
+    // A message that failed or bounced is not sent later by itself.
+    let has_ended = email.status.can_be_resent();
     let shown = [
         Some(fact("To", view! { <People people=to/> })),
         (!cc.is_empty()).then(|| fact("Cc", view! { <People people=cc/> })),
@@ -28,8 +30,8 @@ pub fn Facts(email: Email, attachments: Vec<AttachmentSummary>) -> impl IntoView
         email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
         (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
         Some(fact("Accepted", view! { <Time at=accepted style=TimeStyle::Second/> })),
-        Some(fact("Sent", view! { <Moment at=email.sent_at/> })),
-        Some(fact("Delivered", view! { <Moment at=email.delivered_at/> })),
+        Some(fact("Sent", view! { <Moment at=email.sent_at has_ended/> })),
+        Some(fact("Delivered", view! { <Moment at=email.delivered_at has_ended/> })),
     ];
     let technical = technical_facts(email);
     view! {
@@ -52,7 +54,7 @@ fn technical_facts(email: Email) -> impl IntoView {
     };
     let adapter = email.adapter_name.or_else(|| email.adapter_id.map(|id| id.to_string()));
     [
-        fact("Template version", code(email.template_version_id.map(|id| id.to_string()))),
+        fact("Version id", code(email.template_version_id.map(|id| id.to_string()))),
         fact("Adapter", adapter.unwrap_or_else(|| "–".to_owned())),
         fact("API key", key),
         fact("API request", code(email.api_request_id.map(|id| id.to_string()))),
@@ -83,9 +85,10 @@ fn Nothing() -> impl IntoView {
 }
 
 #[component]
-fn Moment(at: Option<chrono::DateTime<chrono::Utc>>) -> impl IntoView {
+fn Moment(at: Option<chrono::DateTime<chrono::Utc>>, has_ended: bool) -> impl IntoView {
     match at {
         Some(at) => view! { <Time at style=TimeStyle::Second/> }.into_any(),
+        None if has_ended => view! { <span class="nothing">"no"</span> }.into_any(),
         None => view! { <span class="nothing">"not yet"</span> }.into_any(),
     }
 }
