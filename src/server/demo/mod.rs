@@ -43,10 +43,12 @@ pub struct DemoOptions {
     pub smtp_url: String,
 }
 
-/// The demo's team with its log-ins. As JSON: `{"team","users":[{"email","password","role"}]}`.
+/// The demo's team with its log-ins. As JSON: `{"team","users":[{"email","password","role"}]}`, the team by its slug, as
+/// `--team` takes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct DemoTeam {
     /// The team.
+    #[serde(serialize_with = "slug")]
     pub team: Team,
     /// One account of each role, the most powerful first.
     pub users: Vec<DemoUser>,
@@ -61,6 +63,10 @@ pub struct DemoUser {
     pub password: String,
     /// Its role in the team.
     pub role: Role,
+}
+
+fn slug<S: serde::Serializer>(team: &Team, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&team.slug)
 }
 
 impl DemoTeam {

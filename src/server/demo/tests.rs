@@ -139,6 +139,7 @@ async fn the_same_seed_gives_the_same_rows() {
     assert_eq!(first_rows, second_rows);
     assert_ne!(first_rows[0].email.recipients, other.details().await[0].email.recipients);
     assert_eq!(first.team.team, second.team.team);
+    assert_eq!(serde_json::json!(first.team)["team"], first.team.team.slug.as_str());
     let (one, two) = (first.app.store.clone(), second.app.store.clone());
     let team = first.team.team.id;
     assert_eq!(one.list_api_requests(team, 1_000).await.unwrap(), two.list_api_requests(team, 1_000).await.unwrap());
