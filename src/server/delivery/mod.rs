@@ -1,8 +1,9 @@
 //! Sending what was accepted. The [worker] takes messages from the outbox, [message] writes them as mail, [smtp] hands
 //! them to a mail server and tells each recipient's fate; [sink] is a mail server of our own for the demo and for
 //! tests. Services call [message::check_header] and [message::parse_mailbox] before they accept a message, and
-//! [smtp::SmtpEndpoint::parse] and [smtp::SmtpSecret::seal] when they save an adapter.
+//! [endpoint::SmtpEndpoint::parse] and [endpoint::SmtpSecret::seal] when they save an adapter.
 
+pub mod endpoint;
 pub mod message;
 pub mod sink;
 pub mod smtp;

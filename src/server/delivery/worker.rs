@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
-use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSecret, SmtpSender, SmtpSettings};
+use super::endpoint::SmtpSecret;
+use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::AdapterId;

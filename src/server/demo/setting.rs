@@ -17,7 +17,7 @@ use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Role, Team};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::server::App;
-use crate::server::delivery::smtp::SmtpEndpoint;
+use crate::server::delivery::endpoint::SmtpEndpoint;
 use crate::server::secrets::token_hash;
 use crate::server::services::api_keys::SECRET_PREFIX;
 use crate::server::store::accounts::NewUser;

@@ -10,8 +10,8 @@ use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
+use crate::server::delivery::endpoint::SmtpEndpoint;
 use crate::server::delivery::message::parse_mailbox;
-use crate::server::delivery::smtp::SmtpEndpoint;
 
 /// An adapter as somebody asks for it.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::super::endpoint::SmtpEndpoint;
 use super::super::sink::{Sink, SinkSettings};
-use super::super::smtp::SmtpEndpoint;
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
