@@ -1,6 +1,7 @@
 //! The command line: `sendlog serve`, `migrate`, `demo`, `admin`. A wrong setting is one line and exit status 2.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::sink::Sink;
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::demo;
+use sendlog::server::dialects::Dialect;
 use sendlog::server::secrets::SecretKey;
 use sendlog::server::services::adapters::NewAdapter;
 use sendlog::server::services::{accounts, adapters, api_keys, teams};
@@ -119,7 +121,7 @@ enum AdminCommand {
         /// The team's slug
         #[arg(long)]
         team: String,
-        /// What it speaks: smtp
+        /// What it speaks: smtp, or http for the channels other than e-mail
         #[arg(long = "type")]
         kind: AdapterKind,
         /// Where it connects to: smtp://user:password@mail.example.com:587
@@ -196,14 +198,17 @@ fn one_line(error: &str) -> String {
 
 async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
     let app = open(&database, config).await?;
-    let listener = listen(&app.config).await?;
+    let listeners = listen(&app.config).await?;
     if app.config.only != Some(Half::Worker) {
         if let Some(token) = accounts::create_setup_token(&app).await? {
             println!("Set up Sendlog, once, at {}/setup?token={token}", app.config.public_url());
         }
         println!("Sendlog is at {}", app.config.public_url());
+        for (dialect, addr) in &app.config.dialect_addrs {
+            println!("{} is at http://{addr}", dialect.as_str());
+        }
     }
-    run(app, listener).await
+    run(app, listeners).await
 }
 
 async fn migrate(database: DatabaseArgs) -> Result<(), Failure> {
@@ -216,7 +221,7 @@ async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     let folder = TemporaryFolder::create()?;
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
     let app = App::new(Store::open(&url).await?, Clock::system(), config, SecretKey::generate());
-    let listener = listen(&app.config).await?;
+    let listeners = listen(&app.config).await?;
     let sink = Sink::start(([127, 0, 0, 1], 0).into()).await?;
     let options = demo::DemoOptions {
         seed: args.seed,
@@ -232,7 +237,7 @@ async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
         println!("{}", team.log_ins());
         println!("Sendlog is at {}", app.config.public_url());
     }
-    run(app, listener).await
+    run(app, listeners).await
 }
 
 async fn admin(command: AdminCommand) -> Result<(), Failure> {
@@ -334,13 +339,27 @@ fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {
     SecretKey::load_or_create(&path).map_err(|cause| Failure(format!("cannot keep {}: {cause}", path.display())))
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(config.addr).await;
-    listener.map_err(|cause| Failure(format!("cannot listen at {}: {cause}", config.addr)))
+/// The sockets of the web server: the main one, and those of dialects.
+struct Listeners {
+    main: TcpListener,
+    dialects: Vec<(Dialect, TcpListener)>,
+}
+
+async fn listen(config: &Config) -> Result<Listeners, Failure> {
+    let bind = async |addr: SocketAddr| {
+        let listener = TcpListener::bind(addr).await;
+        listener.map_err(|cause| Failure(format!("cannot listen at {addr}: {cause}")))
+    };
+    let main = bind(config.addr).await?;
+    let mut dialects = Vec::new();
+    for (dialect, addr) in &config.dialect_addrs {
+        dialects.push((*dialect, bind(*addr).await?));
+    }
+    Ok(Listeners { main, dialects })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
-async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
+async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_signal().await;
@@ -361,10 +380,10 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
     };
     let web = async {
         if only == Some(Half::Worker) {
-            drop(listener);
+            drop(listeners);
             return Ok(());
         }
-        web::serve(app.clone(), listener, stopped.clone()).await
+        web::serve(app.clone(), listeners.main, listeners.dialects, stopped.clone()).await
     };
     let (result, ()) = tokio::join!(web, worker);
     app.store.close().await;

@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sendlog::domain::adapter::{Adapter, AdapterKind};
 use sendlog::domain::api_key::ApiKey;
+use sendlog::domain::channel::Channel;
 use sendlog::domain::email::{Recipient, RecipientKind};
 use sendlog::domain::event::{EmailEvent, EventDetail, EventKind};
 use sendlog::domain::ids::{
@@ -350,7 +351,10 @@ fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: u
         id,
         job_id: JobId(id.0),
         template: Some(setting.templates[template]),
-        adapter_id: setting.adapter,
+        channel: Channel::Email,
+        notification_id: None,
+        external_user_id: None,
+        adapter_id: Some(setting.adapter),
         api_key_id: Some(setting.key),
         api_request_id: None,
         recipients: vec![recipient],
@@ -364,6 +368,8 @@ fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: u
         text: Some(format!("Thanks, {first}. We received your payment for order #{order}.")),
         attachments: Vec::new(),
         resend_of: None,
+        scheduled_at: None,
+        headers: Vec::new(),
         events: Vec::new(),
     };
     let mut historic = HistoricEmail { email, facts: EmailFacts::default(), waiting: None };

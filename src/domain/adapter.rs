@@ -1,8 +1,9 @@
-//! Ways out of Sendlog: mail adapters.
+//! Ways out of Sendlog: mail servers, and addresses that take the messages of other channels.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::ids::AdapterId;
 
 /// An adapter, without its secrets.
@@ -31,8 +32,10 @@ pub struct Adapter {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum AdapterKind {
-    /// SMTP, RFC 5321.
+    /// SMTP, RFC 5321. Sends e-mail.
     Smtp,
+    /// JSON by HTTP POST to an address of the team's. Sends every channel but e-mail.
+    Http,
 }
 
 impl AdapterKind {
@@ -40,19 +43,26 @@ impl AdapterKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
+            Self::Http => "http",
         }
+    }
+
+    /// Whether it sends messages of `channel`.
+    pub const fn sends(self, channel: Channel) -> bool {
+        matches!((self, channel), (Self::Smtp, Channel::Email))
+            || matches!(self, Self::Http) && !matches!(channel, Channel::Email)
     }
 }
 
 /// A name that is no adapter kind's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown adapter type: use smtp")]
+#[error("unknown adapter type: use smtp or http")]
 pub struct UnknownAdapterKind;
 
 impl std::str::FromStr for AdapterKind {
     type Err = UnknownAdapterKind;
 
     fn from_str(name: &str) -> Result<Self, UnknownAdapterKind> {
-        if name == Self::Smtp.as_str() { Ok(Self::Smtp) } else { Err(UnknownAdapterKind) }
+        [Self::Smtp, Self::Http].into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownAdapterKind)
     }
 }

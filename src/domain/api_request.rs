@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::email::EmailSummary;
+use super::filter::TimeRange;
 use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
 
 /// The most of a body that is kept, in bytes.
@@ -44,4 +46,55 @@ pub struct LoggedBody {
     pub text: Option<String>,
     /// Whether the end is missing.
     pub truncated: bool,
+}
+
+/// A request without its bodies: a row of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiRequestSummary {
+    /// Its id.
+    pub id: ApiRequestId,
+    /// The key it asked with, if it was a key.
+    pub api_key_id: Option<ApiKeyId>,
+    /// That key's name.
+    pub api_key_name: Option<String>,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query, secrets removed.
+    pub endpoint: String,
+    /// HTTP status of the answer.
+    pub response_status: i64,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// From the first byte of the request to the answer.
+    pub duration_ms: i64,
+    /// When it arrived.
+    pub at: DateTime<Utc>,
+}
+
+/// A request with its bodies and what it made, for its page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiRequestDetail {
+    /// The request.
+    pub request: ApiRequest,
+    /// The name of the key it asked with.
+    pub api_key_name: Option<String>,
+    /// The messages it made, oldest first.
+    pub emails: Vec<EmailSummary>,
+}
+
+/// Which requests to list. The default is all of the team's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiRequestFilter {
+    /// When they arrived.
+    pub range: TimeRange,
+    /// HTTP method, in capitals.
+    pub method: Option<String>,
+    /// A part of path and query, in any case of letters.
+    pub endpoint: Option<String>,
+    /// The first digit of the answer's status: 2 for success, 4 for a wrong request, 5 for a fault.
+    pub status_class: Option<i64>,
+    /// The key.
+    pub api_key_id: Option<ApiKeyId>,
+    /// A part of what the client calls itself, in any case of letters.
+    pub user_agent: Option<String>,
 }

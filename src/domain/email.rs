@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::event::EmailEvent;
-use super::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId};
+use super::channel::Channel;
+use super::event::{EmailEvent, EventSet};
+use super::ids::{
+    AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
+};
 
 /// What became of a message. Derived from its events by rank ([super::event::EventKind::rank]), never by arrival.
 /// Source: Canary, Email Logs API, "Email Statuses".
@@ -120,7 +123,7 @@ pub enum RecipientKind {
 pub struct Recipient {
     /// The header.
     pub kind: RecipientKind,
-    /// The address alone, `ada@example.com`.
+    /// The address alone, `ada@example.com`; in other channels than e-mail a telephone number or the recipient's id.
     pub address: String,
     /// The display name, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +135,8 @@ pub struct Recipient {
 pub struct EmailSummary {
     /// Its id.
     pub id: EmailId,
+    /// How it reaches its recipients.
+    pub channel: Channel,
     /// The template it was made from; `None` when that is deleted or there was none.
     pub template_id: Option<TemplateId>,
     /// That template's name.
@@ -153,6 +158,12 @@ pub struct Email {
     pub id: EmailId,
     /// The team that sent it.
     pub team_id: TeamId,
+    /// How it reaches its recipients.
+    pub channel: Channel,
+    /// The notification that it is a part of.
+    pub notification_id: Option<NotificationId>,
+    /// The sender's own id of the person it is for.
+    pub external_user_id: Option<String>,
     /// The template it was made from; `None` when that is deleted or there was none.
     pub template_id: Option<TemplateId>,
     /// That template's name.
@@ -201,8 +212,14 @@ pub struct Email {
     pub sent_at: Option<DateTime<Utc>>,
     /// When delivery was confirmed.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// When it was to go out, where that was not at once.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// Which kinds of event it has had.
+    pub event_set: EventSet,
     /// When the next attempt is due, while one is.
     pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Whether it waits for an adapter that can send its channel.
+    pub waits_for_adapter: bool,
 }
 
 impl Email {
@@ -230,6 +247,8 @@ pub struct EmailContent {
     pub variables: serde_json::Value,
     /// The caller's own data, a JSON object, kept and shown and never sent.
     pub metadata: serde_json::Value,
+    /// Headers that the caller added, in their order.
+    pub headers: Vec<(String, String)>,
     /// The rendered HTML body.
     pub html: Option<String>,
     /// The rendered plain-text body.

@@ -51,6 +51,9 @@ pub enum AppError {
     /// The change contradicts the present state.
     #[error("{0}")]
     Conflict(String),
+    /// An idempotency key came back with another request than the first time.
+    #[error("This idempotency key was used before with a different request body")]
+    IdempotencyMismatch,
     /// The body is larger than allowed.
     #[error("The request body is larger than {limit_bytes} bytes")]
     TooLarge {
@@ -97,7 +100,7 @@ impl AppError {
             Self::NoTeam | Self::MissingPermission(_) | Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Validation { .. } | Self::InvalidTemplate(_) => 400,
-            Self::AlreadyExists(_) | Self::Conflict(_) => 409,
+            Self::AlreadyExists(_) | Self::Conflict(_) | Self::IdempotencyMismatch => 409,
             Self::TooLarge { .. } => 413,
             Self::RateLimited { .. } => 429,
             Self::Adapter(_) | Self::Internal => 500,

@@ -1,5 +1,6 @@
 //! Facts about a message, and the one ladder that turns them into its status.
-//! Source of the kinds: Sendwithus, Logs API, "Possible log.status values"; `failed` and `uncertain` are ours.
+//! Source of the kinds: Sendwithus, Logs API, "Possible log.status values"; `failed`, `canceled` and
+//! `uncertain` are ours. The causes are NotificationAPI's sub-events and JetEmail's kinds of bounce.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,7 @@ event_kinds! {
     ReClicked, "re_clicked", "Clicked again", "The recipient followed a link again";
     Bounced, "bounced", "Bounced", "A mail server refused the recipient for good";
     Dropped, "dropped", "Dropped", "The provider refused to deliver it";
+    Canceled, "canceled", "Canceled", "It was taken back before it was sent";
     Failed, "failed", "Failed", "It could not be sent and is not tried again";
     Uncertain, "uncertain", "Outcome unknown", "The server stopped during the attempt; it is not tried again by itself";
     ReportedAsSpam, "reported_as_spam", "Marked as spam", "The recipient marked it as spam";
@@ -108,7 +110,7 @@ impl EventKind {
             Self::Delivered => 30,
             Self::Opened | Self::ReOpened => 40,
             Self::Clicked | Self::ReClicked => 50,
-            Self::Dropped | Self::Failed => 60,
+            Self::Dropped | Self::Canceled | Self::Failed => 60,
             Self::Bounced => 70,
             Self::ReportedAsSpam => 80,
         })
@@ -128,7 +130,7 @@ impl EventKind {
             Self::Opened | Self::ReOpened => EmailStatus::Opened,
             Self::Clicked | Self::ReClicked => EmailStatus::Clicked,
             Self::Bounced => EmailStatus::Bounced,
-            Self::Dropped | Self::Failed | Self::Uncertain => EmailStatus::Failed,
+            Self::Dropped | Self::Canceled | Self::Failed | Self::Uncertain => EmailStatus::Failed,
             Self::ReportedAsSpam | Self::Unsubscribed => EmailStatus::Spam,
         }
     }
@@ -168,6 +170,158 @@ pub struct EventDetail {
     /// The reader's network address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// Where the reader is, roughly: "Brisbane, QLD, AU".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Which of several things an event of this kind can mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<EventCause>,
+    /// The host that the message was handed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// That host's network address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_ip: Option<String>,
+    /// The mail exchanger that answered, where a provider names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mx: Option<String>,
+    /// How it was handed over: `smtp`, `http` or `https`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+}
+
+/// What an event means more exactly than its kind says. Sources: NotificationAPI, Logs, "Tracked Events"; JetEmail,
+/// outbound logs, `action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventCause {
+    /// A bounce: the address will never work.
+    Hard,
+    /// A bounce: the address may work another day.
+    Soft,
+    /// A drop: the content carries a virus.
+    Virus,
+    /// A drop: something that was meant to be, such as the recipient's preferences.
+    Expected,
+    /// A failed text message: the telephone did not get it.
+    Undelivered,
+    /// A failed text message: the telecom service had a fault.
+    Infrastructure,
+    /// A delivered call: somebody answered.
+    Completed,
+    /// A delivered call: the line was busy.
+    Busy,
+    /// A delivered call: nobody answered.
+    NoAnswer,
+    /// A failed call: the number cannot be reached.
+    CannotReach,
+}
+
+impl EventCause {
+    /// Every cause.
+    pub const ALL: [EventCause; 10] = [
+        Self::Hard,
+        Self::Soft,
+        Self::Virus,
+        Self::Expected,
+        Self::Undelivered,
+        Self::Infrastructure,
+        Self::Completed,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::CannotReach,
+    ];
+
+    /// Its name in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Virus => "virus",
+            Self::Expected => "expected",
+            Self::Undelivered => "undelivered",
+            Self::Infrastructure => "infrastructure",
+            Self::Completed => "completed",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::CannotReach => "cannot_reach",
+        }
+    }
+
+    /// Its name on a page.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Hard => "Hard bounce",
+            Self::Soft => "Soft bounce",
+            Self::Virus => "Virus",
+            Self::Expected => "Ignored",
+            Self::Undelivered => "Undelivered",
+            Self::Infrastructure => "Infrastructure",
+            Self::Completed => "Completed",
+            Self::Busy => "Busy",
+            Self::NoAnswer => "No answer",
+            Self::CannotReach => "Cannot reach",
+        }
+    }
+}
+
+/// Which kinds of event a message has had, kept with the message so that lists can be filtered by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSet(i64);
+
+impl EventSet {
+    /// A bounce for good; a bounce whose cause is not known counts as one.
+    pub const HARD_BOUNCE: EventSet = EventSet(1 << 40);
+    /// A bounce that may pass.
+    pub const SOFT_BOUNCE: EventSet = EventSet(1 << 41);
+    /// A virus was found.
+    pub const VIRUS: EventSet = EventSet(1 << 42);
+
+    /// The set of one kind.
+    pub const fn one(kind: EventKind) -> Self {
+        Self(1 << kind as i64)
+    }
+
+    /// What one event adds.
+    pub fn of(kind: EventKind, cause: Option<EventCause>) -> Self {
+        let more = match (kind, cause) {
+            (EventKind::Bounced, Some(EventCause::Soft)) => Self::SOFT_BOUNCE,
+            (EventKind::Bounced, _) => Self::HARD_BOUNCE,
+            (_, Some(EventCause::Virus)) => Self::VIRUS,
+            _ => Self::default(),
+        };
+        Self::one(kind).with(more)
+    }
+
+    /// The set of several kinds.
+    pub fn of_kinds(kinds: &[EventKind]) -> Self {
+        kinds.iter().fold(Self::default(), |set, kind| set.with(Self::one(*kind)))
+    }
+
+    /// Both sets together.
+    pub const fn with(self, other: EventSet) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the two have anything in common.
+    pub const fn meets(self, other: EventSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Its form in the database.
+    pub const fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// The set with this form in the database.
+    pub const fn from_bits(bits: i64) -> Self {
+        Self(bits)
+    }
 }
 
 /// The status that these events give a message, in whatever order they arrived.
@@ -203,6 +357,14 @@ mod tests {
     #[test]
     fn unsubscribing_leaves_the_status() {
         assert_eq!(fold_status([EventKind::Opened, EventKind::Unsubscribed]), EmailStatus::Opened);
+    }
+
+    #[test]
+    fn a_set_tells_hard_from_soft_bounces() {
+        let soft = EventSet::of(EventKind::Bounced, Some(EventCause::Soft));
+        assert!(soft.meets(EventSet::SOFT_BOUNCE) && !soft.meets(EventSet::HARD_BOUNCE));
+        assert!(EventSet::of(EventKind::Bounced, None).meets(EventSet::HARD_BOUNCE));
+        assert!(EventSet::from_bits(soft.bits()).meets(EventSet::one(EventKind::Bounced)));
     }
 
     #[test]

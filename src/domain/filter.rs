@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::email::EmailStatus;
-use super::ids::TemplateId;
+use super::event::EventSet;
+use super::ids::{NotificationId, TemplateId};
 
 /// A half-open span of time by `created_at`: `from` is in it, `to` is not. An absent end is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +87,72 @@ pub struct EmailFilter {
     pub statuses: StatusSet,
     /// Their template.
     pub template_id: Option<TemplateId>,
+    /// Their channel.
+    pub channel: Option<Channel>,
     /// A part of a `To` address or of the subject, in any case of letters. Never empty.
     pub search: Option<String>,
+    /// What else must hold. Lists by these are walked, not counted beforehand.
+    pub criteria: Criteria,
+}
+
+/// Rarer conditions on a message. Each that is set must hold; texts are compared in any case of letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Criteria {
+    /// It has had at least one of these events; empty for any.
+    pub events: EventSet,
+    /// The notification it is a part of.
+    pub notification_id: Option<NotificationId>,
+    /// The sender's own id of the person it is for.
+    pub external_user_id: Option<String>,
+    /// The provider's id of it, with or without angle brackets.
+    pub provider_message_id: Option<String>,
+    /// The sender's address, without a name.
+    pub from_address: Option<String>,
+    /// The address of one of its recipients.
+    pub recipient: Option<String>,
+    /// A part of its subject.
+    pub subject: Option<String>,
+    /// A part of a mail server's answer.
+    pub reply: Option<String>,
+    /// The host it was handed to.
+    pub server: Option<String>,
+    /// That host's network address.
+    pub server_ip: Option<String>,
+    /// The mail exchanger that answered.
+    pub mx: Option<String>,
+    /// How it was handed over: `smtp`, `http` or `https`.
+    pub protocol: Option<String>,
+    /// Nothing can match: a condition asks for what this log never holds.
+    pub nothing: bool,
+}
+
+/// A part of the log whose hours are counted beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// All messages.
+    All,
+    /// Those of a template.
+    Template(TemplateId),
+    /// Those of a channel.
+    Channel(Channel),
+    /// None.
+    Nothing,
+}
+
+impl EmailFilter {
+    /// The part of the log that template and channel leave. Templates make e-mail alone.
+    pub fn slice(&self) -> Slice {
+        match (self.template_id, self.channel) {
+            (None, None) => Slice::All,
+            (Some(template_id), None | Some(Channel::Email)) => Slice::Template(template_id),
+            (None, Some(channel)) => Slice::Channel(channel),
+            (Some(_), Some(_)) => Slice::Nothing,
+        }
+    }
+}
+
+impl From<Option<TemplateId>> for Slice {
+    fn from(template_id: Option<TemplateId>) -> Self {
+        template_id.map_or(Self::All, Self::Template)
+    }
 }

@@ -1,7 +1,8 @@
 //! Identifiers. Every id is a 64-bit integer: milliseconds since 1970 shifted left by [SEQUENCE_BITS], plus a
 //! sequence number, so order by id is order by time. It is shown as a noun's prefix and 13 characters of Crockford
-//! base32 (`eml_06xq3k9v2m4p8`), and crosses JSON as that text.
-//! Source of the alphabet: Douglas Crockford, Base 32, <https://www.crockford.com/base32.html>.
+//! base32 (`eml_06xq3k9v2m4p8`), and crosses JSON as that text. The dialects show some ids in the forms of the systems
+//! they speak for, as `log_…` or as a UUID; every form is read everywhere.
+//! Sources: Douglas Crockford, Base 32, <https://www.crockford.com/base32.html>; RFC 9562, section 5.7, for UUIDs.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -45,13 +46,46 @@ fn decode(prefix: &str, text: &str) -> Option<i64> {
     i64::try_from(id).ok()
 }
 
+/// The UUID, version 7, that stands for an id: its milliseconds, its sequence, and bits that follow from the two.
+fn encode_uuid(id: i64) -> String {
+    let id = id as u64;
+    let sequence = id & ((1 << SEQUENCE_BITS) - 1);
+    let high = (id >> SEQUENCE_BITS) << 16 | 0x7000 | sequence >> 8;
+    let low = 0b10 << 62 | (sequence & 0xff) << 54 | mixed(id) >> 10;
+    let hex = format!("{high:016x}{low:016x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+fn decode_uuid(text: &str) -> Option<i64> {
+    let is_separator = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+    let has_form = text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == is_separator(at));
+    if !has_form {
+        return None;
+    }
+    let digits = text.replace('-', "");
+    let (high, low) =
+        (u64::from_str_radix(digits.get(..16)?, 16).ok()?, u64::from_str_radix(digits.get(16..)?, 16).ok()?);
+    let sequence = (high & 0xfff) << 8 | low >> 54 & 0xff;
+    let id = i64::try_from((high >> 16) << SEQUENCE_BITS | sequence).ok()?;
+    // Another UUID, one that was not made from an id, has other bits there.
+    (encode_uuid(id) == text.to_ascii_lowercase()).then_some(id)
+}
+
+/// Spreads an id over 64 bits, so that UUIDs made one after the other look different. Source: SplitMix64.
+fn mixed(id: u64) -> u64 {
+    let z = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
 /// A text that is not an id of the expected noun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
 pub struct InvalidId;
 
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal $(| $alias:literal)*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(feature = "ssr", derive(sqlx::Type))]
@@ -61,6 +95,16 @@ macro_rules! id_type {
         impl $name {
             /// What the shown form begins with.
             pub const PREFIX: &'static str = $prefix;
+
+            /// The form with another beginning, `log_06xq3k9v2m4p8`; it reads back when this noun knows that beginning.
+            pub fn with_prefix(self, prefix: &str) -> String {
+                encode(prefix, self.0)
+            }
+
+            /// The form as a UUID. It reads back.
+            pub fn to_uuid(self) -> String {
+                encode_uuid(self.0)
+            }
 
             /// When this id was minted, to the millisecond.
             pub fn created_at(self) -> DateTime<Utc> {
@@ -90,7 +134,9 @@ macro_rules! id_type {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                decode($prefix, text).map(Self).ok_or(InvalidId)
+                let known = [$prefix, $($alias),*];
+                let found = known.iter().find_map(|prefix| decode(prefix, text)).or_else(|| decode_uuid(text));
+                found.map(Self).ok_or(InvalidId)
             }
         }
 
@@ -112,7 +158,7 @@ macro_rules! id_type {
 id_type!(
     /// A message in the log. Its minting time is the message's `created_at`.
     EmailId,
-    "eml_"
+    "eml_" | "log_"
 );
 id_type!(
     /// The background job that delivers a message.
@@ -127,7 +173,7 @@ id_type!(
 id_type!(
     /// A template, over all its versions.
     TemplateId,
-    "tpl_"
+    "tpl_" | "tem_"
 );
 id_type!(
     /// One version of a template.
@@ -148,6 +194,11 @@ id_type!(
     /// One request to an API.
     ApiRequestId,
     "req_"
+);
+id_type!(
+    /// One request to tell somebody something, over one channel or several.
+    NotificationId,
+    "ntf_"
 );
 id_type!(
     /// A team: the owner of messages, templates, adapters and keys.
@@ -176,6 +227,31 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(id.to_string().len(), "eml_".len() + ENCODED_LENGTH);
         }
+    }
+
+    #[test]
+    fn every_form_reads_back() {
+        for raw in [0, 1, 255, 256, (1 << 20) - 1, 1_795_265_892_000 << SEQUENCE_BITS | 77, i64::MAX] {
+            let id = EmailId(raw);
+            assert_eq!(id.to_uuid().parse(), Ok(id));
+            assert_eq!(id.to_uuid().to_uppercase().parse(), Ok(id));
+            assert_eq!(id.with_prefix("log_").parse(), Ok(id));
+        }
+        assert_eq!("tem_0000000000001".parse(), Ok(TemplateId(1)));
+    }
+
+    #[test]
+    fn a_uuid_is_of_version_7_and_begins_with_the_time() {
+        let uuid = EmailId(0x17f_22e2_79b0 << SEQUENCE_BITS).to_uuid();
+        assert!(uuid.starts_with("017f22e2-79b0-7000-8"), "{uuid}");
+    }
+
+    #[test]
+    fn a_uuid_of_somebody_else_is_refused() {
+        assert_eq!("37e4414c-5e25-4dbc-a071-43552a4bd53b".parse::<EmailId>(), Err(InvalidId));
+        assert_eq!("017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse::<EmailId>(), Err(InvalidId));
+        assert_eq!("017f22e2+79b0-7cc3-98c4-dc0c0c07398f".parse::<EmailId>(), Err(InvalidId));
+        assert_eq!("017f22e2-79b0-7cc3-98c4-dc0c0c07398ü".parse::<EmailId>(), Err(InvalidId));
     }
 
     #[test]

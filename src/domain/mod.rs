@@ -4,11 +4,13 @@
 pub mod adapter;
 pub mod api_key;
 pub mod api_request;
+pub mod channel;
 pub mod email;
 pub mod error;
 pub mod event;
 pub mod filter;
 pub mod ids;
+pub mod notification;
 pub mod page;
 pub mod period;
 pub mod permission;

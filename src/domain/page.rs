@@ -21,6 +21,46 @@ impl PageRequest {
     }
 }
 
+/// Some rows of a list, counted from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many rows come before.
+    pub offset: i64,
+    /// How many rows at most.
+    pub limit: i64,
+    /// Whether the list begins with the oldest.
+    pub oldest_first: bool,
+}
+
+/// Some rows of a list and how long the whole of it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many rows the whole list has.
+    pub total: Total,
+}
+
+/// A place in a list that is newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursor<Id> {
+    /// Its beginning.
+    Newest,
+    /// Behind this row: what is older.
+    After(Id),
+    /// Before this row: what is newer, next to it.
+    Before(Id),
+}
+
+/// Some rows at a place of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Whether the list goes on beyond them, in the direction that was asked for.
+    pub has_more: bool,
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {

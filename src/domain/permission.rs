@@ -44,7 +44,9 @@ macro_rules! permissions {
 permissions! {
     LogsView, "logs:view", "View email logs and statistics";
     LogsResend, "logs:resend", "Resend failed or bounced emails";
-    EmailsSend, "emails:send", "Send emails";
+    EmailsSend, "emails:send", "Send emails and notifications";
+    EventsWrite, "events:write", "Report what became of messages";
+    RequestsView, "requests:view", "View API requests with their bodies";
     TemplatesView, "templates:view", "View templates";
     TemplatesCreate, "templates:create", "Create templates";
     TemplatesUpdate, "templates:update", "Change templates";
@@ -78,10 +80,10 @@ impl Permission {
         use Permission::*;
         let lowest = match self {
             LogsView | TemplatesView | AdaptersView | WebhooksView => Role::Viewer,
-            EmailsSend | TemplatesCreate | TemplatesUpdate => Role::Member,
-            LogsResend | TemplatesDelete | AdaptersCreate | AdaptersUpdate | AdaptersDelete | WebhooksCreate
-            | WebhooksUpdate | WebhooksDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate
-            | TeamInvite | TeamRemoveMember => Role::Admin,
+            EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
+            LogsResend | EventsWrite | TemplatesDelete | AdaptersCreate | AdaptersUpdate | AdaptersDelete
+            | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke
+            | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

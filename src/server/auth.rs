@@ -11,6 +11,7 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::App;
+use super::dialects::{Credentials, Dialect};
 use super::services::accounts;
 use crate::domain::error::AppError;
 use crate::domain::viewer::Viewer;
@@ -32,6 +33,26 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
     parts.extensions.insert(identity);
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// Layer of a dialect: like [identify], by the key that the request carries in that system's way. Sessions do not count
+/// there.
+pub async fn identify_program(State((app, dialect)): State<(App, Dialect)>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let identity = match dialect.credentials(&parts.headers) {
+        Some(credentials) => program_of(&app, &credentials).await,
+        None => Err(AppError::NoSession),
+    };
+    let address = client_address(&app, &parts);
+    parts.extensions.insert(Identity(identity));
+    parts.extensions.insert(address);
+    next.run(Request::from_parts(parts, body)).await
+}
+
+async fn program_of(app: &App, credentials: &Credentials) -> Result<Viewer, AppError> {
+    let viewer = accounts::api_key_viewer(app, &credentials.secret).await?;
+    let is_its_id = |id: &String| viewer.api_key_id().is_some_and(|own| own.to_string() == *id);
+    if credentials.key_id.as_ref().is_none_or(is_its_id) { Ok(viewer) } else { Err(AppError::InvalidApiKey) }
 }
 
 async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {

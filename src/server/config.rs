@@ -7,6 +7,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::dialects::Dialect;
+
+/// Requests in a second, for one key.
+const DEFAULT_RATE_LIMIT: u32 = 1000;
+
 /// Settings of every command that opens the database.
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseArgs {
@@ -25,6 +30,14 @@ pub struct Config {
     /// The address to listen at
     #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000")]
     pub addr: SocketAddr,
+
+    /// An address at which a dialect alone answers, at the root: sendwithus=127.0.0.1:3101; can be repeated
+    #[arg(long = "dialect-addr", env = "SENDLOG_DIALECT_ADDR", value_delimiter = ',', value_parser = parse_dialect_addr)]
+    pub dialect_addrs: Vec<(Dialect, SocketAddr)>,
+
+    /// How many requests an API key may make in a second
+    #[arg(long, env = "SENDLOG_RATE_LIMIT", default_value_t = DEFAULT_RATE_LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit: u32,
 
     /// The address people open, when a proxy stands before this server: https://mail.example.com
     #[arg(long, env = "SENDLOG_BASE_URL", value_parser = parse_base_url)]
@@ -55,7 +68,15 @@ pub enum Half {
 impl Config {
     /// The settings of a server at `addr` with every default.
     pub fn at(addr: SocketAddr) -> Self {
-        Self { addr, base_url: None, only: None, site_root: None, trust_proxy: false }
+        Self {
+            addr,
+            dialect_addrs: Vec::new(),
+            rate_limit: DEFAULT_RATE_LIMIT,
+            base_url: None,
+            only: None,
+            site_root: None,
+            trust_proxy: false,
+        }
     }
 
     /// The address people open, without a slash at its end.
@@ -67,6 +88,16 @@ impl Config {
     pub fn is_https(&self) -> bool {
         self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
+}
+
+fn parse_dialect_addr(text: &str) -> Result<(Dialect, SocketAddr), String> {
+    let (name, addr) = text.split_once('=').ok_or("write a dialect and an address: sendwithus=127.0.0.1:3101")?;
+    let dialect = Dialect::from_str(name, true).map_err(|_| {
+        let names = Dialect::ALL.map(Dialect::as_str);
+        format!("there is no dialect {name:?}: use {}", names.join(", "))
+    })?;
+    let addr = addr.parse().map_err(|_| format!("{addr:?} is no address with a port, like 127.0.0.1:3101"))?;
+    Ok((dialect, addr))
 }
 
 fn parse_base_url(text: &str) -> Result<String, String> {

@@ -24,6 +24,7 @@ use config::Config;
 use secrets::SecretKey;
 use services::api_requests::RequestLog;
 use store::Store;
+use web::RateLimiter;
 
 /// How many passwords are hashed at once: each takes 19 MiB and a core.
 const HASHING_PERMITS: usize = 2;
@@ -43,6 +44,8 @@ pub struct App {
     pub outbox_waker: Arc<Notify>,
     /// Takes rows of the log of API requests.
     pub request_log: RequestLog,
+    /// Counts the requests of each key.
+    pub rate_limiter: Arc<RateLimiter>,
     hashing: Arc<Semaphore>,
 }
 
@@ -56,6 +59,7 @@ impl App {
             config: Arc::new(config),
             secret_key: Arc::new(secret_key),
             outbox_waker: Arc::new(Notify::new()),
+            rate_limiter: Arc::default(),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
         }
     }

@@ -2,6 +2,8 @@
 
 mod body_page;
 mod csrf;
+mod dialect_routes;
+mod rate_limit;
 mod request_log;
 mod security;
 mod server_functions;
@@ -23,6 +25,7 @@ use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::LeptosRoutes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -36,9 +39,10 @@ use tracing::info;
 use super::App;
 use super::auth::{self, Identity};
 use super::context::{self, Flash, FlashKind, flash_cookie};
-use super::dialects::canary;
+use super::dialects::{Dialect, canary};
 use crate::app::{App as Pages, shell};
 use crate::domain::error::AppError;
+pub use rate_limit::RateLimiter;
 
 /// The largest request body, in bytes: a message with its attachments in base64.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -62,7 +66,8 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(canary::method_not_allowed)
         .route("/api", any(canary::not_found))
         .route("/api/{*path}", any(canary::not_found))
-        .layer(middleware::from_fn_with_state(app.clone(), request_log::record));
+        .layer(middleware::from_fn_with_state((app.clone(), None), rate_limit::limit))
+        .layer(middleware::from_fn_with_state((app.clone(), None), request_log::record));
     let own_routes = Router::new()
         .route("/", get(|| async { Redirect::to("/logs") }))
         .route("/logs/{id}/body", get(body_page::show))
@@ -75,6 +80,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)
+        .merge(dialect_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site_files(&site_root))
         .layer(middleware::from_fn(security::set_headers))
@@ -82,13 +88,37 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::new())
 }
 
-/// Serves until `shutdown` says so, then lets running requests end.
-pub async fn serve(app: App, listener: TcpListener, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+/// Serves until `shutdown` says so, then lets running requests end. Each dialect that has an address of its own answers
+/// there alone.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    dialects: Vec<(Dialect, TcpListener)>,
+    shutdown: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let mut servers = JoinSet::new();
+    servers.spawn(serve_router(router(app.clone()), listener, shutdown.clone()));
+    for (dialect, listener) in dialects {
+        servers.spawn(serve_router(dialect_routes::at_own_address(&app, dialect), listener, shutdown.clone()));
+    }
+    let mut result = Ok(());
+    while let Some(ended) = servers.join_next().await {
+        result = result.and(ended.map_err(std::io::Error::other).flatten());
+    }
+    app.request_log.flush().await;
+    result
+}
+
+async fn serve_router(
+    router: Router,
+    listener: TcpListener,
+    mut shutdown: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     // Without this, the last piece of an answer waits for the client's delayed acknowledgement.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, mut stopped) = watch::channel(false);
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
@@ -98,15 +128,13 @@ pub async fn serve(app: App, listener: TcpListener, mut shutdown: watch::Receive
         let _ = stopped.wait_for(|stop| *stop).await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;
     };
-    let result = tokio::select! {
+    tokio::select! {
         result = server.into_future() => result,
         () = drained => {
             info!("some requests did not end in time");
             Ok(())
         }
-    };
-    app.request_log.flush().await;
-    result
+    }
 }
 
 fn page_routes(app: &App, site_root: &Path) -> Router {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
@@ -37,6 +38,7 @@ pub async fn load_logs(
     choice: PeriodChoice,
     statuses: StatusSet,
     template_id: Option<TemplateId>,
+    channel: Option<Channel>,
     search: Option<String>,
     page: i64,
 ) -> Result<LogView, AppError> {
@@ -47,9 +49,9 @@ pub async fn load_logs(
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
-    let filter = EmailFilter { range: period.range, statuses, template_id, search };
+    let filter = EmailFilter { range: period.range, statuses, template_id, channel, search, ..EmailFilter::default() };
     let page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
-    let overview = emails::load_overview(&app, &viewer, &period, template_id).await?;
+    let overview = emails::load_overview(&app, &viewer, &period, filter.slice()).await?;
     let is_first_run = overview.stats.total == 0 && {
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()

@@ -40,6 +40,7 @@ pub fn Failure(error: AppError) -> impl IntoView {
         | AppError::InvalidTemplate(_)
         | AppError::AlreadyExists(_)
         | AppError::Conflict(_)
+        | AppError::IdempotencyMismatch
         | AppError::TooLarge { .. }
         | AppError::Adapter(_)
         | AppError::Internal => ("This did not work".to_owned(), error.to_string(), Some(("/logs", "Go to the logs"))),

@@ -32,7 +32,8 @@ pub fn LogsPage() -> impl IntoView {
     let load = async move {
         let query = parsed?;
         let asked = query.clone();
-        let view = load_logs(asked.period, asked.statuses, asked.template_id, asked.search, asked.page).await?;
+        let view =
+            load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, asked.search, asked.page).await?;
         Ok((query, view))
     };
     framed(Section::Logs, load, |(query, view)| view! { <Logs query view/> })

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
@@ -23,6 +24,8 @@ pub struct LogQuery {
     pub statuses: StatusSet,
     /// Their template.
     pub template_id: Option<TemplateId>,
+    /// Their channel.
+    pub channel: Option<Channel>,
     /// A part of a recipient's address or of the subject. Never empty.
     pub search: Option<String>,
     /// Counted from 1.
@@ -35,6 +38,7 @@ impl Default for LogQuery {
             period: PeriodChoice::default(),
             statuses: StatusSet::default(),
             template_id: None,
+            channel: None,
             search: None,
             page: 1,
         }
@@ -61,6 +65,7 @@ impl LogQuery {
                         value.parse().map_err(|_| AppError::invalid_field(&name, "that is not a template's id"))?;
                     parsed.template_id = Some(id);
                 }
+                "channel" => parsed.channel = Some(read(&name, &value)?),
                 "search" => parsed.search = Some(checked_search(&value)?),
                 "page" => parsed.page = checked_page(&value)?,
                 _ => return Err(AppError::invalid_field(name, "this page has no such parameter")),
@@ -94,6 +99,7 @@ impl LogQuery {
         let statuses: Vec<_> = self.statuses.iter().map(|status| status.as_str()).collect();
         push("status", (!statuses.is_empty()).then(|| statuses.join(",")));
         push("template", self.template_id.map(|id| id.to_string()));
+        push("channel", self.channel.map(|channel| channel.as_str().to_owned()));
         push("search", self.search.clone());
         push("page", (self.page != 1).then(|| self.page.to_string()));
         fields
@@ -126,7 +132,7 @@ impl LogQuery {
 
     /// Whether anything but the period narrows the list.
     pub fn has_filters(&self) -> bool {
-        !self.statuses.is_empty() || self.template_id.is_some() || self.search.is_some()
+        !self.statuses.is_empty() || self.template_id.is_some() || self.channel.is_some() || self.search.is_some()
     }
 }
 
@@ -219,6 +225,7 @@ mod tests {
             },
             statuses: [EmailStatus::Bounced, EmailStatus::Failed].into_iter().collect(),
             template_id: Some(TemplateId(7)),
+            channel: Some(Channel::Sms),
             search: Some("50% off & more: +1 €".to_owned()),
             page: 12,
         };

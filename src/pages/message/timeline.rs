@@ -32,7 +32,9 @@ pub fn Timeline(
 #[component]
 fn Event(event: EmailEvent, names_recipient: bool) -> impl IntoView {
     let tone = event.kind.tone();
-    let EventDetail { message, reply, url, user_agent, ip } = event.detail;
+    let EventDetail { message, reply, url, user_agent, ip, country, cause, server, server_ip, mx: _, protocol: _ } =
+        event.detail;
+    let _ = (cause, server, server_ip, country);
     let reader = [user_agent, ip].into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let recipient = event.recipient.filter(|_| names_recipient);
     view! {

@@ -164,7 +164,8 @@ fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
 const fn noun_label(permission: Permission) -> &'static str {
     use Permission::*;
     match permission {
-        LogsView | LogsResend | EmailsSend => "Messages",
+        LogsView | LogsResend | EmailsSend | EventsWrite => "Messages",
+        RequestsView => "API requests",
         TemplatesView | TemplatesCreate | TemplatesUpdate | TemplatesDelete => "Templates",
         AdaptersView | AdaptersCreate | AdaptersUpdate | AdaptersDelete => "Adapters",
         WebhooksView | WebhooksCreate | WebhooksUpdate | WebhooksDelete => "Webhooks",

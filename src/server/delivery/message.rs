@@ -60,6 +60,15 @@ pub fn parse_mailbox(field: &str, text: &str) -> Result<(Option<String>, String)
     Ok(((!name.is_empty()).then_some(name), address.to_owned()))
 }
 
+/// The mailboxes of a list: commas stand between them, except within quotes.
+pub fn split_mailboxes(list: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    list.split(move |letter| {
+        is_quoted ^= letter == '"';
+        letter == ',' && !is_quoted
+    })
+}
+
 /// Writes a name and an address so that [parse_mailbox] reads them back: `Ada Lovelace <ada@example.com>`.
 pub fn format_mailbox(name: Option<&str>, address: &str) -> String {
     match name.map(str::trim).filter(|name| !name.is_empty()) {
@@ -100,9 +109,9 @@ pub fn build_message(
     allow_utf8: bool,
 ) -> Result<Vec<u8>, BuildError> {
     let from = mailbox("from", &outgoing.from_address)?;
-    let reply_to = outgoing.reply_to.as_deref().map(|text| mailbox("reply-to", text)).transpose()?;
-    let senders = [Some(&from), reply_to.as_ref()];
-    if !allow_utf8 && senders.into_iter().flatten().any(|sender| !is_ascii(&sender.email)) {
+    let reply_to = outgoing.reply_to.as_deref().into_iter().flat_map(split_mailboxes);
+    let reply_to: Vec<Mailbox> = reply_to.map(|text| mailbox("reply-to", text)).collect::<Result<_, _>>()?;
+    if !allow_utf8 && reply_to.iter().chain([&from]).any(|sender| !is_ascii(&sender.email)) {
         return Err(BuildError("the mail server takes no sender with letters outside ASCII before the @".to_owned()));
     }
     check("subject", &outgoing.subject)?;
@@ -114,8 +123,14 @@ pub fn build_message(
         .from(from)
         .subject(outgoing.subject.as_str())
         .raw_header(HeaderValue::new(id_header, email_id.to_string()));
-    if let Some(reply_to) = reply_to {
+    for reply_to in reply_to {
         builder = builder.reply_to(reply_to);
+    }
+    for (name, value) in &outgoing.headers {
+        check("header", value)?;
+        let name = HeaderName::new_from_ascii(name.clone())
+            .map_err(|_| BuildError("a header has a name that no mail can have".to_owned()))?;
+        builder = builder.raw_header(HeaderValue::new(name, value.clone()));
     }
     builder = with_recipients(builder, outgoing, allow_utf8)?;
     let message = with_body(builder, outgoing)?;
@@ -161,7 +176,13 @@ fn with_body(builder: MessageBuilder, outgoing: &Outgoing) -> Result<lettre::Mes
             check("attachment's file name", &attachment.filename)?;
             let content_type = attachment_type(&attachment.content_type)
                 .ok_or_else(|| BuildError("an attachment has no valid content type".to_owned()))?;
-            let part = AttachmentPart::new(attachment.filename.clone());
+            let part = match &attachment.content_id {
+                Some(content_id) => {
+                    check("attachment's content id", content_id)?;
+                    AttachmentPart::new_inline_with_name(content_id.clone(), attachment.filename.clone())
+                }
+                None => AttachmentPart::new(attachment.filename.clone()),
+            };
             mixed = mixed.singlepart(part.body(attachment.content.clone(), content_type));
         }
         builder.multipart(mixed)
@@ -242,6 +263,7 @@ pub(super) fn is_ascii(address: &Address) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::channel::Channel;
     use crate::domain::email::Recipient;
     use crate::server::store::emails::Attachment;
 
@@ -252,6 +274,13 @@ mod tests {
     fn outgoing() -> Outgoing {
         Outgoing {
             adapter: None,
+            channel: Channel::Email,
+            notification_id: None,
+            external_user_id: None,
+            tags: Vec::new(),
+            variables: serde_json::Value::Null,
+            metadata: serde_json::Value::Null,
+            headers: Vec::new(),
             from_address: "Finch <receipts@finch.example>".to_owned(),
             reply_to: Some("help@finch.example".to_owned()),
             recipients: vec![
@@ -304,7 +333,8 @@ mod tests {
         let mut outgoing = outgoing();
         let filename = "Übersicht.pdf".to_owned();
         let content = vec![0, 255, 13, 10, 46, 13, 10];
-        outgoing.attachments = vec![Attachment { filename, content_type: "application/pdf".to_owned(), content }];
+        outgoing.attachments =
+            vec![Attachment { filename, content_type: "application/pdf".to_owned(), content, content_id: None }];
         let message = built(&outgoing);
         let place = |text: &str| message.find(text).unwrap_or_else(|| panic!("{text} in {message}"));
         assert!(place("multipart/mixed") < place("multipart/alternative"));
@@ -327,6 +357,7 @@ mod tests {
                 filename: filename.to_owned(),
                 content_type: content_type.to_owned(),
                 content: Vec::new(),
+                content_id: None,
             };
             assert!(with(&|o| o.subject = evil.to_owned()).is_err());
             assert!(with(&|o| o.from_address = format!("{evil} <a@finch.example>")).is_err());

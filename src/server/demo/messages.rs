@@ -15,6 +15,7 @@ use super::people::{BLOCKING_PROVIDER, Customer, customers, customers_at};
 use super::setting::{BACKUP_ADAPTER, DEFAULT_ADAPTER, Setting};
 use super::{DemoOptions, pdf, requests};
 use crate::domain::api_request::ApiRequest;
+use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, JobId, lowest_id_at};
@@ -148,13 +149,17 @@ impl Composer {
                 filename: format!("{}-{}.pdf", noun.to_lowercase(), number.to_lowercase()),
                 content_type: "application/pdf".to_owned(),
                 content: pdf::page(&format!("{noun} {number}")),
+                content_id: None,
             }
         });
         let email = NewEmail {
             id,
             job_id,
             template: Some((template_id, version_id)),
-            adapter_id: self.setting.adapter(adapter),
+            channel: Channel::Email,
+            notification_id: None,
+            external_user_id: None,
+            adapter_id: Some(self.setting.adapter(adapter)),
             api_key_id: Some(self.setting.key_for(plan.spec).0),
             api_request_id: None,
             recipients: self.recipients(plan, &customer),
@@ -164,10 +169,12 @@ impl Composer {
             tags,
             variables: values.variables.clone(),
             metadata: json!({ "customer": format!("cus_{}", catalogue::token(&mut self.rng, 8)) }),
+            headers: Vec::new(),
             html: rendered.html,
             text: rendered.text,
             attachments: attachments.collect(),
             resend_of: None,
+            scheduled_at: None,
             events: Vec::new(),
         };
         Ok((email, values))

@@ -76,8 +76,8 @@ impl Setting {
     }
 
     /// The name of an adapter.
-    pub fn adapter_name(&self, id: AdapterId) -> &'static str {
-        if id == self.backup_adapter { BACKUP_ADAPTER } else { DEFAULT_ADAPTER }
+    pub fn adapter_name(&self, id: Option<AdapterId>) -> &'static str {
+        if id == Some(self.backup_adapter) { BACKUP_ADAPTER } else { DEFAULT_ADAPTER }
     }
 
     /// The key that messages of this template come in with, and its name.

@@ -8,7 +8,15 @@ use serde_json::Value;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tracing::error;
 
-use crate::domain::api_request::{ApiRequest, BODY_CAP_BYTES, LoggedBody};
+use crate::domain::api_request::{
+    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody,
+};
+use crate::domain::error::AppError;
+use crate::domain::ids::ApiRequestId;
+use crate::domain::page::{Cursor, Stretch};
+use crate::domain::permission::Permission;
+use crate::domain::viewer::Viewer;
+use crate::server::App;
 use crate::server::store::Store;
 
 const BATCH: usize = 500;
@@ -91,6 +99,34 @@ impl RequestLog {
             self.inner.room.add_permits(batch.len());
         }
     }
+}
+
+/// Lists the viewer's team's API requests at a place of their log, newest first. Needs `requests:view`. What was answered
+/// before is among them.
+pub async fn list_api_requests(
+    app: &App,
+    viewer: &Viewer,
+    filter: &ApiRequestFilter,
+    cursor: Cursor<ApiRequestId>,
+    limit: i64,
+) -> Result<Stretch<ApiRequestSummary>, AppError> {
+    viewer.require(Permission::RequestsView)?;
+    app.request_log.flush().await;
+    app.store.list_api_requests(viewer.team, filter, cursor, limit).await
+}
+
+/// Finds one API request with its bodies and the messages it made. Needs `requests:view`; the messages need `logs:view`.
+pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> Result<ApiRequestDetail, AppError> {
+    viewer.require(Permission::RequestsView)?;
+    app.request_log.flush().await;
+    let found = app.store.find_api_request(viewer.team, id).await?;
+    let (request, api_key_name) = found.ok_or_else(|| AppError::not_found("API request"))?;
+    let emails = if viewer.may(Permission::LogsView) {
+        app.store.list_emails_of_request(viewer.team, id).await?
+    } else {
+        Vec::new()
+    };
+    Ok(ApiRequestDetail { request, api_key_name, emails })
 }
 
 /// A body as it is kept: secrets in JSON replaced, at most [BODY_CAP_BYTES] long, nothing where it is not text.

@@ -5,9 +5,10 @@ use chrono_tz::Tz;
 use super::{period, send};
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
-use crate::domain::filter::{EmailFilter, TimeRange};
-use crate::domain::ids::{EmailId, TemplateId};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::filter::{EmailFilter, Slice, TimeRange};
+use crate::domain::ids::EmailId;
+use crate::domain::notification::EmailRecord;
+use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
 use crate::domain::stats::{Overview, Stats, StatusCounts};
@@ -25,10 +26,50 @@ pub async fn list_emails(
     app.store.list_emails(viewer.team, filter, request).await
 }
 
+/// Lists the viewer's team's messages whole, with their events. Needs `logs:view`.
+pub async fn list_records(
+    app: &App,
+    viewer: &Viewer,
+    filter: &EmailFilter,
+    window: Window,
+) -> Result<Listed<EmailRecord>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let Listed { items, total } = app.store.list_whole_emails(viewer.team, filter, window).await?;
+    Ok(Listed { items: with_events(app, viewer, items).await?, total })
+}
+
+/// Lists the viewer's team's messages at a place of the log, newest first, whole, with their events. Needs `logs:view`.
+pub async fn list_records_at(
+    app: &App,
+    viewer: &Viewer,
+    filter: &EmailFilter,
+    cursor: Cursor<EmailId>,
+    limit: i64,
+) -> Result<Stretch<EmailRecord>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let Stretch { items, has_more } = app.store.list_emails_at(viewer.team, filter, cursor, limit).await?;
+    Ok(Stretch { items: with_events(app, viewer, items).await?, has_more })
+}
+
+/// Finds one message with its events, without its bodies. Needs `logs:view` or, for the programs that send,
+/// `emails:send`.
+pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailRecord, AppError> {
+    let email = find_email_status(app, viewer, id).await?;
+    let events = app.store.list_events(viewer.team, id).await?;
+    Ok(EmailRecord { email, events })
+}
+
+pub(super) async fn with_events(app: &App, viewer: &Viewer, emails: Vec<Email>) -> Result<Vec<EmailRecord>, AppError> {
+    let ids: Vec<EmailId> = emails.iter().map(|email| email.id).collect();
+    let mut events = app.store.list_events_of(viewer.team, &ids).await?;
+    let record = |email: Email| EmailRecord { events: events.remove(&email.id).unwrap_or_default(), email };
+    Ok(emails.into_iter().map(record).collect())
+}
+
 /// Counts the viewer's team's messages by outcome. Needs `logs:view`.
 pub async fn load_stats(app: &App, viewer: &Viewer, range: TimeRange) -> Result<Stats, AppError> {
     viewer.require(Permission::LogsView)?;
-    Ok(app.store.count_by_status(viewer.team, None, range).await?.into())
+    Ok(app.store.count_by_status(viewer.team, Slice::All, range).await?.into())
 }
 
 /// The range that a choice means for this viewer now.
@@ -36,19 +77,14 @@ pub async fn resolve_period(app: &App, viewer: &Viewer, choice: &PeriodChoice) -
     period::resolve(choice, zone_of(viewer), app.clock.now())
 }
 
-/// The cards and the chart of a period, of one template or of all. Needs `logs:view`.
-pub async fn load_overview(
-    app: &App,
-    viewer: &Viewer,
-    period: &Period,
-    template: Option<TemplateId>,
-) -> Result<Overview, AppError> {
+/// The cards and the chart of a period, of a slice of the log. Needs `logs:view`.
+pub async fn load_overview(app: &App, viewer: &Viewer, period: &Period, slice: Slice) -> Result<Overview, AppError> {
     viewer.require(Permission::LogsView)?;
-    let hours = app.store.list_hour_counts(viewer.team, template, period.range).await?;
+    let hours = app.store.list_hour_counts(viewer.team, slice, period.range).await?;
     let mut total = StatusCounts::default();
     hours.iter().for_each(|(_, counts)| total += *counts);
     let previous = match period.previous {
-        Some(range) => Some(app.store.count_by_status(viewer.team, template, range).await?.into()),
+        Some(range) => Some(app.store.count_by_status(viewer.team, slice, range).await?.into()),
         None => None,
     };
     let bars = period::chart_bars(period, zone_of(viewer), &hours);

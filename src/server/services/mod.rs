@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod api_requests;
 pub mod emails;
 pub mod limits;
+pub mod notifications;
 pub mod period;
 pub mod roles;
 pub mod send;

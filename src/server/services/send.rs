@@ -1,10 +1,14 @@
 //! Accepting messages: from an API request, or once more from the log. Everything that can be wrong is found before the
 //! message is kept; once it is kept, it is sent.
 
+use axum::body::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tracing::info;
 
-use crate::domain::adapter::Adapter;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
@@ -12,9 +16,11 @@ use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
-use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox};
-use crate::server::render::render_template;
-use crate::server::store::emails::NewEmail;
+use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox, split_mailboxes};
+use crate::server::render::{RenderedTemplate, render_template};
+use crate::server::secrets::token_hash;
+use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey};
+use crate::server::store::events::EmailFacts;
 
 pub use crate::server::store::emails::Attachment;
 
@@ -29,7 +35,37 @@ pub const MAX_TAGS: usize = 20;
 /// The longest subject, in characters.
 const MAX_SUBJECT_CHARS: usize = 998;
 
-/// A message as an application asks for it. Addresses are mailboxes: `ada@example.com` or `Ada <ada@example.com>`.
+/// How long an idempotency key is remembered. Source: Resend, Idempotency Keys.
+const IDEMPOTENCY_HOURS: i64 = 24;
+/// How far ahead a message can be scheduled.
+const MAX_SCHEDULE_DAYS: i64 = 366;
+/// The most headers that a caller adds to a message.
+const MAX_HEADERS: usize = 30;
+
+/// Headers that are ours to write; a caller cannot add them.
+const OWN_HEADERS: [&str; 18] = [
+    "from",
+    "sender",
+    "to",
+    "cc",
+    "bcc",
+    "reply-to",
+    "subject",
+    "date",
+    "message-id",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "content-disposition",
+    "return-path",
+    "received",
+    "dkim-signature",
+    "x-sendlog-id",
+    "resent-from",
+];
+
+/// A message as an application asks for it. Addresses are mailboxes: `ada@example.com` or `Ada <ada@example.com>`. It is
+/// made from a template, or from `html` and `text`.
 #[derive(Clone, Debug, Default)]
 pub struct SendRequest {
     /// The template.
@@ -44,10 +80,16 @@ pub struct SendRequest {
     pub variables: Value,
     /// The sender, in place of the adapter's.
     pub from: Option<String>,
-    /// The subject, in place of the template's. It is a template too.
+    /// The subject, in place of the template's. With a template it is one too.
     pub subject: Option<String>,
-    /// Where answers go.
+    /// The HTML body, where there is no template. It is sent as it is.
+    pub html: Option<String>,
+    /// The plain-text body, where there is no template. It is sent as it is.
+    pub text: Option<String>,
+    /// Where answers go: one mailbox, or several with commas between them.
     pub reply_to: Option<String>,
+    /// Headers to add.
+    pub headers: Vec<(String, String)>,
     /// The adapter, in place of the team's default.
     pub adapter_id: Option<AdapterId>,
     /// What is attached.
@@ -56,43 +98,168 @@ pub struct SendRequest {
     pub tags: Vec<String>,
     /// The caller's own data, a JSON object or null.
     pub metadata: Value,
+    /// When to send it; at once when `None` or past.
+    pub scheduled_at: Option<DateTime<Utc>>,
 }
 
-/// Accepts a message made from a template. Needs `emails:send`. `api_request_id` is the request it came in.
+/// Where messages to accept come from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The API request.
+    pub api_request_id: Option<ApiRequestId>,
+    /// What makes a repetition of that request harmless.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// A key that the caller chose for a request, so that sending it twice accepts its messages once.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// The endpoint it counts for: the same key can stand for another request elsewhere.
+    pub endpoint: &'static str,
+    /// The key.
+    pub key: String,
+    /// The request's body: the same key with another one is refused.
+    pub body: Bytes,
+}
+
+/// Why a message of several was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place among them, from 0.
+    pub index: usize,
+    /// The reason.
+    pub error: AppError,
+}
+
+/// Accepts a message. Needs `emails:send`. Fields are named in errors as Canary does: `templateId`, `replyTo`.
 pub async fn send_email(
     app: &App,
     viewer: &Viewer,
     request: SendRequest,
-    api_request_id: Option<ApiRequestId>,
+    origin: Origin,
 ) -> Result<Accepted, AppError> {
+    let accepted = send_emails(app, viewer, vec![request], origin).await.map_err(|refusal| refusal.error)?;
+    accepted.into_iter().next().ok_or(AppError::Internal)
+}
+
+/// Accepts several messages, all or none, in their order. Needs `emails:send`.
+pub async fn send_emails(
+    app: &App,
+    viewer: &Viewer,
+    requests: Vec<SendRequest>,
+    origin: Origin,
+) -> Result<Vec<Accepted>, Refusal> {
+    let mut emails = Vec::with_capacity(requests.len());
+    for (index, request) in requests.into_iter().enumerate() {
+        let prepared = prepare(app, viewer, request, origin.api_request_id).await;
+        emails.push(prepared.map_err(|error| Refusal { index, error })?);
+    }
+    accept_all(app, viewer, emails, origin.idempotency).await.map_err(|error| Refusal { index: 0, error })
+}
+
+/// Accepts those of several messages that are right, and tells why not for each of the others. Needs `emails:send`.
+pub async fn send_each(
+    app: &App,
+    viewer: &Viewer,
+    requests: Vec<SendRequest>,
+    origin: Origin,
+) -> Result<(Vec<Accepted>, Vec<Refusal>), AppError> {
+    let (mut emails, mut refusals) = (Vec::new(), Vec::new());
+    for (index, request) in requests.into_iter().enumerate() {
+        match prepare(app, viewer, request, origin.api_request_id).await {
+            Ok(email) => emails.push(email),
+            Err(error @ (AppError::MissingPermission(_) | AppError::Unavailable | AppError::Internal)) => {
+                return Err(error);
+            }
+            Err(error) => refusals.push(Refusal { index, error }),
+        }
+    }
+    Ok((accept_all(app, viewer, emails, origin.idempotency).await?, refusals))
+}
+
+/// Moves a message that has not gone out yet to another time. Needs `emails:send`.
+pub async fn reschedule_email(app: &App, viewer: &Viewer, id: EmailId, at: DateTime<Utc>) -> Result<(), AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let at = checked_schedule(app, at)?;
+    find_own(app, viewer, id).await?;
+    let message = format!("Moved to {}{}", at.format("%Y-%m-%d %H:%M UTC"), by_person(viewer));
+    let event = event(app, EventKind::Queued, Some(message));
+    if app.store.reschedule(viewer.team, id, at, &event).await? {
+        app.outbox_waker.notify_one();
+        return Ok(());
+    }
+    Err(AppError::Conflict("Only an email that has not been sent yet can be rescheduled".to_owned()))
+}
+
+/// Takes a message back that has not gone out yet. Needs `emails:send`.
+pub async fn cancel_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(), AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    find_own(app, viewer, id).await?;
+    let reason = format!("Canceled{}", by_person(viewer));
+    let facts = EmailFacts { error_message: Some(reason.clone()), ..EmailFacts::default() };
+    let event = event(app, EventKind::Canceled, Some(reason));
+    if app.store.cancel(viewer.team, id, &event, &facts).await? {
+        return Ok(());
+    }
+    Err(AppError::Conflict("Only an email that has not been sent yet can be canceled".to_owned()))
+}
+
+async fn find_own(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
+    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
+}
+
+/// Checks a request and makes the message of it, without keeping anything.
+async fn prepare(
+    app: &App,
+    viewer: &Viewer,
+    request: SendRequest,
+    api_request_id: Option<ApiRequestId>,
+) -> Result<NewEmail, AppError> {
     viewer.require(Permission::EmailsSend)?;
     let recipients = checked_recipients(&request)?;
-    let reply_to = request.reply_to.map(|text| checked_mailbox("replyTo", &text)).transpose()?;
+    let reply_to = request.reply_to.as_deref().map(checked_reply_to).transpose()?;
     let variables = checked_object("variables", request.variables)?;
     let metadata = checked_object("metadata", request.metadata)?;
     check_labels(&request.tags)?;
     check_attachments(&request.attachments)?;
-    let template_id =
-        request.template_id.ok_or_else(|| AppError::invalid_field("templateId", "templateId is required"))?;
-    let template = app.store.find_template(viewer.team, template_id).await?;
-    let template = template.ok_or_else(|| AppError::not_found("Template"))?;
-    let mut source = template.current.source;
-    if let Some(subject) = request.subject {
-        source.subject = subject;
+    check_headers(&request.headers)?;
+    let scheduled_at = match request.scheduled_at {
+        Some(at) if at > app.clock.now() => Some(checked_schedule(app, at)?),
+        Some(_) | None => None,
+    };
+    let (template, rendered) = match request.template_id {
+        Some(id) => {
+            let template = app.store.find_template(viewer.team, id).await?;
+            let template = template.ok_or_else(|| AppError::not_found("Template"))?;
+            let mut source = template.current.source;
+            if let Some(subject) = request.subject {
+                source.subject = subject;
+            }
+            (Some((template.id, template.current.id)), render_template(&source, &variables)?)
+        }
+        None => {
+            let subject = request.subject.unwrap_or_default();
+            (None, RenderedTemplate { subject, html: request.html, text: request.text })
+        }
+    };
+    if template.is_none() && rendered.html.is_none() && rendered.text.is_none() {
+        return Err(AppError::invalid_field("templateId", "templateId, html or text is required"));
     }
-    let rendered = render_template(&source, &variables)?;
     check_subject(&rendered.subject)?;
     let adapter = choose_adapter(app, viewer, request.adapter_id).await?;
     let from_address = match request.from {
         Some(from) => checked_mailbox("from", &from)?,
         None => adapter.from_address.clone(),
     };
-    let id: EmailId = app.clock.mint();
-    let new = NewEmail {
-        id,
+    let when = scheduled_at.map(|at| format!("Scheduled for {}", at.format("%Y-%m-%d %H:%M UTC")));
+    Ok(NewEmail {
+        id: app.clock.mint(),
         job_id: app.clock.mint(),
-        template: Some((template.id, template.current.id)),
-        adapter_id: adapter.id,
+        channel: Channel::Email,
+        notification_id: None,
+        external_user_id: None,
+        template,
+        adapter_id: Some(adapter.id),
         api_key_id: viewer.api_key_id(),
         api_request_id,
         recipients,
@@ -102,13 +269,14 @@ pub async fn send_email(
         tags: request.tags,
         variables,
         metadata,
+        headers: request.headers,
         html: rendered.html,
         text: rendered.text,
         attachments: request.attachments,
         resend_of: None,
-        events: vec![event(app, EventKind::Requested, accepted_by(viewer)), event(app, EventKind::Queued, None)],
-    };
-    accept(app, viewer, new).await
+        scheduled_at,
+        events: vec![event(app, EventKind::Requested, accepted_by(viewer)), event(app, EventKind::Queued, when)],
+    })
 }
 
 /// Accepts a copy of `email`, with its bodies and attachments as they were. The caller has checked the permission. Of a
@@ -125,16 +293,20 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         Some(id) => app.store.find_adapter(viewer.team, id).await?,
         None => None,
     };
-    let adapter = match adapter {
-        Some(adapter) => adapter,
-        None => choose_adapter(app, viewer, None).await?,
+    let adapter_id = match adapter {
+        Some(adapter) => Some(adapter.id),
+        None if email.channel == Channel::Email => Some(choose_adapter(app, viewer, None).await?.id),
+        None => app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?.map(|adapter| adapter.id),
     };
     let again = Some(format!("Resent from {}{}", email.id, by_person(viewer)));
     let new = NewEmail {
         id: app.clock.mint(),
         job_id: app.clock.mint(),
+        channel: email.channel,
+        notification_id: email.notification_id,
+        external_user_id: email.external_user_id.clone(),
         template: email.template_id.zip(email.template_version_id),
-        adapter_id: adapter.id,
+        adapter_id,
         api_key_id: viewer.api_key_id(),
         api_request_id: None,
         recipients: unreached_recipients(app, viewer, email).await?,
@@ -144,20 +316,43 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         tags: email.tags.clone(),
         variables: content.variables,
         metadata: content.metadata,
+        headers: content.headers,
         html: content.html,
         text: content.text,
         attachments: app.store.list_attachments(viewer.team, email.id).await?,
         resend_of: Some(email.id),
+        scheduled_at: None,
         events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
     };
-    accept(app, viewer, new).await
+    let accepted = accept_all(app, viewer, vec![new], None).await?;
+    accepted.into_iter().next().ok_or(AppError::Internal)
 }
 
-async fn accept(app: &App, viewer: &Viewer, new: NewEmail) -> Result<Accepted, AppError> {
-    app.store.insert_email(viewer.team, &new).await?;
+async fn accept_all(
+    app: &App,
+    viewer: &Viewer,
+    emails: Vec<NewEmail>,
+    idempotency: Option<IdempotencyKey>,
+) -> Result<Vec<Accepted>, AppError> {
+    let now = app.clock.now();
+    let idempotency = idempotency.map(|key| NewIdempotencyKey {
+        endpoint: key.endpoint.to_owned(),
+        key_hash: token_hash(&key.key),
+        request_hash: hex::encode(Sha256::digest(&key.body)),
+        expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
+        now,
+    });
+    let with = Acceptance { notification: None, idempotency };
+    if let Some(earlier) = app.store.insert_emails(viewer.team, &emails, &with).await? {
+        let ids: Vec<i64> = earlier.iter().map(|id| id.0).collect();
+        let emails = app.store.find_emails(viewer.team, &ids).await?;
+        return Ok(emails.into_iter().map(|email| Accepted { id: email.id, job_id: email.job_id }).collect());
+    }
     app.outbox_waker.notify_one();
-    info!(email.id = %new.id, team.id = %viewer.team, "accepted message");
-    Ok(Accepted { id: new.id, job_id: new.job_id })
+    for new in &emails {
+        info!(email.id = %new.id, team.id = %viewer.team, "accepted message");
+    }
+    Ok(emails.into_iter().map(|new| Accepted { id: new.id, job_id: new.job_id }).collect())
 }
 
 async fn unreached_recipients(app: &App, viewer: &Viewer, email: &Email) -> Result<Vec<Recipient>, AppError> {
@@ -173,8 +368,12 @@ async fn unreached_recipients(app: &App, viewer: &Viewer, email: &Email) -> Resu
 
 async fn choose_adapter(app: &App, viewer: &Viewer, id: Option<AdapterId>) -> Result<Adapter, AppError> {
     match id {
-        Some(id) => app.store.find_adapter(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Adapter")),
-        None => app.store.find_default_adapter(viewer.team).await?.ok_or_else(|| {
+        Some(id) => {
+            let adapter = app.store.find_adapter(viewer.team, id).await?;
+            let adapter = adapter.filter(|adapter| adapter.kind.sends(Channel::Email));
+            adapter.ok_or_else(|| AppError::not_found("Adapter"))
+        }
+        None => app.store.find_default_adapter(viewer.team, AdapterKind::Smtp).await?.ok_or_else(|| {
             AppError::invalid("The team has no email adapter yet: add one under Settings, Adapters, then send again")
         }),
     }
@@ -223,6 +422,40 @@ fn checked_recipients(request: &SendRequest) -> Result<Vec<Recipient>, AppError>
 fn checked_mailbox(field: &str, text: &str) -> Result<String, AppError> {
     parse_mailbox(field, text)?;
     Ok(text.trim().to_owned())
+}
+
+fn checked_reply_to(text: &str) -> Result<String, AppError> {
+    split_mailboxes(text).try_for_each(|mailbox| parse_mailbox("replyTo", mailbox).map(drop))?;
+    Ok(text.trim().to_owned())
+}
+
+fn checked_schedule(app: &App, at: DateTime<Utc>) -> Result<DateTime<Utc>, AppError> {
+    if at <= app.clock.now() + TimeDelta::days(MAX_SCHEDULE_DAYS) {
+        return Ok(at);
+    }
+    let message = format!("A message can be scheduled up to {MAX_SCHEDULE_DAYS} days ahead");
+    Err(AppError::invalid_field("scheduledAt", message))
+}
+
+fn check_headers(headers: &[(String, String)]) -> Result<(), AppError> {
+    if headers.len() > MAX_HEADERS {
+        return Err(AppError::invalid_field("headers", format!("A message has at most {MAX_HEADERS} added headers")));
+    }
+    for (name, value) in headers {
+        let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+        if name.is_empty() || name.len() > 70 || !name.bytes().all(is_name) {
+            let message = "A header's name has 1 to 70 ASCII characters, without spaces and colons";
+            return Err(AppError::invalid_field("headers", message));
+        }
+        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(AppError::invalid_field("headers", format!("The header {name} cannot be set")));
+        }
+        check_header("headers", value)?;
+        if value.len() > 2_000 {
+            return Err(AppError::invalid_field("headers", format!("The header {name} is longer than 2,000 bytes")));
+        }
+    }
+    Ok(())
 }
 
 fn check_subject(subject: &str) -> Result<(), AppError> {

@@ -1,9 +1,11 @@
-//! Mail adapters. User name and password are sealed before they get here.
+//! Adapters. User name and password are sealed before they get here.
 
 use chrono::{DateTime, Utc};
 
+use super::outbox::NEVER;
 use super::{Store, instant, micros, read, stored, write};
-use crate::domain::adapter::Adapter;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 
@@ -36,20 +38,52 @@ impl TryFrom<AdapterRow> for Adapter {
     }
 }
 
+/// Gives the messages of a channel that wait for an adapter to this one, inside a transaction.
+macro_rules! give_to_adapter {
+    ($tx:expr, $team_id:expr, $adapter:expr, $channel:expr) => {
+        sqlx::query(
+            "UPDATE emails SET adapter_id = $3
+             WHERE team_id = $1 AND channel = $2 AND adapter_id IS NULL
+                 AND id IN (SELECT email_id FROM outbox WHERE team_id = $1 AND run_at = $4)",
+        )
+        .bind($team_id)
+        .bind($channel.code())
+        .bind($adapter.id)
+        .bind(NEVER)
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query(
+            "UPDATE outbox SET run_at = COALESCE(
+                 (SELECT scheduled_at FROM emails e WHERE e.team_id = outbox.team_id AND e.id = outbox.email_id), $3)
+             WHERE team_id = $1 AND run_at = $4
+                 AND email_id IN (SELECT id FROM emails WHERE team_id = $1 AND adapter_id = $2)",
+        )
+        .bind($team_id)
+        .bind($adapter.id)
+        .bind(micros($adapter.created_at))
+        .bind(NEVER)
+        .execute(&mut *$tx)
+        .await?;
+    };
+}
+
 impl Store {
     /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
-    /// another; a team's first adapter is the default in any case.
+    /// another; the first of its kind is the default in any case, and gets the messages that wait for one.
     pub async fn insert_adapter(&self, team_id: TeamId, new: &Adapter, sealed_secret: &str) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let has_default: Option<AdapterId> =
-                sqlx::query_scalar("SELECT id FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL")
-                    .bind(team_id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
+            let has_default: Option<AdapterId> = sqlx::query_scalar(
+                "SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL",
+            )
+            .bind(team_id)
+            .bind(new.kind.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
             let is_default = new.is_default || has_default.is_none();
             if is_default {
-                sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default")
+                sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND kind = $2 AND is_default")
                     .bind(team_id)
+                    .bind(new.kind.as_str())
                     .execute(&mut *tx)
                     .await?;
             }
@@ -71,6 +105,9 @@ impl Store {
             .await?;
             if inserted.rows_affected() == 0 {
                 return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", new.name)));
+            }
+            for channel in Channel::ALL.into_iter().filter(|channel| is_default && new.kind.sends(*channel)) {
+                give_to_adapter!(tx, team_id, new, channel);
             }
             Ok(true)
         })
@@ -106,11 +143,15 @@ impl Store {
                 return Ok(false);
             }
             if changed.is_default {
-                sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND id <> $2")
-                    .bind(team_id)
-                    .bind(changed.id)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query(
+                    "UPDATE adapters SET is_default = FALSE
+                     WHERE team_id = $1 AND is_default AND id <> $2 AND kind = $3",
+                )
+                .bind(team_id)
+                .bind(changed.id)
+                .bind(changed.kind.as_str())
+                .execute(&mut *tx)
+                .await?;
             }
             let updated = sqlx::query(
                 "UPDATE adapters SET name = $3, from_address = $4, endpoint = $5, is_default = $6,
@@ -164,12 +205,15 @@ impl Store {
         row.map(Adapter::try_from).transpose()
     }
 
-    /// The adapter that messages go out by unless they name another.
-    pub async fn find_default_adapter(&self, team_id: TeamId) -> Result<Option<Adapter>, AppError> {
-        let statement =
-            format!("SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND is_default AND deleted_at IS NULL");
-        let row: Option<AdapterRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_optional(pool).await)?;
+    /// The adapter of this kind that messages go out by unless they name another.
+    pub async fn find_default_adapter(&self, team_id: TeamId, kind: AdapterKind) -> Result<Option<Adapter>, AppError> {
+        let statement = format!(
+            "SELECT {ADAPTER_COLUMNS} FROM adapters
+             WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL"
+        );
+        let row: Option<AdapterRow> = read!(self, |pool| {
+            sqlx::query_as(&statement).bind(team_id).bind(kind.as_str()).fetch_optional(pool).await
+        })?;
         row.map(Adapter::try_from).transpose()
     }
 

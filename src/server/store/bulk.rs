@@ -13,25 +13,26 @@ use super::events::{self, EmailFacts, NewEvent};
 use super::{Db, Store, micros, write};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::event::{EventKind, StatusRank};
+use crate::domain::event::{EventKind, EventSet, StatusRank};
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::stats::StatusCounts;
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
 
-/// Rows in one statement: 21 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
+/// Rows in one statement: 26 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
 const ROWS: usize = 200;
 
 const INSERT_EMAILS: &str = "INSERT INTO emails
     (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
-     resend_of, sent_at, delivered_at) ";
+     resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set) ";
 
-const INSERT_CONTENTS: &str = "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text) ";
+const INSERT_CONTENTS: &str =
+    "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers) ";
 
 const INSERT_ATTACHMENTS: &str =
-    "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content) ";
+    "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content, content_id) ";
 
 const INSERT_EVENTS: &str =
     "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
@@ -68,6 +69,7 @@ struct Folded<'a> {
     waiting: Option<&'a Waiting>,
     rank: StatusRank,
     status: EmailStatus,
+    event_set: EventSet,
     sent_at: Option<i64>,
     delivered_at: Option<i64>,
 }
@@ -84,6 +86,9 @@ impl<'a> From<&'a HistoricEmail> for Folded<'a> {
             waiting: historic.waiting.as_ref(),
             rank,
             status: rank.status(),
+            event_set: events
+                .iter()
+                .fold(EventSet::default(), |set, new| set.with(EventSet::of(new.event.kind, new.event.detail.cause))),
             sent_at: first_of(EventKind::Sent),
             delivered_at: first_of(EventKind::Delivered),
         }
@@ -139,16 +144,20 @@ impl Store {
                 values.push_bind(row.email.attachments.iter().any(is_pdf));
                 values.push_bind(row.email.job_id).push_bind(row.email.resend_of);
                 values.push_bind(row.sent_at).push_bind(row.delivered_at);
+                values.push_bind(row.email.channel.code()).push_bind(row.email.notification_id);
+                values.push_bind(&row.email.external_user_id).push_bind(row.email.scheduled_at.map(micros));
+                values.push_bind(row.event_set.bits());
             });
             insert_rows!(tx, INSERT_CONTENTS, emails, |values, row| {
                 values.push_bind(team_id).push_bind(row.email.id);
                 values.push_bind(Json(&row.email.variables)).push_bind(Json(&row.email.metadata));
                 values.push_bind(&row.email.html).push_bind(&row.email.text);
+                values.push_bind(Json(&row.email.headers));
             });
             insert_rows!(tx, INSERT_ATTACHMENTS, attachments, |values, (id, position, attachment)| {
                 values.push_bind(team_id).push_bind(*id).push_bind(*position);
                 values.push_bind(&attachment.filename).push_bind(&attachment.content_type);
-                values.push_bind(&attachment.content);
+                values.push_bind(&attachment.content).push_bind(&attachment.content_id);
             });
             insert_rows!(tx, INSERT_EVENTS, events, |values, (id, new)| {
                 values.push_bind(team_id).push_bind(*id).push_bind(new.event.id);
@@ -202,7 +211,7 @@ fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
     let mut rollups: BTreeMap<(TemplateId, i64), StatusCounts> = BTreeMap::new();
     for row in emails {
         let of_template = row.email.template.map(|(template_id, _)| template_id);
-        for template_id in [Some(events::ANY_TEMPLATE), of_template].into_iter().flatten() {
+        for template_id in events::rollup_keys(of_template, row.email.channel) {
             rollups.entry((template_id, events::hour_of(row.email.id))).or_default().add(row.status, 1);
         }
     }

@@ -2,7 +2,18 @@
 
 use super::{Db, Store};
 
+pub(super) const SQLITE_RECIPIENTS: &str = "json_each(e.recipients) AS r";
+pub(super) const POSTGRES_RECIPIENTS: &str = "jsonb_array_elements(e.recipients) AS r (value)";
+
 impl Store {
+    /// A message's recipients as rows, in a `FROM` beside `emails e`: `r.value` is one as JSON.
+    pub(super) fn list_of_recipients(&self) -> &'static str {
+        match &self.db {
+            Db::Sqlite { .. } => SQLITE_RECIPIENTS,
+            Db::Postgres(_) => POSTGRES_RECIPIENTS,
+        }
+    }
+
     /// Ends a `SELECT` of rows to lease, so that other workers take other rows. SQLite has one writer and needs nothing.
     pub(super) fn skip_locked(&self) -> &'static str {
         match &self.db {

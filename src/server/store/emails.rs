@@ -1,19 +1,28 @@
 //! Messages: accepting one, reading one, and pages of the log. A page is read in two steps: its ids from an index, then
 //! those rows. A page far from the first is found through the rollups, so that no more than one hour is walked over.
 
+use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use super::criteria::push_criteria;
 use super::events::{self, NewEvent, add_to_rollups, record_events};
+use super::outbox::NEVER;
+use super::search::COUNT_LIMIT;
 use super::stats::{HourCut, IdRange, lowest_id_of_hour};
 use super::{Store, instant, micros, read, stored, write};
+use crate::domain::channel::Channel;
 use crate::domain::email::{
     AttachmentSummary, Email, EmailContent, EmailStatus, EmailSummary, Recipient, RecipientKind,
 };
 use crate::domain::error::AppError;
-use crate::domain::filter::{EmailFilter, StatusSet};
-use crate::domain::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId};
-use crate::domain::page::{Page, PageRequest, Total};
+use crate::domain::event::EventSet;
+use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
+use crate::domain::ids::{
+    AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
+};
+use crate::domain::notification::Notification;
+use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
 const DIRECT_OFFSET: i64 = 500;
@@ -25,10 +34,16 @@ pub struct NewEmail {
     pub id: EmailId,
     /// The job that will deliver it.
     pub job_id: JobId,
+    /// How it reaches its recipients.
+    pub channel: Channel,
+    /// The notification it is a part of.
+    pub notification_id: Option<NotificationId>,
+    /// The sender's own id of the person it is for.
+    pub external_user_id: Option<String>,
     /// The template and the version it is made from.
     pub template: Option<(TemplateId, TemplateVersionId)>,
-    /// The adapter that will send it.
-    pub adapter_id: AdapterId,
+    /// The adapter that will send it; without one it waits until the team has one for its channel.
+    pub adapter_id: Option<AdapterId>,
     /// The key it came in with.
     pub api_key_id: Option<ApiKeyId>,
     /// The API request it came in.
@@ -47,6 +62,8 @@ pub struct NewEmail {
     pub variables: serde_json::Value,
     /// The caller's own data, a JSON object.
     pub metadata: serde_json::Value,
+    /// Headers that the caller added.
+    pub headers: Vec<(String, String)>,
     /// The rendered HTML body.
     pub html: Option<String>,
     /// The rendered plain-text body.
@@ -55,8 +72,34 @@ pub struct NewEmail {
     pub attachments: Vec<Attachment>,
     /// The message that this one sends again.
     pub resend_of: Option<EmailId>,
+    /// When it is to go out; at once when `None`.
+    pub scheduled_at: Option<DateTime<Utc>>,
     /// Its first events.
     pub events: Vec<NewEvent>,
+}
+
+/// What is kept in the same transaction as the messages of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Acceptance {
+    /// The notification that the messages are parts of.
+    pub notification: Option<Notification>,
+    /// What makes a repeated request find the messages of the first.
+    pub idempotency: Option<NewIdempotencyKey>,
+}
+
+/// An idempotency key with the request it came with.
+#[derive(Clone, Debug)]
+pub struct NewIdempotencyKey {
+    /// The endpoint it counts for.
+    pub endpoint: String,
+    /// The key's hash.
+    pub key_hash: String,
+    /// The hash of the whole request.
+    pub request_hash: String,
+    /// Until when it is remembered.
+    pub expires_at: DateTime<Utc>,
+    /// Now.
+    pub now: DateTime<Utc>,
 }
 
 /// An attachment.
@@ -68,11 +111,14 @@ pub struct Attachment {
     pub content_type: String,
     /// The decoded bytes.
     pub content: Vec<u8>,
+    /// What the HTML body calls it (`cid:logo`), for one that is shown within the text.
+    pub content_id: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
 struct SummaryRow {
     id: EmailId,
+    channel: i16,
     template_id: Option<TemplateId>,
     template_name: Option<String>,
     recipients: Json<Vec<Recipient>>,
@@ -87,6 +133,7 @@ impl TryFrom<SummaryRow> for EmailSummary {
     fn try_from(row: SummaryRow) -> Result<Self, AppError> {
         Ok(Self {
             id: row.id,
+            channel: channel_from(row.channel)?,
             template_id: row.template_id,
             template_name: row.template_name,
             recipients: row.recipients.0,
@@ -100,6 +147,11 @@ impl TryFrom<SummaryRow> for EmailSummary {
 #[derive(sqlx::FromRow)]
 struct EmailRow {
     id: EmailId,
+    channel: i16,
+    notification_id: Option<NotificationId>,
+    external_user_id: Option<String>,
+    scheduled_at: Option<i64>,
+    event_set: i64,
     made_from: Option<TemplateId>,
     template_id: Option<TemplateId>,
     template_name: Option<String>,
@@ -131,6 +183,12 @@ impl EmailRow {
         Ok(Email {
             id: self.id,
             team_id,
+            channel: channel_from(self.channel)?,
+            notification_id: self.notification_id,
+            external_user_id: self.external_user_id,
+            scheduled_at: self.scheduled_at.map(instant),
+            event_set: EventSet::from_bits(self.event_set),
+            waits_for_adapter: self.next_attempt_at == Some(NEVER),
             template_deleted: self.made_from.is_some() && self.template_id.is_none(),
             template_id: self.template_id,
             template_name: self.template_name,
@@ -155,13 +213,17 @@ impl EmailRow {
             resent_as,
             sent_at: self.sent_at.map(instant),
             delivered_at: self.delivered_at.map(instant),
-            next_attempt_at: self.next_attempt_at.map(instant),
+            next_attempt_at: self.next_attempt_at.filter(|at| *at != NEVER).map(instant),
         })
     }
 }
 
 fn status_from(code: i16) -> Result<EmailStatus, AppError> {
     stored("emails.status", EmailStatus::from_code(code).ok_or("unknown code"))
+}
+
+fn channel_from(code: i16) -> Result<Channel, AppError> {
+    stored("emails.channel", Channel::from_code(code).ok_or("unknown code"))
 }
 
 /// What search looks through, in lower case, which PostgreSQL's own folding depends on its locale for: the `To` addresses,
@@ -181,102 +243,228 @@ macro_rules! push_statuses {
     };
 }
 
-/// Adds `AND e.template_id = …` where there is one.
-macro_rules! push_template {
-    ($query:expr, $template_id:expr) => {
-        if let Some(template_id) = $template_id {
-            $query.push(" AND e.template_id = ").push_bind(template_id);
+/// Adds `$1, $2, …` for a list of numbers.
+macro_rules! push_list {
+    ($query:expr, $ids:expr) => {
+        let mut list = $query.separated(", ");
+        for id in $ids {
+            list.push_bind(*id);
         }
     };
 }
 
-pub(super) use {push_statuses, push_template};
+/// Adds the condition that a slice of the log is.
+macro_rules! push_slice {
+    ($query:expr, $slice:expr) => {
+        match $slice {
+            $crate::domain::filter::Slice::All => {}
+            $crate::domain::filter::Slice::Template(template_id) => {
+                $query.push(" AND e.template_id = ").push_bind(template_id.0);
+            }
+            $crate::domain::filter::Slice::Channel(channel) => {
+                $query.push(format!(" AND e.channel = {}", channel.code()));
+            }
+            $crate::domain::filter::Slice::Nothing => {
+                $query.push(" AND 1 = 0");
+            }
+        }
+    };
+}
+
+/// Inserts one message with everything that belongs to it, inside a transaction.
+macro_rules! insert_one {
+    ($tx:expr, $store:expr, $team_id:expr, $new:expr) => {{
+        let (team_id, new): (TeamId, &NewEmail) = ($team_id, $new);
+        let (template_id, version_id) = new.template.unzip();
+        let is_pdf = |attachment: &Attachment| attachment.content_type.eq_ignore_ascii_case("application/pdf");
+        sqlx::query(
+            "INSERT INTO emails
+             (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients,
+              from_address, reply_to, subject, tags, status, status_rank, has_pdf_attachment, job_id, resend_of,
+              channel, notification_id, external_user_id, scheduled_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, $20)",
+        )
+        .bind(team_id)
+        .bind(new.id)
+        .bind(template_id)
+        .bind(version_id)
+        .bind(new.adapter_id)
+        .bind(new.api_key_id)
+        .bind(new.api_request_id)
+        .bind(Json(&new.recipients))
+        .bind(&new.from_address)
+        .bind(&new.reply_to)
+        .bind(&new.subject)
+        .bind(Json(&new.tags))
+        .bind(EmailStatus::Queued.code())
+        .bind(new.attachments.iter().any(is_pdf))
+        .bind(new.job_id)
+        .bind(new.resend_of)
+        .bind(new.channel.code())
+        .bind(new.notification_id)
+        .bind(&new.external_user_id)
+        .bind(new.scheduled_at.map(micros))
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query(
+            "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(team_id)
+        .bind(new.id)
+        .bind(Json(&new.variables))
+        .bind(Json(&new.metadata))
+        .bind(&new.html)
+        .bind(&new.text)
+        .bind(Json(&new.headers))
+        .execute(&mut *$tx)
+        .await?;
+        for (position, attachment) in new.attachments.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO email_attachments
+                 (team_id, email_id, position, filename, content_type, content, content_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(team_id)
+            .bind(new.id)
+            .bind(position as i64)
+            .bind(&attachment.filename)
+            .bind(&attachment.content_type)
+            .bind(&attachment.content)
+            .bind(&attachment.content_id)
+            .execute(&mut *$tx)
+            .await?;
+        }
+        sqlx::query($store.insert_search_statement())
+            .bind(team_id)
+            .bind(new.id)
+            .bind(searched_recipients(&new.recipients))
+            .bind(new.subject.to_lowercase())
+            .execute(&mut *$tx)
+            .await?;
+        let queued = events::moved(None, EmailStatus::Queued);
+        add_to_rollups!($tx, team_id, template_id, new.channel, events::hour_of(new.id), queued);
+        record_events!($tx, team_id, new.id, &new.events, &events::EmailFacts::default());
+    }};
+}
+
+pub(super) use {push_slice, push_statuses};
 
 impl Store {
     /// Accepts a message: itself, its bodies, its events, the rollups, the search index and its outbox row, all in one
     /// transaction. Once this returns, the message is not lost.
     pub async fn insert_email(&self, team_id: TeamId, new: &NewEmail) -> Result<(), AppError> {
-        let index_statement = self.insert_search_statement();
-        let (template_id, version_id) = new.template.unzip();
-        let is_pdf = |attachment: &Attachment| attachment.content_type.eq_ignore_ascii_case("application/pdf");
-        let pending: Vec<&str> = new.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+        self.insert_emails(team_id, std::slice::from_ref(new), &Acceptance::default()).await.map(drop)
+    }
+
+    /// Accepts the messages of one request, all or none, as [Store::insert_email] does. `Some`, with the messages of the
+    /// first request, and nothing accepted, when the idempotency key is known; [AppError::IdempotencyMismatch] when it
+    /// came with another request.
+    pub async fn insert_emails(
+        &self,
+        team_id: TeamId,
+        emails: &[NewEmail],
+        with: &Acceptance,
+    ) -> Result<Option<Vec<EmailId>>, AppError> {
         write!(self, |tx| {
-            sqlx::query(
-                "INSERT INTO emails
-                 (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients,
-                  from_address, reply_to, subject, tags, status, status_rank, has_pdf_attachment, job_id, resend_of)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16)",
-            )
-            .bind(team_id)
-            .bind(new.id)
-            .bind(template_id)
-            .bind(version_id)
-            .bind(new.adapter_id)
-            .bind(new.api_key_id)
-            .bind(new.api_request_id)
-            .bind(Json(&new.recipients))
-            .bind(&new.from_address)
-            .bind(&new.reply_to)
-            .bind(&new.subject)
-            .bind(Json(&new.tags))
-            .bind(EmailStatus::Queued.code())
-            .bind(new.attachments.iter().any(is_pdf))
-            .bind(new.job_id)
-            .bind(new.resend_of)
-            .execute(&mut *tx)
-            .await?;
-            sqlx::query(
-                "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text)
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(team_id)
-            .bind(new.id)
-            .bind(Json(&new.variables))
-            .bind(Json(&new.metadata))
-            .bind(&new.html)
-            .bind(&new.text)
-            .execute(&mut *tx)
-            .await?;
-            for (position, attachment) in new.attachments.iter().enumerate() {
+            if let Some(key) = &with.idempotency {
                 sqlx::query(
-                    "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content)
+                    "DELETE FROM idempotency_keys
+                     WHERE team_id = $1 AND endpoint = $2 AND key_hash = $3 AND expires_at <= $4",
+                )
+                .bind(team_id)
+                .bind(&key.endpoint)
+                .bind(&key.key_hash)
+                .bind(micros(key.now))
+                .execute(&mut *tx)
+                .await?;
+                let ids: Vec<EmailId> = emails.iter().map(|new| new.id).collect();
+                let inserted = sqlx::query(
+                    "INSERT INTO idempotency_keys (team_id, endpoint, key_hash, request_hash, email_ids, expires_at)
+                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                )
+                .bind(team_id)
+                .bind(&key.endpoint)
+                .bind(&key.key_hash)
+                .bind(&key.request_hash)
+                .bind(Json(&ids))
+                .bind(micros(key.expires_at))
+                .execute(&mut *tx)
+                .await?;
+                if inserted.rows_affected() == 0 {
+                    let (request_hash, ids): (String, Json<Vec<EmailId>>) = sqlx::query_as(
+                        "SELECT request_hash, email_ids FROM idempotency_keys
+                         WHERE team_id = $1 AND endpoint = $2 AND key_hash = $3",
+                    )
+                    .bind(team_id)
+                    .bind(&key.endpoint)
+                    .bind(&key.key_hash)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                    let is_same = request_hash == key.request_hash;
+                    return if is_same { Ok(Some(ids.0)) } else { Err(AppError::IdempotencyMismatch) };
+                }
+            }
+            if let Some(notification) = &with.notification {
+                sqlx::query(
+                    "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings)
                      VALUES ($1, $2, $3, $4, $5, $6)",
                 )
                 .bind(team_id)
-                .bind(new.id)
-                .bind(position as i64)
-                .bind(&attachment.filename)
-                .bind(&attachment.content_type)
-                .bind(&attachment.content)
+                .bind(notification.id)
+                .bind(&notification.kind)
+                .bind(&notification.external_user_id)
+                .bind(notification.api_request_id)
+                .bind(Json(&notification.warnings))
                 .execute(&mut *tx)
                 .await?;
             }
-            sqlx::query(index_statement)
-                .bind(team_id)
-                .bind(new.id)
-                .bind(searched_recipients(&new.recipients))
-                .bind(new.subject.to_lowercase())
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)")
+            for new in emails {
+                insert_one!(tx, self, team_id, new);
+                let pending: Vec<&str> = new.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+                let run_at = match new.adapter_id {
+                    Some(_) => micros(new.scheduled_at.unwrap_or_else(|| new.id.created_at())),
+                    None => NEVER,
+                };
+                sqlx::query(
+                    "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)",
+                )
                 .bind(team_id)
                 .bind(new.id)
                 .bind(Json(&pending))
-                .bind(micros(new.id.created_at()))
+                .bind(run_at)
                 .execute(&mut *tx)
                 .await?;
-            let queued = events::moved(None, EmailStatus::Queued);
-            add_to_rollups!(tx, team_id, template_id, events::hour_of(new.id), queued);
-            record_events!(tx, team_id, new.id, &new.events, &events::EmailFacts::default());
+            }
+            Ok(None)
+        })
+    }
+
+    /// Forgets idempotency keys that are no longer remembered.
+    pub async fn delete_expired_idempotency_keys(&self, now: DateTime<Utc>) -> Result<(), AppError> {
+        write!(self, |tx| {
+            sqlx::query("DELETE FROM idempotency_keys WHERE expires_at <= $1")
+                .bind(micros(now))
+                .execute(&mut *tx)
+                .await?;
             Ok(())
         })
     }
 
     /// The message with this id.
     pub async fn find_email(&self, team_id: TeamId, id: EmailId) -> Result<Option<Email>, AppError> {
-        let row: Option<EmailRow> = read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT e.id, e.template_id AS made_from, t.id AS template_id, t.name AS template_name,
+        Ok(self.find_emails(team_id, &[id.0]).await?.pop())
+    }
+
+    /// The messages with these ids, in their order, without those that the team does not have.
+    pub async fn find_emails(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<Email>, AppError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<EmailRow> = read!(self, |pool| {
+            let mut query = QueryBuilder::new(
+                "SELECT e.id, e.channel, e.notification_id, e.external_user_id, e.scheduled_at, e.event_set,
+                     e.template_id AS made_from, t.id AS template_id, t.name AS template_name,
                      e.template_version_id, v.version AS template_version, e.adapter_id, a.name AS adapter_name,
                      e.api_key_id, k.name AS api_key_name, e.api_request_id, e.recipients, e.from_address, e.reply_to,
                      e.subject, e.tags, e.status, e.provider_message_id, e.error_message, e.has_pdf_attachment,
@@ -287,37 +475,49 @@ impl Store {
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id
                  LEFT JOIN api_keys k ON k.team_id = e.team_id AND k.id = e.api_key_id
                  LEFT JOIN outbox o ON o.team_id = e.team_id AND o.email_id = e.id AND o.lease_id IS NULL
-                 WHERE e.team_id = $1 AND e.id = $2",
-            )
-            .bind(team_id)
-            .bind(id)
-            .fetch_optional(pool)
-            .await
+                 WHERE e.team_id = ",
+            );
+            query.push_bind(team_id).push(" AND e.id IN (");
+            push_list!(query, ids);
+            query.push(")").build_query_as().fetch_all(pool).await
         })?;
-        let Some(row) = row else { return Ok(None) };
-        let resent_as: Vec<EmailId> = read!(self, |pool| {
-            sqlx::query_scalar("SELECT id FROM emails WHERE team_id = $1 AND resend_of = $2 ORDER BY id")
-                .bind(team_id)
-                .bind(id)
-                .fetch_all(pool)
-                .await
+        let copies: Vec<(EmailId, EmailId)> = read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT resend_of, id FROM emails WHERE team_id = ");
+            query.push_bind(team_id).push(" AND resend_of IN (");
+            push_list!(query, ids);
+            query.push(") ORDER BY id").build_query_as().fetch_all(pool).await
         })?;
-        row.into_email(team_id, resent_as).map(Some)
+        let resent_as = |id: EmailId| copies.iter().filter(|(of, _)| *of == id).map(|(_, copy)| *copy).collect();
+        let mut emails: Vec<Email> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let resent_as = resent_as(row.id);
+            emails.push(row.into_email(team_id, resent_as)?);
+        }
+        let place = |email: &Email| ids.iter().position(|id| *id == email.id.0);
+        emails.sort_by_key(place);
+        Ok(emails)
     }
 
     /// What a message says; `None` when there is no such message.
     pub async fn find_email_content(&self, team_id: TeamId, id: EmailId) -> Result<Option<EmailContent>, AppError> {
-        type Row = (Json<serde_json::Value>, Json<serde_json::Value>, Option<String>, Option<String>);
+        type Row = (
+            Json<serde_json::Value>,
+            Json<serde_json::Value>,
+            Json<Vec<(String, String)>>,
+            Option<String>,
+            Option<String>,
+        );
         let row: Option<Row> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT variables, metadata, html, text FROM email_contents WHERE team_id = $1 AND email_id = $2",
+                "SELECT variables, metadata, headers, html, text FROM email_contents
+                 WHERE team_id = $1 AND email_id = $2",
             )
             .bind(team_id)
             .bind(id)
             .fetch_optional(pool)
             .await
         })?;
-        let Some((variables, metadata, html, text)) = row else { return Ok(None) };
+        let Some((variables, metadata, headers, html, text)) = row else { return Ok(None) };
         let attachments: Vec<(String, String, i64)> = read!(self, |pool| {
             sqlx::query_as(
                 "SELECT filename, content_type, CAST(LENGTH(content) AS BIGINT) FROM email_attachments
@@ -332,6 +532,7 @@ impl Store {
         Ok(Some(EmailContent {
             variables: variables.0,
             metadata: metadata.0,
+            headers: headers.0,
             html,
             text,
             attachments: attachments.into_iter().map(summary).collect(),
@@ -340,9 +541,9 @@ impl Store {
 
     /// The attachments of a message, in their order.
     pub async fn list_attachments(&self, team_id: TeamId, id: EmailId) -> Result<Vec<Attachment>, AppError> {
-        let rows: Vec<(String, String, Vec<u8>)> = read!(self, |pool| {
+        let rows: Vec<(String, String, Vec<u8>, Option<String>)> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT filename, content_type, content FROM email_attachments
+                "SELECT filename, content_type, content, content_id FROM email_attachments
                  WHERE team_id = $1 AND email_id = $2 ORDER BY position",
             )
             .bind(team_id)
@@ -350,7 +551,8 @@ impl Store {
             .fetch_all(pool)
             .await
         })?;
-        let attachment = |(filename, content_type, content)| Attachment { filename, content_type, content };
+        let attachment =
+            |(filename, content_type, content, content_id)| Attachment { filename, content_type, content, content_id };
         Ok(rows.into_iter().map(attachment).collect())
     }
 
@@ -362,36 +564,145 @@ impl Store {
         filter: &EmailFilter,
         request: PageRequest,
     ) -> Result<Page<EmailSummary>, AppError> {
-        let (ids, total) = self.find_page_ids(team_id, filter, request).await?;
-        let items = if ids.is_empty() { Vec::new() } else { self.list_emails_by_id(team_id, &ids).await? };
+        let window = Window { offset: request.offset(), limit: request.page_size, oldest_first: false };
+        let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
+        let items = self.list_emails_by_id(team_id, &ids).await?;
         Ok(Page { items, total, request })
     }
 
-    async fn find_page_ids(
+    /// Some messages of the log, whole, and how long the whole list is; counted as [Store::list_emails] does. A list by
+    /// criteria counts to [COUNT_LIMIT] too.
+    pub async fn list_whole_emails(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
-        request: PageRequest,
+        window: Window,
+    ) -> Result<Listed<Email>, AppError> {
+        let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
+        Ok(Listed { items: self.find_emails(team_id, &ids).await?, total })
+    }
+
+    /// The messages at a place of the log, whole, newest first. The filter's search text is not looked at.
+    pub async fn list_emails_at(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        cursor: Cursor<EmailId>,
+        limit: i64,
+    ) -> Result<Stretch<Email>, AppError> {
+        let mut ids = IdRange::from(filter.range);
+        let oldest_first = match cursor {
+            Cursor::Newest => false,
+            Cursor::After(id) => {
+                ids.high = ids.high.min(id.0);
+                false
+            }
+            Cursor::Before(id) => {
+                ids.low = ids.low.max(id.0.saturating_add(1));
+                true
+            }
+        };
+        let mut found = self.walk_ids(team_id, filter, ids, oldest_first, limit.saturating_add(1), 0).await?;
+        let has_more = found.len() as i64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or_default());
+        if oldest_first {
+            found.reverse();
+        }
+        Ok(Stretch { items: self.find_emails(team_id, &found).await?, has_more })
+    }
+
+    /// The messages that a request made, oldest first.
+    pub async fn list_emails_of_request(
+        &self,
+        team_id: TeamId,
+        request: ApiRequestId,
+    ) -> Result<Vec<EmailSummary>, AppError> {
+        let ids: Vec<i64> = read!(self, |pool| {
+            sqlx::query_scalar("SELECT id FROM emails WHERE team_id = $1 AND api_request_id = $2 ORDER BY id LIMIT 200")
+                .bind(team_id)
+                .bind(request)
+                .fetch_all(pool)
+                .await
+        })?;
+        let mut emails = self.list_emails_by_id(team_id, &ids).await?;
+        emails.reverse();
+        Ok(emails)
+    }
+
+    async fn walk_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        ids: IdRange,
+        oldest_first: bool,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<i64>, AppError> {
+        if filter.criteria.nothing || ids.low >= ids.high {
+            return Ok(Vec::new());
+        }
+        Ok(read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT e.id FROM emails e WHERE e.team_id = ");
+            query.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low);
+            query.push(" AND e.id < ").push_bind(ids.high);
+            push_statuses!(query, filter.statuses);
+            push_slice!(query, filter.slice());
+            push_criteria!(query, self.list_of_recipients(), &filter.criteria);
+            query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
+            query.push_bind(limit).push(" OFFSET ").push_bind(offset);
+            query.build_query_scalar().fetch_all(pool).await
+        })?)
+    }
+
+    async fn count_walked(&self, team_id: TeamId, filter: &EmailFilter) -> Result<Total, AppError> {
+        let ids = IdRange::from(filter.range);
+        if filter.criteria.nothing || ids.low >= ids.high {
+            return Ok(Total::Exact(0));
+        }
+        let count: i64 = read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM emails e WHERE e.team_id = ");
+            query.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low);
+            query.push(" AND e.id < ").push_bind(ids.high);
+            push_statuses!(query, filter.statuses);
+            push_slice!(query, filter.slice());
+            push_criteria!(query, self.list_of_recipients(), &filter.criteria);
+            query.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(") AS found");
+            query.build_query_scalar().fetch_one(pool).await
+        })?;
+        Ok(if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) })
+    }
+
+    async fn find_window_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        window: Window,
     ) -> Result<(Vec<i64>, Total), AppError> {
-        let (offset, limit) = (request.offset(), request.page_size);
+        let Window { offset, limit, oldest_first } = window;
         if let Some(text) = &filter.search {
             let matches = self.search_ids(team_id, filter, text, offset, limit).await?;
             return Ok((matches.ids, matches.total));
         }
-        let counts = self.count_by_status(team_id, filter.template_id, filter.range).await?;
+        let ids = IdRange::from(filter.range);
+        if filter.criteria != Criteria::default() {
+            let total = self.count_walked(team_id, filter).await?;
+            let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
+            return Ok((found, total));
+        }
+        let counts = self.count_by_status(team_id, filter.slice(), filter.range).await?;
         let total = counts.in_set(filter.statuses);
         if offset >= total {
             return Ok((Vec::new(), Total::Exact(total)));
         }
-        let ids = IdRange::from(filter.range);
+        if oldest_first {
+            let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
+            return Ok((found, Total::Exact(total)));
+        }
         let (ids, offset) =
             if offset <= DIRECT_OFFSET { (ids, offset) } else { self.skip_hours(team_id, filter, ids, offset).await? };
-        let (statuses, template_id) = (filter.statuses, filter.template_id);
+        let (statuses, slice) = (filter.statuses, filter.slice());
         let found: Vec<i64> = read!(self, |pool| {
-            list_ids_query(team_id, statuses, template_id, ids, limit, offset)
-                .build_query_scalar()
-                .fetch_all(pool)
-                .await
+            list_ids_query(team_id, statuses, slice, ids, limit, offset).build_query_scalar().fetch_all(pool).await
         })?;
         Ok((found, Total::Exact(total)))
     }
@@ -407,7 +718,7 @@ impl Store {
     ) -> Result<(IdRange, i64), AppError> {
         let cut = HourCut::from(ids);
         let newest_piece = match cut.tail {
-            Some(tail) => self.count_ids(team_id, filter.template_id, tail).await?.in_set(filter.statuses),
+            Some(tail) => self.count_ids(team_id, filter.slice(), tail).await?.in_set(filter.statuses),
             None => 0,
         };
         if offset < newest_piece {
@@ -418,7 +729,7 @@ impl Store {
         let found: Option<(i64, i64)> = read!(self, |pool| {
             sqlx::query_as(&statement)
                 .bind(team_id)
-                .bind(events::rollup_template(filter.template_id))
+                .bind(events::rollup_key(filter.slice()))
                 .bind(cut.low_hour)
                 .bind(cut.high_hour)
                 .bind(wanted)
@@ -430,9 +741,9 @@ impl Store {
             return Ok((IdRange { low: ids.low, high }, wanted - newer));
         }
         // Beyond every whole hour: the page begins in the oldest piece.
-        let whole = self.count_by_status(team_id, filter.template_id, filter.range).await?.in_set(filter.statuses);
+        let whole = self.count_by_status(team_id, filter.slice(), filter.range).await?.in_set(filter.statuses);
         let oldest = match cut.head {
-            Some(head) => self.count_ids(team_id, filter.template_id, head).await?.in_set(filter.statuses),
+            Some(head) => self.count_ids(team_id, filter.slice(), head).await?.in_set(filter.statuses),
             None => 0,
         };
         let high = cut.head.map_or(ids.low, |head| head.high);
@@ -440,6 +751,9 @@ impl Store {
     }
 
     async fn list_emails_by_id(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<EmailSummary>, AppError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let rows: Vec<SummaryRow> =
             read!(self, |pool| list_rows_query(team_id, ids).build_query_as().fetch_all(pool).await)?;
         rows.into_iter().map(EmailSummary::try_from).collect()
@@ -458,7 +772,8 @@ impl Store {
             query.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low);
             query.push(" AND e.id < ").push_bind(ids.high);
             push_statuses!(query, filter.statuses);
-            push_template!(query, filter.template_id);
+            push_slice!(query, filter.slice());
+            push_criteria!(query, self.list_of_recipients(), &filter.criteria);
             query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit);
             query.build_query_as().fetch_all(pool).await
         })?;
@@ -491,7 +806,8 @@ where
     i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
 {
     let mut query = QueryBuilder::new(
-        "SELECT e.id, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status, e.sent_at
+        "SELECT e.id, e.channel, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status,
+             e.sent_at
          FROM emails e
          LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
          WHERE e.team_id = ",
@@ -510,7 +826,7 @@ where
 pub(super) fn list_ids_query<Engine: sqlx::Database>(
     team_id: TeamId,
     statuses: StatusSet,
-    template_id: Option<TemplateId>,
+    slice: Slice,
     ids: IdRange,
     limit: i64,
     offset: i64,
@@ -520,18 +836,16 @@ where
 {
     let mut query = QueryBuilder::new("");
     let push_walk = |query: &mut QueryBuilder<'static, Engine>, status: Option<EmailStatus>, length: i64, skip: i64| {
-        query.push("SELECT id FROM emails WHERE team_id = ").push_bind(team_id.0);
-        if let Some(template_id) = template_id {
-            query.push(" AND template_id = ").push_bind(template_id.0);
-        }
+        query.push("SELECT e.id FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
+        push_slice!(query, slice);
         if let Some(status) = status {
-            query.push(format!(" AND status = {}", status.code()));
+            query.push(format!(" AND e.status = {}", status.code()));
         }
-        query.push(" AND id >= ").push_bind(ids.low).push(" AND id < ").push_bind(ids.high);
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(length).push(" OFFSET ").push_bind(skip);
+        query.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        query.push(" ORDER BY e.id DESC LIMIT ").push_bind(length).push(" OFFSET ").push_bind(skip);
     };
-    let walks: Vec<Option<EmailStatus>> = match (statuses.is_empty(), template_id) {
-        (true, None) => vec![None],
+    let walks: Vec<Option<EmailStatus>> = match (statuses.is_empty(), slice) {
+        (true, Slice::All | Slice::Nothing | Slice::Channel(Channel::Email)) => vec![None],
         (_, _) => statuses.or_all().iter().map(Some).collect(),
     };
     if let [only] = walks[..] {

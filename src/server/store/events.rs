@@ -1,12 +1,17 @@
 //! Events and what follows from them: a message's status by rank, its times, the rollups. [record_events!] is the one
 //! place that changes a message's status.
 
+use std::collections::HashMap;
+
+use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::{Store, instant, read, stored, write};
+use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail};
+use crate::domain::filter::Slice;
 use crate::domain::ids::{EmailId, EventId, TeamId, TemplateId};
 use crate::domain::stats::StatusCounts;
 
@@ -40,6 +45,8 @@ pub(super) struct StatusRow {
     pub status: i16,
     pub status_rank: i16,
     pub template_id: Option<TemplateId>,
+    pub channel: i16,
+    pub event_set: i64,
 }
 
 pub(super) const INSERT_EVENT: &str = "INSERT INTO email_events
@@ -62,12 +69,14 @@ pub(super) const ADD_TO_ROLLUP: &str = "INSERT INTO email_rollups
 /// The rollup row that counts all templates together.
 pub(super) const ANY_TEMPLATE: TemplateId = TemplateId(0);
 
-/// The template of the rollup rows for a filter by `template_id`. No template has the id that stands for all of them.
-pub(super) fn rollup_template(template_id: Option<TemplateId>) -> TemplateId {
-    match template_id {
-        None => ANY_TEMPLATE,
-        Some(ANY_TEMPLATE) => TemplateId(-1),
-        Some(id) => id,
+/// The `template_id` of the rollup rows that count a slice of the log. Negative ones, which no template has, stand for
+/// channels; the lowest for nothing.
+pub(super) fn rollup_key(slice: Slice) -> TemplateId {
+    match slice {
+        Slice::All => ANY_TEMPLATE,
+        Slice::Template(id) if id > ANY_TEMPLATE => id,
+        Slice::Template(_) | Slice::Nothing => TemplateId(i64::MIN),
+        Slice::Channel(channel) => TemplateId(-1 - i64::from(channel.code())),
     }
 }
 
@@ -86,11 +95,17 @@ pub(super) fn moved(from: Option<EmailStatus>, to: EmailStatus) -> StatusCounts 
     change
 }
 
-/// Adds `change` to a message's rollup rows, of its template and of all templates, inside a transaction.
+/// The `template_id`s of the rollup rows that count a message, always in the same order, so that two transactions never
+/// wait for each other.
+pub(super) fn rollup_keys(template_id: Option<TemplateId>, channel: Channel) -> impl Iterator<Item = TemplateId> {
+    let of_channel = rollup_key(Slice::Channel(channel));
+    [Some(of_channel), Some(ANY_TEMPLATE), template_id].into_iter().flatten()
+}
+
+/// Adds `change` to a message's rollup rows, of its channel, of its template and of all, inside a transaction.
 macro_rules! add_to_rollups {
-    ($tx:expr, $team_id:expr, $template_id:expr, $hour:expr, $change:expr) => {
-        // Always in the same order, so that two transactions never wait for each other.
-        for template_id in [Some($crate::server::store::events::ANY_TEMPLATE), $template_id].into_iter().flatten() {
+    ($tx:expr, $team_id:expr, $template_id:expr, $channel:expr, $hour:expr, $change:expr) => {
+        for template_id in $crate::server::store::events::rollup_keys($template_id, $channel) {
             let mut statement =
                 sqlx::query($crate::server::store::events::ADD_TO_ROLLUP).bind($team_id).bind(template_id).bind($hour);
             for count in $change.0 {
@@ -113,7 +128,7 @@ macro_rules! record_events {
         // An update that changes nothing: it locks the row on both engines.
         let before: Option<events::StatusRow> = sqlx::query_as(
             "UPDATE emails SET status_rank = status_rank WHERE team_id = $1 AND id = $2
-             RETURNING status, status_rank, template_id",
+             RETURNING status, status_rank, template_id, channel, event_set",
         )
         .bind(team_id)
         .bind(email_id)
@@ -121,6 +136,7 @@ macro_rules! record_events {
         .await?;
         if let Some(before) = before {
             let (mut rank, mut sent_at, mut delivered_at) = (before.status_rank, None, None);
+            let mut event_set = $crate::domain::event::EventSet::from_bits(before.event_set);
             for new in $events {
                 let new: &events::NewEvent = new;
                 let inserted = sqlx::query(events::INSERT_EVENT)
@@ -136,6 +152,8 @@ macro_rules! record_events {
                     .await?;
                 if inserted.rows_affected() == 1 {
                     rank = rank.max(new.event.kind.rank().0);
+                    let seen = $crate::domain::event::EventSet::of(new.event.kind, new.event.detail.cause);
+                    event_set = event_set.with(seen);
                     let at = Some($crate::server::store::micros(new.event.at));
                     match new.event.kind {
                         EventKind::Sent => sent_at = sent_at.or(at),
@@ -148,7 +166,7 @@ macro_rules! record_events {
             sqlx::query(
                 "UPDATE emails SET status = $3, status_rank = $4, sent_at = COALESCE(sent_at, $5),
                      delivered_at = COALESCE(delivered_at, $6), error_message = COALESCE($7, error_message),
-                     provider_message_id = COALESCE($8, provider_message_id)
+                     provider_message_id = COALESCE($8, provider_message_id), event_set = $9
                  WHERE team_id = $1 AND id = $2",
             )
             .bind(team_id)
@@ -159,11 +177,13 @@ macro_rules! record_events {
             .bind(delivered_at)
             .bind(&facts.error_message)
             .bind(&facts.provider_message_id)
+            .bind(event_set.bits())
             .execute(&mut *$tx)
             .await?;
             if status.code() != before.status {
                 let change = events::moved($crate::domain::email::EmailStatus::from_code(before.status), status);
-                events::add_to_rollups!($tx, team_id, before.template_id, events::hour_of(email_id), change);
+                let channel = $crate::domain::channel::Channel::from_code(before.channel).unwrap_or_default();
+                events::add_to_rollups!($tx, team_id, before.template_id, channel, events::hour_of(email_id), change);
             }
             true
         } else {
@@ -228,5 +248,33 @@ impl Store {
             .await
         })?;
         rows.into_iter().map(EmailEvent::try_from).collect()
+    }
+
+    /// The events of several messages, each message's by the time they happened.
+    pub async fn list_events_of(
+        &self,
+        team_id: TeamId,
+        ids: &[EmailId],
+    ) -> Result<HashMap<EmailId, Vec<EmailEvent>>, AppError> {
+        let mut events: HashMap<EmailId, Vec<EmailEvent>> = HashMap::new();
+        if ids.is_empty() {
+            return Ok(events);
+        }
+        let rows: Vec<(EmailId, EventId, String, i64, Option<String>, Json<EventDetail>)> = read!(self, |pool| {
+            let mut query = QueryBuilder::new(
+                "SELECT email_id, id, kind, at, recipient, detail FROM email_events WHERE team_id = ",
+            );
+            query.push_bind(team_id).push(" AND email_id IN (");
+            let mut list = query.separated(", ");
+            for id in ids {
+                list.push_bind(*id);
+            }
+            query.push(") ORDER BY email_id, at, id").build_query_as().fetch_all(pool).await
+        })?;
+        for (email_id, id, kind, at, recipient, detail) in rows {
+            let event = EmailEvent::try_from(EventRow { id, kind, at, recipient, detail })?;
+            events.entry(email_id).or_default().push(event);
+        }
+        Ok(events)
     }
 }

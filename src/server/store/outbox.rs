@@ -5,11 +5,16 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::events::{EmailFacts, NewEvent, record_events};
-use super::{Store, micros, read, write};
+use super::{Store, micros, read, stored, write};
+use crate::domain::adapter::AdapterKind;
+use crate::domain::channel::Channel;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
-use crate::domain::ids::{AdapterId, EmailId, TeamId};
+use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
 use crate::server::store::emails::Attachment;
+
+/// When a message is due that waits for an adapter: the last second of the year 9999, in microseconds.
+pub(super) const NEVER: i64 = 253_402_300_799_000_000;
 
 /// A leased row.
 #[derive(Clone, Debug)]
@@ -33,6 +38,20 @@ pub struct Lease {
 pub struct Outgoing {
     /// The adapter to send by; `None` when it is deleted.
     pub adapter: Option<OutgoingAdapter>,
+    /// How it reaches its recipients.
+    pub channel: Channel,
+    /// The notification it is a part of.
+    pub notification_id: Option<NotificationId>,
+    /// The sender's own id of the person it is for.
+    pub external_user_id: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The template's values, a JSON object.
+    pub variables: serde_json::Value,
+    /// The caller's own data, a JSON object.
+    pub metadata: serde_json::Value,
+    /// Headers that the caller added.
+    pub headers: Vec<(String, String)>,
     /// The sender.
     pub from_address: String,
     /// Where answers go.
@@ -56,7 +75,9 @@ pub struct OutgoingAdapter {
     pub id: AdapterId,
     /// Its name.
     pub name: String,
-    /// Where it connects to: `smtp://host:587`.
+    /// What it speaks.
+    pub kind: AdapterKind,
+    /// Where it connects to: `smtp://host:587`, or an `https://` address.
     pub endpoint: String,
     /// Its sealed secret.
     pub sealed_secret: String,
@@ -189,22 +210,11 @@ impl Store {
 
     /// What to send for a leased row; `None` when the message is gone.
     pub async fn find_outgoing(&self, team_id: TeamId, email_id: EmailId) -> Result<Option<Outgoing>, AppError> {
-        type Row = (
-            String,
-            Option<String>,
-            Json<Vec<Recipient>>,
-            String,
-            Option<String>,
-            Option<String>,
-            Option<AdapterId>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-        );
-        let row: Option<Row> = read!(self, |pool| {
+        let row: Option<OutgoingRow> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT e.from_address, e.reply_to, e.recipients, e.subject, c.html, c.text,
-                     a.id, a.name, a.endpoint, a.sealed_secret
+                "SELECT e.from_address, e.reply_to, e.recipients, e.subject, e.channel, e.notification_id,
+                     e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
+                     a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
@@ -215,17 +225,110 @@ impl Store {
             .fetch_optional(pool)
             .await
         })?;
-        let Some((from_address, reply_to, recipients, subject, html, text, id, name, endpoint, secret)) = row else {
-            return Ok(None);
-        };
-        let adapter = match (id, name, endpoint, secret) {
-            (Some(id), Some(name), Some(endpoint), Some(sealed_secret)) => {
-                Some(OutgoingAdapter { id, name, endpoint, sealed_secret })
+        let Some(row) = row else { return Ok(None) };
+        let adapter = match (row.adapter_id, row.adapter_name, row.adapter_kind, row.endpoint, row.sealed_secret) {
+            (Some(id), Some(name), Some(kind), Some(endpoint), Some(sealed_secret)) => {
+                let kind = stored("adapters.kind", kind.parse())?;
+                Some(OutgoingAdapter { id, name, kind, endpoint, sealed_secret })
             }
             _ => None,
         };
-        let attachments = self.list_attachments(team_id, email_id).await?;
-        let recipients = recipients.0;
-        Ok(Some(Outgoing { adapter, from_address, reply_to, recipients, subject, html, text, attachments }))
+        Ok(Some(Outgoing {
+            adapter,
+            channel: stored("emails.channel", Channel::from_code(row.channel).ok_or("unknown code"))?,
+            notification_id: row.notification_id,
+            external_user_id: row.external_user_id,
+            tags: row.tags.0,
+            variables: row.variables.0,
+            metadata: row.metadata.0,
+            headers: row.headers.0,
+            from_address: row.from_address,
+            reply_to: row.reply_to,
+            recipients: row.recipients.0,
+            subject: row.subject,
+            html: row.html,
+            text: row.text,
+            attachments: self.list_attachments(team_id, email_id).await?,
+        }))
     }
+
+    /// Moves a message that has not been tried yet to another time, and records the event; `false`, and nothing done,
+    /// when it is being sent or was.
+    pub async fn reschedule(
+        &self,
+        team_id: TeamId,
+        email_id: EmailId,
+        at: DateTime<Utc>,
+        event: &NewEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let moved = sqlx::query(
+                "UPDATE outbox SET run_at = CASE WHEN run_at = $4 THEN run_at ELSE $3 END
+                 WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL AND attempts = 0",
+            )
+            .bind(team_id)
+            .bind(email_id)
+            .bind(micros(at))
+            .bind(NEVER)
+            .execute(&mut *tx)
+            .await?;
+            if moved.rows_affected() == 0 {
+                return Ok(false);
+            }
+            sqlx::query("UPDATE emails SET scheduled_at = $3 WHERE team_id = $1 AND id = $2")
+                .bind(team_id)
+                .bind(email_id)
+                .bind(micros(at))
+                .execute(&mut *tx)
+                .await?;
+            record_events!(tx, team_id, email_id, [event], &EmailFacts::default());
+            Ok(true)
+        })
+    }
+
+    /// Takes a message back that is not being sent, and records the event; `false`, and nothing done, when it is or was.
+    pub async fn cancel(
+        &self,
+        team_id: TeamId,
+        email_id: EmailId,
+        event: &NewEvent,
+        facts: &EmailFacts,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let taken = sqlx::query(
+                "DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL AND attempts = 0",
+            )
+            .bind(team_id)
+            .bind(email_id)
+            .execute(&mut *tx)
+            .await?;
+            if taken.rows_affected() == 0 {
+                return Ok(false);
+            }
+            record_events!(tx, team_id, email_id, [event], facts);
+            Ok(true)
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct OutgoingRow {
+    from_address: String,
+    reply_to: Option<String>,
+    recipients: Json<Vec<Recipient>>,
+    subject: String,
+    channel: i16,
+    notification_id: Option<NotificationId>,
+    external_user_id: Option<String>,
+    tags: Json<Vec<String>>,
+    html: Option<String>,
+    text: Option<String>,
+    variables: Json<serde_json::Value>,
+    metadata: Json<serde_json::Value>,
+    headers: Json<Vec<(String, String)>>,
+    adapter_id: Option<AdapterId>,
+    adapter_name: Option<String>,
+    adapter_kind: Option<String>,
+    endpoint: Option<String>,
+    sealed_secret: Option<String>,
 }

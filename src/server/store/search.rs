@@ -7,7 +7,9 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::emails::{push_statuses, push_template};
+use super::criteria::push_criteria;
+use super::dialect::{POSTGRES_RECIPIENTS, SQLITE_RECIPIENTS};
+use super::emails::{push_slice, push_statuses};
 use super::stats::IdRange;
 use super::{Db, Store};
 use crate::domain::error::AppError;
@@ -43,7 +45,7 @@ impl Store {
     ) -> Result<Matches, AppError> {
         let ids = IdRange::from(filter.range);
         // No text holds U+0000; both engines refuse to look for it.
-        if ids.low >= ids.high || text.contains('\0') {
+        if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
             return Ok(Matches { ids: Vec::new(), total: Total::Exact(0) });
         }
         let text = &text.to_lowercase();
@@ -155,7 +157,8 @@ async fn search_postgres(
         query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
         query.push(" AND e.id = m.email_id WHERE TRUE");
         push_statuses!(query, filter.statuses);
-        push_template!(query, filter.template_id);
+        push_slice!(query, filter.slice());
+        push_criteria!(query, POSTGRES_RECIPIENTS, &filter.criteria);
         query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit - found.len() as i64);
         found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
         (high, window) = (low, window.saturating_mul(8));
@@ -192,7 +195,8 @@ fn matching(
     query.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
     query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
     push_statuses!(query, filter.statuses);
-    push_template!(query, filter.template_id);
+    push_slice!(query, filter.slice());
+    push_criteria!(query, SQLITE_RECIPIENTS, &filter.criteria);
     query
 }
 

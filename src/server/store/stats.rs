@@ -4,11 +4,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{QueryBuilder, Row};
 
-use super::events::rollup_template;
+use super::emails::push_slice;
+use super::events::rollup_key;
 use super::{Store, read};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::filter::TimeRange;
+use crate::domain::filter::{Slice, TimeRange};
 use crate::domain::ids::{EmailId, TeamId, TemplateId, lowest_id_at};
 use crate::domain::stats::StatusCounts;
 
@@ -76,17 +77,18 @@ impl From<IdRange> for HourCut {
 }
 
 impl Store {
-    /// How many messages of the range have which status; of one template, or of all.
+    /// How many messages of the range have which status; in a slice of the log.
     pub async fn count_by_status(
         &self,
         team_id: TeamId,
-        template_id: Option<TemplateId>,
+        slice: impl Into<Slice>,
         range: TimeRange,
     ) -> Result<StatusCounts, AppError> {
+        let slice = slice.into();
         let cut = HourCut::from(IdRange::from(range));
-        let mut counts = self.sum_hours(team_id, template_id, cut.low_hour, cut.high_hour).await?;
+        let mut counts = self.sum_hours(team_id, slice, cut.low_hour, cut.high_hour).await?;
         for piece in [cut.head, cut.tail].into_iter().flatten() {
-            counts += self.count_ids(team_id, template_id, piece).await?;
+            counts += self.count_ids(team_id, slice, piece).await?;
         }
         Ok(counts)
     }
@@ -96,19 +98,20 @@ impl Store {
     pub async fn list_hour_counts(
         &self,
         team_id: TeamId,
-        template_id: Option<TemplateId>,
+        slice: impl Into<Slice>,
         range: TimeRange,
     ) -> Result<Vec<(DateTime<Utc>, StatusCounts)>, AppError> {
+        let slice = slice.into();
         let cut = HourCut::from(IdRange::from(range));
         let mut hours = Vec::new();
         if let Some(head) = cut.head {
-            hours.push((hour_of_raw(head.low), self.count_ids(team_id, template_id, head).await?));
+            hours.push((hour_of_raw(head.low), self.count_ids(team_id, slice, head).await?));
         }
         let statement = list_hours_statement();
         let rollups: Vec<(i64, StatusCounts)> = read!(self, |pool| {
             let rows = sqlx::query(&statement)
                 .bind(team_id)
-                .bind(rollup_template(template_id))
+                .bind(rollup_key(slice))
                 .bind(cut.low_hour)
                 .bind(cut.high_hour)
                 .fetch_all(pool)
@@ -117,7 +120,7 @@ impl Store {
         })?;
         hours.extend(rollups);
         if let Some(tail) = cut.tail {
-            hours.push((hour_of_raw(tail.low), self.count_ids(team_id, template_id, tail).await?));
+            hours.push((hour_of_raw(tail.low), self.count_ids(team_id, slice, tail).await?));
         }
         let with_time = |(hour, counts): (i64, _)| (EmailId(lowest_id_of_hour(hour)).created_at(), counts);
         Ok(hours.into_iter().filter(|(_, counts)| *counts != StatusCounts::default()).map(with_time).collect())
@@ -126,7 +129,7 @@ impl Store {
     async fn sum_hours(
         &self,
         team_id: TeamId,
-        template_id: Option<TemplateId>,
+        slice: Slice,
         low_hour: i64,
         high_hour: i64,
     ) -> Result<StatusCounts, AppError> {
@@ -137,7 +140,7 @@ impl Store {
         Ok(read!(self, |pool| {
             let row = sqlx::query(&statement)
                 .bind(team_id)
-                .bind(rollup_template(template_id))
+                .bind(rollup_key(slice))
                 .bind(low_hour)
                 .bind(high_hour)
                 .fetch_one(pool)
@@ -150,11 +153,11 @@ impl Store {
     pub(super) async fn count_ids(
         &self,
         team_id: TeamId,
-        template_id: Option<TemplateId>,
+        slice: Slice,
         ids: IdRange,
     ) -> Result<StatusCounts, AppError> {
         let rows: Vec<(i64, i64)> =
-            read!(self, |pool| count_ids_query(team_id, template_id, ids).build_query_as().fetch_all(pool).await)?;
+            read!(self, |pool| count_ids_query(team_id, slice, ids).build_query_as().fetch_all(pool).await)?;
         let mut counts = StatusCounts::default();
         for (code, count) in rows {
             if let Some(status) = i16::try_from(code).ok().and_then(EmailStatus::from_code) {
@@ -186,6 +189,8 @@ impl Store {
                      SELECT template_id, hour, 7, spam FROM email_rollups WHERE team_id = $1
                      UNION ALL
                      SELECT 0, (id >> 20) / 3600000, status, -1 FROM emails WHERE team_id = $1
+                     UNION ALL
+                     SELECT -1 - channel, (id >> 20) / 3600000, status, -1 FROM emails WHERE team_id = $1
                      UNION ALL
                      SELECT template_id, (id >> 20) / 3600000, status, -1 FROM emails
                      WHERE team_id = $1 AND template_id IS NOT NULL
@@ -231,7 +236,7 @@ use counts_from;
 /// The query that counts an id range: one index walk a status.
 pub(super) fn count_ids_query<Engine: sqlx::Database>(
     team_id: TeamId,
-    template_id: Option<TemplateId>,
+    slice: Slice,
     ids: IdRange,
 ) -> QueryBuilder<'static, Engine>
 where
@@ -240,13 +245,11 @@ where
     let mut query = QueryBuilder::new("");
     for (index, status) in EmailStatus::ALL.into_iter().enumerate() {
         query.push(if index == 0 { "" } else { " UNION ALL " });
-        query.push(format!("SELECT CAST({code} AS BIGINT), COUNT(*) FROM emails", code = status.code()));
-        query.push(" WHERE team_id = ").push_bind(team_id.0);
-        if let Some(template_id) = template_id {
-            query.push(" AND template_id = ").push_bind(template_id.0);
-        }
-        query.push(format!(" AND status = {}", status.code()));
-        query.push(" AND id >= ").push_bind(ids.low).push(" AND id < ").push_bind(ids.high);
+        query.push(format!("SELECT CAST({code} AS BIGINT), COUNT(*) FROM emails e", code = status.code()));
+        query.push(" WHERE e.team_id = ").push_bind(team_id.0);
+        push_slice!(query, slice);
+        query.push(format!(" AND e.status = {}", status.code()));
+        query.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
     }
     query
 }

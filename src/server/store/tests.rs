@@ -75,7 +75,7 @@ mod query_plans {
 
     use super::TestDatabase;
     use crate::domain::email::EmailStatus;
-    use crate::domain::filter::{EmailFilter, StatusSet};
+    use crate::domain::filter::{EmailFilter, Slice, StatusSet};
     use crate::domain::ids::{TeamId, TemplateId};
     use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query};
     use crate::server::store::search::search_sqlite_query;
@@ -115,7 +115,7 @@ mod query_plans {
     }
 
     fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> QueryBuilder<'static, Sqlite> {
-        list_ids_query(TEAM, statuses.iter().copied().collect(), template, IDS, 20, 0)
+        list_ids_query(TEAM, statuses.iter().copied().collect(), template.into(), IDS, 20, 0)
     }
 
     /// The steps that read messages.
@@ -162,8 +162,8 @@ mod query_plans {
 
     #[tokio::test]
     async fn pieces_of_an_hour_are_counted_in_indexes() {
-        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, None, IDS)).await), [BY_STATUS; 8]);
-        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Some(TEMPLATE), IDS)).await), [BY_TEMPLATE; 8]);
+        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Slice::All, IDS)).await), [BY_STATUS; 8]);
+        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Slice::Template(TEMPLATE), IDS)).await), [BY_TEMPLATE; 8]);
     }
 
     #[tokio::test]

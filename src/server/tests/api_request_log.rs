@@ -3,6 +3,19 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::api_request::{ApiRequest, ApiRequestFilter};
+use crate::domain::page::Cursor;
+
+/// A team's requests, newest first.
+async fn logged(app: &TestApp, team: TeamId) -> Vec<ApiRequest> {
+    app.app.request_log.flush().await;
+    let listed = app.store().list_api_requests(team, &ApiRequestFilter::default(), Cursor::Newest, 100).await.unwrap();
+    let mut requests = Vec::new();
+    for row in listed.items {
+        requests.push(app.store().find_api_request(team, row.id).await.unwrap().unwrap().0);
+    }
+    requests
+}
 
 on_both_databases! {
     async fn every_request_of_a_team_is_written_down(app: TestApp) {
@@ -10,15 +23,14 @@ on_both_databases! {
         program.get("/api/logs?page=2").await.data();
         program.get("/api/templates").await;
         app.client().get("/api/logs").await;
-        app.app.request_log.flush().await;
-        let rows = app.store().list_api_requests(app.team, 10).await.unwrap();
+        let rows = logged(&app, app.team).await;
         let endpoints: Vec<_> = rows.iter().map(|row| (row.endpoint.as_str(), row.response_status)).collect();
         assert_eq!(endpoints, [("/api/templates", 403), ("/api/logs?page=2", 200)]);
         let row = &rows[1];
         assert_eq!((row.method.as_str(), row.user_agent.as_deref()), ("GET", Some("shop/1.0")));
         assert!(row.api_key_id.is_some() && row.user_id.is_none() && row.at == app.now());
         assert!(row.response_body.text.as_ref().unwrap().contains("totalPages"));
-        assert!(app.store().list_api_requests(app.other_team, 10).await.unwrap().is_empty());
+        assert!(logged(&app, app.other_team).await.is_empty());
     }
 
     async fn no_secret_reaches_the_log(app: TestApp) {
@@ -36,8 +48,7 @@ on_both_databases! {
         owner.get(&format!("/api/logs?token={token}&api_key={key}&apikey={key}&search={key}")).await;
         owner.send("POST", "/api/auth/login", Some(format!("password={PASSWORD}"))).await;
         owner.post("/api/auth/login", json!({"email": "owner@finch.example", "password": PASSWORD})).await.data();
-        app.app.request_log.flush().await;
-        let rows = app.store().list_api_requests(team, 100).await.unwrap();
+        let rows = logged(&app, team).await;
         assert_eq!(rows.len(), 8);
         let written = serde_json::to_string(&rows).unwrap();
         for secret in [key.as_str(), token.as_str(), PASSWORD, "hu/sh", "hu%2Fsh"] {
@@ -52,8 +63,7 @@ on_both_databases! {
         let program = app.program(&[Permission::EmailsSend]).await;
         let body = json!({"templateId": template.id.to_string(), "to": "a@b.example", "variables": {"name": "Ada"}});
         let id: EmailId = program.post("/api/v1/send", body).await.text_of("id").parse().unwrap();
-        app.app.request_log.flush().await;
-        let request = &app.store().list_api_requests(app.team, 1).await.unwrap()[0];
+        let request = &logged(&app, app.team).await[0];
         let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
         assert_eq!(email.api_request_id, Some(request.id));
     }

@@ -35,6 +35,7 @@ use super::store::emails::NewEmail;
 use super::store::events::{EmailFacts, NewEvent};
 use super::store::tests::TestDatabase;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at};
@@ -293,7 +294,10 @@ impl Message {
             id: app.id_at(self.at),
             job_id: app.id_at(self.at),
             template: self.template,
-            adapter_id: app.id_at(self.at),
+            channel: Channel::Email,
+            notification_id: None,
+            external_user_id: None,
+            adapter_id: Some(app.id_at(self.at)),
             api_key_id: None,
             api_request_id: None,
             recipients: self.to.iter().map(recipient).collect(),
@@ -307,6 +311,8 @@ impl Message {
             text: None,
             attachments: Vec::new(),
             resend_of: None,
+            scheduled_at: None,
+            headers: Vec::new(),
             events: kinds.iter().enumerate().map(event).collect(),
         };
         HistoricEmail { email, facts: EmailFacts::default(), waiting: None }

@@ -15,14 +15,20 @@ use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::server::App;
 use crate::server::auth::Identity;
+use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
 use crate::server::services::api_requests::{logged_body, logged_endpoint};
 
 /// Bodies longer than this are redacted on a thread of their own.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
 
-/// Layer of the APIs: gives the request an [ApiRequestId] and records it with its answer.
-pub async fn record(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Layer of the APIs: gives the request an [ApiRequestId] and records it with its answer. Paths of a dialect are written
+/// with its prefix, at whatever address it was asked.
+pub async fn record(
+    State((app, dialect)): State<(App, Option<Dialect>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let (id, at): (ApiRequestId, _) = (app.clock.mint(), app.clock.now());
     request.extensions_mut().insert(id);
@@ -32,9 +38,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (request_bytes, response) = match to_bytes(body, MAX_BODY_BYTES).await {
         Ok(bytes) => (bytes.clone(), next.run(Request::from_parts(parts, Body::from(bytes))).await),
-        Err(_) => {
-            (Bytes::new(), CanaryError::from(AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 }).into_response())
-        }
+        Err(_) => (Bytes::new(), refuse(dialect, AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 })),
     };
     let Some(viewer) = viewer else { return response };
     let (parts, body) = response.into_parts();
@@ -42,7 +46,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
         Ok(bytes) => bytes,
         Err(cause) => {
             error!(%cause, "an answer ended early");
-            return CanaryError::from(AppError::Internal).into_response();
+            return refuse(dialect, AppError::Internal);
         }
     };
     let row = ApiRequest {
@@ -51,7 +55,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
         api_key_id: viewer.api_key_id(),
         user_id: viewer.user_id(),
         method: method.to_string(),
-        endpoint: logged_endpoint(uri.path(), uri.query()),
+        endpoint: logged_endpoint(&format!("{}{}", dialect.map_or("", Dialect::prefix), uri.path()), uri.query()),
         response_status: i64::from(parts.status.as_u16()),
         user_agent: user_agent.map(|text| text.chars().take(500).collect()),
         duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
@@ -61,6 +65,13 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     };
     app.request_log.record(row).await;
     Response::from_parts(parts, Body::from(response_bytes))
+}
+
+fn refuse(dialect: Option<Dialect>, error: AppError) -> Response {
+    match dialect {
+        Some(dialect) => dialect.refuse(error),
+        None => CanaryError::from(error).into_response(),
+    }
 }
 
 async fn redacted(body: Bytes) -> LoggedBody {

@@ -7,6 +7,7 @@ use super::super::endpoint::SmtpEndpoint;
 use super::super::sink::{Sink, SinkSettings};
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::team::Team;
@@ -74,7 +75,10 @@ impl Bench {
             id: self.clock.mint(),
             job_id: self.clock.mint(),
             template: None,
-            adapter_id: self.adapter,
+            channel: Channel::Email,
+            notification_id: None,
+            external_user_id: None,
+            adapter_id: Some(self.adapter),
             api_key_id: None,
             api_request_id: None,
             recipients: to.iter().map(recipient).collect(),
@@ -88,6 +92,8 @@ impl Bench {
             text: Some("Thank you".to_owned()),
             attachments: Vec::new(),
             resend_of: None,
+            scheduled_at: None,
+            headers: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -223,7 +229,7 @@ async fn what_is_sent_arrives_whole() {
     email.html = None;
     let content: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let (filename, content_type) = ("receipt.pdf".to_owned(), "application/pdf".to_owned());
-    email.attachments = vec![Attachment { filename, content_type, content: content.clone() }];
+    email.attachments = vec![Attachment { filename, content_type, content: content.clone(), content_id: None }];
     let id = bench.accept(email).await;
     bench.work(quick()).await;
     assert_eq!(bench.find(id).await.status, EmailStatus::Sent);

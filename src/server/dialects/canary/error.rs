@@ -114,7 +114,7 @@ impl From<AppError> for CanaryError {
             }
             AppError::InvalidTemplate(_) => ErrorCode::InvalidTemplate,
             AppError::AlreadyExists(_) => ErrorCode::AlreadyExists,
-            AppError::Conflict(_) => ErrorCode::Conflict,
+            AppError::Conflict(_) | AppError::IdempotencyMismatch => ErrorCode::Conflict,
             AppError::TooLarge { .. } => ErrorCode::ValidationError,
             AppError::RateLimited { retry_after_s: seconds } => {
                 retry_after_s = Some(seconds);

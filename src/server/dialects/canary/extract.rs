@@ -2,7 +2,6 @@
 //! Canary's error envelope.
 
 use std::error::Error;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::Json;
@@ -10,7 +9,6 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use tower_sessions::Session;
@@ -20,6 +18,8 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, UserId};
 use crate::domain::viewer::Viewer;
 use crate::server::auth::{ClientAddress, Identity};
+use crate::server::dialects::request::holds_nul;
+pub(super) use crate::server::dialects::request::{MAX_NUMBER, RawQuery};
 use crate::server::services::accounts;
 use crate::server::web::MAX_BODY_BYTES;
 
@@ -149,89 +149,6 @@ impl<T: QueryParameters, S: Sync> FromRequestParts<S> for StrictQuery<T> {
     }
 }
 
-/// The parameters of a query string, decoded.
-pub(super) struct RawQuery(Vec<(String, String)>);
-
-impl RawQuery {
-    fn parse(query: &str, names: &[&str]) -> Result<Self, AppError> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if !names.contains(&name.as_ref()) {
-                return Err(AppError::invalid_field(name.as_ref(), unknown_parameter(&name, names)));
-            }
-            if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(AppError::invalid_field(name.as_ref(), format!("{name} is given more than once")));
-            }
-            pairs.push((name.into_owned(), value.into_owned()));
-        }
-        Ok(Self(pairs))
-    }
-
-    /// A text, as it was given.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A text of at most `max_chars` characters; `None` for an empty one too.
-    pub fn short_text(&self, name: &str, max_chars: usize) -> Result<Option<String>, AppError> {
-        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-        if text.chars().count() > max_chars {
-            return Err(AppError::invalid_field(name, format!("{name} is longer than {max_chars} characters")));
-        }
-        Ok(Some(text.to_owned()))
-    }
-
-    /// A whole number in `range`; `default` where there is none.
-    pub fn number(&self, name: &str, range: RangeInclusive<i64>, default: i64) -> Result<i64, AppError> {
-        let Some(text) = self.text(name) else { return Ok(default) };
-        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
-        number.ok_or_else(|| {
-            let bounds = match (range.start(), range.end()) {
-                (low, &MAX_NUMBER) => format!("of {low} or more"),
-                (low, high) => format!("from {low} to {high}"),
-            };
-            AppError::invalid_field(name, format!("{name} must be a whole number {bounds}"))
-        })
-    }
-
-    /// An instant: a date and time with its offset from UTC, or a date, which means its midnight in UTC.
-    pub fn instant(&self, name: &str) -> Result<Option<DateTime<Utc>>, AppError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let instant = read_instant(text).ok_or_else(|| {
-            AppError::invalid_field(
-                name,
-                format!("{name} must be an ISO 8601 date and time with its offset, like 2024-01-20T10:30:00Z"),
-            )
-        })?;
-        Ok(Some(instant))
-    }
-}
-
-/// The largest number that every JSON client reads exactly.
-pub(super) const MAX_NUMBER: i64 = 9_007_199_254_740_991;
-
-fn unknown_parameter(name: &str, names: &[&str]) -> String {
-    if names.is_empty() {
-        format!("Unknown parameter {name}: there are none here")
-    } else {
-        format!("Unknown parameter {name}: use {}", names.join(", "))
-    }
-}
-
-fn read_instant(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return (text.len() == 10).then(|| date.and_time(NaiveTime::MIN).and_utc());
-    }
-    // A `+` that was not encoded arrives as a space.
-    let text = text.replace(' ', "+");
-    let forms = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
-    let read = || forms.iter().find_map(|form| DateTime::parse_from_str(&text, form).ok());
-    let time = DateTime::parse_from_rfc3339(&text).ok().or_else(read)?;
-    let year_has_four_digits = text.as_bytes().get(4) == Some(&b'-');
-    year_has_four_digits.then(|| time.with_timezone(&Utc).trunc_subsecs(6))
-}
-
 /// Reads the body as JSON, whatever letters its label is written in. An unknown field is an error.
 pub(super) struct JsonBody<T>(pub T);
 
@@ -276,20 +193,6 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CanaryError> {
     }
 }
 
-/// Whether a text in the JSON holds U+0000, which PostgreSQL keeps in no text.
-fn holds_nul(bytes: &[u8]) -> bool {
-    fn is_in(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::String(text) => text.contains('\0'),
-            serde_json::Value::Array(items) => items.iter().any(is_in),
-            serde_json::Value::Object(fields) => fields.iter().any(|(name, field)| name.contains('\0') || is_in(field)),
-            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => false,
-        }
-    }
-    bytes.windows(6).any(|window| window == br"\u0000")
-        && serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| is_in(&value))
-}
-
 /// The field, line and column that a message of serde's names: `to[0]: invalid type: … at line 1 column 9`.
 fn place_of(message: &str) -> Option<ErrorDetails> {
     let (what, place) = message.rsplit_once(" at line ")?;
@@ -312,31 +215,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-
-    fn instant(text: &str) -> Option<String> {
-        read_instant(text).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
-    }
-
-    #[test]
-    fn instants_are_iso_8601_with_an_offset() {
-        assert_eq!(instant("2024-01-20"), Some("2024-01-20T00:00:00Z".to_owned()));
-        assert_eq!(instant("2024-01-20T10:30:00Z"), Some("2024-01-20T10:30:00Z".to_owned()));
-        assert_eq!(instant("2024-01-20T10:30:00.123+02:00"), Some("2024-01-20T08:30:00.123Z".to_owned()));
-        assert_eq!(instant("2024-01-20T10:30:00 02:00"), Some("2024-01-20T08:30:00Z".to_owned()));
-        assert_eq!(instant("2024-01-20T10:30+0200"), Some("2024-01-20T08:30:00Z".to_owned()));
-        for wrong in [
-            "",
-            "today",
-            "2024-13-01",
-            "2024-02-30T00:00:00Z",
-            "2024-01-20T10:30:00",
-            "1705746600",
-            "+02024-01-20",
-            "2024-1-2",
-        ] {
-            assert_eq!(instant(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn parameters_are_read_strictly() {

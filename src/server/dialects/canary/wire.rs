@@ -387,6 +387,7 @@ impl SendBody {
             attachments: attachments.map(|(index, body)| body.decode(index)).collect::<Result<_, _>>()?,
             tags: self.tags.unwrap_or_default(),
             metadata: self.metadata,
+            ..SendRequest::default()
         })
     }
 }
@@ -408,7 +409,7 @@ impl AttachmentBody {
             )
         })?;
         let content_type = self.content_type.unwrap_or_else(|| content_type_of(&self.filename).to_owned());
-        Ok(Attachment { filename: self.filename, content_type, content })
+        Ok(Attachment { filename: self.filename, content_type, content, content_id: None })
     }
 }
 

@@ -6,8 +6,9 @@ use tower_sessions::session::{Id, Record};
 
 use super::*;
 use crate::domain::api_key::ApiKey;
-use crate::domain::api_request::{ApiRequest, LoggedBody};
+use crate::domain::api_request::{ApiRequest, ApiRequestFilter, LoggedBody};
 use crate::domain::ids::{ApiKeyId, ApiRequestId, UserId};
+use crate::domain::page::Cursor;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::viewer::Actor;
 use crate::server::store::Store;
@@ -194,7 +195,39 @@ on_both_databases! {
         // A team that is gone by now does not spoil the batch.
         let gone = request(crate::domain::ids::TeamId(7), None);
         store.insert_api_requests(&[&rows[..], &[gone]].concat()).await.unwrap();
-        assert_eq!(store.list_api_requests(app.team, 10).await, Ok(vec![rows[2].clone(), rows[0].clone()]));
-        assert_eq!(store.list_api_requests(app.team, 1).await, Ok(vec![rows[2].clone()]));
+        let list = async |filter: &ApiRequestFilter, cursor, limit| {
+            let listed = store.list_api_requests(app.team, filter, cursor, limit).await.unwrap();
+            (listed.items.into_iter().map(|row| row.id).collect::<Vec<_>>(), listed.has_more)
+        };
+        let (all, newest, oldest) = (ApiRequestFilter::default(), rows[2].id, rows[0].id);
+        assert_eq!(list(&all, Cursor::Newest, 10).await, (vec![newest, oldest], false));
+        assert_eq!(list(&all, Cursor::Newest, 1).await, (vec![newest], true));
+        assert_eq!(list(&all, Cursor::After(newest), 1).await, (vec![oldest], false));
+        assert_eq!(list(&all, Cursor::Before(oldest), 1).await, (vec![newest], false));
+        let some = |change: fn(&mut ApiRequestFilter)| {
+            let mut filter = ApiRequestFilter::default();
+            change(&mut filter);
+            filter
+        };
+        for matching in [
+            some(|filter| filter.method = Some("GET".to_owned())),
+            some(|filter| filter.endpoint = Some("/API/logs".to_owned())),
+            some(|filter| filter.status_class = Some(2)),
+            some(|filter| filter.api_key_id = Some(ApiKeyId(5))),
+            some(|filter| filter.user_agent = Some("Shop".to_owned())),
+        ] {
+            assert_eq!(list(&matching, Cursor::Newest, 10).await.0.len(), 2, "{matching:?}");
+        }
+        for other in [
+            some(|filter| filter.method = Some("POST".to_owned())),
+            some(|filter| filter.endpoint = Some("/_pi".to_owned())),
+            some(|filter| filter.status_class = Some(4)),
+            some(|filter| filter.api_key_id = Some(ApiKeyId(6))),
+            some(|filter| filter.user_agent = Some("shop%2".to_owned())),
+        ] {
+            assert_eq!(list(&other, Cursor::Newest, 10).await.0.len(), 0, "{other:?}");
+        }
+        assert_eq!(store.find_api_request(app.team, newest).await, Ok(Some((rows[2].clone(), None))));
+        assert_eq!(store.find_api_request(app.team, rows[1].id).await, Ok(None));
     }
 }

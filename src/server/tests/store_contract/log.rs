@@ -9,9 +9,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::outbox::{event, new_email};
 use super::*;
+use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus};
 use crate::domain::error::AppError;
-use crate::domain::event::{EventKind, fold_status};
+use crate::domain::event::{EventKind, EventSet, fold_status};
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::page::{PageRequest, Total};
@@ -115,7 +116,10 @@ on_both_databases! {
             template_version_id: None,
             template_version: None,
             template_deleted: false,
-            adapter_id: Some(new.adapter_id),
+            channel: Channel::Email,
+            notification_id: None,
+            external_user_id: None,
+            adapter_id: new.adapter_id,
             adapter_name: None,
             api_key_id: new.api_key_id,
             api_key_name: None,
@@ -135,6 +139,9 @@ on_both_databases! {
             sent_at: None,
             delivered_at: None,
             next_attempt_at: Some(now),
+            scheduled_at: None,
+            event_set: EventSet::of_kinds(&[EventKind::Requested, EventKind::Queued]),
+            waits_for_adapter: false,
         };
         assert_eq!(email, expected);
         let content = store.find_email_content(app.team, new.id).await.unwrap().unwrap();
@@ -295,9 +302,9 @@ on_both_databases! {
             EmailFilter { template_id, statuses: arrived, range, ..all.clone() },
             EmailFilter { template_id: Some(TemplateId(0)), ..all.clone() },
             EmailFilter { search: Some("finch1".to_owned()), ..all.clone() },
-            EmailFilter { search: Some("finch1".to_owned()), statuses: arrived, template_id, range },
+            EmailFilter { search: Some("finch1".to_owned()), statuses: arrived, template_id, range, ..all.clone() },
             EmailFilter { search: Some("ad".to_owned()), ..all.clone() },
-            EmailFilter { search: Some("ad".to_owned()), statuses: arrived, template_id, range },
+            EmailFilter { search: Some("ad".to_owned()), statuses: arrived, template_id, range, ..all.clone() },
         ];
         for filter in filters {
             let expected: Vec<EmailId> =
@@ -317,7 +324,7 @@ on_both_databases! {
                 range: random_range(&mut random),
                 statuses: EmailStatus::ALL.into_iter().filter(|_| random.random_bool(0.5)).collect(),
                 template_id: random.random_bool(0.2).then_some(template),
-                search: None,
+                ..EmailFilter::default()
             };
             let request = PageRequest { page: random.random_range(1..60), page_size: random.random_range(1..=100) };
             let matches = log.iter().filter(|known| known.matches(&filter)).map(|known| known.id);

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::*;
+use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, TeamId};
@@ -22,7 +23,10 @@ pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
         id: app.id_at(time),
         job_id: app.id_at(time),
         template: None,
-        adapter_id: app.id_at(time),
+        channel: Channel::Email,
+        notification_id: None,
+        external_user_id: None,
+        adapter_id: Some(app.id_at(time)),
         api_key_id: Some(app.id_at(time)),
         api_request_id: Some(app.id_at(time)),
         recipients: vec![
@@ -43,10 +47,18 @@ pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
                 filename: "b.pdf".to_owned(),
                 content_type: "Application/PDF".to_owned(),
                 content: vec![0, 255, 10],
+                content_id: Some("logo".to_owned()),
             },
-            Attachment { filename: "a.txt".to_owned(), content_type: "text/plain".to_owned(), content: Vec::new() },
+            Attachment {
+                filename: "a.txt".to_owned(),
+                content_type: "text/plain".to_owned(),
+                content: Vec::new(),
+                content_id: None,
+            },
         ],
         resend_of: None,
+        scheduled_at: None,
+        headers: Vec::new(),
         events: vec![event(app, EventKind::Requested, time), event(app, EventKind::Queued, time)],
     }
 }
@@ -163,7 +175,7 @@ on_both_databases! {
     async fn what_goes_out_is_what_was_accepted(app: TestApp) {
         let (store, now) = (app.store(), app.now());
         let adapter = app.add_adapter("Mail").await;
-        let new = NewEmail { adapter_id: adapter.id, ..new_email(&app, now) };
+        let new = NewEmail { adapter_id: Some(adapter.id), ..new_email(&app, now) };
         store.insert_email(app.team, &new).await.unwrap();
         let outgoing = store.find_outgoing(app.team, new.id).await.unwrap().unwrap();
         assert_eq!((outgoing.recipients, outgoing.attachments), (new.recipients, new.attachments));

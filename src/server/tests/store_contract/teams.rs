@@ -189,10 +189,10 @@ on_both_databases! {
             is_default,
             created_at: app.now(),
         };
-        assert_eq!(store.find_default_adapter(app.team).await, Ok(None));
+        assert_eq!(store.find_default_adapter(app.team, AdapterKind::Smtp).await, Ok(None));
         let (first, mut second) = (adapter("First", false), adapter("Second", true));
         assert_eq!(store.insert_adapter(app.team, &first, "sealed-1").await, Ok(true));
-        let default = async || store.find_default_adapter(app.team).await.unwrap().map(|adapter| adapter.name);
+        let default = async || store.find_default_adapter(app.team, AdapterKind::Smtp).await.unwrap().map(|adapter| adapter.name);
         assert_eq!(default().await.as_deref(), Some("First"));
         assert_eq!(store.insert_adapter(app.team, &second, "sealed-2").await, Ok(true));
         assert_eq!(default().await.as_deref(), Some("Second"));

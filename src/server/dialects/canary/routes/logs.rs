@@ -48,6 +48,7 @@ impl QueryParameters for ListQuery {
             statuses: query.text("status").map(read_status).transpose()?.unwrap_or_default(),
             template_id: query.text("templateId").filter(|text| !text.is_empty()).map(id_of),
             search: query.short_text("search", MAX_SEARCH_CHARS)?,
+            ..EmailFilter::default()
         };
         Ok(Self { filter, page: PageRequest { page, page_size } })
     }

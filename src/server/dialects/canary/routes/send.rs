@@ -9,6 +9,7 @@ use crate::server::App;
 use crate::server::dialects::canary::error::{Faults, InvalidBody, InvalidParameters, Missing, Refusals};
 use crate::server::dialects::canary::extract::{Caller, JsonBody, NoParameters, PathText, RequestId, id_of};
 use crate::server::dialects::canary::wire::{Queued, SendBody, SendStatus, Success, success};
+use crate::server::services::send::Origin;
 use crate::server::services::{emails, send};
 
 /// The endpoints of this file.
@@ -34,7 +35,8 @@ async fn send_email(
     _query: NoParameters,
     JsonBody(body): JsonBody<SendBody>,
 ) -> Answer<Queued> {
-    Ok(success(send::send_email(&app, &viewer, body.into_request()?, request_id).await?.into()))
+    let origin = Origin { api_request_id: request_id, idempotency: None };
+    Ok(success(send::send_email(&app, &viewer, body.into_request()?, origin).await?.into()))
 }
 
 /// Shows what became of a message. Needs `logs:view` or `emails:send`.

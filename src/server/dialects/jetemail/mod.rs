@@ -1,0 +1,12 @@
+//! JetEmail-shaped endpoints, over [crate::server::services]. Source: JetEmail, OpenAPI document.
+
+pub mod error;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::server::App;
+
+/// Every endpoint with its description; paths are relative to the dialect's prefix.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+}
