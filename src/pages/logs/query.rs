@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(
             url,
             "/logs?preset=custom&from=2026-11-20T09:30&to=2026-11-20T10:30:00Z&status=bounced,failed\
-             &template=tpl_0000000000007&search=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC&page=12"
+             &template=tpl_0000000000007&channel=sms&search=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC&page=12"
         );
         assert_eq!(LogQuery::parse(url.split_once('?').unwrap().1), Ok(query));
     }
@@ -280,8 +280,9 @@ mod tests {
 
     #[test]
     fn a_card_keeps_period_and_template_and_drops_search_and_page() {
-        let query = LogQuery::parse("preset=30d&template=tpl_0000000000007&search=x&page=3&status=spam").unwrap();
+        let query =
+            LogQuery::parse("preset=30d&template=tpl_0000000000007&channel=sms&search=x&page=3&status=spam").unwrap();
         let url = query.for_card(StatusSet::ARRIVED).to_url();
-        assert_eq!(url, "/logs?preset=30d&status=delivered,opened,clicked&template=tpl_0000000000007");
+        assert_eq!(url, "/logs?preset=30d&status=delivered,opened,clicked&template=tpl_0000000000007&channel=sms");
     }
 }

@@ -262,7 +262,10 @@ macro_rules! push_slice {
                 $query.push(" AND e.template_id = ").push_bind(template_id.0);
             }
             $crate::domain::filter::Slice::Channel(channel) => {
-                $query.push(format!(" AND e.channel = {}", channel.code()));
+                // SQLite takes the index of the other channels only when its condition is said in full.
+                let condition =
+                    if channel == $crate::domain::channel::Channel::Email { "" } else { " AND e.channel <> 0" };
+                $query.push(format!("{condition} AND e.channel = {}", channel.code()));
             }
             $crate::domain::filter::Slice::Nothing => {
                 $query.push(" AND 1 = 0");

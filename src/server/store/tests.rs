@@ -69,14 +69,120 @@ async fn server() -> PgConnection {
     options.disable_statement_logging().connect().await.unwrap()
 }
 
+/// A database of an earlier release, brought up to date.
+mod upgrades {
+    use std::borrow::Cow;
+
+    use sqlx::migrate::Migrator;
+    use sqlx::{Connection, PgConnection, SqliteConnection};
+
+    use super::TestDatabase;
+    use crate::domain::channel::Channel;
+    use crate::domain::email::EmailStatus;
+    use crate::domain::event::{EventKind, EventSet};
+    use crate::domain::filter::{Slice, TimeRange};
+    use crate::domain::ids::{ApiRequestId, EmailId, TeamId};
+    use crate::domain::permission::Permission;
+    use crate::domain::team::Role;
+    use crate::server::store::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS, Store};
+
+    const TEAM: TeamId = TeamId(1);
+    const EMAIL: EmailId = EmailId(1_705_746_600_000 << 20);
+
+    /// A team with one bounced message and one request, as release 0.1 kept them.
+    fn rows() -> [String; 6] {
+        let (email, hour) = (EMAIL.0, 1_705_746_600 / 3600);
+        [
+            "INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)".to_owned(),
+            format!(
+                "INSERT INTO emails
+                 (team_id, id, recipients, from_address, subject, tags, status, status_rank, has_pdf_attachment, job_id)
+                 VALUES (1, {email}, '[]', 'a@b.example', 'Hi', '[]', 5, 70, FALSE, 1)"
+            ),
+            format!(
+                "INSERT INTO email_contents (team_id, email_id, variables, metadata) VALUES (1, {email}, '{{}}', '{{}}')"
+            ),
+            format!(
+                "INSERT INTO email_events (team_id, email_id, id, kind, at, detail)
+                 VALUES (1, {email}, 1, 'queued', 0, '{{}}'), (1, {email}, 2, 'deferred', 0, '{{}}'),
+                     (1, {email}, 3, 'deferred', 0, '{{}}'), (1, {email}, 4, 'bounced', 0, '{{}}')"
+            ),
+            format!(
+                "INSERT INTO email_rollups
+                 (team_id, template_id, hour, queued, sent, delivered, opened, clicked, bounced, failed, spam)
+                 VALUES (1, 0, {hour}, 0, 0, 0, 0, 0, 1, 0, 0)"
+            ),
+            r#"INSERT INTO api_requests
+               (team_id, id, method, endpoint, response_status, duration_ms, at, request_body, response_body)
+               VALUES (1, 5, 'GET', '/api/logs', 200, 1, 0, '{"text":"a","truncated":false}',
+                   '{"text":"b","truncated":true}')"#
+                .to_owned(),
+        ]
+    }
+
+    fn first_of(migrations: &Migrator) -> Migrator {
+        Migrator { migrations: Cow::Owned(migrations.iter().take(1).cloned().collect()), ..Migrator::DEFAULT }
+    }
+
+    async fn holds_what_it_held(database: TestDatabase) {
+        let store = Store::open(&database.url()).await.unwrap();
+        let email = store.find_email(TEAM, EMAIL).await.unwrap().unwrap();
+        assert_eq!((email.channel, email.status), (Channel::Email, EmailStatus::Bounced));
+        let kinds = EventSet::of_kinds(&[EventKind::Queued, EventKind::Deferred]);
+        assert_eq!(email.event_set, kinds.with(EventSet::of(EventKind::Bounced, None)));
+        assert_eq!(store.list_wrong_rollups(TEAM).await, Ok(Vec::new()));
+        let of_email = store.count_by_status(TEAM, Slice::Channel(Channel::Email), TimeRange::default()).await.unwrap();
+        assert_eq!(of_email.in_set(Default::default()), 1);
+        let (request, _) = store.find_api_request(TEAM, ApiRequestId(5)).await.unwrap().unwrap();
+        assert_eq!(request.request_body.text.as_deref(), Some("a"));
+        assert!(request.response_body.truncated);
+        let roles = store.list_role_grants(TEAM).await.unwrap();
+        let may = |role, permission| {
+            roles.iter().any(|grants| grants.role == role && grants.permissions.contains(permission))
+        };
+        assert!(may(Role::Admin, Permission::EventsWrite) && !may(Role::Member, Permission::EventsWrite));
+        assert!(may(Role::Member, Permission::RequestsView) && !may(Role::Viewer, Permission::RequestsView));
+        store.close().await;
+        database.remove().await;
+    }
+
+    #[tokio::test]
+    async fn a_log_of_the_first_release_is_kept_sqlite() {
+        let database = TestDatabase::sqlite();
+        let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
+        first_of(&SQLITE_MIGRATIONS).run_direct(&mut connection).await.unwrap();
+        for statement in rows() {
+            sqlx::query(&statement).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        holds_what_it_held(database).await;
+    }
+
+    #[tokio::test]
+    async fn a_log_of_the_first_release_is_kept_postgres() {
+        let database = TestDatabase::postgres().await;
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        first_of(&POSTGRES_MIGRATIONS).run_direct(&mut connection).await.unwrap();
+        for statement in rows() {
+            sqlx::query(&statement).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        holds_what_it_held(database).await;
+    }
+}
+
 /// With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
 mod query_plans {
     use sqlx::{Execute, QueryBuilder, Sqlite};
 
     use super::TestDatabase;
+    use crate::domain::api_request::ApiRequestFilter;
+    use crate::domain::channel::Channel;
     use crate::domain::email::EmailStatus;
     use crate::domain::filter::{EmailFilter, Slice, StatusSet};
-    use crate::domain::ids::{TeamId, TemplateId};
+    use crate::domain::ids::{ApiRequestId, TeamId, TemplateId};
+    use crate::domain::page::Cursor;
+    use crate::server::store::api_requests::list_query;
     use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query};
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
@@ -86,11 +192,12 @@ mod query_plans {
     const TEMPLATE: TemplateId = TemplateId(2);
     const IDS: IdRange = IdRange { low: 10, high: 20 };
 
-    const BY_ID: &str = "SEARCH emails USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
-    const BY_STATUS: &str =
-        "SEARCH emails USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
-    const BY_TEMPLATE: &str = "SEARCH emails USING COVERING INDEX emails_by_template \
+    const BY_ID: &str = "SEARCH e USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
+    const BY_STATUS: &str = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
+    const BY_TEMPLATE: &str = "SEARCH e USING COVERING INDEX emails_by_template \
         (team_id=? AND template_id=? AND status=? AND id>? AND id<?)";
+    const BY_CHANNEL: &str = "SEARCH e USING COVERING INDEX emails_by_channel \
+        (team_id=? AND channel=? AND status=? AND id>? AND id<?)";
     const BY_HOUR: &str = "SEARCH email_rollups USING PRIMARY KEY (team_id=? AND template_id=? AND hour>? AND hour<?)";
 
     /// What SQLite would do for each of the statements, a line a step.
@@ -121,12 +228,34 @@ mod query_plans {
     /// The steps that read messages.
     fn reads_of(plan: &[String]) -> Vec<&str> {
         let steps = plan.iter().map(String::as_str);
-        steps.filter(|step| step.contains("emails") || step.contains("rollups")).collect()
+        steps.filter(|step| step.contains("SEARCH e ") || step.contains("rollups")).collect()
     }
 
     #[tokio::test]
     async fn a_page_without_filters_is_one_walk_of_the_table() {
         assert_eq!(plan_of(ids_query(&[], None)).await, [BY_ID]);
+        let of_email = list_ids_query(TEAM, StatusSet::default(), Slice::Channel(Channel::Email), IDS, 20, 0);
+        assert_eq!(plan_of(of_email).await, [BY_ID]);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_another_channel_walks_its_index() {
+        let of_sms = |statuses| list_ids_query(TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
+        assert_eq!(plan_of(of_sms(StatusSet::one(EmailStatus::Failed))).await, [BY_CHANNEL]);
+        assert_eq!(reads_of(&plan_of(of_sms(StatusSet::default())).await), [BY_CHANNEL; 8]);
+    }
+
+    #[tokio::test]
+    async fn the_log_of_requests_is_one_walk_of_its_table() {
+        let (filter, cursor) = (ApiRequestFilter::default(), Cursor::After(ApiRequestId(20)));
+        let plan = plan_of(list_query(TEAM, &filter, cursor, 20)).await;
+        assert_eq!(
+            plan,
+            [
+                "SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)",
+                "SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
+            ]
+        );
     }
 
     #[tokio::test]

@@ -1,0 +1,84 @@
+//! Whole messages with their events, listed by what the dialects ask for.
+
+use super::*;
+use crate::domain::channel::Channel;
+use crate::domain::email::EmailStatus;
+use crate::domain::filter::{EmailFilter, Slice, TimeRange};
+use crate::domain::ids::EmailId;
+use crate::domain::page::{Total, Window};
+use crate::domain::stats::StatusCounts;
+use crate::server::store::emails::NewEmail;
+
+on_both_databases! {
+    async fn messages_are_found_in_the_order_that_was_asked_for(app: TestApp) {
+        let ids = app.add_messages(&[Message::default(), Message::default(), Message::default()]).await;
+        let other = app.add_messages_of(app.other_team, &[Message::default()]).await[0];
+        let wanted = [ids[2].0, other.0, ids[0].0, 7];
+        let found: Vec<EmailId> =
+            app.store().find_emails(app.team, &wanted).await.unwrap().into_iter().map(|email| email.id).collect();
+        assert_eq!(found, [ids[2], ids[0]]);
+        assert_eq!(app.store().find_emails(app.team, &[]).await, Ok(Vec::new()));
+    }
+
+    async fn a_window_counts_from_either_end(app: TestApp) {
+        let messages: Vec<Message> = (0..7)
+            .map(|minute| Message { at: at("2024-01-20T10:00:00Z") + chrono::TimeDelta::minutes(minute), ..Message::default() })
+            .collect();
+        let ids = app.add_messages(&messages).await;
+        let list = async |offset, limit, oldest_first| {
+            let window = Window { offset, limit, oldest_first };
+            let listed = app.store().list_whole_emails(app.team, &EmailFilter::default(), window).await.unwrap();
+            assert_eq!(listed.total, Total::Exact(7));
+            listed.items.into_iter().map(|email| email.id).collect::<Vec<_>>()
+        };
+        assert_eq!(list(1, 2, false).await, [ids[5], ids[4]]);
+        assert_eq!(list(1, 2, true).await, [ids[1], ids[2]]);
+        assert_eq!(list(6, 5, true).await, [ids[6]]);
+        assert!(list(7, 5, false).await.is_empty());
+    }
+
+    async fn events_of_several_messages_are_told_apart(app: TestApp) {
+        let ids = app
+            .add_messages(&[Message::with_status(EmailStatus::Bounced), Message::with_status(EmailStatus::Queued)])
+            .await;
+        let other = app.add_messages_of(app.other_team, &[Message::default()]).await[0];
+        let found = app.store().list_events_of(app.team, &[ids[0], ids[1], other]).await.unwrap();
+        for id in &ids {
+            assert_eq!(found[id], app.store().list_events(app.team, *id).await.unwrap());
+        }
+        assert_eq!(found.len(), 2);
+    }
+
+    async fn a_channel_is_counted_by_itself(app: TestApp) {
+        let store = app.store();
+        let email = super::outbox::new_email(&app, app.now());
+        let text = NewEmail {
+            channel: Channel::Sms,
+            adapter_id: None,
+            external_user_id: Some("ada".to_owned()),
+            scheduled_at: Some(app.now() + chrono::TimeDelta::hours(1)),
+            headers: vec![("X-Order".to_owned(), "7".to_owned())],
+            ..super::outbox::new_email(&app, app.now())
+        };
+        store.insert_email(app.team, &email).await.unwrap();
+        store.insert_email(app.team, &text).await.unwrap();
+        let count = async |channel| {
+            let counts = store.count_by_status(app.team, Slice::Channel(channel), TimeRange::default()).await.unwrap();
+            let filter = EmailFilter { channel: Some(channel), ..EmailFilter::default() };
+            let window = Window { offset: 0, limit: 10, oldest_first: false };
+            let listed = store.list_whole_emails(app.team, &filter, window).await.unwrap();
+            assert_eq!(listed.total, Total::Exact(counts.in_set(Default::default())));
+            listed.items
+        };
+        assert_eq!(count(Channel::Email).await[0].id, email.id);
+        let found = &count(Channel::Sms).await[0];
+        assert_eq!((found.id, found.waits_for_adapter, found.next_attempt_at), (text.id, true, None));
+        assert_eq!((found.scheduled_at, found.external_user_id.as_deref()), (text.scheduled_at, Some("ada")));
+        assert!(count(Channel::Call).await.is_empty());
+        assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+        let content = store.find_email_content(app.team, text.id).await.unwrap().unwrap();
+        assert_eq!(content.headers, text.headers);
+        let both = store.count_by_status(app.team, None, TimeRange::default()).await.unwrap();
+        assert_ne!(both, StatusCounts::default());
+    }
+}
