@@ -1,0 +1,207 @@
+//! Who may do what through the dialects: every endpoint × nobody, a wrong key, a browser's session, a key with each
+//! single permission, a key of another team. An endpoint that is in no table here fails the first test.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::*;
+use crate::domain::api_key::CreatedApiKey;
+use crate::server::dialects::Dialect;
+use Permission::{EmailsSend, LogsResend, LogsView, RequestsView};
+
+/// What a request is about, made anew for each request. It fills the variable part of the path and `{id}` of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// The caller's own team.
+    Own,
+    /// A message that failed.
+    Email,
+    /// A request to an API.
+    Request,
+}
+
+/// Method and path with `{}` for what varies and `{client}` for the key's id; any of the permissions opens it; a body.
+type Row = (&'static str, &'static [Permission], About, &'static str);
+
+const SENDWITHUS: &[Row] = &[
+    ("GET /logs", &[LogsView], About::Own, ""),
+    ("GET /logs/{}", &[LogsView, EmailsSend], About::Email, ""),
+    ("GET /logs/{}/events", &[LogsView, EmailsSend], About::Email, ""),
+    ("POST /resend", &[LogsResend], About::Email, r#"{"log_id":"{id}"}"#),
+    ("POST /send", &[EmailsSend], About::Own, r#"{"email_id":"Receipt","recipient":{"address":"a@b.example"}}"#),
+    ("GET /customers/{}/logs", &[LogsView], About::Own, ""),
+];
+
+const RESEND: &[Row] = &[
+    ("GET /logs", &[RequestsView], About::Own, ""),
+    ("GET /logs/{}", &[RequestsView], About::Request, ""),
+    ("POST /emails", &[EmailsSend], About::Own, r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}"#),
+    (
+        "POST /emails/batch",
+        &[EmailsSend],
+        About::Own,
+        r#"[{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}]"#,
+    ),
+    ("GET /emails", &[LogsView], About::Own, ""),
+    ("GET /emails/{}", &[LogsView], About::Email, ""),
+    ("PATCH /emails/{}", &[EmailsSend], About::Email, r#"{"scheduled_at":"2024-01-21T12:00:00Z"}"#),
+    ("POST /emails/{}/cancel", &[EmailsSend], About::Email, ""),
+];
+
+const JETEMAIL: &[Row] = &[
+    ("GET /outbound/logs", &[LogsView], About::Own, ""),
+    ("GET /outbound/logs/uid", &[LogsView], About::Email, ""),
+    ("POST /email", &[EmailsSend], About::Own, r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}"#),
+    (
+        "POST /email-batch",
+        &[EmailsSend],
+        About::Own,
+        r#"{"emails":[{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}]}"#,
+    ),
+];
+
+const NOTIFICATIONAPI: &[Row] = &[
+    (
+        "POST /{client}/sender",
+        &[EmailsSend],
+        About::Own,
+        r#"{"type":"greeting","to":{"id":"a","email":"a@b.example"},"email":{"subject":"s","html":"h"}}"#,
+    ),
+    ("POST /{client}/logs/query", &[LogsView], About::Own, "{}"),
+];
+
+fn rows(dialect: Dialect) -> &'static [Row] {
+    match dialect {
+        Dialect::Sendwithus => SENDWITHUS,
+        Dialect::Resend => RESEND,
+        Dialect::Jetemail => JETEMAIL,
+        Dialect::Notificationapi => NOTIFICATIONAPI,
+    }
+}
+
+/// Endpoints that ask nothing of the caller themselves: a batch's requests are asked one by one.
+const OPEN: [(Dialect, &str); 1] = [(Dialect::Sendwithus, "POST /batch")];
+
+/// A path with `{}` for each variable part but the key's id.
+fn plain(path: &str) -> String {
+    let part = |part: &str| match part.strip_prefix('{') {
+        Some("clientId}" | "client_id}" | "client}") => "{client}".to_owned(),
+        Some(_) => "{}".to_owned(),
+        None => part.to_owned(),
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn every_endpoint_of_a_dialect_is_in_a_table() {
+    for dialect in Dialect::ALL {
+        let document = serde_json::to_value(dialect.routes().into_openapi()).unwrap();
+        let found = document["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
+            let methods = operations.as_object().unwrap().keys();
+            methods.map(move |method| format!("{} {}", method.to_uppercase(), plain(path)))
+        });
+        let open = OPEN.iter().filter(|(of, _)| *of == dialect).map(|(_, route)| (*route).to_owned());
+        let listed = rows(dialect).iter().map(|row| row.0.to_owned()).chain(open);
+        assert_eq!(found.collect::<BTreeSet<_>>(), listed.collect::<BTreeSet<_>>(), "{dialect:?}");
+    }
+}
+
+/// A client that carries the key as the system's clients do.
+fn with_key(app: &TestApp, dialect: Dialect, key: &CreatedApiKey) -> Client {
+    let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let authorization = match dialect {
+        Dialect::Sendwithus => basic(&key.secret, ""),
+        Dialect::Resend | Dialect::Jetemail => format!("Bearer {}", key.secret),
+        Dialect::Notificationapi => basic(&key.key.id.to_string(), &key.secret),
+    };
+    app.client().with("authorization", &authorization)
+}
+
+async fn new_key(app: &TestApp, team: TeamId, scopes: PermissionSet) -> CreatedApiKey {
+    api_keys::create_key_of(&app.app, team, None, "Test", scopes).await.unwrap()
+}
+
+/// Sends a row's request about something of Finch's.
+async fn ask(app: &TestApp, dialect: Dialect, row: &Row, client: Client, key: &CreatedApiKey) -> Answer {
+    let (route, _, about, body) = row;
+    let id = match about {
+        About::Own => "ada@finch.example".to_owned(),
+        About::Email => app.add_message(Message::with_status(EmailStatus::Failed)).await.to_string(),
+        About::Request => {
+            let program = app.program(&[LogsView]).await;
+            program.get("/api/logs").await;
+            app.app.request_log.flush().await;
+            let (filter, newest) = (Default::default(), crate::domain::page::Cursor::Newest);
+            app.store().list_api_requests(app.team, &filter, newest, 1).await.unwrap().items[0].id.to_string()
+        }
+    };
+    let (method, path) = route.split_once(' ').unwrap();
+    let path = path.replace("{client}", &key.key.id.to_string()).replace("{}", &id);
+    let query = if path.ends_with("/uid") { format!("?uid={id}") } else { String::new() };
+    let body = body.replace("{id}", &id);
+    let client = client.with("user-agent", "matrix/1.0");
+    client.send(method, &format!("{}{path}{query}", dialect.prefix()), Some(body).filter(|body| !body.is_empty())).await
+}
+
+on_both_databases! {
+    async fn a_key_opens_what_its_scopes_say(app: TestApp) {
+        app.add_adapter("Mail").await;
+        app.add_template("Receipt").await;
+        let mut wrong = Vec::new();
+        for permission in Permission::ALL {
+            let key = new_key(&app, app.team, [*permission].into_iter().collect()).await;
+            for dialect in Dialect::ALL {
+                for row in rows(dialect) {
+                    let answer = ask(&app, dialect, row, with_key(&app, dialect, &key), &key).await;
+                    let is_refused = matches!(answer.status, 401 | 403);
+                    let is_right = is_refused != row.1.contains(permission) && answer.status < 500 && answer.status != 404;
+                    if !is_right {
+                        wrong.push(format!("{dialect:?} {} by {}: {} {}", row.0, permission.as_str(), answer.status, answer.text));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn nobody_gets_in_without_a_key(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await;
+        let full = new_key(&app, app.team, PermissionSet::all()).await;
+        let revoked = new_key(&app, app.team, PermissionSet::all()).await;
+        app.store().revoke_api_key(app.team, revoked.key.id, app.now()).await.unwrap();
+        let unknown = CreatedApiKey { secret: "sl_unknown".to_owned(), ..full.clone() };
+        let mut wrong = Vec::new();
+        for dialect in Dialect::ALL {
+            for row in rows(dialect) {
+                for (caller, client) in [
+                    ("nobody", app.client()),
+                    ("a browser", owner.clone()),
+                    ("an unknown key", with_key(&app, dialect, &unknown)),
+                    ("a revoked key", with_key(&app, dialect, &revoked)),
+                ] {
+                    let answer = ask(&app, dialect, row, client, &full).await;
+                    if !matches!(answer.status, 401 | 403) {
+                        wrong.push(format!("{dialect:?} {} by {caller}: {} {}", row.0, answer.status, answer.text));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn another_teams_things_are_not_there(app: TestApp) {
+        let stranger = new_key(&app, app.other_team, PermissionSet::all()).await;
+        let mut wrong = Vec::new();
+        for dialect in Dialect::ALL {
+            for row in rows(dialect).iter().filter(|row| row.2 != About::Own) {
+                let answer = ask(&app, dialect, row, with_key(&app, dialect, &stranger), &stranger).await;
+                if answer.status != 404 {
+                    wrong.push(format!("{dialect:?} {}: {} {}", row.0, answer.status, answer.text));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
