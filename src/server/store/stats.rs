@@ -2,6 +2,7 @@
 //! an index, so the sum is exact for every range.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::types::Json;
 use sqlx::{QueryBuilder, Row};
 
 use super::emails::push_slice;
@@ -107,18 +108,19 @@ impl Store {
         if let Some(head) = cut.head {
             hours.push((hour_of_raw(head.low), self.count_ids(team_id, slice, head).await?));
         }
-        let statement = list_hours_statement();
-        let rollups: Vec<(i64, StatusCounts)> = read!(self, |pool| {
-            let rows = sqlx::query(&statement)
+        let statement = self.as_one_array(&list_hours_statement());
+        let rollups: Option<Json<Vec<[i64; 1 + EmailStatus::ALL.len()]>>> = read!(self, |pool| {
+            sqlx::query_scalar(&statement)
                 .bind(team_id)
                 .bind(rollup_key(slice))
                 .bind(cut.low_hour)
                 .bind(cut.high_hour)
-                .fetch_all(pool)
-                .await?;
-            rows.iter().map(|row| Ok((row.try_get(0)?, counts_from!(row, 1)))).collect::<Result<_, sqlx::Error>>()
+                .fetch_one(pool)
+                .await
         })?;
-        hours.extend(rollups);
+        let mut rollups = rollups.map(|rows| rows.0).unwrap_or_default();
+        rollups.sort_unstable();
+        hours.extend(rollups.into_iter().map(|[hour, counts @ ..]| (hour, StatusCounts(counts))));
         if let Some(tail) = cut.tail {
             hours.push((hour_of_raw(tail.low), self.count_ids(team_id, slice, tail).await?));
         }
@@ -204,11 +206,12 @@ impl Store {
     }
 }
 
-/// The statement that lists the counts of whole hours: `$1` team, `$2` template, `$3` first hour, `$4` hour after the last.
+/// The statement that lists the counts of whole hours, each hour's as one JSON array: `$1` team, `$2` template, `$3` first
+/// hour, `$4` hour after the last.
 pub(super) fn list_hours_statement() -> String {
     format!(
-        "SELECT hour, {COUNT_COLUMNS} FROM email_rollups
-         WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4 ORDER BY hour"
+        "SELECT json_array(hour, {COUNT_COLUMNS}) AS item FROM email_rollups
+         WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4"
     )
 }
 
