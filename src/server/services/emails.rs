@@ -121,13 +121,19 @@ pub async fn find_email_variables(app: &App, viewer: &Viewer, id: EmailId) -> Re
 
 /// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`.
 pub async fn resend_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Accepted, AppError> {
+    Ok(resend_known_email(app, viewer, id).await?.1)
+}
+
+/// The same, for a caller that tells what the old message was. Needs `logs:resend`.
+pub async fn resend_known_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Accepted), AppError> {
     viewer.require(Permission::LogsResend)?;
     let found = app.store.find_email(viewer.team, id).await?;
     let email = found.ok_or_else(|| AppError::not_found("Email log"))?;
     if let Some(obstacle) = email.resend_obstacle() {
         return Err(AppError::invalid(obstacle));
     }
-    send::accept_again(app, viewer, &email).await
+    let accepted = send::accept_again(app, viewer, &email).await?;
+    Ok((email, accepted))
 }
 
 fn zone_of(viewer: &Viewer) -> Tz {

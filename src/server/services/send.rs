@@ -22,6 +22,7 @@ use crate::server::secrets::token_hash;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey};
 use crate::server::store::events::EmailFacts;
 
+pub use crate::server::delivery::message::format_mailbox;
 pub use crate::server::store::emails::Attachment;
 
 /// The most recipients of one message, over all headers.

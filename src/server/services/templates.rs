@@ -1,8 +1,8 @@
-//! Templates. Called by the template pages and `/api/templates`.
+//! Templates. Called by the template pages, `/api/templates` and the dialects that send by a template's name.
 
 use super::checked_name;
 use crate::domain::error::AppError;
-use crate::domain::ids::TemplateId;
+use crate::domain::ids::{InvalidId, TemplateId};
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::domain::viewer::Viewer;
@@ -25,6 +25,20 @@ pub async fn list_template_names(app: &App, viewer: &Viewer) -> Result<Vec<(Temp
 pub async fn find_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesView)?;
     load(app, viewer, id).await
+}
+
+/// One template, by its id in any form or by its name, for a message to be made from. Needs `emails:send`.
+pub async fn find_template_to_send(app: &App, viewer: &Viewer, id_or_name: &str) -> Result<Template, AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let by_id = match id_or_name.parse() {
+        Ok(id) => app.store.find_template(viewer.team, id).await?,
+        Err(InvalidId) => None,
+    };
+    let found = match by_id {
+        Some(template) => Some(template),
+        None => app.store.find_template_by_name(viewer.team, id_or_name).await?,
+    };
+    found.ok_or_else(|| AppError::not_found("Template"))
 }
 
 /// The versions of a template, newest first. Needs `templates:view`.

@@ -207,6 +207,18 @@ impl Store {
         Ok(row.map(Template::from))
     }
 
+    /// The template with this name, unless it is deleted.
+    pub async fn find_template_by_name(&self, team_id: TeamId, name: &str) -> Result<Option<Template>, AppError> {
+        let statement = format!(
+            "SELECT {TEMPLATE_COLUMNS} FROM templates t
+             JOIN template_versions v ON v.team_id = t.team_id AND v.id = t.current_version_id
+             WHERE t.team_id = $1 AND t.name = $2 AND t.deleted_at IS NULL"
+        );
+        let row: Option<TemplateRow> =
+            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(name).fetch_optional(pool).await)?;
+        Ok(row.map(Template::from))
+    }
+
     /// The versions of a template, newest first.
     pub async fn list_template_versions(
         &self,

@@ -393,7 +393,7 @@ impl SendBody {
 }
 
 /// Base64 with or without `=` at its end.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(in crate::server::dialects) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -413,7 +413,8 @@ impl AttachmentBody {
     }
 }
 
-fn content_type_of(filename: &str) -> &'static str {
+/// The MIME type that a file's name says.
+pub(in crate::server::dialects) fn content_type_of(filename: &str) -> &'static str {
     let ending = filename.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "pdf" => "application/pdf",

@@ -6,6 +6,7 @@ mod auth;
 mod logs;
 mod resend;
 mod send;
+mod sendwithus;
 mod stats;
 mod teams;
 mod templates;

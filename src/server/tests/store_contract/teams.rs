@@ -156,6 +156,9 @@ on_both_databases! {
         assert_eq!(store.list_template_names(app.team).await, Ok(names));
         assert_eq!(store.find_template(app.team, receipt.id).await, Ok(Some(receipt.clone())));
         assert_eq!(store.find_template(app.other_team, receipt.id).await, Ok(None));
+        assert_eq!(store.find_template_by_name(app.team, "Invoice").await, Ok(Some(invoice.clone())));
+        assert_eq!(store.find_template_by_name(app.other_team, "Invoice").await, Ok(None));
+        assert_eq!(store.find_template_by_name(app.team, "invoice").await, Ok(None));
 
         let (later, version): (_, TemplateVersionId) = (app.now() + TimeDelta::hours(1), app.id_at(app.now()));
         let made = store.insert_template_version(app.team, receipt.id, version, &source("two"), later).await;
@@ -175,6 +178,7 @@ on_both_databases! {
         assert_eq!(store.delete_template(app.team, receipt.id, later).await, Ok(true));
         assert_eq!(store.delete_template(app.team, receipt.id, later).await, Ok(false));
         assert_eq!(store.find_template(app.team, receipt.id).await, Ok(None));
+        assert_eq!(store.find_template_by_name(app.team, "Bill").await, Ok(None));
         assert_eq!(store.insert_template(app.team, &template("Bill")).await, Ok(true));
     }
 

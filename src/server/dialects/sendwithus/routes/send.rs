@@ -1,0 +1,75 @@
+//! Sending, for the first time and again. Sources: Sendwithus, Logs API, "Resend an existing Log"; for `POST /send` what
+//! its published clients send and read.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Answer, Body, Caller, log_id, query};
+use crate::domain::error::AppError;
+use crate::server::App;
+use crate::server::dialects::request::{RequestId, parse_json};
+use crate::server::dialects::sendwithus::error::{Faults, LargeBody, Missing};
+use crate::server::dialects::sendwithus::wire::{Receipt, ResendBody, Resent, SendBody};
+use crate::server::services::send::Origin;
+use crate::server::services::{emails, send, templates};
+
+/// The endpoints of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(send_email)).routes(routes!(resend_email))
+}
+
+/// Accepts a message made from a template. Once this answers, the message is kept and will be sent. Needs
+/// `emails:send`.
+#[utoipa::path(
+    post, path = "/send", operation_id = "sendEmail", tag = "send", summary = "Send an email",
+    security(("basic" = []), ("swuApiKey" = [])),
+    request_body(content = SendBody, content_type = "application/json"),
+    responses((status = 200, description = "The message has been accepted", body = Receipt), LargeBody, Faults),
+)]
+async fn send_email(
+    State(app): State<App>,
+    caller: Caller,
+    RequestId(api_request_id): RequestId,
+    uri: Uri,
+    body: Body,
+) -> Answer<Receipt> {
+    query(&uri, &[])?;
+    let (viewer, body) = (&caller.0, parse_json::<SendBody>(&body.0)?);
+    let template = templates::find_template_to_send(&app, viewer, body.template()?).await;
+    let template = template.map_err(unusable)?;
+    body.check_version(&template)?;
+    let locale = body.locale()?;
+    let origin = Origin { api_request_id, idempotency: None };
+    let accepted = send::send_email(&app, viewer, body.into_request(template.id)?, origin).await;
+    let accepted = accepted.map_err(unusable)?;
+    Ok(Json(Receipt::new(emails::find_email_status(&app, viewer, accepted.id).await?, locale)))
+}
+
+/// What a message names and what is not there is a fault of the message: 400, as the published clients expect.
+fn unusable(error: AppError) -> AppError {
+    if let AppError::NotFound(noun) = &error {
+        let field = if noun == "Adapter" { "esp_account" } else { "email_id" };
+        return AppError::invalid_field(field, format!("{field}: {noun} not found"));
+    }
+    error
+}
+
+/// Sends a failed or bounced message again, as a new message. Needs `logs:resend`.
+#[utoipa::path(
+    post, path = "/resend", operation_id = "resendEmail", tag = "send", summary = "Resend an email",
+    security(("basic" = []), ("swuApiKey" = [])),
+    request_body(content = ResendBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The new message has been accepted", body = Resent),
+        LargeBody, Missing, Faults,
+    ),
+)]
+async fn resend_email(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -> Answer<Resent> {
+    query(&uri, &[])?;
+    let (viewer, body) = (&caller.0, parse_json::<ResendBody>(&body.0)?);
+    let (old, accepted) = emails::resend_known_email(&app, viewer, log_id(&body.log_id)).await?;
+    Ok(Json(Resent::new(old, accepted.id)))
+}
