@@ -7,9 +7,13 @@ use leptos_router::{SsrMode, path};
 
 use crate::pages::access::{InvitePage, LogInPage, SetUpPage};
 use crate::pages::api_docs::ApiDocsPage;
+use crate::pages::connect::ConnectPage;
 use crate::pages::logs::LogsPage;
 use crate::pages::message::MessagePage;
 use crate::pages::not_found::NotFoundPage;
+use crate::pages::notification::NotificationPage;
+use crate::pages::request::RequestPage;
+use crate::pages::requests::RequestsPage;
 use crate::pages::settings::adapters::AdaptersPage;
 use crate::pages::settings::api_keys::ApiKeysPage;
 use crate::pages::settings::members::MembersPage;
@@ -62,6 +66,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/invite/:token") view=InvitePage ssr=SsrMode::Async/>
                 <Route path=path!("/logs") view=LogsPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/:id") view=MessagePage ssr=SsrMode::Async/>
+                <Route path=path!("/notifications/:id") view=NotificationPage ssr=SsrMode::Async/>
+                <Route path=path!("/requests") view=RequestsPage ssr=SsrMode::Async/>
+                <Route path=path!("/requests/:id") view=RequestPage ssr=SsrMode::Async/>
                 <Route path=path!("/templates") view=TemplatesPage ssr=SsrMode::Async/>
                 <Route path=path!("/templates/new") view=NewTemplatePage ssr=SsrMode::Async/>
                 <Route path=path!("/templates/:id") view=TemplatePage ssr=SsrMode::Async/>
@@ -71,6 +78,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/roles") view=RolesPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
+                <Route path=path!("/connect") view=ConnectPage ssr=SsrMode::Async/>
                 <Route path=path!("/api-docs") view=ApiDocsPage ssr=SsrMode::Async/>
             </FlatRoutes>
         </Router>

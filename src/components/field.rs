@@ -106,3 +106,12 @@ pub fn SelectField(
         </div>
     }
 }
+
+/// Fields that a form sends with the others and nobody sees.
+#[component]
+pub fn HiddenFields(
+    /// Their names and values.
+    fields: Vec<(&'static str, String)>,
+) -> impl IntoView {
+    fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect_view()
+}

@@ -25,6 +25,8 @@ macro_rules! glyphs {
 glyphs! {
     Alert, "alert";
     Auto, "auto";
+    Bell, "bell";
+    Book, "book";
     Bounce, "bounce";
     Check, "check";
     Chevron, "chevron";
@@ -42,9 +44,11 @@ glyphs! {
     Logs, "logs";
     Lock, "lock";
     LogOut, "log-out";
+    Mail, "mail";
     Menu, "menu";
     Moon, "moon";
     Person, "person";
+    Phone, "phone";
     Plane, "plane";
     Plug, "plug";
     Plus, "plus";
@@ -52,9 +56,11 @@ glyphs! {
     Right, "right";
     Search, "search";
     Shield, "shield";
+    Speech, "speech";
     Sun, "sun";
     Team, "team";
     Template, "template";
+    Window, "window";
 }
 
 /// An icon that repeats what the text beside it says, so screen readers pass over it.

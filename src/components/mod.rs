@@ -2,15 +2,21 @@
 //! the server alone.
 
 pub mod can;
+pub mod channel_mark;
 pub mod copy_button;
 pub mod empty_state;
 pub mod field;
+pub mod filter;
+pub mod http;
 pub mod icon;
+pub mod json;
 pub mod menu;
 pub mod notice;
 pub mod number;
 pub mod page_behaviour;
 pub mod pagination;
+pub mod periods;
 pub mod status_badge;
 pub mod time;
 pub mod time_zone_guess;
+pub mod timeline;

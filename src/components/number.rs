@@ -56,6 +56,16 @@ pub fn byte_size(bytes: i64) -> String {
     }
 }
 
+/// How long something took: `12 ms`, `1.4 s`, `83 s`.
+pub fn duration(milliseconds: i64) -> String {
+    let seconds = milliseconds as f64 / 1e3;
+    match milliseconds {
+        ..1_000 => format!("{milliseconds} ms"),
+        1_000..10_000 => format!("{seconds:.1} s"),
+        _ => format!("{seconds:.0} s"),
+    }
+}
+
 /// The smallest of 1, 2, 4, 6, 8, 10, 20, 40 … that is not below `number`: the top of a chart.
 pub fn round_up(number: i64) -> i64 {
     let mut scale: i64 = 1;
@@ -93,6 +103,11 @@ mod tests {
     #[test]
     fn the_top_of_a_chart_is_round() {
         assert_eq!([0, 1, 3, 7, 11, 240, 999].map(round_up), [1, 1, 4, 8, 20, 400, 1_000]);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!([0, 999, 1_440, 83_000].map(duration), ["0 ms", "999 ms", "1.4 s", "83 s"]);
     }
 
     #[test]

@@ -37,3 +37,14 @@ pub struct CreatedApiKey {
     /// The secret: what a client sends.
     pub secret: String,
 }
+
+/// What a program needs to use a key that was just made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewKey {
+    /// The key's id, which some systems ask for beside the secret.
+    pub id: ApiKeyId,
+    /// The key's name.
+    pub name: String,
+    /// The secret.
+    pub secret: String,
+}

@@ -10,6 +10,9 @@ use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
 
+/// What stands in the place of a secret, and of a whole body that cannot be searched for secrets.
+pub const REDACTED: &str = "[redacted]";
+
 /// One request to an API, with what was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiRequest {
@@ -48,6 +51,18 @@ pub struct LoggedBody {
     pub truncated: bool,
 }
 
+impl LoggedBody {
+    /// Whether a secret in it was replaced.
+    pub fn is_redacted(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| text.contains(REDACTED))
+    }
+
+    /// Whether the whole of it was replaced.
+    pub fn is_withheld(&self) -> bool {
+        self.text.as_deref() == Some(REDACTED)
+    }
+}
+
 /// A request without its bodies: a row of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiRequestSummary {
@@ -84,6 +99,7 @@ pub struct ApiRequestDetail {
 
 /// Which requests to list. The default is all of the team's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ApiRequestFilter {
     /// When they arrived.
     pub range: TimeRange,

@@ -3,10 +3,15 @@
 
 pub mod access;
 pub mod api_docs;
+pub mod connect;
 pub mod frame;
 pub mod logs;
 pub mod message;
 pub mod not_found;
+pub mod notification;
+pub mod query_string;
+pub mod request;
+pub mod requests;
 pub mod resend;
 pub mod settings;
 pub mod templates;

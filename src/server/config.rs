@@ -84,6 +84,18 @@ impl Config {
         self.base_url.clone().unwrap_or_else(|| format!("http://{}", self.addr))
     }
 
+    /// The address at which a dialect alone answers, without a path, where it has one. Where it listens on every network,
+    /// the host is that of the public address.
+    pub fn own_url(&self, dialect: Dialect) -> Option<String> {
+        let (_, addr) = self.dialect_addrs.iter().find(|(known, _)| *known == dialect)?;
+        let public = url::Url::parse(&self.public_url()).ok();
+        let host = public.as_ref().and_then(url::Url::host_str).filter(|_| addr.ip().is_unspecified());
+        Some(match host {
+            Some(host) => format!("http://{host}:{}", addr.port()),
+            None => format!("http://{addr}"),
+        })
+    }
+
     /// Whether people reach this server by https, so that cookies can demand it.
     pub fn is_https(&self) -> bool {
         self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"))
@@ -106,4 +118,22 @@ fn parse_base_url(text: &str) -> Result<String, String> {
         return Err("write the scheme and the host alone: https://mail.example.com".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialects_own_address_is_one_that_programs_can_ask() {
+        let mut config = Config::at(([127, 0, 0, 1], 3000).into());
+        config.dialect_addrs = vec![
+            (Dialect::Sendwithus, ([127, 0, 0, 1], 3101).into()),
+            (Dialect::Resend, ([0, 0, 0, 0], 3102).into()),
+        ];
+        config.base_url = Some("https://mail.example.com".to_owned());
+        assert_eq!(config.own_url(Dialect::Sendwithus).as_deref(), Some("http://127.0.0.1:3101"));
+        assert_eq!(config.own_url(Dialect::Resend).as_deref(), Some("http://mail.example.com:3102"));
+        assert_eq!(config.own_url(Dialect::Jetemail), None);
+    }
 }

@@ -11,6 +11,7 @@ use tower_sessions::Session;
 
 use super::App;
 use super::auth::{ClientAddress, Identity};
+use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
 use crate::domain::viewer::Viewer;
 
@@ -26,6 +27,16 @@ pub struct Flash {
     pub kind: FlashKind,
     /// The sentence.
     pub text: String,
+    /// The key that was just made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<NewKey>,
+}
+
+impl Flash {
+    /// A sentence alone.
+    pub fn new(kind: FlashKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), key: None }
+    }
 }
 
 /// Good news or bad.
@@ -84,14 +95,30 @@ pub fn theme() -> Option<String> {
 
 /// Keeps a sentence for the page that the browser is sent to.
 pub fn flash(kind: FlashKind, text: impl Into<String>) {
-    append_cookie(&flash_cookie(&Flash { kind, text: text.into() }));
+    append_cookie(&flash_cookie(&Flash::new(kind, text)));
+}
+
+/// Keeps a key that was just made, with a sentence about it, for the page that the browser is sent to. The server keeps
+/// no secret, so the browser carries it there.
+pub fn flash_key(text: impl Into<String>, key: NewKey) {
+    append_cookie(&flash_cookie(&Flash { key: Some(key), ..Flash::new(FlashKind::Success, text) }));
+}
+
+/// The key kept for this page. Taking the sentence takes it away too.
+pub fn new_key() -> Option<NewKey> {
+    kept_flash()?.key
 }
 
 /// The sentence kept for this page. Reading it takes it away.
 pub fn take_flash() -> Option<Flash> {
-    let flash = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cookie(FLASH_COOKIE)?).ok()?).ok();
+    cookie(FLASH_COOKIE)?;
+    let flash = kept_flash();
     append_cookie(&format!("{FLASH_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
     flash
+}
+
+fn kept_flash() -> Option<Flash> {
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cookie(FLASH_COOKIE)?).ok()?).ok()
 }
 
 /// The `Set-Cookie` value that keeps a flash for the next page.

@@ -198,8 +198,7 @@ async fn require_log_in(uri: Uri, request: Request, next: Next) -> Response {
     let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
     let mut response = Redirect::to(&format!("/login?{query}")).into_response();
     if let Some(Identity(Err(error @ AppError::NoTeam))) = identity {
-        let flash =
-            Flash { kind: FlashKind::Error, text: format!("{error}. Ask an admin of your team to invite you.") };
+        let flash = Flash::new(FlashKind::Error, format!("{error}. Ask an admin of your team to invite you."));
         if let Ok(cookie) = HeaderValue::from_str(&flash_cookie(&flash)) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }

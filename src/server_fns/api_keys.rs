@@ -29,6 +29,7 @@ pub async fn load_api_keys() -> Result<ApiKeysView, AppError> {
 /// Makes a key and shows its secret once, on the page that follows. Needs `api-keys:create`.
 #[server]
 pub async fn create_api_key(name: String, #[server(default)] scopes: Vec<Permission>) -> Result<(), AppError> {
+    use crate::domain::api_key::{CreatedApiKey, NewKey};
     use crate::server::{context, services::api_keys};
     let (session, draft) = (context::session().await, Draft::of("api_key").with("name", &name));
     let scopes = scopes.into_iter().collect();
@@ -36,9 +37,9 @@ pub async fn create_api_key(name: String, #[server(default)] scopes: Vec<Permiss
     if result.is_err() {
         drop(session.insert(super::draft::DRAFT_KEY, draft).await);
     }
-    let created = result?;
-    let text = format!("Key “{}” made. Copy it now: it is not shown again.\n{}", created.key.name, created.secret);
-    context::flash(context::FlashKind::Success, text);
+    let CreatedApiKey { key, secret } = result?;
+    let text = format!("Key “{}” made. Copy it now: it is not shown again.\n{secret}", key.name);
+    context::flash_key(text, NewKey { id: key.id, name: key.name, secret });
     Ok(())
 }
 

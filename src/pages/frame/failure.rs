@@ -2,12 +2,18 @@
 
 use leptos::prelude::*;
 
-use super::PageTitle;
+use super::{PageTitle, Section};
 use crate::domain::error::AppError;
 
 /// Says in words what went wrong.
 #[component]
-pub fn Failure(error: AppError) -> impl IntoView {
+pub fn Failure(error: AppError, section: Section) -> impl IntoView {
+    let default_view = match section {
+        Section::Requests => ("/requests", "Show the default view of the requests"),
+        Section::Logs | Section::Templates | Section::Connect | Section::ApiDocs | Section::Settings | Section::Elsewhere => {
+            ("/logs", "Show the default view of the logs")
+        }
+    };
     let (title, advice, link) = match &error {
         AppError::NotFound(_) => (
             error.to_string(),
@@ -25,7 +31,7 @@ pub fn Failure(error: AppError) -> impl IntoView {
                 Some(field) => format!("The parameter “{field}” is wrong: {}", sentence(message)),
                 None => sentence(message),
             },
-            Some(("/logs", "Show the default view of the logs")),
+            Some(default_view),
         ),
         AppError::NoSession | AppError::InvalidSession | AppError::InvalidApiKey | AppError::WrongCredentials => {
             (error.to_string(), "Log in to go on.".to_owned(), Some(("/login", "Log in")))

@@ -22,8 +22,12 @@ use crate::server_fns::frame::{Frame, Setting, load_frame, load_setting, mark_fa
 pub enum Section {
     /// The log and its messages.
     Logs,
+    /// The log of API requests.
+    Requests,
     /// Templates.
     Templates,
+    /// How programs send through Sendlog.
+    Connect,
     /// The description of the API.
     ApiDocs,
     /// Everything under `/settings`.
@@ -52,7 +56,7 @@ where
         provide_context(ViewerClock::new(frame.viewer.time_zone(), frame.setting.now));
         let content = match load.await {
             Ok(data) => page(data).into_any(),
-            Err(error) => failure(error).await,
+            Err(error) => failure(error, section).await,
         };
         view! { <Framed frame section content/> }.into_any()
     };
@@ -81,13 +85,13 @@ where
     Suspend::new(rendered).into_any()
 }
 
-async fn failure(error: AppError) -> AnyView {
+async fn failure(error: AppError, section: Section) -> AnyView {
     let _ = mark_failed(error.clone()).await;
-    view! { <Failure error/> }.into_any()
+    view! { <Failure error section/> }.into_any()
 }
 
 async fn bare_failure(error: AppError) -> AnyView {
-    let content = failure(error).await;
+    let content = failure(error, Section::Elsewhere).await;
     match load_setting().await {
         Ok(setting) => view! { <Bare setting content/> }.into_any(),
         Err(_) => content,

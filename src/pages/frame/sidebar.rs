@@ -51,8 +51,10 @@ pub fn Sidebar(frame: Frame, section: Section) -> impl IntoView {
 fn links(section: Section, viewer: &Viewer) -> impl IntoView + use<> {
     let entries = [
         ("/logs", Glyph::Logs, "Logs", Section::Logs, viewer.may(Permission::LogsView)),
+        ("/requests", Glyph::Code, "API requests", Section::Requests, viewer.may(Permission::RequestsView)),
         ("/templates", Glyph::Template, "Templates", Section::Templates, viewer.may(Permission::TemplatesView)),
-        ("/api-docs", Glyph::Code, "API reference", Section::ApiDocs, true),
+        ("/connect", Glyph::Plug, "Connect", Section::Connect, true),
+        ("/api-docs", Glyph::Book, "API reference", Section::ApiDocs, true),
     ];
     entries
         .into_iter()

@@ -1,12 +1,16 @@
-//! The bar over the table: search, status, template, and how many messages there are.
+//! The bar over the table: search, status, template, channel, and how many messages there are.
 
 use leptos::prelude::*;
 
 use super::query::{LogQuery, MAX_SEARCH_CHARS};
-use crate::components::icon::{Glyph, Icon};
+use crate::components::channel_mark::channel_glyph;
+use crate::components::field::HiddenFields;
+use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
+use crate::components::icon::Icon;
 use crate::components::menu::Menu;
 use crate::components::number::grouped_total;
 use crate::components::status_badge::status_glyph;
+use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::Total;
@@ -19,9 +23,17 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
     });
     view! {
         <div class="filters" id="messages" tabindex="-1">
-            <Search query=query.clone()/>
+            <SearchForm
+                path="/logs"
+                name="search"
+                label="Search recipient or subject"
+                value=query.search.clone()
+                max_chars=MAX_SEARCH_CHARS
+                kept=query.kept("search")
+            />
             <StatusFilter query=query.clone()/>
-            <TemplateFilter query templates/>
+            <TemplateFilter query=query.clone() templates/>
+            <ChannelFilter query/>
             {clear}
             <p class="filters-total">
                 {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
@@ -30,40 +42,13 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
     }
 }
 
-/// What the other filters chose, as hidden fields.
-fn kept(query: &LogQuery, without: &'static str) -> impl IntoView + use<> {
-    let fields = query.with_page(1).fields().into_iter().filter(move |(name, _)| *name != without);
-    fields.map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect_view()
-}
-
-#[component]
-fn Search(query: LogQuery) -> impl IntoView {
-    let value = query.search.clone().unwrap_or_default();
-    view! {
-        <form class="search" role="search" method="get" action="/logs">
-            {kept(&query, "search")}
-            <Icon glyph=Glyph::Search/>
-            <input
-                type="search"
-                name="search"
-                aria-label="Search recipient or subject"
-                placeholder="Search recipient or subject"
-                value=value
-                maxlength=MAX_SEARCH_CHARS
-                autocomplete="off"
-                spellcheck="false"
-            />
-        </form>
-    }
-}
-
 #[component]
 fn StatusFilter(query: LogQuery) -> impl IntoView {
     let chosen: Vec<_> = query.statuses.iter().map(EmailStatus::label).collect();
     let words = match chosen.as_slice() {
-        [] => "Any".to_owned(),
-        [one] => (*one).to_owned(),
-        [first, rest @ ..] => format!("{first} +{}", rest.len()),
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        [first, rest @ ..] => Some(format!("{first} +{}", rest.len())),
     };
     let boxes = EmailStatus::ALL
         .map(|status| {
@@ -77,11 +62,10 @@ fn StatusFilter(query: LogQuery) -> impl IntoView {
             }
         })
         .collect_view();
-    let label = view! { <span class="filter-name">"Status"</span> <b>{words}</b> }.into_any();
     view! {
-        <Menu label>
+        <Menu label=filter_label("Status", words)>
             <form method="get" action="/logs">
-                {kept(&query, "status")}
+                <HiddenFields fields=query.kept("status")/>
                 <fieldset>
                     <legend class="menu-title">"Status"</legend>
                     {boxes}
@@ -94,17 +78,30 @@ fn StatusFilter(query: LogQuery) -> impl IntoView {
 
 #[component]
 fn TemplateFilter(query: LogQuery, templates: Vec<(TemplateId, String)>) -> impl IntoView {
-    let name_of = |id| templates.iter().find(|(known, _)| *known == id).map_or("one", |(_, name)| name.as_str());
-    let words = query.template_id.map_or_else(|| "Any".to_owned(), |id| name_of(id).to_owned());
-    let label = view! { <span class="filter-name">"Template"</span> <b class="filter-value">{words}</b> }.into_any();
-    let choice = |id: Option<TemplateId>, name: String| {
-        let url = LogQuery { template_id: id, page: 1, ..query.clone() }.to_url();
-        let current = (id == query.template_id).then_some("true");
-        view! { <li><a class="menu-item" href=url aria-current=current>{name}</a></li> }
+    let is_known = |id| templates.iter().any(|(known, _)| *known == id);
+    let unknown = query.template_id.filter(|id| !is_known(*id)).map(|id| (id, "one".to_owned()));
+    let choice = |id: Option<TemplateId>, label: String| Choice {
+        url: LogQuery { template_id: id, page: 1, ..query.clone() }.to_url(),
+        label,
+        glyph: None,
+        is_current: id == query.template_id,
     };
-    let choices = templates.iter().map(|(id, name)| choice(Some(*id), name.clone())).collect_view();
     let any = choice(None, "Any template".to_owned());
-    (!templates.is_empty() || query.template_id.is_some()).then(|| {
-        view! { <Menu label><ul class="menu-list">{any}{choices}</ul></Menu> }
-    })
+    let named = templates.iter().cloned().chain(unknown).map(|(id, name)| choice(Some(id), name));
+    let choices: Vec<Choice> = std::iter::once(any).chain(named).collect();
+    (choices.len() > 1).then(|| view! { <ChoiceMenu name="Template" choices/> })
+}
+
+#[component]
+fn ChannelFilter(query: LogQuery) -> impl IntoView {
+    let choice = |channel: Option<Channel>, label: &str| Choice {
+        url: LogQuery { channel, page: 1, ..query.clone() }.to_url(),
+        label: label.to_owned(),
+        glyph: channel.map(channel_glyph),
+        is_current: channel == query.channel,
+    };
+    let any = choice(None, "Any channel");
+    let each = Channel::ALL.into_iter().map(|channel| choice(Some(channel), channel.label()));
+    let choices: Vec<Choice> = std::iter::once(any).chain(each).collect();
+    view! { <ChoiceMenu name="Channel" choices/> }
 }

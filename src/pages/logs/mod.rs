@@ -3,7 +3,6 @@
 mod chart;
 mod filters;
 mod first_run;
-mod periods;
 pub mod query;
 mod stats;
 mod table;
@@ -14,7 +13,6 @@ use leptos_router::hooks::use_location;
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
-use self::periods::Periods;
 use self::query::LogQuery;
 use self::stats::Cards;
 pub use self::table::spoken_list;
@@ -22,7 +20,9 @@ use self::table::{LogTable, Nothing};
 use super::frame::{PageTitle, Section, framed};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
+use crate::components::periods::Periods;
 use crate::domain::page::{Page, Total};
+use crate::domain::period::{PeriodChoice, Preset};
 use crate::server_fns::emails::{LogView, load_logs};
 
 /// The log.
@@ -55,10 +55,15 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
     } else {
         view! { <LogTable rows=page.items.clone()/> }.into_any()
     };
+    let kept = query.with_period(PeriodChoice::default()).fields();
+    let to_url = {
+        let query = query.clone();
+        Box::new(move |preset| query.with_preset(preset).to_url())
+    };
     view! {
         <div class="page-head">
             <PageTitle text="Logs"/>
-            <Periods query=query.clone() period=period.clone()/>
+            <Periods period=period.clone() path="/logs" kept to_url/>
         </div>
         <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
         <Chart period=period.clone() query=query.clone() bars=overview.bars total=overview.stats.total/>
@@ -96,5 +101,5 @@ fn Pages(query: LogQuery, page: Page<crate::domain::email::EmailSummary>) -> imp
 /// The address of everything sent to an address in the last 30 days.
 pub fn search_url(address: &str) -> String {
     let search = Some(address.to_owned());
-    LogQuery { search, ..LogQuery::default().with_preset(crate::domain::period::Preset::Last30Days) }.to_url()
+    LogQuery { search, ..LogQuery::default().with_preset(Preset::Last30Days) }.to_url()
 }

@@ -1,13 +1,11 @@
-//! The state of the log page, which is the query string of its address. Unknown and impossible parameters are refused,
-//! so that a mistyped link never shows other messages than it says.
-
-use std::str::FromStr;
+//! The state of the log page, which is the query string of its address.
 
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::period::{PeriodChoice, Preset};
+use crate::pages::query_string::{self, Fields, PeriodReader, period_fields, read, read_id, read_text};
 
 /// The longest search, in characters.
 pub const MAX_SEARCH_CHARS: usize = 200;
@@ -46,62 +44,53 @@ impl Default for LogQuery {
 }
 
 impl LogQuery {
-    /// Reads a query string, without its question mark. Parameters without a value count as absent.
+    /// Reads a query string. Parameters without a value count as absent.
     pub fn parse(query: &str) -> Result<Self, AppError> {
         let mut parsed = Self::default();
-        let mut preset = None;
-        for (name, value) in pairs(query).into_iter().filter(|(_, value)| !value.trim().is_empty()) {
+        let mut period = PeriodReader::default();
+        for (name, value) in query_string::pairs(query) {
+            if period.take(&name, &value)? {
+                continue;
+            }
             match name.as_str() {
-                "preset" => preset = Some(read(&name, &value)?),
-                "from" => parsed.period.from = Some(value),
-                "to" => parsed.period.to = Some(value),
                 "status" => {
                     for status in value.split(',') {
                         parsed.statuses.insert(read(&name, status.trim())?);
                     }
                 }
-                "template" => {
-                    let id =
-                        value.parse().map_err(|_| AppError::invalid_field(&name, "that is not a template's id"))?;
-                    parsed.template_id = Some(id);
-                }
+                "template" => parsed.template_id = Some(read_id(&name, &value, "a template")?),
                 "channel" => parsed.channel = Some(read(&name, &value)?),
-                "search" => parsed.search = Some(checked_search(&value)?),
+                "search" => parsed.search = Some(read_text(&name, &value, MAX_SEARCH_CHARS)?),
                 "page" => parsed.page = checked_page(&value)?,
-                _ => return Err(AppError::invalid_field(name, "this page has no such parameter")),
+                _ => return Err(query_string::unknown(name)),
             }
         }
-        let has_ends = parsed.period.from.is_some() || parsed.period.to.is_some();
-        parsed.period.preset = preset.unwrap_or(if has_ends { Preset::Custom } else { Preset::default() });
-        if has_ends && parsed.period.preset != Preset::Custom {
-            let field = if parsed.period.from.is_some() { "from" } else { "to" };
-            return Err(AppError::invalid_field(field, "it counts for preset=custom alone"));
-        }
+        parsed.period = period.finish()?;
         Ok(parsed)
     }
 
     /// The address of this state.
     pub fn to_url(&self) -> String {
-        let fields: Vec<String> =
-            self.fields().into_iter().map(|(name, value)| format!("{name}={}", escape(&value))).collect();
-        if fields.is_empty() { "/logs".to_owned() } else { format!("/logs?{}", fields.join("&")) }
+        query_string::url("/logs", self.fields())
     }
 
     /// The parameters of this state, without those that have their default value.
-    pub fn fields(&self) -> Vec<(&'static str, String)> {
-        let mut fields = Vec::new();
-        if self.period.preset != Preset::default() {
-            fields.push(("preset", self.period.preset.as_str().to_owned()));
-        }
+    pub fn fields(&self) -> Fields {
+        let mut fields = period_fields(&self.period);
         let mut push = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
-        push("from", self.period.from.clone());
-        push("to", self.period.to.clone());
         let statuses: Vec<_> = self.statuses.iter().map(|status| status.as_str()).collect();
         push("status", (!statuses.is_empty()).then(|| statuses.join(",")));
         push("template", self.template_id.map(|id| id.to_string()));
         push("channel", self.channel.map(|channel| channel.as_str().to_owned()));
         push("search", self.search.clone());
         push("page", (self.page != 1).then(|| self.page.to_string()));
+        fields
+    }
+
+    /// The parameters that a form beside this state keeps: those of its first page, but for one that it sets itself.
+    pub fn kept(&self, without: &str) -> Fields {
+        let mut fields = self.with_page(1).fields();
+        fields.retain(|(name, _)| *name != without);
         fields
     }
 
@@ -136,63 +125,9 @@ impl LogQuery {
     }
 }
 
-fn read<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, AppError> {
-    value.parse().map_err(|cause: T::Err| AppError::invalid_field(name, cause.to_string()))
-}
-
-fn checked_search(value: &str) -> Result<String, AppError> {
-    if value.chars().count() > MAX_SEARCH_CHARS {
-        return Err(AppError::invalid_field("search", format!("use at most {MAX_SEARCH_CHARS} characters")));
-    }
-    Ok(value.trim().to_owned())
-}
-
 fn checked_page(value: &str) -> Result<i64, AppError> {
     let page = value.parse().ok().filter(|page| (1..=MAX_PAGE).contains(page));
     page.ok_or_else(|| AppError::invalid_field("page", "pages are counted from 1"))
-}
-
-/// The names and values of a query string. Source: URL Standard, application/x-www-form-urlencoded parsing.
-fn pairs(query: &str) -> Vec<(String, String)> {
-    let fields = query.trim_start_matches('?').split('&').filter(|field| !field.is_empty());
-    fields
-        .map(|field| {
-            let (name, value) = field.split_once('=').unwrap_or((field, ""));
-            (unescape(name), unescape(value))
-        })
-        .collect()
-}
-
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match (first, tail) {
-            (b'%', [high, low, ..]) => hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high * 16 + low),
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
-        rest = &tail[if escaped.is_some() { 2 } else { 0 }..];
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// Percent-encodes all but what is safe and common in a value; commas and colons stay legible.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' | b':' | b'@' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -268,6 +203,8 @@ mod tests {
             ("status=lost", "status"),
             ("status=sent,", "status"),
             ("template=eml_0000000000007", "template"),
+            ("channel=pigeon", "channel"),
+            ("search=a%00b", "search"),
             ("page=0", "page"),
             ("page=-1", "page"),
             ("page=many", "page"),

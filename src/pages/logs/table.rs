@@ -4,15 +4,18 @@ use leptos::prelude::*;
 
 use super::query::LogQuery;
 use crate::components::can::may;
+use crate::components::channel_mark::ChannelMark;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
+use crate::components::periods::{WiderPeriod, within};
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
+use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind};
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::Page;
-use crate::domain::period::{Period, Preset};
+use crate::domain::period::Period;
 use crate::domain::permission::Permission;
 use crate::pages::resend::ResendButton;
 
@@ -51,12 +54,17 @@ fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
     let resend = (may_resend && row.status.can_be_resent()).then(|| {
         view! { <ResendButton id=row.id.to_string() recipient=everybody.clone() subject=row.subject.clone()/> }
     });
-    let subject = if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject };
+    let subject = match (row.subject.is_empty(), row.channel) {
+        (false, _) => row.subject,
+        (true, Channel::Email) => "(no subject)".to_owned(),
+        (true, Channel::Sms | Channel::Call | Channel::Push | Channel::InApp) => "–".to_owned(),
+    };
     view! {
         <tr role="row">
             <td role="cell" class="status"><StatusBadge status=row.status/></td>
             <td role="cell" class="recipient" title=everybody>
                 <a class="row-link" href=url>{address}</a>
+                {(row.channel != Channel::Email).then(|| view! { <ChannelMark channel=row.channel/> })}
                 {(more > 0).then(|| view! { <span class="more">{format!("+{more}")}</span> })}
                 {name.map(|name| view! { <span class="name">{name}</span> })}
             </td>
@@ -99,30 +107,19 @@ pub fn Nothing(
     }
     let template = query.template_id.and_then(|id| templates.into_iter().find(|(known, _)| *known == id));
     let title = nothing_title(&query, &period, template.map(|(_, name)| name));
-    let wider = wider_preset(period.preset).map(|preset| {
-        view! { <a class="button" href=query.with_preset(preset).to_url()>{format!("Look at the {}", lower(preset))}</a> }
-    });
+    let to_url = {
+        let query = query.clone();
+        Box::new(move |preset| query.with_preset(preset).to_url())
+    };
     let clear = query.has_filters().then(|| {
         view! { <a class="button" href=query.without_filters().to_url()>"Clear filters"</a> }
     });
     view! {
         <EmptyState glyph=Glyph::Logs title>
-            <p class="empty-links">{wider}{clear}</p>
+            <p class="empty-links"><WiderPeriod preset=period.preset to_url/>{clear}</p>
         </EmptyState>
     }
     .into_any()
-}
-
-fn lower(preset: Preset) -> String {
-    preset.label().to_lowercase()
-}
-
-const fn wider_preset(preset: Preset) -> Option<Preset> {
-    match preset {
-        Preset::Today => Some(Preset::Last7Days),
-        Preset::Last7Days | Preset::Custom => Some(Preset::Last30Days),
-        Preset::Last30Days => None,
-    }
 }
 
 /// What is missing, in one sentence: "No bounced or failed messages to “ada” in the last 7 days".
@@ -130,12 +127,14 @@ fn nothing_title(query: &LogQuery, period: &Period, template: Option<String>) ->
     let statuses = status_words(query.statuses);
     let template = template.map(|name| format!(" from the template “{name}”")).unwrap_or_default();
     let search = query.search.as_ref().map(|search| format!(" matching “{search}”")).unwrap_or_default();
-    let when = match period.preset {
-        Preset::Today => " today".to_owned(),
-        Preset::Last7Days | Preset::Last30Days => format!(" in {}", period.label),
-        Preset::Custom => " in this period".to_owned(),
+    let channel = match query.channel {
+        None => String::new(),
+        Some(Channel::Sms) => "SMS ".to_owned(),
+        Some(channel @ (Channel::Email | Channel::Call | Channel::Push | Channel::InApp)) => {
+            format!("{} ", channel.label().to_lowercase())
+        }
     };
-    format!("No {statuses}messages{template}{search}{when}")
+    format!("No {statuses}{channel}messages{template}{search}{}", within(period))
 }
 
 fn status_words(statuses: StatusSet) -> String {
@@ -151,6 +150,7 @@ fn status_words(statuses: StatusSet) -> String {
 mod tests {
     use super::*;
     use crate::domain::filter::TimeRange;
+    use crate::domain::period::Preset;
 
     #[test]
     fn an_empty_list_says_what_is_missing() {
@@ -164,6 +164,8 @@ mod tests {
         };
         let title = |query: &str| nothing_title(&LogQuery::parse(query).unwrap(), &period, None);
         assert_eq!(title(""), "No messages in the last 7 days");
+        assert_eq!(title("channel=sms"), "No SMS messages in the last 7 days");
+        assert_eq!(title("status=failed&channel=in_app"), "No failed in-app messages in the last 7 days");
         assert_eq!(title("status=failed"), "No failed messages in the last 7 days");
         assert_eq!(
             title("status=failed,bounced&search=ada"),

@@ -2,34 +2,45 @@
 
 use leptos::prelude::*;
 
+use crate::components::can::may;
+use crate::components::channel_mark::ChannelMark;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::byte_size;
 use crate::components::time::{Time, TimeStyle};
-use crate::domain::email::{AttachmentSummary, Email, Recipient, RecipientKind};
-use crate::domain::ids::EmailId;
+use crate::domain::channel::Channel;
+use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
+use crate::domain::ids::{EmailId, NotificationId};
+use crate::domain::permission::Permission;
 
 /// The fields of a message; those that are empty are left out, except where emptiness says something.
 #[component]
-pub fn Facts(email: Email, attachments: Vec<AttachmentSummary>) -> impl IntoView {
+pub fn Facts(email: Email, content: EmailContent) -> impl IntoView {
+    let EmailContent { attachments, headers, .. } = content;
     let to = of_kind(&email.recipients, RecipientKind::To);
     let cc = of_kind(&email.recipients, RecipientKind::Cc);
     let bcc = of_kind(&email.recipients, RecipientKind::Bcc);
     let accepted = email.created_at();
     // A message that failed or bounced is not sent later by itself.
     let has_ended = email.status.can_be_resent();
+    let is_email = email.channel == Channel::Email;
     let shown = [
+        Some(fact("Channel", view! { <ChannelMark channel=email.channel/> })),
+        email.notification_id.map(|id| fact("Part of", view! { <NotificationLink id/> })),
         Some(fact("To", view! { <People people=to/> })),
         (!cc.is_empty()).then(|| fact("Cc", view! { <People people=cc/> })),
         (!bcc.is_empty()).then(|| fact("Bcc", view! { <People people=bcc/> })),
-        Some(fact("From", email.from_address.clone())),
+        email.external_user_id.clone().map(|id| fact("User id", view! { <code>{id}</code> })),
+        (is_email || !email.from_address.is_empty()).then(|| fact("From", email.from_address.clone())),
         email.reply_to.clone().map(|address| fact("Reply to", address)),
-        Some(fact("Subject", email.subject.clone())),
+        (is_email || !email.subject.is_empty()).then(|| fact("Subject", email.subject.clone())),
+        (!headers.is_empty()).then(|| fact("Headers", view! { <Headers headers/> })),
         Some(fact("Template", view! { <TemplateFact email=email.clone()/> })),
         (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
         (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments/> })),
         email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
         (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
         Some(fact("Accepted", view! { <Time at=accepted style=TimeStyle::Second/> })),
+        email.scheduled_at.map(|at| fact("Scheduled", view! { <Time at style=TimeStyle::Second/> })),
         Some(fact("Sent", view! { <Moment at=email.sent_at has_ended/> })),
         Some(fact("Delivered", view! { <Moment at=email.delivered_at has_ended/> })),
     ];
@@ -52,12 +63,18 @@ fn technical_facts(email: Email) -> impl IntoView {
         (None, Some(id)) => code(Some(id.to_string())),
         (None, None) => "none: sent in the dashboard".into_any(),
     };
+    let request = match email.api_request_id {
+        Some(id) if may(Permission::RequestsView) => {
+            view! { <a class="id-link" href=format!("/requests/{id}")>{id.to_string()}</a> }.into_any()
+        }
+        id => code(id.map(|id| id.to_string())),
+    };
     let adapter = email.adapter_name.or_else(|| email.adapter_id.map(|id| id.to_string()));
     [
         fact("Version id", code(email.template_version_id.map(|id| id.to_string()))),
         fact("Adapter", adapter.unwrap_or_else(|| "–".to_owned())),
         fact("API key", key),
-        fact("API request", code(email.api_request_id.map(|id| id.to_string()))),
+        fact("API request", request),
         fact("Provider id", code(email.provider_message_id)),
         fact("Error", code(email.error_message)),
         fact("PDF attached", if email.has_pdf_attachment { "yes" } else { "no" }),
@@ -109,6 +126,18 @@ fn People(people: Vec<Recipient>) -> impl IntoView {
             </li>
         }
     });
+    view! { <ul class="plain-list">{shown.collect_view()}</ul> }
+}
+
+#[component]
+fn NotificationLink(id: NotificationId) -> impl IntoView {
+    view! { <a href=format!("/notifications/{id}")>"notification " <code>{id.to_string()}</code></a> }
+}
+
+/// The headers that the caller added.
+#[component]
+fn Headers(headers: Vec<(String, String)>) -> impl IntoView {
+    let shown = headers.into_iter().map(|(name, value)| view! { <li><code>{format!("{name}: {value}")}</code></li> });
     view! { <ul class="plain-list">{shown.collect_view()}</ul> }
 }
 

@@ -2,7 +2,6 @@
 
 mod facts;
 mod preview;
-mod timeline;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -10,15 +9,17 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use self::facts::Facts;
 use self::preview::Preview;
-use self::timeline::Timeline;
 use super::frame::{Section, framed};
 use super::logs::spoken_list;
 use super::resend::ResendButton;
-use crate::components::can::Can;
+use crate::components::can::{Can, may};
+use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::status_badge::StatusBadge;
-use crate::components::time::{Time, TimeStyle};
+use crate::components::time::{Time, TimeStyle, ViewerClock};
+use crate::components::timeline::Timeline;
+use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
@@ -38,13 +39,18 @@ pub fn MessagePage() -> impl IntoView {
 fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
     let EmailDetail { email, content, events } = detail;
     let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
+    let zone = ViewerClock::of_page().zone.name();
+    let title = if email.subject.is_empty() { email.id.to_string() } else { email.subject.clone() };
     view! {
-        <Title text=format!("{} · Sendlog", email.subject)/>
+        <Title text=format!("{title} · Sendlog")/>
         <Head email=email.clone()/>
         <Outcome email=email.clone()/>
         <div class="message-grid">
-            <Timeline events has_several_recipients={email.recipients.len() > 1}/>
-            <Facts email=email.clone() attachments=content.attachments.clone()/>
+            <section class="panel timeline-panel" aria-label="Timeline">
+                <div class="panel-head"><h2>"Timeline"</h2><p>{zone}</p></div>
+                <Timeline events has_several_recipients={email.recipients.len() > 1}/>
+            </section>
+            <Facts email=email.clone() content=content.clone()/>
             <div class="message-data">
                 {variables.map(|json| view! { <Json title="Variables" json/> })}
                 {metadata.map(|json| view! { <Json title="Metadata" json/> })}
@@ -69,6 +75,7 @@ fn Head(email: Email) -> impl IntoView {
             <h1 class="message-id">{id.clone()}</h1>
             <CopyButton text=id label="Copy the id".to_owned()/>
             <StatusBadge status=email.status/>
+            {(email.channel != Channel::Email).then(|| view! { <ChannelMark channel=email.channel/> })}
             <div class="page-actions">
                 <Can permission=Permission::LogsResend>
                     {match obstacle {
@@ -88,7 +95,7 @@ fn Head(email: Email) -> impl IntoView {
     }
 }
 
-/// The server's words where it failed or bounced, and the next attempt where one is due.
+/// The server's words where it failed or bounced, and what a message waits for that is still to go out.
 #[component]
 fn Outcome(email: Email) -> impl IntoView {
     let words = match email.status {
@@ -109,17 +116,47 @@ fn Outcome(email: Email) -> impl IntoView {
                 <div class="callout-body"><p><strong>{headline}</strong>" "<code>{words}</code></p></div>
             </div>
         })}
-        {email.next_attempt_at.map(|at| view! {
-            <div class="callout" data-tone="waiting">
-                <Icon glyph=Glyph::Clock/>
-                <div class="callout-body">
-                    <p>
-                        <strong>"It waits for its next attempt"</strong> ", due at " <Time at style=TimeStyle::Second/> "."
-                        {email.error_message.clone().map(|words| view! { " The last answer was " <code>{words}</code> })}
-                    </p>
-                </div>
-            </div>
-        })}
+        <Wait email/>
+    }
+}
+
+#[component]
+fn Wait(email: Email) -> impl IntoView {
+    let now = ViewerClock::of_page().now;
+    let scheduled_at = email.scheduled_at.filter(|at| *at > now && email.status == EmailStatus::Queued);
+    let words = if email.waits_for_adapter {
+        view! { <WaitForAdapter channel=email.channel/> }.into_any()
+    } else if let Some(at) = scheduled_at {
+        view! { <p><strong>"Scheduled for " <Time at style=TimeStyle::Second/></strong> "."</p> }.into_any()
+    } else if let Some(at) = email.next_attempt_at {
+        view! {
+            <p>
+                <strong>"It waits for its next attempt"</strong> ", due at " <Time at style=TimeStyle::Second/> "."
+                {email.error_message.map(|words| view! { " The last answer was " <code>{words}</code> })}
+            </p>
+        }
+        .into_any()
+    } else {
+        return ().into_any();
+    };
+    view! {
+        <div class="callout" data-tone="waiting">
+            <Icon glyph=Glyph::Clock/>
+            <div class="callout-body">{words}</div>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn WaitForAdapter(channel: Channel) -> impl IntoView {
+    let place = if may(Permission::AdaptersCreate) {
+        view! { <a href="/settings/adapters">"Settings, Adapters"</a> }.into_any()
+    } else {
+        "Settings, Adapters".into_any()
+    };
+    view! {
+        <p><strong>{format!("Waits for an adapter for {}", channel.label())}</strong> ": add one under " {place} "."</p>
     }
 }
 

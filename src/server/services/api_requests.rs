@@ -9,10 +9,10 @@ use tokio::sync::{Mutex, Notify, Semaphore};
 use tracing::error;
 
 use crate::domain::api_request::{
-    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody,
+    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody, REDACTED,
 };
 use crate::domain::error::AppError;
-use crate::domain::ids::ApiRequestId;
+use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::page::{Cursor, Stretch};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -23,8 +23,6 @@ const BATCH: usize = 500;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many rows may wait; past it, callers wait for the database.
 const CAPACITY: usize = 10_000;
-
-const REDACTED: &str = "[redacted]";
 
 /// Names, without `-` and `_`, whose values never reach the log: a part of the name is enough.
 const SECRET_NAMES: [&str; 10] = [
@@ -113,6 +111,14 @@ pub async fn list_api_requests(
     viewer.require(Permission::RequestsView)?;
     app.request_log.flush().await;
     app.store.list_api_requests(viewer.team, filter, cursor, limit).await
+}
+
+/// The ids and names of the team's keys, to filter its API requests by. Needs `requests:view`: the requests show the
+/// names anyway.
+pub async fn list_key_names(app: &App, viewer: &Viewer) -> Result<Vec<(ApiKeyId, String)>, AppError> {
+    viewer.require(Permission::RequestsView)?;
+    let keys = app.store.list_api_keys(viewer.team).await?;
+    Ok(keys.into_iter().map(|key| (key.id, key.name)).collect())
 }
 
 /// Finds one API request with its bodies and the messages it made. Needs `requests:view`; the messages need `logs:view`.

@@ -53,7 +53,7 @@ fn has_nul(body: &[u8]) -> bool {
 fn flash_form_error(mut response: Response) -> Response {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let Some((page, error)) = location.and_then(form_error) else { return response };
-    let flash = Flash { kind: FlashKind::Error, text: error.to_string() };
+    let flash = Flash::new(FlashKind::Error, error.to_string());
     let (Ok(page), Ok(cookie)) = (HeaderValue::from_str(&page), HeaderValue::from_str(&flash_cookie(&flash))) else {
         return response;
     };

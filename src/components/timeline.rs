@@ -1,0 +1,99 @@
+//! What happened to a message, newest first.
+
+use leptos::prelude::*;
+
+use super::icon::Icon;
+use super::status_badge::status_glyph;
+use super::time::{Time, TimeStyle};
+use crate::domain::event::{EmailEvent, EventDetail};
+
+/// The events with their times to the second and the servers' answers.
+#[component]
+pub fn Timeline(
+    /// Oldest first.
+    events: Vec<EmailEvent>,
+    /// Whether an event must say whom it is about.
+    has_several_recipients: bool,
+) -> impl IntoView {
+    let items = events
+        .into_iter()
+        .rev()
+        .map(|event| view! { <Event event names_recipient=has_several_recipients/> })
+        .collect_view();
+    view! { <ol class="timeline">{items}</ol> }
+}
+
+#[component]
+fn Event(event: EmailEvent, names_recipient: bool) -> impl IntoView {
+    let tone = event.kind.tone();
+    let (server, reader) = (server_words(&event.detail), reader_words(&event.detail));
+    let EventDetail { message, reply, url, cause, .. } = event.detail;
+    let recipient = event.recipient.filter(|_| names_recipient);
+    view! {
+        <li data-status=tone.as_str()>
+            <span class="timeline-mark"><Icon glyph=status_glyph(tone)/></span>
+            <div class="timeline-body">
+                <p class="timeline-head">
+                    <strong>{event.kind.label()}</strong>
+                    {cause.map(|cause| view! { <span class="tag">{cause.label()}</span> })}
+                    {recipient.map(|recipient| view! { <span class="timeline-recipient">{recipient}</span> })}
+                    <Time at=event.at style=TimeStyle::ShortSecond/>
+                </p>
+                {message.map(|message| view! { <p>{message}</p> })}
+                {url.map(|url| view! { <p class="timeline-link">{url}</p> })}
+                {server.map(|server| view! { <p>{server}</p> })}
+                {reader.map(|reader| view! { <p>{reader}</p> })}
+                {reply.map(|reply| view! { <code class="reply">{reply}</code> })}
+            </div>
+        </li>
+    }
+}
+
+/// Where it was handed over: `to smtp.finch.example (203.0.113.9) by smtp · answered by mx2.finch.example`.
+fn server_words(detail: &EventDetail) -> Option<String> {
+    let host = match (&detail.server, &detail.server_ip) {
+        (Some(server), Some(ip)) => Some(format!("to {server} ({ip})")),
+        (Some(one), None) | (None, Some(one)) => Some(format!("to {one}")),
+        (None, None) => None,
+    };
+    let by = detail.protocol.as_ref().map(|protocol| format!("by {}", protocol.to_uppercase()));
+    let way = joined([host, by], " ");
+    joined([way, detail.mx.as_ref().map(|mx| format!("answered by {mx}"))], " · ")
+}
+
+/// Who read it, with what and where: `Thunderbird/140.4.0 · 192.0.2.7 · Berlin, DE`.
+fn reader_words(detail: &EventDetail) -> Option<String> {
+    joined([detail.user_agent.clone(), detail.ip.clone(), detail.country.clone()], " · ")
+}
+
+fn joined<const N: usize>(parts: [Option<String>; N], separator: &str) -> Option<String> {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(separator))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_says_where_and_by_whom_as_far_as_it_is_known() {
+        let text = |text: &str| Some(text.to_owned());
+        let detail = EventDetail {
+            server: text("smtp.finch.example"),
+            server_ip: text("203.0.113.9"),
+            protocol: text("smtp"),
+            mx: text("mx2.finch.example"),
+            ip: text("192.0.2.7"),
+            country: text("Berlin, DE"),
+            ..EventDetail::default()
+        };
+        assert_eq!(
+            server_words(&detail).as_deref(),
+            Some("to smtp.finch.example (203.0.113.9) by SMTP · answered by mx2.finch.example")
+        );
+        assert_eq!(reader_words(&detail).as_deref(), Some("192.0.2.7 · Berlin, DE"));
+        assert_eq!(server_words(&EventDetail::default()), None);
+        let ip_alone = EventDetail { server_ip: text("203.0.113.9"), ..EventDetail::default() };
+        assert_eq!(server_words(&ip_alone).as_deref(), Some("to 203.0.113.9"));
+    }
+}

@@ -1,0 +1,177 @@
+//! `/connect`: how programs send through Sendlog, with a key made on the spot.
+
+mod systems;
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+
+use self::systems::{Snippet, System, systems};
+use super::frame::{PageTitle, Section, framed};
+use crate::components::can::may;
+use crate::components::copy_button::CopyButton;
+use crate::components::field::TextField;
+use crate::components::icon::{Glyph, Icon};
+use crate::domain::permission::Permission;
+use crate::server_fns::api_keys::CreateApiKey;
+use crate::server_fns::connect::{ConnectView, load_connect};
+use crate::server_fns::draft::Draft;
+
+/// What a program that sends and follows its messages needs, and whether it is chosen at first.
+const SCOPES: [(Permission, bool); 5] = [
+    (Permission::EmailsSend, true),
+    (Permission::LogsView, true),
+    (Permission::EventsWrite, true),
+    (Permission::RequestsView, true),
+    (Permission::LogsResend, false),
+];
+
+/// The ways in.
+#[component]
+pub fn ConnectPage() -> impl IntoView {
+    framed(Section::Connect, load_connect(), |view| view! { <Connect view/> })
+}
+
+#[component]
+fn Connect(view: ConnectView) -> impl IntoView {
+    let systems = systems(&view);
+    let links = systems.iter().map(|system| {
+        view! { <a class="segment" href=format!("#{}", id_of(system))>{system.name}</a> }
+    });
+    let links = links.collect_view();
+    let key_name = view.key.map(|key| key.name);
+    view! {
+        <div class="page-head">
+            <PageTitle text="Connect"/>
+            <nav class="segments connect-systems" aria-label="Systems">{links}</nav>
+        </div>
+        <p class="lead connect-lead">
+            "Keep the client you have and point it here: change its base URL and its key. What it sends is in the log, "
+            "whichever system it speaks."
+        </p>
+        <Key key_name draft=view.draft/>
+        {systems.into_iter().map(|system| view! { <SystemPanel system/> }).collect_view()}
+    }
+}
+
+fn id_of(system: &System) -> String {
+    system.name.to_lowercase()
+}
+
+/// The form for a key, or what to do without one.
+#[component]
+fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
+    if let Some(name) = key_name {
+        return view! {
+            <div class="callout" data-tone="waiting">
+                <Icon glyph=Glyph::Key/>
+                <div class="callout-body">
+                    <p>
+                        <strong>{format!("The key “{name}” stands in every snippet below")}</strong>
+                        ", until you leave this page. " <a href="/connect">"Make another one"</a>
+                    </p>
+                </div>
+            </div>
+        }
+        .into_any();
+    }
+    if !may(Permission::ApiKeysCreate) {
+        return view! {
+            <div class="callout">
+                <Icon glyph=Glyph::Key/>
+                <div class="callout-body">
+                    <p>
+                        "Your role may not make keys. Ask an admin of the team for one, and put it where the snippets say "
+                        <code>"YOUR_KEY"</code> "."
+                    </p>
+                </div>
+            </div>
+        }
+        .into_any();
+    }
+    let boxes = SCOPES.into_iter().filter(|(permission, _)| may(*permission)).map(|(permission, is_usual)| {
+        view! {
+            <label class="check">
+                <input type="checkbox" name="scopes[]" value=permission.as_str() checked=is_usual/>
+                <span>{permission.description()} <code>{permission.as_str()}</code></span>
+            </label>
+        }
+    });
+    let boxes = boxes.collect_view();
+    view! {
+        <section class="panel" aria-label="Make a key">
+            <div class="panel-head"><h2>"Make a key"</h2><p>"It is shown once, in the snippets below."</p></div>
+            <form class="panel-body key-form" method="post" action=CreateApiKey::PATH>
+                <div class="key-name">
+                    <TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/>
+                    <button class="button primary">"Make a key"</button>
+                </div>
+                <fieldset class="checks">
+                    <legend>"What it may do"</legend>
+                    {boxes}
+                </fieldset>
+            </form>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn SystemPanel(system: System) -> impl IntoView {
+    let (id, heading) = (id_of(&system), format!("{}-heading", id_of(&system)));
+    let labelled_by = heading.clone();
+    let System { name, base_url, own_url, credentials, note, document, snippets } = system;
+    let own = own_url.map(|url| {
+        view! {
+            <div>
+                <dt>"Its own address"</dt>
+                <dd class="with-copy"><code>{url.clone()}</code><CopyButton text=url label=format!("Copy {name}’s own address")/></dd>
+            </div>
+        }
+    });
+    let group = format!("snippets-{id}");
+    let snippets = snippets.into_iter().enumerate().map(|(index, snippet)| {
+        view! { <SnippetPart system=name group=group.clone() snippet is_open={index == 0}/> }
+    });
+    let snippets = snippets.collect_view();
+    view! {
+        <section class="panel system" id=id aria-labelledby=labelled_by>
+            <div class="system-about">
+                <h2 id=heading>{name}</h2>
+                <dl>
+                    <div>
+                        <dt>"Base URL"</dt>
+                        <dd class="with-copy">
+                            <code>{base_url.clone()}</code>
+                            <CopyButton text=base_url label=format!("Copy {name}’s base URL")/>
+                        </dd>
+                    </div>
+                    {own}
+                    <div><dt>"Key"</dt><dd>{credentials}</dd></div>
+                </dl>
+                {note.map(|note| view! { <p>{note}</p> })}
+                <p><a href=document rel="external">"OpenAPI document"</a></p>
+            </div>
+            <div class="snippets">{snippets}</div>
+        </section>
+    }
+}
+
+/// A program that opens and closes; of a system's programs one is open at a time.
+#[component]
+fn SnippetPart(system: &'static str, group: String, snippet: Snippet, is_open: bool) -> impl IntoView {
+    let Snippet { language, package, code } = snippet;
+    let title = format!("{system} with {language}");
+    view! {
+        <details class="snippet" name=group open=is_open>
+            <summary>
+                <strong>{language}</strong>
+                <span class="snippet-package">{package}</span>
+                <Icon glyph=Glyph::Chevron/>
+            </summary>
+            <div class="code-block">
+                <pre tabindex="0" aria-label=title>{code.clone()}</pre>
+                <CopyButton text=code label=format!("Copy the program for {system} with {language}")/>
+            </div>
+        </details>
+    }
+}

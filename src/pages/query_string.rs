@@ -1,0 +1,155 @@
+//! The query string of an address, which is the whole state of a list's page. Unknown and impossible parameters are
+//! refused, so that a mistyped link never shows other rows than it says.
+
+use std::str::FromStr;
+
+use crate::domain::error::AppError;
+use crate::domain::period::{PeriodChoice, Preset};
+
+/// The parameters of a state: their names and values.
+pub type Fields = Vec<(&'static str, String)>;
+
+/// The names and values of a query string, with or without its question mark, without those that have no value.
+/// Source: URL Standard, application/x-www-form-urlencoded parsing.
+pub fn pairs(query: &str) -> Vec<(String, String)> {
+    let fields = query.trim_start_matches('?').split('&').filter(|field| !field.is_empty());
+    fields
+        .map(|field| {
+            let (name, value) = field.split_once('=').unwrap_or((field, ""));
+            (unescape(name), unescape(value))
+        })
+        .filter(|(_, value)| !value.trim().is_empty())
+        .collect()
+}
+
+/// The address of a state.
+pub fn url(path: &str, fields: Fields) -> String {
+    let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{name}={}", escape(&value))).collect();
+    if fields.is_empty() { path.to_owned() } else { format!("{path}?{}", fields.join("&")) }
+}
+
+/// A value of a type that says itself what is wrong.
+pub fn read<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, AppError> {
+    value.parse().map_err(|cause: T::Err| AppError::invalid_field(name, cause.to_string()))
+}
+
+/// An id; `noun` says of what: "a template".
+pub fn read_id<T: FromStr>(name: &str, value: &str, noun: &str) -> Result<T, AppError> {
+    value.parse().map_err(|_| AppError::invalid_field(name, format!("that is not {noun}'s id")))
+}
+
+/// A text that is not too long, without the spaces around it.
+pub fn read_text(name: &str, value: &str, max_chars: usize) -> Result<String, AppError> {
+    if value.chars().count() > max_chars {
+        return Err(AppError::invalid_field(name, format!("use at most {max_chars} characters")));
+    }
+    if value.contains('\0') {
+        return Err(AppError::invalid_field(name, "text must not hold the character U+0000"));
+    }
+    Ok(value.trim().to_owned())
+}
+
+/// The refusal of a parameter that a page does not have.
+pub fn unknown(name: String) -> AppError {
+    AppError::invalid_field(name, "this page has no such parameter")
+}
+
+/// The parameters of a period, as they are met.
+#[derive(Debug, Default)]
+pub struct PeriodReader {
+    preset: Option<Preset>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl PeriodReader {
+    /// Takes a parameter, if it is one of the period's.
+    pub fn take(&mut self, name: &str, value: &str) -> Result<bool, AppError> {
+        match name {
+            "preset" => self.preset = Some(read(name, value)?),
+            "from" => self.from = Some(value.to_owned()),
+            "to" => self.to = Some(value.to_owned()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The period that the parameters choose. `from` or `to` alone mean a custom one.
+    pub fn finish(self) -> Result<PeriodChoice, AppError> {
+        let Self { preset, from, to } = self;
+        let has_ends = from.is_some() || to.is_some();
+        let preset = preset.unwrap_or(if has_ends { Preset::Custom } else { Preset::default() });
+        if has_ends && preset != Preset::Custom {
+            let field = if from.is_some() { "from" } else { "to" };
+            return Err(AppError::invalid_field(field, "it counts for preset=custom alone"));
+        }
+        Ok(PeriodChoice { preset, from, to })
+    }
+}
+
+/// The parameters of a period, without those that have their default value.
+pub fn period_fields(period: &PeriodChoice) -> Fields {
+    let preset = (period.preset != Preset::default()).then(|| ("preset", period.preset.as_str().to_owned()));
+    let from = period.from.clone().map(|from| ("from", from));
+    let to = period.to.clone().map(|to| ("to", to));
+    [preset, from, to].into_iter().flatten().collect()
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = match (first, tail) {
+            (b'%', [high, low, ..]) => hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high * 16 + low),
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        rest = &tail[if escaped.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Percent-encodes all but what is safe and common in a value; commas, colons and slashes stay legible.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' | b':' | b'@' | b'/' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_back() {
+        let fields = vec![("endpoint", "/api/v1".to_owned()), ("search", "50% off & more: +1 €".to_owned())];
+        let url = url("/requests", fields.clone());
+        assert_eq!(url, "/requests?endpoint=/api/v1&search=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC");
+        let read = pairs(url.split_once('?').unwrap().1);
+        assert_eq!(read, fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn parameters_without_a_value_count_as_absent() {
+        assert_eq!(pairs("?a=&b=+&c&d=1"), [("d".to_owned(), "1".to_owned())]);
+        assert_eq!(url("/logs", Vec::new()), "/logs");
+    }
+
+    #[test]
+    fn a_text_is_trimmed_and_held_to_its_length() {
+        assert_eq!(read_text("search", " ada ", 5), Ok("ada".to_owned()));
+        assert!(read_text("search", "adalovelace", 5).is_err());
+        assert!(read_text("search", "a\0b", 5).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! The bar over the table: endpoint, method, status, key, user agent.
+
+use leptos::prelude::*;
+
+use super::query::{METHODS, MAX_PART_CHARS, Place, RequestQuery, StatusClass};
+use crate::components::field::HiddenFields;
+use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
+use crate::components::menu::Menu;
+use crate::domain::ids::ApiKeyId;
+
+/// Forms and menus that work by themselves: each keeps what the others chose.
+#[component]
+pub fn Filters(query: RequestQuery, keys: Vec<(ApiKeyId, String)>) -> impl IntoView {
+    let clear = query.has_filters().then(|| {
+        view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
+    });
+    view! {
+        <div class="filters">
+            <SearchForm
+                path="/requests"
+                name="endpoint"
+                label="Search endpoint"
+                value=query.endpoint.clone()
+                max_chars=MAX_PART_CHARS
+                kept=query.kept("endpoint")
+            />
+            <ChoiceMenu name="Method" choices=methods(&query)/>
+            <ChoiceMenu name="Status" choices=classes(&query)/>
+            <KeyFilter query=query.clone() keys/>
+            <UserAgentFilter query/>
+            {clear}
+        </div>
+    }
+}
+
+fn choice(chosen: &RequestQuery, query: RequestQuery, label: impl Into<String>) -> Choice {
+    let is_current = *chosen == RequestQuery { place: chosen.place, ..query.clone() };
+    Choice { url: query.at(Place::Newest).to_url(), label: label.into(), glyph: None, is_current }
+}
+
+fn methods(query: &RequestQuery) -> Vec<Choice> {
+    let each = METHODS.map(|method| choice(query, RequestQuery { method: Some(method), ..query.clone() }, method));
+    let any = choice(query, RequestQuery { method: None, ..query.clone() }, "Any method");
+    std::iter::once(any).chain(each).collect()
+}
+
+fn classes(query: &RequestQuery) -> Vec<Choice> {
+    let of = |class: StatusClass| {
+        choice(query, RequestQuery { status: Some(class), ..query.clone() }, class.label())
+    };
+    let any = choice(query, RequestQuery { status: None, ..query.clone() }, "Any status");
+    std::iter::once(any).chain(StatusClass::ALL.map(of)).collect()
+}
+
+#[component]
+fn KeyFilter(query: RequestQuery, keys: Vec<(ApiKeyId, String)>) -> impl IntoView {
+    let is_known = |id| keys.iter().any(|(known, _)| *known == id);
+    let unknown = query.key.filter(|id| !is_known(*id)).map(|id| (id, "one".to_owned()));
+    let of = |(id, name)| choice(&query, RequestQuery { key: Some(id), ..query.clone() }, name);
+    let any = choice(&query, RequestQuery { key: None, ..query.clone() }, "Any key");
+    let choices: Vec<Choice> = std::iter::once(any).chain(keys.iter().cloned().chain(unknown).map(of)).collect();
+    (choices.len() > 1).then(|| view! { <ChoiceMenu name="Key" choices/> })
+}
+
+#[component]
+fn UserAgentFilter(query: RequestQuery) -> impl IntoView {
+    view! {
+        <Menu label=filter_label("User agent", query.user_agent.clone())>
+            <form class="menu-form" method="get" action="/requests">
+                <HiddenFields fields=query.kept("agent")/>
+                <div class="field">
+                    <label for="agent">"A part of it"</label>
+                    <input
+                        id="agent"
+                        name="agent"
+                        type="text"
+                        value=query.user_agent.clone().unwrap_or_default()
+                        placeholder="resend-node"
+                        maxlength=MAX_PART_CHARS
+                        autocomplete="off"
+                        spellcheck="false"
+                    />
+                </div>
+                <button class="button primary">"Apply"</button>
+            </form>
+        </Menu>
+    }
+}

@@ -1,0 +1,70 @@
+//! The log of API requests: its stretches, and one request.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::api_request::{ApiRequestDetail, ApiRequestFilter, ApiRequestSummary};
+use crate::domain::error::AppError;
+use crate::domain::ids::{ApiKeyId, ApiRequestId};
+use crate::domain::page::Stretch;
+use crate::domain::period::{Period, PeriodChoice};
+
+/// Rows on a page of the log of requests.
+pub const PAGE_SIZE: i64 = 50;
+
+/// What the page of API requests shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RequestsView {
+    /// The period that was chosen, resolved for the viewer.
+    pub period: Period,
+    /// The requests.
+    pub stretch: Stretch<ApiRequestSummary>,
+    /// Whether there is something newer than these.
+    pub has_newer: bool,
+    /// Whether there is something older than these.
+    pub has_older: bool,
+    /// The keys to filter by.
+    pub keys: Vec<(ApiKeyId, String)>,
+}
+
+/// A stretch of the log of API requests: the newest, or what is older than `after`, or what is newer than `before` and
+/// next to it. Where less than a page is newer, it is the newest again. The filter's range is that of the period. Needs
+/// `requests:view`.
+#[server]
+pub async fn load_requests(
+    choice: PeriodChoice,
+    #[server(default)] filter: ApiRequestFilter,
+    after: Option<ApiRequestId>,
+    before: Option<ApiRequestId>,
+) -> Result<RequestsView, AppError> {
+    use crate::domain::page::Cursor;
+    use crate::server::{
+        context,
+        services::{api_requests, emails},
+    };
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let period = emails::resolve_period(&app, &viewer, &choice).await?;
+    let filter = ApiRequestFilter { range: period.range, ..filter };
+    let list = async |cursor| api_requests::list_api_requests(&app, &viewer, &filter, cursor, PAGE_SIZE).await;
+    let newer = match before {
+        Some(id) if after.is_none() => Some(list(Cursor::Before(id)).await?).filter(|stretch| stretch.has_more),
+        _ => None,
+    };
+    let (stretch, has_newer, has_older) = match (newer, after) {
+        (Some(stretch), _) => (stretch, true, true),
+        (None, after) => {
+            let stretch = list(after.map_or(Cursor::Newest, Cursor::After)).await?;
+            let has_older = stretch.has_more;
+            (stretch, after.is_some(), has_older)
+        }
+    };
+    let keys = api_requests::list_key_names(&app, &viewer).await?;
+    Ok(RequestsView { period, stretch, has_newer, has_older, keys })
+}
+
+/// One API request with its bodies and the messages it made. Needs `requests:view`.
+#[server]
+pub async fn load_request(id: ApiRequestId) -> Result<ApiRequestDetail, AppError> {
+    use crate::server::{context, services::api_requests};
+    api_requests::find_api_request(&context::app(), &context::viewer().await?, id).await
+}

@@ -1,0 +1,55 @@
+//! What a program needs to know to send through Sendlog.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use crate::domain::api_key::NewKey;
+use crate::domain::error::AppError;
+
+/// What the page for connecting programs shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectView {
+    /// The address of this server.
+    pub public_url: String,
+    /// Where the clients of Sendwithus are pointed to.
+    pub sendwithus: Place,
+    /// Where the clients of Resend are pointed to.
+    pub resend: Place,
+    /// Where the clients of JetEmail are pointed to.
+    pub jetemail: Place,
+    /// Where the clients of NotificationAPI are pointed to.
+    pub notificationapi: Place,
+    /// The key that was just made on this page.
+    pub key: Option<NewKey>,
+    /// What was typed and refused.
+    pub draft: Draft,
+}
+
+/// Where a dialect is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its path on the main address, `/resend`.
+    pub prefix: String,
+    /// Its own address, without a path, where the server has one for it: `http://127.0.0.1:3101`.
+    pub own_url: Option<String>,
+}
+
+/// The addresses that programs are pointed to, and the key that was just made for them.
+#[server]
+pub async fn load_connect() -> Result<ConnectView, AppError> {
+    use crate::server::{context, dialects::Dialect};
+    context::viewer().await?;
+    let app = context::app();
+    let place =
+        |dialect: Dialect| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
+    Ok(ConnectView {
+        public_url: app.config.public_url(),
+        sendwithus: place(Dialect::Sendwithus),
+        resend: place(Dialect::Resend),
+        jetemail: place(Dialect::Jetemail),
+        notificationapi: place(Dialect::Notificationapi),
+        key: context::new_key(),
+        draft: super::draft::load_draft("api_key".to_owned()).await?,
+    })
+}
