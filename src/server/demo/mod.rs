@@ -4,12 +4,14 @@
 //! address from the ranges for documentation (RFC 5737), and both adapters lead to the server that the caller names.
 //!
 //! [people], [calendar] and [catalogue] say who gets what when, [messages] plans and composes it, [history] tells what
-//! became of it, [requests] logs the requests, [setting] makes the team.
+//! became of it, [notifications] tells some customers something over several channels, [requests] logs the requests,
+//! [setting] makes the team.
 
 mod calendar;
 mod catalogue;
 mod history;
 mod messages;
+mod notifications;
 mod pdf;
 mod people;
 mod requests;
@@ -84,7 +86,9 @@ pub async fn fill(app: &App, options: &DemoOptions) -> Result<DemoTeam, AppError
     let (demo, setting) = setting::set_up(app, &mut rng, options).await?;
     let refused = requests::others(&mut rng, &setting, options.now, options.messages.div_ceil(150));
     app.store.insert_api_requests(&refused).await?;
-    let composer = Composer::new(rng, setting, options);
+    let told = notifications::make(&setting, options);
+    let others = DemoOptions { messages: options.messages.saturating_sub(told.emails.len()), ..options.clone() };
+    let composer = Composer::new(rng, setting, &others);
     // While one batch is written, the next is composed.
     let mut composing = compose(composer);
     loop {
@@ -96,6 +100,9 @@ pub async fn fill(app: &App, options: &DemoOptions) -> Result<DemoTeam, AppError
         app.store.insert_history(demo.team.id, &batch.emails).await?;
         app.store.insert_api_requests(&batch.requests).await?;
     }
+    app.store.insert_past_notifications(demo.team.id, &told.notifications).await?;
+    app.store.insert_history(demo.team.id, &told.emails).await?;
+    app.store.insert_api_requests(&told.requests).await?;
     info!(team.id = %demo.team.id, messages = options.messages, "filled the demo");
     Ok(demo)
 }

@@ -9,12 +9,47 @@ use super::catalogue::Spec;
 use super::setting::Setting;
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::email::RecipientKind;
-use crate::domain::ids::{ApiKeyId, ApiRequestId, lowest_id_at};
+use crate::domain::ids::{ApiRequestId, NotificationId, lowest_id_at};
 use crate::server::services::api_requests::logged_body;
 use crate::server::store::emails::NewEmail;
 
 const CHECKOUT_CLIENT: &str = "finch-checkout/4.12 (node 22.11)";
 const CRM_CLIENT: &str = "finch-crm/1.9 (python 3.13)";
+
+/// What a program asks through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// Its own program for our own API.
+    Own,
+    /// npm's `resend`.
+    Resend,
+    /// PyPI's `sendwithus`.
+    Sendwithus,
+    /// PyPI's `jetemail`.
+    Jetemail,
+}
+
+impl Client {
+    /// The shop and the customer database each have moved some of their programs over.
+    fn of(spec: &Spec, email: &NewEmail) -> Self {
+        match (spec.by_checkout, email.id.0 % 4) {
+            (true, 1) => Self::Resend,
+            (false, 1) => Self::Sendwithus,
+            (false, 2) => Self::Jetemail,
+            (true | false, _) => Self::Own,
+        }
+    }
+
+    fn user_agent(self, by_checkout: bool) -> &'static str {
+        match self {
+            Self::Own if by_checkout => CHECKOUT_CLIENT,
+            Self::Own => CRM_CLIENT,
+            Self::Resend => "resend-node:6.38.0",
+            Self::Sendwithus => "python-requests/2.32.5",
+            Self::Jetemail => "jetemail-python/0.1.0",
+        }
+    }
+}
 
 /// The request that a message came in.
 pub(super) fn of_email(rng: &mut ChaCha8Rng, setting: &Setting, spec: &Spec, email: &NewEmail) -> ApiRequest {
@@ -24,21 +59,77 @@ pub(super) fn of_email(rng: &mut ChaCha8Rng, setting: &Setting, spec: &Spec, ema
         .filter(|recipient| recipient.kind == RecipientKind::To)
         .map(|recipient| recipient.address.as_str())
         .collect();
-    let request = json!({
-        "templateId": email.template.map(|(template_id, _)| template_id), "to": to, "variables": email.variables,
-        "tags": email.tags,
-    });
-    let answer = json!({ "success": true, "data": { "id": email.id, "jobId": email.job_id, "status": "queued" } });
-    let request = Call { endpoint: "/api/v1/send", method: "POST", status: 200, request: Some(request), answer };
-    call(rng, setting, spec.by_checkout, email.id.created_at(), request)
+    let template_id = email.template.map(|(template_id, _)| template_id);
+    let from = &email.from_address;
+    let client = Client::of(spec, email);
+    let (endpoint, status, request, answer) = match client {
+        Client::Own => (
+            "/api/v1/send",
+            200,
+            json!({ "templateId": template_id, "to": to, "variables": email.variables, "tags": email.tags }),
+            json!({ "success": true, "data": { "id": email.id, "jobId": email.job_id, "status": "queued" } }),
+        ),
+        Client::Resend => (
+            "/resend/emails",
+            200,
+            json!({ "from": from, "to": to, "template": { "id": template_id, "variables": email.variables } }),
+            json!({ "id": email.id.to_uuid() }),
+        ),
+        Client::Sendwithus => (
+            "/sendwithus/api/v1/send",
+            200,
+            json!({
+                "email_id": template_id, "recipient": { "address": to.first() }, "email_data": email.variables,
+                "tags": email.tags,
+            }),
+            json!({
+                "success": true, "status": "OK", "receipt_id": email.id.with_prefix("log_"),
+                "email": { "name": spec.name, "version_name": "Current", "locale": "en-US" },
+            }),
+        ),
+        Client::Jetemail => (
+            "/jetemail/email",
+            201,
+            json!({ "from": from, "to": to, "subject": email.subject, "text": email.text }),
+            json!({ "id": email.id, "response": "Message queued" }),
+        ),
+    };
+    let made = Call { endpoint, method: "POST", status, request: Some(request), answer };
+    call(rng, setting, (spec.by_checkout, client.user_agent(spec.by_checkout)), email.id.created_at(), made)
+}
+
+/// The request that a notification came in.
+pub(super) fn of_notification(
+    rng: &mut ChaCha8Rng,
+    setting: &Setting,
+    kind: &str,
+    user: &str,
+    id: NotificationId,
+) -> ApiRequest {
+    let endpoint = format!("/notificationapi/{}/sender", setting.checkout_key);
+    let request = json!({ "type": kind, "to": { "id": user }, "parameters": {} });
+    let answer = json!({ "trackingId": id.to_uuid(), "messages": [] });
+    let made = Call { endpoint: &endpoint, method: "POST", status: 200, request: Some(request), answer };
+    call(rng, setting, (true, "notificationapi-node-server-sdk/2.8.0"), id.created_at(), made)
 }
 
 /// Requests of the last days that were refused, and some that only read.
 pub(super) fn others(rng: &mut ChaCha8Rng, setting: &Setting, now: DateTime<Utc>, count: usize) -> Vec<ApiRequest> {
     (0..count)
-        .map(|_| {
+        .map(|index| {
             let at = now - TimeDelta::milliseconds(rng.random_range(60_000..200_000_000));
             let (by_checkout, made) = match rng.random_range(0..6) {
+                0 if index % 2 == 0 => {
+                    let message = "Missing `to` field.";
+                    let answer = json!({ "statusCode": 422, "message": message, "name": "missing_required_field" });
+                    let request = Some(json!({ "from": "Finch <hello@finch.example>", "subject": "Hello" }));
+                    (true, Call { endpoint: "/resend/emails", method: "POST", status: 422, request, answer })
+                }
+                2 if index % 2 == 0 => {
+                    let answer = json!({ "success": false, "status": "ERROR", "exception": "No SendLog" });
+                    let endpoint = "/sendwithus/api/v1/logs/log_0000000000000";
+                    (false, Call { endpoint, method: "GET", status: 404, request: None, answer })
+                }
                 0 => (true, refused(400, "VALIDATION_ERROR", "to must hold at least one address")),
                 1 => (
                     false,
@@ -59,20 +150,21 @@ pub(super) fn others(rng: &mut ChaCha8Rng, setting: &Setting, now: DateTime<Utc>
                     (false, Call { endpoint: "/api/logs/stats", method: "GET", status: 200, request: None, answer })
                 }
             };
-            call(rng, setting, by_checkout, at, made)
+            let client = if by_checkout { CHECKOUT_CLIENT } else { CRM_CLIENT };
+            call(rng, setting, (by_checkout, client), at, made)
         })
         .collect()
 }
 
-struct Call {
+struct Call<'a> {
     method: &'static str,
-    endpoint: &'static str,
+    endpoint: &'a str,
     status: i64,
     request: Option<Value>,
     answer: Value,
 }
 
-fn refused(status: i64, code: &str, message: &str) -> Call {
+fn refused(status: i64, code: &str, message: &str) -> Call<'static> {
     let request = json!({ "to": [], "variables": {} });
     Call { endpoint: "/api/v1/send", method: "POST", status, request: Some(request), answer: error(code, message) }
 }
@@ -81,9 +173,14 @@ fn error(code: &str, message: &str) -> Value {
     json!({ "success": false, "error": { "code": code, "message": message } })
 }
 
-fn call(rng: &mut ChaCha8Rng, setting: &Setting, by_checkout: bool, at: DateTime<Utc>, call: Call) -> ApiRequest {
-    let (key, client): (ApiKeyId, &str) =
-        if by_checkout { (setting.checkout_key, CHECKOUT_CLIENT) } else { (setting.crm_key, CRM_CLIENT) };
+fn call(
+    rng: &mut ChaCha8Rng,
+    setting: &Setting,
+    (by_checkout, client): (bool, &str),
+    at: DateTime<Utc>,
+    call: Call,
+) -> ApiRequest {
+    let key = if by_checkout { setting.checkout_key } else { setting.crm_key };
     let body = |value: &Value| logged_body(value.to_string().as_bytes());
     ApiRequest {
         id: ApiRequestId(lowest_id_at(at) + rng.random_range(0..1_i64 << 19)),

@@ -10,11 +10,13 @@ use sqlx::types::Json;
 
 use super::emails::{Attachment, NewEmail, searched_recipients};
 use super::events::{self, EmailFacts, NewEvent};
+use super::outbox::NEVER;
 use super::{Db, Store, micros, write};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet, StatusRank};
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
+use crate::domain::notification::Notification;
 use crate::domain::stats::StatusCounts;
 
 /// Messages in one transaction.
@@ -37,6 +39,9 @@ const INSERT_ATTACHMENTS: &str =
 const INSERT_EVENTS: &str =
     "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
 
+const INSERT_NOTIFICATIONS: &str =
+    "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings) ";
+
 const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) ";
 
 /// A message of the past with everything that has happened to it.
@@ -58,8 +63,8 @@ pub struct Waiting {
     pub pending: Vec<String>,
     /// How many attempts were made.
     pub attempts: i64,
-    /// When the next one is due.
-    pub next_attempt_at: DateTime<Utc>,
+    /// When the next one is due; `None` for a message that waits for an adapter.
+    pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
 /// A message with what follows from its events.
@@ -119,6 +124,22 @@ impl Store {
         Ok(())
     }
 
+    /// Adds notifications of the past, without their messages, in one transaction. Their ids are new to the team.
+    pub async fn insert_past_notifications(
+        &self,
+        team_id: TeamId,
+        notifications: &[Notification],
+    ) -> Result<(), AppError> {
+        write!(self, |tx| {
+            insert_rows!(tx, INSERT_NOTIFICATIONS, notifications, |values, row| {
+                values.push_bind(team_id).push_bind(row.id);
+                values.push_bind(&row.kind).push_bind(&row.external_user_id);
+                values.push_bind(row.api_request_id).push_bind(Json(&row.warnings));
+            });
+            Ok(())
+        })
+    }
+
     async fn insert_folded(&self, team_id: TeamId, emails: &[Folded<'_>]) -> Result<(), AppError> {
         let events = events_of(emails);
         let attachments = attachments_of(emails);
@@ -176,7 +197,7 @@ impl Store {
             insert_rows!(tx, INSERT_OUTBOX, waiting, |values, (id, waiting)| {
                 values.push_bind(team_id).push_bind(*id);
                 values.push_bind(Json(&waiting.pending)).push_bind(waiting.attempts);
-                values.push_bind(micros(waiting.next_attempt_at));
+                values.push_bind(waiting.next_attempt_at.map_or(NEVER, micros));
             });
             for ((template_id, hour), counts) in rollups {
                 let mut statement = sqlx::query(events::ADD_TO_ROLLUP).bind(team_id).bind(template_id).bind(hour);
