@@ -178,9 +178,10 @@ fn ChannelPanel(record: EmailRecord) -> impl IntoView {
     let wait = if email.waits_for_adapter {
         Some("Waits for an adapter.".into_any())
     } else {
-        email.scheduled_at.filter(|_| email.sent_at.is_none()).map(|at| {
-            view! { "Scheduled for " <Time at style=TimeStyle::Second/> "." }.into_any()
-        })
+        email
+            .scheduled_at
+            .filter(|_| email.sent_at.is_none())
+            .map(|at| view! { "Scheduled for " <Time at style=TimeStyle::Second/> "." }.into_any())
     };
     view! {
         <section class="panel" aria-label=label>

@@ -144,7 +144,8 @@ fn Body(title: &'static str, body: LoggedBody) -> impl IntoView {
     let content = match &text {
         Some(text) => view! { <pre class="code body" tabindex="0" aria-label=title>{text.clone()}</pre> }.into_any(),
         None if body.is_withheld() => {
-            view! { <p class="nothing">"It is not kept: it is no JSON, which alone can be searched for secrets."</p> }.into_any()
+            view! { <p class="nothing">"It is not kept: it is no JSON, which alone can be searched for secrets."</p> }
+                .into_any()
         }
         None => view! { <p class="nothing">"None, or no text."</p> }.into_any(),
     };

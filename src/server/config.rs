@@ -127,10 +127,8 @@ mod tests {
     #[test]
     fn a_dialects_own_address_is_one_that_programs_can_ask() {
         let mut config = Config::at(([127, 0, 0, 1], 3000).into());
-        config.dialect_addrs = vec![
-            (Dialect::Sendwithus, ([127, 0, 0, 1], 3101).into()),
-            (Dialect::Resend, ([0, 0, 0, 0], 3102).into()),
-        ];
+        config.dialect_addrs =
+            vec![(Dialect::Sendwithus, ([127, 0, 0, 1], 3101).into()), (Dialect::Resend, ([0, 0, 0, 0], 3102).into())];
         config.base_url = Some("https://mail.example.com".to_owned());
         assert_eq!(config.own_url(Dialect::Sendwithus).as_deref(), Some("http://127.0.0.1:3101"));
         assert_eq!(config.own_url(Dialect::Resend).as_deref(), Some("http://mail.example.com:3102"));

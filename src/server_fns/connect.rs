@@ -41,8 +41,7 @@ pub async fn load_connect() -> Result<ConnectView, AppError> {
     use crate::server::{context, dialects::Dialect};
     context::viewer().await?;
     let app = context::app();
-    let place =
-        |dialect: Dialect| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
+    let place = |dialect: Dialect| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
     Ok(ConnectView {
         public_url: app.config.public_url(),
         sendwithus: place(Dialect::Sendwithus),

@@ -168,13 +168,7 @@ fn parts(url: &str) -> Option<(&str, &str, &str)> {
     Some((scheme, host, port))
 }
 
-fn filled(
-    language: &'static str,
-    package: &'static str,
-    source: &str,
-    url: &str,
-    key: Option<&NewKey>,
-) -> Snippet {
+fn filled(language: &'static str, package: &'static str, source: &str, url: &str, key: Option<&NewKey>) -> Snippet {
     let mut code = source.trim_end().to_owned();
     if let Some(key) = key {
         code = code.replace(KEY_ID, &key.id.to_string()).replace(KEY, &key.secret);
@@ -215,7 +209,9 @@ mod tests {
                 assert!(code.contains("sl_secret") && !code.contains(KEY), "{} {}", system.name, snippet.language);
             }
         }
-        assert!(code(&view(None, true), "NotificationAPI", "Node").contains("init(\"key_0000000000007\", \"sl_secret\""));
+        assert!(
+            code(&view(None, true), "NotificationAPI", "Node").contains("init(\"key_0000000000007\", \"sl_secret\"")
+        );
     }
 
     #[test]
@@ -233,7 +229,9 @@ mod tests {
     #[test]
     fn sendwithus_is_asked_at_its_own_address_where_it_has_one() {
         let own = view(Some("http://127.0.0.1:4000"), false);
-        assert!(code(&own, "Sendwithus", "Python").contains(r#"API_PROTO="http", API_HOST="127.0.0.1", API_PORT="4000""#));
+        assert!(
+            code(&own, "Sendwithus", "Python").contains(r#"API_PROTO="http", API_HOST="127.0.0.1", API_PORT="4000""#)
+        );
         assert!(code(&own, "Sendwithus", "Node").contains("\"http://127.0.0.1:4000\""));
         let none = view(None, false);
         assert!(code(&none, "Sendwithus", "Node").contains("\"https://mail.example.com/sendwithus\""));

@@ -10,9 +10,12 @@ use crate::domain::error::AppError;
 pub fn Failure(error: AppError, section: Section) -> impl IntoView {
     let default_view = match section {
         Section::Requests => ("/requests", "Show the default view of the requests"),
-        Section::Logs | Section::Templates | Section::Connect | Section::ApiDocs | Section::Settings | Section::Elsewhere => {
-            ("/logs", "Show the default view of the logs")
-        }
+        Section::Logs
+        | Section::Templates
+        | Section::Connect
+        | Section::ApiDocs
+        | Section::Settings
+        | Section::Elsewhere => ("/logs", "Show the default view of the logs"),
     };
     let (title, advice, link) = match &error {
         AppError::NotFound(_) => (

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::query::{METHODS, MAX_PART_CHARS, Place, RequestQuery, StatusClass};
+use super::query::{MAX_PART_CHARS, METHODS, Place, RequestQuery, StatusClass};
 use crate::components::field::HiddenFields;
 use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
 use crate::components::menu::Menu;
@@ -45,9 +45,7 @@ fn methods(query: &RequestQuery) -> Vec<Choice> {
 }
 
 fn classes(query: &RequestQuery) -> Vec<Choice> {
-    let of = |class: StatusClass| {
-        choice(query, RequestQuery { status: Some(class), ..query.clone() }, class.label())
-    };
+    let of = |class: StatusClass| choice(query, RequestQuery { status: Some(class), ..query.clone() }, class.label());
     let any = choice(query, RequestQuery { status: None, ..query.clone() }, "Any status");
     std::iter::once(any).chain(StatusClass::ALL.map(of)).collect()
 }

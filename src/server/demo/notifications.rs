@@ -164,7 +164,14 @@ impl Maker<'_> {
         };
         let is_email = channel == Channel::Email;
         let waits = self.is_newest && channel == Channel::Push;
-        let mut story = Story { rng: self.rng, now: self.now, at: self.at, last: 0, facts: EmailFacts::default(), events: Vec::new() };
+        let mut story = Story {
+            rng: self.rng,
+            now: self.now,
+            at: self.at,
+            last: 0,
+            facts: EmailFacts::default(),
+            events: Vec::new(),
+        };
         story.begin();
         if !waits {
             story.tell(channel, &to);
@@ -245,14 +252,22 @@ impl Story<'_> {
                 self.fail(EventKind::Bounced, Some(EventCause::Soft), "452 4.2.2 The mailbox is over its quota");
             }
             (Channel::Email, _) => self.arrive(None, 3),
-            (Channel::Sms, 0) => self.fail(EventKind::Failed, Some(EventCause::Undelivered), "The telephone is switched off"),
-            (Channel::Sms, 1) => self.fail(EventKind::Failed, Some(EventCause::Infrastructure), "The carrier did not answer"),
+            (Channel::Sms, 0) => {
+                self.fail(EventKind::Failed, Some(EventCause::Undelivered), "The telephone is switched off")
+            }
+            (Channel::Sms, 1) => {
+                self.fail(EventKind::Failed, Some(EventCause::Infrastructure), "The carrier did not answer")
+            }
             (Channel::Sms, _) => self.arrive(None, 0),
-            (Channel::Call, 0) => self.fail(EventKind::Failed, Some(EventCause::CannotReach), "The number cannot be reached"),
+            (Channel::Call, 0) => {
+                self.fail(EventKind::Failed, Some(EventCause::CannotReach), "The number cannot be reached")
+            }
             (Channel::Call, 1..3) => self.arrive(Some(EventCause::Busy), 0),
             (Channel::Call, 3..5) => self.arrive(Some(EventCause::NoAnswer), 0),
             (Channel::Call, _) => self.arrive(Some(EventCause::Completed), 0),
-            (Channel::Push, 0) => self.fail(EventKind::Dropped, Some(EventCause::Expected), "The user has switched these off"),
+            (Channel::Push, 0) => {
+                self.fail(EventKind::Dropped, Some(EventCause::Expected), "The user has switched these off")
+            }
             (Channel::Push, _) => self.arrive(None, 2),
             (Channel::InApp, _) => self.arrive(None, 1),
         }

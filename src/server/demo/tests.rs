@@ -109,7 +109,7 @@ async fn the_counts_add_up_and_every_status_and_event_occurs() {
     assert!(details.iter().any(|detail| detail.email.recipients.len() > 1));
     let blocked = details.iter().filter(|d| d.email.error_message.as_deref().is_some_and(|e| e.contains("blocked")));
     assert!(blocked.count() >= 6);
-    let requests = requests_of(&store, team).await;
+    let requests = requests_of(store, team).await;
     let linked = details.iter().filter_map(|detail| detail.email.api_request_id);
     assert!(linked.clone().count() > 10);
     assert!(linked.into_iter().all(|id| requests.iter().any(|request| request.id == id)));

@@ -260,7 +260,8 @@ impl Store {
         if ids.is_empty() {
             return Ok(events);
         }
-        let rows: Vec<(EmailId, EventId, String, i64, Option<String>, Json<EventDetail>)> = read!(self, |pool| {
+        type Row = (EmailId, EventId, String, i64, Option<String>, Json<EventDetail>);
+        let rows: Vec<Row> = read!(self, |pool| {
             let mut query = QueryBuilder::new(
                 "SELECT email_id, id, kind, at, recipient, detail FROM email_events WHERE team_id = ",
             );
