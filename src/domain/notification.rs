@@ -4,9 +4,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::email::{Email, EmailStatus};
 use super::event::EmailEvent;
-use super::ids::{ApiRequestId, NotificationId};
+use super::filter::TimeRange;
+use super::ids::{ApiRequestId, EmailId, InvalidId, NotificationId};
 
 /// What became of a notification, over all its channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +55,66 @@ impl NotificationState {
             });
         }
         state.unwrap_or(Self::Failure)
+    }
+}
+
+/// A way to reach somebody, as a notification tells them apart: a device and a browser are two ways of [Channel::Push].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Way {
+    /// E-mail.
+    Email,
+    /// A text message.
+    Sms,
+    /// A telephone call.
+    Call,
+    /// A notification of a device.
+    Push,
+    /// A notification of a browser.
+    WebPush,
+    /// A notification within the sender's own application.
+    InApp,
+}
+
+impl Way {
+    /// Every way.
+    pub const ALL: [Way; 6] = [Self::Email, Self::Sms, Self::Call, Self::Push, Self::WebPush, Self::InApp];
+
+    /// The label of the messages that go to a browser.
+    pub const WEB_PUSH_TAG: &'static str = "web_push";
+
+    /// Its name in a sentence.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Email => "Email",
+            Self::Sms => "SMS",
+            Self::Call => "Call",
+            Self::Push => "Push",
+            Self::WebPush => "Web push",
+            Self::InApp => "In-app",
+        }
+    }
+
+    /// The channel of its messages.
+    pub const fn channel(self) -> Channel {
+        match self {
+            Self::Email => Channel::Email,
+            Self::Sms => Channel::Sms,
+            Self::Call => Channel::Call,
+            Self::Push | Self::WebPush => Channel::Push,
+            Self::InApp => Channel::InApp,
+        }
+    }
+
+    /// The way that a message goes.
+    pub fn of(email: &Email) -> Self {
+        match email.channel {
+            Channel::Email => Self::Email,
+            Channel::Sms => Self::Sms,
+            Channel::Call => Self::Call,
+            Channel::Push if email.tags.iter().any(|tag| tag == Self::WEB_PUSH_TAG) => Self::WebPush,
+            Channel::Push => Self::Push,
+            Channel::InApp => Self::InApp,
+        }
     }
 }
 
@@ -103,6 +165,84 @@ pub struct EmailRecord {
     pub events: Vec<EmailEvent>,
 }
 
+/// An entry of the log by notifications: a message that is no part of one stands for itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LogEntry {
+    /// A notification with its messages.
+    Notification(NotificationDetail),
+    /// A message that is no part of a notification.
+    Message(EmailRecord),
+}
+
+impl LogEntry {
+    /// Which entry it is.
+    pub fn id(&self) -> EntryId {
+        match self {
+            Self::Notification(detail) => EntryId::Notification(detail.notification.id),
+            Self::Message(record) => EntryId::Message(record.email.id),
+        }
+    }
+
+    /// Its messages, oldest first.
+    pub fn channels(&self) -> &[EmailRecord] {
+        match self {
+            Self::Notification(detail) => &detail.channels,
+            Self::Message(record) => std::slice::from_ref(record),
+        }
+    }
+
+    /// What became of it.
+    pub fn state(&self) -> NotificationState {
+        NotificationState::of(self.channels().iter().map(|record| record.email.status))
+    }
+}
+
+/// Which entry of the log by notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryId {
+    /// A notification.
+    Notification(NotificationId),
+    /// A message that is no part of one.
+    Message(EmailId),
+}
+
+impl std::fmt::Display for EntryId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Notification(id) => id.fmt(f),
+            Self::Message(id) => id.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for EntryId {
+    type Err = InvalidId;
+
+    /// A UUID, which does not tell the two apart, is taken for a notification's.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let notification = text.parse().map(Self::Notification);
+        notification.or_else(|_| text.parse().map(Self::Message))
+    }
+}
+
+/// Which entries of the log by notifications to list. The default is all of the team's. Each list that is not empty must
+/// name the entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotificationFilter {
+    /// When they were accepted.
+    pub range: TimeRange,
+    /// What they are about; for a message that is no part of a notification, its template's name.
+    pub kinds: Vec<String>,
+    /// One of the ways they went.
+    pub ways: Vec<Way>,
+    /// The sender's own id of the person, or the address or number of a recipient.
+    pub users: Vec<String>,
+    /// What became of them.
+    pub states: Vec<NotificationState>,
+    /// The entries, or messages of theirs; `None` for any.
+    pub entries: Option<Vec<EntryId>>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +253,14 @@ mod tests {
         assert_eq!(NotificationState::of([Delivered, Bounced, Queued]), NotificationState::Failure);
         assert_eq!(NotificationState::of([Delivered, Queued]), NotificationState::Received);
         assert_eq!(NotificationState::of([Delivered, Clicked]), NotificationState::Success);
+    }
+
+    #[test]
+    fn entry_ids_read_back() {
+        for id in [EntryId::Notification(NotificationId(7)), EntryId::Message(EmailId(7))] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        assert_eq!(EmailId(7).to_uuid().parse(), Ok(EntryId::Notification(NotificationId(7))));
     }
 
     #[test]

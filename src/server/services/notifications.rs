@@ -1,13 +1,239 @@
-//! Notifications over several channels: accepting one and reading one. Called by the notification page and the
-//! NotificationAPI dialect.
+//! Notifications over several channels: sending one, taking it back or moving it, and the log by them. Called by the
+//! notification page and the NotificationAPI dialect.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::emails::with_events;
+use super::send::{self, Attachment, Origin, SendRequest};
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
-use crate::domain::ids::NotificationId;
-use crate::domain::notification::NotificationDetail;
+use crate::domain::event::EventKind;
+use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TemplateId, TemplateVersionId};
+use crate::domain::notification::{
+    EmailRecord, EntryId, LogEntry, Notification, NotificationDetail, NotificationFilter, Way,
+};
+use crate::domain::page::Stretch;
 use crate::domain::permission::Permission;
+use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
+use crate::server::delivery::message::{format_mailbox, parse_mailbox};
+use crate::server::render::{OUTPUT_CAP_BYTES, RenderedTemplate, render_template};
+use crate::server::store::emails::NewEmail;
+
+/// The longest `type` of a notification, in characters.
+pub const MAX_KIND_CHARS: usize = 100;
+/// The longest id of a person, in characters.
+pub const MAX_PERSON_CHARS: usize = 255;
+/// The most messages that one call takes back.
+const MAX_RETRACTED: i64 = 1_000;
+
+/// A notification as an application asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct NotificationRequest {
+    /// What it is about: `order_shipped`. A template of this name is what it says, unless something else is named.
+    pub kind: String,
+    /// Whom it is for.
+    pub person: Person,
+    /// The template: its id or its name.
+    pub template: Option<String>,
+    /// The values for template and contents, a JSON object or null.
+    pub variables: Value,
+    /// Texts to be replaced by others after the variables are in their places.
+    pub replacements: Vec<(String, String)>,
+    /// What it says on each way; instead of a template.
+    pub contents: Vec<Content>,
+    /// The ways to go, in place of all that there is something to say on.
+    pub forced: Option<Vec<Way>>,
+    /// More about its e-mail.
+    pub email: EmailOptions,
+    /// Labels of its messages.
+    pub tags: Vec<String>,
+    /// When to send it; at once when `None` or past.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// What of the request is left out already, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Whom a notification is for. One of the three is there.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// The sender's own id; without it, address or number stand for it.
+    pub id: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The telephone number, in international form or as it is written in the USA and Canada.
+    pub number: Option<String>,
+}
+
+/// What a notification says on one way, in the syntax of templates.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The way.
+    pub way: Way,
+    /// Subject or title, and the bodies.
+    pub source: TemplateSource,
+    /// What else an adapter may need: a JSON object or null.
+    pub data: Value,
+}
+
+/// What an e-mail has beside its content.
+#[derive(Clone, Debug, Default)]
+pub struct EmailOptions {
+    /// The sender's name.
+    pub from_name: Option<String>,
+    /// The sender's address, in place of the adapter's.
+    pub from_address: Option<String>,
+    /// Where answers go.
+    pub reply_to: Vec<String>,
+    /// Further recipients.
+    pub cc: Vec<String>,
+    /// Further recipients that the others do not see.
+    pub bcc: Vec<String>,
+    /// What is attached.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A notification has been accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentNotification {
+    /// The notification.
+    pub id: NotificationId,
+    /// Its messages.
+    pub accepted: Vec<Accepted>,
+    /// What was left out and why, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// What one message is made of.
+struct Piece {
+    content: RenderedTemplate,
+    template: Option<(TemplateId, TemplateVersionId)>,
+    data: Value,
+}
+
+/// What all messages of a notification share.
+struct Frame<'a> {
+    app: &'a App,
+    viewer: &'a Viewer,
+    request: &'a NotificationRequest,
+    id: NotificationId,
+    person_id: String,
+    api_request_id: Option<ApiRequestId>,
+    http_adapter: Option<Adapter>,
+    scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// Accepts a notification, with a message for every way that it goes. Needs `emails:send`. A way on which there is nothing
+/// to say, or nobody to reach, is left out with a warning; a notification that goes no way is kept too. Messages of
+/// other channels than e-mail wait where the team has no adapter for them.
+pub async fn send_notification(
+    app: &App,
+    viewer: &Viewer,
+    request: NotificationRequest,
+    origin: Origin,
+) -> Result<SentNotification, AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let kind = checked_line("type", &request.kind, MAX_KIND_CHARS)?;
+    let person_id = checked_person(&request.person)?;
+    let scheduled_at = match request.scheduled_at {
+        Some(at) if at > app.clock.now() => Some(send::checked_schedule(app, at)?),
+        Some(_) | None => None,
+    };
+    let mut warnings = request.warnings.clone();
+    let template = find_template(app, viewer, &request, &mut warnings).await?;
+    let frame = Frame {
+        app,
+        viewer,
+        request: &request,
+        id: app.clock.mint(),
+        person_id,
+        api_request_id: origin.api_request_id,
+        http_adapter: app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?,
+        scheduled_at,
+    };
+    let ways = chosen_ways(&request, template.is_some());
+    if ways.is_empty() {
+        warnings.push(format!("There is no template named “{kind}” and no content: nothing was sent"));
+    }
+    let mut emails = Vec::with_capacity(ways.len());
+    for way in ways {
+        let Some(address) = address_on(way, &request.person, &frame.person_id) else {
+            warnings.push(format!("{} was left out: {}", way.label(), missing_address(way)));
+            continue;
+        };
+        let Some(piece) = piece_on(way, &request, template.as_ref())? else {
+            warnings.push(format!("{} was left out: there is no content for it", way.label()));
+            continue;
+        };
+        emails.push(match way {
+            Way::Email => email_of(&frame, address, piece).await?,
+            Way::Sms | Way::Call => message_of(&frame, way, checked_number(&address)?, piece)?,
+            Way::Push | Way::WebPush | Way::InApp => message_of(&frame, way, address, piece)?,
+        });
+    }
+    let notification = Notification {
+        id: frame.id,
+        kind,
+        external_user_id: Some(frame.person_id),
+        api_request_id: origin.api_request_id,
+        warnings: warnings.clone(),
+    };
+    let accepted = send::accept_all(app, viewer, emails, Some(notification), origin.idempotency).await?;
+    Ok(SentNotification { id: frame.id, accepted, warnings })
+}
+
+/// Moves a notification's messages that have not gone out yet to another time. Needs `emails:send`.
+/// [AppError::Conflict] when all have.
+pub async fn reschedule_notification(
+    app: &App,
+    viewer: &Viewer,
+    id: NotificationId,
+    at: DateTime<Utc>,
+) -> Result<(), AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let mut moved = false;
+    for email in messages_of(app, viewer, id).await? {
+        moved |= is_done(send::reschedule_email(app, viewer, email, at).await)?;
+    }
+    if moved { Ok(()) } else { Err(AppError::Conflict("The notification has been sent already".to_owned())) }
+}
+
+/// Takes a notification's messages back that have not gone out yet. Needs `emails:send`. [AppError::Conflict] when all
+/// have.
+pub async fn cancel_notification(app: &App, viewer: &Viewer, id: NotificationId) -> Result<(), AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let mut canceled = false;
+    for email in messages_of(app, viewer, id).await? {
+        canceled |= is_done(send::cancel_email(app, viewer, email).await)?;
+    }
+    if canceled { Ok(()) } else { Err(AppError::Conflict("The notification has been sent already".to_owned())) }
+}
+
+/// Takes the messages back that have not gone out yet of a person's notifications of a kind; with a label, those that
+/// have it. Gives how many. Needs `emails:send`.
+pub async fn retract_notifications(
+    app: &App,
+    viewer: &Viewer,
+    kind: &str,
+    person_id: &str,
+    tag: Option<&str>,
+) -> Result<usize, AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let ids = app.store.list_waiting_emails(viewer.team, kind, person_id, MAX_RETRACTED).await?;
+    let mut retracted = 0;
+    for email in app.store.find_emails(viewer.team, &ids).await? {
+        let is_meant = tag.is_none_or(|tag| email.tags.iter().any(|known| known == tag));
+        if is_meant && is_done(send::cancel_email(app, viewer, email.id).await)? {
+            retracted += 1;
+        }
+    }
+    Ok(retracted)
+}
 
 /// Finds a notification with its messages. Needs `logs:view`.
 pub async fn find_notification(app: &App, viewer: &Viewer, id: NotificationId) -> Result<NotificationDetail, AppError> {
@@ -17,4 +243,299 @@ pub async fn find_notification(app: &App, viewer: &Viewer, id: NotificationId) -
     let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
     let emails = app.store.find_emails(viewer.team, &ids).await?;
     Ok(NotificationDetail { notification, channels: with_events(app, viewer, emails).await? })
+}
+
+/// Lists the viewer's team's log by notifications behind `after`, newest first; a message that is no part of one is an
+/// entry of its own. Needs `logs:view`.
+pub async fn list_entries(
+    app: &App,
+    viewer: &Viewer,
+    filter: &NotificationFilter,
+    after: Option<EntryId>,
+    limit: i64,
+) -> Result<Stretch<LogEntry>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let Stretch { items: ids, has_more } = app.store.list_entries(viewer.team, filter, after, limit).await?;
+    let (mut notification_ids, mut email_ids) = (Vec::new(), Vec::new());
+    for id in &ids {
+        match id {
+            EntryId::Notification(id) => notification_ids.push(*id),
+            EntryId::Message(id) => email_ids.push(id.0),
+        }
+    }
+    let mut notifications = app.store.find_notifications(viewer.team, &notification_ids).await?;
+    let mut parts = app.store.list_emails_of_notifications(viewer.team, &notification_ids).await?;
+    email_ids.extend(parts.values().flatten());
+    let emails: Vec<Email> = app.store.find_emails(viewer.team, &email_ids).await?;
+    let records = with_events(app, viewer, emails).await?;
+    let mut records: HashMap<EmailId, EmailRecord> =
+        records.into_iter().map(|record| (record.email.id, record)).collect();
+    let entry = |id: EntryId| match id {
+        EntryId::Notification(id) => {
+            let channels = parts.remove(&id).unwrap_or_default();
+            let channels = channels.into_iter().filter_map(|id| records.remove(&EmailId(id))).collect();
+            let notification = notifications.remove(&id)?;
+            Some(LogEntry::Notification(NotificationDetail { notification, channels }))
+        }
+        EntryId::Message(id) => records.remove(&id).map(LogEntry::Message),
+    };
+    Ok(Stretch { items: ids.into_iter().filter_map(entry).collect(), has_more })
+}
+
+/// The messages of a notification; a message that is no part of one stands for itself.
+async fn messages_of(app: &App, viewer: &Viewer, id: NotificationId) -> Result<Vec<EmailId>, AppError> {
+    if app.store.find_notification(viewer.team, id).await?.is_some() {
+        let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
+        return Ok(ids.into_iter().map(EmailId).collect());
+    }
+    let email = app.store.find_email(viewer.team, EmailId(id.0)).await?;
+    let email = email.filter(|email| email.notification_id.is_none());
+    email.map(|email| vec![email.id]).ok_or_else(|| AppError::not_found("Notification"))
+}
+
+/// Whether a message could be changed; one that has gone out could not.
+fn is_done(result: Result<(), AppError>) -> Result<bool, AppError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(AppError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The template that is named, by id or name, or else the one that is named like the notification.
+async fn find_template(
+    app: &App,
+    viewer: &Viewer,
+    request: &NotificationRequest,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Template>, AppError> {
+    let is_said = |way: &Way| request.contents.iter().any(|content| content.way == *way);
+    let says_all_itself = match &request.forced {
+        Some(forced) => forced.iter().all(is_said),
+        None => is_said(&Way::Email),
+    };
+    if says_all_itself {
+        return Ok(None);
+    }
+    if let Some(named) = &request.template {
+        let found = match named.parse::<TemplateId>() {
+            Ok(id) => app.store.find_template(viewer.team, id).await?,
+            Err(_) => app.store.find_template_by_name(viewer.team, named).await?,
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+        warnings.push(format!("There is no template “{named}”"));
+    }
+    app.store.find_template_by_name(viewer.team, request.kind.trim()).await
+}
+
+/// The ways to go: those that are asked for, or else those that there is something to say on. A template makes e-mail,
+/// and its text the message of another way where that is asked for.
+fn chosen_ways(request: &NotificationRequest, has_template: bool) -> Vec<Way> {
+    let is_said =
+        |way: &Way| request.contents.iter().any(|content| content.way == *way) || *way == Way::Email && has_template;
+    Way::ALL
+        .into_iter()
+        .filter(|way| match &request.forced {
+            Some(forced) => forced.contains(way),
+            None => is_said(way),
+        })
+        .collect()
+}
+
+fn address_on(way: Way, person: &Person, person_id: &str) -> Option<String> {
+    match way {
+        Way::Email => person.email.clone(),
+        Way::Sms | Way::Call => person.number.clone(),
+        Way::Push | Way::WebPush | Way::InApp => Some(person_id.to_owned()),
+    }
+}
+
+const fn missing_address(way: Way) -> &'static str {
+    match way {
+        Way::Email => "the recipient has no email address",
+        Way::Sms | Way::Call => "the recipient has no number",
+        Way::Push | Way::WebPush | Way::InApp => "the recipient has no id",
+    }
+}
+
+/// What is said on a way, with the variables in their places; `None` where there is nothing.
+fn piece_on(way: Way, request: &NotificationRequest, template: Option<&Template>) -> Result<Option<Piece>, AppError> {
+    let render = |source: &TemplateSource| {
+        let mut content = render_template(source, &request.variables)?;
+        replace_texts(&mut content, &request.replacements)?;
+        send::check_subject(&content.subject)?;
+        Ok::<_, AppError>(content)
+    };
+    if let Some(content) = request.contents.iter().find(|content| content.way == way) {
+        let piece = Piece { content: render(&content.source)?, template: None, data: content.data.clone() };
+        return Ok(Some(piece));
+    }
+    let Some(template) = template else { return Ok(None) };
+    let source = &template.current.source;
+    match (way, &source.text) {
+        (Way::Email, _) => {
+            let made_from = Some((template.id, template.current.id));
+            Ok(Some(Piece { content: render(source)?, template: made_from, data: Value::Null }))
+        }
+        (Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp, Some(_)) => {
+            let source = TemplateSource { html: None, ..source.clone() };
+            Ok(Some(Piece { content: render(&source)?, template: None, data: Value::Null }))
+        }
+        (Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp, None) => Ok(None),
+    }
+}
+
+fn replace_texts(content: &mut RenderedTemplate, replacements: &[(String, String)]) -> Result<(), AppError> {
+    for (from, to) in replacements.iter().filter(|(from, _)| !from.is_empty()) {
+        let texts = [Some(&mut content.subject), content.html.as_mut(), content.text.as_mut()];
+        for text in texts.into_iter().flatten() {
+            let added = text.matches(from.as_str()).count().saturating_mul(to.len());
+            if text.len().saturating_add(added) > OUTPUT_CAP_BYTES {
+                return Err(AppError::invalid_field("replace", "The content becomes too large by what is replaced"));
+            }
+            *text = text.replace(from.as_str(), to);
+        }
+    }
+    Ok(())
+}
+
+async fn email_of(frame: &Frame<'_>, address: String, piece: Piece) -> Result<NewEmail, AppError> {
+    let options = &frame.request.email;
+    let from = match (&options.from_name, &options.from_address) {
+        (None, None) => None,
+        (name, Some(address)) => Some(format_mailbox(name.as_deref(), address)),
+        (Some(name), None) => {
+            let adapter = send::choose_adapter(frame.app, frame.viewer, None).await?;
+            let (_, address) = parse_mailbox("from", &adapter.from_address)?;
+            Some(format_mailbox(Some(name), &address))
+        }
+    };
+    let request = SendRequest {
+        to: vec![address],
+        cc: options.cc.clone(),
+        bcc: options.bcc.clone(),
+        variables: frame.request.variables.clone(),
+        from,
+        subject: Some(piece.content.subject),
+        html: piece.content.html,
+        text: piece.content.text,
+        reply_to: (!options.reply_to.is_empty()).then(|| options.reply_to.join(", ")),
+        attachments: options.attachments.clone(),
+        tags: frame.request.tags.clone(),
+        metadata: piece.data,
+        scheduled_at: frame.scheduled_at,
+        ..SendRequest::default()
+    };
+    let email = send::prepare(frame.app, frame.viewer, request, frame.api_request_id).await?;
+    let (notification_id, external_user_id) = (Some(frame.id), Some(frame.person_id.clone()));
+    Ok(NewEmail { notification_id, external_user_id, template: piece.template, ..email })
+}
+
+fn message_of(frame: &Frame<'_>, way: Way, address: String, piece: Piece) -> Result<NewEmail, AppError> {
+    let Frame { app, viewer, request, .. } = frame;
+    let mut tags = request.tags.clone();
+    if way == Way::WebPush {
+        tags.push(Way::WEB_PUSH_TAG.to_owned());
+    }
+    let when = match (&frame.http_adapter, frame.scheduled_at) {
+        (None, _) => Some(format!("Waits until the team has an adapter for {}", way.channel().label())),
+        (Some(_), Some(at)) => Some(format!("Scheduled for {}", at.format("%Y-%m-%d %H:%M UTC"))),
+        (Some(_), None) => None,
+    };
+    let object = |value: &Value| if value.is_object() { value.clone() } else { Value::Object(serde_json::Map::new()) };
+    Ok(NewEmail {
+        id: app.clock.mint(),
+        job_id: app.clock.mint(),
+        channel: way.channel(),
+        notification_id: Some(frame.id),
+        external_user_id: Some(frame.person_id.clone()),
+        template: piece.template,
+        adapter_id: frame.http_adapter.as_ref().map(|adapter| adapter.id),
+        api_key_id: viewer.api_key_id(),
+        api_request_id: frame.api_request_id,
+        recipients: vec![Recipient { kind: RecipientKind::To, address, name: None }],
+        from_address: frame.http_adapter.as_ref().map(|adapter| adapter.from_address.clone()).unwrap_or_default(),
+        reply_to: None,
+        subject: piece.content.subject,
+        tags,
+        variables: object(&request.variables),
+        metadata: object(&piece.data),
+        headers: Vec::new(),
+        html: piece.content.html,
+        text: piece.content.text,
+        attachments: Vec::new(),
+        resend_of: None,
+        scheduled_at: frame.scheduled_at,
+        events: vec![
+            send::event(app, EventKind::Requested, send::accepted_by(viewer)),
+            send::event(app, EventKind::Queued, when),
+        ],
+    })
+}
+
+/// The id that a person is known by.
+fn checked_person(person: &Person) -> Result<String, AppError> {
+    let id = person.id.as_ref().or(person.email.as_ref()).or(person.number.as_ref());
+    let id = id.ok_or_else(|| AppError::invalid_field("to", "to must have an id, an email or a number"))?;
+    checked_line("to.id", id, MAX_PERSON_CHARS)
+}
+
+fn checked_line(field: &str, text: &str, max_chars: usize) -> Result<String, AppError> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > max_chars || text.chars().any(char::is_control) {
+        let message = format!("{field} must be one line of 1 to {max_chars} characters");
+        return Err(AppError::invalid_field(field, message));
+    }
+    Ok(text.to_owned())
+}
+
+/// A telephone number in international form, `+15005550006`. One without a country is of the USA or Canada. Source: ITU-T
+/// E.164, which allows 15 digits.
+fn checked_number(text: &str) -> Result<String, AppError> {
+    let plain: String = text.chars().filter(|letter| !matches!(letter, ' ' | '-' | '.' | '(' | ')')).collect();
+    let (is_international, digits) = match plain.strip_prefix('+') {
+        Some(digits) => (true, digits),
+        None => (false, plain.as_str()),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    match (is_number, is_international, digits.len()) {
+        (true, true, 7..=15) => Ok(format!("+{digits}")),
+        (true, false, 10) => Ok(format!("+1{digits}")),
+        (true, false, 11) if digits.starts_with('1') => Ok(format!("+{digits}")),
+        (_, _, _) => {
+            let message = "to.number must be a telephone number in international form, like +15005550006";
+            Err(AppError::invalid_field("to.number", message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_international_or_of_north_america() {
+        for text in ["+15005550006", "(500) 555-0006", "500.555.0006", "15005550006", "+1 500 555-0006"] {
+            assert_eq!(checked_number(text).unwrap(), "+15005550006", "{text}");
+        }
+        assert_eq!(checked_number("+491701234567").unwrap(), "+491701234567");
+        for text in ["", "+", "+0123456789", "555-0006", "+1234567890123456", "call me", "+1500555000x", "25005550006"]
+        {
+            assert!(checked_number(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_never_grows_past_the_cap() {
+        let content = |text: &str| RenderedTemplate { text: Some(text.to_owned()), ..RenderedTemplate::default() };
+        let replace = |text: &str, from: &str, to: &str| {
+            let mut content = content(text);
+            replace_texts(&mut content, &[(from.to_owned(), to.to_owned())]).map(|()| content.text.unwrap())
+        };
+        assert_eq!(replace("a b a", "a", "c").unwrap(), "c b c");
+        assert_eq!(replace("a", "", "c").unwrap(), "a");
+        assert!(replace(&"a".repeat(3000), "a", &"b".repeat(3000)).is_err());
+    }
 }

@@ -13,6 +13,7 @@ use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
+use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
@@ -20,7 +21,7 @@ use crate::server::delivery::message::{check_content_type, check_header, parse_m
 use crate::server::render::{RenderedTemplate, render_template};
 use crate::server::secrets::token_hash;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey};
-use crate::server::store::events::EmailFacts;
+use crate::server::store::events::{EmailFacts, NewEvent};
 
 pub use crate::server::delivery::message::format_mailbox;
 pub use crate::server::store::emails::Attachment;
@@ -155,7 +156,8 @@ pub async fn send_emails(
         let prepared = prepare(app, viewer, request, origin.api_request_id).await;
         emails.push(prepared.map_err(|error| Refusal { index, error })?);
     }
-    accept_all(app, viewer, emails, origin.idempotency).await.map_err(|error| Refusal { index: 0, error })
+    let accepted = accept_all(app, viewer, emails, None, origin.idempotency).await;
+    accepted.map_err(|error| Refusal { index: 0, error })
 }
 
 /// Accepts those of several messages that are right, and tells why not for each of the others. Needs `emails:send`.
@@ -175,7 +177,7 @@ pub async fn send_each(
             Err(error) => refusals.push(Refusal { index, error }),
         }
     }
-    Ok((accept_all(app, viewer, emails, origin.idempotency).await?, refusals))
+    Ok((accept_all(app, viewer, emails, None, origin.idempotency).await?, refusals))
 }
 
 /// Moves a message that has not gone out yet to another time. Needs `emails:send`.
@@ -210,7 +212,7 @@ async fn find_own(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppE
 }
 
 /// Checks a request and makes the message of it, without keeping anything.
-async fn prepare(
+pub(super) async fn prepare(
     app: &App,
     viewer: &Viewer,
     request: SendRequest,
@@ -325,14 +327,16 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         scheduled_at: None,
         events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
     };
-    let accepted = accept_all(app, viewer, vec![new], None).await?;
+    let accepted = accept_all(app, viewer, vec![new], None, None).await?;
     accepted.into_iter().next().ok_or(AppError::Internal)
 }
 
-async fn accept_all(
+/// Accepts messages that have been checked, all or none, with the notification that they are parts of.
+pub(super) async fn accept_all(
     app: &App,
     viewer: &Viewer,
     emails: Vec<NewEmail>,
+    notification: Option<Notification>,
     idempotency: Option<IdempotencyKey>,
 ) -> Result<Vec<Accepted>, AppError> {
     let now = app.clock.now();
@@ -343,7 +347,7 @@ async fn accept_all(
         expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
         now,
     });
-    let with = Acceptance { notification: None, idempotency };
+    let with = Acceptance { notification, idempotency };
     if let Some(earlier) = app.store.insert_emails(viewer.team, &emails, &with).await? {
         let ids: Vec<i64> = earlier.iter().map(|id| id.0).collect();
         let emails = app.store.find_emails(viewer.team, &ids).await?;
@@ -367,7 +371,7 @@ async fn unreached_recipients(app: &App, viewer: &Viewer, email: &Email) -> Resu
     Ok(if unreached.is_empty() { email.recipients.clone() } else { unreached })
 }
 
-async fn choose_adapter(app: &App, viewer: &Viewer, id: Option<AdapterId>) -> Result<Adapter, AppError> {
+pub(super) async fn choose_adapter(app: &App, viewer: &Viewer, id: Option<AdapterId>) -> Result<Adapter, AppError> {
     match id {
         Some(id) => {
             let adapter = app.store.find_adapter(viewer.team, id).await?;
@@ -380,12 +384,12 @@ async fn choose_adapter(app: &App, viewer: &Viewer, id: Option<AdapterId>) -> Re
     }
 }
 
-fn event(app: &App, kind: EventKind, message: Option<String>) -> crate::server::store::events::NewEvent {
+pub(super) fn event(app: &App, kind: EventKind, message: Option<String>) -> NewEvent {
     let detail = EventDetail { message, ..EventDetail::default() };
     EmailEvent { id: app.clock.mint(), kind, at: app.clock.now(), recipient: None, detail }.into()
 }
 
-fn accepted_by(viewer: &Viewer) -> Option<String> {
+pub(super) fn accepted_by(viewer: &Viewer) -> Option<String> {
     match &viewer.actor {
         Actor::ApiKey { name, .. } => Some(format!("by API key “{name}”")),
         Actor::User { name, .. } => Some(format!("by {name}")),
@@ -430,7 +434,7 @@ fn checked_reply_to(text: &str) -> Result<String, AppError> {
     Ok(text.trim().to_owned())
 }
 
-fn checked_schedule(app: &App, at: DateTime<Utc>) -> Result<DateTime<Utc>, AppError> {
+pub(super) fn checked_schedule(app: &App, at: DateTime<Utc>) -> Result<DateTime<Utc>, AppError> {
     if at <= app.clock.now() + TimeDelta::days(MAX_SCHEDULE_DAYS) {
         return Ok(at);
     }
@@ -459,7 +463,7 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), AppError> {
     Ok(())
 }
 
-fn check_subject(subject: &str) -> Result<(), AppError> {
+pub(super) fn check_subject(subject: &str) -> Result<(), AppError> {
     check_header("subject", subject)?;
     if subject.chars().count() > MAX_SUBJECT_CHARS {
         return Err(AppError::invalid_field(

@@ -1,11 +1,21 @@
-//! Notifications. They are inserted with their messages, by [super::emails].
+//! Notifications, and the log by them: a notification with its messages is one entry, a message that is no part of one
+//! another. Notifications are inserted with their messages, by [super::emails].
 
+use std::collections::HashMap;
+
+use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use super::stats::IdRange;
 use super::{Store, read};
+use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::ids::{ApiRequestId, NotificationId, TeamId};
-use crate::domain::notification::Notification;
+use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TeamId};
+use crate::domain::notification::{EntryId, Notification, NotificationFilter, NotificationState, Way};
+use crate::domain::page::Stretch;
+
+/// The most messages of one notification that a list reads: those it was sent with, and some resent ones.
+const MESSAGES_PER_NOTIFICATION: i64 = 50;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct NotificationRow {
@@ -28,6 +38,123 @@ impl From<NotificationRow> for Notification {
     }
 }
 
+/// Adds `(…, …)` for a list of values.
+macro_rules! push_values {
+    ($query:expr, $values:expr) => {{
+        $query.push("(");
+        let mut list = $query.separated(", ");
+        for value in $values {
+            list.push_bind(value);
+        }
+        $query.push(")");
+    }};
+}
+
+/// Adds the condition that one of a notification's messages, or the message itself, matches one of the users by its
+/// recipients; the messages are `emails e`.
+macro_rules! push_recipients {
+    ($query:expr, $recipients:expr, $users:expr) => {{
+        $query.push(format!("EXISTS (SELECT 1 FROM {} WHERE LOWER(r.value ->> 'address') IN ", $recipients));
+        push_values!($query, $users.iter().map(|user| user.to_lowercase()));
+        $query.push(")");
+    }};
+}
+
+/// Adds ` AND …` for the entries of a filter that are notifications, `notifications n`.
+macro_rules! push_notification_conditions {
+    ($query:expr, $recipients:expr, $filter:expr, $ids:expr) => {{
+        let (filter, ids): (&NotificationFilter, &Option<EntryIds>) = ($filter, $ids);
+        const MESSAGES: &str = "SELECT 1 FROM emails e WHERE e.team_id = n.team_id AND e.notification_id = n.id";
+        if let Some(ids) = ids {
+            $query.push(" AND n.id IN ");
+            push_values!($query, ids.notifications.iter().copied());
+        }
+        if !filter.kinds.is_empty() {
+            $query.push(" AND n.kind IN ");
+            push_values!($query, filter.kinds.iter().cloned());
+        }
+        if !filter.users.is_empty() {
+            $query.push(" AND (n.external_user_id IN ");
+            push_values!($query, filter.users.iter().cloned());
+            $query.push(format!(" OR EXISTS ({MESSAGES} AND "));
+            push_recipients!($query, $recipients, &filter.users);
+            $query.push("))");
+        }
+        if !filter.ways.is_empty() {
+            $query.push(format!(" AND EXISTS ({MESSAGES} AND ({}))", ways_sql(&filter.ways)));
+        }
+        if !filter.states.is_empty() {
+            let failed = format!("EXISTS ({MESSAGES} AND e.status IN ({}))", codes_of(NotificationState::Failure));
+            let waiting = format!("EXISTS ({MESSAGES} AND e.status IN ({}))", codes_of(NotificationState::Received));
+            let states = filter.states.iter().map(|state| match state {
+                NotificationState::Failure => format!("{failed} OR NOT EXISTS ({MESSAGES})"),
+                NotificationState::Received => format!("{waiting} AND NOT {failed}"),
+                NotificationState::Success => {
+                    format!("EXISTS ({MESSAGES}) AND NOT {waiting} AND NOT {failed}")
+                }
+            });
+            $query.push(format!(" AND (({}))", states.collect::<Vec<_>>().join(") OR (")));
+        }
+    }};
+}
+
+/// Adds ` AND …` for the entries of a filter that are messages, `emails e`.
+macro_rules! push_message_conditions {
+    ($query:expr, $recipients:expr, $filter:expr, $ids:expr) => {{
+        let (filter, ids): (&NotificationFilter, &Option<EntryIds>) = ($filter, $ids);
+        if let Some(ids) = ids {
+            $query.push(" AND e.id IN ");
+            push_values!($query, ids.messages.iter().copied());
+        }
+        if !filter.kinds.is_empty() {
+            $query.push(" AND EXISTS (SELECT 1 FROM templates t WHERE t.team_id = e.team_id AND t.id = e.template_id");
+            $query.push(" AND t.deleted_at IS NULL AND t.name IN ");
+            push_values!($query, filter.kinds.iter().cloned());
+            $query.push(")");
+        }
+        if !filter.users.is_empty() {
+            $query.push(" AND (e.external_user_id IN ");
+            push_values!($query, filter.users.iter().cloned());
+            $query.push(" OR ");
+            push_recipients!($query, $recipients, &filter.users);
+            $query.push(")");
+        }
+        if !filter.ways.is_empty() {
+            $query.push(format!(" AND ({})", ways_sql(&filter.ways)));
+        }
+        if !filter.states.is_empty() {
+            let codes: Vec<String> = filter.states.iter().map(|state| codes_of(*state)).collect();
+            $query.push(format!(" AND e.status IN ({})", codes.join(", ")));
+        }
+    }};
+}
+
+/// The ids that a filter names, told apart.
+struct EntryIds {
+    notifications: Vec<i64>,
+    messages: Vec<i64>,
+}
+
+/// The statuses that give a message alone this state, as codes.
+fn codes_of(state: NotificationState) -> String {
+    let of_state = EmailStatus::ALL.into_iter().filter(|status| NotificationState::of([*status]) == state);
+    of_state.map(|status| status.code().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The condition that a message, `emails e`, went one of these ways. Tags are JSON on both engines.
+fn ways_sql(ways: &[Way]) -> String {
+    let to_browser = format!("CAST(e.tags AS TEXT) LIKE '%\"{}\"%'", Way::WEB_PUSH_TAG.replace('_', "\\_"));
+    let condition = |way: &Way| {
+        let channel = format!("e.channel = {}", way.channel().code());
+        match way {
+            Way::Email | Way::Sms | Way::Call | Way::InApp => channel,
+            Way::Push => format!("({channel} AND NOT {to_browser} ESCAPE '\\')"),
+            Way::WebPush => format!("({channel} AND {to_browser} ESCAPE '\\')"),
+        }
+    };
+    ways.iter().map(condition).collect::<Vec<_>>().join(" OR ")
+}
+
 impl Store {
     /// The notification with this id.
     pub async fn find_notification(
@@ -35,27 +162,161 @@ impl Store {
         team_id: TeamId,
         id: NotificationId,
     ) -> Result<Option<Notification>, AppError> {
-        let row: Option<NotificationRow> = read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT id, kind, external_user_id, api_request_id, warnings FROM notifications
-                 WHERE team_id = $1 AND id = $2",
-            )
-            .bind(team_id)
-            .bind(id)
-            .fetch_optional(pool)
-            .await
+        Ok(self.find_notifications(team_id, &[id]).await?.remove(&id))
+    }
+
+    /// The notifications with these ids, without those that the team does not have.
+    pub async fn find_notifications(
+        &self,
+        team_id: TeamId,
+        ids: &[NotificationId],
+    ) -> Result<HashMap<NotificationId, Notification>, AppError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<NotificationRow> = read!(self, |pool| {
+            let mut query = QueryBuilder::new(
+                "SELECT id, kind, external_user_id, api_request_id, warnings FROM notifications WHERE team_id = ",
+            );
+            query.push_bind(team_id).push(" AND id IN ");
+            push_values!(query, ids.iter().map(|id| id.0));
+            query.build_query_as().fetch_all(pool).await
         })?;
-        Ok(row.map(Notification::from))
+        Ok(rows.into_iter().map(|row| (row.id, Notification::from(row))).collect())
     }
 
     /// The ids of a notification's messages, oldest first.
     pub async fn list_emails_of_notification(&self, team_id: TeamId, id: NotificationId) -> Result<Vec<i64>, AppError> {
+        Ok(self.list_emails_of_notifications(team_id, &[id]).await?.remove(&id).unwrap_or_default())
+    }
+
+    /// The ids of several notifications' messages, each one's oldest first, at most [MESSAGES_PER_NOTIFICATION].
+    pub async fn list_emails_of_notifications(
+        &self,
+        team_id: TeamId,
+        ids: &[NotificationId],
+    ) -> Result<HashMap<NotificationId, Vec<i64>>, AppError> {
+        let mut emails: HashMap<NotificationId, Vec<i64>> = HashMap::new();
+        if ids.is_empty() {
+            return Ok(emails);
+        }
+        let rows: Vec<(NotificationId, i64)> = read!(self, |pool| {
+            let mut query = QueryBuilder::new(
+                "SELECT notification_id, id FROM (
+                     SELECT notification_id, id, ROW_NUMBER() OVER (PARTITION BY notification_id ORDER BY id) AS place
+                     FROM emails WHERE team_id = ",
+            );
+            query.push_bind(team_id).push(" AND notification_id IN ");
+            push_values!(query, ids.iter().map(|id| id.0));
+            query.push(") AS placed WHERE place <= ").push_bind(MESSAGES_PER_NOTIFICATION).push(" ORDER BY id");
+            query.build_query_as().fetch_all(pool).await
+        })?;
+        for (notification_id, id) in rows {
+            emails.entry(notification_id).or_default().push(id);
+        }
+        Ok(emails)
+    }
+
+    /// The entries of the log by notifications behind `after`, newest first.
+    pub async fn list_entries(
+        &self,
+        team_id: TeamId,
+        filter: &NotificationFilter,
+        after: Option<EntryId>,
+        limit: i64,
+    ) -> Result<Stretch<EntryId>, AppError> {
+        let named = match &filter.entries {
+            Some(entries) => Some(self.tell_apart(team_id, entries).await?),
+            None => None,
+        };
+        let ids = IdRange::from(filter.range);
+        // Of a notification and a message with the same number, the notification comes first.
+        let (notifications_below, messages_below) = match after {
+            None => (ids.high, ids.high),
+            Some(EntryId::Notification(NotificationId(id))) => (id, id.saturating_add(1)),
+            Some(EntryId::Message(EmailId(id))) => (id, id),
+        };
+        let (notifications_below, messages_below) = (notifications_below.min(ids.high), messages_below.min(ids.high));
+        let is_empty = |ids: &EntryIds| ids.notifications.is_empty() && ids.messages.is_empty();
+        if ids.low >= ids.high || named.as_ref().is_some_and(is_empty) {
+            return Ok(Stretch { items: Vec::new(), has_more: false });
+        }
+        let wanted = limit.saturating_add(1);
+        let rows: Vec<(i64, i64)> = read!(self, |pool| {
+            let mut query = QueryBuilder::new(
+                "SELECT id, CAST(is_message AS BIGINT) FROM (SELECT id, is_message FROM (
+                 SELECT n.id, 0 AS is_message FROM notifications n WHERE n.team_id = ",
+            );
+            query.push_bind(team_id).push(" AND n.id >= ").push_bind(ids.low);
+            query.push(" AND n.id < ").push_bind(notifications_below);
+            push_notification_conditions!(query, self.list_of_recipients(), filter, &named);
+            query.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
+            query.push(") AS newest UNION ALL SELECT id, is_message FROM (");
+            query.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id);
+            query.push(" AND e.notification_id IS NULL AND e.id >= ").push_bind(ids.low);
+            query.push(" AND e.id < ").push_bind(messages_below);
+            push_message_conditions!(query, self.list_of_recipients(), filter, &named);
+            query.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
+            query.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
+            query.build_query_as().fetch_all(pool).await
+        })?;
+        let entry = |(id, is_message): (i64, i64)| match is_message {
+            0 => EntryId::Notification(NotificationId(id)),
+            _ => EntryId::Message(EmailId(id)),
+        };
+        let mut items: Vec<EntryId> = rows.into_iter().map(entry).collect();
+        let has_more = items.len() as i64 > limit;
+        items.truncate(usize::try_from(limit).unwrap_or_default());
+        Ok(Stretch { items, has_more })
+    }
+
+    /// The ids of the messages of a person's notifications of a kind that have not gone out yet, newest first.
+    pub async fn list_waiting_emails(
+        &self,
+        team_id: TeamId,
+        kind: &str,
+        external_user_id: &str,
+        limit: i64,
+    ) -> Result<Vec<i64>, AppError> {
         Ok(read!(self, |pool| {
-            sqlx::query_scalar("SELECT id FROM emails WHERE team_id = $1 AND notification_id = $2 ORDER BY id")
-                .bind(team_id)
-                .bind(id)
-                .fetch_all(pool)
-                .await
+            sqlx::query_scalar(
+                "SELECT e.id FROM outbox o
+                 JOIN emails e ON e.team_id = o.team_id AND e.id = o.email_id
+                 JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
+                 WHERE o.team_id = $1 AND o.lease_id IS NULL AND o.attempts = 0 AND n.kind = $2
+                     AND n.external_user_id = $3
+                 ORDER BY e.id DESC LIMIT $4",
+            )
+            .bind(team_id)
+            .bind(kind)
+            .bind(external_user_id)
+            .bind(limit)
+            .fetch_all(pool)
+            .await
         })?)
+    }
+
+    /// A UUID does not say whether it stands for a notification or for a message, so each is looked for as both. A message
+    /// that is a part of a notification stands for that.
+    async fn tell_apart(&self, team_id: TeamId, entries: &[EntryId]) -> Result<EntryIds, AppError> {
+        let numbers: Vec<i64> = entries
+            .iter()
+            .map(|entry| match entry {
+                EntryId::Notification(id) => id.0,
+                EntryId::Message(id) => id.0,
+            })
+            .collect();
+        if numbers.is_empty() {
+            return Ok(EntryIds { notifications: Vec::new(), messages: Vec::new() });
+        }
+        let parts: Vec<NotificationId> = read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT notification_id FROM emails WHERE team_id = ");
+            query.push_bind(team_id).push(" AND notification_id IS NOT NULL AND id IN ");
+            push_values!(query, numbers.iter().copied());
+            query.build_query_scalar().fetch_all(pool).await
+        })?;
+        let mut notifications = numbers.clone();
+        notifications.extend(parts.into_iter().map(|id| id.0));
+        Ok(EntryIds { notifications, messages: numbers })
     }
 }

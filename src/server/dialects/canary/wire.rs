@@ -399,7 +399,8 @@ pub(in crate::server::dialects) const BASE64: GeneralPurpose = GeneralPurpose::n
 );
 
 impl AttachmentBody {
-    fn decode(self, index: usize) -> Result<Attachment, AppError> {
+    /// The file; `index` is its place among the attachments, for the error.
+    pub(in crate::server::dialects) fn decode(self, index: usize) -> Result<Attachment, AppError> {
         let mut text = self.content;
         text.retain(|letter| !letter.is_ascii_whitespace());
         let content = BASE64.decode(text).map_err(|_| {

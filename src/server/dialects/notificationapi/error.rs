@@ -1,30 +1,150 @@
-//! Notificationapi's error envelope.
+//! NotificationAPI's errors, `{"messages":["…"]}`, made from [AppError], and what the OpenAPI document says about them. Its
+//! clients look at the status alone (the one for Node throws on everything that is not 2xx, the one for Python hands it
+//! on), so the body is the one that its warnings have: `messages`, a sentence each.
 
-use axum::http::{Method, StatusCode};
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::domain::error::AppError;
 
-/// An error as Notificationapi answers it.
+/// An error on its way to the client.
 #[derive(Debug)]
-pub struct NotificationapiError(AppError);
+pub struct NotificationapiError {
+    status: StatusCode,
+    message: String,
+    retry_after_s: Option<u64>,
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong, a sentence each.
+    #[schema(min_items = 1)]
+    pub messages: Vec<String>,
+}
 
 impl From<AppError> for NotificationapiError {
     fn from(error: AppError) -> Self {
-        Self(error)
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after_s = match error {
+            AppError::RateLimited { retry_after_s } => Some(retry_after_s),
+            AppError::NoSession
+            | AppError::InvalidSession
+            | AppError::InvalidApiKey
+            | AppError::WrongCredentials
+            | AppError::NoTeam
+            | AppError::MissingPermission(_)
+            | AppError::Forbidden(_)
+            | AppError::NotFound(_)
+            | AppError::Validation { .. }
+            | AppError::InvalidTemplate(_)
+            | AppError::AlreadyExists(_)
+            | AppError::Conflict(_)
+            | AppError::IdempotencyMismatch
+            | AppError::TooLarge { .. }
+            | AppError::Adapter(_)
+            | AppError::Unavailable
+            | AppError::Internal => None,
+        };
+        let message = match error {
+            AppError::NoSession => "No credentials: send clientId and clientSecret by HTTP Basic".to_owned(),
+            AppError::InvalidApiKey => "The clientId or the clientSecret is wrong".to_owned(),
+            other => other.to_string(),
+        };
+        Self { status, message, retry_after_s }
     }
 }
 
 impl NotificationapiError {
     /// The answer to a method that a path does not know.
     pub fn method_not_allowed(method: &Method) -> Self {
-        Self(AppError::invalid(format!("{method} is not allowed here")))
+        let message = format!("{method} is not allowed here");
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, message, retry_after_s: None }
     }
 }
 
 impl IntoResponse for NotificationapiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, self.0.to_string()).into_response()
+        let mut response = (self.status, Json(ErrorBody { messages: vec![self.message] })).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Sendlog\""));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// What any endpoint can answer.
+#[derive(IntoResponses)]
+pub enum Refusals {
+    /// A parameter of the query string, where there are none, or a body that is no JSON or breaks a rule
+    #[response(status = 400)]
+    Invalid(#[to_schema] ErrorBody),
+    /// No credentials, or wrong ones
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorBody),
+    /// The key may not do this, or the path names another one
+    #[response(status = 403)]
+    Forbidden(#[to_schema] ErrorBody),
+    /// The body is too large
+    #[response(status = 413)]
+    TooLarge(#[to_schema] ErrorBody),
+    /// Too many requests; `Retry-After` says for how many seconds
+    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds until the next request is allowed")))]
+    RateLimited(#[to_schema] ErrorBody),
+    /// A fault of the server's; it is in its log
+    #[response(status = 500)]
+    Internal(#[to_schema] ErrorBody),
+    /// The server is busy; try again in a moment
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorBody),
+}
+
+/// What an endpoint can answer that changes a notification that waits.
+#[derive(IntoResponses)]
+pub enum ScheduleRefusals {
+    /// The team has no such notification
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorBody),
+    /// It has been sent already
+    #[response(status = 409)]
+    Conflict(#[to_schema] ErrorBody),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::permission::Permission;
+
+    #[test]
+    fn errors_have_the_statuses_that_clients_throw_on() {
+        for (error, status) in [
+            (AppError::invalid("no"), 400),
+            (AppError::InvalidTemplate("no".to_owned()), 400),
+            (AppError::NoSession, 401),
+            (AppError::InvalidApiKey, 401),
+            (AppError::MissingPermission(Permission::EmailsSend), 403),
+            (AppError::not_found("Notification"), 404),
+            (AppError::Conflict("no".to_owned()), 409),
+            (AppError::TooLarge { limit_bytes: 1 }, 413),
+            (AppError::RateLimited { retry_after_s: 1 }, 429),
+            (AppError::Internal, 500),
+            (AppError::Unavailable, 503),
+        ] {
+            assert_eq!(NotificationapiError::from(error).into_response().status(), status);
+        }
+        assert_eq!(NotificationapiError::method_not_allowed(&Method::GET).into_response().status(), 405);
+    }
+
+    #[test]
+    fn a_limit_says_when_to_come_back() {
+        let response = NotificationapiError::from(AppError::RateLimited { retry_after_s: 3 }).into_response();
+        assert_eq!(response.headers()["retry-after"], "3");
     }
 }
