@@ -113,8 +113,8 @@ impl Store {
         })
     }
 
-    /// Changes an adapter; `sealed_secret` is kept when `None`. `false` when there is no such adapter,
-    /// [AppError::AlreadyExists] when another has the name.
+    /// Changes an adapter; `sealed_secret` is kept when `None`. One that becomes the default gets the messages that wait
+    /// for one. `false` when there is no such adapter, [AppError::AlreadyExists] when another has the name.
     pub async fn update_adapter(
         &self,
         team_id: TeamId,
@@ -167,6 +167,10 @@ impl Store {
             .bind(sealed_secret)
             .execute(&mut *tx)
             .await?;
+            for channel in Channel::ALL.into_iter().filter(|channel| changed.is_default && changed.kind.sends(*channel))
+            {
+                give_to_adapter!(tx, team_id, changed, channel);
+            }
             Ok(updated.rows_affected() == 1)
         })
     }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod log;
+mod notifications;
 mod outbox;
 mod records;
 mod teams;

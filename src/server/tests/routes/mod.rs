@@ -4,6 +4,7 @@ mod adapters;
 mod api_keys;
 mod auth;
 mod logs;
+mod notificationapi;
 mod resend;
 mod send;
 mod sendwithus;
