@@ -227,7 +227,7 @@ on_both_databases! {
         }
         assert!(store.find_email(app.other_team, theirs.id).await.unwrap().unwrap().waits_for_adapter);
         assert_eq!(lease(now).await, [text.id]);
-        assert_eq!(lease(later).await.last(), Some(&call.id));
+        assert!(lease(later).await.contains(&call.id));
 
         // One that becomes the default gets them too.
         let second = adapter("Second", AdapterKind::Http, false);
