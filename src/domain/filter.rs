@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::channel::Channel;
 use super::email::EmailStatus;
 use super::event::EventSet;
-use super::ids::{NotificationId, TemplateId};
+use super::ids::{EmailId, NotificationId, TemplateId};
 
 /// A half-open span of time by `created_at`: `from` is in it, `to` is not. An absent end is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,13 +98,15 @@ pub struct EmailFilter {
 /// Rarer conditions on a message. Each that is set must hold; texts are compared in any case of letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Criteria {
+    /// It is this message.
+    pub email_id: Option<EmailId>,
     /// It has had at least one of these events; empty for any.
     pub events: EventSet,
     /// The notification it is a part of.
     pub notification_id: Option<NotificationId>,
     /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
-    /// The provider's id of it, with or without angle brackets.
+    /// The provider's id of it, or the `Message-ID` it was sent with; with or without angle brackets.
     pub provider_message_id: Option<String>,
     /// The sender's address, without a name.
     pub from_address: Option<String>,

@@ -177,7 +177,8 @@ fn unknown_parameter(name: &str, names: &[&str]) -> String {
     }
 }
 
-fn read_instant(text: &str) -> Option<DateTime<Utc>> {
+/// Reads an instant: a date and time with its offset from UTC, or a date, which means its midnight in UTC.
+pub fn read_instant(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return (text.len() == 10).then(|| date.and_time(NaiveTime::MIN).and_utc());
     }

@@ -15,6 +15,9 @@ use crate::domain::stats::{Overview, Stats, StatusCounts};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 
+/// Counting the matches of a search or of criteria stops here.
+pub use crate::server::store::COUNT_LIMIT;
+
 /// Lists the viewer's team's messages, newest first. Needs `logs:view`.
 pub async fn list_emails(
     app: &App,

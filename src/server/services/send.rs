@@ -17,13 +17,13 @@ use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
-use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox, split_mailboxes};
+use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox};
 use crate::server::render::{RenderedTemplate, render_template};
 use crate::server::secrets::token_hash;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey};
 use crate::server::store::events::{EmailFacts, NewEvent};
 
-pub use crate::server::delivery::message::format_mailbox;
+pub use crate::server::delivery::message::{format_mailbox, split_mailboxes};
 pub use crate::server::store::emails::Attachment;
 
 /// The most recipients of one message, over all headers.

@@ -1,12 +1,23 @@
 //! The rarer conditions on messages, [crate::domain::filter::Criteria], as SQL. Lists and searches add them to theirs.
+//! Whole values are compared by patterns without wildcards, so that both engines compare them in any case of letters.
 
-/// Adds the conditions on `emails e`; `$recipients` is [super::Store::list_of_recipients].
+use std::str::FromStr;
+
+use super::search::TRIGRAM;
+use crate::domain::ids::EmailId;
+use crate::server::store::dialect::Engine;
+
+/// Adds the conditions on `emails e`.
 macro_rules! push_criteria {
-    ($query:expr, $recipients:expr, $criteria:expr) => {{
+    ($query:expr, $engine:expr, $criteria:expr) => {{
+        use $crate::server::store::criteria::{contains, equals, push_patterns, subject_search};
         let criteria: &$crate::domain::filter::Criteria = $criteria;
-        let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+        let engine: $crate::server::store::dialect::Engine = $engine;
         if !criteria.events.is_empty() {
             $query.push(" AND (e.event_set & ").push_bind(criteria.events.bits()).push(") <> 0");
+        }
+        if let Some(id) = criteria.email_id {
+            $query.push(" AND e.id = ").push_bind(id.0);
         }
         if let Some(id) = criteria.notification_id {
             $query.push(" AND e.notification_id = ").push_bind(id.0);
@@ -16,45 +27,119 @@ macro_rules! push_criteria {
         }
         if let Some(id) = &criteria.provider_message_id {
             let plain = id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
-            $query.push(" AND e.provider_message_id IN (").push_bind(format!("<{plain}>")).push(", ");
-            $query.push_bind(plain).push(")");
+            match $crate::server::store::criteria::own_message_id(&plain) {
+                // A server that gives no id of its own leaves ours to be the provider's.
+                Some((id, domain)) => {
+                    $query.push(" AND e.id = ").push_bind(id.0);
+                    let patterns = [format!("%@{}", equals(domain)), format!("%@{}>", equals(domain))];
+                    push_patterns!($query, engine, "e.from_address", patterns);
+                }
+                None => {
+                    $query.push(" AND e.provider_message_id IN (").push_bind(format!("<{plain}>")).push(", ");
+                    $query.push_bind(plain).push(")");
+                }
+            }
         }
-        if let Some(address) = lower(&criteria.from_address) {
-            let named = format!("%<{}>", $crate::server::store::criteria::escaped(&address));
-            $query.push(" AND (LOWER(e.from_address) = ").push_bind(address);
-            $query.push(" OR LOWER(e.from_address) LIKE ").push_bind(named).push(" ESCAPE '\\')");
+        if let Some(address) = &criteria.from_address {
+            let patterns = [equals(address), format!("%<{}>", equals(address))];
+            push_patterns!($query, engine, "e.from_address", patterns);
         }
-        if let Some(address) = lower(&criteria.recipient) {
-            $query.push(format!(" AND EXISTS (SELECT 1 FROM {} WHERE ", $recipients));
-            $query.push("LOWER(r.value ->> 'address') = ").push_bind(address).push(")");
+        if let Some(address) = &criteria.recipient {
+            $query.push(format!(" AND EXISTS (SELECT 1 FROM {} WHERE TRUE", engine.recipients()));
+            push_patterns!($query, engine, "(r.value ->> 'address')", [equals(address)]);
+            $query.push(")");
         }
-        if let Some(part) = lower(&criteria.subject) {
-            let pattern = format!("%{}%", $crate::server::store::criteria::escaped(&part));
-            $query.push(" AND LOWER(e.subject) LIKE ").push_bind(pattern).push(" ESCAPE '\\'");
+        if let Some(part) = &criteria.subject {
+            match subject_search(engine, part) {
+                Some((statement, value)) => {
+                    $query.push(statement).push_bind(value).push(")");
+                }
+                None => push_patterns!($query, engine, "e.subject", [contains(part)]),
+            }
         }
-        if let Some(part) = lower(&criteria.reply) {
-            let pattern = format!("%{}%", $crate::server::store::criteria::escaped(&part));
-            $query.push(" AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id");
-            $query.push(" AND LOWER(v.detail ->> 'reply') LIKE ").push_bind(pattern).push(" ESCAPE '\\')");
-        }
-        for (field, wanted) in [
-            ("server", lower(&criteria.server)),
-            ("server_ip", lower(&criteria.server_ip)),
-            ("mx", lower(&criteria.mx)),
-            ("protocol", lower(&criteria.protocol)),
+        for (field, pattern) in [
+            ("reply", criteria.reply.as_deref().map(contains)),
+            ("server", criteria.server.as_deref().map(equals)),
+            ("server_ip", criteria.server_ip.as_deref().map(equals)),
+            ("mx", criteria.mx.as_deref().map(equals)),
+            ("protocol", criteria.protocol.as_deref().map(equals)),
         ] {
-            if let Some(wanted) = wanted {
-                $query.push(" AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id");
-                $query.push(format!(" AND v.email_id = e.id AND LOWER(v.detail ->> '{field}') = "));
-                $query.push_bind(wanted).push(")");
+            if let Some(pattern) = pattern {
+                $query.push(
+                    " AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id",
+                );
+                push_patterns!($query, engine, format!("(v.detail ->> '{field}')"), [pattern]);
+                $query.push(")");
             }
         }
     }};
 }
 
-pub(super) use push_criteria;
+/// Adds that a column is like one of the patterns, as they are or in lower case.
+macro_rules! push_patterns {
+    ($query:expr, $engine:expr, $column:expr, $patterns:expr) => {{
+        let mut before = " AND (";
+        for pattern in $patterns {
+            let lower = pattern.to_lowercase();
+            for pattern in (pattern != lower).then_some(pattern).into_iter().chain([lower]) {
+                $query.push(before).push($column).push(" ").push($engine.like()).push(" ");
+                $query.push_bind(pattern).push(" ESCAPE '\\'");
+                before = " OR ";
+            }
+        }
+        $query.push(")");
+    }};
+}
+
+pub(super) use {push_criteria, push_patterns};
 
 /// A text as a part of a `LIKE` pattern that escapes by a backslash.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// The pattern of a whole text.
+pub(super) fn equals(text: &str) -> String {
+    escaped(text)
+}
+
+/// The pattern of a part.
+pub(super) fn contains(text: &str) -> String {
+    format!("%{}%", escaped(text))
+}
+
+/// The message and the domain that a `Message-ID` of ours names, without angle brackets.
+pub(super) fn own_message_id(text: &str) -> Option<(EmailId, &str)> {
+    let (id, domain) = text.split_once('@')?;
+    Some((EmailId::from_str(id).ok()?, domain))
+}
+
+/// The condition that the subject has this part, by the index of search, which knows the case of every letter: the
+/// statement up to its value. `None` for a part that the index cannot find.
+pub(super) fn subject_search(engine: Engine, part: &str) -> Option<(&'static str, String)> {
+    let part = part.to_lowercase();
+    match engine {
+        Engine::Sqlite => (part.chars().count() >= TRIGRAM).then(|| {
+            let statement = " AND e.id IN (SELECT s.rowid FROM email_search s WHERE s.email_search MATCH ";
+            (statement, format!("subject : \"{}\"", part.replace('"', "\"\"")))
+        }),
+        Engine::Postgres => {
+            let statement =
+                " AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id
+                AND s.subject LIKE ";
+            Some((statement, contains(&part)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_message_id_of_ours_names_a_message() {
+        assert_eq!(own_message_id("eml_0000000000001@b.example"), Some((EmailId(1), "b.example")));
+        assert_eq!(own_message_id("4bXyz12@b.example"), None);
+        assert_eq!(own_message_id("eml_0000000000001"), None);
+    }
 }

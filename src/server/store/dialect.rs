@@ -2,15 +2,37 @@
 
 use super::{Db, Store};
 
-pub(super) const SQLITE_RECIPIENTS: &str = "json_each(e.recipients) AS r";
-pub(super) const POSTGRES_RECIPIENTS: &str = "jsonb_array_elements(e.recipients) AS r (value)";
+/// The database's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    /// A message's recipients as rows, in a `FROM` beside `emails e`: `r.value` is one as JSON.
+    pub(super) fn recipients(self) -> &'static str {
+        match self {
+            Self::Sqlite => "json_each(e.recipients) AS r",
+            Self::Postgres => "jsonb_array_elements(e.recipients) AS r (value)",
+        }
+    }
+
+    /// Compares with a pattern in any case of letters; SQLite knows the case of ASCII letters alone.
+    pub(super) fn like(self) -> &'static str {
+        match self {
+            Self::Sqlite => "LIKE",
+            Self::Postgres => "ILIKE",
+        }
+    }
+}
 
 impl Store {
-    /// A message's recipients as rows, in a `FROM` beside `emails e`: `r.value` is one as JSON.
-    pub(super) fn list_of_recipients(&self) -> &'static str {
+    /// The database's kind.
+    pub(super) fn engine(&self) -> Engine {
         match &self.db {
-            Db::Sqlite { .. } => SQLITE_RECIPIENTS,
-            Db::Postgres(_) => POSTGRES_RECIPIENTS,
+            Db::Sqlite { .. } => Engine::Sqlite,
+            Db::Postgres(_) => Engine::Postgres,
         }
     }
 

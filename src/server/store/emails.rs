@@ -6,6 +6,7 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::criteria::push_criteria;
+use super::dialect::Engine;
 use super::events::{self, NewEvent, add_to_rollups, record_events};
 use super::outbox::NEVER;
 use super::search::COUNT_LIMIT;
@@ -644,15 +645,10 @@ impl Store {
         if filter.criteria.nothing || ids.low >= ids.high {
             return Ok(Vec::new());
         }
+        let (engine, window) = (self.engine(), Window { offset, limit, oldest_first });
         Ok(read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT e.id FROM emails e WHERE e.team_id = ");
-            query.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low);
-            query.push(" AND e.id < ").push_bind(ids.high);
-            push_statuses!(query, filter.statuses);
-            push_slice!(query, filter.slice());
-            push_criteria!(query, self.list_of_recipients(), &filter.criteria);
-            query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
-            query.push_bind(limit).push(" OFFSET ").push_bind(offset);
+            let mut query = QueryBuilder::new("");
+            push_walk(&mut query, engine, team_id, filter, ids, window);
             query.build_query_scalar().fetch_all(pool).await
         })?)
     }
@@ -662,14 +658,12 @@ impl Store {
         if filter.criteria.nothing || ids.low >= ids.high {
             return Ok(Total::Exact(0));
         }
+        let (engine, window) =
+            (self.engine(), Window { offset: 0, limit: COUNT_LIMIT.saturating_add(1), oldest_first: false });
         let count: i64 = read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM emails e WHERE e.team_id = ");
-            query.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low);
-            query.push(" AND e.id < ").push_bind(ids.high);
-            push_statuses!(query, filter.statuses);
-            push_slice!(query, filter.slice());
-            push_criteria!(query, self.list_of_recipients(), &filter.criteria);
-            query.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(") AS found");
+            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (");
+            push_walk(&mut query, engine, team_id, filter, ids, window);
+            query.push(") AS found");
             query.build_query_scalar().fetch_one(pool).await
         })?;
         Ok(if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) })
@@ -683,7 +677,7 @@ impl Store {
     ) -> Result<(Vec<i64>, Total), AppError> {
         let Window { offset, limit, oldest_first } = window;
         if let Some(text) = &filter.search {
-            let matches = self.search_ids(team_id, filter, text, offset, limit).await?;
+            let matches = self.search_ids(team_id, filter, text, window).await?;
             return Ok((matches.ids, matches.total));
         }
         let ids = IdRange::from(filter.range);
@@ -762,12 +756,13 @@ impl Store {
         rows.into_iter().map(EmailSummary::try_from).collect()
     }
 
-    /// The ids and the searched texts, in lower case, of the newest messages in an id range.
+    /// The ids and the searched texts, in lower case, of the newest messages in an id range, or of the oldest.
     pub(super) async fn list_search_texts(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
         ids: IdRange,
+        oldest_first: bool,
         limit: i64,
     ) -> Result<Vec<(i64, String)>, AppError> {
         let rows: Vec<(i64, Json<Vec<Recipient>>, String)> = read!(self, |pool| {
@@ -776,8 +771,9 @@ impl Store {
             query.push(" AND e.id < ").push_bind(ids.high);
             push_statuses!(query, filter.statuses);
             push_slice!(query, filter.slice());
-            push_criteria!(query, self.list_of_recipients(), &filter.criteria);
-            query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit);
+            push_criteria!(query, self.engine(), &filter.criteria);
+            query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
+            query.push_bind(limit);
             query.build_query_as().fetch_all(pool).await
         })?;
         let text = |recipients: &[Recipient], subject: &str| {
@@ -822,6 +818,51 @@ where
     }
     query.push(") ORDER BY e.id DESC");
     query
+}
+
+/// Adds the query for the ids of messages that a walk finds, looking at each message on the way. Each status, where the
+/// filter names some, is one walk of the index that holds its messages in order; several walks are merged.
+pub(super) fn push_walk<Database: sqlx::Database>(
+    query: &mut QueryBuilder<'static, Database>,
+    engine: Engine,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    ids: IdRange,
+    window: Window,
+) where
+    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+    String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+{
+    let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
+    let statuses: Vec<Option<EmailStatus>> = match filter.statuses {
+        statuses if statuses.is_empty() => vec![None],
+        statuses => statuses.iter().map(Some).collect(),
+    };
+    let walks = statuses.len();
+    if walks > 1 {
+        query.push("SELECT id FROM (");
+    }
+    for (index, status) in statuses.into_iter().enumerate() {
+        if walks > 1 {
+            query.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
+        }
+        query.push("SELECT e.id AS id FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
+        if let Some(status) = status {
+            query.push(format!(" AND e.status = {}", status.code()));
+        }
+        query.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        push_slice!(query, filter.slice());
+        push_criteria!(query, engine, &filter.criteria);
+        let (length, skip) = match walks {
+            1 => (window.limit, window.offset),
+            _ => (window.offset.saturating_add(window.limit), 0),
+        };
+        query.push(order).push(" LIMIT ").push_bind(length).push(" OFFSET ").push_bind(skip);
+    }
+    if walks > 1 {
+        query.push(") AS walk) AS walks").push(order).push(" LIMIT ").push_bind(window.limit);
+        query.push(" OFFSET ").push_bind(window.offset);
+    }
 }
 
 /// The query for the ids of a page. Each status is one walk of an index that holds the ids in order; several walks are

@@ -33,6 +33,8 @@ use tracing::error;
 
 use crate::domain::error::AppError;
 
+pub use search::COUNT_LIMIT;
+
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 

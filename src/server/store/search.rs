@@ -7,15 +7,15 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::criteria::push_criteria;
-use super::dialect::{POSTGRES_RECIPIENTS, SQLITE_RECIPIENTS};
+use super::criteria::{contains, push_criteria};
+use super::dialect::Engine;
 use super::emails::{push_slice, push_statuses};
 use super::stats::IdRange;
 use super::{Db, Store};
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
-use crate::domain::page::Total;
+use crate::domain::page::{Total, Window};
 
 /// Counting the matches stops here.
 pub const COUNT_LIMIT: i64 = 10_000;
@@ -24,7 +24,8 @@ pub const COUNT_LIMIT: i64 = 10_000;
 const SCAN_LIMIT: usize = 100_000;
 const SCAN_STEP: i64 = 2_000;
 
-const TRIGRAM: usize = 3;
+/// The shortest text that the index finds, in characters.
+pub(super) const TRIGRAM: usize = 3;
 const DAY: i64 = 86_400_000 << SEQUENCE_BITS;
 
 /// A page of matches and how many there are in all.
@@ -34,14 +35,13 @@ pub(super) struct Matches {
 }
 
 impl Store {
-    /// The ids of the messages that match `filter.search` and the rest of the filter, newest first.
+    /// The ids of the messages that match `filter.search` and the rest of the filter.
     pub(super) async fn search_ids(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
         text: &str,
-        offset: i64,
-        limit: i64,
+        window: Window,
     ) -> Result<Matches, AppError> {
         let ids = IdRange::from(filter.range);
         // No text holds U+0000; both engines refuse to look for it.
@@ -50,14 +50,15 @@ impl Store {
         }
         let text = &text.to_lowercase();
         if text.chars().count() < TRIGRAM {
-            return self.scan_ids(team_id, filter, text, ids, offset, limit).await;
+            return self.scan_ids(team_id, filter, text, ids, window).await;
         }
         match &self.db {
-            Db::Sqlite { read, .. } => search_sqlite(read, team_id, filter, text, ids, offset, limit).await,
+            Db::Sqlite { read, .. } => search_sqlite(read, team_id, filter, text, ids, window).await,
             Db::Postgres(pool) => {
-                let wanted = offset.saturating_add(limit).min(COUNT_LIMIT + limit).max(COUNT_LIMIT + 1);
-                let found = search_postgres(pool, team_id, filter, text, ids, wanted).await?;
-                Ok(page_of(found, offset, limit, true))
+                let last = window.offset.saturating_add(window.limit);
+                let wanted = last.min(COUNT_LIMIT + window.limit).max(COUNT_LIMIT + 1);
+                let found = search_postgres(pool, team_id, filter, text, ids, window.oldest_first, wanted).await?;
+                Ok(page_of(found, window, true))
             }
         }
     }
@@ -67,19 +68,22 @@ impl Store {
         team_id: TeamId,
         filter: &EmailFilter,
         needle: &str,
-        ids: IdRange,
-        offset: i64,
-        limit: i64,
+        mut ids: IdRange,
+        window: Window,
     ) -> Result<Matches, AppError> {
-        let (mut found, mut read, mut high) = (Vec::new(), 0, ids.high);
+        let (mut found, mut read) = (Vec::new(), 0);
         loop {
-            let rows = self.list_search_texts(team_id, filter, IdRange { low: ids.low, high }, SCAN_STEP).await?;
-            let Some((oldest, _)) = rows.last() else { return Ok(page_of(found, offset, limit, true)) };
-            high = *oldest;
+            let rows = self.list_search_texts(team_id, filter, ids, window.oldest_first, SCAN_STEP).await?;
+            let Some((last, _)) = rows.last() else { return Ok(page_of(found, window, true)) };
+            if window.oldest_first {
+                ids.low = last.saturating_add(1);
+            } else {
+                ids.high = *last;
+            }
             read += rows.len();
             found.extend(rows.into_iter().filter(|(_, text)| text.contains(needle)).map(|(id, _)| id));
             if read >= SCAN_LIMIT || found.len() as i64 > COUNT_LIMIT {
-                return Ok(page_of(found, offset, limit, false));
+                return Ok(page_of(found, window, false));
             }
         }
     }
@@ -115,18 +119,16 @@ async fn search_sqlite(
     filter: &EmailFilter,
     text: &str,
     ids: IdRange,
-    offset: i64,
-    limit: i64,
+    window: Window,
 ) -> Result<Matches, AppError> {
     let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1", team_id, filter, text, ids);
     counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
     let count: i64 = counted.build_query_scalar().fetch_one(read).await?;
     let total = if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) };
-    if offset >= count {
+    if window.offset >= count {
         return Ok(Matches { ids: Vec::new(), total });
     }
-    let mut page = search_sqlite_query(team_id, filter, text, ids, limit);
-    page.push(" OFFSET ").push_bind(offset);
+    let mut page = search_sqlite_query(team_id, filter, text, ids, window);
     Ok(Matches { ids: page.build_query_scalar().fetch_all(read).await?, total })
 }
 
@@ -136,46 +138,53 @@ async fn search_postgres(
     filter: &EmailFilter,
     text: &str,
     ids: IdRange,
+    oldest_first: bool,
     limit: i64,
 ) -> Result<Vec<i64>, AppError> {
-    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM emails WHERE team_id = $1 AND id < $2")
-        .bind(team_id)
-        .bind(ids.high)
-        .fetch_one(pool)
-        .await?;
-    let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-    let (mut high, mut window) = (newest.map_or(ids.low, |newest| newest + 1), DAY);
+    let ends = "SELECT MIN(id), MAX(id) FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3";
+    let (oldest, newest): (Option<i64>, Option<i64>) =
+        sqlx::query_as(ends).bind(team_id).bind(ids.low).bind(ids.high).fetch_one(pool).await?;
+    let (Some(mut low), Some(newest)) = (oldest, newest) else { return Ok(Vec::new()) };
+    let pattern = contains(text);
+    let (mut high, mut window) = (newest.saturating_add(1), DAY);
     let mut found: Vec<i64> = Vec::new();
-    while high > ids.low && (found.len() as i64) < limit {
-        let low = high.saturating_sub(window).max(ids.low);
+    while low < high && (found.len() as i64) < limit {
+        let piece = if oldest_first {
+            IdRange { low, high: low.saturating_add(window).min(high) }
+        } else {
+            IdRange { low: high.saturating_sub(window).max(low), high }
+        };
         let mut query =
             QueryBuilder::new("WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ");
-        query.push_bind(team_id).push(" AND email_id >= ").push_bind(low);
-        query.push(" AND email_id < ").push_bind(high);
+        query.push_bind(team_id).push(" AND email_id >= ").push_bind(piece.low);
+        query.push(" AND email_id < ").push_bind(piece.high);
         query.push(" AND (recipients LIKE ").push_bind(&pattern);
         query.push(" OR subject LIKE ").push_bind(&pattern);
         query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
         query.push(" AND e.id = m.email_id WHERE TRUE");
         push_statuses!(query, filter.statuses);
         push_slice!(query, filter.slice());
-        push_criteria!(query, POSTGRES_RECIPIENTS, &filter.criteria);
-        query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit - found.len() as i64);
+        push_criteria!(query, Engine::Postgres, &filter.criteria);
+        query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
+        query.push_bind(limit - found.len() as i64);
         found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
-        (high, window) = (low, window.saturating_mul(8));
+        (low, high) = if oldest_first { (piece.high, high) } else { (low, piece.low) };
+        window = window.saturating_mul(8);
     }
     Ok(found)
 }
 
-/// SQLite's query for the newest matches.
+/// SQLite's query for some of the matches.
 pub(super) fn search_sqlite_query(
     team_id: TeamId,
     filter: &EmailFilter,
     text: &str,
     ids: IdRange,
-    limit: i64,
+    window: Window,
 ) -> QueryBuilder<'static, Sqlite> {
     let mut query = matching("SELECT e.id", team_id, filter, text, ids);
-    query.push(" ORDER BY s.rowid DESC LIMIT ").push_bind(limit);
+    query.push(if window.oldest_first { " ORDER BY s.rowid LIMIT " } else { " ORDER BY s.rowid DESC LIMIT " });
+    query.push_bind(window.limit).push(" OFFSET ").push_bind(window.offset);
     query
 }
 
@@ -196,14 +205,15 @@ fn matching(
     query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
     push_statuses!(query, filter.statuses);
     push_slice!(query, filter.slice());
-    push_criteria!(query, SQLITE_RECIPIENTS, &filter.criteria);
+    push_criteria!(query, Engine::Sqlite, &filter.criteria);
     query
 }
 
-fn page_of(found: Vec<i64>, offset: i64, limit: i64, complete: bool) -> Matches {
+fn page_of(found: Vec<i64>, window: Window, complete: bool) -> Matches {
     let count = found.len() as i64;
     let total =
         if complete && count <= COUNT_LIMIT { Total::Exact(count) } else { Total::AtLeast(count.min(COUNT_LIMIT)) };
-    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
-    Matches { ids: found.into_iter().skip(skip).take(limit as usize).collect(), total }
+    let skip = usize::try_from(window.offset).unwrap_or(usize::MAX);
+    let ids = found.into_iter().skip(skip).take(usize::try_from(window.limit).unwrap_or_default()).collect();
+    Matches { ids, total }
 }

@@ -181,7 +181,7 @@ mod query_plans {
     use crate::domain::email::EmailStatus;
     use crate::domain::filter::{EmailFilter, Slice, StatusSet};
     use crate::domain::ids::{ApiRequestId, TeamId, TemplateId};
-    use crate::domain::page::Cursor;
+    use crate::domain::page::{Cursor, Window};
     use crate::server::store::api_requests::list_query;
     use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query};
     use crate::server::store::search::search_sqlite_query;
@@ -191,6 +191,7 @@ mod query_plans {
     const TEAM: TeamId = TeamId(1);
     const TEMPLATE: TemplateId = TemplateId(2);
     const IDS: IdRange = IdRange { low: 10, high: 20 };
+    const NEWEST: Window = Window { offset: 0, limit: 20, oldest_first: false };
 
     const BY_ID: &str = "SEARCH e USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
     const BY_STATUS: &str = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
@@ -318,7 +319,7 @@ mod query_plans {
             (StatusSet::READ, Some(TEMPLATE), by_both),
         ] {
             let filter = EmailFilter { statuses, template_id, ..EmailFilter::default() };
-            let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, 20)).await;
+            let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, NEWEST)).await;
             assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
             assert_eq!(plan[1..], [look_up]);
         }

@@ -1,30 +1,182 @@
-//! Jetemail's error envelope.
+//! JetEmail's error envelope, `{"success":false,"error","message","code"?,"details"?}`, made from [AppError], and what the
+//! OpenAPI document says about it. Its clients show `message` or `error`, so both say the same. `code` tells apart what
+//! is wrong with an idempotency key. Source: JetEmail, Get outbound email logs, responses; Idempotency Keys.
 
-use axum::http::{Method, StatusCode};
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::domain::error::AppError;
 
-/// An error as Jetemail answers it.
+/// An error on its way to the client.
 #[derive(Debug)]
-pub struct JetemailError(AppError);
+pub struct JetemailError {
+    status: StatusCode,
+    message: String,
+    code: Option<&'static str>,
+    details: Option<String>,
+    retry_after_s: Option<u64>,
+}
+
+/// The envelope.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// Always `false`.
+    #[schema(example = false)]
+    pub success: bool,
+    /// What went wrong.
+    #[schema(example = "limit must be a whole number from 1 to 100")]
+    pub error: String,
+    /// The same.
+    #[schema(example = "limit must be a whole number from 1 to 100")]
+    pub message: String,
+    /// `IDEMPOTENCY_BODY_MISMATCH` when an idempotency key came back with another body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// More about a fault of the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
 
 impl From<AppError> for JetemailError {
     fn from(error: AppError) -> Self {
-        Self(error)
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let text = error.to_string();
+        let (mut code, mut details, mut retry_after_s) = (None, None, None);
+        let message = match error {
+            AppError::NoSession => "No API key found: send it as Authorization: Bearer".to_owned(),
+            AppError::InvalidSession
+            | AppError::InvalidApiKey
+            | AppError::WrongCredentials
+            | AppError::NoTeam
+            | AppError::MissingPermission(_)
+            | AppError::Forbidden(_)
+            | AppError::NotFound(_)
+            | AppError::InvalidTemplate(_)
+            | AppError::AlreadyExists(_)
+            | AppError::Conflict(_)
+            | AppError::TooLarge { .. } => text,
+            AppError::Validation { .. } => text.replace("replyTo", "reply_to").replace("scheduledAt", "scheduled_at"),
+            AppError::IdempotencyMismatch => {
+                code = Some("IDEMPOTENCY_BODY_MISMATCH");
+                text
+            }
+            AppError::RateLimited { retry_after_s: seconds } => {
+                retry_after_s = Some(seconds);
+                text
+            }
+            AppError::Adapter(_) | AppError::Unavailable | AppError::Internal => {
+                details = Some(text.clone());
+                text
+            }
+        };
+        Self { status, message, code, details, retry_after_s }
     }
 }
 
 impl JetemailError {
     /// The answer to a method that a path does not know.
     pub fn method_not_allowed(method: &Method) -> Self {
-        Self(AppError::invalid(format!("{method} is not allowed here")))
+        let message = format!("{method} is not allowed here");
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, ..AppError::invalid(message).into() }
+    }
+
+    /// What it says.
+    pub(super) fn message(self) -> String {
+        self.message
     }
 }
 
 impl IntoResponse for JetemailError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, self.0.to_string()).into_response()
+        let body = ErrorBody {
+            success: false,
+            error: self.message.clone(),
+            message: self.message,
+            code: self.code,
+            details: self.details,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// What any endpoint can answer.
+#[derive(IntoResponses)]
+pub enum Refusals {
+    /// A parameter or a field is unknown, repeated, missing, malformed or out of bounds
+    #[response(status = 400)]
+    Invalid(#[to_schema] ErrorBody),
+    /// No key, or one that is unknown or revoked
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorBody),
+    /// The key may not do this
+    #[response(status = 403)]
+    Forbidden(#[to_schema] ErrorBody),
+    /// The path does not answer this method
+    #[response(status = 405, headers(("Allow" = String, description = "The methods that it answers")))]
+    MethodNotAllowed(#[to_schema] ErrorBody),
+    /// The body is too large
+    #[response(status = 413)]
+    TooLarge(#[to_schema] ErrorBody),
+    /// Too many requests in a second; `Retry-After` says for how many seconds
+    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds until the next try is allowed")))]
+    RateLimited(#[to_schema] ErrorBody),
+    /// A fault of the server's; it is in its log
+    #[response(status = 500)]
+    Internal(#[to_schema] ErrorBody),
+    /// The server is busy; try again in a moment
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorBody),
+}
+
+/// What an endpoint can answer that names a thing.
+#[derive(IntoResponses)]
+pub enum Missing {
+    /// No such message in the caller's team
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorBody),
+}
+
+/// What an endpoint can answer that takes an idempotency key.
+#[derive(IntoResponses)]
+pub enum Clash {
+    /// The idempotency key was used with another body
+    #[response(status = 409)]
+    Conflict(#[to_schema] ErrorBody),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::permission::Permission;
+
+    #[test]
+    fn errors_have_the_statuses_of_the_specification() {
+        for (error, status) in [
+            (AppError::NoSession, 401),
+            (AppError::InvalidApiKey, 401),
+            (AppError::MissingPermission(Permission::LogsView), 403),
+            (AppError::not_found("Email log"), 404),
+            (AppError::invalid("no"), 400),
+            (AppError::IdempotencyMismatch, 409),
+            (AppError::TooLarge { limit_bytes: 1 }, 413),
+            (AppError::RateLimited { retry_after_s: 1 }, 429),
+            (AppError::Internal, 500),
+            (AppError::Unavailable, 503),
+        ] {
+            assert_eq!(JetemailError::from(error).status.as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn fields_are_named_as_jetemail_names_them() {
+        let error = AppError::invalid_field("replyTo", "replyTo must be one line");
+        assert_eq!(JetemailError::from(error).message(), "reply_to must be one line");
     }
 }
