@@ -179,11 +179,13 @@ mod query_plans {
     use crate::domain::api_request::ApiRequestFilter;
     use crate::domain::channel::Channel;
     use crate::domain::email::EmailStatus;
-    use crate::domain::filter::{EmailFilter, Slice, StatusSet};
-    use crate::domain::ids::{ApiRequestId, TeamId, TemplateId};
+    use crate::domain::event::{EventKind, EventSet};
+    use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
+    use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
     use crate::domain::page::{Cursor, Window};
     use crate::server::store::api_requests::list_query;
-    use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query};
+    use crate::server::store::dialect::Engine;
+    use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
     use crate::server::store::{Db, Store};
@@ -244,6 +246,40 @@ mod query_plans {
         let of_sms = |statuses| list_ids_query(TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
         assert_eq!(plan_of(of_sms(StatusSet::one(EmailStatus::Failed))).await, [BY_CHANNEL]);
         assert_eq!(reads_of(&plan_of(of_sms(StatusSet::default())).await), [BY_CHANNEL; 8]);
+    }
+
+    fn walk(filter: &EmailFilter) -> QueryBuilder<'static, Sqlite> {
+        let mut query = QueryBuilder::new("");
+        push_walk(&mut query, Engine::Sqlite, TEAM, filter, IDS, NEWEST);
+        query
+    }
+
+    #[tokio::test]
+    async fn rarer_conditions_are_looked_at_on_one_walk_in_order() {
+        let table = "SEARCH e USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
+        let index = "SEARCH e USING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
+        let criteria = Criteria { events: EventSet::one(EventKind::Deferred), ..Criteria::default() };
+        let filter = EmailFilter { criteria, channel: Some(Channel::Email), ..EmailFilter::default() };
+        assert_eq!(plan_of(walk(&filter)).await, [table]);
+        let ended = StatusSet::from_iter([EmailStatus::Failed, EmailStatus::Bounced, EmailStatus::Spam]);
+        assert_eq!(reads_of(&plan_of(walk(&EmailFilter { statuses: ended, ..filter })).await), [index; 3]);
+        let criteria = Criteria { server: Some("a".to_owned()), ..Criteria::default() };
+        let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
+        assert!(plan[0] == table && !plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        assert!(plan[2].starts_with("SEARCH v USING PRIMARY KEY (team_id=? AND email_id=?)"), "{plan:?}");
+    }
+
+    #[tokio::test]
+    async fn a_message_is_looked_up_by_its_ids() {
+        let own = Criteria { email_id: Some(EmailId(12)), ..Criteria::default() };
+        let providers = Criteria { provider_message_id: Some("a".to_owned()), ..Criteria::default() };
+        for (criteria, step) in [
+            (own, "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"),
+            (providers, "SEARCH e USING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?"),
+        ] {
+            let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
+            assert!(plan[0].starts_with(step), "{plan:?}");
+        }
     }
 
     #[tokio::test]

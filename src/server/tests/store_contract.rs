@@ -2,6 +2,7 @@
 //! this file to it.
 
 mod accounts;
+mod criteria;
 mod log;
 mod notifications;
 mod outbox;

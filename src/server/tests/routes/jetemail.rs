@@ -1,0 +1,626 @@
+//! `/jetemail`.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::channel::Channel;
+use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
+use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
+use crate::domain::ids::EmailId;
+use crate::domain::permission::{Permission, PermissionSet};
+use crate::server::dialects::Dialect;
+use crate::server::store::bulk::HistoricEmail;
+use crate::server::store::events::NewEvent;
+
+const DOCUMENT: &str = include_str!("../fixtures/jetemail_outbound_logs.json");
+const LOGS: &str = "/jetemail/outbound/logs";
+
+async fn reader(app: &TestApp) -> Client {
+    app.program(&[Permission::LogsView]).await
+}
+
+async fn sender(app: &TestApp) -> Client {
+    app.add_adapter("Mail").await;
+    app.program(&[Permission::EmailsSend]).await
+}
+
+/// A message of Finch with these events, five seconds apart and about its recipient.
+fn told(app: &TestApp, message: &Message, events: &[(EventKind, EventDetail)]) -> HistoricEmail {
+    let mut historic = message.historic(app);
+    let event = |(index, (kind, detail)): (usize, &(EventKind, EventDetail))| {
+        NewEvent::from(EmailEvent {
+            id: app.id_at(message.at),
+            kind: *kind,
+            at: message.at + TimeDelta::seconds(5) * index as i32,
+            recipient: Some(message.to[0].clone()),
+            detail: detail.clone(),
+        })
+    };
+    historic.email.events = events.iter().enumerate().map(event).collect();
+    historic
+}
+
+async fn add(app: &TestApp, historic: HistoricEmail) -> String {
+    let id = historic.email.id.to_string();
+    app.store().insert_history(app.team, &[historic]).await.unwrap();
+    id
+}
+
+fn plain(kinds: &[EventKind]) -> Vec<(EventKind, EventDetail)> {
+    kinds.iter().map(|kind| (*kind, EventDetail::default())).collect()
+}
+
+async fn list(client: &Client, query: &str) -> Value {
+    let answer = client.get(&format!("{LOGS}?{query}")).await;
+    assert_eq!(answer.status, 200, "{query}: {}", answer.text);
+    answer.json()
+}
+
+async fn ids(client: &Client, query: &str) -> Vec<String> {
+    let page = list(client, query).await;
+    page["data"].as_array().unwrap().iter().map(|entry| entry["uid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn assert_refused(answer: &Answer, status: u16, message: &str) {
+    let json = answer.json();
+    let is_right = answer.status == status
+        && json["success"] == false
+        && json["error"] == json["message"]
+        && json["message"].as_str().is_some_and(|text| text.contains(message));
+    assert!(is_right, "expected {status} “{message}”, found {} {}", answer.status, answer.text);
+}
+
+/// A schema with what it refers to in its place, of both versions of OpenAPI alike, without words for people.
+fn plain_schema(document: &Value, schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(path) = schema["$ref"].as_str() {
+        return plain_schema(document, document.pointer(path.trim_start_matches('#')).unwrap());
+    }
+    let Some(fields) = schema.as_object_mut() else { return schema };
+    for name in ["description", "example", "required"] {
+        fields.remove(name);
+    }
+    let types: Vec<&str> =
+        fields.get("type").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if let [one, "null"] = types[..] {
+        let one = json!(one);
+        fields.insert("type".to_owned(), one);
+        fields.insert("nullable".to_owned(), json!(true));
+    }
+    if let Some(items) = fields.get("items") {
+        let items = plain_schema(document, items);
+        fields.insert("items".to_owned(), items);
+    }
+    if let Some(properties) = fields.get("properties").and_then(Value::as_object) {
+        let properties = properties.iter().map(|(name, of)| (name.clone(), plain_schema(document, of))).collect();
+        fields.insert("properties".to_owned(), Value::Object(properties));
+    }
+    schema
+}
+
+/// Passes only a schema that has all that the other one has.
+fn assert_has(found: &Value, wanted: &Value, path: &str) {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            for (name, value) in wanted {
+                let own = found.get(name).unwrap_or_else(|| panic!("{path}.{name} is missing: {found:?}"));
+                assert_has(own, value, &format!("{path}.{name}"));
+            }
+        }
+        _ if path.ends_with(".format") && wanted == "int64" => {}
+        _ => assert_eq!(found, wanted, "{path}"),
+    }
+}
+
+#[test]
+fn the_document_describes_the_operation_as_the_specification_does() {
+    let specification: Value = serde_json::from_str(DOCUMENT).unwrap();
+    let document = serde_json::to_value(Dialect::Jetemail.routes().into_openapi()).unwrap();
+    let operation = |document: &Value| document["paths"]["/outbound/logs"]["get"].clone();
+    let parameters = |document: &Value| -> Vec<Value> {
+        let shown = |parameter: &Value| json!([parameter["name"], parameter["in"], parameter["schema"]]);
+        operation(document)["parameters"].as_array().unwrap().iter().map(shown).collect()
+    };
+    assert_eq!(parameters(&document), parameters(&specification));
+    for status in ["200", "400", "401", "500"] {
+        let schema = |document: &Value| {
+            let response = &operation(document)["responses"][status];
+            plain_schema(document, &response["content"]["application/json"]["schema"])
+        };
+        assert_has(&schema(&document), &schema(&specification), status);
+    }
+}
+
+#[test]
+fn every_delivery_status_and_every_field_is_the_specifications() {
+    let specification: Value = serde_json::from_str(DOCUMENT).unwrap();
+    let names = |entry: &Value| entry.as_object().unwrap().len();
+    let entry = &specification["paths"]["/outbound/logs"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        ["properties"]["data"]["items"]["properties"];
+    assert_eq!(names(entry), 39);
+}
+
+on_both_databases! {
+    async fn every_parameter_is_validated(app: TestApp) {
+        let reader = reader(&app).await;
+        let long = |length: usize| "a".repeat(length);
+        for (name, accepted, refused) in [
+            ("limit", vec!["1", "100"], vec!["0", "101", "-1", "1.5", "a", ""]),
+            ("page", vec!["1", "9007199254740991"], vec!["0", "-1", "x", ""]),
+            ("offset", vec!["0", "9007199254740991"], vec!["-1", "x", "1e3", ""]),
+            ("sort_by", vec!["date", "timestamp", "first_seen", "id", "uid"], vec!["last_updated", "subject", &long(51)]),
+            ("sort_order", vec!["ASC", "DESC"], vec!["asc", "up", ""]),
+            ("id", vec!["eml_0000000000001", "x", &long(100)], vec![&long(101)]),
+            ("uid", vec!["eml_0000000000001", "abc-1", &long(100)], vec!["", "a.b", "a%20b", &long(101), "%C3%BC"]),
+            (
+                "action",
+                vec!["ACCEPTED", "REJECTED", "BOUNCED_HARD", "BOUNCED_SOFT", "DEFERRED", "SPAM", "VIRUS", "QUEUED"],
+                vec!["accepted", "DELIVERED", ""],
+            ),
+            ("zone", vec!["default", &long(50)], vec![&long(51)]),
+            ("message_id", vec!["%3Ca@b.example%3E", &long(100)], vec![&long(101)]),
+            ("from_address", vec!["a@b.example", "a.b%2Bc@b-c.example"], vec!["a", "a@", "@b.example", "a@b@c", "A%20%3Ca@b.example%3E", ""]),
+            ("to_address", vec!["a@b.example"], vec!["a b@c.example", "a@b..example", ""]),
+            ("mx", vec!["mx1", &long(100)], vec![&long(101)]),
+            ("host", vec!["mail", &long(100)], vec![&long(101)]),
+            ("ip", vec!["192.0.2.1", "0.0.0.0", "255.255.255.255", "01.002.3.4"], vec!["256.0.0.1", "1.2.3", "1.2.3.4.5", "1.2.3.4.x", "1.2.3.", "::1", ""]),
+            ("response", vec!["250", &long(500)], vec![&long(501)]),
+            ("user", vec!["a@b.example"], vec!["ada", ""]),
+            ("protocol", vec!["smtp", "http", "https"], vec!["SMTP", "ftp", ""]),
+            ("src", vec!["api", &long(50)], vec![&long(51)]),
+            ("subject", vec!["s", "%25_%5C", "%00", &long(500)], vec![&long(501)]),
+            ("md5", vec!["0123456789abcdefABCDEF0123456789"], vec!["0123", "g123456789abcdefABCDEF0123456789", ""]),
+            ("interface", vec!["eth0", &long(50)], vec![&long(51)]),
+            ("originhost", vec!["a", &long(100)], vec![&long(101)]),
+            ("transtype", vec!["smtp", "http", "api"], vec!["API", "x", ""]),
+            ("headerFrom", vec!["a@b.example"], vec!["a", ""]),
+            ("date_from", vec!["0", "1705744800", "9007199254740991"], vec!["-1", "2024-01-20", ""]),
+            ("date_to", vec!["0", "1705744800", "9007199254740991"], vec!["-1", "1.5", ""]),
+            ("from", vec!["2024-01-20", "2024-01-20T10:00:00Z", "2024-01-20T10:00:00.5%2B02:00", "2024-01-20T10:00:00"], vec!["today", "2024-13-01", "1705744800", ""]),
+            ("to", vec!["2024-01-20", "2024-01-20T10:00:00Z"], vec!["2024-02-30", "20.1.2024", ""]),
+            ("rule_id", vec!["1", &long(100)], vec![&long(101)]),
+            ("search", vec!["a", "ab", "abc", "%22", "%00", &long(200)], vec![&long(201)]),
+        ] {
+            for value in accepted {
+                let answer = reader.get(&format!("{LOGS}?{name}={value}")).await;
+                assert_eq!(answer.status, 200, "{name}={value}: {}", answer.text);
+            }
+            for value in refused {
+                let answer = reader.get(&format!("{LOGS}?{name}={value}")).await;
+                assert_refused(&answer, 400, name.trim_start_matches("sort_by"));
+            }
+            let twice = reader.get(&format!("{LOGS}?{name}=1&{name}=1")).await;
+            assert_eq!(twice.status, 400, "{name}");
+        }
+        assert_refused(&reader.get(&format!("{LOGS}?status=sent")).await, 400, "Unknown parameter status");
+    }
+
+    async fn an_entry_gathers_what_befell_a_message(app: TestApp) {
+        let detail = |reply: &str, ip: &str| EventDetail {
+            reply: Some(reply.to_owned()),
+            server: Some("mail.finch.example".to_owned()),
+            server_ip: Some(ip.to_owned()),
+            mx: Some("mx1.example".to_owned()),
+            protocol: Some("smtp".to_owned()),
+            ..EventDetail::default()
+        };
+        let reading = |url: Option<&str>| EventDetail {
+            url: url.map(str::to_owned),
+            user_agent: Some("Mozilla/5.0 (via ggpht.com GoogleImageProxy)".to_owned()),
+            country: Some("Brisbane, QLD, AU".to_owned()),
+            ..EventDetail::default()
+        };
+        let events = [
+            (EventKind::Queued, EventDetail::default()),
+            (EventKind::Deferred, detail("451 4.7.1 Greylisted", "192.0.2.1")),
+            (EventKind::Sent, detail("250 2.0.0 Ok: queued as 4bXyz", "192.0.2.2")),
+            (EventKind::Delivered, EventDetail::default()),
+            (EventKind::Opened, reading(None)),
+            (EventKind::Clicked, reading(Some("https://finch.example/"))),
+            (EventKind::ReOpened, EventDetail::default()),
+        ];
+        let mut historic = told(&app, &Message::default(), &events);
+        historic.email.from_address = "Finch <noreply@finch.example>".to_owned();
+        historic.email.recipients.push(Recipient {
+            kind: RecipientKind::Cc,
+            address: "bob@finch.example".to_owned(),
+            name: Some("Bob".to_owned()),
+        });
+        let id = add(&app, historic).await;
+        let answer = reader(&app).await.get(LOGS).await;
+        let attempt = |action: &str, response: &str, ip: &str, second: i64| {
+            let (mx, host, protocol) = if ip.is_empty() { ("", "", "") } else { ("mx1.example", "mail.finch.example", "smtp") };
+            json!({
+                "action": action, "receiver": "user@example.com", "mx": mx, "host": host, "ip": ip,
+                "response": response, "protocol": protocol, "date": 1_705_746_600_000_i64 + second * 1000,
+                "timestamp": format!("2024-01-20T10:30:{second:02}.000Z"),
+            })
+        };
+        let expected = json!({
+            "success": true,
+            "pagination": {
+                "total_count": 1, "total_pages": 1, "current_page": 1, "per_page": 50, "offset": 0,
+                "has_next_page": false, "has_previous_page": false, "next_offset": null, "previous_offset": null,
+                "showing_from": 1, "showing_to": 1, "count_limited": false, "max_count_limit": 10_000,
+            },
+            "data": [{
+                "uid": id, "id": id, "message_id": format!("<{id}@finch.example>"),
+                "subject": "Welcome to Our Service!", "from_address": "noreply@finch.example",
+                "to_address": "user@example.com", "sender": "noreply@finch.example",
+                "receiver": "user@example.com, bob@finch.example", "user": "noreply@finch.example", "src": "api",
+                "originhost": "", "transtype": "api", "headerFrom": "Finch <noreply@finch.example>", "rule_id": "",
+                "first_seen": 1_705_746_600_000_i64, "last_updated": 1_705_746_630_000_i64, "action_count": 7,
+                "delivery_status": "clicked", "was_queued": 1, "was_delivered": 1, "was_deferred": 1,
+                "was_rejected": 0, "was_bounced": 0, "was_dropped": 0, "was_spam": 0, "was_virus": 0,
+                "was_opened": 1, "was_clicked": 1, "final_mx": "mx1.example", "final_host": "mail.finch.example",
+                "final_ip": "192.0.2.2", "final_protocol": "smtp", "final_response": "250 2.0.0 Ok: queued as 4bXyz",
+                "bounce_reason": null, "bounce_mx": null, "bounce_host": null,
+                "delivery_attempts": [
+                    attempt("DEFERRED", "451 4.7.1 Greylisted", "192.0.2.1", 5),
+                    attempt("ACCEPTED", "250 2.0.0 Ok: queued as 4bXyz", "192.0.2.2", 10),
+                    attempt("DELIVERED", "", "", 15),
+                ],
+                "delivery_summary": {
+                    "total_attempts": 3, "successful_deliveries": 1, "failed_deliveries": 0, "unique_recipients": 2,
+                },
+                "opens": [
+                    {"date": 1_705_746_620_000_i64, "country": "Brisbane, QLD, AU", "email_client": "Gmail"},
+                    {"date": 1_705_746_630_000_i64},
+                ],
+                "clicks": [{
+                    "date": 1_705_746_625_000_i64, "country": "Brisbane, QLD, AU", "email_client": "Gmail",
+                    "original_url": "https://finch.example/",
+                }],
+            }],
+        });
+        assert_eq!(answer.json(), expected);
+        let specification = field_order(DOCUMENT);
+        let order = field_order(&answer.text);
+        let uid = order.iter().position(|name| name == "uid").unwrap();
+        let position = |name: &String| specification.iter().rposition(|known| known == name).unwrap();
+        let top: Vec<usize> = order[uid..].iter().take_while(|name| *name != "delivery_attempts").skip(2).map(position).collect();
+        assert!(top.len() == 32, "{}", top.len());
+    }
+
+    async fn every_delivery_status_is_reached(app: TestApp) {
+        use EventKind::*;
+        let virus = EventDetail { cause: Some(EventCause::Virus), ..EventDetail::default() };
+        let cases = [
+            ("queued_pending", plain(&[Requested, Queued])),
+            ("queued_pending", plain(&[Queued, Deferred, Sent])),
+            ("deferred", plain(&[Queued, FailedToSend])),
+            ("deferred", plain(&[Queued, Sent, Deferred])),
+            ("delivered", plain(&[Queued, Deferred, Sent, Delivered])),
+            ("opened", plain(&[Sent, Opened, Delivered])),
+            ("clicked", plain(&[Sent, Clicked, Opened])),
+            ("bounced", plain(&[Sent, Bounced, Delivered])),
+            ("rejected", plain(&[Queued, Failed])),
+            ("dropped", plain(&[Queued, Dropped])),
+            ("dropped", plain(&[Queued, Canceled])),
+            ("spam", plain(&[Sent, Delivered, ReportedAsSpam])),
+            ("virus_detected", vec![(Queued, EventDetail::default()), (Dropped, virus)]),
+            ("unknown", plain(&[Queued, Uncertain])),
+        ];
+        let reader = reader(&app).await;
+        let mut reached = std::collections::BTreeSet::new();
+        for (status, events) in cases {
+            let id = add(&app, told(&app, &Message::default(), &events)).await;
+            let entry = list(&reader, &format!("uid={id}")).await["data"][0].clone();
+            assert_eq!(entry["delivery_status"], status, "{events:?}");
+            reached.insert(status);
+        }
+        assert_eq!(reached.len(), 11);
+    }
+
+    async fn bounces_tell_their_kind_and_reason(app: TestApp) {
+        let reader = reader(&app).await;
+        for (cause, action, filter) in [
+            (Some(EventCause::Hard), "BOUNCED_HARD", "BOUNCED_HARD"),
+            (Some(EventCause::Soft), "BOUNCED_SOFT", "BOUNCED_SOFT"),
+            (None, "BOUNCED_UNKNOWN", "BOUNCED_HARD"),
+        ] {
+            let detail = EventDetail {
+                cause,
+                reply: Some("550 5.1.1 no such user".to_owned()),
+                server: Some("mail.example".to_owned()),
+                mx: Some("mx.example".to_owned()),
+                ..EventDetail::default()
+            };
+            let id = add(&app, told(&app, &Message::default(), &[(EventKind::Bounced, detail)])).await;
+            let page = list(&reader, &format!("action={filter}&uid={id}")).await;
+            let entry = &page["data"][0];
+            assert_eq!(entry["delivery_attempts"][0]["action"], action);
+            assert_eq!(entry["bounce_reason"], "550 5.1.1 no such user");
+            assert_eq!((&entry["bounce_mx"], &entry["bounce_host"]), (&json!("mx.example"), &json!("mail.example")));
+            assert_eq!(entry["delivery_summary"]["failed_deliveries"], 1);
+        }
+    }
+
+    async fn every_filter_finds_its_messages_alone(app: TestApp) {
+        use EventKind::*;
+        let reader = reader(&app).await;
+        let sent = EventDetail {
+            reply: Some("250 2.0.0 Ok: queued as 4bXyz".to_owned()),
+            server: Some("mail.finch.example".to_owned()),
+            server_ip: Some("192.0.2.7".to_owned()),
+            mx: Some("mx1.example".to_owned()),
+            protocol: Some("https".to_owned()),
+            ..EventDetail::default()
+        };
+        let virus = EventDetail { cause: Some(EventCause::Virus), ..EventDetail::default() };
+        let to = |address: &str, minute: i64| Message {
+            to: vec![address.to_owned()],
+            at: at("2024-01-18T10:00:00Z") + TimeDelta::minutes(minute),
+            ..Message::default()
+        };
+        let mut special = told(&app, &Message { subject: "Größe 100 %".to_owned(), ..to("ada@finch.example", 0) }, &[(Sent, sent)]);
+        special.email.from_address = "Finch <receipts@finch.example>".to_owned();
+        special.facts.provider_message_id = Some("<4bXyz@mail.finch.example>".to_owned());
+        let special = add(&app, special).await;
+        let message = to("bob@wren.example", 5);
+        let failed = add(&app, told(&app, &message, &plain(&[Queued, Failed]))).await;
+        let soft = EventDetail { cause: Some(EventCause::Soft), ..EventDetail::default() };
+        let bounced = add(&app, told(&app, &message, &[(Sent, EventDetail::default()), (Bounced, soft)])).await;
+        let infected = add(&app, told(&app, &message, &[(Dropped, virus)])).await;
+        let spam = add(&app, told(&app, &message, &plain(&[Sent, ReportedAsSpam]))).await;
+        let waiting = add(&app, told(&app, &message, &plain(&[Queued, Deferred]))).await;
+        let mut text = told(&app, &message, &plain(&[Queued]));
+        text.email.channel = Channel::Sms;
+        let text = add(&app, text).await;
+        app.add_messages_of(app.other_team, &[Message::default()]).await;
+
+        let uuid = special.parse::<EmailId>().unwrap().to_uuid();
+        for query in [
+            format!("id={special}"),
+            format!("uid={special}"),
+            format!("uid={uuid}"),
+            "message_id=4bXyz@mail.finch.example".to_owned(),
+            "message_id=%3C4bXyz@mail.finch.example%3E".to_owned(),
+            format!("message_id=%3C{special}@finch.example%3E"),
+            "from_address=Receipts@finch.example".to_owned(),
+            "user=receipts@finch.example".to_owned(),
+            "headerFrom=receipts@finch.example&from_address=receipts@finch.example".to_owned(),
+            "to_address=ADA@finch.example".to_owned(),
+            "mx=MX1.example".to_owned(),
+            "host=mail.finch.example".to_owned(),
+            "ip=192.0.2.7".to_owned(),
+            "response=OK%3A+queued".to_owned(),
+            "protocol=https".to_owned(),
+            "subject=GR%C3%96%C3%9FE".to_owned(),
+            "subject=0+%25".to_owned(),
+            "search=ada@".to_owned(),
+            "search=gr%C3%B6%C3%9Fe&action=ACCEPTED&src=api&transtype=api&zone=default".to_owned(),
+            "date_to=1705572000".to_owned(),
+            "date_from=1705572000&to=2024-01-18T10:04:59Z".to_owned(),
+        ] {
+            assert_eq!(ids(&reader, &query).await, [special.clone()], "{query}");
+        }
+        for (query, wanted) in [
+            ("action=REJECTED", vec![&failed]),
+            ("action=BOUNCED_SOFT", vec![&bounced]),
+            ("action=BOUNCED_HARD", vec![]),
+            ("action=VIRUS", vec![&infected]),
+            ("action=SPAM", vec![&spam]),
+            ("action=DEFERRED", vec![&waiting]),
+            ("action=QUEUED", vec![&waiting, &failed]),
+            ("action=ACCEPTED", vec![&spam, &bounced, &special]),
+            ("from=2024-01-18&to=2024-01-18", vec![&waiting, &spam, &infected, &bounced, &failed, &special]),
+            ("from=2024-01-19", vec![]),
+            ("sort_order=ASC&limit=2", vec![&special, &failed]),
+            ("sort_order=ASC&search=user&limit=2", vec![]),
+            ("sort_order=ASC&search=example&limit=2", vec![&special, &failed]),
+            ("mx=mx_.example", vec![]),
+            ("to_address=finch@finch.example", vec![]),
+            ("transtype=smtp", vec![]),
+            ("zone=eu", vec![]),
+        ] {
+            let wanted: Vec<String> = wanted.into_iter().cloned().collect();
+            assert_eq!(ids(&reader, query).await, wanted, "{query}");
+        }
+        // A message of another channel is not e-mail.
+        assert!(ids(&reader, &format!("uid={text}")).await.is_empty());
+        assert_refused(&reader.get(&format!("{LOGS}/uid?uid={text}")).await, 404, "Email log not found");
+    }
+
+    async fn pages_tell_where_they_are(app: TestApp) {
+        let reader = reader(&app).await;
+        let empty = list(&reader, "limit=10").await;
+        assert_eq!((&empty["data"], &empty["pagination"]["total_pages"]), (&json!([]), &json!(0)));
+        app.add_messages(&vec![Message::default(); 25]).await;
+        let place = async |query: &str| {
+            let page = list(&reader, query).await["pagination"].clone();
+            ["current_page", "showing_from", "showing_to", "next_offset", "previous_offset", "has_next_page", "has_previous_page"]
+                .map(|name| page[name].clone())
+        };
+        assert_eq!(place("limit=10").await, [json!(1), json!(1), json!(10), json!(10), json!(null), json!(true), json!(false)]);
+        assert_eq!(place("limit=10&page=2").await, [json!(2), json!(11), json!(20), json!(20), json!(0), json!(true), json!(true)]);
+        assert_eq!(place("limit=10&offset=20").await, [json!(3), json!(21), json!(25), json!(null), json!(10), json!(false), json!(true)]);
+        assert_eq!(place("limit=10&page=9").await, [json!(9), json!(0), json!(0), json!(null), json!(70), json!(false), json!(true)]);
+        let far = list(&reader, "offset=9007199254740991").await;
+        assert_eq!((&far["data"], &far["pagination"]["total_count"]), (&json!([]), &json!(25)));
+    }
+
+    async fn counting_stops_at_the_limit_and_says_so(app: TestApp) {
+        app.add_messages(&vec![Message::default(); 10_001]).await;
+        let reader = reader(&app).await;
+        for (query, limited, count) in [("action=ACCEPTED", true, 10_000), ("search=welcome", true, 10_000), ("limit=1", false, 10_001)] {
+            let page = list(&reader, &format!("{query}&offset=10000")).await;
+            let pagination = &page["pagination"];
+            assert_eq!(pagination["total_count"], count, "{query}");
+            assert_eq!((&pagination["count_limited"], &pagination["max_count_limit"]), (&json!(limited), &json!(10_000)));
+            assert_eq!((page["data"].as_array().unwrap().len(), &pagination["has_next_page"]), (1, &json!(false)), "{query}");
+        }
+    }
+
+    async fn a_walk_up_to_a_fixed_time_has_no_repeat_and_no_gap(app: TestApp) {
+        let mut messages = vec![Message { at: app.now() - TimeDelta::minutes(1), ..Message::default() }; 30];
+        messages.extend(vec![Message { at: app.now(), ..Message::default() }; 7]);
+        let mut expected: Vec<String> = app.add_messages(&messages).await.iter().map(EmailId::to_string).collect();
+        expected.reverse();
+        let reader = reader(&app).await;
+        let until = app.now().timestamp();
+        let (mut found, mut offset) = (Vec::new(), json!(0));
+        while !offset.is_null() {
+            let page = list(&reader, &format!("date_to={until}&limit=10&offset={offset}")).await;
+            found.extend(page["data"].as_array().unwrap().iter().map(|entry| entry["uid"].as_str().unwrap().to_owned()));
+            offset = page["pagination"]["next_offset"].clone();
+            app.add_messages(&vec![Message { at: app.now() + TimeDelta::milliseconds(1), ..Message::default() }; 3]).await;
+        }
+        assert_eq!(found, expected);
+    }
+
+    async fn one_message_is_found_by_its_uid(app: TestApp) {
+        let id = app.add_message(Message::with_status(EmailStatus::Delivered)).await;
+        let reader = reader(&app).await;
+        let found = reader.get(&format!("{LOGS}/uid?uid={id}")).await;
+        assert_eq!(found.status, 200);
+        let data = &found.json()["data"];
+        assert_eq!(data.as_array().map(Vec::len), Some(1));
+        assert_eq!((&data[0]["uid"], &data[0]["action"]), (&json!(id), &json!("DELIVERED")));
+        assert_eq!((&data[0]["delivery_status"], &data[0]["date"]), (&json!("delivered"), &json!("2024-01-20T10:30:10.000Z")));
+        let path = |query: &str| format!("{LOGS}/uid?{query}");
+        assert_refused(&reader.get(&path("uid=eml_0000000000001")).await, 404, "Email log not found");
+        assert_refused(&reader.get(&path("uid=nobody")).await, 404, "Email log not found");
+        assert_refused(&reader.get(&path("uid=a.b")).await, 400, "uid must be");
+        assert_refused(&reader.get(&path("")).await, 400, "uid is required");
+        assert_refused(&reader.get(&path("id=1")).await, 400, "Unknown parameter id");
+        let stranger = app.program_of(app.other_team, PermissionSet::all()).await;
+        assert_refused(&stranger.get(&path(&format!("uid={id}"))).await, 404, "Email log not found");
+        assert!(ids(&stranger, "").await.is_empty());
+    }
+
+    async fn errors_are_in_jetemails_envelope(app: TestApp) {
+        assert_refused(&app.client().get(LOGS).await, 401, "No API key found");
+        let wrong = app.client().with("authorization", "Bearer sl_guess");
+        assert_refused(&wrong.get(LOGS).await, 401, "Invalid or revoked API key");
+        let program = app.program(&[Permission::EmailsSend]).await;
+        assert_refused(&program.get(LOGS).await, 403, "Missing permission: logs:view");
+        assert_refused(&program.get("/jetemail/nowhere").await, 404, "The endpoint not found");
+        let refused = program.delete(LOGS).await;
+        assert_refused(&refused, 405, "DELETE is not allowed here");
+        assert!(refused.headers["allow"].to_str().unwrap().contains("GET"), "{:?}", refused.headers);
+        assert_refused(&program.send("POST", "/jetemail/email", Some("x".repeat(26 << 20))).await, 413, "larger than");
+    }
+
+    async fn a_message_is_sent(app: TestApp) {
+        let sender = sender(&app).await;
+        let answer = sender
+            .post(
+                "/jetemail/email",
+                json!({
+                    "from": "Finch <receipts@finch.example>", "to": ["ada@b.example", "Bob <bob@b.example>"],
+                    "subject": "Hello", "html": "<p>Hi</p>", "text": "Hi", "cc": "carol@b.example, dora@b.example",
+                    "bcc": ["eve@b.example"], "reply_to": ["help@finch.example", "Team <team@finch.example>"],
+                    "headers": {"X-Order": "7"}, "eu": true,
+                    "attachments": [{"filename": "a.pdf", "data": "aGVsbG8="}, {"filename": "b.txt", "content": "aGk"}],
+                }),
+            )
+            .await;
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!((answer.status, answer.json()), (201, json!({"id": id, "response": format!("Message queued as {id}")})));
+        let id: EmailId = id.parse().unwrap();
+        let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
+        assert_eq!((email.recipients.len(), email.has_pdf_attachment, email.api_request_id.is_some()), (5, true, true));
+        assert_eq!(email.reply_to.as_deref(), Some("help@finch.example, Team <team@finch.example>"));
+        assert_eq!(app.store().list_attachments(app.team, id).await.unwrap()[1].content, b"hi");
+        let content = app.store().find_email_content(app.team, id).await.unwrap().unwrap();
+        assert_eq!(content.headers, [("X-Order".to_owned(), "7".to_owned())]);
+        assert_eq!(ids(&reader(&app).await, "").await, [id.to_string()]);
+    }
+
+    async fn a_wrong_message_is_refused(app: TestApp) {
+        let sender = sender(&app).await;
+        let refuse = async |change: Value, message: &str| {
+            let mut body = json!({"from": "a@b.example", "to": "c@d.example", "subject": "s", "text": "t"});
+            for (name, value) in change.as_object().unwrap() {
+                match value.is_null() {
+                    true => body.as_object_mut().unwrap().remove(name),
+                    false => body.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+                };
+            }
+            assert_refused(&sender.post("/jetemail/email", body).await, 400, message);
+        };
+        refuse(json!({"from": null}), "missing field `from`").await;
+        refuse(json!({"from": "nobody"}), "not an e-mail address").await;
+        refuse(json!({"to": null}), "missing field `to`").await;
+        refuse(json!({"to": []}), "to must hold").await;
+        refuse(json!({"to": 5}), "expected an address").await;
+        refuse(json!({"subject": ""}), "subject must not be empty").await;
+        refuse(json!({"text": null}), "html or text is required").await;
+        refuse(json!({"reply_to": "nobody"}), "not an e-mail address").await;
+        refuse(json!({"reply_to": "a@b.example\u{7}"}), "reply_to must be one line").await;
+        refuse(json!({"headers": {"Subject": "x"}}), "The header Subject cannot be set").await;
+        refuse(json!({"attachments": [{"filename": "a", "data": "?"}]}), "attachments[0].data must be base64").await;
+        refuse(json!({"scheduledAt": 1}), "scheduled_at must be in the future").await;
+        refuse(json!({"scheduled_at": "2024-03-20T12:00:00Z"}), "30 days").await;
+        refuse(json!({"template": 1}), "unknown field `template`").await;
+        assert_refused(&sender.send("POST", "/jetemail/email", Some("{".to_owned())).await, 400, "The request body is wrong");
+        assert!(ids(&reader(&app).await, "").await.is_empty());
+    }
+
+    async fn a_message_can_wait_for_its_time(app: TestApp) {
+        let sender = sender(&app).await;
+        let at = app.now() + TimeDelta::hours(1);
+        let mut body = json!({"from": "a@b.example", "to": "c@d.example", "subject": "s", "text": "t"});
+        body["scheduledAt"] = json!(at.timestamp());
+        let answer = sender.post("/jetemail/email", body).await;
+        let json = answer.json();
+        let id = json["id"].as_str().unwrap();
+        assert_eq!((answer.status, &json["scheduled_at"]), (202, &json!(at.timestamp())));
+        assert_eq!(json["response"], format!("Scheduled as {id} for {}", at.timestamp()));
+        let email = app.store().find_email(app.team, id.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(email.next_attempt_at, Some(at));
+    }
+
+    async fn a_repetition_sends_nothing_again(app: TestApp) {
+        let sender = sender(&app).await.with("idempotency-key", "order-7");
+        let body = json!({"from": "a@b.example", "to": "c@d.example", "subject": "s", "text": "t"});
+        let first = sender.post("/jetemail/email", body.clone()).await;
+        let again = sender.post("/jetemail/email", body.clone()).await;
+        assert_eq!((again.status, &again.text), (201, &first.text));
+        let other = sender.post("/jetemail/email", json!({"from": "a@b.example", "to": "x@d.example", "subject": "s", "text": "t"})).await;
+        assert_refused(&other, 409, "used before");
+        assert_eq!(other.json()["code"], "IDEMPOTENCY_BODY_MISMATCH");
+        let batch = json!({"emails": [body.clone(), {"from": "nobody"}, body]});
+        let first = sender.post("/jetemail/email-batch", batch.clone()).await;
+        assert_eq!((first.status, first.json()["summary"].clone()), (207, json!({"total": 3, "successful": 2, "failed": 1})));
+        assert_eq!(sender.post("/jetemail/email-batch", batch).await.text, first.text);
+        assert_eq!(ids(&reader(&app).await, "").await.len(), 3);
+        let long = sender.with("idempotency-key", &"a".repeat(257));
+        assert_refused(&long.post("/jetemail/email", json!({})).await, 400, "1 to 256 characters");
+    }
+
+    async fn a_batch_accepts_those_that_are_right(app: TestApp) {
+        let sender = sender(&app).await;
+        let right = |to: &str| json!({"from": "a@b.example", "to": to, "subject": "s", "html": "h"});
+        let at = app.now().timestamp() + 60;
+        let mut later = right("d@e.example");
+        later["scheduled_at"] = json!(at);
+        let shapeless = json!({"to": "a@b.example"});
+        let answer = sender
+            .post("/jetemail/email-batch", json!({"emails": [right("c@d.example"), right("nobody"), shapeless, later]}))
+            .await;
+        let json = answer.json();
+        assert_eq!((answer.status, &json["summary"]), (207, &json!({"total": 4, "successful": 2, "failed": 2})));
+        let results = json["results"].as_array().unwrap();
+        let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
+        assert_eq!(statuses, ["success", "error", "error", "success"]);
+        assert_eq!((&results[2]["email"], &results[3]["scheduled_at"]), (&shapeless, &json!(at)));
+        assert!(results[1]["error"].as_str().unwrap().contains("not an e-mail address"), "{}", answer.text);
+        assert_eq!((&json["data"][0]["id"], &json["data"][1]["id"]), (&results[0]["id"], &results[3]["id"]));
+        assert_eq!(ids(&reader(&app).await, "to_address=c@d.example").await, [results[0]["id"].as_str().unwrap()]);
+
+        for (wrong, message) in [
+            (json!({"emails": []}), "1 to 100"),
+            (json!({"emails": vec![right("a@b.example"); 101]}), "1 to 100"),
+            (json!({"emails": [5]}), "emails[0] must be an object"),
+            (json!([]), "The request body is wrong"),
+        ] {
+            assert_refused(&sender.post("/jetemail/email-batch", wrong).await, 400, message);
+        }
+        let reader = reader(&app).await;
+        assert_refused(&reader.post("/jetemail/email-batch", json!({"emails": [right("a@b.example")]})).await, 403, "emails:send");
+    }
+}
