@@ -249,13 +249,13 @@ impl Store {
             );
             query.push_bind(team_id).push(" AND n.id >= ").push_bind(ids.low);
             query.push(" AND n.id < ").push_bind(notifications_below);
-            push_notification_conditions!(query, self.list_of_recipients(), filter, &named);
+            push_notification_conditions!(query, self.engine().recipients(), filter, &named);
             query.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
             query.push(") AS newest UNION ALL SELECT id, is_message FROM (");
             query.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id);
             query.push(" AND e.notification_id IS NULL AND e.id >= ").push_bind(ids.low);
             query.push(" AND e.id < ").push_bind(messages_below);
-            push_message_conditions!(query, self.list_of_recipients(), filter, &named);
+            push_message_conditions!(query, self.engine().recipients(), filter, &named);
             query.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
             query.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
             query.build_query_as().fetch_all(pool).await

@@ -3,6 +3,7 @@
 
 mod api_request_log;
 mod authorization_matrix;
+mod dialect_authorization;
 mod routes;
 mod store_contract;
 
