@@ -192,7 +192,7 @@ pub async fn send_notification(
 pub async fn reschedule_notification(
     app: &App,
     viewer: &Viewer,
-    id: NotificationId,
+    id: EntryId,
     at: DateTime<Utc>,
 ) -> Result<(), AppError> {
     viewer.require(Permission::EmailsSend)?;
@@ -205,7 +205,7 @@ pub async fn reschedule_notification(
 
 /// Takes a notification's messages back that have not gone out yet. Needs `emails:send`. [AppError::Conflict] when all
 /// have.
-pub async fn cancel_notification(app: &App, viewer: &Viewer, id: NotificationId) -> Result<(), AppError> {
+pub async fn cancel_notification(app: &App, viewer: &Viewer, id: EntryId) -> Result<(), AppError> {
     viewer.require(Permission::EmailsSend)?;
     let mut canceled = false;
     for email in messages_of(app, viewer, id).await? {
@@ -282,14 +282,19 @@ pub async fn list_entries(
     Ok(Stretch { items: ids.into_iter().filter_map(entry).collect(), has_more })
 }
 
-/// The messages of a notification; a message that is no part of one stands for itself.
-async fn messages_of(app: &App, viewer: &Viewer, id: NotificationId) -> Result<Vec<EmailId>, AppError> {
-    if app.store.find_notification(viewer.team, id).await?.is_some() {
-        let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
-        return Ok(ids.into_iter().map(EmailId).collect());
-    }
-    let email = app.store.find_email(viewer.team, EmailId(id.0)).await?;
-    let email = email.filter(|email| email.notification_id.is_none());
+/// The messages of a notification; a message stands for itself.
+async fn messages_of(app: &App, viewer: &Viewer, id: EntryId) -> Result<Vec<EmailId>, AppError> {
+    let email_id = match id {
+        EntryId::Notification(id) => {
+            if app.store.find_notification(viewer.team, id).await?.is_some() {
+                let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
+                return Ok(ids.into_iter().map(EmailId).collect());
+            }
+            EmailId(id.0)
+        }
+        EntryId::Message(id) => id,
+    };
+    let email = app.store.find_email(viewer.team, email_id).await?;
     email.map(|email| vec![email.id]).ok_or_else(|| AppError::not_found("Notification"))
 }
 

@@ -69,6 +69,9 @@ const NOTIFICATIONAPI: &[Row] = &[
         About::Own,
         r#"{"type":"greeting","to":{"id":"a","email":"a@b.example"},"email":{"subject":"s","html":"h"}}"#,
     ),
+    ("POST /{client}/sender/retract", &[EmailsSend], About::Own, r#"{"notificationId":"greeting","userId":"a"}"#),
+    ("PATCH /{client}/schedule/{}", &[EmailsSend], About::Email, r#"{"schedule":"2024-01-21T12:00:00Z"}"#),
+    ("DELETE /{client}/schedule/{}", &[EmailsSend], About::Email, ""),
     ("POST /{client}/logs/query", &[LogsView], About::Own, "{}"),
 ];
 

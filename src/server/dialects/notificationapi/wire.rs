@@ -15,7 +15,6 @@ use crate::domain::email::RecipientKind;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventCause, EventKind};
 use crate::domain::filter::TimeRange;
-use crate::domain::ids::NotificationId;
 use crate::domain::notification::{EmailRecord, EntryId, LogEntry, NotificationFilter, NotificationState, Way};
 use crate::domain::page::Stretch;
 use crate::domain::template::TemplateSource;
@@ -436,8 +435,12 @@ pub struct Sent {
 
 impl Sent {
     /// The answer where nothing was ignored.
-    pub fn without_messages(id: NotificationId) -> Self {
-        Self { tracking_id: id.to_uuid(), messages: Vec::new() }
+    pub fn without_messages(id: EntryId) -> Self {
+        let tracking_id = match id {
+            EntryId::Notification(id) => id.to_uuid(),
+            EntryId::Message(id) => id.to_uuid(),
+        };
+        Self { tracking_id, messages: Vec::new() }
     }
 }
 

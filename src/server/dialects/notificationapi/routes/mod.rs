@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 
 use super::error::NotificationapiError;
 use crate::domain::error::AppError;
-use crate::domain::ids::NotificationId;
+use crate::domain::notification::EntryId;
 use crate::domain::viewer::Viewer;
 use crate::server::dialects::request::{Caller, PathText, RawQuery};
 
@@ -43,8 +43,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 }
 
 impl Client {
-    /// The notification that the path names.
-    fn notification_id(&self) -> Result<NotificationId, AppError> {
+    /// The notification that the path names, or the message.
+    fn entry_id(&self) -> Result<EntryId, AppError> {
         let id = self.path.get("trackingId").and_then(|text| text.parse().ok());
         id.ok_or_else(|| AppError::not_found("Notification"))
     }

@@ -33,7 +33,7 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn update_schedule(State(app): State<App>, client: Client, body: Body<NotificationapiError>) -> Answer<Sent> {
     let at = parse_json::<ScheduleBody>(&body.0)?.at()?;
-    let id = client.notification_id()?;
+    let id = client.entry_id()?;
     notifications::reschedule_notification(&app, &client.viewer, id, at).await?;
     Ok(Json(Sent::without_messages(id)))
 }
@@ -52,7 +52,7 @@ async fn update_schedule(State(app): State<App>, client: Client, body: Body<Noti
     ),
 )]
 async fn delete_schedule(State(app): State<App>, client: Client) -> Answer<Sent> {
-    let id = client.notification_id()?;
+    let id = client.entry_id()?;
     notifications::cancel_notification(&app, &client.viewer, id).await?;
     Ok(Json(Sent::without_messages(id)))
 }
