@@ -98,7 +98,7 @@ const fn tone_of(state: NotificationState) -> &'static str {
     }
 }
 
-/// What became of it, in a sentence: "2 of 3 channels are done; SMS failed."
+/// What became of it, in a sentence: "SMS failed; Email and Push went out."
 fn verdict(state: NotificationState, channels: &[EmailRecord]) -> String {
     let named = |wanted: NotificationState| {
         let is_wanted = |record: &&EmailRecord| NotificationState::of([record.email.status]) == wanted;
@@ -121,11 +121,11 @@ fn verdict(state: NotificationState, channels: &[EmailRecord]) -> String {
             format!("Still under way: {}.", named(NotificationState::Received).unwrap_or_default())
         }
         NotificationState::Failure => {
-            let failed = named(NotificationState::Failure).unwrap_or_default();
-            match named(NotificationState::Success) {
-                Some(done) => format!("{failed} failed; {done} went out."),
-                None => format!("{failed} failed."),
-            }
+            let failed = named(NotificationState::Failure).map(|failed| format!("{failed} failed"));
+            let done = named(NotificationState::Success).map(|done| format!("{done} went out"));
+            let waiting = named(NotificationState::Received).map(|waiting| format!("still under way: {waiting}"));
+            let parts: Vec<String> = [failed, done, waiting].into_iter().flatten().collect();
+            format!("{}.", parts.join("; "))
         }
     }
 }

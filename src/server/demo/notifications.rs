@@ -72,10 +72,10 @@ pub(super) struct Notifications {
     pub requests: Vec<ApiRequest>,
 }
 
-/// About one message in twenty of the demo is a part of a notification.
+/// About one message in twelve of the demo is a part of a notification.
 pub(super) fn make(setting: &Setting, options: &DemoOptions) -> Notifications {
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed ^ 0x006e_7466);
-    let count = (options.messages / 50).clamp(4, 150);
+    let count = (options.messages / 30).clamp(4, 200);
     let calendar = Calendar::new(options.now, options.days);
     let customers = customers(&mut rng, 40);
     // The last three are of the last hours, so that the first page of the log has some.

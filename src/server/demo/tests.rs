@@ -6,10 +6,12 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::api_request::{ApiRequestFilter, ApiRequestSummary};
+use crate::domain::channel::Channel;
 use crate::domain::email::{EmailDetail, EmailStatus};
 use crate::domain::event::EventKind;
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::TeamId;
+use crate::domain::notification::NotificationState;
 use crate::domain::page::{Cursor, PageRequest};
 use crate::domain::stats::Stats;
 use crate::server::clock::Clock;
@@ -88,14 +90,15 @@ async fn the_counts_add_up_and_every_status_and_event_occurs() {
 
     let details = demo.details().await;
     assert_eq!(details.len(), MESSAGES);
-    let of_template = |detail: &EmailDetail| detail.email.template_name.clone().unwrap();
-    assert_eq!(details.iter().map(of_template).collect::<BTreeSet<_>>().len(), 9);
+    let of_template = |detail: &EmailDetail| detail.email.template_name.clone();
+    assert_eq!(details.iter().filter_map(of_template).collect::<BTreeSet<_>>().len(), 9);
     for detail in &details {
         let kinds = detail.events.iter().map(|event| event.kind);
         assert_eq!(crate::domain::event::fold_status(kinds), detail.email.status);
         assert!(detail.events.iter().all(|event| event.at <= now()));
         assert!(detail.events.iter().all(|event| event.at >= detail.email.created_at()));
-        assert_eq!(detail.email.status == EmailStatus::Queued, detail.email.next_attempt_at.is_some());
+        let waits = detail.email.next_attempt_at.is_some() || detail.email.waits_for_adapter;
+        assert_eq!(detail.email.status == EmailStatus::Queued, waits);
         let is_bad = matches!(detail.email.status, EmailStatus::Bounced | EmailStatus::Failed);
         assert_eq!(is_bad, detail.email.error_message.is_some(), "{:?}", detail.email);
         assert_eq!(detail.email.sent_at.is_some(), detail.events.iter().any(|event| event.kind == EventKind::Sent));
@@ -113,6 +116,34 @@ async fn the_counts_add_up_and_every_status_and_event_occurs() {
     let linked = details.iter().filter_map(|detail| detail.email.api_request_id);
     assert!(linked.clone().count() > 10);
     assert!(linked.into_iter().all(|id| requests.iter().any(|request| request.id == id)));
+}
+
+#[tokio::test]
+async fn notifications_have_channels_causes_and_requests_of_every_system() {
+    let demo = demo("notifications", 1, MESSAGES).await;
+    let (store, team) = (&demo.app.store, demo.team.team.id);
+    let details = demo.details().await;
+    let mut states = BTreeSet::new();
+    let of_notifications: BTreeSet<_> = details.iter().filter_map(|detail| detail.email.notification_id).collect();
+    assert!(of_notifications.len() > 20);
+    for id in of_notifications {
+        let notification = store.find_notification(team, id).await.unwrap().unwrap();
+        let ids = store.list_emails_of_notification(team, id).await.unwrap();
+        let channels = store.find_emails(team, &ids).await.unwrap();
+        assert!(channels.iter().all(|email| email.api_request_id == notification.api_request_id));
+        assert!(channels.iter().all(|email| email.external_user_id == notification.external_user_id));
+        states.insert(NotificationState::of(channels.iter().map(|email| email.status)).as_str());
+    }
+    assert_eq!(states.into_iter().collect::<Vec<_>>(), ["failure", "received", "success"]);
+    for channel in Channel::ALL {
+        assert!(details.iter().any(|detail| detail.email.channel == channel), "no message by {}", channel.as_str());
+    }
+    assert_eq!(details.iter().filter(|detail| detail.email.waits_for_adapter).count(), 1);
+    assert!(details.iter().any(|detail| detail.events.iter().any(|event| event.detail.cause.is_some())));
+    let requests = requests_of(store, team).await;
+    for prefix in ["/api/", "/resend/", "/sendwithus/", "/jetemail/", "/notificationapi/"] {
+        assert!(requests.iter().any(|request| request.endpoint.starts_with(prefix)), "no request to {prefix}");
+    }
 }
 
 async fn requests_of(store: &Store, team: TeamId) -> Vec<ApiRequestSummary> {

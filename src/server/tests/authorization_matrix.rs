@@ -53,6 +53,10 @@ enum Target {
     Invite,
     /// `{token}` of an invitation to the caller.
     Token,
+    /// `{id}`
+    ApiRequest,
+    /// `{id}`
+    Notification,
 }
 
 use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn};
@@ -147,6 +151,10 @@ const SERVER_FUNCTIONS: &[Row] = &[
     ("load_logs", Holds(LogsView), Target::Own, "choice[preset]=today&statuses=0&page=1"),
     ("load_email", Holds(LogsView), Target::Email, "id={id}"),
     ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
+    ("load_notification", Holds(LogsView), Target::Notification, "id={id}"),
+    ("load_requests", Holds(RequestsView), Target::Own, "choice[preset]=today&filter[method]=GET"),
+    ("load_request", Holds(RequestsView), Target::ApiRequest, "id={id}"),
+    ("load_connect", Identity, Target::Own, ""),
     ("load_templates", Holds(TemplatesView), Target::Own, ""),
     ("load_new_template", Holds(TemplatesCreate), Target::Own, ""),
     ("load_template", Holds(TemplatesView), Target::Template, "id={id}"),
@@ -182,6 +190,10 @@ const PAGES: &[Row] = &[
     ("/invite/{token}", Nothing, Target::Token, ""),
     ("/logs", Holds(LogsView), Target::Own, ""),
     ("/logs/{id}", Holds(LogsView), Target::Email, ""),
+    ("/notifications/{id}", Holds(LogsView), Target::Notification, ""),
+    ("/requests", Holds(RequestsView), Target::Own, ""),
+    ("/requests/{id}", Holds(RequestsView), Target::ApiRequest, ""),
+    ("/connect", Person, Target::Own, ""),
     ("/templates", Holds(TemplatesView), Target::Own, ""),
     ("/templates/new", Holds(TemplatesCreate), Target::Own, ""),
     ("/templates/{id}", Holds(TemplatesView), Target::Template, ""),
@@ -297,6 +309,8 @@ async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (Client, Vec<
             let scopes = PermissionSet::all();
             api_keys::create_key_of(&app.app, team, None, "Old", scopes).await.unwrap().key.id.to_string()
         }
+        Target::ApiRequest => app.add_api_request().await.to_string(),
+        Target::Notification => app.add_notification().await.to_string(),
         Target::Team | Target::Member | Target::Invite | Target::Token => team.to_string(),
     };
     let mut texts = vec![("{id}", id), ("{fresh}", fresh.clone())];

@@ -36,10 +36,14 @@ use super::store::emails::NewEmail;
 use super::store::events::{EmailFacts, NewEvent};
 use super::store::tests::TestDatabase;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
-use crate::domain::ids::{EmailId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at};
+use crate::domain::ids::{
+    ApiRequestId, EmailId, NotificationId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at,
+};
+use crate::domain::notification::Notification;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
 use crate::domain::template::{Template, TemplateSource};
@@ -243,6 +247,39 @@ impl TestApp {
     /// Adds messages of the past to Finch's log.
     async fn add_messages(&self, messages: &[Message]) -> Vec<EmailId> {
         self.add_messages_of(self.team, messages).await
+    }
+
+    /// Adds a request to Finch's log of API requests.
+    async fn add_api_request(&self) -> ApiRequestId {
+        let request = ApiRequest {
+            id: self.id_at(self.now()),
+            team_id: self.team,
+            api_key_id: None,
+            user_id: None,
+            method: "GET".to_owned(),
+            endpoint: "/api/logs".to_owned(),
+            response_status: 200,
+            user_agent: None,
+            duration_ms: 3,
+            at: self.now(),
+            request_body: LoggedBody::default(),
+            response_body: LoggedBody { text: Some(r#"{"success":true}"#.to_owned()), truncated: false },
+        };
+        self.store().insert_api_requests(std::slice::from_ref(&request)).await.unwrap();
+        request.id
+    }
+
+    /// Adds a notification to Finch's log, without a message.
+    async fn add_notification(&self) -> NotificationId {
+        let notification = Notification {
+            id: self.id_at(self.now()),
+            kind: "order_shipped".to_owned(),
+            external_user_id: None,
+            api_request_id: None,
+            warnings: Vec::new(),
+        };
+        self.store().insert_past_notifications(self.team, std::slice::from_ref(&notification)).await.unwrap();
+        notification.id
     }
 
     /// Adds one message of the past to Finch's log.

@@ -6,7 +6,9 @@ const build = sendwithus._buildUrl;
 sendwithus._buildUrl = (...parts) =>
   build.apply(sendwithus, parts).replace("https://api.sendwithus.com", "SENDLOG_URL");
 
-sendwithus.send(
-  { template: "YOUR_TEMPLATE", recipient: { address: "you@example.com" }, template_data: { name: "Ada" } },
-  (error, answer) => console.log(error ?? answer),
-);
+const message = {
+  template: "YOUR_TEMPLATE",
+  recipient: { address: "you@example.com" },
+  template_data: { name: "Ada" },
+};
+sendwithus.send(message, (error, answer) => console.log(error ?? answer));

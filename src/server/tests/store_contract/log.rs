@@ -15,6 +15,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet, fold_status};
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{EmailId, TemplateId};
+use crate::domain::notification::Notification;
 use crate::domain::page::{PageRequest, Total};
 use crate::domain::stats::StatusCounts;
 use crate::server::store::events::{EmailFacts, NewEvent};
@@ -246,6 +247,25 @@ on_both_databases! {
             assert_eq!(store.find_email(app.team, id).await.unwrap().unwrap().status, message.status);
         }
         assert_eq!(store.next_outbox_run().await, Ok(None));
+    }
+
+    async fn past_notifications_are_found_in_their_team_alone(app: TestApp) {
+        let store = app.store();
+        let new = |kind: &str| Notification {
+            id: app.id_at(app.now()),
+            kind: kind.to_owned(),
+            external_user_id: Some("customer-7".to_owned()),
+            api_request_id: None,
+            warnings: vec!["SMS was left out".to_owned()],
+        };
+        let notifications = [new("order_shipped"), new("login_code")];
+        store.insert_past_notifications(app.team, &notifications).await.unwrap();
+        for notification in &notifications {
+            let found = store.find_notification(app.team, notification.id).await.unwrap();
+            assert_eq!(found.as_ref(), Some(notification));
+            assert_eq!(store.find_notification(app.other_team, notification.id).await.unwrap(), None);
+        }
+        store.insert_past_notifications(app.team, &[]).await.unwrap();
     }
 
     async fn counts_equal_a_recount_for_every_range(app: TestApp) {
