@@ -228,10 +228,20 @@ impl Email {
         self.id.created_at()
     }
 
+    /// Whether Sendlog only knows it from events that somebody reported: it has no text and was never to be sent.
+    pub fn is_from_outside(&self) -> bool {
+        self.api_request_id.is_none()
+            && self.api_key_id.is_none()
+            && self.adapter_id.is_none()
+            && self.resend_of.is_none()
+    }
+
     /// Why it cannot be resent now, in the words of the API; `None` when it can.
     pub fn resend_obstacle(&self) -> Option<&'static str> {
         if !self.status.can_be_resent() {
             Some("Only failed or bounced emails can be resent")
+        } else if self.is_from_outside() {
+            Some("Only emails that were sent by Sendlog can be resent")
         } else if self.template_deleted {
             Some("Original template no longer exists")
         } else {

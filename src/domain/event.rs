@@ -116,6 +116,54 @@ impl EventKind {
         })
     }
 
+    /// Whether somebody else can report it: a provider, a script. The others are Sendlog's own words about the messages
+    /// that it sends itself.
+    pub const fn can_be_reported(self) -> bool {
+        match self {
+            Self::Requested
+            | Self::Triggered
+            | Self::Queued
+            | Self::FailedToQueue
+            | Self::Processed
+            | Self::Sent
+            | Self::Deferred
+            | Self::FailedToSend
+            | Self::Delivered
+            | Self::Opened
+            | Self::ReOpened
+            | Self::Clicked
+            | Self::ReClicked
+            | Self::Bounced
+            | Self::Dropped
+            | Self::Failed
+            | Self::ReportedAsSpam
+            | Self::Unsubscribed => true,
+            Self::Canceled | Self::Uncertain => false,
+        }
+    }
+
+    /// Whether it ends a message badly, so that it tells why the message did not arrive.
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Self::Bounced | Self::Dropped | Self::Canceled | Self::Failed | Self::Uncertain => true,
+            Self::Requested
+            | Self::Triggered
+            | Self::Queued
+            | Self::FailedToQueue
+            | Self::Processed
+            | Self::Sent
+            | Self::Deferred
+            | Self::FailedToSend
+            | Self::Delivered
+            | Self::Opened
+            | Self::ReOpened
+            | Self::Clicked
+            | Self::ReClicked
+            | Self::ReportedAsSpam
+            | Self::Unsubscribed => false,
+        }
+    }
+
     /// The status whose colour and icon the event is shown with.
     pub const fn tone(self) -> EmailStatus {
         match self {

@@ -6,6 +6,7 @@ pub mod adapters;
 pub mod api_keys;
 pub mod api_requests;
 pub mod emails;
+pub mod events;
 pub mod limits;
 pub mod notifications;
 pub mod period;

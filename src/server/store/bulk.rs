@@ -1,16 +1,14 @@
 //! Past messages in bulk, with the statuses, times, rollups and search rows that accepting them and recording their
-//! events one by one would have left. Called by [crate::server::demo] and the benches; what happens now goes through
-//! [super::emails] and [super::events].
+//! events one by one would have left. Called by [crate::server::demo] and the benches, and by [super::ingest] for messages
+//! that others sent; what happens now goes through [super::emails] and [super::events].
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use super::emails::{Attachment, NewEmail, searched_recipients};
+use super::emails::{Attachment, NewEmail};
 use super::events::{self, EmailFacts, NewEvent};
-use super::outbox::NEVER;
 use super::{Db, Store, micros, write};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -23,26 +21,26 @@ use crate::domain::stats::StatusCounts;
 const BATCH: usize = 1000;
 
 /// Rows in one statement: 26 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
-const ROWS: usize = 200;
+pub(super) const ROWS: usize = 200;
 
-const INSERT_EMAILS: &str = "INSERT INTO emails
+pub(super) const INSERT_EMAILS: &str = "INSERT INTO emails
     (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
      resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set) ";
 
-const INSERT_CONTENTS: &str =
+pub(super) const INSERT_CONTENTS: &str =
     "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers) ";
 
-const INSERT_ATTACHMENTS: &str =
+pub(super) const INSERT_ATTACHMENTS: &str =
     "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content, content_id) ";
 
-const INSERT_EVENTS: &str =
+pub(super) const INSERT_EVENTS: &str =
     "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
 
 const INSERT_NOTIFICATIONS: &str =
     "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings) ";
 
-const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) ";
+pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) ";
 
 /// A message of the past with everything that has happened to it.
 #[derive(Clone, Debug)]
@@ -68,15 +66,15 @@ pub struct Waiting {
 }
 
 /// A message with what follows from its events.
-struct Folded<'a> {
-    email: &'a NewEmail,
-    facts: &'a EmailFacts,
-    waiting: Option<&'a Waiting>,
-    rank: StatusRank,
-    status: EmailStatus,
-    event_set: EventSet,
-    sent_at: Option<i64>,
-    delivered_at: Option<i64>,
+pub(super) struct Folded<'a> {
+    pub email: &'a NewEmail,
+    pub facts: &'a EmailFacts,
+    pub waiting: Option<&'a Waiting>,
+    pub rank: StatusRank,
+    pub status: EmailStatus,
+    pub event_set: EventSet,
+    pub sent_at: Option<i64>,
+    pub delivered_at: Option<i64>,
 }
 
 impl<'a> From<&'a HistoricEmail> for Folded<'a> {
@@ -103,15 +101,105 @@ impl<'a> From<&'a HistoricEmail> for Folded<'a> {
 /// Inserts rows, [ROWS] at a time; only statements of full length are kept prepared.
 macro_rules! insert_rows {
     ($tx:expr, $into:expr, $rows:expr, |$values:ident, $row:pat_param| $binds:expr) => {
-        for rows in $rows.chunks(ROWS) {
-            let mut query = QueryBuilder::new($into);
+        for rows in $rows.chunks($crate::server::store::bulk::ROWS) {
+            let mut query = sqlx::QueryBuilder::new($into);
             query.push_values(rows, |mut $values, $row| {
                 $binds;
             });
-            query.build().persistent(rows.len() == ROWS).execute(&mut *$tx).await?;
+            query.build().persistent(rows.len() == $crate::server::store::bulk::ROWS).execute(&mut *$tx).await?;
         }
     };
 }
+
+/// Inserts messages with everything that belongs to them, inside a transaction.
+macro_rules! insert_folded {
+    ($tx:expr, $store:expr, $team_id:expr, $emails:expr) => {{
+        use $crate::server::store::bulk;
+        use $crate::server::store::{emails, micros};
+
+        let (team_id, folded): ($crate::domain::ids::TeamId, &[bulk::Folded<'_>]) = ($team_id, $emails);
+        let (insert_search, names_team) = $store.insert_search_rows();
+        bulk::insert_rows!($tx, bulk::INSERT_EMAILS, folded, |values, row| {
+            let (template_id, version_id) = row.email.template.unzip();
+            values.push_bind(team_id).push_bind(row.email.id);
+            values.push_bind(template_id).push_bind(version_id);
+            values.push_bind(row.email.adapter_id);
+            values.push_bind(row.email.api_key_id).push_bind(row.email.api_request_id);
+            values.push_bind(sqlx::types::Json(&row.email.recipients));
+            values.push_bind(&row.email.from_address).push_bind(&row.email.reply_to);
+            values.push_bind(&row.email.subject).push_bind(sqlx::types::Json(&row.email.tags));
+            values.push_bind(row.status.code()).push_bind(row.rank.0);
+            values.push_bind(&row.facts.provider_message_id).push_bind(&row.facts.error_message);
+            values.push_bind(row.email.attachments.iter().any(bulk::is_pdf));
+            values.push_bind(row.email.job_id).push_bind(row.email.resend_of);
+            values.push_bind(row.sent_at).push_bind(row.delivered_at);
+            values.push_bind(row.email.channel.code()).push_bind(row.email.notification_id);
+            values.push_bind(&row.email.external_user_id).push_bind(row.email.scheduled_at.map(micros));
+            values.push_bind(row.event_set.bits());
+        });
+        bulk::insert_rows!($tx, bulk::INSERT_CONTENTS, folded, |values, row| {
+            values.push_bind(team_id).push_bind(row.email.id);
+            values.push_bind(sqlx::types::Json(&row.email.variables)).push_bind(sqlx::types::Json(&row.email.metadata));
+            values.push_bind(&row.email.html).push_bind(&row.email.text);
+            values.push_bind(sqlx::types::Json(&row.email.headers));
+        });
+        bulk::insert_rows!($tx, bulk::INSERT_ATTACHMENTS, bulk::attachments_of(folded), |values,
+                                                                                         (
+            id,
+            position,
+            attachment,
+        )| {
+            values.push_bind(team_id).push_bind(*id).push_bind(*position);
+            values.push_bind(&attachment.filename).push_bind(&attachment.content_type);
+            values.push_bind(&attachment.content).push_bind(&attachment.content_id);
+        });
+        bulk::insert_event_rows!($tx, team_id, bulk::events_of(folded));
+        bulk::insert_rows!($tx, insert_search, folded, |values, row| {
+            if names_team {
+                values.push_bind(team_id);
+            }
+            values.push_bind(row.email.id);
+            values.push_bind(emails::searched_recipients(&row.email.recipients));
+            values.push_bind(row.email.subject.to_lowercase());
+        });
+        bulk::insert_rows!($tx, bulk::INSERT_OUTBOX, bulk::waiting_of(folded), |values, (id, waiting)| {
+            values.push_bind(team_id).push_bind(*id);
+            values.push_bind(sqlx::types::Json(&waiting.pending)).push_bind(waiting.attempts);
+            values.push_bind(waiting.next_attempt_at.map_or($crate::server::store::outbox::NEVER, micros));
+        });
+    }};
+}
+
+/// Inserts events, each with its message's id, inside a transaction.
+macro_rules! insert_event_rows {
+    ($tx:expr, $team_id:expr, $events:expr) => {{
+        use $crate::server::store::bulk;
+        use $crate::server::store::micros;
+
+        bulk::insert_rows!($tx, bulk::INSERT_EVENTS, $events, |values, (id, new)| {
+            values.push_bind($team_id).push_bind(*id).push_bind(new.event.id);
+            values.push_bind(new.event.kind.as_str()).push_bind(micros(new.event.at));
+            values.push_bind(&new.event.recipient).push_bind(sqlx::types::Json(&new.event.detail));
+            values.push_bind(&new.provider_event_id);
+        });
+    }};
+}
+
+/// Adds to rollup rows what changes in each, inside a transaction.
+macro_rules! add_rollups {
+    ($tx:expr, $team_id:expr, $rollups:expr) => {
+        for ((template_id, hour), counts) in $rollups {
+            let mut statement =
+                sqlx::query($crate::server::store::events::ADD_TO_ROLLUP).bind($team_id).bind(template_id).bind(hour);
+            for count in counts.0 {
+                statement = statement.bind(count);
+            }
+            statement.execute(&mut *$tx).await?;
+        }
+    };
+}
+
+pub(super) use {add_rollups, insert_event_rows, insert_folded, insert_rows};
 
 impl Store {
     /// Adds messages with all their events, a transaction for each thousand. Their ids are new to the team; ascending
@@ -141,81 +229,29 @@ impl Store {
     }
 
     async fn insert_folded(&self, team_id: TeamId, emails: &[Folded<'_>]) -> Result<(), AppError> {
-        let events = events_of(emails);
-        let attachments = attachments_of(emails);
-        let waiting = waiting_of(emails);
         let rollups = rollups_of(emails);
-        // As in insert_search_statement: SQLite's index knows no team.
-        let (insert_search, names_team) = match &self.db {
-            Db::Sqlite { .. } => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
-            Db::Postgres(_) => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
-        };
         write!(self, |tx| {
-            insert_rows!(tx, INSERT_EMAILS, emails, |values, row| {
-                let (template_id, version_id) = row.email.template.unzip();
-                values.push_bind(team_id).push_bind(row.email.id);
-                values.push_bind(template_id).push_bind(version_id);
-                values.push_bind(row.email.adapter_id);
-                values.push_bind(row.email.api_key_id).push_bind(row.email.api_request_id);
-                values.push_bind(Json(&row.email.recipients));
-                values.push_bind(&row.email.from_address).push_bind(&row.email.reply_to);
-                values.push_bind(&row.email.subject).push_bind(Json(&row.email.tags));
-                values.push_bind(row.status.code()).push_bind(row.rank.0);
-                values.push_bind(&row.facts.provider_message_id).push_bind(&row.facts.error_message);
-                values.push_bind(row.email.attachments.iter().any(is_pdf));
-                values.push_bind(row.email.job_id).push_bind(row.email.resend_of);
-                values.push_bind(row.sent_at).push_bind(row.delivered_at);
-                values.push_bind(row.email.channel.code()).push_bind(row.email.notification_id);
-                values.push_bind(&row.email.external_user_id).push_bind(row.email.scheduled_at.map(micros));
-                values.push_bind(row.event_set.bits());
-            });
-            insert_rows!(tx, INSERT_CONTENTS, emails, |values, row| {
-                values.push_bind(team_id).push_bind(row.email.id);
-                values.push_bind(Json(&row.email.variables)).push_bind(Json(&row.email.metadata));
-                values.push_bind(&row.email.html).push_bind(&row.email.text);
-                values.push_bind(Json(&row.email.headers));
-            });
-            insert_rows!(tx, INSERT_ATTACHMENTS, attachments, |values, (id, position, attachment)| {
-                values.push_bind(team_id).push_bind(*id).push_bind(*position);
-                values.push_bind(&attachment.filename).push_bind(&attachment.content_type);
-                values.push_bind(&attachment.content).push_bind(&attachment.content_id);
-            });
-            insert_rows!(tx, INSERT_EVENTS, events, |values, (id, new)| {
-                values.push_bind(team_id).push_bind(*id).push_bind(new.event.id);
-                values.push_bind(new.event.kind.as_str()).push_bind(micros(new.event.at));
-                values.push_bind(&new.event.recipient).push_bind(Json(&new.event.detail));
-                values.push_bind(&new.provider_event_id);
-            });
-            insert_rows!(tx, insert_search, emails, |values, row| {
-                if names_team {
-                    values.push_bind(team_id);
-                }
-                values.push_bind(row.email.id);
-                values.push_bind(searched_recipients(&row.email.recipients));
-                values.push_bind(row.email.subject.to_lowercase());
-            });
-            insert_rows!(tx, INSERT_OUTBOX, waiting, |values, (id, waiting)| {
-                values.push_bind(team_id).push_bind(*id);
-                values.push_bind(Json(&waiting.pending)).push_bind(waiting.attempts);
-                values.push_bind(waiting.next_attempt_at.map_or(NEVER, micros));
-            });
-            for ((template_id, hour), counts) in rollups {
-                let mut statement = sqlx::query(events::ADD_TO_ROLLUP).bind(team_id).bind(template_id).bind(hour);
-                for count in counts.0 {
-                    statement = statement.bind(count);
-                }
-                statement.execute(&mut *tx).await?;
-            }
+            insert_folded!(tx, self, team_id, emails);
+            add_rollups!(tx, team_id, rollups);
             Ok(())
         })
     }
+
+    /// The beginning of the statement that adds rows to the search index, and whether they begin with the team, as in
+    /// [Store::insert_search_statement]: SQLite's index knows no team.
+    pub(super) fn insert_search_rows(&self) -> (&'static str, bool) {
+        match &self.db {
+            Db::Sqlite { .. } => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
+            Db::Postgres(_) => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
+        }
+    }
 }
 
-fn events_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a NewEvent)> {
+pub(super) fn events_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a NewEvent)> {
     emails.iter().flat_map(|row| row.email.events.iter().map(|new| (row.email.id, new))).collect()
 }
 
-fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachment)> {
+pub(super) fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachment)> {
     let of_email = |row: &Folded<'a>| {
         let id = row.email.id;
         (0..).zip(&row.email.attachments).map(move |(position, attachment)| (id, position, attachment))
@@ -223,12 +259,12 @@ fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachmen
     emails.iter().flat_map(of_email).collect()
 }
 
-fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a Waiting)> {
+pub(super) fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a Waiting)> {
     emails.iter().filter_map(|row| Some((row.email.id, row.waiting?))).collect()
 }
 
 /// What the messages add to the rollups, in the order in which every transaction takes them.
-fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
+pub(super) fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
     let mut rollups: BTreeMap<(TemplateId, i64), StatusCounts> = BTreeMap::new();
     for row in emails {
         let of_template = row.email.template.map(|(template_id, _)| template_id);
@@ -239,6 +275,6 @@ fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
     rollups
 }
 
-fn is_pdf(attachment: &Attachment) -> bool {
+pub(super) fn is_pdf(attachment: &Attachment) -> bool {
     attachment.content_type.eq_ignore_ascii_case("application/pdf")
 }

@@ -55,4 +55,21 @@ impl Store {
             Db::Postgres(_) => "FOR UPDATE SKIP LOCKED",
         }
     }
+
+    /// Ends a `SELECT` of rows that this transaction is going to change. SQLite has one writer and needs nothing.
+    pub(super) fn for_update(&self) -> &'static str {
+        match &self.db {
+            Db::Sqlite { .. } => "",
+            Db::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// The statement that makes the transactions of a team (`$1`) that run it take turns. SQLite has one writer and needs
+    /// none.
+    pub(super) fn take_turns_statement(&self) -> Option<&'static str> {
+        match &self.db {
+            Db::Sqlite { .. } => None,
+            Db::Postgres(_) => Some("SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE"),
+        }
+    }
 }

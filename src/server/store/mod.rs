@@ -10,6 +10,7 @@ mod criteria;
 mod dialect;
 pub mod emails;
 pub mod events;
+pub mod ingest;
 pub mod notifications;
 pub mod outbox;
 mod search;

@@ -186,6 +186,7 @@ mod query_plans {
     use crate::server::store::api_requests::list_query;
     use crate::server::store::dialect::Engine;
     use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
+    use crate::server::store::ingest::{FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
     use crate::server::store::{Db, Store};
@@ -324,6 +325,28 @@ mod query_plans {
                 "SEARCH t USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn what_reported_events_are_about_is_looked_up_in_indexes() {
+        let texts = ["a", "b"];
+        let by_provider = select_in::<Sqlite, _>(
+            FIND_BY_PROVIDER,
+            TEAM,
+            "provider_message_id",
+            &texts,
+            " GROUP BY provider_message_id",
+        );
+        let found =
+            "SEARCH emails USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?)";
+        assert_eq!(plan_of(by_provider).await, [found]);
+        let events = select_in::<Sqlite, _>(FIND_EVENTS, TEAM, "provider_event_id", &texts, "");
+        let found = "SEARCH email_events USING COVERING INDEX email_events_provider_event_id \
+            (team_id=? AND provider_event_id=?)";
+        assert_eq!(plan_of(events).await, [found]);
+        let ids = [EmailId(11), EmailId(12)];
+        let emails = select_in::<Sqlite, _>(FIND_EMAILS, TEAM, "id", &ids, " ORDER BY id");
+        assert_eq!(plan_of(emails).await, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id=?)"]);
     }
 
     #[tokio::test]

@@ -88,6 +88,12 @@ const ENDPOINTS: &[Row] = &[
         Target::Template,
         r#"{"templateId":"{id}","to":"a@b.example","variables":{"name":"A"}}"#,
     ),
+    (
+        "POST /api/v1/events",
+        Holds(EventsWrite),
+        Target::Own,
+        r#"[{"id":"{fresh}","kind":"sent","at":"2024-01-20T10:00:00Z","providerMessageId":"{fresh}","recipient":"a@b.example"}]"#,
+    ),
     ("GET /api/v1/{id}/status", Either(LogsView, EmailsSend), Target::Email, ""),
     ("POST /api/teams", Person, Target::Own, r#"{"name":"New"}"#),
     ("GET /api/teams/{id}", Identity, Target::Team, ""),

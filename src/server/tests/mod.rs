@@ -416,6 +416,11 @@ impl Client {
 
     /// Sends a request; a body is labelled as JSON unless the client carries another label.
     async fn send(&self, method: &str, path: &str, body: Option<String>) -> Answer {
+        self.send_bytes(method, path, body.map(String::into_bytes)).await
+    }
+
+    /// Sends a request with a body that need not be text.
+    async fn send_bytes(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if body.is_some() && !self.headers.contains_key(header::CONTENT_TYPE) {
             request = request.header(header::CONTENT_TYPE, "application/json");

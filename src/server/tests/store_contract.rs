@@ -3,6 +3,7 @@
 
 mod accounts;
 mod criteria;
+mod ingest;
 mod log;
 mod notifications;
 mod outbox;

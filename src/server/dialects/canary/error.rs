@@ -93,7 +93,11 @@ impl CanaryError {
 
     /// A body in a format that this API does not speak.
     pub(super) fn unsupported_media_type() -> Self {
-        let message = "Send the body as JSON, with the header Content-Type: application/json";
+        Self::unsupported("Send the body as JSON, with the header Content-Type: application/json")
+    }
+
+    /// A body in a format that this endpoint does not speak, with what it does.
+    pub(super) fn unsupported(message: &str) -> Self {
         Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..AppError::invalid(message).into() }
     }
 }

@@ -6,6 +6,7 @@ pub mod error;
 mod extract;
 mod routes;
 pub mod wire;
+mod wire_events;
 
 use std::sync::LazyLock;
 
@@ -27,6 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(routes::logs::routes())
         .merge(routes::send::routes())
+        .merge(routes::events::routes())
         .merge(routes::auth::routes())
         .merge(routes::teams::routes())
         .merge(routes::templates::routes())
@@ -52,6 +54,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     tags(
         (name = "logs", description = "What became of every message"),
         (name = "send", description = "Sending"),
+        (name = "events", description = "What others report of messages"),
         (name = "auth", description = "Log-in, registration and the account's teams"),
         (name = "teams", description = "Teams, members and invitations"),
         (name = "templates", description = "Templates and their versions"),

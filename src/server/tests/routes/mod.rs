@@ -3,6 +3,7 @@
 mod adapters;
 mod api_keys;
 mod auth;
+mod events;
 mod jetemail;
 mod logs;
 mod notificationapi;

@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod api_keys;
 pub mod auth;
+pub mod events;
 pub mod logs;
 pub mod send;
 pub mod teams;
