@@ -115,7 +115,7 @@ enum AdminCommand {
         #[command(flatten)]
         common: AdminArgs,
     },
-    /// Add a mail adapter
+    /// Add an adapter: a mail server, or an address that other channels' messages are posted to
     #[command(name = "create-adapter")]
     Adapter {
         /// The team's slug
@@ -124,12 +124,12 @@ enum AdminCommand {
         /// What it speaks: smtp, or http for the channels other than e-mail
         #[arg(long = "type")]
         kind: AdapterKind,
-        /// Where it connects to: smtp://user:password@mail.example.com:587
+        /// Where it connects to: smtp://user:password@mail.example.com:587 or https://token@example.com/messages
         #[arg(long)]
         url: String,
-        /// The sender of messages that name none: "Finch <receipts@finch.example>"
-        #[arg(long)]
-        from: String,
+        /// The sender of messages that name none: "Finch <receipts@finch.example>"; http needs none
+        #[arg(long, required_if_eq("kind", "smtp"))]
+        from: Option<String>,
         /// Its name; the host when absent
         #[arg(long, default_value = "")]
         name: String,
@@ -265,7 +265,7 @@ async fn admin(command: AdminCommand) -> Result<(), Failure> {
         AdminCommand::Adapter { team, kind, url, from, name, default, common } => {
             let app = open_for_admin(&common).await?;
             let team = find_team(&app, &team).await?;
-            let new = NewAdapter { name, kind, url, from_address: from, is_default: default };
+            let new = NewAdapter { name, kind, url, from_address: from.unwrap_or_default(), is_default: default };
             let made = adapters::create_adapter_of(&app, team, new).await?;
             print_made(common.json, &json!(made), &format!("Added adapter {} ({}).", made.name, made.endpoint));
         }

@@ -120,7 +120,7 @@ test("an adapter is refused, added, made the default and removed", async ({ page
   await page.goto("/settings/adapters");
   const fill = async (url: string) => {
     await page.getByLabel("Name", { exact: true }).fill(name);
-    await page.getByLabel("Address of the SMTP server").fill(url);
+    await page.getByLabel("Server address").fill(url);
     await page.getByLabel("Sender of messages that name none").fill("Relay <relay@acme.example>");
     await page.getByRole("button", { name: "Add", exact: true }).click();
   };

@@ -30,6 +30,9 @@ pub fn TextField(
     /// Whether the cursor starts here.
     #[prop(optional)]
     autofocus: bool,
+    /// Whether it must be filled in.
+    #[prop(default = true)]
+    required: bool,
 ) -> impl IntoView {
     let hint_id = hint.map(|_| format!("{name}-hint"));
     view! {
@@ -45,7 +48,7 @@ pub fn TextField(
                 minlength=min_length
                 autofocus=autofocus
                 aria-describedby=hint_id.clone()
-                required
+                required=required
             />
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>

@@ -17,11 +17,11 @@ pub struct Adapter {
     /// What it speaks.
     #[serde(rename = "type")]
     pub kind: AdapterKind,
-    /// The sender of messages that name none, `Finch <receipts@finch.example>`.
+    /// The sender of messages that name none, `Finch <receipts@finch.example>`; for HTTP any name.
     pub from_address: String,
-    /// Where it connects to, without user and password: `smtp://mail.example.com:587`.
+    /// Where it connects to, without user and password: `smtp://mail.example.com:587`, `https://example.com/messages`.
     pub endpoint: String,
-    /// Whether messages go out by it unless they name another.
+    /// Whether messages of its channels go out by it unless they name another.
     pub is_default: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -47,6 +47,17 @@ impl AdapterKind {
         }
     }
 
+    /// Its name on a page.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Smtp => "Mail server (SMTP)",
+            Self::Http => "Web address (HTTP)",
+        }
+    }
+
+    /// Every kind.
+    pub const ALL: [AdapterKind; 2] = [Self::Smtp, Self::Http];
+
     /// Whether it sends messages of `channel`.
     pub const fn sends(self, channel: Channel) -> bool {
         matches!((self, channel), (Self::Smtp, Channel::Email))
@@ -63,6 +74,6 @@ impl std::str::FromStr for AdapterKind {
     type Err = UnknownAdapterKind;
 
     fn from_str(name: &str) -> Result<Self, UnknownAdapterKind> {
-        [Self::Smtp, Self::Http].into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownAdapterKind)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownAdapterKind)
     }
 }

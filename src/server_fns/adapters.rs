@@ -36,7 +36,8 @@ pub async fn create_adapter(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
     // The address holds a password, so it is not kept.
-    let draft = Draft::of("adapter").with("name", &name).with("from_address", &from_address);
+    let draft =
+        Draft::of("adapter").with("name", &name).with("kind", kind.as_str()).with("from_address", &from_address);
     let input = adapters::NewAdapter { name, kind, url, from_address, is_default: is_default.is_some() };
     let result = adapters::create_adapter(&context::app(), &context::viewer().await?, input).await;
     if result.is_err() {

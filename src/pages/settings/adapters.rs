@@ -6,7 +6,7 @@ use leptos::server_fn::ServerFn;
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
 use crate::components::empty_state::EmptyState;
-use crate::components::field::TextField;
+use crate::components::field::{SelectField, TextField};
 use crate::components::icon::Glyph;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::permission::Permission;
@@ -25,7 +25,7 @@ fn Adapters(adapters: AdaptersView) -> impl IntoView {
     let list = if adapters.is_empty() {
         view! {
             <EmptyState glyph=Glyph::Plug title="No adapter yet">
-                <p>"Messages leave by an adapter. Add your mail server to send the first one."</p>
+                <p>"Messages leave by an adapter. Add your mail server to send the first e-mail."</p>
             </EmptyState>
         }
         .into_any()
@@ -45,6 +45,7 @@ fn AdapterTable(adapters: Vec<Adapter>) -> impl IntoView {
             <thead role="rowgroup">
                 <tr role="row">
                     <th role="columnheader" scope="col">"Adapter"</th>
+                    <th role="columnheader" scope="col">"Sends"</th>
                     <th role="columnheader" scope="col">"Sender"</th>
                     <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
@@ -83,33 +84,51 @@ fn AdapterRow(adapter: Adapter) -> impl IntoView {
             <td role="cell">
                 <span class="two-lines"><strong>{adapter.name}</strong><code>{adapter.endpoint}</code></span>
             </td>
+            <td role="cell">{sent_by(adapter.kind)}</td>
             <td role="cell">{adapter.from_address}</td>
             <td role="cell" class="actions">{default}{remove}</td>
         </tr>
     }
 }
 
+/// What messages go out by an adapter of this kind.
+const fn sent_by(kind: AdapterKind) -> &'static str {
+    match kind {
+        AdapterKind::Smtp => "E-mail",
+        AdapterKind::Http => "SMS, calls, push, in-app",
+    }
+}
+
 #[component]
 fn NewAdapter(draft: Draft) -> impl IntoView {
+    let kinds = AdapterKind::ALL.map(|kind| (kind.as_str().to_owned(), kind.label().to_owned())).to_vec();
     view! {
         <section class="panel narrow" aria-label="Add an adapter">
             <div class="panel-head"><h2>"Add an adapter"</h2></div>
             <form class="stack panel-body" method="post" action=CreateAdapter::PATH>
-                <input type="hidden" name="kind" value=AdapterKind::Smtp.as_str()/>
+                <SelectField
+                    label="Kind"
+                    name="kind"
+                    options=kinds
+                    selected=draft.get("kind").unwrap_or_else(|| AdapterKind::Smtp.as_str().to_owned())
+                    hint="A mail server sends e-mail. A web address takes the messages of every other channel as JSON: text messages, calls, push and in-app."
+                />
                 <TextField label="Name" name="name" placeholder="SES Frankfurt" value=draft.text("name")/>
                 <TextField
-                    label="Address of the SMTP server"
+                    label="Server address"
                     name="url"
                     placeholder="smtp://user:password@mail.example.com:587"
-                    hint="User and password are sealed before they are stored and never shown again. smtps:// speaks TLS from the start, smtp:// by STARTTLS where the server offers it."
+                    hint="A web address is https://token@example.com/messages, or with user:password@. User, password and token are sealed before they are stored and never shown again. smtps:// speaks TLS from the start, smtp:// by STARTTLS where the server offers it."
                 />
                 <TextField
                     label="Sender of messages that name none"
                     name="from_address"
                     placeholder="Finch <receipts@example.com>"
+                    hint="A mail server needs one. For a web address it is any name, by default the adapter's."
+                    required=false
                     value=draft.text("from_address")
                 />
-                <label class="check"><input type="checkbox" name="is_default"/>"Use it for messages that name no adapter"</label>
+                <label class="check"><input type="checkbox" name="is_default"/>"Use it for messages that name no adapter, within the channels that it sends"</label>
                 <div class="form-foot"><button class="button primary">"Add"</button></div>
             </form>
         </section>

@@ -145,7 +145,7 @@ fn tls_mode(url: &url::Url, is_implicit: bool, host: &str) -> Result<TlsMode, Ap
     Ok(mode)
 }
 
-fn secret(url: &url::Url) -> Result<SmtpSecret, AppError> {
+pub(super) fn secret(url: &url::Url) -> Result<SmtpSecret, AppError> {
     let read = |text: &str| {
         percent_decoded(text).filter(|plain| !plain.chars().any(char::is_control)).ok_or_else(|| {
             let message = "User and password must be text without control characters; write a % as %25";
@@ -218,7 +218,7 @@ impl SmtpSecret {
     }
 }
 
-fn seal_context(team_id: TeamId, adapter_id: AdapterId) -> String {
+pub(super) fn seal_context(team_id: TeamId, adapter_id: AdapterId) -> String {
     format!("adapter:{team_id}:{adapter_id}")
 }
 

@@ -276,6 +276,7 @@ mod tests {
             adapter: None,
             channel: Channel::Email,
             notification_id: None,
+            notification_kind: None,
             external_user_id: None,
             tags: Vec::new(),
             variables: serde_json::Value::Null,

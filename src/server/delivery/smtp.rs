@@ -109,13 +109,15 @@ pub struct Attempt {
     pub recipients: Vec<(String, RecipientOutcome)>,
     /// The server's id for the message, or else its `Message-ID`, once it was accepted for somebody.
     pub provider_message_id: Option<String>,
+    /// How long the server asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl Attempt {
     /// The attempt in which every recipient meets the same fate.
     pub fn all(pending: &[String], outcome: &RecipientOutcome) -> Self {
         let recipients = pending.iter().map(|address| (address.clone(), outcome.clone())).collect();
-        Self { recipients, provider_message_id: None }
+        Self { recipients, provider_message_id: None, retry_after: None }
     }
 }
 
@@ -594,7 +596,7 @@ fn positive_words(reply: &Response) -> String {
 }
 
 /// A foreign text on one line, without control characters, capped.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     text.trim().chars().take(REPLY_CAP).collect()
 }
@@ -617,7 +619,7 @@ fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>>, message_
     });
     let provider_message_id =
         accepted.map(|reply| queue_id(reply).unwrap_or(message_id.trim_matches(['<', '>'])).to_owned());
-    Attempt { recipients, provider_message_id }
+    Attempt { recipients, provider_message_id, retry_after: None }
 }
 
 /// The id under which a server queued a message, where its answer has one of the usual forms.

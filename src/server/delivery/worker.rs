@@ -13,9 +13,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::endpoint::SmtpSecret;
+use super::http::{HttpRoute, HttpSender, HttpSettings};
+use super::http_endpoint::{HttpEndpoint, HttpSecret};
 use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
+use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
-use crate::domain::event::{EmailEvent, EventDetail, EventKind};
+use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::AdapterId;
 use crate::server::clock::Clock;
 use crate::server::secrets::SecretKey;
@@ -63,6 +66,8 @@ pub struct WorkerSettings {
     pub housekeeping_every: Duration,
     /// How the mail servers are talked to.
     pub smtp: SmtpSettings,
+    /// How the addresses of HTTP adapters are talked to.
+    pub http: HttpSettings,
 }
 
 impl Default for WorkerSettings {
@@ -81,6 +86,7 @@ impl Default for WorkerSettings {
             drain: Duration::from_secs(20),
             housekeeping_every: Duration::from_secs(10 * MINUTE),
             smtp: SmtpSettings::default(),
+            http: HttpSettings::default(),
         }
     }
 }
@@ -94,6 +100,7 @@ pub struct Worker {
     settings: Arc<WorkerSettings>,
     waker: Arc<Notify>,
     sender: Arc<SmtpSender>,
+    poster: Arc<HttpSender>,
     adapters: Arc<Mutex<HashMap<AdapterId, Arc<Semaphore>>>>,
 }
 
@@ -101,8 +108,9 @@ impl Worker {
     /// A worker over an open database.
     pub fn new(store: Store, clock: Clock, secret_key: Arc<SecretKey>, settings: WorkerSettings) -> Self {
         let sender = Arc::new(SmtpSender::new(settings.smtp.clone()));
+        let poster = Arc::new(HttpSender::new(settings.http.clone()));
         let (waker, adapters) = (Arc::default(), Arc::default());
-        Self { store, clock, secret_key, settings: Arc::new(settings), waker, sender, adapters }
+        Self { store, clock, secret_key, settings: Arc::new(settings), waker, sender, poster, adapters }
     }
 
     /// The worker, woken by `waker`: whoever accepts a message calls `notify_one` after the commit.
@@ -219,24 +227,37 @@ impl Worker {
     async fn deliver(&self, lease: &Lease) -> Result<(), AppError> {
         if lease.in_doubt {
             let outcome = RecipientOutcome::Unknown { reason: CUT_OFF.to_owned() };
-            return self.record(lease, "", Attempt::all(&lease.pending, &outcome)).await;
+            return self.record(lease, &Via::default(), Attempt::all(&lease.pending, &outcome)).await;
         }
         let Some(outgoing) = self.store.find_outgoing(lease.team_id, lease.email_id).await? else {
             self.store.settle(lease, &Settlement::default()).await?;
             return Ok(());
         };
+        let fail = |reason: String| Attempt::all(&lease.pending, &RecipientOutcome::Failed { reason });
         let Some(adapter) = outgoing.adapter.clone() else {
-            let reason = "The adapter of this message was deleted".to_owned();
-            return self.record(lease, "", Attempt::all(&lease.pending, &RecipientOutcome::Failed { reason })).await;
+            let attempt = fail("The adapter of this message was deleted".to_owned());
+            return self.record(lease, &Via::default(), attempt).await;
         };
+        if !adapter.kind.sends(outgoing.channel) {
+            let what = match adapter.kind {
+                AdapterKind::Smtp => "sends e-mail only",
+                AdapterKind::Http => "sends no e-mail",
+            };
+            let reason = format!(
+                "The adapter {} {what}, and this message is for the channel {}",
+                adapter.name,
+                outgoing.channel.label()
+            );
+            return self.record(lease, &Via::default(), fail(reason)).await;
+        }
         let Some((_permit, outgoing)) = self.enter(lease, adapter.id, outgoing).await? else { return Ok(()) };
-        let attempt = match self.route(lease, &adapter) {
-            Ok(route) => self.send(lease, &route, &outgoing).await,
-            Err(outcome) => Some(Attempt::all(&lease.pending, &outcome)),
+        let (via, attempt) = match adapter.kind {
+            AdapterKind::Smtp => self.send(lease, &adapter, &outgoing).await,
+            AdapterKind::Http => self.post(lease, &adapter, &outgoing).await?,
         };
         drop(outgoing);
         match attempt {
-            Some(attempt) => self.record(lease, &adapter.name, attempt).await,
+            Some(attempt) => self.record(lease, &via, attempt).await,
             None => Ok(()),
         }
     }
@@ -267,18 +288,25 @@ impl Worker {
         Ok(outgoing.map(|outgoing| (permit, outgoing)))
     }
 
-    fn route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {
-        let endpoint = adapter.endpoint.parse().map_err(|_| RecipientOutcome::Unreachable {
-            reason: format!("The address of the adapter {} is wrong. Save the adapter again.", adapter.name),
-        })?;
+    fn smtp_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {
+        let endpoint = adapter.endpoint.parse().map_err(|_| wrong_address(adapter))?;
         let opened = SmtpSecret::open(&self.secret_key, &adapter.sealed_secret, lease.team_id, adapter.id);
-        let secret = opened.map_err(|_| RecipientOutcome::Unreachable {
-            reason: format!("The log-in of the adapter {} cannot be read. Save the adapter again.", adapter.name),
-        })?;
+        let secret = opened.map_err(|_| unreadable_secret(adapter))?;
         Ok(SmtpRoute { adapter_id: adapter.id, endpoint, secret })
     }
 
-    async fn send(&self, lease: &Lease, route: &SmtpRoute, outgoing: &Outgoing) -> Option<Attempt> {
+    fn http_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<HttpRoute, RecipientOutcome> {
+        let endpoint: HttpEndpoint = adapter.endpoint.parse().map_err(|_| wrong_address(adapter))?;
+        let opened = HttpSecret::open(&self.secret_key, &adapter.sealed_secret, lease.team_id, adapter.id);
+        Ok(HttpRoute { endpoint, secret: opened.map_err(|_| unreadable_secret(adapter))? })
+    }
+
+    /// Sends a message by SMTP. No attempt when the lease was lost before anything went out.
+    async fn send(&self, lease: &Lease, adapter: &OutgoingAdapter, outgoing: &Outgoing) -> (Via, Option<Attempt>) {
+        let route = match self.smtp_route(lease, adapter) {
+            Ok(route) => route,
+            Err(outcome) => return (Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome))),
+        };
         let before_data = async || match self.store.mark_in_doubt(lease).await {
             Ok(is_ours) => is_ours,
             Err(cause) => {
@@ -287,13 +315,34 @@ impl Worker {
             }
         };
         let message = (lease.email_id, lease.email_id.created_at());
-        self.sender.send(route, outgoing, message, &lease.pending, before_data).await
+        let attempt = self.sender.send(&route, outgoing, message, &lease.pending, before_data).await;
+        (Via::of(adapter, Some((&route.endpoint.host, "smtp"))), attempt)
+    }
+
+    /// Posts a message. It is not marked as in doubt: the receiver knows a repetition by its key. No attempt when the
+    /// lease was lost.
+    async fn post(
+        &self,
+        lease: &Lease,
+        adapter: &OutgoingAdapter,
+        outgoing: &Outgoing,
+    ) -> Result<(Via, Option<Attempt>), AppError> {
+        let route = match self.http_route(lease, adapter) {
+            Ok(route) => route,
+            Err(outcome) => return Ok((Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome)))),
+        };
+        let via = Via::of(adapter, Some((route.endpoint.host(), route.endpoint.scheme())));
+        if !self.store.renew_lease(lease, self.clock.now() + delta(self.settings.lease)).await? {
+            return Ok((via, None));
+        }
+        let attempt = self.poster.send(&route, outgoing, lease.email_id, lease.attempts + 1, &lease.pending).await;
+        Ok((via, Some(attempt)))
     }
 
     /// Records an attempt, again and again while the database is busy: what is not recorded would become uncertain.
-    async fn record(&self, lease: &Lease, adapter_name: &str, attempt: Attempt) -> Result<(), AppError> {
+    async fn record(&self, lease: &Lease, via: &Via, attempt: Attempt) -> Result<(), AppError> {
         let tally = Tally::of(&attempt);
-        let settlement = self.settlement(lease, adapter_name, attempt);
+        let settlement = self.settlement(lease, via, attempt);
         let mut tries = 0;
         loop {
             tries += 1;
@@ -315,11 +364,12 @@ impl Worker {
         Ok(())
     }
 
-    fn settlement(&self, lease: &Lease, adapter_name: &str, attempt: Attempt) -> Settlement {
+    fn settlement(&self, lease: &Lease, via: &Via, attempt: Attempt) -> Settlement {
         let tries = self.settings.retry_delays.len() + 1;
         let this_try = usize::try_from(lease.attempts).unwrap_or_default() + 1;
         let delay = self.settings.retry_delays.get(this_try - 1);
         let delay = delay.map(|delay| jittered(*delay, self.settings.retry_jitter));
+        let delay = delay.map(|delay| delay.max(attempt.retry_after.unwrap_or_default()));
         let now = self.clock.now();
         let mut settlement = Settlement {
             facts: EmailFacts { provider_message_id: attempt.provider_message_id, error_message: None },
@@ -327,7 +377,7 @@ impl Worker {
             ..Settlement::default()
         };
         let only_one = attempt.recipients.len() == 1;
-        let mut story = Story { clock: &self.clock, settlement: &mut settlement, reported: Vec::new() };
+        let mut story = Story { clock: &self.clock, via, settlement: &mut settlement, reported: Vec::new() };
         for (address, outcome) in attempt.recipients {
             let waiting = |kind, reply: String, story: &mut Story| match delay {
                 Some(delay) => {
@@ -345,7 +395,7 @@ impl Worker {
             };
             match outcome {
                 RecipientOutcome::Accepted { reply } => {
-                    story.tell(EventKind::Sent, &address, format!("Handed to {adapter_name}"), Some(reply));
+                    story.tell(EventKind::Sent, &address, format!("Handed to {}", via.adapter_name), Some(reply));
                 }
                 RecipientOutcome::Deferred { reply } => waiting(EventKind::Deferred, reply, &mut story),
                 RecipientOutcome::Unreachable { reason } => waiting(EventKind::FailedToSend, reason, &mut story),
@@ -369,9 +419,56 @@ impl Worker {
     }
 }
 
+/// The way that an attempt took.
+#[derive(Clone, Debug, Default)]
+struct Via {
+    adapter_name: String,
+    /// The host.
+    server: Option<String>,
+    /// `smtp`, `http` or `https`.
+    protocol: Option<String>,
+}
+
+impl Via {
+    fn of(adapter: &OutgoingAdapter, server: Option<(&str, &str)>) -> Self {
+        let (server, protocol) = server.map(|(host, protocol)| (host.to_owned(), protocol.to_owned())).unzip();
+        Self { adapter_name: adapter.name.clone(), server, protocol }
+    }
+}
+
+fn wrong_address(adapter: &OutgoingAdapter) -> RecipientOutcome {
+    RecipientOutcome::Unreachable {
+        reason: format!("The address of the adapter {} is wrong. Save the adapter again.", adapter.name),
+    }
+}
+
+fn unreadable_secret(adapter: &OutgoingAdapter) -> RecipientOutcome {
+    RecipientOutcome::Unreachable {
+        reason: format!("The log-in of the adapter {} cannot be read. Save the adapter again.", adapter.name),
+    }
+}
+
+/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can.
+/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3.
+fn bounce_cause(reply: &str) -> EventCause {
+    let mut words = reply.split([' ', '-']);
+    let code = words.next().unwrap_or_default();
+    let is_enhanced = |word: &&str| {
+        let mut parts = word.split('.');
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        parts.clone().count() == 3 && parts.all(is_number)
+    };
+    let is_soft = match words.next().filter(is_enhanced) {
+        Some(enhanced) => enhanced.starts_with("4.") || enhanced == "5.2.2",
+        None => code.starts_with('4') || code == "552",
+    };
+    if is_soft { EventCause::Soft } else { EventCause::Hard }
+}
+
 /// Gathers the events of an attempt.
 struct Story<'a> {
     clock: &'a Clock,
+    via: &'a Via,
     settlement: &'a mut Settlement,
     reported: Vec<(EventKind, Option<String>, String)>,
 }
@@ -390,7 +487,14 @@ impl Story<'_> {
     }
 
     fn add(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: Option<String>) {
-        let detail = EventDetail { message: Some(message), reply, ..EventDetail::default() };
+        let detail = EventDetail {
+            message: Some(message),
+            cause: (kind == EventKind::Bounced).then(|| bounce_cause(reply.as_deref().unwrap_or_default())),
+            reply,
+            server: self.via.server.clone(),
+            protocol: self.via.protocol.clone(),
+            ..EventDetail::default()
+        };
         let event = EmailEvent { id: self.clock.mint(), kind, at: self.clock.now(), recipient, detail };
         self.settlement.events.push(NewEvent::from(event));
     }

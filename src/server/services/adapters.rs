@@ -1,5 +1,6 @@
-//! Mail adapters. Called by `/settings/adapters`, `/api/adapters` and the command line. User names and passwords are
-//! sealed before they are kept and are never given back.
+//! Adapters: mail servers, and addresses that other channels' messages are posted to. Called by `/settings/adapters`,
+//! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept and are never
+//! given back.
 
 use tracing::info;
 
@@ -10,7 +11,8 @@ use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::delivery::endpoint::SmtpEndpoint;
+use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
+use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::message::parse_mailbox;
 
 /// An adapter as somebody asks for it.
@@ -20,9 +22,10 @@ pub struct NewAdapter {
     pub name: String,
     /// What it speaks.
     pub kind: AdapterKind,
-    /// Where it connects to, with user name and password: `smtp://user:password@mail.example.com:587`.
+    /// Where it connects to, with user name and password: `smtp://user:password@mail.example.com:587`, or
+    /// `https://token@example.com/messages`.
     pub url: String,
-    /// The sender of messages that name none.
+    /// The sender of messages that name none: a mailbox for SMTP; for HTTP any name, by default the adapter's.
     pub from_address: String,
     /// Whether messages go out by it unless they name another.
     pub is_default: bool,
@@ -61,19 +64,21 @@ pub async fn create_adapter(app: &App, viewer: &Viewer, new: NewAdapter) -> Resu
 
 /// Adds an adapter without asking who wants it, for the command line.
 pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Result<Adapter, AppError> {
-    let (endpoint, secret) = SmtpEndpoint::parse(&new.url)?;
-    let name = if new.name.trim().is_empty() { endpoint.host.clone() } else { new.name };
+    let address = Address::parse(new.kind, &new.url)?;
+    let name = checked_name("name", if new.name.trim().is_empty() { &address.host } else { &new.name })?;
     let adapter = Adapter {
         id: app.clock.mint(),
-        name: checked_name("name", &name)?,
         kind: new.kind,
-        from_address: checked_sender(&new.from_address)?,
-        endpoint: endpoint.to_string(),
+        from_address: checked_sender(new.kind, &new.from_address, &name)?,
+        name,
+        endpoint: address.endpoint,
         is_default: new.is_default,
         created_at: app.clock.now(),
     };
-    let sealed = secret.seal(&app.secret_key, team, adapter.id);
+    let sealed = address.secret.seal(app, team, adapter.id);
     app.store.insert_adapter(team, &adapter, &sealed).await?;
+    // Messages may have waited for it.
+    app.outbox_waker.notify_one();
     info!(team.id = %team, adapter.id = %adapter.id, "added adapter");
     load(app, team, adapter.id).await
 }
@@ -91,7 +96,7 @@ pub async fn update_adapter(
         adapter.name = checked_name("name", &name)?;
     }
     if let Some(from) = change.from_address {
-        adapter.from_address = checked_sender(&from)?;
+        adapter.from_address = checked_sender(adapter.kind, &from, &adapter.name)?;
     }
     if change.is_default == Some(false) && adapter.is_default {
         return Err(AppError::Conflict("Make another adapter the default instead".to_owned()));
@@ -99,11 +104,12 @@ pub async fn update_adapter(
     adapter.is_default = change.is_default.unwrap_or(adapter.is_default);
     let mut sealed = None;
     if let Some(url) = change.url {
-        let (endpoint, secret) = SmtpEndpoint::parse(&url)?;
-        adapter.endpoint = endpoint.to_string();
-        sealed = Some(secret.seal(&app.secret_key, viewer.team, id));
+        let address = Address::parse(adapter.kind, &url)?;
+        adapter.endpoint = address.endpoint;
+        sealed = Some(address.secret.seal(app, viewer.team, id));
     }
     if app.store.update_adapter(viewer.team, &adapter, sealed.as_deref()).await? {
+        app.outbox_waker.notify_one();
         Ok(adapter)
     } else {
         Err(AppError::not_found("Adapter"))
@@ -127,7 +133,52 @@ async fn load(app: &App, team: TeamId, id: AdapterId) -> Result<Adapter, AppErro
     app.store.find_adapter(team, id).await?.ok_or_else(|| AppError::not_found("Adapter"))
 }
 
-fn checked_sender(from: &str) -> Result<String, AppError> {
-    parse_mailbox("from", from)?;
-    Ok(from.trim().to_owned())
+/// What an adapter's address says.
+struct Address {
+    /// The public half, as it is kept.
+    endpoint: String,
+    host: String,
+    secret: Secret,
+}
+
+enum Secret {
+    Smtp(SmtpSecret),
+    Http(HttpSecret),
+}
+
+impl Address {
+    fn parse(kind: AdapterKind, url: &str) -> Result<Self, AppError> {
+        match kind {
+            AdapterKind::Smtp => {
+                let (endpoint, secret) = SmtpEndpoint::parse(url)?;
+                Ok(Self { endpoint: endpoint.to_string(), host: endpoint.host, secret: Secret::Smtp(secret) })
+            }
+            AdapterKind::Http => {
+                let (endpoint, secret) = HttpEndpoint::parse(url)?;
+                let host = endpoint.host().to_owned();
+                Ok(Self { endpoint: endpoint.to_string(), host, secret: Secret::Http(secret) })
+            }
+        }
+    }
+}
+
+impl Secret {
+    fn seal(&self, app: &App, team: TeamId, id: AdapterId) -> String {
+        match self {
+            Self::Smtp(secret) => secret.seal(&app.secret_key, team, id),
+            Self::Http(secret) => secret.seal(&app.secret_key, team, id),
+        }
+    }
+}
+
+/// The sender as it is kept. That of an HTTP adapter is a label: the receiver makes of it what it likes.
+fn checked_sender(kind: AdapterKind, from: &str, name: &str) -> Result<String, AppError> {
+    match kind {
+        AdapterKind::Smtp => {
+            parse_mailbox("from", from)?;
+            Ok(from.trim().to_owned())
+        }
+        AdapterKind::Http if from.trim().is_empty() => Ok(name.to_owned()),
+        AdapterKind::Http => checked_name("from", from),
+    }
 }

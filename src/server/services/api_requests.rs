@@ -192,13 +192,24 @@ fn redact(value: &mut Value) {
     }
 }
 
-/// Whether a text shows by itself that it is a secret: a key, or a mail server's address with the log-in in it.
+/// Whether a text shows by itself that it is a secret: a key, or an adapter's address with a log-in or a key in it.
 fn is_secret_text(text: &str) -> bool {
-    let is_address = || {
-        let scheme = text.trim_start().get(..4).unwrap_or_default();
-        scheme.eq_ignore_ascii_case("smtp") && text.contains("://") && text.contains('@')
-    };
-    text.starts_with(super::api_keys::SECRET_PREFIX) || is_address()
+    text.starts_with(super::api_keys::SECRET_PREFIX) || is_secret_address(text)
+}
+
+fn is_secret_address(text: &str) -> bool {
+    let Some((scheme, rest)) = text.trim_start().split_once("://") else { return false };
+    let scheme = scheme.to_ascii_lowercase();
+    match scheme.as_str() {
+        "smtp" | "smtps" => rest.contains('@'),
+        "http" | "https" => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let query = rest.split_once('?').map_or("", |(_, query)| query);
+            let is_key = |pair: &str| is_secret(pair.split('=').next().unwrap_or_default());
+            authority.contains('@') || query.split('&').any(is_key)
+        }
+        _ => false,
+    }
 }
 
 fn is_secret(name: &str) -> bool {
@@ -221,6 +232,15 @@ mod tests {
         assert_eq!(logged_endpoint("/api/teams/accept-invite/t", None), "/api/teams/accept-invite/[redacted]");
         let adapter = logged_body(br#"{"url":"smtp://ada:p@mail.example","from":"Ada <a@b.example>"}"#).text.unwrap();
         assert_eq!(adapter, r#"{"from":"Ada <a@b.example>","url":"[redacted]"}"#);
+        for (url, is_kept) in [
+            ("https://token@hooks.example/m", false),
+            ("HTTPS://ada:p@hooks.example", false),
+            ("https://hooks.example/m?a=1&access_token=p", false),
+            ("https://hooks.example/@ada?page=2", true),
+        ] {
+            let logged = logged_body(format!(r#"{{"url":"{url}"}}"#).as_bytes()).text.unwrap();
+            assert_eq!(logged.contains(url), is_kept, "{url}");
+        }
     }
 
     #[test]

@@ -376,8 +376,8 @@ impl Started<'_> {
     }
 
     fn to_email(&self) -> HistoricEmail {
-        let first = |field: fn(&NewEntry) -> Option<&String>| {
-            self.events.iter().find_map(|line| field(&line.entry)).cloned().unwrap_or_default()
+        let first = |field: fn(&NewEntry) -> Option<&String>, neutral: &str| {
+            self.events.iter().find_map(|line| field(&line.entry)).cloned().unwrap_or_else(|| neutral.to_owned())
         };
         let recipient =
             |address: &&str| Recipient { kind: RecipientKind::To, address: (*address).to_owned(), name: None };
@@ -396,9 +396,9 @@ impl Started<'_> {
             api_key_id: None,
             api_request_id: None,
             recipients: self.recipients.iter().map(recipient).collect(),
-            from_address: first(|entry| entry.from_address.as_ref()),
+            from_address: first(|entry| entry.from_address.as_ref(), "(unknown sender)"),
             reply_to: None,
-            subject: first(|entry| entry.subject.as_ref()),
+            subject: first(|entry| entry.subject.as_ref(), "(no subject)"),
             tags: Vec::new(),
             variables: json!({}),
             metadata: json!({}),

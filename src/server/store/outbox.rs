@@ -42,6 +42,8 @@ pub struct Outgoing {
     pub channel: Channel,
     /// The notification it is a part of.
     pub notification_id: Option<NotificationId>,
+    /// What that notification is about, in the sender's words.
+    pub notification_kind: Option<String>,
     /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
     /// Labels.
@@ -213,10 +215,11 @@ impl Store {
         let row: Option<OutgoingRow> = read!(self, |pool| {
             sqlx::query_as(
                 "SELECT e.from_address, e.reply_to, e.recipients, e.subject, e.channel, e.notification_id,
-                     e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
+                     n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
+                 LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
                  WHERE e.team_id = $1 AND e.id = $2",
             )
@@ -237,6 +240,7 @@ impl Store {
             adapter,
             channel: stored("emails.channel", Channel::from_code(row.channel).ok_or("unknown code"))?,
             notification_id: row.notification_id,
+            notification_kind: row.notification_kind,
             external_user_id: row.external_user_id,
             tags: row.tags.0,
             variables: row.variables.0,
@@ -319,6 +323,7 @@ struct OutgoingRow {
     subject: String,
     channel: i16,
     notification_id: Option<NotificationId>,
+    notification_kind: Option<String>,
     external_user_id: Option<String>,
     tags: Json<Vec<String>>,
     html: Option<String>,

@@ -1,4 +1,6 @@
-//! The worker against a real mail server (the sink) and a real database.
+//! The worker against a real mail server (the sink) or web server, and a real database.
+
+mod http;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,22 +50,32 @@ impl Bench {
     }
 
     async fn with_sink(sink: Sink, url: Option<&str>) -> Self {
+        let (endpoint, secret) = SmtpEndpoint::parse(&url.map_or_else(|| sink.url(), str::to_owned)).unwrap();
+        Self::with_adapter(sink, AdapterKind::Smtp, &endpoint.to_string(), |key, team, id| secret.seal(key, team, id))
+            .await
+    }
+
+    async fn with_adapter(
+        sink: Sink,
+        kind: AdapterKind,
+        endpoint: &str,
+        seal: impl FnOnce(&SecretKey, TeamId, AdapterId) -> String,
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("sendlog-worker-{}", random_token()));
         let store = Store::open(&format!("sqlite://{}", folder.join("test.db").display())).await.unwrap();
         let (clock, key) = (Clock::system(), Arc::new(SecretKey::generate()));
         let team = Team { id: clock.mint(), slug: "finch".into(), name: "Finch".into(), created_at: clock.now() };
         assert!(store.insert_team(&team, None).await.unwrap());
-        let (endpoint, secret) = SmtpEndpoint::parse(&url.map_or_else(|| sink.url(), str::to_owned)).unwrap();
         let adapter = Adapter {
             id: clock.mint(),
             name: "Main".to_owned(),
-            kind: AdapterKind::Smtp,
+            kind,
             from_address: "Finch <receipts@finch.example>".to_owned(),
-            endpoint: endpoint.to_string(),
+            endpoint: endpoint.to_owned(),
             is_default: true,
             created_at: clock.now(),
         };
-        let sealed = secret.seal(&key, team.id, adapter.id);
+        let sealed = seal(&key, team.id, adapter.id);
         assert!(store.insert_adapter(team.id, &adapter, &sealed).await.unwrap());
         Self { store, clock, key, sink, team: team.id, adapter: adapter.id, folder }
     }
@@ -150,6 +162,8 @@ async fn an_accepted_message_is_sent() {
     assert_eq!((event.kind, event.recipient.as_deref()), (EventKind::Sent, Some("ada@example.com")));
     assert_eq!(event.detail.message.as_deref(), Some("Handed to Main"));
     assert_eq!(event.detail.reply.as_deref(), Some("250 2.0.0 Ok: queued as SINK000001"));
+    assert_eq!((event.detail.server.as_deref(), event.detail.protocol.as_deref()), (Some("127.0.0.1"), Some("smtp")));
+    assert_eq!(event.detail.cause, None);
     let [received] = &bench.sink.messages()[..] else { panic!("one message") };
     assert_eq!(
         (received.from.as_str(), &received.recipients[..]),
@@ -166,6 +180,7 @@ async fn a_refused_recipient_bounces_with_the_servers_words() {
     assert_eq!(email.status, EmailStatus::Bounced);
     assert_eq!(email.error_message.as_deref(), Some("550 5.1.1 No such user here"));
     assert_eq!(bench.kinds(id).await, [EventKind::Bounced]);
+    assert_eq!(bench.events(id).await[0].detail.cause, Some(EventCause::Hard));
     assert!(bench.sink.messages().is_empty());
 }
 
@@ -427,6 +442,33 @@ async fn the_waker_starts_the_next_attempt_at_once() {
     timeout(Duration::from_secs(5), arrived).await.expect("it is sent long before the next poll");
     stop.send(true).unwrap();
     timeout(Duration::from_secs(5), running).await.expect("a stop is heard at once").unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_server_sends_no_text_message() {
+    let bench = Bench::new().await;
+    let id = bench.accept(NewEmail { channel: Channel::Sms, ..bench.email(&["+4912345"]) }).await;
+    bench.work(quick()).await;
+    let email = bench.find(id).await;
+    let reason = "The adapter Main sends e-mail only, and this message is for the channel SMS";
+    assert_eq!((email.status, email.error_message.as_deref()), (EmailStatus::Failed, Some(reason)));
+}
+
+#[test]
+fn a_full_mailbox_is_a_soft_bounce_and_an_unknown_one_a_hard_one() {
+    for (reply, cause) in [
+        ("550 5.1.1 No such user", EventCause::Hard),
+        ("550 no such user", EventCause::Hard),
+        ("552 5.2.2 Mailbox full", EventCause::Soft),
+        ("552 mailbox full", EventCause::Soft),
+        ("552 5.3.4 Message too big", EventCause::Hard),
+        ("550-5.2.2 The account is over quota", EventCause::Soft),
+        ("550 4.7.1 Greylisted", EventCause::Soft),
+        ("450 mailbox busy", EventCause::Soft),
+        ("", EventCause::Hard),
+    ] {
+        assert_eq!(bounce_cause(reply), cause, "{reply}");
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         (name = "auth", description = "Log-in, registration and the account's teams"),
         (name = "teams", description = "Teams, members and invitations"),
         (name = "templates", description = "Templates and their versions"),
-        (name = "adapters", description = "The mail servers that messages go out by"),
+        (name = "adapters", description = "The mail servers and addresses that messages go out by"),
         (name = "api-keys", description = "Keys for programs"),
         (name = "meta", description = "This document"),
     )

@@ -834,15 +834,17 @@ impl From<TemplateVersion> for TemplateVersionBody {
 pub struct NewAdapterBody {
     /// Its name, unique in the team; by default the server's.
     pub name: Option<String>,
-    /// What it speaks.
+    /// What it speaks: `smtp` sends e-mail, `http` posts the messages of every other channel to an address of yours.
     #[serde(rename = "type")]
     pub kind: AdapterKind,
-    /// Where it connects to, with user name and password, which are never shown again.
+    /// Where it connects to, with user name and password, which are never shown again:
+    /// `smtp://user:password@mail.example.com:587`, `https://token@example.com/messages`.
     #[schema(example = "smtp://user:password@mail.example.com:587")]
     pub url: String,
-    /// The sender of messages that name none.
+    /// The sender of messages that name none: a mailbox for `smtp`, which needs one; for `http` any name, by default the
+    /// adapter's.
     #[schema(example = "Finch <receipts@finch.example>")]
-    pub from: String,
+    pub from: Option<String>,
     /// Whether messages go out by it unless they name another; a first adapter is the default in any case.
     #[serde(default)]
     pub is_default: bool,
@@ -854,7 +856,7 @@ pub struct NewAdapterBody {
 pub struct AdapterChangeBody {
     /// A new name.
     pub name: Option<String>,
-    /// Another server, with user name and password.
+    /// Another address, with user name and password.
     pub url: Option<String>,
     /// Another sender.
     pub from: Option<String>,

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::channel::Channel;
 use crate::domain::team::Role;
 
 on_both_databases! {
@@ -34,6 +35,68 @@ on_both_databases! {
 
         assert_eq!(admin.delete(&path).await.data(), json!({"id": id}));
         admin.get(&path).await.assert_error(404, "NOT_FOUND", "Adapter not found");
+    }
+
+    async fn a_web_address_is_an_adapter_too(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        app.add_adapter("Mail").await;
+        let body = json!({"type": "http", "url": "https://ada:hush@hooks.finch.example/sms?key=hush"});
+        let added = admin.post("/api/adapters", body).await;
+        assert_eq!(added.status, 201, "{}", added.text);
+        let data = added.data();
+        assert_eq!(
+            (&data["name"], &data["type"], &data["from"], &data["endpoint"], &data["isDefault"]),
+            (
+                &json!("hooks.finch.example"),
+                &json!("http"),
+                &json!("hooks.finch.example"),
+                &json!("https://hooks.finch.example/sms"),
+                &json!(true)
+            )
+        );
+        let path = format!("/api/adapters/{}", added.text_of("id"));
+        let change = json!({"url": "http://tok-hush@127.0.0.1:9/x", "from": "FINCH"});
+        let changed = admin.put(&path, change).await.data();
+        assert_eq!((&changed["endpoint"], &changed["from"]), (&json!("http://127.0.0.1:9/x"), &json!("FINCH")));
+        for answer in [&added, &admin.get(&path).await, &admin.get("/api/adapters").await] {
+            assert!(!answer.text.contains("hush"), "{}", answer.text);
+        }
+        // Each kind has a default of its own.
+        let second = admin.post("/api/adapters", json!({"type": "http", "url": "https://b.example", "isDefault": true})).await;
+        assert_eq!(second.data()["isDefault"], true);
+        assert_eq!(admin.get(&path).await.data()["isDefault"], false);
+        let adapters = admin.get("/api/adapters").await.data();
+        let defaults = adapters.as_array().unwrap().iter().filter(|adapter| adapter["isDefault"] == true).count();
+        assert_eq!(defaults, 2);
+        let wrong = json!({"type": "http", "url": "smtp://u:hush@a.example"});
+        admin.post("/api/adapters", wrong).await.assert_invalid("url");
+        admin.put(&path, json!({"url": "smtp://u:hush@a.example"})).await.assert_invalid("url");
+        admin.post("/api/adapters", json!({"type": "smtp", "url": "smtp://a.example"})).await.assert_invalid("from");
+    }
+
+    async fn messages_that_wait_for_an_adapter_go_out_when_there_is_one(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let wait = async || {
+            let mut email = Message::default().historic(&app).email;
+            (email.adapter_id, email.channel) = (None, Channel::Sms);
+            app.store().insert_email(app.team, &email).await.unwrap();
+            assert!(app.store().find_email(app.team, email.id).await.unwrap().unwrap().waits_for_adapter);
+            email.id
+        };
+        let id = wait().await;
+        let added = admin.post("/api/adapters", json!({"type": "http", "url": "https://a.example"})).await;
+        let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
+        assert_eq!((email.waits_for_adapter, email.next_attempt_at), (false, Some(app.now())));
+        assert_eq!(email.adapter_id.unwrap().to_string(), added.text_of("id"));
+
+        // The same when one that is there becomes the default.
+        let other = admin.post("/api/adapters", json!({"type": "http", "url": "https://b.example"})).await.text_of("id");
+        assert_eq!(admin.delete(&format!("/api/adapters/{}", added.text_of("id"))).await.status, 200);
+        let id = wait().await;
+        admin.put(&format!("/api/adapters/{other}"), json!({"isDefault": true})).await.data();
+        let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
+        assert_eq!(email.adapter_id.unwrap().to_string(), other);
+        assert!(!email.waits_for_adapter);
     }
 
     async fn a_team_has_one_default(app: TestApp) {

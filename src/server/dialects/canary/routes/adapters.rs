@@ -1,4 +1,4 @@
-//! Mail adapters. User names and passwords go in and never come out.
+//! Adapters. User names, passwords and tokens go in and never come out.
 
 use axum::Json;
 use axum::extract::State;
@@ -65,7 +65,7 @@ async fn create_adapter(
         name: body.name.unwrap_or_default(),
         kind: body.kind,
         url: body.url,
-        from_address: body.from,
+        from_address: body.from.unwrap_or_default(),
         is_default: body.is_default,
     };
     let adapter = adapters::create_adapter(&app, &viewer, new).await?;

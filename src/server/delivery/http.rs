@@ -1,0 +1,324 @@
+//! Handing a message of another channel than e-mail to an address of the team's: one JSON object by HTTP POST. Called by
+//! [super::worker]. Every attempt carries the same `Idempotency-Key`, so that one whose outcome is not known can be made
+//! again. Sources: RFC 9110 (statuses, `Retry-After`), draft-ietf-httpapi-idempotency-key-header.
+
+use std::error::Error;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
+use super::smtp::{Attempt, RecipientOutcome, clean};
+use crate::domain::channel::Channel;
+use crate::domain::ids::{EmailId, NotificationId};
+use crate::server::store::outbox::Outgoing;
+
+/// How much of an answer is read, in bytes.
+const ANSWER_CAP: usize = 64 * 1024;
+
+/// How much of an answer is told in the timeline, in characters.
+const SHOWN_CHARS: usize = 300;
+
+/// The longest id that is taken from an answer, in characters.
+const ID_CHARS: usize = 200;
+
+/// The longest pause that an answer can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
+/// How the sender behaves towards the servers it posts to.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long everything may take, from connecting to the end of the answer.
+    pub timeout: Duration,
+    /// Whether requests go through the proxy that the environment names.
+    pub uses_proxy: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(30), uses_proxy: true }
+    }
+}
+
+/// The adapter that an attempt goes by.
+#[derive(Clone, Debug)]
+pub struct HttpRoute {
+    /// Where it posts to.
+    pub endpoint: HttpEndpoint,
+    /// What it proves itself with.
+    pub secret: HttpSecret,
+}
+
+/// Posts messages and keeps connections for the next ones.
+pub struct HttpSender {
+    settings: HttpSettings,
+    /// Made for the first message: it reads the certificates to trust.
+    client: OnceCell<Client>,
+}
+
+/// A message on the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    id: EmailId,
+    channel: Channel,
+    /// From 1.
+    attempt: i64,
+    created_at: String,
+    notification_id: Option<NotificationId>,
+    /// What the notification is about.
+    #[serde(rename = "type")]
+    notification_kind: Option<&'a str>,
+    external_user_id: Option<&'a str>,
+    from: &'a str,
+    to: Vec<To<'a>>,
+    subject: &'a str,
+    text: Option<&'a str>,
+    html: Option<&'a str>,
+    variables: &'a Value,
+    tags: &'a [String],
+    metadata: &'a Value,
+}
+
+#[derive(Serialize)]
+struct To<'a> {
+    address: &'a str,
+    name: Option<&'a str>,
+}
+
+impl HttpSender {
+    /// A sender without connections.
+    pub fn new(settings: HttpSettings) -> Self {
+        Self { settings, client: OnceCell::new() }
+    }
+
+    /// Posts a message for the `pending` recipients and tells what became of it. `attempt` counts from 1.
+    pub async fn send(
+        &self,
+        route: &HttpRoute,
+        outgoing: &Outgoing,
+        email_id: EmailId,
+        attempt: i64,
+        pending: &[String],
+    ) -> Attempt {
+        let answer = match self.post(route, &message(outgoing, email_id, attempt, pending), email_id).await {
+            Ok(answer) => answer,
+            Err(reason) => return Attempt::all(pending, &RecipientOutcome::Unreachable { reason }),
+        };
+        let provider_message_id = answer.status.is_success().then(|| answer.message_id()).flatten();
+        let retry_after = answer.retry_after;
+        Attempt { provider_message_id, retry_after, ..Attempt::all(pending, &answer.outcome(route.endpoint.host())) }
+    }
+
+    async fn post(&self, route: &HttpRoute, message: &Message<'_>, email_id: EmailId) -> Result<Answer, String> {
+        let host = route.endpoint.host();
+        let body = serde_json::to_vec(message).map_err(|cause| format!("The message cannot be written: {cause}"))?;
+        let request = self
+            .client()
+            .await?
+            .post(route.endpoint.with_query(&route.secret))
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", email_id.to_string())
+            .body(body);
+        let response = with_log_in(request, &route.secret).send().await;
+        let response = response.map_err(|cause| self.why_unreachable(host, cause))?;
+        Ok(Answer::read(response).await)
+    }
+
+    async fn client(&self) -> Result<&Client, String> {
+        let make = || async {
+            let HttpSettings { connect_timeout, timeout, uses_proxy } = self.settings.clone();
+            let building = tokio::task::spawn_blocking(move || {
+                let builder = Client::builder()
+                    .user_agent(concat!("Sendlog/", env!("CARGO_PKG_VERSION")))
+                    .redirect(Policy::none())
+                    .connect_timeout(connect_timeout)
+                    .timeout(timeout);
+                if uses_proxy { builder.build() } else { builder.no_proxy().build() }
+            });
+            let built = building.await.map_err(|cause| cause.to_string())?;
+            built.map_err(|cause| format!("This machine cannot make HTTP requests: {}", innermost(&cause)))
+        };
+        self.client.get_or_try_init(make).await
+    }
+
+    fn why_unreachable(&self, host: &str, cause: reqwest::Error) -> String {
+        // The address can hold a key.
+        let cause = cause.without_url();
+        if cause.is_timeout() && !cause.is_connect() {
+            return format!("{host} did not answer within {} seconds", self.settings.timeout.as_secs_f64());
+        }
+        let what = if cause.is_connect() { "Cannot connect to" } else { "The connection broke to" };
+        clean(&format!("{what} {host}: {}", innermost(&cause)))
+    }
+}
+
+fn message<'a>(outgoing: &'a Outgoing, id: EmailId, attempt: i64, pending: &'a [String]) -> Message<'a> {
+    let is_pending = |address: &String| pending.contains(address);
+    let recipients = outgoing.recipients.iter().filter(|recipient| is_pending(&recipient.address));
+    Message {
+        id,
+        channel: outgoing.channel,
+        attempt,
+        created_at: id.created_at().to_rfc3339_opts(SecondsFormat::Millis, true),
+        notification_id: outgoing.notification_id,
+        notification_kind: outgoing.notification_kind.as_deref(),
+        external_user_id: outgoing.external_user_id.as_deref(),
+        from: &outgoing.from_address,
+        to: recipients.map(|recipient| To { address: &recipient.address, name: recipient.name.as_deref() }).collect(),
+        subject: &outgoing.subject,
+        text: outgoing.text.as_deref(),
+        html: outgoing.html.as_deref(),
+        variables: &outgoing.variables,
+        tags: &outgoing.tags,
+        metadata: &outgoing.metadata,
+    }
+}
+
+fn with_log_in(request: RequestBuilder, secret: &HttpSecret) -> RequestBuilder {
+    match &secret.log_in {
+        Some(HttpLogIn::Bearer(token)) => request.bearer_auth(token),
+        Some(HttpLogIn::Basic(user, password)) => request.basic_auth(user, Some(password)),
+        None => request,
+    }
+}
+
+/// The cause that the others are about.
+fn innermost(cause: &reqwest::Error) -> String {
+    let mut innermost: &dyn Error = cause;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// What a server answered.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// Reads an answer, up to [ANSWER_CAP] of its body. The status counts, whether the body arrives whole or not.
+    async fn read(mut response: Response) -> Self {
+        let (status, mut body) = (response.status(), Vec::new());
+        let retry_after = retry_after(response.headers());
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend(chunk.iter().take(ANSWER_CAP - body.len()));
+            if body.len() >= ANSWER_CAP {
+                break;
+            }
+        }
+        Self { status, body, retry_after }
+    }
+
+    fn outcome(&self, host: &str) -> RecipientOutcome {
+        let reply = self.shown();
+        match self.status.as_u16() {
+            200..=299 => RecipientOutcome::Accepted { reply },
+            // The adapter has to be mended; then the message can go.
+            401 | 407 => RecipientOutcome::Unreachable { reason: format!("The log-in was refused by {host}: {reply}") },
+            408 | 425 | 429 | 500.. => RecipientOutcome::Deferred { reply },
+            300..=399 => RecipientOutcome::Failed {
+                reason: format!(
+                    "{host} answered {reply}. Redirects are not followed: set the adapter to where it leads"
+                ),
+            },
+            _ => RecipientOutcome::Failed { reason: reply },
+        }
+    }
+
+    /// The status and the beginning of the body, on one line.
+    fn shown(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let short: String = clean(&text).split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = short.chars().take(SHOWN_CHARS).collect();
+        let status = format!("{} {}", self.status.as_u16(), self.status.canonical_reason().unwrap_or_default());
+        if short.is_empty() { status.trim().to_owned() } else { format!("{}: {short}", status.trim()) }
+    }
+
+    /// The id that the server gave the message.
+    fn message_id(&self) -> Option<String> {
+        let answer: Value = serde_json::from_slice(&self.body).ok()?;
+        let id = ["id", "messageId", "message_id"].iter().find_map(|name| match answer.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        })?;
+        let is_id = !id.is_empty() && id.chars().count() <= ID_CHARS && !id.chars().any(char::is_control);
+        is_id.then_some(id)
+    }
+}
+
+/// The pause that an answer asks for: seconds, or until a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?.with_timezone(&Utc);
+    // The server's own clock, where it tells it: ours may differ.
+    let date = headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    let now = DateTime::parse_from_rfc2822(date).ok()?.with_timezone(&Utc);
+    (until - now).to_std().ok().map(|pause| pause.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status: StatusCode::from_u16(status).unwrap(), body: body.as_bytes().to_vec(), retry_after: None }
+    }
+
+    #[test]
+    fn statuses_mean_what_http_says() {
+        let of = |status: u16| answer(status, "no").outcome("h.example");
+        assert!(matches!(of(204), RecipientOutcome::Accepted { reply } if reply == "204 No Content: no"));
+        for status in [408, 425, 429, 500, 503, 599] {
+            assert!(matches!(of(status), RecipientOutcome::Deferred { .. }), "{status}");
+        }
+        for status in [301, 400, 403, 404, 422] {
+            assert!(matches!(of(status), RecipientOutcome::Failed { .. }), "{status}");
+        }
+        assert!(matches!(of(401), RecipientOutcome::Unreachable { .. }));
+    }
+
+    #[test]
+    fn the_id_is_taken_from_the_answer() {
+        for (body, id) in [
+            (r#"{"id":"m1","messageId":"m2"}"#, Some("m1")),
+            (r#"{"id":null,"messageId":"m2"}"#, Some("m2")),
+            (r#"{"message_id":17}"#, Some("17")),
+            (r#"{"id":""}"#, None),
+            (r#"{"id":{"a":1}}"#, None),
+            ("queued", None),
+            ("", None),
+        ] {
+            assert_eq!(answer(200, body).message_id().as_deref(), id, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_read_in_seconds_and_as_a_date() {
+        let pause = |text: &str| {
+            let date = "Sat, 20 Jan 2024 12:00:00 GMT";
+            let headers = [(RETRY_AFTER, text.parse().unwrap()), (reqwest::header::DATE, date.parse().unwrap())];
+            retry_after(&HeaderMap::from_iter(headers)).map(|pause| pause.as_secs())
+        };
+        assert_eq!(pause("120"), Some(120));
+        assert_eq!(pause("99999999"), Some(86_400));
+        assert_eq!(pause("Sat, 20 Jan 2024 12:01:30 GMT"), Some(90));
+        assert_eq!(pause("Sat, 20 Jan 2024 11:00:00 GMT"), None);
+        assert_eq!(pause("soon"), None);
+    }
+}
