@@ -55,16 +55,7 @@ pub async fn serve_file(address: &str, path: &str) -> Outcome<()> {
 /// Inserts accepted messages for `time`, `in_one` of them a transaction, with the server's indexes and durability;
 /// messages a second.
 pub async fn insert_raw(data: &Data, in_one: usize, time: Duration) -> Outcome<f64> {
-    let file = data.database_url.trim_start_matches("sqlite://");
-    let mut connection = SqliteConnectOptions::new()
-        .filename(file)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .pragma("cache_size", "-16384")
-        .pragma("mmap_size", "1073741824")
-        .connect()
-        .await?;
+    let mut connection = connect(data).await?;
     let (mut id, mut count) = (data.next_raw_id(in_one), 0);
     let started = Instant::now();
     while started.elapsed() < time {
@@ -79,6 +70,47 @@ pub async fn insert_raw(data: &Data, in_one: usize, time: Duration) -> Outcome<f
     let per_second = f64::from(count) / started.elapsed().as_secs_f64();
     connection.close().await?;
     Ok(per_second)
+}
+
+/// Inserts the rows of events of the messages `ids`, in turn, for `time`, `in_one` of them a transaction, with the server's
+/// indexes and durability; events a second.
+pub async fn insert_raw_events(data: &Data, ids: &[i64], in_one: usize, time: Duration) -> Outcome<f64> {
+    let mut connection = connect(data).await?;
+    let (mut number, started) = (0, Instant::now());
+    while started.elapsed() < time {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        for _ in 0..in_one {
+            sqlx::query(
+                "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id)
+                 VALUES ($1, $2, $3, 'delivered', $4, $5, $6, $7)",
+            )
+            .bind(data.team_id)
+            .bind(ids[number % ids.len()])
+            .bind(data.next_raw_id(0) + number as i64)
+            .bind(ids[number % ids.len()] >> 10)
+            .bind("maya.lindqvist@northwind.example")
+            .bind(r#"{"reply":"250 2.0.0 Ok"}"#)
+            .bind(format!("bench-{number}"))
+            .execute(&mut *transaction)
+            .await?;
+            number += 1;
+        }
+        transaction.commit().await?;
+    }
+    let per_second = number as f64 / started.elapsed().as_secs_f64();
+    connection.close().await?;
+    Ok(per_second)
+}
+
+async fn connect(data: &Data) -> Outcome<SqliteConnection> {
+    let options = SqliteConnectOptions::new()
+        .filename(data.database_url.trim_start_matches("sqlite://"))
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .pragma("cache_size", "-16384")
+        .pragma("mmap_size", "1073741824");
+    Ok(options.connect().await?)
 }
 
 /// The rows of one accepted message.

@@ -7,6 +7,7 @@
 
 mod baseline;
 mod data;
+mod events;
 mod http;
 mod parts;
 mod server;
@@ -71,6 +72,7 @@ async fn main() -> Outcome<()> {
     }
     if options.database_url.is_none() {
         measure_accepting(&options, &mut table).await?;
+        events::measure(&options, &mut table).await?;
     }
     table.print();
     Ok(())
