@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use super::search::TRIGRAM;
+use crate::domain::filter::Criteria;
 use crate::domain::ids::EmailId;
 use crate::server::store::dialect::Engine;
 
@@ -26,7 +27,7 @@ macro_rules! push_criteria {
             $query.push(" AND e.external_user_id = ").push_bind(id.clone());
         }
         if let Some(id) = &criteria.provider_message_id {
-            let plain = id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
+            let plain = $crate::server::store::criteria::without_brackets(id).to_owned();
             match $crate::server::store::criteria::own_message_id(&plain) {
                 // A server that gives no id of its own leaves ours to be the provider's.
                 Some((id, domain)) => {
@@ -106,6 +107,17 @@ pub(super) fn equals(text: &str) -> String {
 /// The pattern of a part.
 pub(super) fn contains(text: &str) -> String {
     format!("%{}%", escaped(text))
+}
+
+/// A `Message-ID` or a provider's id without angle brackets.
+pub(super) fn without_brackets(id: &str) -> &str {
+    id.trim().trim_start_matches('<').trim_end_matches('>')
+}
+
+/// Whether an id that a provider gave must be found, which has an index.
+pub(super) fn asks_for_provider_id(criteria: &Criteria) -> bool {
+    let id = criteria.provider_message_id.as_deref().map(without_brackets);
+    id.is_some_and(|id| own_message_id(id).is_none())
 }
 
 /// The message and the domain that a `Message-ID` of ours names, without angle brackets.

@@ -18,6 +18,15 @@ impl Engine {
         }
     }
 
+    /// Says behind a table by which index to read it. SQLite, which knows nothing of how many rows a condition leaves,
+    /// would rather walk a range of the table.
+    pub(super) fn by_index(self, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!(" INDEXED BY {name}"),
+            Self::Postgres => String::new(),
+        }
+    }
+
     /// Compares with a pattern in any case of letters; SQLite knows the case of ASCII letters alone.
     pub(super) fn like(self) -> &'static str {
         match self {

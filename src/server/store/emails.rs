@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use super::criteria::push_criteria;
+use super::criteria::{asks_for_provider_id, push_criteria};
 use super::dialect::Engine;
 use super::events::{self, NewEvent, add_to_rollups, record_events};
 use super::outbox::NEVER;
@@ -834,8 +834,9 @@ pub(super) fn push_walk<Database: sqlx::Database>(
     String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
 {
     let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
+    let by_provider = asks_for_provider_id(&filter.criteria);
     let statuses: Vec<Option<EmailStatus>> = match filter.statuses {
-        statuses if statuses.is_empty() => vec![None],
+        statuses if by_provider || statuses.is_empty() => vec![None],
         statuses => statuses.iter().map(Some).collect(),
     };
     let walks = statuses.len();
@@ -846,9 +847,17 @@ pub(super) fn push_walk<Database: sqlx::Database>(
         if walks > 1 {
             query.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
         }
-        query.push("SELECT e.id AS id FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
-        if let Some(status) = status {
-            query.push(format!(" AND e.status = {}", status.code()));
+        let by_index = match (status, filter.slice()) {
+            (_, _) if by_provider => engine.by_index("emails_by_provider_message_id"),
+            (Some(_), Slice::All | Slice::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
+            (_, _) => String::new(),
+        };
+        query.push(format!("SELECT e.id AS id FROM emails e{by_index} WHERE e.team_id = ")).push_bind(team_id.0);
+        match status {
+            Some(status) => {
+                query.push(format!(" AND e.status = {}", status.code()));
+            }
+            None => push_statuses!(query, filter.statuses),
         }
         query.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
         push_slice!(query, filter.slice());

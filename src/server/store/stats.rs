@@ -38,7 +38,8 @@ impl From<TimeRange> for IdRange {
 fn first_id_from(time: DateTime<Utc>) -> i64 {
     let whole = lowest_id_at(time);
     let is_whole = EmailId(whole).created_at() >= time;
-    if is_whole { whole } else { lowest_id_at(time + TimeDelta::milliseconds(1)) }
+    let next = || time.checked_add_signed(TimeDelta::milliseconds(1)).map_or(i64::MAX, lowest_id_at);
+    if is_whole { whole } else { next() }
 }
 
 /// A range cut at the hours: `[low, high)` in hours since 1970, with a piece of an hour before and one after it. A range

@@ -276,7 +276,10 @@ mod query_plans {
         let providers = Criteria { provider_message_id: Some("a".to_owned()), ..Criteria::default() };
         for (criteria, step) in [
             (own, "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"),
-            (providers, "SEARCH e USING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?"),
+            (
+                providers,
+                "SEARCH e USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?",
+            ),
         ] {
             let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
             assert!(plan[0].starts_with(step), "{plan:?}");

@@ -14,6 +14,7 @@ use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::events::NewEvent;
 
 const DOCUMENT: &str = include_str!("../fixtures/jetemail_outbound_logs.json");
+const ENTRY: &str = include_str!("../fixtures/jetemail_entry.json");
 const LOGS: &str = "/jetemail/outbound/logs";
 
 async fn reader(app: &TestApp) -> Client {
@@ -78,6 +79,9 @@ fn plain_schema(document: &Value, schema: &Value) -> Value {
     if let Some(path) = schema["$ref"].as_str() {
         return plain_schema(document, document.pointer(path.trim_start_matches('#')).unwrap());
     }
+    if let Some([only]) = schema["oneOf"].as_array().map(Vec::as_slice) {
+        return plain_schema(document, only);
+    }
     let Some(fields) = schema.as_object_mut() else { return schema };
     for name in ["description", "example", "required"] {
         fields.remove(name);
@@ -133,15 +137,6 @@ fn the_document_describes_the_operation_as_the_specification_does() {
     }
 }
 
-#[test]
-fn every_delivery_status_and_every_field_is_the_specifications() {
-    let specification: Value = serde_json::from_str(DOCUMENT).unwrap();
-    let names = |entry: &Value| entry.as_object().unwrap().len();
-    let entry = &specification["paths"]["/outbound/logs"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        ["properties"]["data"]["items"]["properties"];
-    assert_eq!(names(entry), 39);
-}
-
 on_both_databases! {
     async fn every_parameter_is_validated(app: TestApp) {
         let reader = reader(&app).await;
@@ -162,7 +157,7 @@ on_both_databases! {
             ("zone", vec!["default", &long(50)], vec![&long(51)]),
             ("message_id", vec!["%3Ca@b.example%3E", &long(100)], vec![&long(101)]),
             ("from_address", vec!["a@b.example", "a.b%2Bc@b-c.example"], vec!["a", "a@", "@b.example", "a@b@c", "A%20%3Ca@b.example%3E", ""]),
-            ("to_address", vec!["a@b.example"], vec!["a b@c.example", "a@b..example", ""]),
+            ("to_address", vec!["a@b.example"], vec!["a%20b@c.example", "a@b..example", ""]),
             ("mx", vec!["mx1", &long(100)], vec![&long(101)]),
             ("host", vec!["mail", &long(100)], vec![&long(101)]),
             ("ip", vec!["192.0.2.1", "0.0.0.0", "255.255.255.255", "01.002.3.4"], vec!["256.0.0.1", "1.2.3", "1.2.3.4.5", "1.2.3.4.x", "1.2.3.", "::1", ""]),
@@ -230,58 +225,23 @@ on_both_databases! {
         });
         let id = add(&app, historic).await;
         let answer = reader(&app).await.get(LOGS).await;
-        let attempt = |action: &str, response: &str, ip: &str, second: i64| {
-            let (mx, host, protocol) = if ip.is_empty() { ("", "", "") } else { ("mx1.example", "mail.finch.example", "smtp") };
-            json!({
-                "action": action, "receiver": "user@example.com", "mx": mx, "host": host, "ip": ip,
-                "response": response, "protocol": protocol, "date": 1_705_746_600_000_i64 + second * 1000,
-                "timestamp": format!("2024-01-20T10:30:{second:02}.000Z"),
-            })
+        let expected = ENTRY.replace("{id}", &id);
+        assert_eq!(answer.json(), serde_json::from_str::<Value>(&expected).unwrap());
+        assert_eq!(field_order(&answer.text), field_order(&expected));
+        let specification: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let known = &specification["paths"]["/outbound/logs"]["get"]["responses"]["200"]["content"]["application/json"]
+            ["schema"]["properties"]["data"]["items"]["properties"];
+        let in_order = |json: &str| {
+            let mut names = Vec::new();
+            for name in field_order(json).into_iter().filter(|name| known.get(name).is_some()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            names
         };
-        let expected = json!({
-            "success": true,
-            "pagination": {
-                "total_count": 1, "total_pages": 1, "current_page": 1, "per_page": 50, "offset": 0,
-                "has_next_page": false, "has_previous_page": false, "next_offset": null, "previous_offset": null,
-                "showing_from": 1, "showing_to": 1, "count_limited": false, "max_count_limit": 10_000,
-            },
-            "data": [{
-                "uid": id, "id": id, "message_id": format!("<{id}@finch.example>"),
-                "subject": "Welcome to Our Service!", "from_address": "noreply@finch.example",
-                "to_address": "user@example.com", "sender": "noreply@finch.example",
-                "receiver": "user@example.com, bob@finch.example", "user": "noreply@finch.example", "src": "api",
-                "originhost": "", "transtype": "api", "headerFrom": "Finch <noreply@finch.example>", "rule_id": "",
-                "first_seen": 1_705_746_600_000_i64, "last_updated": 1_705_746_630_000_i64, "action_count": 7,
-                "delivery_status": "clicked", "was_queued": 1, "was_delivered": 1, "was_deferred": 1,
-                "was_rejected": 0, "was_bounced": 0, "was_dropped": 0, "was_spam": 0, "was_virus": 0,
-                "was_opened": 1, "was_clicked": 1, "final_mx": "mx1.example", "final_host": "mail.finch.example",
-                "final_ip": "192.0.2.2", "final_protocol": "smtp", "final_response": "250 2.0.0 Ok: queued as 4bXyz",
-                "bounce_reason": null, "bounce_mx": null, "bounce_host": null,
-                "delivery_attempts": [
-                    attempt("DEFERRED", "451 4.7.1 Greylisted", "192.0.2.1", 5),
-                    attempt("ACCEPTED", "250 2.0.0 Ok: queued as 4bXyz", "192.0.2.2", 10),
-                    attempt("DELIVERED", "", "", 15),
-                ],
-                "delivery_summary": {
-                    "total_attempts": 3, "successful_deliveries": 1, "failed_deliveries": 0, "unique_recipients": 2,
-                },
-                "opens": [
-                    {"date": 1_705_746_620_000_i64, "country": "Brisbane, QLD, AU", "email_client": "Gmail"},
-                    {"date": 1_705_746_630_000_i64},
-                ],
-                "clicks": [{
-                    "date": 1_705_746_625_000_i64, "country": "Brisbane, QLD, AU", "email_client": "Gmail",
-                    "original_url": "https://finch.example/",
-                }],
-            }],
-        });
-        assert_eq!(answer.json(), expected);
-        let specification = field_order(DOCUMENT);
-        let order = field_order(&answer.text);
-        let uid = order.iter().position(|name| name == "uid").unwrap();
-        let position = |name: &String| specification.iter().rposition(|known| known == name).unwrap();
-        let top: Vec<usize> = order[uid..].iter().take_while(|name| *name != "delivery_attempts").skip(2).map(position).collect();
-        assert!(top.len() == 32, "{}", top.len());
+        assert_eq!(in_order(&answer.text), in_order(DOCUMENT));
+        assert_eq!(in_order(DOCUMENT).len(), known.as_object().unwrap().len());
     }
 
     async fn every_delivery_status_is_reached(app: TestApp) {
