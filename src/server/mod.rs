@@ -16,6 +16,7 @@ mod tests;
 pub mod web;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -47,6 +48,8 @@ pub struct App {
     /// Counts the requests of each key.
     pub rate_limiter: Arc<RateLimiter>,
     hashing: Arc<Semaphore>,
+    /// How many passwords were hashed or compared with a hash since the start.
+    hashed: Arc<AtomicU64>,
 }
 
 impl App {
@@ -61,6 +64,7 @@ impl App {
             outbox_waker: Arc::new(Notify::new()),
             rate_limiter: Arc::default(),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
+            hashed: Arc::default(),
         }
     }
 }

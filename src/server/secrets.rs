@@ -14,6 +14,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use tracing::error;
 
 use crate::domain::error::AppError;
@@ -25,9 +26,16 @@ const SEALED_PREFIX: &str = "v1:";
 /// How many letters and digits a token has: 238 bits.
 const TOKEN_LENGTH: usize = 40;
 
-/// The key that seals what the database must not show. Its `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+/// The key that seals what the database must not show. Its `Debug` shows nothing of it, nor does the time that it takes
+/// to compare two.
+#[derive(Clone, Eq)]
 pub struct SecretKey([u8; KEY_LENGTH]);
+
+impl PartialEq for SecretKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
 
 /// Why there is no usable key. Each is one line for the person who started the program.
 #[derive(Debug, thiserror::Error)]

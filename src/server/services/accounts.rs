@@ -1,6 +1,8 @@
 //! Accounts: setting up the installation, log-in and log-out, joining by invitation, the profile. Called by the pages'
 //! server functions, the JSON API and the command line.
 
+use std::sync::atomic::Ordering;
+
 use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -16,7 +18,7 @@ use crate::domain::team::{Invite, Membership, Role, Team, User};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
-use crate::server::store::accounts::NewUser;
+use crate::server::store::accounts::{Credentials, NewUser};
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 10;
@@ -136,8 +138,7 @@ pub async fn log_in(app: &App, session: &Session, input: LogIn, client_address: 
     limits::count_attempt(app, limits::LOG_IN_ADDRESS, client_address).await?;
     limits::count_attempt(app, limits::LOG_IN, &account).await?;
     let credentials = app.store.find_credentials(&input.email).await?;
-    let hash = credentials.as_ref().map_or(NOBODYS_HASH, |credentials| &credentials.password_hash).to_owned();
-    let is_right = verify_password(app, input.password, hash).await?;
+    let is_right = is_password_of(app, credentials.as_ref(), input.password).await?;
     let Some(credentials) = credentials.filter(|_| is_right) else {
         return Err(AppError::WrongCredentials);
     };
@@ -210,7 +211,8 @@ pub async fn find_invite(app: &App, token: &str) -> Result<(Invite, Team), AppEr
     found.map(|found| (found.invite, found.team)).ok_or_else(|| AppError::not_found("Invitation"))
 }
 
-/// Joins the team of an invitation, with a new account or with the one that the invited address has, and logs in.
+/// Joins the team of an invitation, with a new account or with the one that the invited address has, and logs in. A
+/// refusal does not tell whether there is one: each is in the same words and takes the same time.
 pub async fn accept_invite(
     app: &App,
     session: &Session,
@@ -219,17 +221,20 @@ pub async fn accept_invite(
 ) -> Result<(), AppError> {
     limits::count_attempt(app, limits::LOG_IN_ADDRESS, client_address).await?;
     let (invite, team) = find_invite(app, &input.token).await?;
-    let user = match app.store.find_credentials(&invite.email).await? {
-        Some(known) => {
-            limits::count_attempt(app, limits::LOG_IN, &crate::server::store::accounts::email_key(&invite.email))
-                .await?;
-            if !verify_password(app, input.password, known.password_hash).await? {
-                return Err(AppError::WrongCredentials);
-            }
-            known.user_id
+    check_new_password(&input.password)?;
+    let (name, account) = (checked_name("name", &input.name), crate::server::store::accounts::email_key(&invite.email));
+    limits::count_attempt(app, limits::LOG_IN, &account).await?;
+    let credentials = app.store.find_credentials(&invite.email).await?;
+    let user = if credentials.is_none() && name.is_ok() {
+        create_user(app, &invite.email, &input.name, input.password, input.time_zone.as_deref()).await?
+    } else {
+        let is_right = is_password_of(app, credentials.as_ref(), input.password).await?;
+        match credentials.filter(|_| is_right) {
+            Some(credentials) => credentials.user_id,
+            None => return Err(name.err().unwrap_or(AppError::WrongCredentials)),
         }
-        None => create_user(app, &invite.email, &input.name, input.password, input.time_zone.as_deref()).await?,
     };
+    limits::clear_attempts(app, limits::LOG_IN, &account).await?;
     limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, client_address).await?;
     join(app, &invite, &team, user).await?;
     begin_session(session, user, Some(team.id)).await
@@ -331,10 +336,12 @@ async fn hash_password(app: &App, password: String) -> Result<String, AppError> 
     })
 }
 
-async fn verify_password(app: &App, password: String, hash: String) -> Result<bool, AppError> {
+/// Whether an account has this password. An unknown account has none, and takes as long.
+async fn is_password_of(app: &App, account: Option<&Credentials>, password: String) -> Result<bool, AppError> {
     if password.len() > MAX_PASSWORD_BYTES {
         return Ok(false);
     }
+    let hash = account.map_or(NOBODYS_HASH, |account| &account.password_hash).to_owned();
     hashing(app, move || {
         let parsed = PasswordHash::new(&hash);
         parsed.is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
@@ -345,6 +352,7 @@ async fn verify_password(app: &App, password: String, hash: String) -> Result<bo
 /// Runs `work` off the async threads, a few at a time.
 async fn hashing<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, AppError> {
     let _permit = app.hashing.acquire().await.map_err(|_| AppError::Unavailable)?;
+    app.hashed.fetch_add(1, Ordering::Relaxed);
     tokio::task::spawn_blocking(work).await.map_err(|cause| {
         error!(%cause, "password hashing");
         AppError::Internal
