@@ -1,5 +1,6 @@
 //! The shell of every page and the table of routes. The browser never runs it: it only brings islands to life.
 
+use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
@@ -30,7 +31,8 @@ const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness"
 const VIEW_TRANSITION: &str = "@view-transition{navigation:auto}";
 
 /// The document around every page. `theme` is `light` or `dark`, or `None` to follow the system; it is said here, in the
-/// document itself, because what a page adds to `<html>` once it has loaded can come too late.
+/// document itself, because what a page adds to `<html>` once it has loaded can come too late. Every script and style in
+/// it carries the nonce that the answer's policy names.
 pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
     view! {
         <!DOCTYPE html>
@@ -41,10 +43,10 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="robots" content="noindex"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
-                <style>{VIEW_TRANSITION}</style>
+                <style nonce=use_nonce()>{VIEW_TRANSITION}</style>
                 <HashedStylesheet options=options.clone() root=""/>
                 <HydrationScripts options islands=true root=""/>
-                <script type="speculationrules">{SPECULATION_RULES}</script>
+                <script type="speculationrules" nonce=use_nonce()>{SPECULATION_RULES}</script>
                 <MetaTags/>
             </head>
             <body>

@@ -11,6 +11,7 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::App;
+use super::cookies::Cookie;
 use super::dialects::{Credentials, Dialect};
 use super::services::accounts;
 use crate::domain::error::AppError;
@@ -61,7 +62,9 @@ async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     }
     let session = parts.extensions.get::<Session>().ok_or(AppError::Internal)?;
     match accounts::session_viewer(app, session).await {
-        Err(AppError::NoSession) if has_session_cookie(&parts.headers) => Err(AppError::InvalidSession),
+        Err(AppError::NoSession) if Cookie::Session.find(&parts.headers, app.config.is_https()).is_some() => {
+            Err(AppError::InvalidSession)
+        }
         result => result,
     }
 }
@@ -73,11 +76,6 @@ pub fn api_key(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     });
     bearer.or_else(|| headers.get("x-api-key")?.to_str().ok())
-}
-
-fn has_session_cookie(headers: &HeaderMap) -> bool {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|value| value.split(';')).any(|cookie| cookie.trim().starts_with("session="))
 }
 
 fn client_address(app: &App, parts: &Parts) -> ClientAddress {

@@ -1,7 +1,7 @@
 //! What a server function, or a page while it renders, knows of its request. [super::web] provides it.
 
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use leptos::prelude::use_context;
@@ -11,14 +11,15 @@ use tower_sessions::Session;
 
 use super::App;
 use super::auth::{ClientAddress, Identity};
+use super::cookies::Cookie;
 use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
 use crate::domain::viewer::Viewer;
 
-/// The cookie that carries a [Flash] over one redirect.
-pub const FLASH_COOKIE: &str = "flash";
-/// The cookie that holds the chosen colours: `light` or `dark`.
-pub const THEME_COOKIE: &str = "theme";
+/// How long a [Flash] waits for its page, in seconds.
+const FLASH_SECONDS: u32 = 60;
+/// How long the chosen colours are remembered, in seconds: a year.
+const THEME_SECONDS: u32 = 31_536_000;
 
 /// A sentence for the page that comes next, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,12 @@ impl Flash {
     /// A sentence alone.
     pub fn new(kind: FlashKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), key: None }
+    }
+
+    /// The `Set-Cookie` header that keeps it for the next page.
+    pub fn cookie(&self, is_https: bool) -> Option<HeaderValue> {
+        let value = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default());
+        Cookie::Flash.header(&value, FLASH_SECONDS, is_https)
     }
 }
 
@@ -90,18 +97,29 @@ pub fn path_and_query() -> String {
 
 /// The chosen colours: `light`, `dark`, or `None` to follow the system.
 pub fn theme() -> Option<String> {
-    cookie(THEME_COOKIE).filter(|theme| theme == "light" || theme == "dark")
+    cookie(Cookie::Theme).filter(|theme| is_theme(theme))
+}
+
+/// Remembers the chosen colours in this browser: `light` or `dark`; anything else follows the system.
+pub fn set_theme(theme: &str) {
+    let (theme, seconds) = if is_theme(theme) { (theme, THEME_SECONDS) } else { ("", 0) };
+    append_cookie(Cookie::Theme.header(theme, seconds, app().config.is_https()));
+}
+
+fn is_theme(text: &str) -> bool {
+    matches!(text, "light" | "dark")
 }
 
 /// Keeps a sentence for the page that the browser is sent to.
 pub fn flash(kind: FlashKind, text: impl Into<String>) {
-    append_cookie(&flash_cookie(&Flash::new(kind, text)));
+    append_cookie(Flash::new(kind, text).cookie(app().config.is_https()));
 }
 
 /// Keeps a key that was just made, with a sentence about it, for the page that the browser is sent to. The server keeps
 /// no secret, so the browser carries it there.
 pub fn flash_key(text: impl Into<String>, key: NewKey) {
-    append_cookie(&flash_cookie(&Flash { key: Some(key), ..Flash::new(FlashKind::Success, text) }));
+    let flash = Flash { key: Some(key), ..Flash::new(FlashKind::Success, text) };
+    append_cookie(flash.cookie(app().config.is_https()));
 }
 
 /// The key kept for this page. Taking the sentence takes it away too.
@@ -111,20 +129,14 @@ pub fn new_key() -> Option<NewKey> {
 
 /// The sentence kept for this page. Reading it takes it away.
 pub fn take_flash() -> Option<Flash> {
-    cookie(FLASH_COOKIE)?;
+    cookie(Cookie::Flash)?;
     let flash = kept_flash();
-    append_cookie(&format!("{FLASH_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+    append_cookie(Cookie::Flash.header("", 0, app().config.is_https()));
     flash
 }
 
 fn kept_flash() -> Option<Flash> {
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cookie(FLASH_COOKIE)?).ok()?).ok()
-}
-
-/// The `Set-Cookie` value that keeps a flash for the next page.
-pub fn flash_cookie(flash: &Flash) -> String {
-    let value = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(flash).unwrap_or_default());
-    format!("{FLASH_COOKIE}={value}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax")
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cookie(Cookie::Flash)?).ok()?).ok()
 }
 
 /// Gives the response the status of an error, while the page tells it in words.
@@ -135,22 +147,14 @@ pub fn set_status(error: &AppError) {
     }
 }
 
-/// Adds a `Set-Cookie` header to the response.
-pub fn append_cookie(cookie: &str) {
-    append_header(header::SET_COOKIE, cookie);
-}
-
-fn append_header(name: HeaderName, value: &str) {
-    if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(value)) {
-        response.append_header(name, value);
+fn append_cookie(cookie: Option<HeaderValue>) {
+    if let Some((response, cookie)) = use_context::<ResponseOptions>().zip(cookie) {
+        response.append_header(header::SET_COOKIE, cookie);
     }
 }
 
-fn cookie(name: &str) -> Option<String> {
-    let parts = use_context::<Parts>()?;
-    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())
+fn cookie(cookie: Cookie) -> Option<String> {
+    cookie.find(&use_context::<Parts>()?.headers, app().config.is_https()).map(str::to_owned)
 }
 
 fn extension<T: Clone + Send + Sync + 'static>() -> Option<T> {

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod cookies;
 pub mod delivery;
 pub mod demo;
 pub mod dialects;

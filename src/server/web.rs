@@ -31,14 +31,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, SessionManagerLayer};
 use tracing::info;
 
 use super::App;
 use super::auth::{self, Identity};
-use super::context::{self, Flash, FlashKind, flash_cookie};
+use super::context::{self, Flash, FlashKind};
+use super::cookies::{self, Cookie};
 use super::dialects::{Dialect, canary};
 use crate::app::{App as Pages, shell};
 use crate::domain::error::AppError;
@@ -55,11 +55,11 @@ const PUBLIC_PAGES: [&str; 3] = ["/login", "/setup", "/invite/"];
 
 /// Everything the server answers, with every layer. Also what the tests call.
 pub fn router(app: App) -> Router {
-    let site_root = site_root(&app);
+    let (site_root, is_https) = (site_root(&app), app.config.is_https());
     let sessions = SessionManagerLayer::new(app.store.clone())
-        .with_name("session")
-        .with_secure(app.config.is_https())
-        .with_same_site(SameSite::Lax)
+        .with_name(Cookie::Session.name(is_https))
+        .with_secure(is_https)
+        .with_same_site(cookies::SAME_SITE)
         .with_expiry(Expiry::OnInactivity(CookieDuration::days(30)));
     let (api_routes, _) = canary::routes().split_for_parts();
     let api_routes = api_routes
@@ -83,9 +83,9 @@ pub fn router(app: App) -> Router {
         .merge(dialect_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site_files(&site_root))
-        .layer(middleware::from_fn(security::set_headers))
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(is_https, security::set_headers))
+        .layer(CompressionLayer::new())
 }
 
 /// Serves until `shutdown` says so, then lets running requests end. Each dialect that has an address of its own answers
@@ -151,13 +151,16 @@ fn page_routes(app: &App, site_root: &Path) -> Router {
     let state = PageState { app: app.clone(), options: options.clone() };
     let page_shell = {
         let options = options.clone();
-        move || shell(options.clone(), context::theme())
+        move || {
+            security::set_page_policy();
+            shell(options.clone(), context::theme())
+        }
     };
     let not_found = leptos_axum::render_app_async_with_context(provide(app), page_shell.clone());
     Router::new()
         .leptos_routes_with_context(&state, pages, provide(app), page_shell)
         .fallback(not_found)
-        .layer(middleware::from_fn(require_log_in))
+        .layer(middleware::from_fn_with_state(app.clone(), require_log_in))
         .with_state(state)
 }
 
@@ -187,7 +190,7 @@ fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
 }
 
 /// Layer of the pages: sends a browser without a session to the log-in page, and back afterwards.
-async fn require_log_in(uri: Uri, request: Request, next: Next) -> Response {
+async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next: Next) -> Response {
     let is_public = PUBLIC_PAGES.iter().any(|page| uri.path().starts_with(page));
     let identity = request.extensions().get::<Identity>();
     let is_person = identity.is_some_and(|identity| identity.0.as_ref().is_ok_and(|viewer| viewer.user_id().is_some()));
@@ -199,7 +202,7 @@ async fn require_log_in(uri: Uri, request: Request, next: Next) -> Response {
     let mut response = Redirect::to(&format!("/login?{query}")).into_response();
     if let Some(Identity(Err(error @ AppError::NoTeam))) = identity {
         let flash = Flash::new(FlashKind::Error, format!("{error}. Ask an admin of your team to invite you."));
-        if let Ok(cookie) = HeaderValue::from_str(&flash_cookie(&flash)) {
+        if let Some(cookie) = flash.cookie(app.config.is_https()) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }

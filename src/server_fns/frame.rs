@@ -70,11 +70,6 @@ pub async fn mark_failed(error: AppError) -> Result<(), AppError> {
 /// Remembers a theme in this browser: `light` or `dark`; anything else follows the system.
 #[server]
 pub async fn set_theme(theme: String) -> Result<(), AppError> {
-    let cookie = match theme.as_str() {
-        "light" => "theme=light; Path=/; Max-Age=31536000; SameSite=Lax",
-        "dark" => "theme=dark; Path=/; Max-Age=31536000; SameSite=Lax",
-        _ => "theme=; Path=/; Max-Age=0; SameSite=Lax",
-    };
-    crate::server::context::append_cookie(cookie);
+    crate::server::context::set_theme(&theme);
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! A database of its own for every test, on either engine. Made by [crate::server::tests].
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Executor};
+
+use super::{Db, Store};
 
 /// A database that one test works in.
 pub(crate) enum TestDatabase {
@@ -52,6 +55,41 @@ impl TestDatabase {
             }
         }
     }
+}
+
+impl Store {
+    /// Every row of every table, as text, by the table's name: equal at two moments between which nothing was written.
+    pub(crate) async fn every_row(&self) -> BTreeMap<String, Vec<String>> {
+        let mut tables = BTreeMap::new();
+        match &self.db {
+            Db::Sqlite { read, .. } => {
+                let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
+                    AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%'";
+                for name in texts(sqlx::query_scalar(names).fetch_all(read).await) {
+                    let columns = "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info($1)";
+                    let columns = texts(sqlx::query_scalar(columns).bind(&name).fetch_all(read).await);
+                    let rows = format!("SELECT {} FROM \"{name}\"", columns.join(" || ', ' || "));
+                    tables.insert(name, texts(sqlx::query_scalar(&rows).fetch_all(read).await));
+                }
+            }
+            Db::Postgres(pool) => {
+                let names = "SELECT tablename::text FROM pg_tables
+                    WHERE schemaname = 'public' AND tablename NOT LIKE '\\_sqlx\\_%'";
+                for name in texts(sqlx::query_scalar(names).fetch_all(pool).await) {
+                    let rows = format!("SELECT t::text FROM \"{name}\" t");
+                    tables.insert(name, texts(sqlx::query_scalar(&rows).fetch_all(pool).await));
+                }
+            }
+        }
+        assert!(tables.len() > 10, "{:?}", tables.keys());
+        tables
+    }
+}
+
+fn texts(found: Result<Vec<String>, sqlx::Error>) -> Vec<String> {
+    let mut found = found.unwrap();
+    found.sort_unstable();
+    found
 }
 
 fn fresh_name() -> String {

@@ -15,7 +15,7 @@ use crate::server::store::teams::NewInvite;
 
 /// What a caller must be.
 #[derive(Clone, Copy, Debug)]
-enum Needs {
+pub(super) enum Needs {
     /// Nothing.
     Nothing,
     /// Somebody, person or key.
@@ -34,7 +34,7 @@ enum Needs {
 
 /// The thing that a request is about, made anew for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+pub(super) enum Target {
     /// None: the answer is about the caller's own team.
     Own,
     /// `{id}`, a message that failed.
@@ -62,10 +62,10 @@ enum Target {
 use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn};
 use Permission::*;
 
-type Row = (&'static str, Needs, Target, &'static str);
+pub(super) type Row = (&'static str, Needs, Target, &'static str);
 
 /// Method and path, what it needs, what it is about, and a body for it.
-const ENDPOINTS: &[Row] = &[
+pub(super) const ENDPOINTS: &[Row] = &[
     ("GET /api/openapi.json", Nothing, Target::Own, ""),
     ("GET /api/auth/setup-status", Nothing, Target::Own, ""),
     ("POST /api/auth/register", Nothing, Target::Own, r#"{"inviteToken":"x","password":"correct horse"}"#),
@@ -128,7 +128,7 @@ const ENDPOINTS: &[Row] = &[
 ];
 
 /// What web.rs itself answers, beside the APIs, the pages and the server functions.
-const OWN_ROUTES: &[Row] = &[
+pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
@@ -138,7 +138,7 @@ const OWN_ROUTES: &[Row] = &[
 const PATTERNS: [&str; 3] = ["/api", "/api/{*path}", "/fn/{*name}"];
 
 /// Server functions, with their arguments as a form sends them.
-const SERVER_FUNCTIONS: &[Row] = &[
+pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("log_in", Nothing, Target::Own, "email=owner@finch.example&password=correct horse battery"),
     ("log_out", Nothing, Target::Own, ""),
     ("set_up", Nothing, Target::Own, "token=x&name=A&email=a@b.example&password=correct horse&team_name=T"),
@@ -190,7 +190,7 @@ const SERVER_FUNCTIONS: &[Row] = &[
 ];
 
 /// Pages. Nobody and keys are sent to the log-in page, unless the page needs nothing.
-const PAGES: &[Row] = &[
+pub(super) const PAGES: &[Row] = &[
     ("/login", Nothing, Target::Own, ""),
     ("/setup", Nothing, Target::Own, ""),
     ("/invite/{token}", Nothing, Target::Token, ""),
@@ -214,7 +214,7 @@ const PAGES: &[Row] = &[
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caller {
+pub(super) enum Caller {
     Nobody,
     Somebody(Role),
     /// A key with every scope.
@@ -288,7 +288,7 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
 }
 
 /// Makes the caller, and the target in Finch; gives the texts to put into path and body.
-async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (Client, Vec<(&'static str, String)>) {
+pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (Client, Vec<(&'static str, String)>) {
     let mut team = app.team;
     let fresh = random_token();
     if target == Target::Team {
@@ -339,7 +339,7 @@ async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (Client, Vec<
     (client, texts)
 }
 
-fn filled(pattern: &str, texts: &[(&str, String)]) -> String {
+pub(super) fn filled(pattern: &str, texts: &[(&str, String)]) -> String {
     texts.iter().fold(pattern.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 

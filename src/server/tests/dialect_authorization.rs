@@ -37,7 +37,12 @@ const SENDWITHUS: &[Row] = &[
 const RESEND: &[Row] = &[
     ("GET /logs", &[RequestsView], About::Own, ""),
     ("GET /logs/{}", &[RequestsView], About::Request, ""),
-    ("POST /emails", &[EmailsSend], About::Own, r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}"#),
+    (
+        "POST /emails",
+        &[EmailsSend],
+        About::Own,
+        r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}"#,
+    ),
     (
         "POST /emails/batch",
         &[EmailsSend],

@@ -3,6 +3,7 @@
 
 mod api_request_log;
 mod authorization_matrix;
+mod csrf_matrix;
 mod dialect_authorization;
 mod routes;
 mod store_contract;
@@ -131,6 +132,11 @@ impl TestApp {
 
     fn now(&self) -> DateTime<Utc> {
         self.app.clock.now()
+    }
+
+    /// How many passwords were hashed so far.
+    fn hashed(&self) -> u64 {
+        self.app.hashed.load(Ordering::Relaxed)
     }
 
     fn advance(&self, by: TimeDelta) {

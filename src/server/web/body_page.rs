@@ -38,8 +38,12 @@ pub async fn show(
             (status, Html(format!("<!doctype html><title>Message</title><p>{error}</p>")))
         }
     };
-    ([(header::CONTENT_SECURITY_POLICY, policy), (header::REFERRER_POLICY, "no-referrer".to_owned())], answer)
-        .into_response()
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+    ];
+    (headers, answer).into_response()
 }
 
 async fn load(app: &App, identity: Identity, id: &str) -> Result<String, AppError> {

@@ -1,6 +1,6 @@
 //! Mounts the dialects: each under its prefix on the main address, and at the root of an address of its own where the
-//! settings name one. Programs alone ask here, with a key, so neither sessions nor the guard against forged requests of
-//! browsers are about these routes.
+//! settings name one. Programs alone ask here, with a key, so sessions are not about these routes; a browser that was
+//! told a key as a password is guarded against other sites like one with a session.
 
 use axum::extract::Request;
 use axum::http::{Method, header};
@@ -10,7 +10,7 @@ use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{rate_limit, request_log, security};
+use super::{csrf, rate_limit, request_log, security};
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::auth;
@@ -32,9 +32,9 @@ pub fn at_own_address(app: &App, dialect: Dialect) -> Router {
             .fallback(move || async move { dialect.refuse(AppError::not_found("The endpoint")) }),
     };
     router
-        .layer(middleware::from_fn(security::set_headers))
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(app.config.is_https(), security::set_headers))
+        .layer(CompressionLayer::new())
 }
 
 fn routes(app: &App, dialect: Dialect) -> Router {
@@ -48,5 +48,6 @@ fn routes(app: &App, dialect: Dialect) -> Router {
         .layer(middleware::from_fn_with_state((app.clone(), Some(dialect)), rate_limit::limit))
         .layer(middleware::from_fn_with_state((app.clone(), Some(dialect)), request_log::record))
         .layer(middleware::from_fn_with_state((app.clone(), dialect), auth::identify_program))
+        .layer(middleware::from_fn_with_state((app.clone(), dialect), csrf::refuse_borrowed_password))
         .route("/openapi.json", get(show_document))
 }

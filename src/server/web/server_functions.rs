@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::context::{Flash, FlashKind, flash_cookie};
+use crate::server::context::{Flash, FlashKind};
 use crate::server::dialects::canary::error::CanaryError;
 
 /// The largest body of a server function, in bytes.
@@ -30,9 +30,10 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
         return CanaryError::from(AppError::not_found("Function")).into_response();
     }
     let request = Request::from_parts(parts, Body::from(body));
+    let is_https = app.config.is_https();
     let provide = move || provide_context(app.clone());
     let response = leptos_axum::handle_server_fns_with_context(provide, request).await.into_response();
-    plain_address(flash_form_error(response))
+    plain_address(flash_form_error(response, is_https))
 }
 
 /// Takes the `?` off the end of the page's address that leptos leaves there after a form.
@@ -50,13 +51,11 @@ fn has_nul(body: &[u8]) -> bool {
     [&b"%00"[..], b"\\u0000", b"\0"].iter().any(|nul| body.windows(nul.len()).any(|part| part == *nul))
 }
 
-fn flash_form_error(mut response: Response) -> Response {
+fn flash_form_error(mut response: Response, is_https: bool) -> Response {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let Some((page, error)) = location.and_then(form_error) else { return response };
     let flash = Flash::new(FlashKind::Error, error.to_string());
-    let (Ok(page), Ok(cookie)) = (HeaderValue::from_str(&page), HeaderValue::from_str(&flash_cookie(&flash))) else {
-        return response;
-    };
+    let (Ok(page), Some(cookie)) = (HeaderValue::from_str(&page), flash.cookie(is_https)) else { return response };
     response.headers_mut().insert(header::LOCATION, page);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     *response.status_mut() = StatusCode::SEE_OTHER;

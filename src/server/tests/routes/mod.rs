@@ -8,6 +8,7 @@ mod jetemail;
 mod logs;
 mod notificationapi;
 mod resend;
+mod security;
 mod send;
 mod sendwithus;
 mod stats;

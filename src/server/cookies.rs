@@ -1,0 +1,90 @@
+//! The cookies that we set: their names and attributes. [super::web], [super::auth] and [super::context] ask here, and
+//! nothing else names a cookie.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use tower_sessions::cookie::SameSite;
+
+/// Which site's requests carry our cookies: this one's, and those that follow a link to it. The session's layer sets the
+/// same for its own.
+pub const SAME_SITE: SameSite = SameSite::Lax;
+
+/// A cookie of ours. No script reads any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// The log-in.
+    Session,
+    /// A sentence for the page that comes next.
+    Flash,
+    /// The chosen colours: `light` or `dark`.
+    Theme,
+}
+
+impl Cookie {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Session, Self::Flash, Self::Theme];
+
+    /// Its name. Behind https the prefix makes browsers refuse one that another host of the domain or an unencrypted
+    /// connection has set. Source: RFC 6265bis, 4.1.3.2.
+    pub const fn name(self, is_https: bool) -> &'static str {
+        match (self, is_https) {
+            (Self::Session, false) => "session",
+            (Self::Session, true) => "__Host-session",
+            (Self::Flash, false) => "flash",
+            (Self::Flash, true) => "__Host-flash",
+            (Self::Theme, false) => "theme",
+            (Self::Theme, true) => "__Host-theme",
+        }
+    }
+
+    /// The value of `Set-Cookie` that keeps `value`, which holds letters, digits, `-` and `_` alone, for `seconds`; none
+    /// at all takes the cookie away.
+    pub fn set(self, value: &str, seconds: u32, is_https: bool) -> String {
+        let secure = if is_https { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={SAME_SITE}{secure}", self.name(is_https))
+    }
+
+    /// The header that [Self::set] is the value of; `None` for a value that no cookie can hold.
+    pub fn header(self, value: &str, seconds: u32, is_https: bool) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.set(value, seconds, is_https)).ok()
+    }
+
+    /// Its value in a request.
+    pub fn find(self, headers: &HeaderMap, is_https: bool) -> Option<&str> {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+        pairs.find(|(name, _)| *name == self.name(is_https)).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_https_a_cookie_is_bound_to_the_host_and_to_encryption() {
+        for cookie in Cookie::ALL {
+            let set = cookie.set("a", 60, true);
+            assert!(set.starts_with("__Host-") && set.contains("; Secure") && set.contains("; Path=/;"), "{set}");
+            assert!(!set.contains("Domain"), "{set}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_a_cookie_has_its_plain_name() {
+        assert_eq!(Cookie::Session.name(false), "session");
+        assert_eq!(Cookie::Flash.set("a", 60, false), "flash=a; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
+        assert_eq!(Cookie::Theme.set("", 0, false), "theme=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+    }
+
+    #[test]
+    fn one_connection_does_not_take_the_other_ones_cookie() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("theme=dark; session=planted"));
+        headers.append(header::COOKIE, HeaderValue::from_static("__Host-session=own"));
+        assert_eq!(Cookie::Session.find(&headers, false), Some("planted"));
+        assert_eq!(Cookie::Session.find(&headers, true), Some("own"));
+        assert_eq!(Cookie::Theme.find(&headers, false), Some("dark"));
+        assert_eq!(Cookie::Theme.find(&headers, true), None);
+        assert_eq!(Cookie::Flash.find(&headers, false), None);
+    }
+}
