@@ -144,7 +144,7 @@ test.describe("a message with a script and a picture from elsewhere", () => {
 
   test("nothing runs and nothing is loaded until images are asked for", async ({ page, as, allowError }) => {
     // The browser says what it refused.
-    allowError(/Content Security Policy|sandboxed|ERR_BLOCKED_BY_CSP/);
+    allowError(/Content Security Policy|sandboxed|ERR_BLOCKED_BY_(CSP|RESPONSE)/);
     asked = [];
     await as("viewer");
     await page.goto(`/logs/${id}`);
