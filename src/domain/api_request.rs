@@ -10,6 +10,10 @@ use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
 
+/// The most that is kept, in bytes, of what a successful GET was answered: such answers are the bulk of the log, and
+/// what they say can be asked for again.
+pub const READ_ANSWER_CAP_BYTES: usize = 4 * 1024;
+
 /// What stands in the place of a secret, and of a whole body that cannot be searched for secrets.
 pub const REDACTED: &str = "[redacted]";
 
@@ -42,7 +46,8 @@ pub struct ApiRequest {
     pub response_body: LoggedBody,
 }
 
-/// A body as it is kept: secrets replaced, at most [BODY_CAP_BYTES] long.
+/// A body as it is kept: secrets and the contents of attachments replaced, at most [BODY_CAP_BYTES] long, or
+/// [READ_ANSWER_CAP_BYTES].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedBody {
     /// The text; `None` where there was none or it is not text.

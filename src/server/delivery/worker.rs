@@ -164,8 +164,12 @@ impl Worker {
     }
 
     async fn clean_up(&self) {
-        if let Err(cause) = self.store.delete_expired_sessions(self.clock.now()).await {
+        let now = self.clock.now();
+        if let Err(cause) = self.store.delete_expired_sessions(now).await {
             warn!(%cause, "could not delete expired sessions");
+        }
+        if let Err(cause) = self.store.delete_expired_idempotency_keys(now).await {
+            warn!(%cause, "could not delete expired idempotency keys");
         }
     }
 

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tracing::error;
 
 use crate::domain::api_request::{
-    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody, REDACTED,
+    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody,
+    READ_ANSWER_CAP_BYTES, REDACTED,
 };
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
@@ -37,6 +38,13 @@ const SECRET_NAMES: [&str; 10] = [
     "smtpurl",
     "inviteurl",
 ];
+
+/// Names, without `-` and `_`, of fields that hold attachments. Sources: Sendwithus (`file`, `files`, `inline`); all
+/// others say `attachments`.
+const ATTACHMENT_NAMES: [&str; 5] = ["attachment", "attachments", "file", "files", "inline"];
+
+/// The longest content of an attachment that is kept, in characters of base64.
+const KEPT_CONTENT_CHARS: usize = 256;
 
 /// The part of a path after which a secret follows.
 const SECRET_FOLLOWS: &str = "/accept-invite/";
@@ -135,23 +143,34 @@ pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> R
     Ok(ApiRequestDetail { request, api_key_name, emails })
 }
 
-/// A body as it is kept: secrets in JSON replaced, at most [BODY_CAP_BYTES] long, nothing where it is not text.
+/// A body as it is kept: secrets and the contents of attachments in JSON replaced, at most [BODY_CAP_BYTES] long,
+/// nothing where it is not text.
 pub fn logged_body(body: &[u8]) -> LoggedBody {
+    capped_body(body, BODY_CAP_BYTES)
+}
+
+/// The body of an answer as it is kept: like [logged_body], and at most [READ_ANSWER_CAP_BYTES] of what a GET gave.
+pub fn logged_answer(method: &str, status: u16, body: &[u8]) -> LoggedBody {
+    let is_read = method == "GET" && (200..300).contains(&status);
+    capped_body(body, if is_read { READ_ANSWER_CAP_BYTES } else { BODY_CAP_BYTES })
+}
+
+fn capped_body(body: &[u8], cap_bytes: usize) -> LoggedBody {
     if body.is_empty() {
         return LoggedBody::default();
     }
     let Ok(text) = std::str::from_utf8(body) else { return LoggedBody::default() };
     let mut text = match serde_json::from_str::<Value>(text) {
         Ok(mut json) => {
-            redact(&mut json);
+            redact(&mut json, false);
             json.to_string()
         }
         // A body that is no JSON cannot be searched for secrets by name.
         Err(_) => REDACTED.to_owned(),
     };
-    let truncated = text.len() > BODY_CAP_BYTES;
+    let truncated = text.len() > cap_bytes;
     if truncated {
-        let end = (0..=BODY_CAP_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=cap_bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
     }
     LoggedBody { text: Some(text), truncated }
@@ -171,18 +190,25 @@ pub fn logged_endpoint(path: &str, query: Option<&str>) -> String {
     format!("{path}?{}", query.split('&').map(parameter).collect::<Vec<_>>().join("&"))
 }
 
-fn redact(value: &mut Value) {
+fn redact(value: &mut Value, in_attachment: bool) {
     match value {
         Value::Object(fields) => {
+            let names_secret = holds_secret_name(fields);
             for (name, field) in fields {
-                if is_secret(name) && !field.is_null() {
+                let is_value_of_secret = names_secret && name == "value";
+                if (is_secret(name) || is_value_of_secret) && !field.is_null() {
                     *field = Value::String(REDACTED.to_owned());
+                } else if in_attachment
+                    && (name == "content" || name == "data")
+                    && let Some(marker) = marker_of_content(field)
+                {
+                    *field = Value::String(marker);
                 } else {
-                    redact(field);
+                    redact(field, in_attachment || holds_attachments(name));
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, in_attachment)),
         Value::String(text) => {
             if is_secret_text(text) {
                 *text = REDACTED.to_owned();
@@ -192,9 +218,40 @@ fn redact(value: &mut Value) {
     }
 }
 
-/// Whether a text shows by itself that it is a secret: a key, or an adapter's address with a log-in or a key in it.
+/// Whether the fields are a pair like `{"name": "api_key", "value": "…"}`.
+fn holds_secret_name(fields: &Map<String, Value>) -> bool {
+    ["name", "key"].iter().any(|name| fields.get(*name).and_then(Value::as_str).is_some_and(is_secret))
+}
+
+/// What stands for the content of an attachment that is too long to be kept: base64, a list of bytes, or Node's
+/// `{"type": "Buffer", "data": […]}`.
+fn marker_of_content(content: &Value) -> Option<String> {
+    match content {
+        Value::String(text) if text.len() > KEPT_CONTENT_CHARS => {
+            Some(format!("[{} characters of content left out]", text.chars().count()))
+        }
+        Value::Array(items) if items.len() > KEPT_CONTENT_CHARS => {
+            Some(format!("[{} bytes of content left out]", items.len()))
+        }
+        Value::Object(fields) => fields.get("data").filter(|data| data.is_array()).and_then(marker_of_content),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    }
+}
+
+fn holds_attachments(name: &str) -> bool {
+    ATTACHMENT_NAMES.contains(&plain(name).as_str())
+}
+
+/// Whether a text shows by itself that it is a secret: a key, the value of a header that carries one, or an adapter's
+/// address with a log-in or a key in it.
 fn is_secret_text(text: &str) -> bool {
-    text.starts_with(super::api_keys::SECRET_PREFIX) || is_secret_address(text)
+    text.starts_with(super::api_keys::SECRET_PREFIX) || is_credential(text) || is_secret_address(text)
+}
+
+fn is_credential(text: &str) -> bool {
+    let (scheme, rest) = text.split_once(' ').unwrap_or_default();
+    let is_scheme = ["basic", "bearer"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    is_scheme && rest.len() >= 16 && !rest.contains(char::is_whitespace)
 }
 
 fn is_secret_address(text: &str) -> bool {
@@ -213,8 +270,13 @@ fn is_secret_address(text: &str) -> bool {
 }
 
 fn is_secret(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let plain = plain(name);
     SECRET_NAMES.iter().any(|secret| plain.contains(secret))
+}
+
+/// A name without `-` and `_`, in lower case.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
 #[cfg(test)]
@@ -240,6 +302,65 @@ mod tests {
         ] {
             let logged = logged_body(format!(r#"{{"url":"{url}"}}"#).as_bytes()).text.unwrap();
             assert_eq!(logged.contains(url), is_kept, "{url}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_the_requests_of_resends_clients_never_reach_the_log() {
+        let body = br#"{"headers":{"Authorization":"Basic c2VjcmV0","X-Relay":"Bearer 0123456789abcdef","X-Id":"7"},
+            "tags":[{"name":"api_key","value":"k"},{"name":"plan","value":"pro"}],
+            "template":{"id":"t","variables":{"RESET_TOKEN":"r","NAME":"Ada"}}}"#;
+        let logged: Value = serde_json::from_str(&logged_body(body).text.unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "headers": {"Authorization": REDACTED, "X-Relay": REDACTED, "X-Id": "7"},
+            "tags": [{"name": "api_key", "value": REDACTED}, {"name": "plan", "value": "pro"}],
+            "template": {"id": "t", "variables": {"RESET_TOKEN": REDACTED, "NAME": "Ada"}},
+        });
+        assert_eq!(logged, expected);
+        let subject = br#"{"subject":"Bearer of good news"}"#;
+        assert_eq!(logged_body(subject).text.unwrap().as_bytes(), subject);
+    }
+
+    #[test]
+    fn long_contents_of_attachments_are_left_out() {
+        let (text, bytes) = ("A".repeat(300), vec![7; 300]);
+        let body = serde_json::json!({
+            "content": text,
+            "attachments": [
+                {"filename": "a", "content": text},
+                {"filename": "b", "data": bytes},
+                {"filename": "c", "content": {"type": "Buffer", "data": bytes}},
+                {"filename": "d", "content": "c2hvcnQ="},
+            ],
+            "options": {"email": {"attachments": [{"name": "e", "content": text}]}},
+            "files": [{"id": "f", "data": text}],
+        });
+        let logged = logged_body(body.to_string().as_bytes());
+        let (characters, numbers) = ("[300 characters of content left out]", "[300 bytes of content left out]");
+        let expected = serde_json::json!({
+            "content": text,
+            "attachments": [
+                {"filename": "a", "content": characters},
+                {"filename": "b", "data": numbers},
+                {"filename": "c", "content": numbers},
+                {"filename": "d", "content": "c2hvcnQ="},
+            ],
+            "options": {"email": {"attachments": [{"name": "e", "content": characters}]}},
+            "files": [{"id": "f", "data": characters}],
+        });
+        assert_eq!(serde_json::from_str::<Value>(&logged.text.unwrap()).unwrap(), expected);
+        assert!(!logged.truncated);
+    }
+
+    #[test]
+    fn of_what_a_get_gave_little_is_kept() {
+        let body = serde_json::to_vec(&"ü".repeat(READ_ANSWER_CAP_BYTES)).unwrap();
+        for (method, status, cap) in
+            [("GET", 200, READ_ANSWER_CAP_BYTES), ("GET", 404, BODY_CAP_BYTES), ("POST", 200, BODY_CAP_BYTES)]
+        {
+            let logged = logged_answer(method, status, &body);
+            assert_eq!(logged.truncated, cap < body.len(), "{method} {status}");
+            assert!(logged.text.unwrap().len() <= cap);
         }
     }
 

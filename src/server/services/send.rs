@@ -167,6 +167,7 @@ pub async fn send_each(
     requests: Vec<SendRequest>,
     origin: Origin,
 ) -> Result<(Vec<Accepted>, Vec<Refusal>), AppError> {
+    viewer.require(Permission::EmailsSend)?;
     let (mut emails, mut refusals) = (Vec::new(), Vec::new());
     for (index, request) in requests.into_iter().enumerate() {
         match prepare(app, viewer, request, origin.api_request_id).await {
@@ -500,6 +501,10 @@ fn check_attachments(attachments: &[Attachment]) -> Result<(), AppError> {
     for attachment in attachments {
         check_header("attachments", &attachment.filename)?;
         check_content_type("attachments", &attachment.content_type)?;
+        if !attachment.content_id.as_deref().is_none_or(is_content_id) {
+            let message = "A content id has 1 to 128 ASCII characters, without spaces and angle brackets";
+            return Err(AppError::invalid_field("attachments", message));
+        }
         if attachment.filename.is_empty() || attachment.filename.chars().count() > 255 {
             return Err(AppError::invalid_field("attachments", "filename must have 1 to 255 characters"));
         }
@@ -511,4 +516,9 @@ fn check_attachments(attachments: &[Attachment]) -> Result<(), AppError> {
         ));
     }
     Ok(())
+}
+
+fn is_content_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
+    (1..=128).contains(&text.len()) && text.bytes().all(fits)
 }

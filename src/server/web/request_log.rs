@@ -17,7 +17,7 @@ use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
-use crate::server::services::api_requests::{logged_body, logged_endpoint};
+use crate::server::services::api_requests::{logged_answer, logged_body, logged_endpoint};
 
 /// Bodies longer than this are redacted on a thread of their own.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
@@ -49,6 +49,7 @@ pub async fn record(
             return refuse(dialect, AppError::Internal);
         }
     };
+    let status = parts.status.as_u16();
     let row = ApiRequest {
         id,
         team_id: viewer.team,
@@ -56,12 +57,12 @@ pub async fn record(
         user_id: viewer.user_id(),
         method: method.to_string(),
         endpoint: logged_endpoint(&format!("{}{}", dialect.map_or("", Dialect::prefix), uri.path()), uri.query()),
-        response_status: i64::from(parts.status.as_u16()),
+        response_status: i64::from(status),
         user_agent: user_agent.map(|text| text.chars().take(500).collect()),
         duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
         at,
-        request_body: redacted(request_bytes).await,
-        response_body: redacted(response_bytes.clone()).await,
+        request_body: redacted(request_bytes, logged_body).await,
+        response_body: redacted(response_bytes.clone(), move |body| logged_answer(method.as_str(), status, body)).await,
     };
     app.request_log.record(row).await;
     Response::from_parts(parts, Body::from(response_bytes))
@@ -74,9 +75,9 @@ fn refuse(dialect: Option<Dialect>, error: AppError) -> Response {
     }
 }
 
-async fn redacted(body: Bytes) -> LoggedBody {
+async fn redacted(body: Bytes, keep: impl FnOnce(&[u8]) -> LoggedBody + Send + 'static) -> LoggedBody {
     if body.len() <= SMALL_BODY_BYTES {
-        return logged_body(&body);
+        return keep(&body);
     }
-    tokio::task::spawn_blocking(move || logged_body(&body)).await.unwrap_or_default()
+    tokio::task::spawn_blocking(move || keep(&body)).await.unwrap_or_default()
 }

@@ -1,0 +1,267 @@
+//! Sending, alone and in batches, and what became of it.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Answer, id_of, read_no_parameters, read_paging};
+use crate::domain::channel::Channel;
+use crate::domain::error::AppError;
+use crate::domain::filter::EmailFilter;
+use crate::domain::ids::EmailId;
+use crate::server::App;
+use crate::server::dialects::request::{Body, Caller, PathText, RequestId};
+use crate::server::dialects::resend_com::error::{
+    ErrorBody, InvalidBody, InvalidParameters, Mismatch, Missing, Refusals, ResendError,
+};
+use crate::server::dialects::resend_com::wire::List;
+use crate::server::dialects::resend_com::wire::email::{ChangedEmail, EmailObject, EmailRow, WholeEmail};
+use crate::server::dialects::resend_com::wire::send::{
+    BatchError, SendBody, Sent, SentBatch, UpdateBody, read_batch, read_body,
+};
+use crate::server::services::send::{IdempotencyKey, Origin};
+use crate::server::services::{emails, send};
+
+/// The longest idempotency key, in characters.
+const MAX_KEY_CHARS: usize = 256;
+
+/// The endpoints of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(send_email, list_emails))
+        .routes(routes!(send_batch))
+        .routes(routes!(find_email, update_email))
+        .routes(routes!(cancel_email))
+}
+
+/// Accepts a message. Once this answers, the message is kept and will be sent. Needs `emails:send`.
+#[utoipa::path(
+    post, path = "/emails", operation_id = "sendEmail", tag = "emails", summary = "Send an email",
+    security(("bearer" = [])),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+            description = "With the same key, the same body is accepted once within 24 hours"),
+    ),
+    request_body(content = SendBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The message has been accepted", body = Sent),
+        InvalidBody, Mismatch, Refusals,
+    ),
+)]
+async fn send_email(
+    State(app): State<App>,
+    caller: Caller<ResendError>,
+    RequestId(api_request_id): RequestId,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body<ResendError>,
+) -> Answer<Sent> {
+    read_no_parameters(query.as_deref())?;
+    let idempotency = read_idempotency_key(&headers, "resend:/emails", &body.0)?;
+    let request = read_body::<SendBody>(&body.0)?.into_request(app.clock.now())?;
+    let accepted = send::send_email(&app, &caller.0, request, Origin { api_request_id, idempotency }).await;
+    Ok(Json(accepted.map_err(ResendError::of_message)?.into()))
+}
+
+/// Accepts up to 100 messages: all or none of them, or those that are right. Needs `emails:send`.
+#[utoipa::path(
+    post, path = "/emails/batch", operation_id = "sendBatch", tag = "emails", summary = "Send several emails",
+    security(("bearer" = [])),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+            description = "With the same key, the same body is accepted once within 24 hours"),
+        ("x-batch-validation" = Option<BatchValidation>, Header,
+            description = "`strict`, the default, for all or none; `permissive` for those that are right"),
+    ),
+    request_body(content = Vec<SendBody>, content_type = "application/json", description = "1 to 100 messages"),
+    responses(
+        (status = 200, description = "The messages have been accepted", body = SentBatch),
+        InvalidBody, Mismatch, Refusals,
+    ),
+)]
+async fn send_batch(
+    State(app): State<App>,
+    caller: Caller<ResendError>,
+    RequestId(api_request_id): RequestId,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body<ResendError>,
+) -> Answer<SentBatch> {
+    read_no_parameters(query.as_deref())?;
+    let validation = BatchValidation::read(&headers)?;
+    let idempotency = read_idempotency_key(&headers, "resend:/emails/batch", &body.0)?;
+    let origin = Origin { api_request_id, idempotency };
+    let messages = read_batch(&body.0, app.clock.now())?.into_iter().enumerate();
+    match validation {
+        BatchValidation::Strict => {
+            let right =
+                |(index, message): (usize, Result<_, ResendError>)| message.map_err(|error| error.of_batch(index));
+            let requests = messages.map(right).collect::<Result<_, _>>()?;
+            let accepted = send::send_emails(&app, &caller.0, requests, origin).await;
+            let accepted =
+                accepted.map_err(|refusal| ResendError::of_message(refusal.error).of_batch(refusal.index))?;
+            Ok(Json(SentBatch { data: accepted.into_iter().map(Sent::from).collect(), errors: None }))
+        }
+        BatchValidation::Permissive => {
+            let (mut requests, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+            for (index, message) in messages {
+                match message {
+                    Ok(request) => {
+                        requests.push(request);
+                        places.push(index);
+                    }
+                    Err(error) if error.is_about_fields() => {
+                        errors.push(BatchError { index, message: error.into_message() });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let (accepted, refusals) = send::send_each(&app, &caller.0, requests, origin).await?;
+            errors.extend(refusals.into_iter().map(|refusal| BatchError {
+                index: places.get(refusal.index).copied().unwrap_or(refusal.index),
+                message: ResendError::of_message(refusal.error).into_message(),
+            }));
+            errors.sort_by_key(|error| error.index);
+            Ok(Json(SentBatch { data: accepted.into_iter().map(Sent::from).collect(), errors: Some(errors) }))
+        }
+    }
+}
+
+/// Lists the team's messages, newest first. Needs `logs:view`.
+#[utoipa::path(
+    get, path = "/emails", operation_id = "listEmails", tag = "emails", summary = "List emails",
+    security(("bearer" = [])),
+    params(
+        ("limit" = Option<i64>, Query, description = "How many, by default 20", minimum = 1, maximum = 100),
+        ("after" = Option<String>, Query, description = "The id of the last email of the page before this one"),
+        ("before" = Option<String>, Query,
+            description = "The id of the first email of the page after this one; not together with `after`"),
+    ),
+    responses(
+        (status = 200, description = "One page of the messages", body = List<EmailRow>),
+        InvalidParameters, Refusals,
+    ),
+)]
+async fn list_emails(
+    State(app): State<App>,
+    caller: Caller<ResendError>,
+    RawQuery(query): RawQuery,
+) -> Answer<List<EmailRow>> {
+    let paging = read_paging(query.as_deref())?;
+    let filter = EmailFilter { channel: Some(Channel::Email), ..EmailFilter::default() };
+    let listed = emails::list_records_at(&app, &caller.0, &filter, paging.cursor, paging.limit).await?;
+    Ok(Json(List::of(listed, EmailRow::from)))
+}
+
+/// Shows a message with its bodies. Needs `logs:view`.
+#[utoipa::path(
+    get, path = "/emails/{email_id}", operation_id = "retrieveEmail", tag = "emails", summary = "Retrieve an email",
+    security(("bearer" = [])),
+    params(("email_id" = String, Path, description = "The message's id")),
+    responses(
+        (status = 200, description = "The message", body = WholeEmail),
+        InvalidParameters, Missing, Refusals,
+    ),
+)]
+async fn find_email(
+    State(app): State<App>,
+    caller: Caller<ResendError>,
+    id: PathText<String, ResendError>,
+    RawQuery(query): RawQuery,
+) -> Answer<WholeEmail> {
+    read_no_parameters(query.as_deref())?;
+    let detail = emails::find_email(&app, &caller.0, id_of(&id.0)).await?;
+    match detail.email.channel {
+        Channel::Email => Ok(Json(detail.into())),
+        Channel::Sms | Channel::Call | Channel::Push | Channel::InApp => Err(AppError::not_found("Email log").into()),
+    }
+}
+
+/// Moves a message that has not gone out yet to another time. Needs `emails:send`.
+#[utoipa::path(
+    patch, path = "/emails/{email_id}", operation_id = "updateEmail", tag = "emails", summary = "Reschedule an email",
+    security(("bearer" = [])),
+    params(("email_id" = String, Path, description = "The message's id")),
+    request_body(content = UpdateBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It goes out at the new time", body = ChangedEmail),
+        InvalidBody, Missing, Refusals,
+    ),
+)]
+async fn update_email(
+    State(app): State<App>,
+    caller: Caller<ResendError>,
+    id: PathText<String, ResendError>,
+    RawQuery(query): RawQuery,
+    body: Body<ResendError>,
+) -> Answer<ChangedEmail> {
+    read_no_parameters(query.as_deref())?;
+    let at = read_body::<UpdateBody>(&body.0)?.into_time(app.clock.now())?;
+    let id: EmailId = id_of(&id.0);
+    send::reschedule_email(&app, &caller.0, id, at).await?;
+    Ok(Json(ChangedEmail { object: EmailObject::Email, id: id.to_uuid() }))
+}
+
+/// Takes a message back that has not gone out yet. Needs `emails:send`. The body, if there is one, is not looked at.
+#[utoipa::path(
+    post, path = "/emails/{email_id}/cancel", operation_id = "cancelEmail", tag = "emails",
+    summary = "Cancel an email",
+    security(("bearer" = [])),
+    params(("email_id" = String, Path, description = "The message's id")),
+    responses(
+        (status = 200, description = "It will not go out", body = ChangedEmail),
+        (status = 422, description = "It has gone out already, or a parameter is unknown", body = ErrorBody),
+        Missing, Refusals,
+    ),
+)]
+async fn cancel_email(
+    State(app): State<App>,
+    caller: Caller<ResendError>,
+    id: PathText<String, ResendError>,
+    RawQuery(query): RawQuery,
+) -> Answer<ChangedEmail> {
+    read_no_parameters(query.as_deref())?;
+    let id: EmailId = id_of(&id.0);
+    send::cancel_email(&app, &caller.0, id).await?;
+    Ok(Json(ChangedEmail { object: EmailObject::Email, id: id.to_uuid() }))
+}
+
+/// What is done with a batch of which a message is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum BatchValidation {
+    /// None of it is accepted.
+    Strict,
+    /// The others are accepted.
+    Permissive,
+}
+
+impl BatchValidation {
+    fn read(headers: &HeaderMap) -> Result<Self, ResendError> {
+        match headers.get("x-batch-validation").map(|value| value.as_bytes()) {
+            None | Some(b"strict") => Ok(Self::Strict),
+            Some(b"permissive") => Ok(Self::Permissive),
+            Some(_) => {
+                Err(ResendError::invalid_parameter("The header x-batch-validation must be strict or permissive"))
+            }
+        }
+    }
+}
+
+/// The key that makes a repetition harmless; `endpoint` is where it counts.
+fn read_idempotency_key(
+    headers: &HeaderMap,
+    endpoint: &'static str,
+    body: &Bytes,
+) -> Result<Option<IdempotencyKey>, ResendError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().map_err(|_| ResendError::invalid_idempotency_key())?;
+    if key.is_empty() || key.chars().count() > MAX_KEY_CHARS {
+        return Err(ResendError::invalid_idempotency_key());
+    }
+    Ok(Some(IdempotencyKey { endpoint, key: key.to_owned(), body: body.clone() }))
+}
