@@ -185,38 +185,8 @@ mod tests {
     /// The id of the specification's sample is no id of ours: it is put in afterwards.
     const SAMPLE_ID: &str = "37e4414c-5e25-4dbc-a071-43552a4bd53b";
 
-    const LIST_SAMPLE: &str = r#"{
-  "object": "list",
-  "has_more": true,
-  "data": [
-    {
-      "id": "37e4414c-5e25-4dbc-a071-43552a4bd53b",
-      "created_at": "2026-03-30 13:43:54.622865+00",
-      "endpoint": "/emails",
-      "method": "POST",
-      "response_status": 200,
-      "user_agent": "resend-node:6.0.3"
-    }
-  ]
-}"#;
-
-    const LOG_SAMPLE: &str = r#"{
-  "object": "log",
-  "id": "37e4414c-5e25-4dbc-a071-43552a4bd53b",
-  "created_at": "2026-03-30 13:43:54.622865+00",
-  "endpoint": "/emails",
-  "method": "POST",
-  "response_status": 200,
-  "user_agent": "resend-node:6.0.3",
-  "request_body": {
-    "from": "Acme <onboarding@resend.dev>",
-    "to": ["delivered@resend.dev"],
-    "subject": "Hello World"
-  },
-  "response_body": {
-    "id": "4ef9a417-02e9-4d39-ad75-9611e0fcc33c"
-  }
-}"#;
+    const LIST_SAMPLE: &str = include_str!("../../tests/fixtures/resend_com_logs.json");
+    const LOG_SAMPLE: &str = include_str!("../../tests/fixtures/resend_com_log.json");
 
     fn request() -> ApiRequest {
         let body = |text: &str| LoggedBody { text: Some(text.to_owned()), truncated: false };

@@ -8,6 +8,7 @@ mod jetemail;
 mod logs;
 mod notificationapi;
 mod resend;
+mod resend_com;
 mod security;
 mod send;
 mod sendwithus;

@@ -6,9 +6,10 @@ use serde_json::json;
 use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
+use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, TeamId};
-use crate::server::store::emails::{Attachment, NewEmail};
+use crate::server::store::emails::{Acceptance, Attachment, NewEmail, NewIdempotencyKey};
 use crate::server::store::events::{EmailFacts, NewEvent};
 use crate::server::store::outbox::{Lease, Settlement};
 
@@ -73,7 +74,133 @@ async fn lease(app: &TestApp, now: DateTime<Utc>, lease_id: i64) -> Vec<Lease> {
     app.store().lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap()
 }
 
+/// A key that was sent with a request.
+fn with_key(app: &TestApp, key: &str, request: &str) -> Acceptance {
+    let key = NewIdempotencyKey {
+        endpoint: "/emails".to_owned(),
+        key_hash: key.to_owned(),
+        request_hash: request.to_owned(),
+        expires_at: app.now() + TimeDelta::hours(24),
+        now: app.now(),
+    };
+    Acceptance { idempotency: Some(key), ..Acceptance::default() }
+}
+
 on_both_databases! {
+    async fn a_request_that_comes_again_with_its_key_is_accepted_once(app: TestApp) {
+        let store = app.store();
+        let accept = async |team, with: &Acceptance| {
+            let emails = [new_email(&app, app.now()), new_email(&app, app.now())];
+            let ids: Vec<EmailId> = emails.iter().map(|email| email.id).collect();
+            (ids, store.insert_emails(team, &emails, with).await)
+        };
+        let (first, accepted) = accept(app.team, &with_key(&app, "key", "one")).await;
+        assert_eq!(accepted, Ok(None));
+        let (_, again) = accept(app.team, &with_key(&app, "key", "one")).await;
+        assert_eq!(again, Ok(Some(first)));
+        let (_, other) = accept(app.team, &with_key(&app, "key", "another")).await;
+        assert_eq!(other, Err(AppError::IdempotencyMismatch));
+        assert_eq!(lease(&app, app.now(), 1).await.len(), 2);
+        // Another key, another endpoint, another team: each counts by itself.
+        let mut elsewhere = with_key(&app, "key", "another");
+        elsewhere.idempotency.as_mut().unwrap().endpoint = "/emails/batch".to_owned();
+        for (team, with) in
+            [(app.team, with_key(&app, "key 2", "one")), (app.team, elsewhere), (app.other_team, with_key(&app, "key", "another"))]
+        {
+            assert_eq!(accept(team, &with).await.1, Ok(None));
+        }
+        assert_eq!(lease(&app, app.now(), 2).await.len(), 6);
+        assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+    }
+
+    async fn a_key_is_forgotten_when_it_has_expired(app: TestApp) {
+        let store = app.store();
+        let accept = async |request: &str| {
+            store.insert_emails(app.team, &[new_email(&app, app.now())], &with_key(&app, "key", request)).await
+        };
+        assert_eq!(accept("one").await, Ok(None));
+        app.advance(TimeDelta::hours(24) - TimeDelta::microseconds(1));
+        store.delete_expired_idempotency_keys(app.now()).await.unwrap();
+        assert_eq!(accept("another").await, Err(AppError::IdempotencyMismatch));
+        app.advance(TimeDelta::microseconds(1));
+        assert_eq!(accept("another").await, Ok(None));
+        app.advance(TimeDelta::hours(24));
+        store.delete_expired_idempotency_keys(app.now()).await.unwrap();
+        // Asked with a clock that is behind: only the deletion can have made room.
+        let mut early = with_key(&app, "key", "a third");
+        early.idempotency.as_mut().unwrap().now = app.now() - TimeDelta::hours(1);
+        assert_eq!(store.insert_emails(app.team, &[new_email(&app, app.now())], &early).await, Ok(None));
+    }
+
+    async fn requests_at_once_with_one_key_are_accepted_once(app: TestApp) {
+        let attempts = (0..8).map(|_| {
+            let (store, team) = (app.store().clone(), app.team);
+            let (email, with) = (new_email(&app, app.now()), with_key(&app, "key", "one"));
+            tokio::spawn(async move { (email.id, store.insert_emails(team, &[email], &with).await.unwrap()) })
+        });
+        let mut accepted = Vec::new();
+        let mut found = Vec::new();
+        for attempt in attempts.collect::<Vec<_>>() {
+            match attempt.await.unwrap() {
+                (id, None) => accepted.push(id),
+                (_, Some(earlier)) => found.push(earlier),
+            }
+        }
+        assert_eq!((accepted.len(), found.len()), (1, 7));
+        assert!(found.iter().all(|earlier| *earlier == accepted));
+        assert_eq!(lease(&app, app.now(), 1).await.len(), 1);
+    }
+
+    async fn a_message_that_waits_is_moved_and_taken_back(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let (later, sooner) = (now + TimeDelta::hours(2), now + TimeDelta::hours(1));
+        let new = NewEmail { scheduled_at: Some(later), ..new_email(&app, now) };
+        store.insert_email(app.team, &new).await.unwrap();
+        assert_eq!(store.next_outbox_run().await, Ok(Some(later)));
+        let moved = event(&app, EventKind::Queued, now);
+        assert_eq!(store.reschedule(app.other_team, new.id, sooner, &moved).await, Ok(false));
+        assert_eq!(store.reschedule(app.team, new.id, sooner, &moved).await, Ok(true));
+        let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
+        assert_eq!((email.scheduled_at, email.next_attempt_at), (Some(sooner), Some(sooner)));
+        assert_eq!(store.list_events(app.team, new.id).await.unwrap().len(), 3);
+        let canceled = event(&app, EventKind::Canceled, now);
+        let facts = EmailFacts { error_message: Some("Canceled".to_owned()), ..EmailFacts::default() };
+        assert_eq!(store.cancel(app.other_team, new.id, &canceled, &facts).await, Ok(false));
+        assert_eq!(store.cancel(app.team, new.id, &canceled, &facts).await, Ok(true));
+        let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
+        assert_eq!((email.status, email.error_message.as_deref()), (EmailStatus::Failed, Some("Canceled")));
+        assert_eq!((email.next_attempt_at, store.next_outbox_run().await), (None, Ok(None)));
+        let again = event(&app, EventKind::Canceled, now);
+        assert_eq!(store.cancel(app.team, new.id, &again, &facts).await, Ok(false));
+        assert_eq!(store.reschedule(app.team, new.id, later, &event(&app, EventKind::Queued, now)).await, Ok(false));
+        assert_eq!(store.list_events(app.team, new.id).await.unwrap().len(), 4);
+        assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+    }
+
+    async fn a_message_that_is_being_sent_or_was_tried_stays_where_it_is(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let new = new_email(&app, now);
+        store.insert_email(app.team, &new).await.unwrap();
+        let first = lease(&app, now, 1).await.remove(0);
+        let stays = async || {
+            let (moved, canceled) = (event(&app, EventKind::Queued, now), event(&app, EventKind::Canceled, now));
+            let moved = store.reschedule(app.team, new.id, now + TimeDelta::hours(1), &moved).await;
+            let canceled = store.cancel(app.team, new.id, &canceled, &EmailFacts::default()).await;
+            (moved, canceled) == (Ok(false), Ok(false))
+        };
+        assert!(stays().await, "while it is being sent");
+        let settlement = Settlement {
+            events: vec![event(&app, EventKind::Deferred, now)],
+            pending: first.pending.clone(),
+            next_attempt_at: Some(now + TimeDelta::minutes(1)),
+            ..Settlement::default()
+        };
+        assert_eq!(store.settle(&first, &settlement).await, Ok(true));
+        assert!(stays().await, "after the first attempt");
+        let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
+        assert_eq!((email.scheduled_at, email.next_attempt_at), (None, settlement.next_attempt_at));
+    }
+
     async fn an_accepted_message_is_leased_once(app: TestApp) {
         let (store, now) = (app.store(), app.now());
         assert_eq!(store.next_outbox_run().await, Ok(None));

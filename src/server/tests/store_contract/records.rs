@@ -3,9 +3,9 @@
 use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
-use crate::domain::filter::{EmailFilter, Slice, TimeRange};
+use crate::domain::filter::{EmailFilter, Slice, StatusSet, TimeRange};
 use crate::domain::ids::EmailId;
-use crate::domain::page::{Total, Window};
+use crate::domain::page::{Cursor, Total, Window};
 use crate::domain::stats::StatusCounts;
 use crate::server::store::emails::NewEmail;
 
@@ -35,6 +35,61 @@ on_both_databases! {
         assert_eq!(list(1, 2, true).await, [ids[1], ids[2]]);
         assert_eq!(list(6, 5, true).await, [ids[6]]);
         assert!(list(7, 5, false).await.is_empty());
+    }
+
+    async fn a_walk_by_cursor_goes_both_ways_without_repeat_or_gap(app: TestApp) {
+        // Several in a millisecond, and every third one bounced.
+        let messages: Vec<Message> = (0..20)
+            .map(|index| Message {
+                at: at("2024-01-20T10:00:00Z") + chrono::TimeDelta::milliseconds(index / 4),
+                ..Message::with_status(if index % 3 == 0 { EmailStatus::Bounced } else { EmailStatus::Delivered })
+            })
+            .collect();
+        let mut ids = app.add_messages(&messages).await;
+        let bounced: Vec<EmailId> = ids.iter().copied().step_by(3).collect();
+        app.add_messages_of(app.other_team, &[Message::default()]).await;
+        let list = async |filter: &EmailFilter, cursor, limit| {
+            let listed = app.store().list_emails_at(app.team, filter, cursor, limit).await.unwrap();
+            (listed.items.into_iter().map(|email| email.id).collect::<Vec<_>>(), listed.has_more)
+        };
+        let only_bounced = EmailFilter { statuses: StatusSet::one(EmailStatus::Bounced), ..EmailFilter::default() };
+        for (filter, mut expected) in [(EmailFilter::default(), ids.clone()), (only_bounced, bounced)] {
+            expected.sort_by_key(|id| std::cmp::Reverse(*id));
+            let (mut found, mut cursor) = (Vec::<EmailId>::new(), Cursor::Newest);
+            loop {
+                let (page, has_more) = list(&filter, cursor, 3).await;
+                assert_eq!(has_more, found.len() + page.len() < expected.len());
+                found.extend(&page);
+                let Some(last) = page.last().filter(|_| has_more) else { break };
+                cursor = Cursor::After(*last);
+            }
+            assert_eq!(found, expected);
+            let (mut back, mut first) = (Vec::<EmailId>::new(), *expected.last().unwrap());
+            loop {
+                let (page, has_more) = list(&filter, Cursor::Before(first), 3).await;
+                assert_eq!(has_more, back.len() + page.len() < expected.len() - 1);
+                back.splice(0..0, page.iter().copied());
+                let Some(next) = page.first().filter(|_| has_more) else { break };
+                first = *next;
+            }
+            assert_eq!(back, expected[..expected.len() - 1]);
+        }
+        ids.sort();
+        assert_eq!(list(&EmailFilter::default(), Cursor::After(ids[0]), 3).await, (Vec::new(), false));
+        assert_eq!(list(&EmailFilter::default(), Cursor::Before(ids[19]), 3).await, (Vec::new(), false));
+    }
+
+    async fn a_request_knows_the_messages_it_made(app: TestApp) {
+        let request = app.id_at(app.now());
+        let of = |api_request_id| NewEmail { api_request_id, ..super::outbox::new_email(&app, app.now()) };
+        let emails = [of(Some(request)), of(Some(request)), of(None)];
+        for email in &emails {
+            app.store().insert_email(app.team, email).await.unwrap();
+        }
+        app.store().insert_email(app.other_team, &of(Some(request))).await.unwrap();
+        let found = app.store().list_emails_of_request(app.team, request).await.unwrap();
+        assert_eq!(found.iter().map(|email| email.id).collect::<Vec<_>>(), [emails[0].id, emails[1].id]);
+        assert!(app.store().list_emails_of_request(app.team, app.id_at(app.now())).await.unwrap().is_empty());
     }
 
     async fn events_of_several_messages_are_told_apart(app: TestApp) {
