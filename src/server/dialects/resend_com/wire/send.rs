@@ -64,7 +64,7 @@ pub struct SendBody {
     #[schema(example = "Acme <onboarding@resend.dev>")]
     pub from: Option<String>,
     /// One address or several, 50 at most with `cc` and `bcc`: `ada@example.com` or `Ada <ada@example.com>`.
-    #[schema(required)]
+    #[schema(value_type = OneOrMany, required)]
     pub to: Option<OneOrMany>,
     /// The subject; with a template it can be left out.
     pub subject: Option<String>,
@@ -142,7 +142,7 @@ pub struct AttachmentBody {
 pub struct UpdateBody {
     /// When to send it: ISO 8601, in UTC where it has no offset, or `in 5 minutes`, `in 2 hours`, `in 1 day`.
     #[serde(alias = "scheduledAt")]
-    #[schema(required, example = "2026-08-05T11:52:01.858Z")]
+    #[schema(value_type = String, required, example = "2026-08-05T11:52:01.858Z")]
     pub scheduled_at: Option<String>,
 }
 
