@@ -31,7 +31,9 @@ export interface Team {
 
 /** A team of [createTeam], which can also send. */
 export interface SendingTeam extends Team {
-  /** The JSON API with a key of every scope. */
+  /** A key of every scope. */
+  key: string;
+  /** The JSON API with that key. */
   api: Api;
 }
 
@@ -192,7 +194,7 @@ export async function createTeam(
     "create-key", "--team", slug, "--name", "end2end", "--scope", "*", "--json",
   ]);
   const { key } = JSON.parse(made) as { key: string };
-  return { url: sendlog.url, slug, users, sessions: new Map(), api: new Api(sendlog.url, key) };
+  return { url: sendlog.url, slug, users, sessions: new Map(), key, api: new Api(sendlog.url, key) };
 }
 
 async function demoTeam(sendlog: Sendlog): Promise<Team> {

@@ -29,7 +29,13 @@ const pages: [name: string, address: string, status: number][] = [
   ["log with filters", "/logs?status=bounced,failed&search=e&preset=30d&page=2", 200],
   ["empty log", "/logs?search=nobody-at-all", 200],
   ["wrong address", "/logs?page=0", 400],
+  ["log of a channel", "/logs?preset=30d&channel=sms", 200],
   ["unknown page", "/nowhere", 404],
+  ["API requests", "/requests?preset=30d", 200],
+  ["API requests with filters", "/requests?preset=30d&method=POST&status=4xx&agent=finch", 200],
+  ["no API requests", "/requests?endpoint=nowhere-at-all", 200],
+  ["wrong address of API requests", "/requests?status=404", 400],
+  ["connect", "/connect", 200],
   ["templates", "/templates", 200],
   ["new template", "/templates/new", 200],
   ["profile", "/settings/profile", 200],
@@ -70,6 +76,31 @@ for (const status of ["bounced", "clicked", "queued"]) {
   });
 }
 
+for (const [name, address] of [
+  ["an API request", "/requests?preset=30d&endpoint=notificationapi"],
+  ["a refused API request", "/requests?preset=30d&status=4xx"],
+]) {
+  test(`${name}: nothing to find`, async ({ page, as, hasScript }) => {
+    test.slow();
+    await as("owner");
+    await page.goto(address);
+    await page.locator("tbody").getByRole("link").first().click();
+    await expect(page.getByRole("region", { name: "Response body" })).toBeVisible();
+    await expectGoodEverywhere(page, hasScript);
+  });
+}
+
+test("a notification: nothing to find", async ({ page, as, hasScript }) => {
+  test.slow();
+  await as("owner");
+  await page.goto("/logs?preset=30d&channel=push");
+  await page.locator("tbody").getByRole("link").first().click();
+  await expectGoodEverywhere(page, hasScript);
+  await page.getByRole("link", { name: /^notification ntf_/ }).click();
+  await expect(page.getByRole("region", { name: "Notification" })).toBeVisible();
+  await expectGoodEverywhere(page, hasScript);
+});
+
 test("a template with versions: nothing to find", async ({ page, as, hasScript }) => {
   test.slow();
   await as("owner");
@@ -101,7 +132,7 @@ test("open menus and dialogs: nothing to find", async ({ page, as, hasScript }) 
   await as("owner");
   await page.goto("/logs?preset=30d&status=bounced");
   await page.emulateMedia({ reducedMotion: "reduce" });
-  for (const menu of ["Custom…", "Status", "Template"]) {
+  for (const menu of ["Custom…", "Status", "Template", "Channel"]) {
     const opener = page.locator("summary").filter({ hasText: menu });
     await opener.click();
     if (hasScript) await expectAccessible(page); // axe-core is a script

@@ -30,6 +30,7 @@ pub fn FirstRun(
                     <pre tabindex="0" aria-label="Command that sends a message">{command.clone()}</pre>
                     <CopyButton text=command label="Copy the command".to_owned()/>
                 </div>
+                <p>"Do you send already? " <a href="/connect">"Keep your client and point it here"</a> "."</p>
             </EmptyState>
         </section>
     }

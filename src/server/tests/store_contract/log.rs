@@ -266,6 +266,28 @@ on_both_databases! {
             assert_eq!(store.find_notification(app.other_team, notification.id).await.unwrap(), None);
         }
         store.insert_past_notifications(app.team, &[]).await.unwrap();
+
+        let request = app.add_api_request().await;
+        let mut parts: Vec<_> = [Channel::Email, Channel::Sms]
+            .map(|channel| {
+                let mut part = Message::default().historic(&app);
+                part.email.channel = channel;
+                part.email.notification_id = Some(notifications[0].id);
+                part.email.api_request_id = Some(request);
+                part
+            })
+            .into_iter()
+            .collect();
+        parts.push(Message::default().historic(&app));
+        store.insert_history(app.team, &parts).await.unwrap();
+        let expected: Vec<_> = parts[..2].iter().map(|part| part.email.id).collect();
+        let ids = store.list_emails_of_notification(app.team, notifications[0].id).await.unwrap();
+        assert_eq!(ids.iter().copied().map(EmailId).collect::<Vec<_>>(), expected);
+        let channels = store.find_emails(app.team, &ids).await.unwrap();
+        assert_eq!(channels.iter().map(|email| email.channel).collect::<Vec<_>>(), [Channel::Email, Channel::Sms]);
+        let made = store.list_emails_of_request(app.team, request).await.unwrap();
+        assert_eq!(made.iter().map(|email| email.id).collect::<Vec<_>>(), expected);
+        assert_eq!(store.list_emails_of_notification(app.other_team, notifications[0].id).await.unwrap(), Vec::<i64>::new());
     }
 
     async fn counts_equal_a_recount_for_every_range(app: TestApp) {
