@@ -171,7 +171,7 @@ pub enum LogEntry {
     /// A notification with its messages.
     Notification(NotificationDetail),
     /// A message that is no part of a notification.
-    Message(EmailRecord),
+    Message(Box<EmailRecord>),
 }
 
 impl LogEntry {
@@ -187,7 +187,7 @@ impl LogEntry {
     pub fn channels(&self) -> &[EmailRecord] {
         match self {
             Self::Notification(detail) => &detail.channels,
-            Self::Message(record) => std::slice::from_ref(record),
+            Self::Message(record) => std::slice::from_ref(record.as_ref()),
         }
     }
 

@@ -277,7 +277,7 @@ pub async fn list_entries(
             let notification = notifications.remove(&id)?;
             Some(LogEntry::Notification(NotificationDetail { notification, channels }))
         }
-        EntryId::Message(id) => records.remove(&id).map(LogEntry::Message),
+        EntryId::Message(id) => records.remove(&id).map(Box::new).map(LogEntry::Message),
     };
     Ok(Stretch { items: ids.into_iter().filter_map(entry).collect(), has_more })
 }

@@ -787,17 +787,20 @@ impl From<LogEntry> for LogBody {
                     channels,
                 }
             }
-            LogEntry::Message(record) => Self {
-                tracking_id: record.email.id.to_uuid(),
-                date: record.email.created_at().into(),
-                notification_id: record.email.template_name,
-                user_id: record.email.external_user_id,
-                state,
-                schedule,
-                messages: Vec::new(),
-                events: in_order(Vec::new(), &channels),
-                channels,
-            },
+            LogEntry::Message(record) => {
+                let email = record.email;
+                Self {
+                    tracking_id: email.id.to_uuid(),
+                    date: email.created_at().into(),
+                    notification_id: email.template_name,
+                    user_id: email.external_user_id,
+                    state,
+                    schedule,
+                    messages: Vec::new(),
+                    events: in_order(Vec::new(), &channels),
+                    channels,
+                }
+            }
         }
     }
 }
