@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo build dev fmt setup setup-test test lint test-rust test-e2e bench screenshots
+.PHONY: help run demo build dev fmt setup setup-test test lint test-rust test-e2e test-clients test-openapi bench screenshots
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ run: build ## Build the release and serve http://127.0.0.1:3000 with SQLite in d
 demo: build ## The same on a throw-away database of 20,000 messages, with a local SMTP sink
 	@exec target/release/sendlog demo $(ARGS)
 
-test: setup-test lint test-rust test-e2e ## Everything CI runs: lint, test-rust, test-e2e
+test: setup-test lint test-rust test-e2e test-clients test-openapi ## Everything CI runs: lint and all tests
 
 build: setup ## Build the release: target/release/sendlog and its site in target/site
 	@scripts/build.sh
@@ -39,6 +39,12 @@ test-rust: setup-test ## The Rust tests, on SQLite and on a throw-away PostgreSQ
 
 test-e2e: setup-test build ## Playwright in Chromium against the release
 	@scripts/test-e2e.sh $(ARGS)
+
+test-clients: setup-test build ## The dialects, driven by the clients that others publish
+	@scripts/test-clients.sh $(ARGS)
+
+test-openapi: setup-test build ## schemathesis over every OpenAPI document; CASES=20000 for a long run
+	@scripts/test-openapi.sh $(ARGS)
 
 bench: ## The measurements in benches/
 	@scripts/bench.sh $(ARGS)

@@ -2,7 +2,7 @@
 # Installs what is missing for a build (`setup.sh build`) or for the tests as well (`setup.sh test`).
 # Says nothing when nothing is missing. What it cannot install it names, with the way to do it by hand.
 # Nothing goes outside the project but the wasm target, rustfmt and clippy (by rustup) and, for the
-# tests, the system packages of Chromium and PostgreSQL (by apt).
+# tests, the system packages of Chromium, PostgreSQL and Python (by apt).
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
@@ -45,15 +45,18 @@ set_up_tests() {
     set_up_component rustfmt fmt
     set_up_component clippy clippy
     npm_packages end2end "Playwright's client"
+    npm_packages clients/node "the npm clients of the dialects"
 
     local packages=()
     scripts/find-chromium.sh >/dev/null 2>&1 || packages+=(chromium fonts-liberation)
     [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null 2>&1 || packages+=(postgresql)
+    has_python || packages+=(python3 python3-venv)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null
         [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null
     fi
+    python_packages clients/python "the PyPI clients of the dialects"
 }
 
 # need PROGRAM MESSAGE: stops with the message unless the program is on PATH.
@@ -87,6 +90,28 @@ npm_packages() {
         npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" ||
         stop "npm could not install $what; by hand: cd $folder && npm ci (it needs the npm registry)"
     touch "$folder/node_modules/.package-lock.json"
+}
+
+# has_python: whether there is a Python that can make environments.
+has_python() {
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1
+}
+
+# python_packages FOLDER WHAT: what the folder's requirements.txt names, in its .venv.
+python_packages() {
+    local folder=$1 what=$2 venv=$1/.venv
+    if [[ $venv/.installed -nt $folder/requirements.txt ]] && "$venv/bin/python" -V >/dev/null 2>&1; then
+        return 0
+    fi
+    has_python || stop "Python is missing, or cannot make environments: install version 3.11 or newer, with venv"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        stop "$(python3 -V) is too old: install version 3.11 or newer"
+    say "installing $what in $venv"
+    python3 -m venv --clear "$venv" || stop "python3 could not make $venv; by hand: python3 -m venv $venv"
+    "$venv/bin/pip" install --quiet --no-input --disable-pip-version-check --no-deps \
+        --requirement "$folder/requirements.txt" ||
+        stop "pip could not install $what; by hand: $venv/bin/pip install -r $folder/requirements.txt (it needs PyPI)"
+    touch "$venv/.installed"
 }
 
 # cargo_tool PROGRAM CRATE VERSION URL [CARGO-OPTION...]: a program in exactly this version, from PATH if
@@ -148,7 +173,7 @@ fetch_by_binstall() {
 apt_install() {
     local by_hand="by hand, as root: apt-get install $*" as_root=()
     command -v apt-get >/dev/null ||
-        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome) and PostgreSQL as your system does"
+        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL and Python (3.11 or newer, with venv) as your system does"
     if ((EUID != 0)); then
         sudo -n true 2>/dev/null || stop "missing: $*; $by_hand"
         as_root=(sudo -n)
