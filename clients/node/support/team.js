@@ -40,6 +40,12 @@ export class Team {
     return this.call("GET", `/api/logs/${id}`);
   }
 
+  /** The newest message to a recipient, as Sendlog's own API lists it. */
+  async findTo(recipient) {
+    const { items } = await this.call("GET", "/api/logs?pageSize=100");
+    return items.find(({ toAddresses }) => toAddresses.includes(recipient));
+  }
+
   /** How many messages the team's log holds. */
   async count() {
     return (await this.call("GET", "/api/logs?pageSize=1")).total;

@@ -156,9 +156,11 @@ test("a scheduled notification waits", async () => {
 // Reading.
 
 test("a notification is received, then success or failure", async () => {
-  const good = await sent(mail(uniqueAddress()));
-  await stage.team.waitForStatus(good, "sent");
-  await stage.team.report("delivered", { emailId: good });
+  const to = uniqueAddress();
+  const good = await sent(mail(to));
+  const { id } = await stage.team.findTo(to);
+  await stage.team.waitForStatus(id, "sent");
+  await stage.team.report("delivered", { emailId: id });
   assert.equal(stateOf((await listed({ trackingIds: [good] }))[0]), "success");
   const bad = await sent(mail(uniqueAddress("refused")));
   await waitFor("failure", async () => stateOf((await listed({ trackingIds: [bad] }))[0]) === "failure");

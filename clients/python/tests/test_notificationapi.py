@@ -201,9 +201,11 @@ def test_a_scheduled_notification_waits(smtp: SmtpTarget) -> None:
 
 
 def test_a_notification_is_received_then_success(team: Team) -> None:
-    tracking_id = sent(mail(unique_address()))
-    team.wait_for_status(tracking_id, "sent")
-    team.report("delivered", emailId=tracking_id)
+    to = unique_address()
+    tracking_id = sent(mail(to))
+    [message] = team.list_to(to)
+    team.wait_for_status(message["id"], "sent")
+    team.report("delivered", emailId=message["id"])
     [log] = listed(trackingIds=[tracking_id])
     assert state_of(log) == "success"
     assert events_of(log)[0] == "Received"
