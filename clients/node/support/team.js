@@ -62,9 +62,9 @@ export class Team {
   /** Reports an event from outside, as a mail provider would: `emailId` or `providerMessageId`, `recipient`, … */
   async report(kind, fields) {
     const event = { id: `evt-${randomUUID()}`, kind, at: new Date().toISOString(), ...fields };
-    const response = await this.#request("POST", "/api/v1/events", [event]);
-    if (response.status !== 200) {
-      throw new Error(`${JSON.stringify(event)}: ${response.status} ${await response.text()}`);
+    const [answer] = await this.call("POST", "/api/v1/events", [event]);
+    if (answer.status !== "recorded") {
+      throw new Error(`${JSON.stringify(event)}: ${JSON.stringify(answer)}`);
     }
   }
 

@@ -14,6 +14,7 @@ const stage = setStage();
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const many = 12;
+const noId = "00000000-0000-7000-8000-000000000000";
 
 beforeEach(() => {
   // The client prints every error and every warning.
@@ -55,6 +56,10 @@ function mail(to, fields = {}) {
     parameters: { order: 7, name: "Ada" },
     ...fields,
   };
+}
+
+function inHours(hours) {
+  return new Date(Date.now() + hours * 3_600_000).toISOString();
 }
 
 /** A user whom every channel reaches. */
@@ -143,14 +148,25 @@ test("a channel without an address is left out with a warning", async () => {
   assert.equal(console.log.mock.calls.length, 1);
 });
 
-test("a scheduled notification waits", async () => {
-  const [to, other] = [uniqueAddress(), uniqueAddress()];
-  const trackingId = await sent(mail(to, { schedule: new Date(Date.now() + 3_600_000).toISOString() }));
-  await sent(mail(other));
-  // When the later one has come, the scheduled one would have come before it.
-  await stage.smtp.waitFor(other);
+test("a scheduled notification waits, can be moved and taken back", async () => {
+  const to = uniqueAddress();
+  const trackingId = await sent(mail(to, { schedule: inHours(1) }));
+  const [log] = await listed({ trackingIds: [trackingId] });
+  assert.equal(stateOf(log), "received");
+  assert.equal((await notificationapi.updateSchedule(trackingId, mail(to, { schedule: inHours(5) }))).status, 200);
+  assert.ok((await listed({ trackingIds: [trackingId] }))[0].schedule > log.schedule);
+  assert.equal((await notificationapi.deleteSchedule(trackingId)).status, 200);
   assert.deepEqual(stage.smtp.to(to), []);
-  assert.equal(stateOf((await listed({ trackingIds: [trackingId] }))[0]), "received");
+  await assertRefused(notificationapi.deleteSchedule(trackingId), 409);
+  await assertRefused(notificationapi.deleteSchedule(noId), 404);
+});
+
+test("what has not gone out can be retracted", async () => {
+  const to = uniqueAddress();
+  await sent(mail(to, { schedule: inHours(1) }));
+  const retraction = { notificationId: "order_shipped", userId: `user-${to}` };
+  assert.equal((await notificationapi.retract(retraction)).status, 200);
+  assert.equal((await notificationapi.retract(retraction)).status, 202);
 });
 
 // Reading.
@@ -188,10 +204,33 @@ test("filters find the notification and nothing else", async () => {
   }
 });
 
+test("a walk by cursor has no repeat and no gap while notifications arrive", async () => {
+  const team = await stage.makeTeam();
+  use(team);
+  const before = [];
+  for (let index = 0; index < many; index += 1) {
+    before.unshift(await sent(mail(uniqueAddress())));
+  }
+  const arrivals = new Arrivals((to) => sent(mail(to)));
+  const seen = [];
+  try {
+    for (let cursor; cursor !== null; ) {
+      await arrivals.waitForAnother();
+      const { data } = await notificationapi.queryLogs({ limit: 5, cursor });
+      seen.push(...data.logs.map((log) => log.trackingId));
+      cursor = data.cursor;
+    }
+  } finally {
+    await arrivals.stop();
+  }
+  assert.equal(new Set(seen).size, seen.length, "a notification came twice");
+  assert.deepEqual(seen.filter((id) => before.includes(id)), before, "one is missing or out of order");
+});
+
 test("a walk by time has no repeat and no gap while notifications arrive", async () => {
   const team = await stage.makeTeam();
   use(team);
-  // The client knows no pages: it walks by asking for an earlier and earlier range.
+  // The client's types know no pages: it walks by asking for an earlier and earlier range.
   const before = [];
   const marks = [Date.now()];
   for (let index = 0; index < many; index += 1) {

@@ -81,6 +81,7 @@ class Team:
             f"{self.sendlog.url}/api/v1/events", json=[event], headers=self._headers, timeout=30
         )
         assert answer.status_code == 200, f"{event}: {answer.status_code} {answer.text}"
+        assert [one["status"] for one in answer.json()["data"]] == ["recorded"], f"{event}: {answer.text}"
 
     def call(self, method: str, path: str, **request: Any) -> Any:
         """Calls Sendlog's own API and gives what is in the envelope."""
