@@ -38,6 +38,8 @@ test("Mozilla's Observatory gives every page an A+", async () => {
     "/logs",
     `/logs/${email}`,
     `/logs/${email}/body`,
+    "/requests",
+    "/connect",
     "/templates",
     "/templates/new",
     "/settings/profile",
