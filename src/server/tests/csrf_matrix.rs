@@ -8,6 +8,7 @@ use super::authorization_matrix::{
     Caller, ENDPOINTS, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target, filled, prepare,
 };
 use super::*;
+use crate::app::App as Pages;
 use crate::server::dialects::{Dialect, canary};
 
 const HOST: &str = "mail.example.com";
@@ -60,6 +61,15 @@ fn mutations() -> Vec<Mutation> {
     let found: Vec<Mutation> = endpoints.chain(functions).collect();
     assert!(found.len() > 50 && found.iter().all(|mutation| METHODS.contains(&mutation.method.as_str())));
     found
+}
+
+/// Every page that the router knows, with its target.
+pub(super) fn pages() -> Vec<(String, Target)> {
+    let functions = server_fn_paths().map(|(path, _)| path.to_owned()).collect();
+    let routes = leptos_axum::generate_route_list_with_exclusions(Pages, Some(functions));
+    let paths = routes.iter().map(|route| route.path().to_owned()).filter(|path| !path.starts_with("/fn/"));
+    let target = |path: &str| PAGES.iter().find(|row| row.0 == path).map_or(Target::Own, |row| row.2);
+    paths.map(|path| (path.clone(), target(&path))).collect()
 }
 
 /// The client as a page of this site or another one makes it ask.
@@ -193,13 +203,12 @@ on_both_databases! {
         app.add_adapter("Mail").await;
         let endpoints = [ENDPOINTS, OWN_ROUTES].into_iter().flatten();
         let endpoints = endpoints.filter_map(|row| Some((row.0.strip_prefix("GET ")?.to_owned(), row.2)));
-        let pages = PAGES.iter().map(|row| (row.0.to_owned(), row.2));
         let functions = server_fn_paths().map(|(path, _)| {
             let row = SERVER_FUNCTIONS.iter().find(|row| row.0 == path.trim_start_matches("/fn/"));
             let (target, query) = row.map_or((Target::Own, ""), |row| (row.2, row.3));
             (format!("{path}?{query}").replace(' ', "%20"), target)
         });
-        for (path, target) in endpoints.chain(pages).chain(functions) {
+        for (path, target) in endpoints.chain(pages()).chain(functions) {
             let (owner, texts) = prepare(&app, Caller::Somebody(Role::Owner), target).await;
             let path = filled(&path, &texts);
             let before = stored(&app).await;
@@ -209,6 +218,8 @@ on_both_databases! {
             assert_eq!(stored(&app).await, before, "GET {path}");
         }
         let program = app.program_of(app.team, PermissionSet::all()).await;
+        // When a key was last used is written down, once a moment.
+        program.get("/api/templates").await;
         for (dialect, _, path) in dialect_routes() {
             let before = stored(&app).await;
             for method in ["GET", "HEAD", "OPTIONS"] {
