@@ -51,6 +51,7 @@ test("the list is reached from the navigation, newest first", async ({ page, as 
 });
 
 test("every filter narrows the list, keeps the others, and stays in the address", async ({ page, as }) => {
+  test.slow();
   await as("member");
   await page.goto("/requests?preset=30d");
   await choose(page, "Any method", "POST");
@@ -90,6 +91,7 @@ test("every filter narrows the list, keeps the others, and stays in the address"
 });
 
 test("older and newer walk the whole list without a repeat or a gap", async ({ page, as }) => {
+  test.slow();
   await as("member");
   await page.goto("/requests?preset=30d");
   const pages = page.getByRole("navigation", { name: "Pages" });
