@@ -206,7 +206,7 @@ impl Maker<'_> {
             scheduled_at: None,
             events: events.into_iter().map(Into::into).collect(),
         };
-        let waiting = waits.then(|| Waiting { pending, attempts: 0, next_attempt_at: None });
+        let waiting = waits.then_some(Waiting { pending, attempts: 0, next_attempt_at: None });
         HistoricEmail { email, facts, waiting }
     }
 }
