@@ -51,14 +51,22 @@ def limited_team(smtp: SmtpTarget, http: HttpTarget) -> Iterator[Team]:
         yield Team(server, smtp.url, http.url)
 
 
+SERVERS = ("sendlog", "limited_team")
+shown = pytest.StashKey[dict[Sendlog, int]]()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
-    """Shows what the server printed beside a test that failed."""
+    """Shows what the server printed during a test that failed."""
     report = yield
-    if report.failed:
-        for name in ("sendlog", "limited_team"):
-            value = item.funcargs.get(name) if hasattr(item, "funcargs") else None
-            server = value.sendlog if isinstance(value, Team) else value
-            if isinstance(server, Sendlog):
-                report.sections.append((f"what the server printed ({name})", server.output[-8000:]))
+    before = item.config.stash.setdefault(shown, {})
+    for name in SERVERS:
+        value = getattr(item, "funcargs", {}).get(name)
+        server = value.sendlog if isinstance(value, Team) else value
+        if isinstance(server, Sendlog):
+            if report.failed:
+                printed = server.output[before.get(server, 0) :]
+                report.sections.append((f"what the server printed ({name})", printed[-8000:]))
+            if call.when == "teardown":
+                before[server] = len(server.output)
     return report

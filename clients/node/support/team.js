@@ -87,7 +87,7 @@ export class Team {
 
   async #createAdapter(type, url, ...args) {
     await this.sendlog.admin([
-      "create-adapter", "--team", this.slug, "--type", type, "--url", url, "--from", from, ...args,
+      "create-adapter", "--team", this.slug, "--type", type, "--name", type, "--url", url, "--from", from, ...args,
     ]);
   }
 }

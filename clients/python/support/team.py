@@ -95,7 +95,8 @@ class Team:
 
     def _create_adapter(self, kind: str, url: str, *arguments: str) -> None:
         self.sendlog.admin(
-            *("create-adapter", "--team", self.slug, "--type", kind, "--url", url, "--from", FROM, *arguments)
+            *("create-adapter", "--team", self.slug, "--type", kind, "--name", kind),
+            *("--url", url, "--from", FROM, *arguments),
         )
 
 

@@ -195,7 +195,7 @@ def test_a_scheduled_notification_waits_can_be_moved_and_taken_back(smtp: SmtpTa
     [log] = listed(trackingIds=[tracking_id])
     assert (state_of(log), log["schedule"] is not None) == ("received", True)
 
-    moved = {"tracking_id": tracking_id, "send_request": mail(to, schedule=in_hours(5))}
+    moved = {"tracking_id": tracking_id, "send_request": {"schedule": in_hours(5)}}
     assert asyncio.run(notificationapi.update_schedule(moved)).status_code == 200
     [later] = listed(trackingIds=[tracking_id])
     assert later["schedule"] > log["schedule"]
@@ -215,7 +215,7 @@ def test_a_scheduled_notification_goes_out_when_its_time_comes(smtp: SmtpTarget)
     to = unique_address()
     tracking_id = sent(mail(to, schedule=in_hours(1)))
     soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
-    moved = {"tracking_id": tracking_id, "send_request": mail(to, schedule=soon)}
+    moved = {"tracking_id": tracking_id, "send_request": {"schedule": soon}}
     assert asyncio.run(notificationapi.update_schedule(moved)).status_code == 200
     assert smtp.wait_for(to)
 

@@ -20,6 +20,7 @@ from resend.exceptions import (
     ResendError,
     ValidationError,
 )
+from urllib3.util import SKIP_HEADER
 
 from conftest import RATE_LIMIT
 from support.sendlog import Sendlog
@@ -551,8 +552,8 @@ def test_a_body_too_large_is_refused_with_an_error_the_client_can_read(own_team:
 
 
 def test_a_request_without_a_user_agent_is_403(sendlog: Sendlog, team: Team) -> None:
-    # The client always has one, so this is sent without it.
-    headers = {"Authorization": f"Bearer {team.key.secret}", "User-Agent": None}
+    # The client always has one, so this is sent by hand, and without the one that requests would add.
+    headers = {"Authorization": f"Bearer {team.key.secret}", "User-Agent": SKIP_HEADER}
     answer = requests.get(f"{sendlog.prefixed_url('resend')}/logs", headers=headers, timeout=30)
     assert answer.status_code == 403
     assert set(answer.json()) == {"statusCode", "message", "name"}

@@ -111,7 +111,7 @@ def test_a_template_is_sent_and_read_back(api: sendwithus.api, template: str, sm
     assert log["object"] == "log"
     assert log["id"] == answer["receipt_id"]
     assert (log["recipient_name"], log["recipient_address"]) == ("Ada Lovelace", to)
-    assert log["email_id"] == template
+    assert log["email_id"] == template.replace("tpl_", "tem_")
     assert (log["email_name"], log["email_version"]) == (answer["email"]["name"], answer["email"]["version_name"])
     assert abs(log["created"] - time.time()) < 60
     assert log["status"] in STATUSES

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 use lettre::Address;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment as AttachmentPart, Mailbox, MessageBuilder, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment as AttachmentPart, Body, Mailbox, MessageBuilder, MultiPart, SinglePart};
 
 use crate::domain::email::RecipientKind;
 use crate::domain::error::AppError;
@@ -183,7 +183,10 @@ fn with_body(builder: MessageBuilder, outgoing: &Outgoing) -> Result<lettre::Mes
                 }
                 None => AttachmentPart::new(attachment.filename.clone()),
             };
-            mixed = mixed.singlepart(part.body(attachment.content.clone(), content_type));
+            // Always in base64: any other encoding lets mail servers touch line ends.
+            let content = Body::new_with_encoding(attachment.content.clone(), ContentTransferEncoding::Base64)
+                .map_err(|_| BuildError("an attachment cannot be encoded".to_owned()))?;
+            mixed = mixed.singlepart(part.body(content, content_type));
         }
         builder.multipart(mixed)
     };
@@ -342,6 +345,15 @@ mod tests {
         assert!(place("text/plain") < place("text/html"));
         assert!(place("text/html") < place("application/pdf"));
         assert!(message.contains("filename*0*=utf-8''%C3%9Cbersicht.pdf") || message.contains("%C3%9Cbersicht.pdf"));
+    }
+
+    #[test]
+    fn an_attached_text_keeps_its_line_ends() {
+        let mut outgoing = outgoing();
+        let (filename, content_type) = ("a.csv".to_owned(), "text/csv".to_owned());
+        let content = b"a;b\nc;d".to_vec();
+        outgoing.attachments = vec![Attachment { filename, content_type, content, content_id: None }];
+        assert!(built(&outgoing).contains("YTtiCmM7ZA=="));
     }
 
     #[test]
