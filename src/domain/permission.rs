@@ -8,7 +8,6 @@ macro_rules! permissions {
     ($($variant:ident, $name:literal, $doc:literal;)+) => {
         /// One thing that a role or an API key can be allowed to do. Serialized as its name, `logs:view`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
         pub enum Permission {
             $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
         }
@@ -68,6 +67,19 @@ permissions! {
     TeamUpdateRole, "team:update-role", "Change roles and what they grant";
     TeamDelete, "team:delete", "Delete the team";
 }
+
+// Written by hand: the derived one does not see the names that the macro gives.
+#[cfg(feature = "ssr")]
+impl utoipa::PartialSchema for Permission {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::{ObjectBuilder, Type};
+        let names = Self::ALL.iter().map(|permission| permission.as_str());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl utoipa::ToSchema for Permission {}
 
 /// A name that is no permission's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -110,10 +110,10 @@ pub struct UserBody {
     pub number: Option<String>,
     /// The person's devices, handed on to the adapter.
     #[schema(value_type = Option<Vec<Object>>)]
-    pub push_tokens: Option<Vec<Value>>,
+    pub push_tokens: Option<Vec<Map<String, Value>>>,
     /// The person's browsers, handed on to the adapter.
     #[schema(value_type = Option<Vec<Object>>)]
-    pub web_push_tokens: Option<Vec<Value>>,
+    pub web_push_tokens: Option<Vec<Map<String, Value>>>,
 }
 
 /// More about single channels.
@@ -322,12 +322,12 @@ impl SendBody {
             contents.push(said(Way::Call, String::new(), Some(call.message), Value::Null));
         }
         if let Some(push) = self.mobile_push {
-            let tokens = user.push_tokens.map(Value::Array);
+            let tokens = user.push_tokens.map(objects);
             let data = fields([("apn", options.apn), ("fcm", options.fcm), ("pushTokens", tokens)]);
             contents.push(said(Way::Push, push.title, Some(push.message), data));
         }
         if let Some(push) = self.web_push {
-            let tokens = user.web_push_tokens.map(Value::Array);
+            let tokens = user.web_push_tokens.map(objects);
             let (icon, url) = (push.icon.map(Value::String), push.url.map(Value::String));
             let data = fields([("icon", icon), ("url", url), ("webPushTokens", tokens)]);
             contents.push(said(Way::WebPush, push.title, Some(push.message), data));
@@ -342,7 +342,8 @@ impl SendBody {
         }
         let files = email_options.attachments.unwrap_or_default().into_iter().enumerate();
         let forced = self.force_channels.filter(|names| !names.is_empty());
-        let tag = sub_notification_tag(self.sub_notification_id.or(self.secondary_id))?;
+        let older_tag = sub_notification_tag(self.secondary_id)?;
+        let tag = sub_notification_tag(self.sub_notification_id)?.or(older_tag);
         Ok(NotificationRequest {
             kind,
             person: Person { id: given(user.id), email: given(user.email), number: given(user.number) },
@@ -469,10 +470,21 @@ pub struct RetractBody {
     pub secondary_id: Option<String>,
 }
 
+fn objects(items: Vec<Map<String, Value>>) -> Value {
+    items.into_iter().map(Value::Object).collect()
+}
+
+/// Reads an object or null. A struct alone would take a list of its fields' values too.
+fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    fields.map(|fields| serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)).transpose()
+}
+
 impl RetractBody {
     /// The label of the messages that are meant; `None` for any.
     pub fn tag(&self) -> Result<Option<String>, AppError> {
-        sub_notification_tag(self.sub_notification_id.clone().or_else(|| self.secondary_id.clone()))
+        let older_tag = sub_notification_tag(self.secondary_id.clone())?;
+        Ok(sub_notification_tag(self.sub_notification_id.clone())?.or(older_tag))
     }
 }
 
@@ -515,6 +527,7 @@ impl ScheduleBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QueryBody {
     /// When they were sent.
+    #[serde(default, deserialize_with = "object")]
     pub date_range_filter: Option<DateRangeBody>,
     /// Their type; for what other systems' clients sent, the template's name.
     #[schema(max_items = 100)]

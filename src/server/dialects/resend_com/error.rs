@@ -5,7 +5,8 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
 
@@ -21,7 +22,7 @@ pub struct ResendError {
 macro_rules! error_names {
     ($($variant:ident, $name:literal, $doc:literal;)+) => {
         /// What clients tell errors apart by: all names that Resend has, those for what we do not limit among them.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
         pub enum ErrorName {
             $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
         }
@@ -37,6 +38,16 @@ macro_rules! error_names {
         }
     };
 }
+
+// Written by hand: the derived one does not see the names that the macro gives.
+impl PartialSchema for ErrorName {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|name| name.as_str());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for ErrorName {}
 
 error_names! {
     InvalidIdempotencyKey, "invalid_idempotency_key", "400: the idempotency key is empty or too long";
