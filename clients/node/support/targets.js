@@ -80,11 +80,10 @@ export function addressesOf(mail, header) {
   return (mail[header] ?? []).map((one) => one.address);
 }
 
-/** The attached files of a parsed message by name, as text. */
+/** The attached files of a parsed message by name, as text. The parser ends those that came as text with a line break. */
 export function attachmentsOf(mail) {
-  return Object.fromEntries(
-    mail.attachments.map((one) => [one.filename, Buffer.from(one.content).toString("latin1")]),
-  );
+  const text = ({ content }) => Buffer.from(content).toString("latin1").replace(/\n$/, "");
+  return Object.fromEntries(mail.attachments.map((one) => [one.filename, text(one)]));
 }
 
 export class HttpTarget {
