@@ -13,7 +13,7 @@ use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::components::status_badge::StatusBadge;
-use crate::components::time::{Time, TimeStyle, ViewerClock};
+use crate::components::time::{Time, TimeStyle};
 use crate::components::timeline::Timeline;
 use crate::domain::error::AppError;
 use crate::domain::ids::NotificationId;
@@ -174,7 +174,7 @@ fn Facts(notification: Notification) -> impl IntoView {
 #[component]
 fn ChannelPanel(record: EmailRecord) -> impl IntoView {
     let EmailRecord { email, events } = record;
-    let (label, zone) = (email.channel.label(), ViewerClock::of_page().zone.name());
+    let label = email.channel.label();
     let wait = if email.waits_for_adapter {
         Some("Waits for an adapter.".into_any())
     } else {
@@ -188,7 +188,6 @@ fn ChannelPanel(record: EmailRecord) -> impl IntoView {
             <div class="panel-head">
                 <h2 class="channel-title" data-channel=email.channel.as_str()><Icon glyph=channel_glyph(email.channel)/>{label}</h2>
                 <StatusBadge status=email.status/>
-                <p>{zone}</p>
                 <a class="button small panel-actions" href=format!("/logs/{}", email.id)>
                     "Open the message"<span class="visually-hidden">{format!(" over {label}")}</span>
                 </a>

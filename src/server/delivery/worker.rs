@@ -171,6 +171,9 @@ impl Worker {
         if let Err(cause) = self.store.delete_expired_idempotency_keys(now).await {
             warn!(%cause, "could not delete expired idempotency keys");
         }
+        if let Err(cause) = self.store.give_waiting_to_adapters().await {
+            warn!(%cause, "could not give waiting messages to their adapters");
+        }
     }
 
     async fn lease(&self, running: usize) -> Vec<Lease> {

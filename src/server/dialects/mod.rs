@@ -2,6 +2,7 @@
 //! use cases of [crate::server::services]. A dialect never calls the store and checks no permission. Each is a folder:
 //! `routes`, `wire` (its types and oddities), `error` (its envelope). [crate::server::web] mounts them.
 
+mod attachment;
 pub mod canary;
 pub mod jetemail;
 pub mod notificationapi;

@@ -175,6 +175,37 @@ impl Store {
         })
     }
 
+    /// Gives every message that waits for an adapter to its team's default one of its channel, over all teams; how many
+    /// adapters there were to take some. A message can come in while the first adapter of its kind is being made, and
+    /// neither sees the other. Called by the worker now and then.
+    pub async fn give_waiting_to_adapters(&self) -> Result<usize, AppError> {
+        #[derive(sqlx::FromRow)]
+        struct Taker {
+            team_id: TeamId,
+            #[sqlx(flatten)]
+            adapter: AdapterRow,
+        }
+        let statement = format!(
+            "SELECT team_id, {ADAPTER_COLUMNS} FROM adapters
+             WHERE is_default AND deleted_at IS NULL AND team_id IN (SELECT team_id FROM outbox WHERE run_at = $1)
+             ORDER BY team_id, id"
+        );
+        let takers: Vec<Taker> = read!(self, |pool| sqlx::query_as(&statement).bind(NEVER).fetch_all(pool).await)?;
+        let adapters: Vec<(TeamId, Adapter)> = takers
+            .into_iter()
+            .map(|taker| Ok((taker.team_id, Adapter::try_from(taker.adapter)?)))
+            .collect::<Result<_, AppError>>()?;
+        for (team_id, adapter) in &adapters {
+            write!(self, |tx| {
+                for channel in Channel::ALL.into_iter().filter(|channel| adapter.kind.sends(*channel)) {
+                    give_to_adapter!(tx, *team_id, adapter, channel);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(adapters.len())
+    }
+
     /// Deletes an adapter; `false` when there is none.
     pub async fn delete_adapter(&self, team_id: TeamId, id: AdapterId, now: DateTime<Utc>) -> Result<bool, AppError> {
         write!(self, |tx| {

@@ -6,7 +6,6 @@ pub mod error;
 mod extract;
 mod routes;
 pub mod wire;
-mod wire_events;
 
 use std::sync::LazyLock;
 

@@ -23,7 +23,7 @@ use crate::domain::event::{EmailEvent, EventCause, EventKind, EventSet};
 use crate::domain::ids::EmailId;
 use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Listed, Total, Window};
-use crate::server::dialects::canary::wire::{BASE64, content_type_of};
+use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::read_instant;
 use crate::server::services::emails::COUNT_LIMIT;
 use crate::server::services::send::{Attachment, SendRequest, split_mailboxes};

@@ -25,7 +25,7 @@ use crate::domain::filter::TimeRange;
 use crate::domain::ids::{AdapterId, EmailId, TemplateId};
 use crate::domain::notification::EmailRecord;
 use crate::domain::template::Template;
-use crate::server::dialects::canary::wire::{BASE64, content_type_of};
+use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::RawQuery;
 use crate::server::services::send::{Attachment, SendRequest, format_mailbox};
 

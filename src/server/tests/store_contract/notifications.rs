@@ -239,4 +239,32 @@ on_both_databases! {
         assert_eq!(store.update_adapter(app.team, &changed, None).await, Ok(true));
         assert_eq!(store.find_email(app.team, late.id).await.unwrap().unwrap().adapter_id, Some(second.id));
     }
+
+    async fn a_message_that_missed_its_adapter_is_given_to_it_later(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let hook = Adapter {
+            id: app.id_at(now),
+            name: "Hook".to_owned(),
+            kind: AdapterKind::Http,
+            from_address: "Finch <a@b.example>".to_owned(),
+            endpoint: "https://hooks.finch.example/".to_owned(),
+            is_default: true,
+            created_at: now,
+        };
+        store.insert_adapter(app.team, &hook, "sealed").await.unwrap();
+        // Each was accepted while the adapter was being made: its request saw none.
+        let text = waiting(&app, now, Channel::Sms, "+15005550006");
+        let mail = waiting(&app, now, Channel::Email, "ada@example.com");
+        let theirs = waiting(&app, now, Channel::Sms, "+15005550006");
+        for (team, email) in [(app.team, &text), (app.team, &mail), (app.other_team, &theirs)] {
+            store.insert_email(team, email).await.unwrap();
+        }
+        assert_eq!(store.give_waiting_to_adapters().await, Ok(1));
+        let adapter_of = async |team, id| store.find_email(team, id).await.unwrap().unwrap().adapter_id;
+        assert_eq!(adapter_of(app.team, text.id).await, Some(hook.id));
+        assert_eq!(adapter_of(app.team, mail.id).await, None, "no adapter sends e-mail");
+        assert_eq!(adapter_of(app.other_team, theirs.id).await, None, "the adapter is another team's");
+        let due = store.lease_outbox(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap();
+        assert_eq!(due.iter().map(|lease| lease.email_id).collect::<Vec<_>>(), [text.id]);
+    }
 }

@@ -8,8 +8,8 @@ use super::Answer;
 use crate::server::App;
 use crate::server::dialects::canary::error::{Faults, InvalidBody, Refusals, TooMany};
 use crate::server::dialects::canary::extract::{Caller, NoParameters};
+use crate::server::dialects::canary::wire::{AnyEvent, EventAnswer, EventLines};
 use crate::server::dialects::canary::wire::{Success, success};
-use crate::server::dialects::canary::wire_events::{AnyEvent, EventAnswer, EventLines};
 use crate::server::services::events;
 
 /// The endpoints of this file.

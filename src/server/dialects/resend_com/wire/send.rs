@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::email::TOPIC_ID;
 use crate::domain::email::Accepted;
 use crate::domain::error::AppError;
-use crate::server::dialects::canary::wire::{BASE64, content_type_of};
+use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::holds_nul;
 use crate::server::dialects::resend_com::error::ResendError;
 use crate::server::services::send::{Attachment, SendRequest};

@@ -14,12 +14,12 @@ use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaType};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::error::CanaryError;
-use super::extract::id_of;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::event::{EventCause, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
+use crate::server::dialects::canary::error::CanaryError;
+use crate::server::dialects::canary::extract::id_of;
 use crate::server::dialects::request::read_body;
 use crate::server::services::events::{EventReport, MAX_EVENT_ID_CHARS, Reported};
 use crate::server::web::MAX_BODY_BYTES;
@@ -210,7 +210,7 @@ impl EventLine {
 }
 
 /// The events of a request's body.
-pub(super) struct EventLines(pub Vec<EventLine>);
+pub struct EventLines(pub Vec<EventLine>);
 
 /// How the body says what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
