@@ -253,7 +253,7 @@ async fn admin(command: AdminCommand) -> Result<(), Failure> {
             };
             accounts::add_member(&app, team.id, user, role).await?;
             let object = json!({ "id": user, "email": email, "team": team.slug, "role": role });
-            print_made(common.json, &object, &format!("Made {email} {} of {}.", role.as_str(), team.name));
+            print_made(common.json, &object, &format!("Made {email} {} of {}.", role, team.name));
         }
         AdminCommand::Key { team, name, scope, common } => {
             let app = open_for_admin(&common).await?;

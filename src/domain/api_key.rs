@@ -18,14 +18,79 @@ pub struct ApiKey {
     pub prefix: String,
     /// What it may do.
     pub scopes: PermissionSet,
-    /// Who made it; `None` for one made on the command line.
+    /// Who made it, or took it over; `None` for one made on the command line.
     pub created_by: Option<UserId>,
+    /// That person's name.
+    pub created_by_name: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// What it can be used for, and how much.
+    #[serde(flatten)]
+    pub limits: KeyLimits,
+    /// When its secret was last replaced.
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// Until when the secret before that still counts.
+    pub previous_ends_at: Option<DateTime<Utc>>,
+}
+
+/// What bounds a key beside its scopes. By default nothing does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyLimits {
+    /// When it ends by itself; `None` for never.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The APIs that take it, by [crate::domain::api_key::KeyApi]; `None` for all.
+    pub apis: Option<Vec<KeyApi>>,
+    /// How many requests it may make in a second; `None` for the server's limit.
+    pub rate_limit: Option<u32>,
+}
+
+/// An API that a key can be made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub enum KeyApi {
+    /// Sendlog's own, `/api`.
+    Sendlog,
+    /// `/resend`
+    Resend,
+    /// `/sendwithus/api/v1`
+    Sendwithus,
+    /// `/jetemail`
+    Jetemail,
+    /// `/notificationapi`
+    Notificationapi,
+}
+
+impl KeyApi {
+    /// Every API.
+    pub const ALL: [KeyApi; 5] = [Self::Sendlog, Self::Resend, Self::Sendwithus, Self::Jetemail, Self::Notificationapi];
+
+    /// Its name in the database and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sendlog => "sendlog",
+            Self::Resend => "resend",
+            Self::Sendwithus => "sendwithus",
+            Self::Jetemail => "jetemail",
+            Self::Notificationapi => "notificationapi",
+        }
+    }
+
+    /// Its name on a page.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Sendlog => "Sendlog",
+            Self::Resend => "Resend",
+            Self::Sendwithus => "Sendwithus",
+            Self::Jetemail => "JetEmail",
+            Self::Notificationapi => "NotificationAPI",
+        }
+    }
 }
 
 /// A key that was just made, with its secret, which is never shown again.

@@ -28,6 +28,9 @@ pub enum AppError {
     /// The viewer's role or key lacks this permission.
     #[error("Missing permission: {}", .0.as_str())]
     MissingPermission(Permission),
+    /// The viewer's team demands a second factor that the account does not have.
+    #[error("This team demands two-factor authentication. Set it up in your profile")]
+    LacksTwoFactor,
     /// The viewer may not do this, for a reason other than a permission.
     #[error("{0}")]
     Forbidden(String),
@@ -97,7 +100,7 @@ impl AppError {
     pub fn http_status(&self) -> u16 {
         match self {
             Self::NoSession | Self::InvalidSession | Self::InvalidApiKey | Self::WrongCredentials => 401,
-            Self::NoTeam | Self::MissingPermission(_) | Self::Forbidden(_) => 403,
+            Self::NoTeam | Self::MissingPermission(_) | Self::LacksTwoFactor | Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Validation { .. } | Self::InvalidTemplate(_) => 400,
             Self::AlreadyExists(_) | Self::Conflict(_) | Self::IdempotencyMismatch => 409,

@@ -215,6 +215,16 @@ id_type!(
     InviteId,
     "inv_"
 );
+id_type!(
+    /// A role that a team made.
+    RoleId,
+    "rol_"
+);
+id_type!(
+    /// A line of the audit log.
+    AuditEntryId,
+    "aud_"
+);
 
 #[cfg(test)]
 mod tests {

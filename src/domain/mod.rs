@@ -4,6 +4,7 @@
 pub mod adapter;
 pub mod api_key;
 pub mod api_request;
+pub mod audit;
 pub mod channel;
 pub mod email;
 pub mod error;

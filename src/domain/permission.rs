@@ -42,7 +42,9 @@ macro_rules! permissions {
 
 permissions! {
     LogsView, "logs:view", "View email logs and statistics";
+    LogsReveal, "logs:reveal", "See variables, bodies and links in messages and API requests";
     LogsResend, "logs:resend", "Resend failed or bounced emails";
+    LogsExport, "logs:export", "Export the log to a file";
     EmailsSend, "emails:send", "Send emails and notifications";
     EventsWrite, "events:write", "Report what became of messages";
     RequestsView, "requests:view", "View API requests with their bodies";
@@ -58,10 +60,12 @@ permissions! {
     WebhooksCreate, "webhooks:create", "Add webhooks";
     WebhooksUpdate, "webhooks:update", "Change webhooks";
     WebhooksDelete, "webhooks:delete", "Delete webhooks";
+    AlertsManage, "alerts:manage", "Set up alerts";
     ApiKeysView, "api-keys:view", "View API keys";
     ApiKeysCreate, "api-keys:create", "Create API keys";
     ApiKeysRevoke, "api-keys:revoke", "Revoke API keys";
-    TeamUpdate, "team:update", "Change the team's name";
+    AuditView, "audit:view", "View and export the audit log";
+    TeamUpdate, "team:update", "Change the team's name and rules";
     TeamInvite, "team:invite", "Invite members";
     TeamRemoveMember, "team:remove-member", "Remove members";
     TeamUpdateRole, "team:update-role", "Change roles and what they grant";
@@ -92,10 +96,10 @@ impl Permission {
         use Permission::*;
         let lowest = match self {
             LogsView | TemplatesView | AdaptersView | WebhooksView => Role::Viewer,
-            EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
-            LogsResend | EventsWrite | TemplatesDelete | AdaptersCreate | AdaptersUpdate | AdaptersDelete
-            | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke
-            | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
+            LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
+            LogsResend | LogsExport | AlertsManage | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
+            | AdaptersUpdate | AdaptersDelete | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView
+            | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

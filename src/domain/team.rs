@@ -3,14 +3,16 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ids::{InviteId, TeamId, UserId};
+use super::ids::{InviteId, RoleId, TeamId, UserId};
 use super::permission::PermissionSet;
 
-/// A built-in role. Ordered from the least to the most that it may do by default.
+/// A role: one of the four built-in ones, or one that a team made. The built-in ones are ordered from the least to the
+/// most that they may do by default; serialized as its name in the database, `owner` or `rol_…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(into = "String", try_from = "String")]
 pub enum Role {
+    /// One that the team made; what it may do is the team's choice alone.
+    Custom(RoleId),
     /// Looks.
     Viewer,
     /// Looks, sends and writes templates.
@@ -22,42 +24,88 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role, the most powerful first.
-    pub const ALL: [Role; 4] = [Role::Owner, Role::Admin, Role::Member, Role::Viewer];
+    /// Every built-in role, the most powerful first.
+    pub const BUILT_IN: [Role; 4] = [Role::Owner, Role::Admin, Role::Member, Role::Viewer];
 
-    /// Its name in the database and in JSON.
-    pub const fn as_str(self) -> &'static str {
+    /// The name of a built-in role on a page; `None` for one that a team made, whose name the team chose.
+    pub const fn built_in_label(self) -> Option<&'static str> {
         match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Member => "member",
-            Self::Viewer => "viewer",
+            Self::Owner => Some("Owner"),
+            Self::Admin => Some("Admin"),
+            Self::Member => Some("Member"),
+            Self::Viewer => Some("Viewer"),
+            Self::Custom(_) => None,
         }
     }
 
-    /// Its name on a page.
-    pub const fn label(self) -> &'static str {
+    /// Whether it is one that a team made.
+    pub const fn is_custom(self) -> bool {
+        matches!(self, Self::Custom(_))
+    }
+}
+
+/// The name in the database and in JSON.
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Owner => "Owner",
-            Self::Admin => "Admin",
-            Self::Member => "Member",
-            Self::Viewer => "Viewer",
+            Self::Owner => f.write_str("owner"),
+            Self::Admin => f.write_str("admin"),
+            Self::Member => f.write_str("member"),
+            Self::Viewer => f.write_str("viewer"),
+            Self::Custom(id) => id.fmt(f),
         }
+    }
+}
+
+impl From<Role> for String {
+    fn from(role: Role) -> Self {
+        role.to_string()
     }
 }
 
 /// A name that is no role's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown role: use owner, admin, member or viewer")]
+#[error("unknown role: use owner, admin, member, viewer or the id of one that the team made")]
 pub struct UnknownRole;
 
 impl std::str::FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name).ok_or(UnknownRole)
+        match name {
+            "owner" => Ok(Self::Owner),
+            "admin" => Ok(Self::Admin),
+            "member" => Ok(Self::Member),
+            "viewer" => Ok(Self::Viewer),
+            id if id.starts_with("rol_") => id.parse().map(Self::Custom).map_err(|_| UnknownRole),
+            _ => Err(UnknownRole),
+        }
     }
 }
+
+impl TryFrom<String> for Role {
+    type Error = UnknownRole;
+
+    fn try_from(name: String) -> Result<Self, UnknownRole> {
+        name.parse()
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl utoipa::PartialSchema for Role {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^(owner|admin|member|viewer|rol_[0-9a-hjkmnp-tv-z]{13})$"))
+            .examples(["viewer"])
+            .build()
+            .into()
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl utoipa::ToSchema for Role {}
 
 /// A team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +119,22 @@ pub struct Team {
     pub name: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// What it demands and shows.
+    #[serde(flatten)]
+    pub rules: TeamRules,
+}
+
+/// What a team demands of its members, and what it shows to those who do not hold `logs:reveal`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TeamRules {
+    /// Whether every member with a password needs a second factor. Until they have one they see nothing of the team.
+    pub demands_two_factor: bool,
+    /// Whether those without `logs:reveal` see addresses masked, `a•••@example.com`, rather than in full.
+    pub masks_addresses: bool,
+    /// Whether those who hold `logs:reveal` give a reason before they see variables, bodies and links, message by
+    /// message. Otherwise they see them at once, but for variables that a template marks.
+    pub reveals_with_reason: bool,
 }
 
 /// A team as one of its members sees it.
@@ -85,6 +149,8 @@ pub struct Membership {
     pub name: String,
     /// The member's role in it.
     pub role: Role,
+    /// That role's name.
+    pub role_name: String,
 }
 
 /// Somebody in a team.
@@ -99,8 +165,14 @@ pub struct Member {
     pub name: String,
     /// The role in this team.
     pub role: Role,
+    /// That role's name.
+    pub role_name: String,
     /// When the account joined this team.
     pub joined_at: DateTime<Utc>,
+    /// Whether the account has a second factor.
+    pub has_two_factor: bool,
+    /// Whether the role follows the groups of an OpenID provider, so that changing it here lasts until the next log-in.
+    pub follows_groups: bool,
 }
 
 /// What a role may do in one team.
@@ -109,6 +181,10 @@ pub struct Member {
 pub struct RoleGrants {
     /// The role.
     pub role: Role,
+    /// Its name.
+    pub name: String,
+    /// What it is for, in a sentence; empty for a built-in one.
+    pub description: String,
     /// What it may do.
     pub permissions: PermissionSet,
     /// How many members hold it.
@@ -125,6 +201,8 @@ pub struct Invite {
     pub email: String,
     /// The role that it grants.
     pub role: Role,
+    /// That role's name.
+    pub role_name: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it ends.

@@ -17,6 +17,8 @@ pub struct Template {
     pub created_at: DateTime<Utc>,
     /// When its current version was made.
     pub updated_at: DateTime<Utc>,
+    /// The variables, by their names at the top, whose values are shown to nobody who has not given a reason.
+    pub masked_variables: Vec<String>,
     /// The version that new messages use.
     pub current: TemplateVersion,
 }

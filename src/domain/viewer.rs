@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AppError;
 use super::ids::{ApiKeyId, TeamId, UserId};
 use super::permission::{Permission, PermissionSet};
-use super::team::Role;
+use super::team::{Role, TeamRules};
 
 /// Who is asking, for which team, and what they may do there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,22 @@ pub struct Viewer {
     pub team_name: String,
     /// What the actor may do in that team.
     pub permissions: PermissionSet,
+    /// What that team demands and shows.
+    pub rules: TeamRules,
+    /// Whether the team demands a second factor that this person does not have. They may do nothing until they have one.
+    pub lacks_two_factor: bool,
+    /// Where the request came from.
+    #[serde(skip)]
+    pub origin: RequestOrigin,
+}
+
+/// Where a request came from, for the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestOrigin {
+    /// The client's network address.
+    pub address: Option<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
 }
 
 /// A person with a session, or a program with a key.
@@ -35,6 +51,8 @@ pub enum Actor {
         time_zone: String,
         /// The role in the viewer's team.
         role: Role,
+        /// That role's name.
+        role_name: String,
     },
     /// A program.
     ApiKey {
@@ -51,9 +69,16 @@ impl Viewer {
         self.permissions.contains(permission)
     }
 
-    /// Passes only a viewer that holds `permission`; otherwise [AppError::MissingPermission].
+    /// Passes only a viewer that holds `permission`; otherwise [AppError::MissingPermission], or
+    /// [AppError::LacksTwoFactor] where that is the reason.
     pub fn require(&self, permission: Permission) -> Result<(), AppError> {
+        self.require_two_factor()?;
         if self.may(permission) { Ok(()) } else { Err(AppError::MissingPermission(permission)) }
+    }
+
+    /// Passes only a viewer who has the second factor that the team demands. For what needs no permission.
+    pub fn require_two_factor(&self) -> Result<(), AppError> {
+        if self.lacks_two_factor { Err(AppError::LacksTwoFactor) } else { Ok(()) }
     }
 
     /// The account, where a person asks.
@@ -76,6 +101,14 @@ impl Viewer {
     pub fn role(&self) -> Option<Role> {
         match &self.actor {
             Actor::User { role, .. } => Some(*role),
+            Actor::ApiKey { .. } => None,
+        }
+    }
+
+    /// The name of the viewer's role, where a person asks.
+    pub fn role_name(&self) -> Option<&str> {
+        match &self.actor {
+            Actor::User { role_name, .. } => Some(role_name),
             Actor::ApiKey { .. } => None,
         }
     }

@@ -15,7 +15,10 @@ use super::cookies::Cookie;
 use super::dialects::{Credentials, Dialect};
 use super::services::accounts;
 use crate::domain::error::AppError;
-use crate::domain::viewer::Viewer;
+use crate::domain::viewer::{RequestOrigin, Viewer};
+
+/// How much of what a client calls itself is kept, in characters.
+const MAX_USER_AGENT_CHARS: usize = 500;
 
 /// The viewer of this request, or why there is none. In the request's extensions.
 #[derive(Clone, Debug)]
@@ -29,8 +32,8 @@ pub struct ClientAddress(pub String);
 /// Layer: puts [Identity] and [ClientAddress] into the request's extensions.
 pub async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let identity = Identity(viewer_of(&app, &parts).await);
     let address = client_address(&app, &parts);
+    let identity = Identity(viewer_of(&app, &parts).await.map(|viewer| seen_at(viewer, &address, &parts)));
     parts.extensions.insert(identity);
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
@@ -45,20 +48,20 @@ pub async fn identify_program(State((app, dialect)): State<(App, Dialect)>, requ
         None => Err(AppError::NoSession),
     };
     let address = client_address(&app, &parts);
-    parts.extensions.insert(Identity(identity));
+    parts.extensions.insert(Identity(identity.map(|viewer| seen_at(viewer, &address, &parts))));
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
 }
 
 async fn program_of(app: &App, credentials: &Credentials) -> Result<Viewer, AppError> {
-    let viewer = accounts::api_key_viewer(app, &credentials.secret).await?;
+    let viewer = accounts::find_key(app, &credentials.secret).await?.viewer;
     let is_its_id = |id: &String| viewer.api_key_id().is_some_and(|own| own.to_string() == *id);
     if credentials.key_id.as_ref().is_none_or(is_its_id) { Ok(viewer) } else { Err(AppError::InvalidApiKey) }
 }
 
 async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     if let Some(secret) = api_key(&parts.headers) {
-        return accounts::api_key_viewer(app, secret).await;
+        return Ok(accounts::find_key(app, secret).await?.viewer);
     }
     let session = parts.extensions.get::<Session>().ok_or(AppError::Internal)?;
     match accounts::session_viewer(app, session).await {
@@ -76,6 +79,20 @@ pub fn api_key(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     });
     bearer.or_else(|| headers.get("x-api-key")?.to_str().ok())
+}
+
+/// The viewer, with where the request came from.
+fn seen_at(viewer: Viewer, address: &ClientAddress, parts: &Parts) -> Viewer {
+    Viewer { origin: origin(address, &parts.headers), ..viewer }
+}
+
+/// Where a request came from.
+pub fn origin(address: &ClientAddress, headers: &HeaderMap) -> RequestOrigin {
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    RequestOrigin {
+        address: Some(address.0.clone()),
+        user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect()),
+    }
 }
 
 fn client_address(app: &App, parts: &Parts) -> ClientAddress {

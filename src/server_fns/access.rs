@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
-use crate::domain::team::Role;
 
 /// Where a log-in leads unless the page that asked for it said otherwise.
 pub const HOME: &str = "/logs";
@@ -16,7 +15,7 @@ pub struct InviteView {
     /// The address that can accept it.
     pub email: String,
     /// The role that it grants.
-    pub role: Role,
+    pub role_name: String,
     /// The team's name.
     pub team_name: String,
     /// The address of the account that is logged in, if one is.
@@ -92,7 +91,7 @@ pub async fn load_invite(token: String) -> Result<InviteView, AppError> {
         Actor::User { email, .. } => Some(email),
         Actor::ApiKey { .. } => None,
     });
-    Ok(InviteView { email: invite.email, role: invite.role, team_name: team.name, logged_in_as })
+    Ok(InviteView { email: invite.email, role_name: invite.role_name, team_name: team.name, logged_in_as })
 }
 
 /// Joins a team with a new account, or with the one that the invited address has.

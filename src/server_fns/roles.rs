@@ -40,7 +40,7 @@ pub async fn save_role_grid(#[server(default)] grants: Vec<String>) -> Result<()
 
 /// The name of a box of the grid.
 pub fn grant_name(role: Role, permission: Permission) -> String {
-    format!("{} {}", role.as_str(), permission.as_str())
+    format!("{role} {}", permission.as_str())
 }
 
 /// What the grid changes about a role: each permission with its new state.
@@ -58,7 +58,13 @@ mod tests {
 
     #[test]
     fn only_boxes_that_differ_are_changes() {
-        let held = RoleGrants { role: Role::Viewer, permissions: PermissionSet::default_for(Role::Viewer), members: 1 };
+        let held = RoleGrants {
+            role: Role::Viewer,
+            name: String::new(),
+            description: String::new(),
+            permissions: PermissionSet::default_for(Role::Viewer),
+            members: 1,
+        };
         let mut ticked: Vec<String> = held.permissions.iter().map(|one| grant_name(Role::Viewer, one)).collect();
         assert_eq!(changes(&held, &ticked), []);
         ticked.retain(|name| name != "viewer logs:view");
@@ -68,7 +74,13 @@ mod tests {
 
     #[test]
     fn owners_keep_everything() {
-        let held = RoleGrants { role: Role::Owner, permissions: PermissionSet::all(), members: 1 };
+        let held = RoleGrants {
+            role: Role::Owner,
+            name: String::new(),
+            description: String::new(),
+            permissions: PermissionSet::all(),
+            members: 1,
+        };
         assert_eq!(changes(&held, &[]), []);
     }
 }

@@ -84,9 +84,9 @@ pub fn InvitePage() -> impl IntoView {
 
 #[component]
 fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
-    let InviteView { email, role, team_name, logged_in_as } = invite;
+    let InviteView { email, role_name, team_name, logged_in_as } = invite;
     let is_theirs = logged_in_as.as_ref().is_some_and(|account| account.eq_ignore_ascii_case(&email));
-    let role = format!("{} {}", if role.as_str().starts_with(['a', 'o']) { "an" } else { "a" }, role.as_str());
+    let role = format!("with the role {role_name}");
     let form = if is_theirs {
         view! {
             <form class="stack" method="post" action=JoinTeam::PATH>

@@ -39,6 +39,11 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
         AppError::NoSession | AppError::InvalidSession | AppError::InvalidApiKey | AppError::WrongCredentials => {
             (error.to_string(), "Log in to go on.".to_owned(), Some(("/login", "Log in")))
         }
+        AppError::LacksTwoFactor => (
+            "One more step".to_owned(),
+            "This team demands two-factor authentication. Set it up in your profile, and you are in.".to_owned(),
+            Some(("/settings/profile", "Set it up")),
+        ),
         AppError::NoTeam => {
             (error.to_string(), "Your account is in no team. Ask an admin of your team to invite you.".to_owned(), None)
         }

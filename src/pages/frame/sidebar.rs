@@ -75,7 +75,7 @@ fn NavLink(href: &'static str, glyph: Glyph, text: &'static str, is_current: boo
 
 #[component]
 fn TeamSwitcher(viewer: Viewer, teams: Vec<Membership>) -> impl IntoView {
-    let role = viewer.role().map_or("API key", |role| role.label());
+    let role = viewer.role_name().unwrap_or("API key").to_owned();
     let label = view! {
         <span class="team-mark" aria-hidden="true">{initials(&viewer.team_name, 1)}</span>
         <span class="team-words">
@@ -106,7 +106,7 @@ fn TeamChoice(team: Membership) -> impl IntoView {
             <span class="team-mark" aria-hidden="true">{initials(&team.name, 1)}</span>
             <span class="team-words">
                 <span class="team-name">{team.name}</span>
-                <span class="team-role">{team.role.label()}</span>
+                <span class="team-role">{team.role_name}</span>
             </span>
         </button>
     }

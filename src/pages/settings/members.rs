@@ -21,7 +21,9 @@ pub fn MembersPage() -> impl IntoView {
 
 #[component]
 fn Members(members: MembersView) -> impl IntoView {
-    let MembersView { members, invites, draft } = members;
+    let MembersView { members, roles, invites, draft } = members;
+    let choices: Vec<(Role, String)> = roles.into_iter().map(|role| (role.role, role.name)).collect();
+    let invitable = choices.clone();
     view! {
         <section class="panel" aria-label="Members">
             <table class="table stacked" role="table">
@@ -33,26 +35,26 @@ fn Members(members: MembersView) -> impl IntoView {
                         <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>
-                <tbody role="rowgroup">{members.into_iter().map(|member| view! { <MemberRow member/> }).collect_view()}</tbody>
+                <tbody role="rowgroup">{members.into_iter().map(|member| view! { <MemberRow member choices=choices.clone()/> }).collect_view()}</tbody>
             </table>
         </section>
         <Can permission=Permission::TeamInvite>
-            <Invites invites=invites.clone() draft=draft.clone()/>
+            <Invites invites=invites.clone() choices=invitable.clone() draft=draft.clone()/>
         </Can>
     }
 }
 
 #[component]
-fn MemberRow(member: Member) -> impl IntoView {
+fn MemberRow(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
     let viewer = expect_context::<Viewer>();
     let is_self = viewer.user_id() == Some(member.user_id);
     let may_change = may(Permission::TeamUpdateRole) && !is_self;
     let may_remove = may(Permission::TeamRemoveMember) && !is_self && member.role != Role::Owner;
     let id = member.user_id.to_string();
     let role = if may_change {
-        view! { <RoleForm id=id.clone() name=member.name.clone() role=member.role/> }.into_any()
+        view! { <RoleForm id=id.clone() name=member.name.clone() role=member.role choices/> }.into_any()
     } else {
-        view! { {member.role.label()} }.into_any()
+        view! { {member.role_name} }.into_any()
     };
     let remove = may_remove.then(|| {
         view! {
@@ -77,9 +79,9 @@ fn MemberRow(member: Member) -> impl IntoView {
 }
 
 #[component]
-fn RoleForm(id: String, name: String, role: Role) -> impl IntoView {
-    let options = Role::ALL.map(|each| {
-        view! { <option value=each.as_str() selected={each == role}>{each.label()}</option> }
+fn RoleForm(id: String, name: String, role: Role, choices: Vec<(Role, String)>) -> impl IntoView {
+    let options = choices.into_iter().map(|(each, name)| {
+        view! { <option value=each.to_string() selected={each == role}>{name}</option> }
     });
     view! {
         <form class="inline-form" method="post" action=ChangeRole::PATH>
@@ -91,9 +93,9 @@ fn RoleForm(id: String, name: String, role: Role) -> impl IntoView {
 }
 
 #[component]
-fn Invites(invites: Vec<Invite>, draft: Draft) -> impl IntoView {
-    let roles = [Role::Viewer, Role::Member, Role::Admin];
-    let options = roles.map(|role| (role.as_str().to_owned(), role.label().to_owned())).to_vec();
+fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, draft: Draft) -> impl IntoView {
+    let invitable = choices.into_iter().filter(|(role, _)| *role != Role::Owner);
+    let options = invitable.map(|(role, name)| (role.to_string(), name)).collect::<Vec<_>>();
     let pending = (!invites.is_empty()).then(|| {
         view! {
             <table class="table stacked" role="table">
@@ -128,7 +130,7 @@ fn InviteRow(invite: Invite) -> impl IntoView {
     view! {
         <tr role="row">
             <td role="cell">{invite.email}</td>
-            <td role="cell">{invite.role.label()}</td>
+            <td role="cell">{invite.role_name}</td>
             <td role="cell" class="wide-only"><Time at=invite.expires_at style=TimeStyle::Minute/></td>
             <td role="cell" class="actions">
                 <form method="post" action=DeleteInvite::PATH>

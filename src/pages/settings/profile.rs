@@ -47,6 +47,8 @@ fn Profile(profile: ProfileView) -> impl IntoView {
     }
 }
 
-fn role_words() -> &'static str {
-    use_context::<Viewer>().and_then(|viewer| viewer.role()).map_or("API key", |role| role.as_str())
+fn role_words() -> String {
+    use_context::<Viewer>()
+        .and_then(|viewer| viewer.role_name().map(str::to_owned))
+        .unwrap_or_else(|| "API key".to_owned())
 }

@@ -56,7 +56,7 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
     let heads = roles.iter().map(|grants| {
         view! {
             <th scope="col">
-                {grants.role.label()}
+                {grants.name.clone()}
                 <span class="role-members">{counted(grants.members, "member", "members")}</span>
             </th>
         }
@@ -89,7 +89,7 @@ fn GrantRow(permission: Permission, roles: Vec<RoleGrants>, may_change: bool) ->
     let boxes = roles.into_iter().map(|grants| {
         let is_locked = !may_change || grants.role == Role::Owner || own_role == Some(grants.role);
         let is_granted = grants.permissions.contains(permission);
-        view! { <td><Grant role=grants.role permission is_granted is_locked/></td> }
+        view! { <td><Grant role=grants.role name=grants.name permission is_granted is_locked/></td> }
     });
     view! {
         <tr>
@@ -100,8 +100,8 @@ fn GrantRow(permission: Permission, roles: Vec<RoleGrants>, may_change: bool) ->
 }
 
 #[component]
-fn Grant(role: Role, permission: Permission, is_granted: bool, is_locked: bool) -> impl IntoView {
-    let label = format!("{}: {}", role.label(), permission.description());
+fn Grant(role: Role, name: String, permission: Permission, is_granted: bool, is_locked: bool) -> impl IntoView {
+    let label = format!("{name}: {}", permission.description());
     if is_locked {
         let words = if is_granted { "granted" } else { "not granted" };
         return view! {
@@ -130,7 +130,7 @@ fn GrantSaver(children: Children) -> impl IntoView {
         spawn_local(async move {
             match set_role_permission(role, permission, is_granted).await {
                 Ok(()) => {
-                    let saved = format!("Saved: {} for {}", permission.as_str(), role.label());
+                    let saved = format!("Saved: {}", permission.as_str());
                     set_message.set((false, Some(saved)));
                 }
                 Err(error) => {
@@ -164,11 +164,13 @@ fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
 const fn noun_label(permission: Permission) -> &'static str {
     use Permission::*;
     match permission {
-        LogsView | LogsResend | EmailsSend | EventsWrite => "Messages",
+        LogsView | LogsReveal | LogsResend | LogsExport | EmailsSend | EventsWrite => "Messages",
         RequestsView => "API requests",
         TemplatesView | TemplatesCreate | TemplatesUpdate | TemplatesDelete => "Templates",
         AdaptersView | AdaptersCreate | AdaptersUpdate | AdaptersDelete => "Adapters",
         WebhooksView | WebhooksCreate | WebhooksUpdate | WebhooksDelete => "Webhooks",
+        AlertsManage => "Alerts",
+        AuditView => "Audit",
         ApiKeysView | ApiKeysCreate | ApiKeysRevoke => "API keys",
         TeamUpdate | TeamInvite | TeamRemoveMember | TeamUpdateRole | TeamDelete => "Team",
     }

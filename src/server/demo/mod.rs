@@ -74,7 +74,9 @@ fn slug<S: serde::Serializer>(team: &Team, serializer: S) -> Result<S::Ok, S::Er
 impl DemoTeam {
     /// The log-ins for people to read, a line each.
     pub fn log_ins(&self) -> String {
-        let line = |user: &DemoUser| format!("  {:<8}{:<26}{}", user.role.label(), user.email, user.password);
+        let line = |user: &DemoUser| {
+            format!("  {:<8}{:<26}{}", user.role.built_in_label().unwrap_or("Member"), user.email, user.password)
+        };
         let lines: Vec<String> = self.users.iter().map(line).collect();
         format!("{}, log in as:\n{}", self.team.name, lines.join("\n"))
     }

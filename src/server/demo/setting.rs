@@ -10,17 +10,22 @@ use tracing::error;
 use super::catalogue::{SPECS, Spec};
 use super::{DemoOptions, DemoTeam, DemoUser};
 use crate::domain::adapter::{Adapter, AdapterKind};
-use crate::domain::api_key::ApiKey;
+use crate::domain::api_key::{ApiKey, KeyLimits};
+use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, ApiKeyId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at};
 use crate::domain::permission::{Permission, PermissionSet};
-use crate::domain::team::{Role, Team};
+use crate::domain::team::{Role, Team, TeamRules};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::server::App;
 use crate::server::delivery::endpoint::SmtpEndpoint;
 use crate::server::secrets::token_hash;
 use crate::server::services::api_keys::SECRET_PREFIX;
+use crate::server::services::audit;
 use crate::server::store::accounts::NewUser;
+use crate::server::store::audit::AuditEvent;
+use crate::server::store::teams::NewMembership;
+use crate::server::store::templates::TemplateChange;
 
 /// The adapter that most messages go out by.
 pub(super) const DEFAULT_ADAPTER: &str = "SES Frankfurt";
@@ -97,7 +102,7 @@ pub(super) async fn set_up(
     let mut users = Vec::new();
     let mut ids = Vec::new();
     for (name, email, role) in USERS {
-        let password = format!("sendlog-demo-{}", role.as_str());
+        let password = format!("sendlog-demo-{role}");
         ids.push((maker.user(born, name, email, &password).await?, role));
         users.push(DemoUser { email: email.to_owned(), password, role });
     }
@@ -107,7 +112,9 @@ pub(super) async fn set_up(
     use Permission::{EmailsSend, LogsView, TemplatesView};
     let owner = ids.first().map(|(id, _)| *id);
     let legacy = maker.key(owner, 400, "legacy-worker", &[EmailsSend]).await?;
-    app.store.revoke_api_key(team.id, legacy, options.now - TimeDelta::days(88)).await?;
+    let revoked_at = options.now - TimeDelta::days(88);
+    let event = maker.event(revoked_at, AuditAction::ApiKeyRevoked).about(legacy, "legacy-worker");
+    app.store.revoke_api_key(team.id, legacy, revoked_at, &event).await?;
     let checkout_key = maker.key(owner, 311, "checkout-prod", &[EmailsSend, TemplatesView]).await?;
     let crm_key = maker.key(owner, 208, "crm", &[EmailsSend, LogsView]).await?;
     let mut templates = Vec::new();
@@ -138,6 +145,12 @@ impl Maker<'_> {
         Id::from(lowest_id_at(at) + self.rng.random_range(0..1_i64 << 19))
     }
 
+    /// A line of the audit log, by the team's owner.
+    fn event(&mut self, at: DateTime<Utc>, action: AuditAction) -> AuditEvent {
+        let event = audit::by_command_line(self.app, action);
+        AuditEvent { id: self.mint(at), ..event }
+    }
+
     async fn user(&mut self, at: DateTime<Utc>, name: &str, email: &str, password: &str) -> Result<UserId, AppError> {
         let salt: [u8; 16] = self.rng.random();
         let user = NewUser {
@@ -157,13 +170,17 @@ impl Maker<'_> {
 
     async fn team(&mut self, at: DateTime<Utc>, members: &[(UserId, Role)]) -> Result<Team, AppError> {
         let id: TeamId = self.mint(at);
-        let team = Team { id, slug: TEAM_SLUG.to_owned(), name: TEAM_NAME.to_owned(), created_at: id.created_at() };
-        if !self.app.store.insert_team(&team, None).await? {
+        let (slug, name, created_at) = (TEAM_SLUG.to_owned(), TEAM_NAME.to_owned(), id.created_at());
+        let team = Team { id, slug, name, created_at, rules: TeamRules::default() };
+        let event = self.event(created_at, AuditAction::TeamCreated).about(id, TEAM_NAME);
+        if !self.app.store.insert_team(&team, None, &event).await? {
             return Err(AppError::AlreadyExists(format!("A team {TEAM_SLUG} exists already")));
         }
         for (age_days, (user, role)) in [TEAM_AGE_DAYS, 390, 214, 61].into_iter().zip(members) {
             let joined_at = self.now - TimeDelta::days(age_days);
-            self.app.store.insert_membership(id, *user, *role, joined_at).await?;
+            let event = self.event(joined_at, AuditAction::MemberJoined);
+            let new = NewMembership { user_id: *user, role: *role, at: joined_at, follows_groups: false };
+            self.app.store.insert_membership(id, &new, &event).await?;
         }
         self.team_id = id;
         Ok(team)
@@ -188,7 +205,8 @@ impl Maker<'_> {
             created_at: id.created_at(),
         };
         let sealed = secret.seal(&self.app.secret_key, self.team_id, id);
-        self.app.store.insert_adapter(self.team_id, &adapter, &sealed).await?;
+        let event = self.event(adapter.created_at, AuditAction::AdapterCreated).about(id, name);
+        self.app.store.insert_adapter(self.team_id, &adapter, &sealed, &event).await?;
         Ok(id)
     }
 
@@ -207,15 +225,20 @@ impl Maker<'_> {
             prefix: secret.chars().take(8).collect(),
             scopes: scopes.iter().copied().collect::<PermissionSet>(),
             created_by,
+            created_by_name: None,
             created_at: id.created_at(),
             last_used_at: None,
             revoked_at: None,
+            limits: KeyLimits::default(),
+            rotated_at: None,
+            previous_ends_at: None,
         };
         let hash = token_hash(&secret);
-        self.app.store.insert_api_key(self.team_id, &key, &hash).await?;
+        let event = self.event(key.created_at, AuditAction::ApiKeyCreated).about(id, name);
+        self.app.store.insert_api_key(self.team_id, &key, &hash, &event).await?;
         // Finding a key notes its use.
         let last_used = if name == "legacy-worker" { self.now - TimeDelta::days(89) } else { self.now };
-        self.app.store.find_viewer_by_api_key(&hash, last_used).await?;
+        self.app.store.find_key_by_hash(&hash, last_used).await?;
         Ok(id)
     }
 
@@ -231,13 +254,16 @@ impl Maker<'_> {
             TemplateVersion { id: first.id, version: 1, source: first.source.clone(), created_at: first.since };
         let (created_at, name) = (first.since, spec.name.to_owned());
         let id: TemplateId = self.mint(created_at);
-        let template = Template { id, name, created_at, updated_at: created_at, current };
-        if !self.app.store.insert_template(self.team_id, &template).await? {
+        let masked_variables = Vec::new();
+        let template = Template { id, name, created_at, updated_at: created_at, masked_variables, current };
+        let event = self.event(created_at, AuditAction::TemplateCreated).about(id, spec.name);
+        if !self.app.store.insert_template(self.team_id, &template, &event).await? {
             return Err(AppError::AlreadyExists(format!("A template named “{}” exists already", spec.name)));
         }
         for version in &versions[1..] {
-            let (source, since) = (&version.source, version.since);
-            self.app.store.insert_template_version(self.team_id, id, version.id, source, since).await?;
+            let event = self.event(version.since, AuditAction::TemplateUpdated).about(id, spec.name);
+            let change = TemplateChange { version: Some((version.id, &version.source)), ..TemplateChange::default() };
+            self.app.store.update_template(self.team_id, id, &change, version.since, &event).await?;
         }
         Ok((id, versions))
     }

@@ -11,14 +11,18 @@ use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 use tracing::{error, info};
 
-use super::{checked_name, limits};
+use super::{audit, checked_name, limits};
+use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 use crate::domain::team::{Invite, Membership, Role, Team, User};
-use crate::domain::viewer::Viewer;
+use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::store::accounts::{Credentials, NewUser};
+use crate::server::store::api_keys::FoundKey;
+use crate::server::store::sessions::{SESSION_TEAM, SESSION_USER};
+use crate::server::store::teams::NewMembership;
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 10;
@@ -26,8 +30,6 @@ pub const MIN_PASSWORD_CHARS: usize = 10;
 const MAX_PASSWORD_BYTES: usize = 1024;
 
 const SETUP_TOKEN: &str = "setup_token_hash";
-const SESSION_USER: &str = "user_id";
-const SESSION_TEAM: &str = "team_id";
 
 /// A hash that no password matches, so that an unknown account takes as long as a known one.
 const NOBODYS_HASH: &str =
@@ -186,9 +188,9 @@ pub async fn session_viewer(app: &App, session: &Session) -> Result<Viewer, AppE
     app.store.find_viewer(first.team_id, user).await?.ok_or(AppError::NoTeam)
 }
 
-/// The viewer of an API key; [AppError::InvalidApiKey] when it is unknown or revoked.
-pub async fn api_key_viewer(app: &App, secret: &str) -> Result<Viewer, AppError> {
-    let found = app.store.find_viewer_by_api_key(&token_hash(secret), app.clock.now()).await?;
+/// The viewer of an API key and what bounds it; [AppError::InvalidApiKey] when it is unknown, revoked or has ended.
+pub async fn find_key(app: &App, secret: &str) -> Result<FoundKey, AppError> {
+    let found = app.store.find_key_by_hash(&token_hash(secret), app.clock.now()).await?;
     found.ok_or(AppError::InvalidApiKey)
 }
 
@@ -254,15 +256,22 @@ pub async fn accept_invite_as(app: &App, session: &Session, token: &str) -> Resu
 }
 
 async fn join(app: &App, invite: &Invite, team: &Team, user: UserId) -> Result<(), AppError> {
-    app.store.insert_membership(team.id, user, invite.role, app.clock.now()).await?;
-    app.store.delete_invite(team.id, invite.id).await?;
+    let event = audit::by_account(app, user, &invite.email, AuditAction::MemberJoined, &RequestOrigin::default());
+    let event = event.about(user, &invite.email).made(serde_json::json!({ "role": invite.role_name }));
+    let new = NewMembership { user_id: user, role: invite.role, at: app.clock.now(), follows_groups: false };
+    if !app.store.accept_invite(team.id, invite.id, &new, &event).await? {
+        return Err(AppError::not_found("Invitation"));
+    }
     info!(team.id = %team.id, user.id = %user, "joined by invitation");
     Ok(())
 }
 
 /// Adds an account to a team, for the command line.
 pub async fn add_member(app: &App, team: TeamId, user: UserId, role: Role) -> Result<(), AppError> {
-    app.store.insert_membership(team, user, role, app.clock.now()).await.map(drop)
+    let email = app.store.find_user(user).await?.map(|user| user.email).unwrap_or_default();
+    let event = audit::by_command_line(app, AuditAction::MemberJoined).about(user, email);
+    let new = NewMembership { user_id: user, role, at: app.clock.now(), follows_groups: false };
+    app.store.insert_membership(team, &new, &event).await.map(drop)
 }
 
 /// Sets the viewer's own name and time zone.

@@ -2,10 +2,12 @@
 //! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept and are never
 //! given back.
 
+use serde_json::{Value, json};
 use tracing::info;
 
-use super::checked_name;
+use super::{audit, checked_name};
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::permission::Permission;
@@ -14,6 +16,7 @@ use crate::server::App;
 use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::message::parse_mailbox;
+use crate::server::store::audit::AuditEvent;
 
 /// An adapter as somebody asks for it.
 #[derive(Clone, Debug)]
@@ -59,11 +62,15 @@ pub async fn find_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<A
 /// Adds an adapter. Needs `adapters:create`. A team's first adapter is its default.
 pub async fn create_adapter(app: &App, viewer: &Viewer, new: NewAdapter) -> Result<Adapter, AppError> {
     viewer.require(Permission::AdaptersCreate)?;
-    create_adapter_of(app, viewer.team, new).await
+    add(app, viewer.team, new, audit::by(app, viewer, AuditAction::AdapterCreated)).await
 }
 
 /// Adds an adapter without asking who wants it, for the command line.
 pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Result<Adapter, AppError> {
+    add(app, team, new, audit::by_command_line(app, AuditAction::AdapterCreated)).await
+}
+
+async fn add(app: &App, team: TeamId, new: NewAdapter, event: AuditEvent) -> Result<Adapter, AppError> {
     let address = Address::parse(new.kind, &new.url)?;
     let name = checked_name("name", if new.name.trim().is_empty() { &address.host } else { &new.name })?;
     let adapter = Adapter {
@@ -76,7 +83,8 @@ pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Resu
         created_at: app.clock.now(),
     };
     let sealed = address.secret.seal(app, team, adapter.id);
-    app.store.insert_adapter(team, &adapter, &sealed).await?;
+    let event = event.about(adapter.id, &adapter.name).made(said(&adapter));
+    app.store.insert_adapter(team, &adapter, &sealed, &event).await?;
     // Messages may have waited for it.
     app.outbox_waker.notify_one();
     info!(team.id = %team, adapter.id = %adapter.id, "added adapter");
@@ -92,6 +100,7 @@ pub async fn update_adapter(
 ) -> Result<Adapter, AppError> {
     viewer.require(Permission::AdaptersUpdate)?;
     let mut adapter = load(app, viewer.team, id).await?;
+    let before = adapter.clone();
     if let Some(name) = change.name {
         adapter.name = checked_name("name", &name)?;
     }
@@ -108,7 +117,13 @@ pub async fn update_adapter(
         adapter.endpoint = address.endpoint;
         sealed = Some(address.secret.seal(app, viewer.team, id));
     }
-    if app.store.update_adapter(viewer.team, &adapter, sealed.as_deref()).await? {
+    let mut after = said(&adapter);
+    if sealed.is_some() {
+        after["credentials"] = json!("replaced");
+    }
+    let event = audit::by(app, viewer, AuditAction::AdapterUpdated).about(id, &before.name);
+    let event = event.changed(said(&before), after);
+    if app.store.update_adapter(viewer.team, &adapter, sealed.as_deref(), &event).await? {
         app.outbox_waker.notify_one();
         Ok(adapter)
     } else {
@@ -125,8 +140,21 @@ pub async fn make_default(app: &App, viewer: &Viewer, id: AdapterId) -> Result<A
 /// Deletes an adapter. Needs `adapters:delete`. Messages that wait for it fail and can be resent by another.
 pub async fn delete_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(), AppError> {
     viewer.require(Permission::AdaptersDelete)?;
-    let deleted = app.store.delete_adapter(viewer.team, id, app.clock.now()).await?;
+    let adapter = load(app, viewer.team, id).await?;
+    let event = audit::by(app, viewer, AuditAction::AdapterDeleted).about(id, &adapter.name).removed(said(&adapter));
+    let deleted = app.store.delete_adapter(viewer.team, id, app.clock.now(), &event).await?;
     if deleted { Ok(()) } else { Err(AppError::not_found("Adapter")) }
+}
+
+/// What the audit log says of an adapter: nothing that it logs in with.
+fn said(adapter: &Adapter) -> Value {
+    json!({
+        "name": adapter.name,
+        "kind": adapter.kind.as_str(),
+        "endpoint": adapter.endpoint,
+        "from": adapter.from_address,
+        "isDefault": adapter.is_default,
+    })
 }
 
 async fn load(app: &App, team: TeamId, id: AdapterId) -> Result<Adapter, AppError> {

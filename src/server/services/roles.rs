@@ -1,7 +1,10 @@
 //! What roles grant. Called by `/settings/roles`. A change holds on the next request of everybody with that role.
 
+use serde_json::json;
 use tracing::info;
 
+use super::audit;
+use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, RoleGrants};
@@ -35,7 +38,15 @@ pub async fn set_role_permission(
     if granted && !viewer.may(permission) {
         return Err(AppError::Forbidden("You cannot grant a permission that you do not hold".to_owned()));
     }
-    app.store.set_role_permission(viewer.team, role, permission, granted).await?;
-    info!(team.id = %viewer.team, role = role.as_str(), permission = permission.as_str(), granted, "changed role");
+    let grants = app.store.list_role_grants(viewer.team).await?;
+    let held = grants.into_iter().find(|held| held.role == role).ok_or_else(|| AppError::not_found("Role"))?;
+    let event = audit::by(app, viewer, AuditAction::RoleUpdated).about(role, held.name);
+    let event = if granted {
+        event.made(json!({ "granted": [permission] }))
+    } else {
+        event.made(json!({ "withdrawn": [permission] }))
+    };
+    app.store.set_role_permission(viewer.team, role, permission, granted, &event).await?;
+    info!(team.id = %viewer.team, %role, permission = permission.as_str(), granted, "changed role");
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Templates. Called by the template pages, `/api/templates` and the dialects that send by a template's name.
 
-use super::checked_name;
+use serde_json::{Value, json};
+
+use super::{audit, checked_name};
+use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InvalidId, TemplateId};
 use crate::domain::permission::Permission;
@@ -8,6 +11,7 @@ use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::render::check_template;
+use crate::server::store::templates::TemplateChange;
 
 /// The team's templates. Needs `templates:view`.
 pub async fn list_templates(app: &App, viewer: &Viewer) -> Result<Vec<Template>, AppError> {
@@ -60,8 +64,9 @@ pub async fn create_template(
     check_template(&source)?;
     let (id, version_id, now) = (app.clock.mint(), app.clock.mint(), app.clock.now());
     let current = TemplateVersion { id: version_id, version: 1, source, created_at: now };
-    let template = Template { id, name, created_at: now, updated_at: now, current };
-    if app.store.insert_template(viewer.team, &template).await? {
+    let template = Template { id, name, created_at: now, updated_at: now, masked_variables: Vec::new(), current };
+    let event = audit::by(app, viewer, AuditAction::TemplateCreated).about(id, &template.name).made(said(&template));
+    if app.store.insert_template(viewer.team, &template, &event).await? {
         Ok(template)
     } else {
         Err(name_taken(&template.name))
@@ -81,14 +86,18 @@ pub async fn update_template(
     let present = load(app, viewer, id).await?;
     check_template(&source)?;
     let name = name.map(|name| checked_name("name", name)).transpose()?.filter(|name| *name != present.name);
-    if let Some(name) = name
-        && !app.store.rename_template(viewer.team, id, &name).await?
-    {
-        return Err(name_taken(&name));
+    let version = (source != present.current.source).then(|| (app.clock.mint(), &source));
+    if name.is_none() && version.is_none() {
+        return Ok(present);
     }
-    if source != present.current.source {
-        let (version_id, now) = (app.clock.mint(), app.clock.now());
-        app.store.insert_template_version(viewer.team, id, version_id, &source, now).await?;
+    let mut changed = present.clone();
+    changed.name = name.clone().unwrap_or(changed.name);
+    changed.current.source = source.clone();
+    let event = audit::by(app, viewer, AuditAction::TemplateUpdated).about(id, &present.name);
+    let event = event.changed(said(&present), said(&changed));
+    let change = TemplateChange { name: name.as_deref(), version, ..TemplateChange::default() };
+    if !app.store.update_template(viewer.team, id, &change, app.clock.now(), &event).await? {
+        return Err(AppError::not_found("Template"));
     }
     load(app, viewer, id).await
 }
@@ -96,8 +105,22 @@ pub async fn update_template(
 /// Deletes a template. Needs `templates:delete`. Messages made from it keep what they said.
 pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<(), AppError> {
     viewer.require(Permission::TemplatesDelete)?;
-    let deleted = app.store.delete_template(viewer.team, id, app.clock.now()).await?;
+    let template = load(app, viewer, id).await?;
+    let event = audit::by(app, viewer, AuditAction::TemplateDeleted).about(id, template.name);
+    let deleted = app.store.delete_template(viewer.team, id, app.clock.now(), &event).await?;
     if deleted { Ok(()) } else { Err(AppError::not_found("Template")) }
+}
+
+/// What the audit log says of a template.
+fn said(template: &Template) -> Value {
+    let source = &template.current.source;
+    json!({
+        "name": template.name,
+        "maskedVariables": template.masked_variables,
+        "subject": source.subject,
+        "html": source.html,
+        "text": source.text,
+    })
 }
 
 async fn load(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Template, AppError> {

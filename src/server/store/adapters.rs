@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::audit::{self, AuditEvent};
 use super::outbox::NEVER;
 use super::{Store, instant, micros, read, stored, write};
 use crate::domain::adapter::{Adapter, AdapterKind};
@@ -70,7 +71,13 @@ macro_rules! give_to_adapter {
 impl Store {
     /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
     /// another; the first of its kind is the default in any case, and gets the messages that wait for one.
-    pub async fn insert_adapter(&self, team_id: TeamId, new: &Adapter, sealed_secret: &str) -> Result<bool, AppError> {
+    pub async fn insert_adapter(
+        &self,
+        team_id: TeamId,
+        new: &Adapter,
+        sealed_secret: &str,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let has_default: Option<AdapterId> = sqlx::query_scalar(
                 "SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL",
@@ -109,6 +116,7 @@ impl Store {
             for channel in Channel::ALL.into_iter().filter(|channel| is_default && new.kind.sends(*channel)) {
                 give_to_adapter!(tx, team_id, new, channel);
             }
+            audit::append!(tx, team_id, event);
             Ok(true)
         })
     }
@@ -120,6 +128,7 @@ impl Store {
         team_id: TeamId,
         changed: &Adapter,
         sealed_secret: Option<&str>,
+        event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let namesake: Option<AdapterId> = sqlx::query_scalar(
@@ -171,6 +180,9 @@ impl Store {
             {
                 give_to_adapter!(tx, team_id, changed, channel);
             }
+            if updated.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
             Ok(updated.rows_affected() == 1)
         })
     }
@@ -207,7 +219,13 @@ impl Store {
     }
 
     /// Deletes an adapter; `false` when there is none.
-    pub async fn delete_adapter(&self, team_id: TeamId, id: AdapterId, now: DateTime<Utc>) -> Result<bool, AppError> {
+    pub async fn delete_adapter(
+        &self,
+        team_id: TeamId,
+        id: AdapterId,
+        now: DateTime<Utc>,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let deleted = sqlx::query(
                 "UPDATE adapters SET deleted_at = $3, is_default = FALSE
@@ -218,6 +236,9 @@ impl Store {
             .bind(micros(now))
             .execute(&mut *tx)
             .await?;
+            if deleted.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
             Ok(deleted.rows_affected() == 1)
         })
     }

@@ -3,12 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
-use super::{Store, instant, micros, read, write};
-use crate::domain::api_key::ApiKey;
+use super::audit::{self, AuditEvent};
+use super::teams::ViewedTeam;
+use super::{Store, instant, micros, read, stored, write};
+use crate::domain::api_key::{ApiKey, KeyApi, KeyLimits};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId, UserId};
 use crate::domain::permission::PermissionSet;
-use crate::domain::viewer::{Actor, Viewer};
+use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
 
 /// `last_used_at` is at most this far behind, so that a busy key does not write on every request.
 const LAST_USED_STEP: TimeDelta = TimeDelta::minutes(1);
@@ -20,9 +22,15 @@ struct ApiKeyRow {
     prefix: String,
     scopes: Json<Vec<String>>,
     created_by: Option<UserId>,
+    created_by_name: Option<String>,
     created_at: i64,
     last_used_at: Option<i64>,
     revoked_at: Option<i64>,
+    expires_at: Option<i64>,
+    dialects: Option<Json<Vec<KeyApi>>>,
+    rate_limit: Option<i64>,
+    rotated_at: Option<i64>,
+    previous_ends_at: Option<i64>,
 }
 
 impl From<ApiKeyRow> for ApiKey {
@@ -33,9 +41,17 @@ impl From<ApiKeyRow> for ApiKey {
             prefix: row.prefix,
             scopes: scopes(&row.scopes),
             created_by: row.created_by,
+            created_by_name: row.created_by_name,
             created_at: instant(row.created_at),
             last_used_at: row.last_used_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
+            limits: KeyLimits {
+                expires_at: row.expires_at.map(instant),
+                apis: row.dialects.map(|dialects| dialects.0),
+                rate_limit: row.rate_limit.and_then(|limit| limit.try_into().ok()),
+            },
+            rotated_at: row.rotated_at.map(instant),
+            previous_ends_at: row.previous_ends_at.map(instant),
         }
     }
 }
@@ -55,13 +71,45 @@ fn scope_names(scopes: PermissionSet) -> Vec<String> {
     scopes.iter().map(|permission| permission.as_str().to_owned()).collect()
 }
 
+/// A key's new secret.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSecret<'a> {
+    /// Its SHA-256, in hexadecimal.
+    pub key_hash: &'a str,
+    /// Its beginning.
+    pub prefix: &'a str,
+    /// From when it counts.
+    pub now: DateTime<Utc>,
+    /// Until when the one before counts.
+    pub previous_ends_at: DateTime<Utc>,
+}
+
+/// A key as a request finds it.
+#[derive(Clone, Debug)]
+pub struct FoundKey {
+    /// What it may do, for which team.
+    pub viewer: Viewer,
+    /// What bounds it beside that.
+    pub limits: KeyLimits,
+}
+
+const KEY_COLUMNS: &str = "k.id, k.name, k.prefix, k.scopes, k.created_by, u.name AS created_by_name, k.created_at,
+    k.last_used_at, k.revoked_at, k.expires_at, k.dialects, k.rate_limit, k.rotated_at, k.previous_ends_at";
+
 impl Store {
     /// Keeps a new key; `key_hash` is the SHA-256 of the whole secret, in hexadecimal.
-    pub async fn insert_api_key(&self, team_id: TeamId, key: &ApiKey, key_hash: &str) -> Result<(), AppError> {
+    pub async fn insert_api_key(
+        &self,
+        team_id: TeamId,
+        key: &ApiKey,
+        key_hash: &str,
+        event: &AuditEvent,
+    ) -> Result<(), AppError> {
         write!(self, |tx| {
             sqlx::query(
-                "INSERT INTO api_keys (team_id, id, name, prefix, key_hash, scopes, created_by, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                "INSERT INTO api_keys (team_id, id, name, prefix, key_hash, scopes, created_by, created_at, expires_at,
+                     dialects, rate_limit)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             )
             .bind(team_id)
             .bind(key.id)
@@ -71,60 +119,172 @@ impl Store {
             .bind(Json(scope_names(key.scopes)))
             .bind(key.created_by)
             .bind(micros(key.created_at))
+            .bind(key.limits.expires_at.map(micros))
+            .bind(key.limits.apis.as_ref().map(Json))
+            .bind(key.limits.rate_limit.map(i64::from))
             .execute(&mut *tx)
             .await?;
+            audit::append!(tx, team_id, event);
             Ok(())
         })
     }
 
     /// The team's keys, newest first, revoked ones too.
     pub async fn list_api_keys(&self, team_id: TeamId) -> Result<Vec<ApiKey>, AppError> {
-        let rows: Vec<ApiKeyRow> = read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT id, name, prefix, scopes, created_by, created_at, last_used_at, revoked_at
-                 FROM api_keys WHERE team_id = $1 ORDER BY id DESC",
-            )
-            .bind(team_id)
-            .fetch_all(pool)
-            .await
-        })?;
+        let statement = format!(
+            "SELECT {KEY_COLUMNS} FROM api_keys k LEFT JOIN users u ON u.id = k.created_by
+             WHERE k.team_id = $1 ORDER BY k.id DESC"
+        );
+        let rows: Vec<ApiKeyRow> = read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
         Ok(rows.into_iter().map(ApiKey::from).collect())
     }
 
-    /// Ends a key; `false` when the team has no such key. A key that has ended stays ended.
-    pub async fn revoke_api_key(&self, team_id: TeamId, id: ApiKeyId, now: DateTime<Utc>) -> Result<bool, AppError> {
+    /// One of the team's keys.
+    pub async fn find_api_key(&self, team_id: TeamId, id: ApiKeyId) -> Result<Option<ApiKey>, AppError> {
+        let statement = format!(
+            "SELECT {KEY_COLUMNS} FROM api_keys k LEFT JOIN users u ON u.id = k.created_by
+             WHERE k.team_id = $1 AND k.id = $2"
+        );
+        let row: Option<ApiKeyRow> =
+            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(id).fetch_optional(pool).await)?;
+        Ok(row.map(ApiKey::from))
+    }
+
+    /// Changes a key's name, scopes and limits; `false` when the team has no such key that counts.
+    pub async fn update_api_key(
+        &self,
+        team_id: TeamId,
+        changed: &ApiKey,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let revoked =
-                sqlx::query("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE team_id = $1 AND id = $2")
+            let updated = sqlx::query(
+                "UPDATE api_keys SET name = $3, scopes = $4, expires_at = $5, dialects = $6, rate_limit = $7
+                 WHERE team_id = $1 AND id = $2 AND revoked_at IS NULL",
+            )
+            .bind(team_id)
+            .bind(changed.id)
+            .bind(&changed.name)
+            .bind(Json(scope_names(changed.scopes)))
+            .bind(changed.limits.expires_at.map(micros))
+            .bind(changed.limits.apis.as_ref().map(Json))
+            .bind(changed.limits.rate_limit.map(i64::from))
+            .execute(&mut *tx)
+            .await?;
+            if updated.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(updated.rows_affected() == 1)
+        })
+    }
+
+    /// Gives a key another secret; the one before counts until `previous_ends_at`, and the one before that ends now.
+    /// `false` when the team has no such key that counts.
+    pub async fn rotate_api_key(
+        &self,
+        team_id: TeamId,
+        id: ApiKeyId,
+        secret: &NewSecret<'_>,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let rotated = sqlx::query(
+                "UPDATE api_keys SET previous_hash = key_hash, previous_ends_at = $3, key_hash = $4, prefix = $5,
+                     rotated_at = $6
+                 WHERE team_id = $1 AND id = $2 AND revoked_at IS NULL",
+            )
+            .bind(team_id)
+            .bind(id)
+            .bind(micros(secret.previous_ends_at))
+            .bind(secret.key_hash)
+            .bind(secret.prefix)
+            .bind(micros(secret.now))
+            .execute(&mut *tx)
+            .await?;
+            if rotated.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(rotated.rows_affected() == 1)
+        })
+    }
+
+    /// Ends a key; `false` when the team has no such key. A key that has ended stays ended.
+    pub async fn revoke_api_key(
+        &self,
+        team_id: TeamId,
+        id: ApiKeyId,
+        now: DateTime<Utc>,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let known: Option<Option<i64>> =
+                sqlx::query_scalar("SELECT revoked_at FROM api_keys WHERE team_id = $1 AND id = $2")
+                    .bind(team_id)
+                    .bind(id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            let Some(revoked_at) = known else { return Ok(false) };
+            if revoked_at.is_none() {
+                sqlx::query("UPDATE api_keys SET revoked_at = $3 WHERE team_id = $1 AND id = $2")
                     .bind(team_id)
                     .bind(id)
                     .bind(micros(now))
                     .execute(&mut *tx)
                     .await?;
-            Ok(revoked.rows_affected() == 1)
+                audit::append!(tx, team_id, event);
+            }
+            Ok(true)
         })
     }
 
-    /// The key with this hash as a viewer of its team; `None` when it is unknown or revoked. Notes the use. The hash
-    /// stands for the team here.
-    pub async fn find_viewer_by_api_key(&self, key_hash: &str, now: DateTime<Utc>) -> Result<Option<Viewer>, AppError> {
-        type Row = (TeamId, ApiKeyId, String, Json<Vec<String>>, String, Option<i64>);
+    /// The key with this hash, now or before its last rotation, as a viewer of its team; `None` when it is unknown,
+    /// revoked or has ended. Notes the use. The hash stands for the team here.
+    pub async fn find_key_by_hash(&self, key_hash: &str, now: DateTime<Utc>) -> Result<Option<FoundKey>, AppError> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            team_id: TeamId,
+            id: ApiKeyId,
+            name: String,
+            scopes: Json<Vec<String>>,
+            last_used_at: Option<i64>,
+            expires_at: Option<i64>,
+            dialects: Option<Json<Vec<KeyApi>>>,
+            rate_limit: Option<i64>,
+            #[sqlx(flatten)]
+            team: ViewedTeam,
+        }
         let row: Option<Row> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT k.team_id, k.id, k.name, k.scopes, t.name, k.last_used_at
+                "SELECT k.team_id, k.id, k.name, k.scopes, k.last_used_at, k.expires_at, k.dialects, k.rate_limit,
+                     t.name AS team_name, t.demands_two_factor, t.masks_addresses, t.reveals_with_reason
                  FROM api_keys k JOIN teams t ON t.id = k.team_id
-                 WHERE k.key_hash = $1 AND k.revoked_at IS NULL",
+                 WHERE (k.key_hash = $1 OR (k.previous_hash = $1 AND k.previous_ends_at > $2))
+                     AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)",
             )
             .bind(key_hash)
+            .bind(micros(now))
             .fetch_optional(pool)
             .await
         })?;
-        let Some((team, id, name, names, team_name, last_used_at)) = row else { return Ok(None) };
-        if last_used_at.is_none_or(|used| now - instant(used) >= LAST_USED_STEP) {
-            self.note_api_key_use(team, id, now).await?;
+        let Some(row) = row else { return Ok(None) };
+        if row.last_used_at.is_none_or(|used| now - instant(used) >= LAST_USED_STEP) {
+            self.note_api_key_use(row.team_id, row.id, now).await?;
         }
-        let actor = Actor::ApiKey { id, name };
-        Ok(Some(Viewer { actor, team, team_name, permissions: scopes(&names) }))
+        let limits = KeyLimits {
+            expires_at: row.expires_at.map(instant),
+            apis: row.dialects.map(|dialects| dialects.0),
+            rate_limit: row.rate_limit.map(|limit| stored("api_keys.rate_limit", limit.try_into())).transpose()?,
+        };
+        let viewer = Viewer {
+            actor: Actor::ApiKey { id: row.id, name: row.name },
+            team: row.team_id,
+            rules: row.team.rules(),
+            team_name: row.team.team_name,
+            permissions: scopes(&row.scopes),
+            lacks_two_factor: false,
+            origin: RequestOrigin::default(),
+        };
+        Ok(Some(FoundKey { viewer, limits }))
     }
 
     async fn note_api_key_use(&self, team_id: TeamId, id: ApiKeyId, now: DateTime<Utc>) -> Result<(), AppError> {

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
@@ -11,6 +12,18 @@ use tower_sessions::session_store::{self, Error};
 
 use super::{Store, micros, read, stored, write};
 use crate::domain::error::AppError;
+use crate::domain::ids::{TeamId, UserId};
+
+/// Where a session holds its account ([UserId]).
+pub const SESSION_USER: &str = "user_id";
+/// Where it holds the team that is looked at ([TeamId]).
+pub const SESSION_TEAM: &str = "team_id";
+/// Where it holds when the person logged in, in microseconds since 1970.
+pub const SESSION_BEGAN: &str = "began_at";
+/// Where it holds what the browser called itself then.
+pub const SESSION_USER_AGENT: &str = "user_agent";
+/// Where it holds the network address then.
+pub const SESSION_ADDRESS: &str = "address";
 
 #[async_trait]
 impl SessionStore for Store {
@@ -39,11 +52,18 @@ impl Store {
         let data = stored("sessions.data", serde_json::to_string(&record.data))?;
         write!(self, |tx| {
             let inserted = sqlx::query(
-                "INSERT INTO sessions (id_hash, data, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                "INSERT INTO sessions
+                 (id_hash, data, expires_at, user_id, team_id, began_at, last_seen_at, user_agent, address)
+                 VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT DO NOTHING",
             )
             .bind(hash(record.id))
             .bind(&data)
             .bind(expires_at(record))
+            .bind(held::<UserId>(record, SESSION_USER))
+            .bind(held::<TeamId>(record, SESSION_TEAM))
+            .bind(held::<i64>(record, SESSION_BEGAN))
+            .bind(held::<String>(record, SESSION_USER_AGENT))
+            .bind(held::<String>(record, SESSION_ADDRESS))
             .execute(&mut *tx)
             .await?;
             Ok(inserted.rows_affected() == 1)
@@ -54,12 +74,18 @@ impl Store {
         let data = stored("sessions.data", serde_json::to_string(&record.data))?;
         write!(self, |tx| {
             sqlx::query(
-                "INSERT INTO sessions (id_hash, data, expires_at) VALUES ($1, $2, $3)
-                 ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at",
+                "UPDATE sessions SET data = $2, expires_at = $3, user_id = $4, team_id = $5, began_at = $6,
+                     last_seen_at = COALESCE(last_seen_at, $6), user_agent = $7, address = $8
+                 WHERE id_hash = $1",
             )
             .bind(hash(record.id))
             .bind(&data)
             .bind(expires_at(record))
+            .bind(held::<UserId>(record, SESSION_USER))
+            .bind(held::<TeamId>(record, SESSION_TEAM))
+            .bind(held::<i64>(record, SESSION_BEGAN))
+            .bind(held::<String>(record, SESSION_USER_AGENT))
+            .bind(held::<String>(record, SESSION_ADDRESS))
             .execute(&mut *tx)
             .await?;
             Ok(())
@@ -99,7 +125,13 @@ impl Store {
     }
 }
 
-fn hash(id: Id) -> String {
+/// What a session holds under a name.
+fn held<T: DeserializeOwned>(record: &Record, name: &str) -> Option<T> {
+    record.data.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
+}
+
+/// The public name of a session: a hash of its id, which opens nothing.
+pub fn hash(id: Id) -> String {
     hex::encode(Sha256::digest(id.0.to_be_bytes()))
 }
 

@@ -1,20 +1,35 @@
 //! Templates and their versions. A deleted template keeps its versions, for the messages made from it.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
+use super::audit::{self, AuditEvent};
 use super::{Store, instant, micros, read, write};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 
-const TEMPLATE_COLUMNS: &str = "t.id, t.name, t.created_at, v.id AS version_id, v.version, v.subject, v.html, v.text,
+const TEMPLATE_COLUMNS: &str =
+    "t.id, t.name, t.created_at, t.masked_variables, v.id AS version_id, v.version, v.subject, v.html, v.text,
     v.created_at AS version_created_at";
+
+/// What of a template is to change.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TemplateChange<'a> {
+    /// A new name.
+    pub name: Option<&'a str>,
+    /// Other variables that are masked.
+    pub masked_variables: Option<&'a [String]>,
+    /// New sources, with the id of the version that they become.
+    pub version: Option<(TemplateVersionId, &'a TemplateSource)>,
+}
 
 #[derive(sqlx::FromRow)]
 struct TemplateRow {
     id: TemplateId,
     name: String,
     created_at: i64,
+    masked_variables: Json<Vec<String>>,
     version_id: TemplateVersionId,
     version: i64,
     subject: String,
@@ -36,6 +51,7 @@ impl From<TemplateRow> for Template {
             name: row.name,
             created_at: instant(row.created_at),
             updated_at: current.created_at,
+            masked_variables: row.masked_variables.0,
             current,
         }
     }
@@ -64,17 +80,23 @@ impl From<VersionRow> for TemplateVersion {
 
 impl Store {
     /// Makes a template with its first version; `false` when the name is taken.
-    pub async fn insert_template(&self, team_id: TeamId, template: &Template) -> Result<bool, AppError> {
+    pub async fn insert_template(
+        &self,
+        team_id: TeamId,
+        template: &Template,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let inserted = sqlx::query(
-                "INSERT INTO templates (team_id, id, name, current_version_id, created_at)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                "INSERT INTO templates (team_id, id, name, current_version_id, created_at, masked_variables)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             )
             .bind(team_id)
             .bind(template.id)
             .bind(&template.name)
             .bind(template.current.id)
             .bind(micros(template.created_at))
+            .bind(Json(&template.masked_variables))
             .execute(&mut *tx)
             .await?;
             if inserted.rows_affected() == 0 {
@@ -94,72 +116,80 @@ impl Store {
             .bind(micros(template.current.created_at))
             .execute(&mut *tx)
             .await?;
+            audit::append!(tx, team_id, event);
             Ok(true)
         })
     }
 
-    /// Gives a template a new version, which becomes the current one; the version's number, or `None` when there is no
-    /// such template.
-    pub async fn insert_template_version(
+    /// Changes a template: its name, which variables are masked, and its sources, which become a new version. What is
+    /// `None` stays. `false` when there is no such template, [AppError::AlreadyExists] when another has the name.
+    pub async fn update_template(
         &self,
         team_id: TeamId,
-        template_id: TemplateId,
-        version_id: TemplateVersionId,
-        source: &TemplateSource,
+        id: TemplateId,
+        change: &TemplateChange<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Option<i64>, AppError> {
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            if let Some(name) = change.name {
+                let namesake: Option<TemplateId> = sqlx::query_scalar(
+                    "SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",
+                )
+                .bind(team_id)
+                .bind(name)
+                .bind(id)
+                .fetch_optional(&mut *tx)
+                .await?;
+                if namesake.is_some() {
+                    return Err(AppError::AlreadyExists(format!("A template named “{name}” exists already")));
+                }
+            }
+            let version_id = change.version.map(|(version_id, _)| version_id);
             let updated = sqlx::query(
-                "UPDATE templates SET current_version_id = $3
+                "UPDATE templates SET name = COALESCE($3, name), masked_variables = COALESCE($4, masked_variables),
+                     current_version_id = COALESCE($5, current_version_id)
                  WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
             )
             .bind(team_id)
-            .bind(template_id)
+            .bind(id)
+            .bind(change.name)
+            .bind(change.masked_variables.map(Json))
             .bind(version_id)
             .execute(&mut *tx)
             .await?;
             if updated.rows_affected() == 0 {
-                return Ok(None);
+                return Ok(false);
             }
-            let version: i64 = sqlx::query_scalar(
-                "INSERT INTO template_versions (team_id, id, template_id, version, subject, html, text, created_at)
-                 SELECT $1, $2, $3, COALESCE(MAX(version), 0) + 1, $4, $5, $6, $7
-                 FROM template_versions WHERE team_id = $1 AND template_id = $3
-                 RETURNING version",
-            )
-            .bind(team_id)
-            .bind(version_id)
-            .bind(template_id)
-            .bind(&source.subject)
-            .bind(&source.html)
-            .bind(&source.text)
-            .bind(micros(now))
-            .fetch_one(&mut *tx)
-            .await?;
-            Ok(Some(version))
-        })
-    }
-
-    /// Changes a template's name; `false` when another template has it.
-    pub async fn rename_template(&self, team_id: TeamId, id: TemplateId, name: &str) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let renamed = sqlx::query(
-                "UPDATE templates SET name = $3
-                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL AND NOT EXISTS (
-                     SELECT 1 FROM templates
-                     WHERE team_id = $1 AND name = $3 AND id <> $2 AND deleted_at IS NULL)",
-            )
-            .bind(team_id)
-            .bind(id)
-            .bind(name)
-            .execute(&mut *tx)
-            .await?;
-            Ok(renamed.rows_affected() == 1)
+            if let Some((version_id, source)) = change.version {
+                sqlx::query(
+                    "INSERT INTO template_versions (team_id, id, template_id, version, subject, html, text, created_at)
+                     SELECT $1, $2, $3, COALESCE(MAX(version), 0) + 1, $4, $5, $6, $7
+                     FROM template_versions WHERE team_id = $1 AND template_id = $3",
+                )
+                .bind(team_id)
+                .bind(version_id)
+                .bind(id)
+                .bind(&source.subject)
+                .bind(&source.html)
+                .bind(&source.text)
+                .bind(micros(now))
+                .execute(&mut *tx)
+                .await?;
+            }
+            audit::append!(tx, team_id, event);
+            Ok(true)
         })
     }
 
     /// Deletes a template; `false` when there is none.
-    pub async fn delete_template(&self, team_id: TeamId, id: TemplateId, now: DateTime<Utc>) -> Result<bool, AppError> {
+    pub async fn delete_template(
+        &self,
+        team_id: TeamId,
+        id: TemplateId,
+        now: DateTime<Utc>,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let deleted = sqlx::query(
                 "UPDATE templates SET deleted_at = $3 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
@@ -169,6 +199,9 @@ impl Store {
             .bind(micros(now))
             .execute(&mut *tx)
             .await?;
+            if deleted.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
             Ok(deleted.rows_affected() == 1)
         })
     }

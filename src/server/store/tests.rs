@@ -425,3 +425,40 @@ mod query_plans {
         }
     }
 }
+
+impl Store {
+    /// Runs a statement past every function, as somebody with a shell on the server would.
+    pub(crate) async fn try_statement(&self, statement: &str) -> Result<(), sqlx::Error> {
+        match &self.db {
+            Db::Sqlite { write, .. } => sqlx::query(statement).execute(write).await.map(drop),
+            Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop),
+        }
+    }
+
+    /// The same by somebody who also takes the audit log's triggers away for the moment.
+    pub(crate) async fn break_in(&self, statement: &str) {
+        match &self.db {
+            Db::Sqlite { write, .. } => {
+                let triggers: Vec<(String, String)> = sqlx::query_as(
+                    "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_log'",
+                )
+                .fetch_all(write)
+                .await
+                .unwrap();
+                assert_eq!(triggers.len(), 2);
+                for (name, _) in &triggers {
+                    sqlx::query(&format!("DROP TRIGGER {name}")).execute(write).await.unwrap();
+                }
+                sqlx::query(statement).execute(write).await.unwrap();
+                for (_, sql) in &triggers {
+                    sqlx::query(sql).execute(write).await.unwrap();
+                }
+            }
+            Db::Postgres(pool) => {
+                sqlx::query("ALTER TABLE audit_log DISABLE TRIGGER ALL").execute(pool).await.unwrap();
+                sqlx::query(statement).execute(pool).await.unwrap();
+                sqlx::query("ALTER TABLE audit_log ENABLE TRIGGER ALL").execute(pool).await.unwrap();
+            }
+        }
+    }
+}

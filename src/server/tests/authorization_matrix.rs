@@ -11,7 +11,7 @@ use crate::domain::error::AppError;
 use crate::domain::team::Invite;
 use crate::server::dialects::canary;
 use crate::server::secrets::{random_token, token_hash};
-use crate::server::store::teams::NewInvite;
+use crate::server::store::teams::{NewInvite, NewMembership};
 
 /// What a caller must be.
 #[derive(Clone, Copy, Debug)]
@@ -299,7 +299,8 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Caller::Nobody => app.client(),
         Caller::Somebody(role) => {
             let user = app.user(app.team, role).await;
-            app.store().insert_membership(team, user, role, app.now()).await.unwrap();
+            let new = NewMembership { user_id: user, role, at: app.now(), follows_groups: false };
+            app.store().insert_membership(team, &new, &app.event()).await.unwrap();
             app.browser_of(user, Some(team)).await
         }
         Caller::FullKey => app.program_of(team, PermissionSet::all()).await,
@@ -327,13 +328,21 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
     }
     if matches!(target, Target::Invite | Target::Token) {
         let email = match caller {
-            Caller::Somebody(role) => format!("{}@finch.example", role.as_str()),
+            Caller::Somebody(role) => format!("{role}@finch.example"),
             Caller::Nobody | Caller::FullKey | Caller::OtherKey | Caller::Stranger => format!("{fresh}@finch.example"),
         };
         let (created_at, expires_at) = (app.now(), app.now() + TimeDelta::days(7));
-        let invite = Invite { id: app.id_at(created_at), email, role: Role::Viewer, created_at, expires_at };
+        let invite = Invite {
+            id: app.id_at(created_at),
+            email,
+            role: Role::Viewer,
+            role_name: "Viewer".to_owned(),
+            created_at,
+            expires_at,
+        };
         texts.push(("{inviteId}", invite.id.to_string()));
-        app.store().insert_invite(team, &NewInvite { invite, token_hash: token_hash(&fresh) }).await.unwrap();
+        let new = NewInvite { invite, token_hash: token_hash(&fresh), invited_by: None };
+        app.store().insert_invite(team, &new, &app.event()).await.unwrap();
         texts.push(("{token}", fresh));
     }
     (client, texts)

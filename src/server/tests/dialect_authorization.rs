@@ -178,7 +178,7 @@ on_both_databases! {
         let owner = app.sign_in(Role::Owner).await;
         let full = new_key(&app, app.team, PermissionSet::all()).await;
         let revoked = new_key(&app, app.team, PermissionSet::all()).await;
-        app.store().revoke_api_key(app.team, revoked.key.id, app.now()).await.unwrap();
+        app.store().revoke_api_key(app.team, revoked.key.id, app.now(), &app.event()).await.unwrap();
         let unknown = CreatedApiKey { secret: "sl_unknown".to_owned(), ..full.clone() };
         let mut wrong = Vec::new();
         for dialect in Dialect::ALL {

@@ -29,15 +29,17 @@ use super::clock::Clock;
 use super::config::Config;
 use super::secrets::SecretKey;
 use super::services::adapters::{self, NewAdapter};
-use super::services::{accounts, api_keys, teams, templates};
+use super::services::{accounts, api_keys, audit, teams, templates};
 use super::store::Store;
 use super::store::accounts::NewUser;
+use super::store::audit::AuditEvent;
 use super::store::bulk::HistoricEmail;
 use super::store::emails::NewEmail;
 use super::store::events::{EmailFacts, NewEvent};
 use super::store::tests::TestDatabase;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
+use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
@@ -139,6 +141,11 @@ impl TestApp {
         self.app.hashed.load(Ordering::Relaxed)
     }
 
+    /// A line of the audit log, for what the tests do past the services.
+    fn event(&self) -> AuditEvent {
+        audit::by_command_line(&self.app, AuditAction::TeamUpdated)
+    }
+
     fn advance(&self, by: TimeDelta) {
         self.app.clock.advance(by);
     }
@@ -159,7 +166,7 @@ impl TestApp {
     /// The account with this role in a team; made when it is asked for first.
     async fn user(&self, team: TeamId, role: Role) -> UserId {
         let team_name = if team == self.team { "finch" } else { "wren" };
-        let email = format!("{}@{team_name}.example", role.as_str());
+        let email = format!("{}@{team_name}.example", role);
         if let Some(user) = self.store().find_user_by_email(&email).await.unwrap() {
             return user.id;
         }

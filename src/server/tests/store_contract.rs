@@ -2,6 +2,7 @@
 //! this file to it.
 
 mod accounts;
+mod audit;
 mod criteria;
 mod ingest;
 mod log;

@@ -9,11 +9,14 @@ use super::super::endpoint::SmtpEndpoint;
 use super::super::sink::{Sink, SinkSettings};
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
+use crate::domain::ids::AuditEntryId;
 use crate::domain::ids::{EmailId, TeamId};
-use crate::domain::team::Team;
+use crate::domain::team::{Team, TeamRules};
 use crate::server::secrets::random_token;
+use crate::server::store::audit::AuditEvent;
 use crate::server::store::emails::{Attachment, NewEmail};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -44,6 +47,22 @@ fn quick() -> WorkerSettings {
     }
 }
 
+/// A line of the audit log.
+fn event() -> AuditEvent {
+    AuditEvent {
+        id: AuditEntryId(1),
+        actor: AuditActor { kind: ActorKind::CommandLine, id: None, name: "Test".to_owned() },
+        action: AuditAction::AdapterCreated,
+        target: None,
+        target_name: None,
+        before: None,
+        after: None,
+        reason: None,
+        address: None,
+        user_agent: None,
+    }
+}
+
 impl Bench {
     async fn new() -> Self {
         Self::with_sink(Sink::start(LOOPBACK).await.unwrap(), None).await
@@ -64,8 +83,9 @@ impl Bench {
         let folder = std::env::temp_dir().join(format!("sendlog-worker-{}", random_token()));
         let store = Store::open(&format!("sqlite://{}", folder.join("test.db").display())).await.unwrap();
         let (clock, key) = (Clock::system(), Arc::new(SecretKey::generate()));
-        let team = Team { id: clock.mint(), slug: "finch".into(), name: "Finch".into(), created_at: clock.now() };
-        assert!(store.insert_team(&team, None).await.unwrap());
+        let (slug, name, rules) = ("finch".into(), "Finch".into(), TeamRules::default());
+        let team = Team { id: clock.mint(), slug, name, created_at: clock.now(), rules };
+        assert!(store.insert_team(&team, None, &event()).await.unwrap());
         let adapter = Adapter {
             id: clock.mint(),
             name: "Main".to_owned(),
@@ -76,7 +96,7 @@ impl Bench {
             created_at: clock.now(),
         };
         let sealed = seal(&key, team.id, adapter.id);
-        assert!(store.insert_adapter(team.id, &adapter, &sealed).await.unwrap());
+        assert!(store.insert_adapter(team.id, &adapter, &sealed, &event()).await.unwrap());
         Self { store, clock, key, sink, team: team.id, adapter: adapter.id, folder }
     }
 
@@ -394,7 +414,7 @@ async fn a_lease_that_ends_is_found_again() {
 async fn a_message_of_a_deleted_adapter_fails() {
     let bench = Bench::new().await;
     let id = bench.accept_to(&["ada@example.com"]).await;
-    assert!(bench.store.delete_adapter(bench.team, bench.adapter, bench.clock.now()).await.unwrap());
+    assert!(bench.store.delete_adapter(bench.team, bench.adapter, bench.clock.now(), &event()).await.unwrap());
     bench.work(quick()).await;
     let email = bench.find(id).await;
     assert_eq!(email.status, EmailStatus::Failed);

@@ -110,7 +110,9 @@ impl From<AppError> for CanaryError {
         let code = match error {
             AppError::NoSession | AppError::WrongCredentials => ErrorCode::Unauthorized,
             AppError::InvalidSession | AppError::InvalidApiKey => ErrorCode::InvalidToken,
-            AppError::NoTeam | AppError::MissingPermission(_) | AppError::Forbidden(_) => ErrorCode::Forbidden,
+            AppError::NoTeam | AppError::MissingPermission(_) | AppError::LacksTwoFactor | AppError::Forbidden(_) => {
+                ErrorCode::Forbidden
+            }
             AppError::NotFound(_) => ErrorCode::NotFound,
             AppError::Validation { field, .. } => {
                 details = field.map(|field| ErrorDetails { field: Some(field), line: None, column: None });

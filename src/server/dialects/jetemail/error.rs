@@ -52,6 +52,7 @@ impl From<AppError> for JetemailError {
             | AppError::WrongCredentials
             | AppError::NoTeam
             | AppError::MissingPermission(_)
+            | AppError::LacksTwoFactor
             | AppError::Forbidden(_)
             | AppError::NotFound(_)
             | AppError::InvalidTemplate(_)

@@ -37,6 +37,7 @@ impl From<AppError> for NotificationapiError {
             | AppError::WrongCredentials
             | AppError::NoTeam
             | AppError::MissingPermission(_)
+            | AppError::LacksTwoFactor
             | AppError::Forbidden(_)
             | AppError::NotFound(_)
             | AppError::Validation { .. }

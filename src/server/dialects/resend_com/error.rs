@@ -177,7 +177,9 @@ impl From<AppError> for ResendError {
                 let message = format!("This API key is restricted: it lacks {}", permission.as_str());
                 (StatusCode::UNAUTHORIZED, ErrorName::RestrictedApiKey, message)
             }
-            AppError::NoTeam => (StatusCode::UNAUTHORIZED, ErrorName::RestrictedApiKey, shown),
+            AppError::NoTeam | AppError::LacksTwoFactor => {
+                (StatusCode::UNAUTHORIZED, ErrorName::RestrictedApiKey, shown)
+            }
             AppError::Forbidden(_) => (StatusCode::FORBIDDEN, ErrorName::ValidationError, shown),
             AppError::NotFound(noun) => (StatusCode::NOT_FOUND, ErrorName::NotFound, not_found(&noun)),
             AppError::Validation { field: Some(field), message } => return about_field(&field, &message),

@@ -47,6 +47,7 @@ impl From<AppError> for SendwithusError {
             | AppError::WrongCredentials
             | AppError::NoTeam
             | AppError::MissingPermission(_)
+            | AppError::LacksTwoFactor
             | AppError::Forbidden(_) => StatusCode::FORBIDDEN,
             AppError::NotFound(noun) => {
                 if noun == LOG {

@@ -127,10 +127,11 @@ on_both_databases! {
     async fn somebody_removed_from_a_team_sees_another_of_theirs(app: TestApp) {
         let user = app.user(app.team, Role::Viewer).await;
         let person = app.sign_in(Role::Viewer).await;
-        app.store().delete_membership(app.team, user).await.unwrap();
-        person.get("/api/logs").await.assert_error(403, "FORBIDDEN", "No team selected");
         let own = teams::create_team(&app.app, user, "Side project").await.unwrap();
-        assert_eq!(person.get("/api/auth/me").await.data()["teamId"], json!(own.id));
+        let elsewhere = app.browser_of(user, Some(own.id)).await;
+        app.store().delete_membership(app.team, user, None, app.now(), &app.event()).await.unwrap();
+        person.get("/api/logs").await.assert_error(401, "INVALID_TOKEN", "Invalid or expired session");
+        assert_eq!(elsewhere.get("/api/auth/me").await.data()["teamId"], json!(own.id));
     }
 
     async fn registration_is_by_invitation(app: TestApp) {

@@ -120,7 +120,7 @@ async fn add_http_adapter(app: &TestApp) -> Adapter {
         is_default: true,
         created_at: app.now(),
     };
-    app.store().insert_adapter(app.team, &adapter, "sealed").await.unwrap();
+    app.store().insert_adapter(app.team, &adapter, "sealed", &app.event()).await.unwrap();
     adapter
 }
 

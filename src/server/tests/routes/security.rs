@@ -251,7 +251,9 @@ async fn invite(app: &TestApp, email: &str) -> String {
     let token = random_token();
     let (created_at, expires_at) = (app.now(), app.now() + chrono::TimeDelta::days(7));
     let id = app.id_at(created_at);
-    let invite = Invite { id, email: email.to_owned(), role: Role::Viewer, created_at, expires_at };
-    app.store().insert_invite(app.team, &NewInvite { invite, token_hash: token_hash(&token) }).await.unwrap();
+    let role_name = "Viewer".to_owned();
+    let invite = Invite { id, email: email.to_owned(), role: Role::Viewer, role_name, created_at, expires_at };
+    let new = NewInvite { invite, token_hash: token_hash(&token), invited_by: None };
+    app.store().insert_invite(app.team, &new, &app.event()).await.unwrap();
     token
 }

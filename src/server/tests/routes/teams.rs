@@ -197,7 +197,7 @@ on_both_databases! {
         let admin = app.sign_in(Role::Admin).await;
         let member = path(app.team, &format!("/members/{user}"));
         assert_eq!(admin.delete(&member).await.data(), json!({"id": user}));
-        viewer.get("/api/logs").await.assert_error(403, "FORBIDDEN", "No team selected");
+        viewer.get("/api/logs").await.assert_error(401, "INVALID_TOKEN", "Invalid or expired session");
         admin.delete(&member).await.assert_error(404, "NOT_FOUND", "Member not found");
         admin.delete(&path(app.team, "/members/nobody")).await.assert_error(404, "NOT_FOUND", "Member not found");
     }

@@ -5,14 +5,17 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 
 use super::*;
-use crate::domain::api_key::ApiKey;
+use crate::domain::api_key::{ApiKey, KeyApi, KeyLimits};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, LoggedBody};
 use crate::domain::ids::{ApiKeyId, ApiRequestId, UserId};
 use crate::domain::page::Cursor;
 use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::team::Role;
 use crate::domain::viewer::Actor;
 use crate::server::store::Store;
 use crate::server::store::accounts::NewUser;
+use crate::server::store::api_keys::NewSecret;
+use crate::server::store::teams::NewMembership;
 use crate::server::store::tests::TestDatabase;
 
 fn new_user(app: &TestApp, email: &str) -> NewUser {
@@ -143,35 +146,133 @@ on_both_databases! {
             prefix: "sl_12345".to_owned(),
             scopes,
             created_by: None,
+            created_by_name: None,
             created_at: app.now(),
             last_used_at: None,
             revoked_at: None,
+            limits: KeyLimits::default(),
+            rotated_at: None,
+            previous_ends_at: None,
         };
         let some = key([Permission::LogsView, Permission::EmailsSend].into_iter().collect());
         let all = key(PermissionSet::all());
-        store.insert_api_key(app.team, &some, "hash-1").await.unwrap();
-        store.insert_api_key(app.team, &all, "hash-2").await.unwrap();
+        store.insert_api_key(app.team, &some, "hash-1", &app.event()).await.unwrap();
+        store.insert_api_key(app.team, &all, "hash-2", &app.event()).await.unwrap();
         assert_eq!(store.list_api_keys(app.team).await, Ok(vec![all.clone(), some.clone()]));
         assert_eq!(store.list_api_keys(app.other_team).await, Ok(Vec::new()));
 
-        let viewer = store.find_viewer_by_api_key("hash-1", app.now()).await.unwrap().unwrap();
+        let viewer = store.find_key_by_hash("hash-1", app.now()).await.unwrap().unwrap().viewer;
         assert_eq!((viewer.team, viewer.team_name.as_str(), viewer.permissions), (app.team, "Finch", some.scopes));
         assert_eq!(viewer.actor, Actor::ApiKey { id: some.id, name: "Shop".to_owned() });
-        assert_eq!(store.find_viewer_by_api_key("hash-3", app.now()).await, Ok(None));
+        assert!(store.find_key_by_hash("hash-3", app.now()).await.unwrap().is_none());
         let last_used = async || store.list_api_keys(app.team).await.unwrap()[1].last_used_at;
         assert_eq!(last_used().await, Some(app.now()));
-        store.find_viewer_by_api_key("hash-1", app.now() + TimeDelta::seconds(59)).await.unwrap();
+        store.find_key_by_hash("hash-1", app.now() + TimeDelta::seconds(59)).await.unwrap();
         assert_eq!(last_used().await, Some(app.now()));
         let later = app.now() + TimeDelta::seconds(60);
-        store.find_viewer_by_api_key("hash-1", later).await.unwrap();
+        store.find_key_by_hash("hash-1", later).await.unwrap();
         assert_eq!(last_used().await, Some(later));
 
-        assert_eq!(store.revoke_api_key(app.other_team, some.id, app.now()).await, Ok(false));
-        assert_eq!(store.revoke_api_key(app.team, ApiKeyId(7), app.now()).await, Ok(false));
-        assert_eq!(store.revoke_api_key(app.team, some.id, app.now()).await, Ok(true));
-        assert_eq!(store.revoke_api_key(app.team, some.id, later).await, Ok(true));
+        assert_eq!(store.revoke_api_key(app.other_team, some.id, app.now(), &app.event()).await, Ok(false));
+        assert_eq!(store.revoke_api_key(app.team, ApiKeyId(7), app.now(), &app.event()).await, Ok(false));
+        assert_eq!(store.revoke_api_key(app.team, some.id, app.now(), &app.event()).await, Ok(true));
+        assert_eq!(store.revoke_api_key(app.team, some.id, later, &app.event()).await, Ok(true));
         assert_eq!(store.list_api_keys(app.team).await.unwrap()[1].revoked_at, Some(app.now()));
-        assert_eq!(store.find_viewer_by_api_key("hash-1", later).await, Ok(None));
+        assert!(store.find_key_by_hash("hash-1", later).await.unwrap().is_none());
+    }
+
+    async fn a_key_ends_by_itself_and_changes_its_secret_with_a_time_for_both(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let in_hours = |hours| now + TimeDelta::hours(hours);
+        let limits = KeyLimits {
+            expires_at: Some(in_hours(48)),
+            apis: Some(vec![KeyApi::Resend, KeyApi::Sendlog]),
+            rate_limit: Some(5),
+        };
+        let key = ApiKey {
+            id: app.id_at(now),
+            name: "Shop".to_owned(),
+            prefix: "sl_1".to_owned(),
+            scopes: [Permission::LogsView].into_iter().collect(),
+            created_by: Some(app.user(app.team, Role::Owner).await),
+            created_by_name: Some("owner".to_owned()),
+            created_at: now,
+            last_used_at: None,
+            revoked_at: None,
+            limits: limits.clone(),
+            rotated_at: None,
+            previous_ends_at: None,
+        };
+        store.insert_api_key(app.team, &key, "hash-1", &app.event()).await.unwrap();
+        assert_eq!(store.find_api_key(app.team, key.id).await, Ok(Some(key.clone())));
+        assert_eq!(store.find_api_key(app.other_team, key.id).await, Ok(None));
+        let counts = async |hash: &str, at| store.find_key_by_hash(hash, at).await.unwrap().is_some();
+        assert_eq!(store.find_key_by_hash("hash-1", now).await.unwrap().unwrap().limits, limits);
+        assert!(counts("hash-1", in_hours(47)).await && !counts("hash-1", in_hours(48)).await);
+
+        let secret = |key_hash, previous_ends_at| NewSecret { key_hash, prefix: "sl_2", now, previous_ends_at };
+        let second = secret("hash-2", in_hours(24));
+        assert_eq!(store.rotate_api_key(app.other_team, key.id, &second, &app.event()).await, Ok(false));
+        assert_eq!(store.rotate_api_key(app.team, key.id, &second, &app.event()).await, Ok(true));
+        assert!(counts("hash-1", in_hours(23)).await && counts("hash-2", in_hours(23)).await);
+        assert!(!counts("hash-1", in_hours(24)).await && counts("hash-2", in_hours(24)).await);
+        let found = store.find_api_key(app.team, key.id).await.unwrap().unwrap();
+        assert_eq!((found.prefix.as_str(), found.rotated_at, found.previous_ends_at), ("sl_2", Some(now), Some(in_hours(24))));
+        assert_eq!(store.rotate_api_key(app.team, key.id, &secret("hash-3", now), &app.event()).await, Ok(true));
+        assert!(!counts("hash-1", now).await && !counts("hash-2", now).await && counts("hash-3", now).await);
+
+        let changed = ApiKey { name: "Till".to_owned(), limits: KeyLimits::default(), ..found };
+        assert_eq!(store.update_api_key(app.other_team, &changed, &app.event()).await, Ok(false));
+        assert_eq!(store.update_api_key(app.team, &changed, &app.event()).await, Ok(true));
+        let found = store.find_api_key(app.team, key.id).await.unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.limits), ("Till", KeyLimits::default()));
+        assert!(counts("hash-3", in_hours(1000)).await);
+        store.revoke_api_key(app.team, key.id, now, &app.event()).await.unwrap();
+        assert_eq!(store.update_api_key(app.team, &changed, &app.event()).await, Ok(false));
+        assert_eq!(store.rotate_api_key(app.team, key.id, &second, &app.event()).await, Ok(false));
+    }
+
+    async fn who_leaves_takes_sessions_and_keys_along_unless_the_keys_are_handed_over(app: TestApp) {
+        let store = app.store();
+        let (owner, ada, ben) = (
+            app.user(app.team, Role::Owner).await,
+            app.add_user("ada@finch.example").await,
+            app.add_user("ben@finch.example").await,
+        );
+        let key_of = async |user: UserId, hash: &str| {
+            let key = ApiKey {
+                id: app.id_at(app.now()),
+                name: "Own".to_owned(),
+                prefix: "sl_1".to_owned(),
+                scopes: PermissionSet::all(),
+                created_by: Some(user),
+                created_by_name: None,
+                created_at: app.now(),
+                last_used_at: None,
+                revoked_at: None,
+                limits: KeyLimits::default(),
+                rotated_at: None,
+                previous_ends_at: None,
+            };
+            store.insert_api_key(app.team, &key, hash, &app.event()).await.unwrap();
+        };
+        for (user, hash) in [(ada, "hash-ada"), (ben, "hash-ben")] {
+            let new = NewMembership { user_id: user, role: Role::Admin, at: app.now(), follows_groups: false };
+            store.insert_membership(app.team, &new, &app.event()).await.unwrap();
+            store.insert_membership(app.other_team, &new, &app.event()).await.unwrap();
+            key_of(user, hash).await;
+        }
+        let here = app.browser_of(ada, Some(app.team)).await;
+        let elsewhere = app.browser_of(ada, Some(app.other_team)).await;
+        store.delete_membership(app.team, ada, None, app.now(), &app.event()).await.unwrap();
+        store.delete_membership(app.team, ben, Some(owner), app.now(), &app.event()).await.unwrap();
+        assert_eq!(here.get("/api/auth/me").await.status, 401);
+        assert_eq!(elsewhere.get("/api/auth/me").await.status, 200);
+        assert!(store.find_key_by_hash("hash-ada", app.now()).await.unwrap().is_none());
+        assert!(store.find_key_by_hash("hash-ben", app.now()).await.unwrap().is_some());
+        let makers: Vec<_> =
+            store.list_api_keys(app.team).await.unwrap().into_iter().map(|key| key.created_by_name).collect();
+        assert_eq!(makers, [Some("owner".to_owned()), Some("ada".to_owned())]);
     }
 
     async fn api_requests_are_kept_in_batches_and_read_newest_first(app: TestApp) {

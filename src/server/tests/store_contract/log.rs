@@ -449,7 +449,7 @@ on_both_databases! {
         assert_eq!((row.status, row.sent_at), (EmailStatus::Delivered, Some(sent_at)));
         let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
         assert_eq!((email.template_name.as_deref(), email.template_version), (Some("Receipt"), Some(1)));
-        app.store().delete_template(app.team, template.id, app.now()).await.unwrap();
+        app.store().delete_template(app.team, template.id, app.now(), &app.event()).await.unwrap();
         let row = app.store().list_emails(app.team, &EmailFilter::default(), request).await.unwrap().items.remove(0);
         assert_eq!((row.template_id, row.template_name), (None, None));
         assert!(app.store().find_email(app.team, id).await.unwrap().unwrap().template_deleted);

@@ -217,10 +217,10 @@ on_both_databases! {
             is_default,
             created_at: now,
         };
-        store.insert_adapter(app.team, &adapter("Mail", AdapterKind::Smtp, true), "sealed").await.unwrap();
+        store.insert_adapter(app.team, &adapter("Mail", AdapterKind::Smtp, true), "sealed", &app.event()).await.unwrap();
         assert!(lease(now + TimeDelta::days(400)).await.is_empty());
         let hook = adapter("Hook", AdapterKind::Http, false);
-        store.insert_adapter(app.team, &hook, "sealed").await.unwrap();
+        store.insert_adapter(app.team, &hook, "sealed", &app.event()).await.unwrap();
         for id in [text.id, call.id] {
             let email = store.find_email(app.team, id).await.unwrap().unwrap();
             assert_eq!((email.adapter_id, email.waits_for_adapter), (Some(hook.id), false));
@@ -231,12 +231,12 @@ on_both_databases! {
 
         // One that becomes the default gets them too.
         let second = adapter("Second", AdapterKind::Http, false);
-        store.insert_adapter(app.team, &second, "sealed").await.unwrap();
-        store.delete_adapter(app.team, hook.id, now).await.unwrap();
+        store.insert_adapter(app.team, &second, "sealed", &app.event()).await.unwrap();
+        store.delete_adapter(app.team, hook.id, now, &app.event()).await.unwrap();
         let late = waiting(&app, now, Channel::InApp, "ada");
         store.insert_email(app.team, &late).await.unwrap();
         let changed = Adapter { is_default: true, ..second.clone() };
-        assert_eq!(store.update_adapter(app.team, &changed, None).await, Ok(true));
+        assert_eq!(store.update_adapter(app.team, &changed, None, &app.event()).await, Ok(true));
         assert_eq!(store.find_email(app.team, late.id).await.unwrap().unwrap().adapter_id, Some(second.id));
     }
 
@@ -251,7 +251,7 @@ on_both_databases! {
             is_default: true,
             created_at: now,
         };
-        store.insert_adapter(app.team, &hook, "sealed").await.unwrap();
+        store.insert_adapter(app.team, &hook, "sealed", &app.event()).await.unwrap();
         // Each was accepted while the adapter was being made: its request saw none.
         let text = waiting(&app, now, Channel::Sms, "+15005550006");
         let mail = waiting(&app, now, Channel::Email, "ada@example.com");

@@ -312,7 +312,7 @@ on_both_databases! {
         );
         assert_eq!((outgoing.html, outgoing.text), (new.html, new.text));
         assert_eq!(outgoing.adapter.unwrap().endpoint, adapter.endpoint);
-        store.delete_adapter(app.team, adapter.id, now).await.unwrap();
+        store.delete_adapter(app.team, adapter.id, now, &app.event()).await.unwrap();
         assert!(store.find_outgoing(app.team, new.id).await.unwrap().unwrap().adapter.is_none());
         assert!(store.find_outgoing(app.other_team, new.id).await.unwrap().is_none());
         assert!(store.find_outgoing(TeamId(7), EmailId(7)).await.unwrap().is_none());

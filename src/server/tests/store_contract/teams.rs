@@ -10,28 +10,31 @@ use crate::domain::ids::{AdapterId, InviteId, TeamId, TemplateId, TemplateVersio
 use crate::domain::page::PageRequest;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::stats::StatusCounts;
-use crate::domain::team::{Invite, Role, Team};
+use crate::domain::team::{Invite, Role, Team, TeamRules};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::domain::viewer::Actor;
-use crate::server::store::teams::NewInvite;
+use crate::server::store::teams::{NewInvite, NewMembership};
+use crate::server::store::templates::TemplateChange;
 
 on_both_databases! {
     async fn teams_have_a_slug_of_their_own(app: TestApp) {
         let store = app.store();
         let owner = app.add_user("ada@finch.example").await;
         let team =
-            Team { id: app.id_at(app.now()), slug: "owls".to_owned(), name: "Owls".to_owned(), created_at: app.now() };
-        assert_eq!(store.insert_team(&team, Some(owner)).await, Ok(true));
+            Team { id: app.id_at(app.now()), slug: "owls".to_owned(), name: "Owls".to_owned(), created_at: app.now(), rules: TeamRules::default() };
+        assert_eq!(store.insert_team(&team, Some(owner), &app.event()).await, Ok(true));
         let second = Team { id: app.id_at(app.now()), ..team.clone() };
-        assert_eq!(store.insert_team(&second, Some(owner)).await, Ok(false));
+        assert_eq!(store.insert_team(&second, Some(owner), &app.event()).await, Ok(false));
         assert_eq!(store.find_team(team.id).await, Ok(Some(team.clone())));
         assert_eq!(store.find_team_by_slug("owls").await, Ok(Some(team.clone())));
         assert_eq!(store.find_team(second.id).await, Ok(None));
         assert_eq!(store.find_team_by_slug("Owls").await, Ok(None));
         assert_eq!(store.find_role(team.id, owner).await, Ok(Some(Role::Owner)));
-        store.rename_team(team.id, "Öwls").await.unwrap();
-        assert_eq!(store.find_team(team.id).await.unwrap().unwrap().name, "Öwls");
-        store.delete_team(team.id).await.unwrap();
+        let rules = TeamRules { demands_two_factor: true, masks_addresses: true, reveals_with_reason: false };
+        assert_eq!(store.update_team(team.id, "Öwls", rules, &app.event()).await, Ok(true));
+        assert_eq!(store.find_team(team.id).await.unwrap(), Some(Team { name: "Öwls".to_owned(), rules, ..team.clone() }));
+        assert_eq!(store.update_team(TeamId(7), "Nobody's", rules, &app.event()).await, Ok(false));
+        store.delete_team(team.id, &app.event()).await.unwrap();
         assert_eq!(store.find_team(team.id).await, Ok(None));
         assert_eq!(store.list_memberships(owner).await, Ok(Vec::new()));
     }
@@ -42,7 +45,7 @@ on_both_databases! {
         app.add_adapter("Mail").await;
         app.add_messages(&vec![Message::default(); 3]).await;
         let theirs = app.add_messages_of(app.other_team, &[Message::default()]).await;
-        store.delete_team(app.team).await.unwrap();
+        store.delete_team(app.team, &app.event()).await.unwrap();
         let filter = EmailFilter { search: Some("welcome".to_owned()), ..EmailFilter::default() };
         let page = PageRequest { page: 1, page_size: 10 };
         assert!(store.list_emails(app.team, &filter, page).await.unwrap().items.is_empty());
@@ -57,9 +60,10 @@ on_both_databases! {
         let store = app.store();
         let ada = app.add_user("ada@finch.example").await;
         assert_eq!(store.find_role(app.team, ada).await, Ok(None));
-        assert_eq!(store.insert_membership(app.team, ada, Role::Viewer, app.now()).await, Ok(true));
-        assert_eq!(store.insert_membership(app.team, ada, Role::Owner, app.now()).await, Ok(false));
-        assert_eq!(store.insert_membership(app.other_team, ada, Role::Admin, app.now()).await, Ok(true));
+        let new = |role| NewMembership { user_id: ada, role, at: app.now(), follows_groups: false };
+        assert_eq!(store.insert_membership(app.team, &new(Role::Viewer), &app.event()).await, Ok(true));
+        assert_eq!(store.insert_membership(app.team, &new(Role::Owner), &app.event()).await, Ok(false));
+        assert_eq!(store.insert_membership(app.other_team, &new(Role::Admin), &app.event()).await, Ok(true));
         let teams: Vec<_> =
             store.list_memberships(ada).await.unwrap().into_iter().map(|team| (team.name, team.role)).collect();
         assert_eq!(teams, [("Finch".to_owned(), Role::Viewer), ("Wren".to_owned(), Role::Admin)]);
@@ -69,10 +73,11 @@ on_both_databases! {
             (1, ada, Role::Viewer, app.now())
         );
 
-        store.update_role(app.team, ada, Role::Member).await.unwrap();
+        assert_eq!(store.update_member_role(app.team, ada, Role::Member, &app.event()).await, Ok(true));
         assert_eq!(store.find_role(app.team, ada).await, Ok(Some(Role::Member)));
         assert_eq!(store.find_role(app.other_team, ada).await, Ok(Some(Role::Admin)));
-        store.delete_membership(app.team, ada).await.unwrap();
+        assert_eq!(store.delete_membership(app.team, ada, None, app.now(), &app.event()).await, Ok(true));
+        assert_eq!(store.delete_membership(app.team, ada, None, app.now(), &app.event()).await, Ok(false));
         assert_eq!(store.find_role(app.team, ada).await, Ok(None));
         assert_eq!(store.find_viewer(app.team, ada).await, Ok(None));
         assert_eq!(store.find_role(app.other_team, ada).await, Ok(Some(Role::Admin)));
@@ -87,15 +92,15 @@ on_both_databases! {
             matches!(&viewer.actor, Actor::User { id, role: Role::Viewer, email, .. } if *id == user && email == "viewer@finch.example")
         );
         for granted in [true, true, false, false] {
-            store.set_role_permission(app.team, Role::Viewer, Permission::LogsResend, granted).await.unwrap();
+            store.set_role_permission(app.team, Role::Viewer, Permission::LogsResend, granted, &app.event()).await.unwrap();
             assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().may(Permission::LogsResend), granted);
         }
         for permission in PermissionSet::all().iter() {
-            store.set_role_permission(app.team, Role::Viewer, permission, false).await.unwrap();
+            store.set_role_permission(app.team, Role::Viewer, permission, false, &app.event()).await.unwrap();
         }
         assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().permissions, PermissionSet::default());
         let grants = store.list_role_grants(app.team).await.unwrap();
-        assert_eq!(grants.iter().map(|grants| grants.role).collect::<Vec<_>>(), Role::ALL);
+        assert_eq!(grants.iter().map(|grants| grants.role).collect::<Vec<_>>(), Role::BUILT_IN);
         assert_eq!((grants[3].permissions, grants[3].members), (PermissionSet::default(), 1));
         assert_eq!((grants[1].permissions, grants[1].members), (PermissionSet::default_for(Role::Admin), 0));
         let others = store.list_role_grants(app.other_team).await.unwrap();
@@ -109,14 +114,16 @@ on_both_databases! {
                 id: app.id_at(app.now()),
                 email: email.to_owned(),
                 role: Role::Member,
+                role_name: "Member".to_owned(),
                 created_at: app.now(),
                 expires_at: app.now() + TimeDelta::days(7),
             },
             token_hash: token_hash.to_owned(),
+            invited_by: None,
         };
         let (first, second) = (invite("ada@finch.example", "hash-1"), invite("Ada@Finch.example", "hash-2"));
-        store.insert_invite(app.team, &first).await.unwrap();
-        store.insert_invite(app.team, &second).await.unwrap();
+        store.insert_invite(app.team, &first, &app.event()).await.unwrap();
+        store.insert_invite(app.team, &second, &app.event()).await.unwrap();
         assert_eq!(store.list_invites(app.team, app.now()).await, Ok(vec![second.invite.clone()]));
         assert!(store.find_invite("hash-1", app.now()).await.unwrap().is_none());
         let found = store.find_invite("hash-2", app.now()).await.unwrap().unwrap();
@@ -124,10 +131,31 @@ on_both_databases! {
         let end = second.invite.expires_at;
         assert!(store.find_invite("hash-2", end).await.unwrap().is_none());
         assert_eq!(store.list_invites(app.team, end).await, Ok(Vec::new()));
-        assert_eq!(store.delete_invite(app.other_team, second.invite.id).await, Ok(false));
-        assert_eq!(store.delete_invite(app.team, InviteId(7)).await, Ok(false));
-        assert_eq!(store.delete_invite(app.team, second.invite.id).await, Ok(true));
+        assert_eq!(store.delete_invite(app.other_team, second.invite.id, &app.event()).await, Ok(false));
+        assert_eq!(store.delete_invite(app.team, InviteId(7), &app.event()).await, Ok(false));
+        assert_eq!(store.delete_invite(app.team, second.invite.id, &app.event()).await, Ok(true));
         assert!(store.find_invite("hash-2", app.now()).await.unwrap().is_none());
+    }
+
+    async fn an_invitation_is_used_once(app: TestApp) {
+        let store = app.store();
+        let ada = app.add_user("ada@finch.example").await;
+        let invite = Invite {
+            id: app.id_at(app.now()),
+            email: "ada@finch.example".to_owned(),
+            role: Role::Member,
+            role_name: "Member".to_owned(),
+            created_at: app.now(),
+            expires_at: app.now() + TimeDelta::days(7),
+        };
+        let new = NewInvite { invite: invite.clone(), token_hash: "hash".to_owned(), invited_by: Some(ada) };
+        store.insert_invite(app.team, &new, &app.event()).await.unwrap();
+        let joining = NewMembership { user_id: ada, role: Role::Member, at: app.now(), follows_groups: false };
+        assert_eq!(store.accept_invite(app.other_team, invite.id, &joining, &app.event()).await, Ok(false));
+        assert_eq!(store.accept_invite(app.team, invite.id, &joining, &app.event()).await, Ok(true));
+        assert_eq!(store.accept_invite(app.team, invite.id, &joining, &app.event()).await, Ok(false));
+        assert_eq!(store.find_role(app.team, ada).await, Ok(Some(Role::Member)));
+        assert_eq!(store.find_role(app.other_team, ada).await, Ok(None));
     }
 
     async fn templates_have_versions_and_names_of_their_own(app: TestApp) {
@@ -139,6 +167,7 @@ on_both_databases! {
             name: name.to_owned(),
             created_at: app.now(),
             updated_at: app.now(),
+            masked_variables: vec!["reset_link".to_owned()],
             current: TemplateVersion {
                 id: app.id_at(app.now()),
                 version: 1,
@@ -147,10 +176,10 @@ on_both_databases! {
             },
         };
         let (receipt, invoice) = (template("Receipt"), template("Invoice"));
-        assert_eq!(store.insert_template(app.team, &receipt).await, Ok(true));
-        assert_eq!(store.insert_template(app.team, &template("Receipt")).await, Ok(false));
-        assert_eq!(store.insert_template(app.team, &invoice).await, Ok(true));
-        assert_eq!(store.insert_template(app.other_team, &template("Receipt")).await, Ok(true));
+        assert_eq!(store.insert_template(app.team, &receipt, &app.event()).await, Ok(true));
+        assert_eq!(store.insert_template(app.team, &template("Receipt"), &app.event()).await, Ok(false));
+        assert_eq!(store.insert_template(app.team, &invoice, &app.event()).await, Ok(true));
+        assert_eq!(store.insert_template(app.other_team, &template("Receipt"), &app.event()).await, Ok(true));
         assert_eq!(store.list_templates(app.team).await, Ok(vec![invoice.clone(), receipt.clone()]));
         let names = vec![(invoice.id, invoice.name.clone()), (receipt.id, receipt.name.clone())];
         assert_eq!(store.list_template_names(app.team).await, Ok(names));
@@ -161,25 +190,30 @@ on_both_databases! {
         assert_eq!(store.find_template_by_name(app.team, "invoice").await, Ok(None));
 
         let (later, version): (_, TemplateVersionId) = (app.now() + TimeDelta::hours(1), app.id_at(app.now()));
-        let made = store.insert_template_version(app.team, receipt.id, version, &source("two"), later).await;
-        assert_eq!(made, Ok(Some(2)));
-        let none =
-            store.insert_template_version(app.team, TemplateId(7), TemplateVersionId(8), &source("x"), later).await;
-        assert_eq!(none, Ok(None));
+        let two = source("two");
+        let change = TemplateChange { version: Some((version, &two)), ..TemplateChange::default() };
+        assert_eq!(store.update_template(app.team, receipt.id, &change, later, &app.event()).await, Ok(true));
+        assert_eq!(store.update_template(app.team, TemplateId(7), &change, later, &app.event()).await, Ok(false));
         let current = store.find_template(app.team, receipt.id).await.unwrap().unwrap();
         assert_eq!((current.current.version, current.current.source, current.updated_at), (2, source("two"), later));
         let versions = store.list_template_versions(app.team, receipt.id).await.unwrap();
         assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(versions[1], receipt.current);
 
-        assert_eq!(store.rename_template(app.team, receipt.id, "Invoice").await, Ok(false));
-        assert_eq!(store.rename_template(app.team, receipt.id, "Bill").await, Ok(true));
-        assert_eq!(store.delete_template(app.other_team, receipt.id, later).await, Ok(false));
-        assert_eq!(store.delete_template(app.team, receipt.id, later).await, Ok(true));
-        assert_eq!(store.delete_template(app.team, receipt.id, later).await, Ok(false));
+        let named = |name| TemplateChange { name: Some(name), ..TemplateChange::default() };
+        let taken = store.update_template(app.team, receipt.id, &named("Invoice"), later, &app.event()).await;
+        assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
+        assert_eq!(store.update_template(app.team, receipt.id, &named("Bill"), later, &app.event()).await, Ok(true));
+        let change = TemplateChange { masked_variables: Some(&[]), ..TemplateChange::default() };
+        assert_eq!(store.update_template(app.team, receipt.id, &change, later, &app.event()).await, Ok(true));
+        let bill = store.find_template(app.team, receipt.id).await.unwrap().unwrap();
+        assert_eq!((bill.name.as_str(), bill.masked_variables, bill.current.version), ("Bill", Vec::new(), 2));
+        assert_eq!(store.delete_template(app.other_team, receipt.id, later, &app.event()).await, Ok(false));
+        assert_eq!(store.delete_template(app.team, receipt.id, later, &app.event()).await, Ok(true));
+        assert_eq!(store.delete_template(app.team, receipt.id, later, &app.event()).await, Ok(false));
         assert_eq!(store.find_template(app.team, receipt.id).await, Ok(None));
         assert_eq!(store.find_template_by_name(app.team, "Bill").await, Ok(None));
-        assert_eq!(store.insert_template(app.team, &template("Bill")).await, Ok(true));
+        assert_eq!(store.insert_template(app.team, &template("Bill"), &app.event()).await, Ok(true));
     }
 
     async fn a_team_has_one_default_adapter(app: TestApp) {
@@ -195,12 +229,12 @@ on_both_databases! {
         };
         assert_eq!(store.find_default_adapter(app.team, AdapterKind::Smtp).await, Ok(None));
         let (first, mut second) = (adapter("First", false), adapter("Second", true));
-        assert_eq!(store.insert_adapter(app.team, &first, "sealed-1").await, Ok(true));
+        assert_eq!(store.insert_adapter(app.team, &first, "sealed-1", &app.event()).await, Ok(true));
         let default = async || store.find_default_adapter(app.team, AdapterKind::Smtp).await.unwrap().map(|adapter| adapter.name);
         assert_eq!(default().await.as_deref(), Some("First"));
-        assert_eq!(store.insert_adapter(app.team, &second, "sealed-2").await, Ok(true));
+        assert_eq!(store.insert_adapter(app.team, &second, "sealed-2", &app.event()).await, Ok(true));
         assert_eq!(default().await.as_deref(), Some("Second"));
-        let taken = store.insert_adapter(app.team, &adapter("First", true), "sealed-3").await;
+        let taken = store.insert_adapter(app.team, &adapter("First", true), "sealed-3", &app.event()).await;
         assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
         assert_eq!(default().await.as_deref(), Some("Second"));
         let names: Vec<_> =
@@ -208,28 +242,28 @@ on_both_databases! {
         assert_eq!(names, ["First", "Second"]);
 
         let renamed = Adapter { name: "Second".to_owned(), is_default: true, ..first.clone() };
-        let taken = store.update_adapter(app.team, &renamed, None).await;
+        let taken = store.update_adapter(app.team, &renamed, None, &app.event()).await;
         assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
         assert_eq!(default().await.as_deref(), Some("Second"));
         let changed = Adapter { name: "Third".to_owned(), is_default: true, ..first.clone() };
-        assert_eq!(store.update_adapter(app.other_team, &changed, None).await, Ok(false));
-        assert_eq!(store.update_adapter(app.team, &changed, None).await, Ok(true));
+        assert_eq!(store.update_adapter(app.other_team, &changed, None, &app.event()).await, Ok(false));
+        assert_eq!(store.update_adapter(app.team, &changed, None, &app.event()).await, Ok(true));
         assert_eq!(store.find_adapter(app.team, first.id).await, Ok(Some(changed)));
         assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
         second.is_default = false;
-        assert_eq!(store.update_adapter(app.team, &second, Some("sealed-4")).await, Ok(true));
+        assert_eq!(store.update_adapter(app.team, &second, Some("sealed-4"), &app.event()).await, Ok(true));
         assert_eq!(store.find_adapter_secret(app.team, second.id).await, Ok(Some("sealed-4".to_owned())));
         assert_eq!(default().await.as_deref(), Some("Third"));
 
-        assert_eq!(store.delete_adapter(app.team, AdapterId(7), app.now()).await, Ok(false));
-        assert_eq!(store.delete_adapter(app.other_team, first.id, app.now()).await, Ok(false));
-        assert_eq!(store.delete_adapter(app.team, first.id, app.now()).await, Ok(true));
-        assert_eq!(store.delete_adapter(app.team, first.id, app.now()).await, Ok(false));
+        assert_eq!(store.delete_adapter(app.team, AdapterId(7), app.now(), &app.event()).await, Ok(false));
+        assert_eq!(store.delete_adapter(app.other_team, first.id, app.now(), &app.event()).await, Ok(false));
+        assert_eq!(store.delete_adapter(app.team, first.id, app.now(), &app.event()).await, Ok(true));
+        assert_eq!(store.delete_adapter(app.team, first.id, app.now(), &app.event()).await, Ok(false));
         assert_eq!(store.find_adapter(app.team, first.id).await, Ok(None));
         assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
         assert_eq!(store.find_adapter_secret(TeamId(7), first.id).await, Ok(None));
         assert_eq!(default().await, None);
-        assert_eq!(store.insert_adapter(app.team, &adapter("Third", false), "sealed-5").await, Ok(true));
+        assert_eq!(store.insert_adapter(app.team, &adapter("Third", false), "sealed-5", &app.event()).await, Ok(true));
         assert_eq!(default().await.as_deref(), Some("Third"));
     }
 }

@@ -187,7 +187,7 @@ async fn remove_member(
 ) -> Answer<Deleted<String>> {
     let viewer = in_team(&app, &viewer, &id).await?;
     let user_id: UserId = id_of(&user_id);
-    teams::remove_member(&app, &viewer, user_id).await?;
+    teams::remove_member(&app, &viewer, user_id, false).await?;
     Ok(success(Deleted { id: user_id.to_string() }))
 }
 

@@ -1,0 +1,198 @@
+//! The audit log: who changed, revealed, resent or exported what, and who failed to log in.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::filter::TimeRange;
+use super::ids::AuditEntryId;
+
+macro_rules! actions {
+    ($($variant:ident, $name:literal, $sentence:literal;)+) => {
+        /// What somebody did. Serialized as its name, `member.invited`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum AuditAction {
+            $(#[doc = $sentence] #[serde(rename = $name)] $variant,)+
+        }
+
+        impl AuditAction {
+            /// Every action, in the order in which the page offers them.
+            pub const ALL: &[AuditAction] = &[$(AuditAction::$variant,)+];
+
+            /// Its name in the database and in exports: the noun, a point, what happened.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it is on a page.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)+ }
+            }
+        }
+
+        impl std::str::FromStr for AuditAction {
+            type Err = UnknownAction;
+
+            fn from_str(name: &str) -> Result<Self, UnknownAction> {
+                match name {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(UnknownAction),
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    LogInFailed, "log-in.failed", "Failed log-in";
+    EmailRevealed, "email.revealed", "Message revealed";
+    EmailResent, "email.resent", "Message resent";
+    RequestRevealed, "request.revealed", "API request revealed";
+    LogExported, "log.exported", "Log exported";
+    AuditExported, "audit.exported", "Audit log exported";
+    MemberInvited, "member.invited", "Member invited";
+    InviteResent, "invite.resent", "Invitation sent again";
+    InviteRevoked, "invite.revoked", "Invitation withdrawn";
+    MemberJoined, "member.joined", "Member joined";
+    MemberRoleChanged, "member.role-changed", "Member's role changed";
+    MemberRemoved, "member.removed", "Member removed";
+    RoleCreated, "role.created", "Role created";
+    RoleUpdated, "role.updated", "Role changed";
+    RoleDeleted, "role.deleted", "Role deleted";
+    ApiKeyCreated, "api-key.created", "API key created";
+    ApiKeyUpdated, "api-key.updated", "API key changed";
+    ApiKeyRotated, "api-key.rotated", "API key rotated";
+    ApiKeyRevoked, "api-key.revoked", "API key revoked";
+    TemplateCreated, "template.created", "Template created";
+    TemplateUpdated, "template.updated", "Template changed";
+    TemplateDeleted, "template.deleted", "Template deleted";
+    AdapterCreated, "adapter.created", "Adapter added";
+    AdapterUpdated, "adapter.updated", "Adapter changed";
+    AdapterDeleted, "adapter.deleted", "Adapter removed";
+    TeamCreated, "team.created", "Team created";
+    TeamUpdated, "team.updated", "Team changed";
+    TeamDeleted, "team.deleted", "Team deleted";
+    ProfileUpdated, "account.profile-updated", "Profile changed";
+    PasswordChanged, "account.password-changed", "Password changed";
+    PasswordReset, "account.password-reset", "Password reset by mail";
+    TwoFactorEnabled, "account.two-factor-enabled", "Two-factor authentication set up";
+    TwoFactorDisabled, "account.two-factor-disabled", "Two-factor authentication taken away";
+    RecoveryCodesRenewed, "account.recovery-codes-renewed", "Recovery codes renewed";
+    RecoveryCodeUsed, "account.recovery-code-used", "Logged in with a recovery code";
+    SessionsEnded, "account.sessions-ended", "Sessions ended";
+}
+
+/// A name that is no action's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown action")]
+pub struct UnknownAction;
+
+/// Who did it. The name is that of the moment: it stays when the account or key is renamed or gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditActor {
+    /// What kind of actor.
+    pub kind: ActorKind,
+    /// The account's or the key's id, `usr_…` or `key_…`; `None` for the others.
+    pub id: Option<String>,
+    /// A person's e-mail address, a key's name, or what else names the actor.
+    pub name: String,
+}
+
+/// What kind of actor did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    /// A person.
+    User,
+    /// A program with a key.
+    ApiKey,
+    /// Somebody at the command line of the server.
+    CommandLine,
+    /// An OpenID provider, whose groups decide roles.
+    Provider,
+    /// Somebody without a log-in: a failed one, a reset password.
+    Nobody,
+}
+
+impl ActorKind {
+    const ALL: [Self; 5] = [Self::User, Self::ApiKey, Self::CommandLine, Self::Provider, Self::Nobody];
+
+    /// Its name in the database and in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::ApiKey => "api_key",
+            Self::CommandLine => "command_line",
+            Self::Provider => "provider",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+impl std::str::FromStr for ActorKind {
+    type Err = UnknownAction;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAction> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownAction)
+    }
+}
+
+/// One line of a team's audit log. Lines are never changed or removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Its id; the time of the id is when it happened, to the millisecond.
+    pub id: AuditEntryId,
+    /// Its number in the team's log, from 1 and without gaps.
+    pub sequence: i64,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Who did it.
+    pub actor: AuditActor,
+    /// What was done.
+    pub action: AuditAction,
+    /// The id of the thing that it was done to, with its prefix.
+    pub target: Option<String>,
+    /// That thing's name at the time.
+    pub target_name: Option<String>,
+    /// What was there before, as far as it changed: an object of fields.
+    pub before: Option<Value>,
+    /// What is there now, as far as it changed.
+    pub after: Option<Value>,
+    /// Why, in the words of who did it.
+    pub reason: Option<String>,
+    /// The network address that the request came from.
+    pub address: Option<String>,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+    /// SHA-256 over the line and the hash of the line before it, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// Which lines of the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// What was done; `None` for anything.
+    pub action: Option<AuditAction>,
+    /// Who did it, by id (`usr_…`, `key_…`); `None` for anybody.
+    pub actor_id: Option<String>,
+    /// When.
+    pub range: TimeRange,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_are_a_noun_and_what_happened() {
+        for action in AuditAction::ALL {
+            assert_eq!(action.as_str().parse(), Ok(*action));
+            assert!(action.as_str().split_once('.').is_some_and(|(noun, past)| !noun.is_empty() && !past.is_empty()));
+        }
+        for kind in ActorKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The audit log. A line is written in the transaction of the change that it tells of, by [append], and never again
+//! touched: the database itself refuses to change or remove one. Each line's hash is over its texts and the hash of the
+//! line before it, so that a line that was removed or altered all the same shows in [Store::verify_audit_log].
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Store, read, stored, write};
+use crate::domain::audit::{AuditAction, AuditActor, AuditEntry, AuditFilter};
+use crate::domain::error::AppError;
+use crate::domain::ids::{AuditEntryId, TeamId, lowest_id_at, time_of_id};
+
+/// How many lines are checked at a time.
+const VERIFIED_AT_ONCE: i64 = 1000;
+
+/// A line to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditEvent {
+    /// Its id; the time of the id is when it happened.
+    pub id: AuditEntryId,
+    /// Who did it.
+    pub actor: AuditActor,
+    /// What was done.
+    pub action: AuditAction,
+    /// The id of the thing that it was done to.
+    pub target: Option<String>,
+    /// That thing's name.
+    pub target_name: Option<String>,
+    /// What was there before, as far as it changed.
+    pub before: Option<Value>,
+    /// What is there now, as far as it changed.
+    pub after: Option<Value>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The network address that the request came from.
+    pub address: Option<String>,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+}
+
+/// What came of checking a team's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditVerdict {
+    /// Every line is as it was written.
+    Intact {
+        /// How many lines there are.
+        entries: i64,
+        /// The hash of the last one; empty where there is none. Who keeps it elsewhere can tell later that no line was
+        /// cut off the end.
+        head: String,
+    },
+    /// The log is not what was written.
+    Broken {
+        /// The number of the first line that is missing or altered.
+        sequence: i64,
+    },
+}
+
+const COLUMNS: &str =
+    "sequence, id, actor_kind, actor_id, actor_name, action, target, target_name, before, after, reason,
+    address, user_agent, hash";
+
+/// A line as it is stored: texts alone, so that its hash is over the same bytes on both databases.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct Line {
+    pub(super) sequence: i64,
+    pub(super) id: AuditEntryId,
+    pub(super) actor_kind: String,
+    pub(super) actor_id: Option<String>,
+    pub(super) actor_name: String,
+    pub(super) action: String,
+    pub(super) target: Option<String>,
+    pub(super) target_name: Option<String>,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) hash: String,
+}
+
+impl Line {
+    /// The line that tells of an event, after the line with the hash `previous`.
+    pub(super) fn after(previous: &str, team_id: TeamId, sequence: i64, event: &AuditEvent) -> Self {
+        let mut line = Self {
+            sequence,
+            id: event.id,
+            actor_kind: event.actor.kind.as_str().to_owned(),
+            actor_id: event.actor.id.clone(),
+            actor_name: event.actor.name.clone(),
+            action: event.action.as_str().to_owned(),
+            target: event.target.clone(),
+            target_name: event.target_name.clone(),
+            before: event.before.as_ref().map(Value::to_string),
+            after: event.after.as_ref().map(Value::to_string),
+            reason: event.reason.clone(),
+            address: event.address.clone(),
+            user_agent: event.user_agent.clone(),
+            hash: String::new(),
+        };
+        line.hash = line.chained_to(previous, team_id);
+        line
+    }
+
+    /// The hash that the line must have after one with the hash `previous`. A JSON array of all texts stands for the
+    /// line: no two different lines have the same.
+    fn chained_to(&self, previous: &str, team_id: TeamId) -> String {
+        let texts = serde_json::json!([
+            previous,
+            team_id.0,
+            self.sequence,
+            self.id.0,
+            self.actor_kind,
+            self.actor_id,
+            self.actor_name,
+            self.action,
+            self.target,
+            self.target_name,
+            self.before,
+            self.after,
+            self.reason,
+            self.address,
+            self.user_agent,
+        ]);
+        hex::encode(Sha256::digest(texts.to_string()))
+    }
+}
+
+impl TryFrom<Line> for AuditEntry {
+    type Error = AppError;
+
+    fn try_from(line: Line) -> Result<Self, AppError> {
+        let value = |text: Option<String>| text.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(Self {
+            id: line.id,
+            sequence: line.sequence,
+            at: time_of_id(line.id.0),
+            actor: AuditActor {
+                kind: stored("audit_log.actor_kind", line.actor_kind.parse())?,
+                id: line.actor_id,
+                name: line.actor_name,
+            },
+            action: stored("audit_log.action", line.action.parse())?,
+            target: line.target,
+            target_name: line.target_name,
+            before: stored("audit_log.before", value(line.before))?,
+            after: stored("audit_log.after", value(line.after))?,
+            reason: line.reason,
+            address: line.address,
+            user_agent: line.user_agent,
+            hash: line.hash,
+        })
+    }
+}
+
+/// Writes a line, inside a transaction: `audit::append!(tx, team_id, event)`. The team's head is locked from here to the
+/// commit, so this comes last in a transaction.
+macro_rules! append {
+    ($tx:expr, $team_id:expr, $event:expr) => {{
+        let (sequence, previous): (i64, String) = sqlx::query_as(
+            "INSERT INTO audit_heads (team_id, sequence, hash) VALUES ($1, 1, '')
+             ON CONFLICT (team_id) DO UPDATE SET sequence = audit_heads.sequence + 1
+             RETURNING sequence, hash",
+        )
+        .bind($team_id)
+        .fetch_one(&mut *$tx)
+        .await?;
+        let line = $crate::server::store::audit::Line::after(&previous, $team_id, sequence, $event);
+        sqlx::query(
+            "INSERT INTO audit_log (team_id, sequence, id, actor_kind, actor_id, actor_name, action, target, target_name,
+                 before, after, reason, address, user_agent, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        )
+        .bind($team_id)
+        .bind(line.sequence)
+        .bind(line.id)
+        .bind(&line.actor_kind)
+        .bind(&line.actor_id)
+        .bind(&line.actor_name)
+        .bind(&line.action)
+        .bind(&line.target)
+        .bind(&line.target_name)
+        .bind(&line.before)
+        .bind(&line.after)
+        .bind(&line.reason)
+        .bind(&line.address)
+        .bind(&line.user_agent)
+        .bind(&line.hash)
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query("UPDATE audit_heads SET hash = $2 WHERE team_id = $1")
+            .bind($team_id)
+            .bind(&line.hash)
+            .execute(&mut *$tx)
+            .await?;
+    }};
+}
+
+pub(super) use append;
+
+impl Store {
+    /// Writes a line about what changed nothing else: a reveal, an export, a failed log-in.
+    pub async fn append_audit_event(&self, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {
+        write!(self, |tx| {
+            append!(tx, team_id, event);
+            Ok(())
+        })
+    }
+
+    /// The team's lines that pass the filter, newest first: at most `limit`, with a sequence below `before` where that is
+    /// given.
+    pub async fn list_audit_entries(
+        &self,
+        team_id: TeamId,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, AppError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM audit_log
+             WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4
+                 AND ($5 IS NULL OR action = $5) AND ($6 IS NULL OR actor_id = $6)
+             ORDER BY sequence DESC, id LIMIT $7"
+        );
+        let lowest = |time: Option<DateTime<Utc>>, absent: i64| time.map_or(absent, lowest_id_at);
+        let rows: Vec<Line> = read!(self, |pool| {
+            sqlx::query_as(&statement)
+                .bind(team_id)
+                .bind(before.unwrap_or(i64::MAX))
+                .bind(lowest(filter.range.from, 0))
+                .bind(lowest(filter.range.to, i64::MAX))
+                .bind(filter.action.map(AuditAction::as_str))
+                .bind(&filter.actor_id)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })?;
+        rows.into_iter().map(AuditEntry::try_from).collect()
+    }
+
+    /// Who is in the team's log, the last name of each, by name: at most 200.
+    pub async fn list_audit_actors(&self, team_id: TeamId) -> Result<Vec<(String, String)>, AppError> {
+        Ok(read!(self, |pool| {
+            sqlx::query_as(
+                "SELECT actor_id, MAX(actor_name) FROM audit_log WHERE team_id = $1 AND actor_id IS NOT NULL
+                 GROUP BY actor_id ORDER BY MAX(actor_name), actor_id LIMIT 200",
+            )
+            .bind(team_id)
+            .fetch_all(pool)
+            .await
+        })?)
+    }
+
+    /// Every team that has an audit log, teams that are gone included.
+    pub async fn list_audited_teams(&self) -> Result<Vec<TeamId>, AppError> {
+        Ok(read!(self, |pool| {
+            sqlx::query_scalar("SELECT team_id FROM audit_heads ORDER BY team_id").fetch_all(pool).await
+        })?)
+    }
+
+    /// Checks that a team's log is what was written: every line is there and has the hash that follows from its texts
+    /// and the line before it, and the last one is the newest that was written.
+    pub async fn verify_audit_log(&self, team_id: TeamId) -> Result<AuditVerdict, AppError> {
+        let head: Option<(i64, String)> = read!(self, |pool| {
+            sqlx::query_as("SELECT sequence, hash FROM audit_heads WHERE team_id = $1")
+                .bind(team_id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        let (entries, newest) = head.unwrap_or_default();
+        let statement = format!(
+            "SELECT {COLUMNS} FROM audit_log
+             WHERE team_id = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence, id LIMIT {VERIFIED_AT_ONCE}"
+        );
+        let (mut checked, mut previous) = (0, String::new());
+        loop {
+            let lines: Vec<Line> = read!(self, |pool| {
+                sqlx::query_as(&statement).bind(team_id).bind(checked).bind(entries).fetch_all(pool).await
+            })?;
+            if lines.is_empty() {
+                break;
+            }
+            for line in lines {
+                let is_next = line.sequence == checked + 1;
+                if !is_next || line.hash != line.chained_to(&previous, team_id) {
+                    return Ok(AuditVerdict::Broken { sequence: checked + 1 });
+                }
+                checked = line.sequence;
+                previous = line.hash;
+            }
+        }
+        if checked != entries || previous != newest {
+            return Ok(AuditVerdict::Broken { sequence: checked.min(entries) + i64::from(checked < entries) });
+        }
+        Ok(AuditVerdict::Intact { entries, head: newest })
+    }
+}

@@ -1,0 +1,264 @@
+//! What roles may do in a team, and the roles that the team made. The built-in ones have no row in `roles`; what every
+//! role may do is in `role_permissions`.
+
+use chrono::{DateTime, Utc};
+
+use super::audit::{self, AuditEvent};
+use super::{Store, micros, read, stored, write};
+use crate::domain::error::AppError;
+use crate::domain::ids::{RoleId, TeamId, UserId};
+use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::team::{Role, RoleGrants};
+
+/// A role to be made.
+#[derive(Clone, Debug)]
+pub struct NewRole {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name, unique in the team whatever the case of its letters, and none of the built-in ones.
+    pub name: String,
+    /// What it is for, in a sentence; may be empty.
+    pub description: String,
+    /// What it may do.
+    pub permissions: PermissionSet,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A change of what one role may do.
+#[derive(Clone, Debug)]
+pub struct GrantChange {
+    /// The role.
+    pub role: Role,
+    /// What it may do from now on.
+    pub permissions: PermissionSet,
+    /// The line of the audit log about it.
+    pub event: AuditEvent,
+}
+
+/// Writes what a role may do, in place of what it might do before, inside a transaction.
+macro_rules! replace_grants {
+    ($tx:expr, $team_id:expr, $role:expr, $permissions:expr) => {{
+        let role: String = $role.to_string();
+        sqlx::query("DELETE FROM role_permissions WHERE team_id = $1 AND role = $2")
+            .bind($team_id)
+            .bind(&role)
+            .execute(&mut *$tx)
+            .await?;
+        for permission in $permissions.iter() {
+            sqlx::query("INSERT INTO role_permissions (team_id, role, permission) VALUES ($1, $2, $3)")
+                .bind($team_id)
+                .bind(&role)
+                .bind(permission.as_str())
+                .execute(&mut *$tx)
+                .await?;
+        }
+    }};
+}
+
+pub(super) use replace_grants;
+
+/// The name of a role on a page: a built-in one's own, else the one that the team gave it.
+pub(super) fn name_of(role: Role, given: Option<String>) -> String {
+    role.built_in_label().map_or_else(|| given.unwrap_or_else(|| role.to_string()), str::to_owned)
+}
+
+fn name_key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+fn name_taken(name: &str) -> AppError {
+    AppError::AlreadyExists(format!("A role named “{name}” exists already"))
+}
+
+impl Store {
+    /// What every role may do in a team, and how many members hold it: the built-in ones first, then the team's own by
+    /// name.
+    pub async fn list_role_grants(&self, team_id: TeamId) -> Result<Vec<RoleGrants>, AppError> {
+        let own: Vec<(String, String, String)> = read!(self, |pool| {
+            sqlx::query_as("SELECT role, name, description FROM roles WHERE team_id = $1 ORDER BY name_key, role")
+                .bind(team_id)
+                .fetch_all(pool)
+                .await
+        })?;
+        let grants: Vec<(String, String)> = read!(self, |pool| {
+            sqlx::query_as("SELECT role, permission FROM role_permissions WHERE team_id = $1")
+                .bind(team_id)
+                .fetch_all(pool)
+                .await
+        })?;
+        let holders: Vec<(String, i64)> = read!(self, |pool| {
+            sqlx::query_as("SELECT role, COUNT(*) FROM memberships WHERE team_id = $1 GROUP BY role")
+                .bind(team_id)
+                .fetch_all(pool)
+                .await
+        })?;
+        let grants_of = |role: Role, name: Option<String>, description: String| {
+            let key = role.to_string();
+            let mine = grants.iter().filter(|(holder, _)| *holder == key);
+            RoleGrants {
+                role,
+                name: name_of(role, name),
+                description,
+                permissions: mine.filter_map(|(_, permission)| permission.parse().ok()).collect(),
+                members: holders.iter().find(|(holder, _)| *holder == key).map_or(0, |(_, count)| *count),
+            }
+        };
+        let mut roles: Vec<RoleGrants> =
+            Role::BUILT_IN.into_iter().map(|role| grants_of(role, None, String::new())).collect();
+        for (role, name, description) in own {
+            roles.push(grants_of(stored("roles.role", role.parse())?, Some(name), description));
+        }
+        Ok(roles)
+    }
+
+    /// Makes a role; [AppError::AlreadyExists] when the team has one of that name.
+    pub async fn insert_role(&self, team_id: TeamId, new: &NewRole, event: &AuditEvent) -> Result<(), AppError> {
+        let role = Role::Custom(new.id);
+        write!(self, |tx| {
+            let inserted = sqlx::query(
+                "INSERT INTO roles (team_id, role, name, name_key, description, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            )
+            .bind(team_id)
+            .bind(role.to_string())
+            .bind(&new.name)
+            .bind(name_key(&new.name))
+            .bind(&new.description)
+            .bind(micros(new.created_at))
+            .execute(&mut *tx)
+            .await?;
+            if inserted.rows_affected() == 0 {
+                return Err(name_taken(&new.name));
+            }
+            replace_grants!(tx, team_id, role, new.permissions);
+            audit::append!(tx, team_id, event);
+            Ok(())
+        })
+    }
+
+    /// Changes the name and description of a role that the team made; `false` when there is none,
+    /// [AppError::AlreadyExists] when another has the name.
+    pub async fn rename_role(
+        &self,
+        team_id: TeamId,
+        id: RoleId,
+        name: &str,
+        description: &str,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        let role = Role::Custom(id).to_string();
+        write!(self, |tx| {
+            let namesake: Option<String> =
+                sqlx::query_scalar("SELECT role FROM roles WHERE team_id = $1 AND name_key = $2 AND role <> $3")
+                    .bind(team_id)
+                    .bind(name_key(name))
+                    .bind(&role)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            if namesake.is_some() {
+                return Err(name_taken(name));
+            }
+            let renamed = sqlx::query(
+                "UPDATE roles SET name = $3, name_key = $4, description = $5 WHERE team_id = $1 AND role = $2",
+            )
+            .bind(team_id)
+            .bind(&role)
+            .bind(name)
+            .bind(name_key(name))
+            .bind(description)
+            .execute(&mut *tx)
+            .await?;
+            if renamed.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(renamed.rows_affected() == 1)
+        })
+    }
+
+    /// Deletes a role that the team made; `false` when there is none. Its members, and the invitations to it, get the
+    /// role `successor`.
+    pub async fn delete_role(
+        &self,
+        team_id: TeamId,
+        id: RoleId,
+        successor: Role,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        let role = Role::Custom(id).to_string();
+        write!(self, |tx| {
+            let deleted = sqlx::query("DELETE FROM roles WHERE team_id = $1 AND role = $2")
+                .bind(team_id)
+                .bind(&role)
+                .execute(&mut *tx)
+                .await?;
+            if deleted.rows_affected() == 0 {
+                return Ok(false);
+            }
+            for statement in [
+                "UPDATE memberships SET role = $3 WHERE team_id = $1 AND role = $2",
+                "UPDATE invites SET role = $3 WHERE team_id = $1 AND role = $2",
+            ] {
+                sqlx::query(statement).bind(team_id).bind(&role).bind(successor.to_string()).execute(&mut *tx).await?;
+            }
+            sqlx::query("DELETE FROM role_permissions WHERE team_id = $1 AND role = $2")
+                .bind(team_id)
+                .bind(&role)
+                .execute(&mut *tx)
+                .await?;
+            audit::append!(tx, team_id, event);
+            Ok(true)
+        })
+    }
+
+    /// Changes what roles may do, all in one transaction.
+    pub async fn update_role_grants(&self, team_id: TeamId, changes: &[GrantChange]) -> Result<(), AppError> {
+        write!(self, |tx| {
+            for change in changes {
+                replace_grants!(tx, team_id, change.role, change.permissions);
+                audit::append!(tx, team_id, &change.event);
+            }
+            Ok(())
+        })
+    }
+
+    /// Grants a permission to a role, or withdraws it; `false`, and no line in the audit log, when that changes nothing.
+    pub async fn set_role_permission(
+        &self,
+        team_id: TeamId,
+        role: Role,
+        permission: Permission,
+        granted: bool,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        let statement = if granted {
+            "INSERT INTO role_permissions (team_id, role, permission) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM role_permissions WHERE team_id = $1 AND role = $2 AND permission = $3"
+        };
+        write!(self, |tx| {
+            let changed = sqlx::query(statement)
+                .bind(team_id)
+                .bind(role.to_string())
+                .bind(permission.as_str())
+                .execute(&mut *tx)
+                .await?;
+            if changed.rows_affected() > 0 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(changed.rows_affected() > 0)
+        })
+    }
+
+    /// A member's role in a team; `None` for somebody who is no member.
+    pub async fn find_role(&self, team_id: TeamId, user_id: UserId) -> Result<Option<Role>, AppError> {
+        let role: Option<String> = read!(self, |pool| {
+            sqlx::query_scalar("SELECT role FROM memberships WHERE team_id = $1 AND user_id = $2")
+                .bind(team_id)
+                .bind(user_id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        role.map(|role| stored("role", role.parse())).transpose()
+    }
+}
