@@ -59,6 +59,20 @@ for (const [name, address, status] of pages) {
   });
 }
 
+// The same HTML before it is hydrated: its scripts never come.
+for (const [name, address, status] of pages.filter(([, address]) => address.startsWith("/settings/"))) {
+  test(`${name}, not hydrated: nothing to find`, async ({ page, as, allowError, hasScript }) => {
+    test.skip(!hasScript, "axe-core is a script");
+    test.slow();
+    allowError(/ERR_FAILED|Failed to load|Failed to fetch dynamically imported module/);
+    await page.route("**/pkg/*.{js,wasm}", (route) => route.abort());
+    await as("owner");
+    const response = await page.goto(address);
+    expect(response?.status()).toBe(status);
+    await expectGoodEverywhere(page, hasScript);
+  });
+}
+
 test("log-in: nothing to find", async ({ page, hasScript }) => {
   test.slow();
   await page.goto("/login");
