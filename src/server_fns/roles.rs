@@ -83,11 +83,7 @@ pub async fn create_role(
 
 /// Changes the name and description of a role that the team made. Needs `team:update-role`.
 #[server]
-pub async fn rename_role(
-    role: Role,
-    name: String,
-    #[server(default)] description: String,
-) -> Result<(), AppError> {
+pub async fn rename_role(role: Role, name: String, #[server(default)] description: String) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
     let result = roles::rename_role(&context::app(), &context::viewer().await?, role, &name, &description).await;

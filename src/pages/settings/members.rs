@@ -164,12 +164,7 @@ fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
 }
 
 #[component]
-fn Invites(
-    invites: Vec<Invite>,
-    choices: Vec<(Role, String)>,
-    sends_letters: bool,
-    draft: Draft,
-) -> impl IntoView {
+fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_letters: bool, draft: Draft) -> impl IntoView {
     let way = if sends_letters {
         "A letter with the link goes out by the team's default mail adapter. The link works for seven days and for this address alone."
     } else {

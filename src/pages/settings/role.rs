@@ -186,7 +186,9 @@ fn DeleteDialog(
     let names = holders.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ");
     let held = match (holders.len(), invites) {
         (0, 0) => "Nobody holds it and no invitation leads to it.".to_owned(),
-        (0, _) => format!("Nobody holds it. {} to it.", counted(invites as i64, "invitation leads", "invitations lead")),
+        (0, _) => {
+            format!("Nobody holds it. {} to it.", counted(invites as i64, "invitation leads", "invitations lead"))
+        }
         (_, 0) => format!("It is held by {names}."),
         (_, _) => format!(
             "It is held by {names}, and {} to it.",

@@ -74,7 +74,10 @@ fn two_factor_words(demands: bool, without: usize, viewer_lacks_it: bool) -> Str
     match (demands, without) {
         (_, 0) => format!("Every member has it. Later ones {locked_out}."),
         (true, without) => {
-            format!("{} it not set up yet and see nothing of the team.", counted(without as i64, "member has", "members have"))
+            format!(
+                "{} it not set up yet and see nothing of the team.",
+                counted(without as i64, "member has", "members have")
+            )
         }
         (false, without) => {
             let count = counted(without as i64, "member lacks", "members lack");

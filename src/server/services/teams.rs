@@ -131,7 +131,9 @@ pub async fn update_team(app: &App, viewer: &Viewer, change: TeamChange) -> Resu
 
 async fn require_own_two_factor(app: &App, viewer: &Viewer) -> Result<(), AppError> {
     let Some(user) = viewer.user_id() else {
-        return Err(AppError::Forbidden("Only a person can demand two-factor authentication, not an API key".to_owned()));
+        return Err(AppError::Forbidden(
+            "Only a person can demand two-factor authentication, not an API key".to_owned(),
+        ));
     };
     if app.store.list_without_two_factor(viewer.team).await?.contains(&user) {
         return Err(AppError::Forbidden(
