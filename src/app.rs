@@ -19,7 +19,9 @@ use crate::pages::settings::adapters::AdaptersPage;
 use crate::pages::settings::api_keys::ApiKeysPage;
 use crate::pages::settings::members::MembersPage;
 use crate::pages::settings::profile::ProfilePage;
+use crate::pages::settings::role::RolePage;
 use crate::pages::settings::roles::RolesPage;
+use crate::pages::settings::team::TeamPage;
 use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
@@ -76,8 +78,10 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/templates/:id") view=TemplatePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| view! { <Redirect path="/settings/profile"/> } ssr=SsrMode::Async/>
                 <Route path=path!("/settings/profile") view=ProfilePage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/team") view=TeamPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/members") view=MembersPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/roles") view=RolesPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/roles/:role") view=RolePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
                 <Route path=path!("/connect") view=ConnectPage ssr=SsrMode::Async/>

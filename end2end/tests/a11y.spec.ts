@@ -41,6 +41,9 @@ const pages: [name: string, address: string, status: number][] = [
   ["profile", "/settings/profile", 200],
   ["members", "/settings/members", 200],
   ["roles", "/settings/roles", 200],
+  ["a role", "/settings/roles/viewer", 200],
+  ["the owners' role", "/settings/roles/owner", 200],
+  ["team", "/settings/team", 200],
   ["adapters", "/settings/adapters", 200],
   ["API keys", "/settings/api-keys", 200],
   ["API reference", "/api-docs", 200],
@@ -134,7 +137,7 @@ freshTest("set-up, invitation and first run: nothing to find", async ({ page, as
   await expectGoodEverywhere(page, hasScript);
   await page.goto("/settings/members");
   await page.getByLabel("E-mail address").fill("guest@example.com");
-  await page.getByRole("button", { name: "Make a link" }).click();
+  await page.getByRole("button", { name: "Invite" }).click();
   const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();
   await expectGoodEverywhere(page, hasScript);
   await page.goto(link);

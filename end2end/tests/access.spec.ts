@@ -145,7 +145,7 @@ test("an invited person joins with a new account, once", async ({ page, as, open
   await page.goto("/settings/members");
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Role", { exact: true }).selectOption({ label: "Member" });
-  await page.getByRole("button", { name: "Make a link" }).click();
+  await page.getByRole("button", { name: "Invite" }).click();
   const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();
 
   const invited = await open();

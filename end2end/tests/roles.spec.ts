@@ -104,10 +104,83 @@ test("a member's new role holds on their next request", async ({ page, as, open 
 test("members without the permission see roles and members and change nothing", async ({ page, as }) => {
   await as("member", team);
   await page.goto("/settings/roles");
-  await expect(page.getByText("An owner of the team can change what a role may do.")).toBeVisible();
+  await expect(page.getByText(/An owner of the team can change what a role may do\./)).toBeVisible();
   await expect(page.getByRole("checkbox")).toHaveCount(0);
   await page.goto("/settings/members");
   await expect(page.getByText(team.users.owner.email)).toBeVisible();
   await expect(page.getByRole("combobox")).toHaveCount(0);
-  await expect(page.getByRole("button", { name: /^(Save|Remove|Make a link)/ })).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /^(Save|Remove|Invite)/ })).toHaveCount(0);
+});
+
+test("an owner makes a role, gives it, and deletes it", async ({ page, as, open, hasScript }) => {
+  const name = `Support ${hasScript}`;
+  const viewer = await open("viewer", team);
+  await as("owner", team);
+  await page.goto("/settings/roles");
+  await page.getByLabel("Name", { exact: true }).fill("Viewer");
+  await page.getByLabel("Description").fill("Answers customers");
+  await page.getByRole("button", { name: "Make the role" }).click();
+  await expect(page.getByRole("alert")).toContainText("built-in role");
+  await expect(page.getByLabel("Description")).toHaveValue("Answers customers");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("It starts with").selectOption({ label: "Nothing yet" });
+  await page.getByRole("button", { name: "Make the role" }).click();
+  await expect(page).toHaveURL(/\/settings\/roles\/rol_/);
+  await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
+  await expect(page.getByText("Nobody holds this role.")).toBeVisible();
+  const rolePage = page.url();
+
+  await page.getByRole("checkbox", { name: /logs:view$/ }).check();
+  const save = page.getByRole("button", { name: "Save what it may do" });
+  if (await save.isVisible()) {
+    await save.click();
+  }
+  await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+
+  const email = team.users.viewer.email;
+  const changeTo = async (label: string) => {
+    await page.goto("/settings/members");
+    const row = page.getByRole("row").filter({ hasText: email });
+    await row.getByRole("combobox").selectOption({ label });
+    await row.getByRole("button", { name: "Save" }).click();
+    await expect(page.getByText("Role changed.")).toBeVisible();
+  };
+  await changeTo(name);
+  await expectResendButton(viewer, 0);
+  await setGrant(page, name, resend, true);
+  await expectResendButton(viewer, 1);
+
+  await page.goto(rolePage);
+  await expect(page.getByRole("region", { name: "Who holds it" })).toContainText(email);
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("It is held by The viewer");
+  await dialog.getByLabel("Role for its members and invitations").selectOption({ label: "Viewer" });
+  await dialog.getByRole("button", { name: "Delete the role" }).click();
+  await expect(page).toHaveURL("/settings/roles");
+  await expect(page.getByText("Whoever held it now has the role “Viewer”.")).toBeVisible();
+  await expect(page.getByRole("link", { name })).toHaveCount(0);
+  await expectResendButton(viewer, 0);
+});
+
+test("removing a member asks first, and what becomes of their keys", async ({
+  page,
+  as,
+  sendlog,
+  smtp,
+  hasScript,
+}) => {
+  const leaving = await createTeam(sendlog, smtp, `leaving-${hasScript}`);
+  await as("owner", leaving);
+  await page.goto("/settings/members");
+  const row = page.getByRole("row").filter({ hasText: leaving.users.viewer.email });
+  await row.getByRole("button", { name: "Remove The viewer" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("loses access to the team at once");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await expect(dialog).toBeHidden();
+  await row.getByRole("button", { name: "Remove The viewer" }).click();
+  await dialog.getByRole("button", { name: "Remove from the team" }).click();
+  await expect(page.getByText("Member removed.")).toBeVisible();
+  await expect(row).toHaveCount(0);
 });

@@ -180,22 +180,88 @@ test("a key without a permission is refused and keeps its name", async ({ page, 
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue("idle");
 });
 
-test("an invitation shows its link once and can be withdrawn", async ({ page, as, allowError, hasScript }) => {
+test("an invitation arrives by mail, is sent again, and can be withdrawn", async ({
+  page,
+  as,
+  open,
+  smtp,
+  allowError,
+  hasScript,
+}) => {
   allowError(/404/);
   const email = `guest-${hasScript}@acme.example`;
+  const letters = () => smtp.messages.filter(({ recipients }) => recipients.includes(email));
+  const linkOf = (index: number) => /http\S+\/invite\/\S+/.exec(letters()[index].message.text ?? "")![0];
   await as("admin", team);
   await page.goto("/settings/members");
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Role", { exact: true }).selectOption({ label: "Viewer" });
-  await page.getByRole("button", { name: "Make a link" }).click();
+  await page.getByRole("button", { name: "Invite" }).click();
+  await expect(page.getByText(`Invitation sent to ${email}.`)).toBeVisible();
   const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();
   expect(link).toContain(team.url);
+  await expect.poll(() => letters().length).toBe(1);
+  expect(linkOf(0)).toBe(link);
   await expect(page.getByRole("row").filter({ hasText: email })).toContainText("Viewer");
 
   await page.reload();
   await expect(page.getByText(link)).toHaveCount(0);
+  await page.getByRole("button", { name: `Send the invitation of ${email} again` }).click();
+  await expect(page.getByText(`Invitation sent to ${email}.`)).toBeVisible();
+  await expect.poll(() => letters().length).toBe(2);
+  const visitor = await open();
+  expect((await visitor.goto(link))?.status()).toBe(404);
+  expect((await visitor.goto(linkOf(1)))?.status()).toBe(200);
+  await expect(visitor.getByText(email)).toBeVisible();
+
   await page.getByRole("button", { name: `Withdraw the invitation of ${email}` }).click();
   await expect(page.getByText("Invitation withdrawn.")).toBeVisible();
-  const response = await page.goto(link);
-  expect(response?.status()).toBe(404);
+  expect((await visitor.goto(linkOf(1)))?.status()).toBe(404);
+});
+
+test("an address that the mail server refuses gets its link by hand", async ({ page, as, hasScript }) => {
+  await as("admin", team);
+  await page.goto("/settings/members");
+  await page.getByLabel("E-mail address").fill(`refused-${hasScript}@acme.example`);
+  await page.getByRole("button", { name: "Invite" }).click();
+  await expect(page.getByText("No letter went out")).toContainText("550");
+  await expect(page.getByText(/^http\S+\/invite\/\S+$/)).toBeVisible();
+});
+
+test("the team's name and rules are changed by who may", async ({ page, as }) => {
+  await as("viewer", team);
+  await page.goto("/settings/team");
+  await expect(page.getByLabel("Name", { exact: true })).toBeDisabled();
+  await expect(page.getByRole("button", { name: /Save|Delete/ })).toHaveCount(0);
+
+  await as("owner", team);
+  await page.goto("/settings/team");
+  // The owner of these tests has no second factor.
+  await expect(page.getByRole("checkbox", { name: "Members need two-factor authentication" })).toBeDisabled();
+  const reason = page.getByRole("checkbox", { name: "Ask for a reason before contents are shown" });
+  for (const isOn of [true, false]) {
+    await reason.setChecked(isOn);
+    await page.getByRole("button", { name: "Save" }).click();
+    await expect(page.getByText("Saved.")).toBeVisible();
+    await expect(reason).toBeChecked({ checked: isOn });
+  }
+});
+
+test("a team is deleted by typing its name", async ({ page, as, sendlog, smtp, hasScript, allowError }) => {
+  allowError(/403/);
+  const doomed = await createTeam(sendlog, smtp, `doomed-${hasScript}`);
+  await as("owner", doomed);
+  await page.goto("/settings/team");
+  const name = await page.getByLabel("Name", { exact: true }).inputValue();
+  for (const typed of ["another name", name]) {
+    await page.getByRole("button", { name: "Delete the team" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("The team's name").fill(typed);
+    await dialog.getByRole("button", { name: "Delete for good" }).click();
+    if (typed !== name) {
+      await expect(page.getByRole("alert")).toContainText("Nothing was deleted");
+    }
+  }
+  await page.goto("/settings/members");
+  await expect(page.getByText(doomed.users.member.email)).toHaveCount(0);
 });

@@ -27,6 +27,9 @@ pub fn TextField(
     /// The fewest characters that are accepted.
     #[prop(optional)]
     min_length: Option<u16>,
+    /// The most characters that are accepted.
+    #[prop(optional)]
+    max_length: Option<u16>,
     /// Whether the cursor starts here.
     #[prop(optional)]
     autofocus: bool,
@@ -46,6 +49,7 @@ pub fn TextField(
                 autocomplete=autocomplete
                 placeholder=placeholder
                 minlength=min_length
+                maxlength=max_length
                 autofocus=autofocus
                 aria-describedby=hint_id.clone()
                 required=required

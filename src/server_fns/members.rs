@@ -13,10 +13,16 @@ use crate::domain::team::{Invite, Member, Role, RoleGrants};
 pub struct MembersView {
     /// The team's members.
     pub members: Vec<Member>,
-    /// The team's roles.
+    /// The roles that the viewer may give to others.
     pub roles: Vec<RoleGrants>,
+    /// How many keys each member made; nothing for viewers who may not remove members.
+    pub keys: Vec<(UserId, usize)>,
+    /// The members who see nothing of the team until they set up the second factor that it demands.
+    pub locked_out: Vec<UserId>,
     /// Invitations that wait; none for viewers who may not invite.
     pub invites: Vec<Invite>,
+    /// Whether the team has a mail server that invitations go out by.
+    pub sends_letters: bool,
     /// What was typed and refused.
     pub draft: Draft,
 }
@@ -27,14 +33,21 @@ pub async fn load_members() -> Result<MembersView, AppError> {
     use crate::domain::permission::Permission;
     use crate::server::{
         context,
-        services::{roles, teams},
+        services::{mail, roles, teams},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let members = teams::list_members(&app, &viewer).await?;
     let may_invite = viewer.may(Permission::TeamInvite);
     let invites = if may_invite { teams::list_invites(&app, &viewer).await? } else { Vec::new() };
-    let roles = if viewer.user_id().is_some() { roles::list_role_grants(&app, &viewer).await? } else { Vec::new() };
-    Ok(MembersView { members, roles, invites, draft: super::draft::load_draft("invite".to_owned()).await? })
+    let is_person = viewer.user_id().is_some();
+    let roles = if is_person { roles::list_roles_to_hand_out(&app, &viewer).await? } else { Vec::new() };
+    let may_remove = viewer.may(Permission::TeamRemoveMember);
+    let keys = if may_remove { teams::count_keys_of_members(&app, &viewer).await? } else { Vec::new() };
+    let demands = viewer.rules.demands_two_factor;
+    let locked_out = if demands { teams::list_without_two_factor(&app, &viewer).await? } else { Vec::new() };
+    let sends_letters = may_invite && mail::can_send(&app, viewer.team).await?;
+    let draft = super::draft::load_draft("invite".to_owned()).await?;
+    Ok(MembersView { members, roles, keys, locked_out, invites, sends_letters, draft })
 }
 
 /// Gives a member another role. Needs `team:update-role`.
@@ -46,17 +59,17 @@ pub async fn change_role(user: UserId, role: Role) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Removes a member from the team. Needs `team:remove-member`.
+/// Removes a member from the team. The API keys that the member made are revoked, or handed over to the viewer. Needs
+/// `team:remove-member`.
 #[server]
-pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: Option<String>) -> Result<(), AppError> {
+pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: bool) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
-    let hands_over_keys = hand_over_keys.is_some();
-    teams::remove_member(&context::app(), &context::viewer().await?, user, hands_over_keys).await?;
+    teams::remove_member(&context::app(), &context::viewer().await?, user, hand_over_keys).await?;
     context::flash(context::FlashKind::Success, "Member removed.");
     Ok(())
 }
 
-/// Invites somebody and shows the link to pass on, on the page that follows. Needs `team:invite`.
+/// Invites somebody by mail, and shows the link to pass on, on the page that follows. Needs `team:invite`.
 #[server]
 pub async fn invite_member(email: String, role: Role) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
@@ -65,9 +78,16 @@ pub async fn invite_member(email: String, role: Role) -> Result<(), AppError> {
     if result.is_err() {
         drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
     }
-    let link = result?;
-    let text = format!("Send this link to {}. It is shown once and lasts 7 days.\n{}", link.invite.email, link.url);
-    context::flash(context::FlashKind::Success, text);
+    context::flash(context::FlashKind::Success, result?.notice());
+    Ok(())
+}
+
+/// Sends an invitation again with a new link, which is shown on the page that follows. Needs `team:invite`.
+#[server]
+pub async fn resend_invite(id: InviteId) -> Result<(), AppError> {
+    use crate::server::{context, services::teams};
+    let sent = teams::resend_invite(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, sent.notice());
     Ok(())
 }
 

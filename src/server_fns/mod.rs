@@ -15,4 +15,5 @@ pub mod members;
 pub mod notifications;
 pub mod profile;
 pub mod roles;
+pub mod team;
 pub mod templates;

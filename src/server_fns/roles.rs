@@ -1,16 +1,109 @@
-//! What each role may do.
+//! The roles of a team, what each may do, and who holds it.
 
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::draft::Draft;
 use crate::domain::error::AppError;
-use crate::domain::permission::Permission;
-use crate::domain::team::{Role, RoleGrants};
+use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::team::{Member, Role, RoleGrants};
+
+/// Where the roles are.
+pub const ROLES_PATH: &str = "/settings/roles";
+
+/// What the roles page shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RolesView {
+    /// The roles with their grants: the built-in ones first, then the team's own by name.
+    pub roles: Vec<RoleGrants>,
+    /// Those that a new role can be cloned from: they may do no more than the viewer.
+    pub sources: Vec<RoleGrants>,
+    /// What was typed into the form of a new role and refused.
+    pub draft: Draft,
+}
+
+/// What the page of one role shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoleView {
+    /// The role.
+    pub grants: RoleGrants,
+    /// The members who hold it.
+    pub holders: Vec<Member>,
+    /// How many open invitations lead to it.
+    pub invites: usize,
+    /// The roles that its members can be given when it is deleted.
+    pub successors: Vec<RoleGrants>,
+    /// What was typed as name and description and refused.
+    pub draft: Draft,
+}
 
 /// The roles of the team with their grants.
 #[server]
-pub async fn load_roles() -> Result<Vec<RoleGrants>, AppError> {
+pub async fn load_roles() -> Result<RolesView, AppError> {
     use crate::server::{context, services::roles};
-    roles::list_role_grants(&context::app(), &context::viewer().await?).await
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let roles = roles::list_role_grants(&app, &viewer).await?;
+    let sources = roles::list_roles_to_hand_out(&app, &viewer).await?;
+    Ok(RolesView { roles, sources, draft: super::draft::load_draft("create_role".to_owned()).await? })
+}
+
+/// One role with who holds it.
+#[server]
+pub async fn load_role(role: Role) -> Result<RoleView, AppError> {
+    use crate::server::{context, services::roles};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let roles::HeldRole { grants, holders, invites } = roles::find_role(&app, &viewer, role).await?;
+    let mut successors = roles::list_roles_to_hand_out(&app, &viewer).await?;
+    successors.retain(|one| one.role != role && one.role != Role::Owner);
+    let draft = super::draft::load_draft("rename_role".to_owned()).await?;
+    Ok(RoleView { grants, holders, invites, successors, draft })
+}
+
+/// Makes a role that may do what another may (`from`, empty for nothing), and leads to its page. Needs
+/// `team:update-role`.
+#[server]
+pub async fn create_role(
+    name: String,
+    #[server(default)] description: String,
+    #[server(default)] from: String,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::roles};
+    let draft = Draft::of("create_role").with("name", &name).with("description", &description).with("from", &from);
+    let viewer = context::viewer().await?;
+    let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
+    let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
+    if result.is_err() {
+        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+    }
+    let role = result?;
+    context::flash(context::FlashKind::Success, format!("Role “{}” made. Choose what it may do.", name.trim()));
+    leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
+    Ok(())
+}
+
+/// Changes the name and description of a role that the team made. Needs `team:update-role`.
+#[server]
+pub async fn rename_role(role: Role, name: String, #[server(default)] description: String) -> Result<(), AppError> {
+    use crate::server::{context, services::roles};
+    let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
+    let result = roles::rename_role(&context::app(), &context::viewer().await?, role, &name, &description).await;
+    if result.is_err() {
+        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+    }
+    result?;
+    context::flash(context::FlashKind::Success, "Saved.");
+    Ok(())
+}
+
+/// Deletes a role that the team made; its members and the invitations to it get the role `successor`. Needs
+/// `team:update-role`.
+#[server]
+pub async fn delete_role(role: Role, successor: Role) -> Result<(), AppError> {
+    use crate::server::{context, services::roles};
+    let name = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
+    context::flash(context::FlashKind::Success, format!("Role deleted. Whoever held it now has the role “{name}”."));
+    leptos_axum::redirect(ROLES_PATH);
+    Ok(())
 }
 
 /// Grants a permission to a role, or withdraws it. Needs `team:update-role`.
@@ -20,20 +113,21 @@ pub async fn set_role_permission(role: Role, permission: Permission, granted: bo
     roles::set_role_permission(&context::app(), &context::viewer().await?, role, permission, granted).await
 }
 
-/// Makes the grants of every role but the owner's and the viewer's own what the whole grid says: those have no boxes.
-/// `grants` holds `role permission` for each box that is ticked. Needs `team:update-role`.
+/// Saves what was ticked and unticked in a grid, all at once. `shown` holds each role that had boxes with what was
+/// ticked then, as [shown_role] writes it; `grants` holds [grant_name] for each box that is ticked now. What others
+/// changed in the meantime, and roles made since, stay as they are. Needs `team:update-role`.
 #[server]
-pub async fn save_role_grid(#[server(default)] grants: Vec<String>) -> Result<(), AppError> {
+pub async fn save_role_grid(
+    #[server(default)] shown: Vec<String>,
+    #[server(default)] grants: Vec<String>,
+) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
-    let (app, viewer) = (context::app(), context::viewer().await?);
-    // Asked here too, for a grid that changes nothing.
-    viewer.require(Permission::TeamUpdateRole)?;
-    let grid = roles::list_role_grants(&app, &viewer).await?;
-    for held in grid.into_iter().filter(|held| viewer.role() != Some(held.role)) {
-        for (permission, granted) in changes(&held, &grants) {
-            roles::set_role_permission(&app, &viewer, held.role, permission, granted).await?;
-        }
-    }
+    let edits = shown.iter().map(|shown| ticks_of(shown, &grants)).collect::<Result<Vec<_>, _>>()?;
+    let edits: Vec<roles::GrantEdit> = edits
+        .into_iter()
+        .map(|Ticks { role, granted, withdrawn }| roles::GrantEdit { role, granted, withdrawn })
+        .collect();
+    roles::edit_grants(&context::app(), &context::viewer().await?, &edits).await?;
     context::flash(context::FlashKind::Success, "Saved. Changes hold from the next request on.");
     Ok(())
 }
@@ -43,21 +137,43 @@ pub fn grant_name(role: Role, permission: Permission) -> String {
     format!("{role} {}", permission.as_str())
 }
 
-/// What the grid changes about a role: each permission with its new state.
-pub fn changes(held: &RoleGrants, ticked: &[String]) -> Vec<(Permission, bool)> {
-    let is_ticked = |permission: &Permission| ticked.contains(&grant_name(held.role, *permission));
-    let differs = |permission: &&Permission| held.permissions.contains(**permission) != is_ticked(permission);
-    let changed = Permission::ALL.iter().filter(differs);
-    if held.role == Role::Owner { Vec::new() } else { changed.map(|one| (*one, is_ticked(one))).collect() }
+/// What a form says of a role that it has boxes for: the role, and what it may do.
+pub fn shown_role(grants: &RoleGrants) -> String {
+    let names = grants.permissions.iter().map(Permission::as_str);
+    std::iter::once(grants.role.to_string()).chain(names.map(str::to_owned)).collect::<Vec<_>>().join(" ")
+}
+
+/// What somebody ticked and unticked for a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks {
+    role: Role,
+    granted: PermissionSet,
+    withdrawn: PermissionSet,
+}
+
+fn read_role(name: &str) -> Result<Role, AppError> {
+    name.parse().map_err(|cause| AppError::invalid_field("role", format!("{cause}")))
+}
+
+fn ticks_of(shown: &str, grants: &[String]) -> Result<Ticks, AppError> {
+    let mut words = shown.split(' ');
+    let role = read_role(words.next().unwrap_or_default())?;
+    let before: PermissionSet = words.filter_map(|name| name.parse().ok()).collect();
+    let is_ticked = |permission: Permission| grants.contains(&grant_name(role, permission));
+    let all = || Permission::ALL.iter().copied();
+    Ok(Ticks {
+        role,
+        granted: all().filter(|one| is_ticked(*one) && !before.contains(*one)).collect(),
+        withdrawn: all().filter(|one| !is_ticked(*one) && before.contains(*one)).collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::permission::PermissionSet;
 
     #[test]
-    fn only_boxes_that_differ_are_changes() {
+    fn only_boxes_that_were_touched_are_changes() {
         let held = RoleGrants {
             role: Role::Viewer,
             name: String::new(),
@@ -65,22 +181,17 @@ mod tests {
             permissions: PermissionSet::default_for(Role::Viewer),
             members: 1,
         };
+        let shown = shown_role(&held);
         let mut ticked: Vec<String> = held.permissions.iter().map(|one| grant_name(Role::Viewer, one)).collect();
-        assert_eq!(changes(&held, &ticked), []);
+        // Another role's boxes say nothing of this one.
+        ticked.push("member team:delete".to_owned());
+        let none = PermissionSet::default();
+        let ticks = |granted, withdrawn| Ok(Ticks { role: Role::Viewer, granted, withdrawn });
+        assert_eq!(ticks_of(&shown, &ticked), ticks(none, none));
         ticked.retain(|name| name != "viewer logs:view");
         ticked.push("viewer logs:resend".to_owned());
-        assert_eq!(changes(&held, &ticked), [(Permission::LogsView, false), (Permission::LogsResend, true)]);
-    }
-
-    #[test]
-    fn owners_keep_everything() {
-        let held = RoleGrants {
-            role: Role::Owner,
-            name: String::new(),
-            description: String::new(),
-            permissions: PermissionSet::all(),
-            members: 1,
-        };
-        assert_eq!(changes(&held, &[]), []);
+        let one = |permission| [permission].into_iter().collect::<PermissionSet>();
+        assert_eq!(ticks_of(&shown, &ticked), ticks(one(Permission::LogsResend), one(Permission::LogsView)));
+        assert!(matches!(ticks_of("king logs:view", &ticked), Err(AppError::Validation { .. })));
     }
 }

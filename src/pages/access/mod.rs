@@ -86,7 +86,7 @@ pub fn InvitePage() -> impl IntoView {
 fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
     let InviteView { email, role_name, team_name, logged_in_as } = invite;
     let is_theirs = logged_in_as.as_ref().is_some_and(|account| account.eq_ignore_ascii_case(&email));
-    let role = format!("with the role {role_name}");
+    let role = format!("with the role “{role_name}”");
     let form = if is_theirs {
         view! {
             <form class="stack" method="post" action=JoinTeam::PATH>
@@ -100,7 +100,7 @@ fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
     };
     view! {
         <PageTitle text=format!("Join {team_name}")/>
-        <p class="lead">"You are invited as " {role} " with the address " <strong>{email}</strong> "."</p>
+        <p class="lead">"You are invited " {role} ". The invitation is for " <strong>{email}</strong> "."</p>
         {logged_in_as
             .filter(|_| !is_theirs)
             .map(|account| view! { <p class="hint">"You are logged in as " {account} "; this continues as the invited address."</p> })}

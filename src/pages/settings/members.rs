@@ -6,12 +6,15 @@ use leptos::server_fn::ServerFn;
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
 use crate::components::field::{SelectField, TextField};
+use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::permission::Permission;
 use crate::domain::team::{Invite, Member, Role};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::draft::Draft;
-use crate::server_fns::members::{ChangeRole, DeleteInvite, InviteMember, MembersView, RemoveMember, load_members};
+use crate::server_fns::members::{
+    ChangeRole, DeleteInvite, InviteMember, MembersView, RemoveMember, ResendInvite, load_members,
+};
 
 /// The people of the team, and invitations to it.
 #[component]
@@ -21,9 +24,14 @@ pub fn MembersPage() -> impl IntoView {
 
 #[component]
 fn Members(members: MembersView) -> impl IntoView {
-    let MembersView { members, roles, invites, draft } = members;
+    let MembersView { members, roles, keys, locked_out, invites, sends_letters, draft } = members;
     let choices: Vec<(Role, String)> = roles.into_iter().map(|role| (role.role, role.name)).collect();
     let invitable = choices.clone();
+    let rows = members.into_iter().map(|member| {
+        let keys = keys.iter().find(|(user, _)| *user == member.user_id).map_or(0, |(_, count)| *count);
+        let is_locked_out = locked_out.contains(&member.user_id);
+        view! { <MemberRow member choices=choices.clone() keys is_locked_out/> }
+    });
     view! {
         <section class="panel" aria-label="Members">
             <table class="table stacked" role="table">
@@ -31,61 +39,124 @@ fn Members(members: MembersView) -> impl IntoView {
                     <tr role="row">
                         <th role="columnheader" scope="col">"Member"</th>
                         <th role="columnheader" scope="col">"Role"</th>
+                        <th role="columnheader" scope="col" class="wide-only">"Two-factor"</th>
                         <th role="columnheader" scope="col" class="wide-only">"Joined"</th>
                         <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>
-                <tbody role="rowgroup">{members.into_iter().map(|member| view! { <MemberRow member choices=choices.clone()/> }).collect_view()}</tbody>
+                <tbody role="rowgroup">{rows.collect_view()}</tbody>
             </table>
         </section>
         <Can permission=Permission::TeamInvite>
-            <Invites invites=invites.clone() choices=invitable.clone() draft=draft.clone()/>
+            <Invites invites=invites.clone() choices=invitable.clone() sends_letters draft=draft.clone()/>
         </Can>
     }
 }
 
 #[component]
-fn MemberRow(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
+fn MemberRow(
+    member: Member,
+    choices: Vec<(Role, String)>,
+    /// How many keys of the team the member made.
+    keys: usize,
+    /// Whether the team demands a second factor that the member does not have.
+    is_locked_out: bool,
+) -> impl IntoView {
     let viewer = expect_context::<Viewer>();
     let is_self = viewer.user_id() == Some(member.user_id);
-    let may_change = may(Permission::TeamUpdateRole) && !is_self;
+    let is_theirs_to_change = member.role != Role::Owner || viewer.role() == Some(Role::Owner);
+    let may_change = may(Permission::TeamUpdateRole) && !is_self && is_theirs_to_change;
     let may_remove = may(Permission::TeamRemoveMember) && !is_self && member.role != Role::Owner;
-    let id = member.user_id.to_string();
     let role = if may_change {
-        view! { <RoleForm id=id.clone() name=member.name.clone() role=member.role choices/> }.into_any()
+        view! { <RoleForm member=member.clone() choices/> }.into_any()
     } else {
-        view! { {member.role_name} }.into_any()
+        view! { {member.role_name.clone()} }.into_any()
     };
-    let remove = may_remove.then(|| {
-        view! {
-            <form method="post" action=RemoveMember::PATH>
-                <button class="button small danger" name="user" value=id aria-label=format!("Remove {}", member.name)>"Remove"</button>
-            </form>
-        }
+    let groups = member.follows_groups.then(|| {
+        view! { <span class="tag" title="Changed here, it lasts until their next log-in">"follows groups"</span> }
     });
+    let two_factor = if member.has_two_factor {
+        view! { "Set up" }.into_any()
+    } else if is_locked_out {
+        view! { <span class="tag">"locked out until set up"</span> }.into_any()
+    } else {
+        view! { <span class="nothing">"–"</span> }.into_any()
+    };
     view! {
         <tr role="row">
             <td role="cell">
                 <span class="two-lines">
-                    <strong>{member.name} {is_self.then_some(" (you)")}</strong>
-                    <span>{member.email}</span>
+                    <strong>{member.name.clone()} {is_self.then_some(" (you)")}</strong>
+                    <span>{member.email.clone()}</span>
                 </span>
             </td>
-            <td role="cell">{role}</td>
+            <td role="cell">{role} {groups}</td>
+            <td role="cell" class="wide-only">{two_factor}</td>
             <td role="cell" class="wide-only"><Time at=member.joined_at style=TimeStyle::Day/></td>
-            <td role="cell" class="actions">{remove}</td>
+            <td role="cell" class="actions">{may_remove.then(|| view! { <RemoveDialog member keys/> })}</td>
         </tr>
     }
 }
 
+/// Asks before a member is removed, and what becomes of the keys that they made.
 #[component]
-fn RoleForm(id: String, name: String, role: Role, choices: Vec<(Role, String)>) -> impl IntoView {
-    let options = choices.into_iter().map(|(each, name)| {
+fn RemoveDialog(member: Member, keys: usize) -> impl IntoView {
+    let panel = format!("remove-{}", member.user_id);
+    let (opened, closed) = (panel.clone(), panel.clone());
+    let heading = format!("{panel}-heading");
+    let labelled_by = heading.clone();
+    let choice = (keys > 0).then(|| {
+        let count = counted(keys as i64, "API key", "API keys");
+        view! {
+            <fieldset class="choices">
+                <legend>{format!("{} made {count} of the team.", member.name)}</legend>
+                <label class="check">
+                    <input type="radio" name="hand_over_keys" value="false" checked/>
+                    "Revoke them. Programs that use them are refused at once."
+                </label>
+                <label class="check">
+                    <input type="radio" name="hand_over_keys" value="true"/>
+                    "Hand them over to me. They go on working."
+                </label>
+            </fieldset>
+        }
+    });
+    view! {
+        <button
+            type="button"
+            class="button small danger"
+            popovertarget=opened
+            aria-haspopup="dialog"
+            aria-label=format!("Remove {}", member.name)
+        >
+            "Remove"
+        </button>
+        <dialog class="dialog" id=panel popover="auto" aria-labelledby=labelled_by>
+            <form class="stack" method="post" action=RemoveMember::PATH>
+                <h2 id=heading>{format!("Remove {}?", member.name)}</h2>
+                <p><strong>{member.email}</strong> " loses access to the team at once."</p>
+                {choice}
+                <input type="hidden" name="user" value=member.user_id.to_string()/>
+                <div class="dialog-buttons">
+                    <button type="button" class="button" popovertarget=closed popovertargetaction="hide" autofocus>"Cancel"</button>
+                    <button class="button danger">"Remove from the team"</button>
+                </div>
+            </form>
+        </dialog>
+    }
+}
+
+#[component]
+fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
+    let Member { user_id, name, role, role_name, .. } = member;
+    // The present role stands there too where the viewer could not give it.
+    let present = (!choices.iter().any(|(each, _)| *each == role)).then_some((role, role_name));
+    let options = present.into_iter().chain(choices).map(|(each, name)| {
         view! { <option value=each.to_string() selected={each == role}>{name}</option> }
     });
     view! {
         <form class="inline-form" method="post" action=ChangeRole::PATH>
-            <input type="hidden" name="user" value=id/>
+            <input type="hidden" name="user" value=user_id.to_string()/>
             <select name="role" aria-label=format!("Role of {name}")>{options.collect_view()}</select>
             <button class="button small">"Save"</button>
         </form>
@@ -93,7 +164,12 @@ fn RoleForm(id: String, name: String, role: Role, choices: Vec<(Role, String)>) 
 }
 
 #[component]
-fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, draft: Draft) -> impl IntoView {
+fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_letters: bool, draft: Draft) -> impl IntoView {
+    let way = if sends_letters {
+        "A letter with the link goes out by the team's default mail adapter. The link works for seven days and for this address alone."
+    } else {
+        "The team has no mail adapter, so you pass the link on yourself. It works for seven days and for this address alone."
+    };
     let invitable = choices.into_iter().filter(|(role, _)| *role != Role::Owner);
     let options = invitable.map(|(role, name)| (role.to_string(), name)).collect::<Vec<_>>();
     let pending = (!invites.is_empty()).then(|| {
@@ -113,11 +189,11 @@ fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, draft: Draft) -> 
     });
     view! {
         <section class="panel" aria-label="Invitations">
-            <div class="panel-head"><h2>"Invite somebody"</h2></div>
+            <div class="panel-head"><h2>"Invite somebody"</h2><p>{way}</p></div>
             <form class="row-form panel-body" method="post" action=InviteMember::PATH>
                 <TextField label="E-mail address" name="email" kind="email" value=draft.text("email")/>
                 <SelectField label="Role" name="role" options selected=draft.get("role").unwrap_or_else(|| "viewer".to_owned())/>
-                <button class="button primary">"Make a link"</button>
+                <button class="button primary">"Invite"</button>
             </form>
             {pending}
         </section>
@@ -126,15 +202,20 @@ fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, draft: Draft) -> 
 
 #[component]
 fn InviteRow(invite: Invite) -> impl IntoView {
-    let label = format!("Withdraw the invitation of {}", invite.email);
+    let withdraw = format!("Withdraw the invitation of {}", invite.email);
+    let again = format!("Send the invitation of {} again", invite.email);
+    let id = invite.id.to_string();
     view! {
         <tr role="row">
             <td role="cell">{invite.email}</td>
             <td role="cell">{invite.role_name}</td>
             <td role="cell" class="wide-only"><Time at=invite.expires_at style=TimeStyle::Minute/></td>
             <td role="cell" class="actions">
+                <form method="post" action=ResendInvite::PATH>
+                    <button class="button small" name="id" value=id.clone() aria-label=again>"Send again"</button>
+                </form>
                 <form method="post" action=DeleteInvite::PATH>
-                    <button class="button small danger" name="id" value=invite.id.to_string() aria-label=label>"Withdraw"</button>
+                    <button class="button small danger" name="id" value=id aria-label=withdraw>"Withdraw"</button>
                 </form>
             </td>
         </tr>

@@ -1,10 +1,12 @@
-//! `/settings/…`: the viewer's profile, and the team's members, roles, adapters and API keys.
+//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters and API keys.
 
 pub mod adapters;
 pub mod api_keys;
 pub mod members;
 pub mod profile;
+pub mod role;
 pub mod roles;
+pub mod team;
 
 use std::future::Future;
 
@@ -20,6 +22,8 @@ use crate::domain::permission::Permission;
 pub enum Tab {
     /// The viewer.
     Profile,
+    /// The team's name and rules.
+    Team,
     /// The people.
     Members,
     /// What they may do.
@@ -31,11 +35,12 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 5] = [Self::Profile, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys];
+    const ALL: [Tab; 6] = [Self::Profile, Self::Team, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Profile => "Profile",
+            Self::Team => "Team",
             Self::Members => "Members",
             Self::Roles => "Roles",
             Self::Adapters => "Adapters",
@@ -46,6 +51,7 @@ impl Tab {
     const fn path(self) -> &'static str {
         match self {
             Self::Profile => "/settings/profile",
+            Self::Team => "/settings/team",
             Self::Members => "/settings/members",
             Self::Roles => "/settings/roles",
             Self::Adapters => "/settings/adapters",
@@ -55,7 +61,7 @@ impl Tab {
 
     fn is_shown(self) -> bool {
         match self {
-            Self::Profile | Self::Members | Self::Roles => true,
+            Self::Profile | Self::Team | Self::Members | Self::Roles => true,
             Self::Adapters => may(Permission::AdaptersView),
             Self::ApiKeys => may(Permission::ApiKeysView),
         }
@@ -74,18 +80,41 @@ where
 {
     framed(Section::Settings, load, move |data| {
         let content = page(data).into_any();
-        view! { <SettingsFrame tab content/> }
+        view! { <SettingsFrame tab title=tab.label() current="page" actions=().into_any() content/> }
+    })
+}
+
+/// A page about one thing of a tab. `page` gives its title, what stands beside the title, and its content.
+pub fn settings_detail<T, V>(
+    tab: Tab,
+    load: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    page: impl FnOnce(T) -> (String, AnyView, V) + Send + 'static,
+) -> AnyView
+where
+    T: Send + 'static,
+    V: IntoView + 'static,
+{
+    framed(Section::Settings, load, move |data| {
+        let (title, actions, content) = page(data);
+        let content = content.into_any();
+        view! { <SettingsFrame tab title current="true" actions content/> }
     })
 }
 
 #[component]
-fn SettingsFrame(tab: Tab, content: AnyView) -> impl IntoView {
+fn SettingsFrame(
+    tab: Tab,
+    #[prop(into)] title: String,
+    current: &'static str,
+    actions: AnyView,
+    content: AnyView,
+) -> impl IntoView {
     let tabs = Tab::ALL.into_iter().filter(|tab| tab.is_shown()).map(|each| {
-        let current = (each == tab).then_some("page");
+        let current = (each == tab).then_some(current);
         view! { <li><a href=each.path() aria-current=current>{each.label()}</a></li> }
     });
     view! {
-        <div class="page-head"><PageTitle text=tab.label()/></div>
+        <div class="page-head"><PageTitle text=title/>{actions}</div>
         <nav class="tabs-nav" aria-label="Settings"><ul>{tabs.collect_view()}</ul></nav>
         {content}
     }

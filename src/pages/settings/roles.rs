@@ -1,36 +1,42 @@
-//! `/settings/roles`: roles × permissions as a grid of boxes.
+//! `/settings/roles`: roles × permissions as a grid of boxes, and the form that makes a role.
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos::task::spawn_local;
 use leptos::web_sys::HtmlInputElement;
 use leptos::web_sys::wasm_bindgen::JsCast;
+use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
 use crate::components::can::may;
+use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::roles::{SaveRoleGrid, grant_name, load_roles, set_role_permission};
+use crate::server_fns::draft::Draft;
+use crate::server_fns::roles::{
+    CreateRole, ROLES_PATH, RolesView, SaveRoleGrid, grant_name, load_roles, set_role_permission, shown_role,
+};
 
-/// What each role may do.
+/// What each role may do. `?from=` is the role that a new one is cloned from.
 #[component]
 pub fn RolesPage() -> impl IntoView {
-    settings_page(Tab::Roles, load_roles(), |roles| view! { <Roles roles/> })
+    let from = use_query_map().with_untracked(|query| query.get("from"));
+    settings_page(Tab::Roles, load_roles(), move |roles| view! { <Roles roles from/> })
 }
 
 #[component]
-fn Roles(mut roles: Vec<RoleGrants>) -> impl IntoView {
+fn Roles(roles: RolesView, from: Option<String>) -> impl IntoView {
+    let RolesView { roles, sources, draft } = roles;
     let may_change = may(Permission::TeamUpdateRole);
-    roles.sort_by_key(|grants| std::cmp::Reverse(grants.role));
     let intro = if may_change {
-        "Changes hold from a member's next request on. Owners always may do everything."
+        "Changes hold from a member's next request on. Owners always may do everything. A role's own page shows who holds it."
     } else {
-        "An owner of the team can change what a role may do."
+        "An owner of the team can change what a role may do. A role's own page shows who holds it."
     };
-    let grid = view! { <Grid roles may_change/> };
+    let grid = view! { <Grid roles=roles.clone() may_change/> };
     view! {
         <p class="lead">{intro}</p>
         <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
@@ -38,6 +44,7 @@ fn Roles(mut roles: Vec<RoleGrants>) -> impl IntoView {
                 view! {
                     <GrantSaver>
                         <form method="post" action=SaveRoleGrid::PATH>
+                            {shown_roles(&roles)}
                             {grid}
                             <div class="panel-foot without-script"><button class="button primary">"Save"</button></div>
                         </form>
@@ -48,7 +55,21 @@ fn Roles(mut roles: Vec<RoleGrants>) -> impl IntoView {
                 grid.into_any()
             }}
         </section>
+        {may_change.then(|| view! { <NewRole sources draft from/> })}
     }
+}
+
+/// Whether the viewer may not change this role at all: owners keep everything, and nobody changes their own role.
+pub(super) fn is_locked(role: Role) -> bool {
+    let own_role = use_context::<Viewer>().and_then(|viewer| viewer.role());
+    !may(Permission::TeamUpdateRole) || role == Role::Owner || own_role == Some(role)
+}
+
+/// What the form says of each role that has boxes in it.
+fn shown_roles(roles: &[RoleGrants]) -> impl IntoView {
+    let open = roles.iter().filter(|grants| !is_locked(grants.role));
+    // Brackets in the name: a form sends a list.
+    open.map(|grants| view! { <input type="hidden" name="shown[]" value=shown_role(grants)/> }).collect_view()
 }
 
 #[component]
@@ -56,7 +77,7 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
     let heads = roles.iter().map(|grants| {
         view! {
             <th scope="col">
-                {grants.name.clone()}
+                <a href=format!("{ROLES_PATH}/{}", grants.role)>{grants.name.clone()}</a>
                 <span class="role-members">{counted(grants.members, "member", "members")}</span>
             </th>
         }
@@ -69,7 +90,7 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
             .collect_view();
         view! {
             <tbody>
-                <tr class="group"><th scope="colgroup" colspan=columns>{noun}</th></tr>
+                <tr class="group"><th scope="colgroup" colspan=columns><span>{noun}</span></th></tr>
                 {rows}
             </tbody>
         }
@@ -85,10 +106,10 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
 
 #[component]
 fn GrantRow(permission: Permission, roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
-    let own_role = use_context::<Viewer>().and_then(|viewer| viewer.role());
     let boxes = roles.into_iter().map(|grants| {
-        let is_locked = !may_change || grants.role == Role::Owner || own_role == Some(grants.role);
         let is_granted = grants.permissions.contains(permission);
+        // Nobody grants what they do not hold.
+        let is_locked = !may_change || is_locked(grants.role) || (!is_granted && !may(permission));
         view! { <td><Grant role=grants.role name=grants.name permission is_granted is_locked/></td> }
     });
     view! {
@@ -112,14 +133,13 @@ fn Grant(role: Role, name: String, permission: Permission, is_granted: bool, is_
         }
         .into_any();
     }
-    // Brackets in the name: a form sends a list.
     view! { <input type="checkbox" name="grants[]" value=grant_name(role, permission) checked=is_granted aria-label=label/> }
         .into_any()
 }
 
 /// Saves each box at once when it is ticked or unticked, and says so.
 #[island]
-fn GrantSaver(children: Children) -> impl IntoView {
+pub(super) fn GrantSaver(children: Children) -> impl IntoView {
     let (message, set_message) = signal((false, None::<String>));
     let save = move |event: leptos::ev::Event| {
         let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
@@ -148,8 +168,43 @@ fn GrantSaver(children: Children) -> impl IntoView {
     }
 }
 
+#[component]
+fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl IntoView {
+    let nothing = (String::new(), "Nothing yet".to_owned());
+    let sources = sources.into_iter().map(|grants| (grants.role.to_string(), format!("What “{}” may do", grants.name)));
+    let options: Vec<(String, String)> = std::iter::once(nothing).chain(sources).collect();
+    let selected = draft.get("from").or(from).unwrap_or_else(|| Role::Viewer.to_string());
+    view! {
+        <section class="panel narrow" id="new-role" aria-label="Make a role">
+            <div class="panel-head">
+                <h2>"Make a role"</h2>
+                <p>"For people who do one kind of work: support that only looks, a designer who changes templates."</p>
+            </div>
+            <form class="stack panel-body" method="post" action=CreateRole::PATH>
+                <TextField label="Name" name="name" placeholder="Support" max_length=40 value=draft.text("name")/>
+                <TextField
+                    label="Description"
+                    name="description"
+                    placeholder="Answers customers and looks up their messages"
+                    required=false
+                    max_length=200
+                    value=draft.text("description")
+                />
+                <SelectField
+                    label="It starts with"
+                    name="from"
+                    options
+                    selected
+                    hint="You choose what it may do on the page that follows. Later changes of the other role do not reach it."
+                />
+                <div class="form-foot"><button class="button primary">"Make the role"</button></div>
+            </form>
+        </section>
+    }
+}
+
 /// The permissions by the noun before their colon, in the grid's order.
-fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
+pub(super) fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
     let mut groups: Vec<(&'static str, Vec<Permission>)> = Vec::new();
     for permission in Permission::ALL {
         let noun = noun_label(*permission);

@@ -24,6 +24,9 @@ pub const LOG_IN_ADDRESS: Limit = Limit { name: "log-in-address", attempts: 50, 
 /// Registrations from one address.
 pub const REGISTRATION: Limit = Limit { name: "registration", attempts: 3, window: TimeDelta::hours(1) };
 
+/// Invitations of one team, new ones and those sent again.
+pub const INVITATION: Limit = Limit { name: "invitation", attempts: 30, window: TimeDelta::hours(1) };
+
 /// Counts one more attempt at `subject`; [AppError::RateLimited] when that is one too many.
 pub async fn count_attempt(app: &App, limit: Limit, subject: &str) -> Result<(), AppError> {
     let now = app.clock.now();

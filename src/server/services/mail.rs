@@ -2,6 +2,8 @@
 //! straight to the team's mail server and never into the log, where members could read them. Called by
 //! [super::teams] and [super::accounts].
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
@@ -26,9 +28,37 @@ pub struct Letter {
     pub text: String,
 }
 
+/// What became of a letter whose content the sender can pass on otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LetterFate {
+    /// The mail server took it.
+    Sent,
+    /// The team has no mail adapter.
+    NoAdapter,
+    /// It was not taken; in words.
+    Refused(String),
+}
+
+/// How long somebody waits for a letter to be taken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the mail server may take to answer, the connection and each step.
+const STEP_LIMIT: Duration = Duration::from_secs(10);
+
 /// Whether a team has a mail server that letters can go out by.
 pub async fn can_send(app: &App, team: TeamId) -> Result<bool, AppError> {
     Ok(app.store.find_default_adapter(team, AdapterKind::Smtp).await?.is_some())
+}
+
+/// Sends a letter where the team has a mail server, and tells what became of it. Never fails: whoever sends it has other
+/// ways to pass its content on.
+pub async fn try_letter(app: &App, team: TeamId, letter: &Letter) -> LetterFate {
+    let sent = match can_send(app, team).await {
+        Ok(false) => return LetterFate::NoAdapter,
+        Ok(true) => send_letter(app, team, letter).await,
+        Err(error) => Err(error),
+    };
+    sent.map_or_else(|error| LetterFate::Refused(error.to_string()), |()| LetterFate::Sent)
 }
 
 /// Sends a letter by the team's default mail server, now, in one try. [AppError::Adapter] when the team has none or it
@@ -43,9 +73,20 @@ pub async fn send_letter(app: &App, team: TeamId, letter: &Letter) -> Result<(),
         secret: SmtpSecret::open(&app.secret_key, &sealed, team, adapter.id)?,
     };
     let message: (EmailId, DateTime<Utc>) = (app.clock.mint(), app.clock.now());
-    let (sender, to) = (SmtpSender::new(SmtpSettings::default()), [letter.to.clone()]);
-    let attempt = sender.send(&route, &outgoing(letter, adapter.from_address), message, &to, async || true).await;
-    let outcome = attempt.and_then(|attempt| attempt.recipients.into_iter().next()).map(|(_, outcome)| outcome);
+    let settings = SmtpSettings {
+        connect_timeout: STEP_LIMIT,
+        command_timeout: STEP_LIMIT,
+        content_timeout: STEP_LIMIT,
+        ..SmtpSettings::default()
+    };
+    let (sender, to) = (SmtpSender::new(settings), [letter.to.clone()]);
+    let outgoing = outgoing(letter, adapter.from_address);
+    let attempt = tokio::time::timeout(PATIENCE, sender.send(&route, &outgoing, message, &to, async || true)).await;
+    let slow = || RecipientOutcome::Unknown { reason: format!("it did not answer in {} seconds", PATIENCE.as_secs()) };
+    let outcome = match attempt {
+        Ok(attempt) => attempt.and_then(|attempt| attempt.recipients.into_iter().next()).map(|(_, outcome)| outcome),
+        Err(_) => Some(slow()),
+    };
     let reason = match outcome {
         Some(RecipientOutcome::Accepted { .. }) => return Ok(()),
         Some(RecipientOutcome::Deferred { reply } | RecipientOutcome::Refused { reply }) => reply,
@@ -70,7 +111,8 @@ fn outgoing(letter: &Letter, from_address: String) -> Outgoing {
         tags: Vec::new(),
         variables: serde_json::Value::Null,
         metadata: serde_json::Value::Null,
-        headers: Vec::new(),
+        // Keeps holiday replies away. Source: RFC 3834.
+        headers: vec![("Auto-Submitted".to_owned(), "auto-generated".to_owned())],
         from_address,
         reply_to: None,
         recipients: vec![Recipient { kind: RecipientKind::To, address: letter.to.clone(), name: None }],

@@ -6,13 +6,16 @@ use serde_json::json;
 use tracing::info;
 
 use super::accounts::checked_email;
-use super::{audit, checked_name};
+use super::mail::{self, Letter, LetterFate};
+use super::roles::role_to_hand_out;
+use super::{audit, checked_name, limits};
+use crate::domain::api_key::ApiKey;
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
 use crate::domain::permission::Permission;
-use crate::domain::team::{Invite, InviteLink, Member, Membership, Role, RoleGrants, Team, TeamRules};
-use crate::domain::viewer::{RequestOrigin, Viewer};
+use crate::domain::team::{Invite, InviteLink, Member, Membership, Role, Team, TeamRules};
+use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::store::teams::NewInvite;
@@ -81,25 +84,79 @@ pub async fn viewer_for_team(app: &App, viewer: &Viewer, team: TeamId) -> Result
 
 /// The viewer's team. Every member sees it.
 pub async fn find_team(app: &App, viewer: &Viewer) -> Result<Team, AppError> {
+    viewer.require_two_factor()?;
     app.store.find_team(viewer.team).await?.ok_or_else(|| AppError::not_found("Team"))
 }
 
-/// Changes the team's name. Needs `team:update`.
-pub async fn rename_team(app: &App, viewer: &Viewer, name: &str) -> Result<Team, AppError> {
-    update_team(app, viewer, name, None).await
+/// What changes about a team; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct TeamChange {
+    /// The team's name.
+    pub name: Option<String>,
+    /// [TeamRules::demands_two_factor]
+    pub demands_two_factor: Option<bool>,
+    /// [TeamRules::masks_addresses]
+    pub masks_addresses: Option<bool>,
+    /// [TeamRules::reveals_with_reason]
+    pub reveals_with_reason: Option<bool>,
 }
 
-/// Changes the team's name, and its rules where some are given. Needs `team:update`.
-pub async fn update_team(app: &App, viewer: &Viewer, name: &str, rules: Option<TeamRules>) -> Result<Team, AppError> {
+/// Changes the team's name and rules. Needs `team:update`. Only somebody with two-factor authentication demands it of
+/// the others, and only who may see addresses shows them to everybody.
+pub async fn update_team(app: &App, viewer: &Viewer, change: TeamChange) -> Result<Team, AppError> {
     viewer.require(Permission::TeamUpdate)?;
-    let (before, name) = (find_team(app, viewer).await?, checked_name("name", name)?);
-    let after = Team { name, rules: rules.unwrap_or(before.rules), ..before.clone() };
+    let before = find_team(app, viewer).await?;
+    let name = change.name.map_or_else(|| Ok(before.name.clone()), |name| checked_name("name", &name))?;
+    let rules = TeamRules {
+        demands_two_factor: change.demands_two_factor.unwrap_or(before.rules.demands_two_factor),
+        masks_addresses: change.masks_addresses.unwrap_or(before.rules.masks_addresses),
+        reveals_with_reason: change.reveals_with_reason.unwrap_or(before.rules.reveals_with_reason),
+    };
+    if rules.demands_two_factor && !before.rules.demands_two_factor {
+        require_own_two_factor(app, viewer).await?;
+    }
+    if before.rules.masks_addresses && !rules.masks_addresses {
+        viewer.require(Permission::LogsReveal)?;
+    }
+    let after = Team { name, rules, ..before.clone() };
     if after != before {
         let event = audit::by(app, viewer, AuditAction::TeamUpdated).about(before.id, &before.name);
         let event = event.changed(json!(before), json!(after));
-        app.store.update_team(viewer.team, &after.name, after.rules, &event).await?;
+        if !app.store.update_team(viewer.team, &after.name, after.rules, &event).await? {
+            return Err(AppError::not_found("Team"));
+        }
     }
     Ok(after)
+}
+
+async fn require_own_two_factor(app: &App, viewer: &Viewer) -> Result<(), AppError> {
+    let Some(user) = viewer.user_id() else {
+        return Err(AppError::Forbidden(
+            "Only a person can demand two-factor authentication, not an API key".to_owned(),
+        ));
+    };
+    if app.store.list_without_two_factor(viewer.team).await?.contains(&user) {
+        return Err(AppError::Forbidden(
+            "Set up two-factor authentication in your own profile before you demand it of others".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// The members who have no second factor and need one where the team demands it. Every member sees them.
+pub async fn list_without_two_factor(app: &App, viewer: &Viewer) -> Result<Vec<UserId>, AppError> {
+    require_member_or(viewer, Permission::TeamInvite)?;
+    app.store.list_without_two_factor(viewer.team).await
+}
+
+/// Deletes the team when `typed` is its name, so that nobody deletes one by a slip. Needs `team:delete`.
+pub async fn delete_team_named(app: &App, viewer: &Viewer, typed: &str) -> Result<(), AppError> {
+    viewer.require(Permission::TeamDelete)?;
+    if typed.trim() != viewer.team_name {
+        let message = format!("Nothing was deleted: type the team's name, {}, to delete it", viewer.team_name);
+        return Err(AppError::invalid_field("name", message));
+    }
+    delete_team(app, viewer).await
 }
 
 /// Deletes the team with everything that is its own. Needs `team:delete`.
@@ -113,10 +170,12 @@ pub async fn delete_team(app: &App, viewer: &Viewer) -> Result<(), AppError> {
 
 /// The team's members. Every member sees them; a key needs `team:invite`.
 pub async fn list_members(app: &App, viewer: &Viewer) -> Result<Vec<Member>, AppError> {
-    if viewer.user_id().is_none() {
-        viewer.require(Permission::TeamInvite)?;
-    }
+    require_member_or(viewer, Permission::TeamInvite)?;
     app.store.list_members(viewer.team).await
+}
+
+fn require_member_or(viewer: &Viewer, permission: Permission) -> Result<(), AppError> {
+    if viewer.user_id().is_none() { viewer.require(permission) } else { viewer.require_two_factor() }
 }
 
 /// Changes a member's role. Needs `team:update-role`.
@@ -130,23 +189,32 @@ pub async fn change_role(app: &App, viewer: &Viewer, user: UserId, role: Role) -
     if (member.role == Role::Owner || role == Role::Owner) && !by_owner {
         return Err(AppError::Forbidden("Only an owner can make or unmake an owner".to_owned()));
     }
-    let grants = role_within_own(app, viewer, role).await?;
+    let grants = role_to_hand_out(app, viewer, role).await?;
+    if member.role == role {
+        return Ok(());
+    }
     let event = audit::by(app, viewer, AuditAction::MemberRoleChanged).about(user, member.email);
     let event = event.changed(json!({ "role": member.role_name }), json!({ "role": grants.name }));
-    app.store.update_member_role(viewer.team, user, role, &event).await?;
+    if !app.store.update_member_role(viewer.team, user, role, &event).await? {
+        return Err(AppError::not_found("Member"));
+    }
     info!(team.id = %viewer.team, user.id = %user, %role, "changed role");
     Ok(())
 }
 
-/// The role with what it may do. Nobody hands out a role that may do more than they may.
-async fn role_within_own(app: &App, viewer: &Viewer, role: Role) -> Result<RoleGrants, AppError> {
-    let grants = app.store.list_role_grants(viewer.team).await?;
-    let unknown = || AppError::invalid_field("role", "There is no such role in this team");
-    let held = grants.into_iter().find(|grants| grants.role == role).ok_or_else(unknown)?;
-    if viewer.permissions.contains_all(held.permissions) {
-        return Ok(held);
+/// How many keys that still open the team each member made. Needs `team:remove-member`: it is asked before a removal.
+pub async fn count_keys_of_members(app: &App, viewer: &Viewer) -> Result<Vec<(UserId, usize)>, AppError> {
+    viewer.require(Permission::TeamRemoveMember)?;
+    let (keys, now) = (app.store.list_api_keys(viewer.team).await?, app.clock.now());
+    let mut counts: Vec<(UserId, usize)> = Vec::new();
+    let lives = |key: &ApiKey| key.revoked_at.is_none() && key.limits.expires_at.is_none_or(|end| end > now);
+    for maker in keys.iter().filter(|key| lives(key)).filter_map(|key| key.created_by) {
+        match counts.iter_mut().find(|(user, _)| *user == maker) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((maker, 1)),
+        }
     }
-    Err(AppError::Forbidden(format!("The role {} may do more than you may", held.name)))
+    Ok(counts)
 }
 
 /// Ends a membership, and at once the person's sessions in the team and the keys that they made; with `hands_over_keys`
@@ -161,10 +229,15 @@ pub async fn remove_member(app: &App, viewer: &Viewer, user: UserId, hands_over_
         return Err(AppError::Forbidden("An owner cannot be removed".to_owned()));
     }
     let heir = viewer.user_id().filter(|_| hands_over_keys);
+    if hands_over_keys && heir.is_none() {
+        return Err(AppError::Forbidden("Keys are handed over to a person: an API key cannot take them".to_owned()));
+    }
     let keys = if heir.is_some() { "handed over" } else { "revoked" };
     let event = audit::by(app, viewer, AuditAction::MemberRemoved).about(user, member.email);
     let event = event.removed(json!({ "role": member.role_name })).made(json!({ "keys": keys }));
-    app.store.delete_membership(viewer.team, user, heir, app.clock.now(), &event).await?;
+    if !app.store.delete_membership(viewer.team, user, heir, app.clock.now(), &event).await? {
+        return Err(AppError::not_found("Member"));
+    }
     info!(team.id = %viewer.team, user.id = %user, "removed member");
     Ok(())
 }
@@ -180,19 +253,52 @@ pub async fn list_invites(app: &App, viewer: &Viewer) -> Result<Vec<Invite>, App
     app.store.list_invites(viewer.team, app.clock.now()).await
 }
 
-/// Invites an address, in place of an earlier invitation to it. Needs `team:invite`. The link is given back for the
-/// viewer to pass on.
-pub async fn invite(app: &App, viewer: &Viewer, email: &str, role: Role) -> Result<InviteLink, AppError> {
+/// An invitation with its link, and what became of the letter that carries it.
+#[derive(Clone, Debug)]
+pub struct SentInvite {
+    /// The invitation and its link.
+    pub link: InviteLink,
+    /// What became of the letter.
+    pub letter: LetterFate,
+}
+
+impl SentInvite {
+    /// What to tell who invites: a sentence about the letter and, on a line of its own, the link, which is never lost.
+    pub fn notice(&self) -> String {
+        let InviteLink { invite: Invite { email, .. }, url } = &self.link;
+        let sentence = match &self.letter {
+            LetterFate::Sent => {
+                format!("Invitation sent to {email}. Should the letter not arrive, pass this link on. It lasts 7 days.")
+            }
+            LetterFate::NoAdapter => format!(
+                "The team has no mail adapter yet. Send this link to {email} yourself. It is shown once and lasts 7 days."
+            ),
+            LetterFate::Refused(reason) => {
+                // Cut, because the browser carries it to the next page.
+                let reason: String = reason.trim_end_matches('.').chars().take(300).collect();
+                format!(
+                    "No letter went out to {email}: {reason}. Send this link yourself. It is shown once and lasts 7 days."
+                )
+            }
+        };
+        format!("{sentence}\n{url}")
+    }
+}
+
+/// Invites an address, in place of an earlier invitation to it, by a letter from the team's mail server. Needs
+/// `team:invite`. The link is given back too, for the viewer to pass on where no letter goes out.
+pub async fn invite(app: &App, viewer: &Viewer, email: &str, role: Role) -> Result<SentInvite, AppError> {
     viewer.require(Permission::TeamInvite)?;
     if role == Role::Owner {
         return Err(AppError::Forbidden("Nobody can be invited as an owner; change the role afterwards".to_owned()));
     }
     let email = checked_email(email)?;
-    let role_name = role_within_own(app, viewer, role).await?.name;
+    let role_name = role_to_hand_out(app, viewer, role).await?.name;
     let key = crate::server::store::accounts::email_key;
     if app.store.list_members(viewer.team).await?.iter().any(|member| key(&member.email) == key(&email)) {
         return Err(AppError::AlreadyExists(format!("{email} is a member already")));
     }
+    limits::count_attempt(app, limits::INVITATION, &viewer.team.to_string()).await?;
     let (id, token) = (app.clock.mint::<InviteId>(), random_token());
     let now = app.clock.now();
     let invite = Invite { id, email, role, role_name, created_at: now, expires_at: now + INVITE_LASTS };
@@ -200,18 +306,63 @@ pub async fn invite(app: &App, viewer: &Viewer, email: &str, role: Role) -> Resu
     let event = event.made(json!({ "role": invite.role_name }));
     let new = NewInvite { invite: invite.clone(), token_hash: token_hash(&token), invited_by: viewer.user_id() };
     app.store.insert_invite(viewer.team, &new, &event).await?;
-    Ok(InviteLink { invite, url: format!("{}/invite/{token}", app.config.public_url()) })
+    info!(team.id = %viewer.team, invite.id = %id, "invited");
+    Ok(send_invite(app, viewer, invite, &token).await)
+}
+
+/// Sends an invitation again, with a new link that lasts as long as the first; the old one ends. Needs `team:invite`.
+pub async fn resend_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<SentInvite, AppError> {
+    viewer.require(Permission::TeamInvite)?;
+    let before = find_invite(app, viewer, id).await?;
+    role_to_hand_out(app, viewer, before.role).await?;
+    limits::count_attempt(app, limits::INVITATION, &viewer.team.to_string()).await?;
+    let (token, expires_at) = (random_token(), app.clock.now() + INVITE_LASTS);
+    let event = audit::by(app, viewer, AuditAction::InviteResent).about(id, &before.email);
+    let event = event.changed(json!({ "expiresAt": before.expires_at }), json!({ "expiresAt": expires_at }));
+    if !app.store.renew_invite(viewer.team, id, &token_hash(&token), expires_at, &event).await? {
+        return Err(AppError::not_found("Invitation"));
+    }
+    info!(team.id = %viewer.team, invite.id = %id, "invited again");
+    Ok(send_invite(app, viewer, Invite { expires_at, ..before }, &token).await)
+}
+
+async fn send_invite(app: &App, viewer: &Viewer, invite: Invite, token: &str) -> SentInvite {
+    let link = InviteLink { invite, url: format!("{}/invite/{token}", app.config.public_url()) };
+    let letter = mail::try_letter(app, viewer.team, &invitation(viewer, &link)).await;
+    SentInvite { link, letter }
+}
+
+/// The letter that invites.
+fn invitation(viewer: &Viewer, link: &InviteLink) -> Letter {
+    let (team, InviteLink { invite, url }) = (&viewer.team_name, link);
+    let who = match &viewer.actor {
+        Actor::User { name, email, .. } => format!("{name} ({email}) invites you"),
+        Actor::ApiKey { .. } => "You are invited".to_owned(),
+    };
+    let text = format!(
+        "{who} to the team {team} on Sendlog,\nwith the role {role}.\n\nThis link accepts the invitation:\n\n{url}\n\n\
+         It works once, for {to} alone, and ends in {days} days,\non {end} UTC.\n\n\
+         If you do not know what this is about, you need not do anything.\n",
+        role = invite.role_name,
+        to = invite.email,
+        days = INVITE_LASTS.num_days(),
+        end = invite.expires_at.format("%-d %B %Y at %H:%M"),
+    );
+    Letter { to: invite.email.clone(), subject: format!("Invitation to {team} on Sendlog"), text }
+}
+
+async fn find_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<Invite, AppError> {
+    let invites = app.store.list_invites(viewer.team, app.clock.now()).await?;
+    invites.into_iter().find(|invite| invite.id == id).ok_or_else(|| AppError::not_found("Invitation"))
 }
 
 /// Takes an invitation back. Needs `team:invite`.
 pub async fn delete_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<(), AppError> {
     viewer.require(Permission::TeamInvite)?;
-    let not_found = || AppError::not_found("Invitation");
-    let invites = app.store.list_invites(viewer.team, app.clock.now()).await?;
-    let invite = invites.into_iter().find(|invite| invite.id == id).ok_or_else(not_found)?;
+    let invite = find_invite(app, viewer, id).await?;
     let event = audit::by(app, viewer, AuditAction::InviteRevoked).about(id, invite.email);
     let deleted = app.store.delete_invite(viewer.team, id, &event).await?;
-    if deleted { Ok(()) } else { Err(not_found()) }
+    if deleted { Ok(()) } else { Err(AppError::not_found("Invitation")) }
 }
 
 #[cfg(test)]

@@ -25,11 +25,16 @@ pub struct NewRole {
     pub created_at: DateTime<Utc>,
 }
 
+/// The most roles that a team makes, so that the grid stays a grid.
+pub const MAX_CUSTOM_ROLES: i64 = 20;
+
 /// A change of what one role may do.
 #[derive(Clone, Debug)]
 pub struct GrantChange {
     /// The role.
     pub role: Role,
+    /// What it may do until now, as the change and its line in the audit log were made from it.
+    pub before: PermissionSet,
     /// What it may do from now on.
     pub permissions: PermissionSet,
     /// The line of the audit log about it.
@@ -56,7 +61,31 @@ macro_rules! replace_grants {
     }};
 }
 
-pub(super) use replace_grants;
+/// Makes changes of a team's roles, and of who has which, wait for each other, inside a transaction: a role is not given
+/// to anybody while it is being deleted, and two owners cannot end each other's ownership at once.
+macro_rules! lock_roles {
+    ($tx:expr, $team_id:expr) => {
+        sqlx::query("UPDATE teams SET name = name WHERE id = $1").bind($team_id).execute(&mut *$tx).await?
+    };
+}
+
+/// Refuses a role that the team does not have, inside a transaction after [lock_roles].
+macro_rules! keep_to_known_roles {
+    ($tx:expr, $team_id:expr, $role:expr) => {
+        if $role.is_custom() {
+            let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM roles WHERE team_id = $1 AND role = $2")
+                .bind($team_id)
+                .bind($role.to_string())
+                .fetch_one(&mut *$tx)
+                .await?;
+            if known == 0 {
+                return Err(AppError::Conflict("This role was deleted in the meantime".to_owned()));
+            }
+        }
+    };
+}
+
+pub(super) use {keep_to_known_roles, lock_roles, replace_grants};
 
 /// The name of a role on a page: a built-in one's own, else the one that the team gave it.
 pub(super) fn name_of(role: Role, given: Option<String>) -> String {
@@ -112,10 +141,21 @@ impl Store {
         Ok(roles)
     }
 
-    /// Makes a role; [AppError::AlreadyExists] when the team has one of that name.
+    /// Makes a role; [AppError::AlreadyExists] when the team has one of that name, [AppError::Conflict] when it has
+    /// [MAX_CUSTOM_ROLES].
     pub async fn insert_role(&self, team_id: TeamId, new: &NewRole, event: &AuditEvent) -> Result<(), AppError> {
         let role = Role::Custom(new.id);
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
+            let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM roles WHERE team_id = $1")
+                .bind(team_id)
+                .fetch_one(&mut *tx)
+                .await?;
+            if count >= MAX_CUSTOM_ROLES {
+                return Err(AppError::Conflict(format!(
+                    "A team has at most {MAX_CUSTOM_ROLES} roles of its own. Delete one first"
+                )));
+            }
             let inserted = sqlx::query(
                 "INSERT INTO roles (team_id, role, name, name_key, description, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -149,6 +189,7 @@ impl Store {
     ) -> Result<bool, AppError> {
         let role = Role::Custom(id).to_string();
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
             let namesake: Option<String> =
                 sqlx::query_scalar("SELECT role FROM roles WHERE team_id = $1 AND name_key = $2 AND role <> $3")
                     .bind(team_id)
@@ -177,7 +218,7 @@ impl Store {
     }
 
     /// Deletes a role that the team made; `false` when there is none. Its members, and the invitations to it, get the
-    /// role `successor`.
+    /// role `successor`; [AppError::Conflict] when the team does not have that one.
     pub async fn delete_role(
         &self,
         team_id: TeamId,
@@ -187,6 +228,7 @@ impl Store {
     ) -> Result<bool, AppError> {
         let role = Role::Custom(id).to_string();
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
             let deleted = sqlx::query("DELETE FROM roles WHERE team_id = $1 AND role = $2")
                 .bind(team_id)
                 .bind(&role)
@@ -195,6 +237,7 @@ impl Store {
             if deleted.rows_affected() == 0 {
                 return Ok(false);
             }
+            keep_to_known_roles!(tx, team_id, successor);
             for statement in [
                 "UPDATE memberships SET role = $3 WHERE team_id = $1 AND role = $2",
                 "UPDATE invites SET role = $3 WHERE team_id = $1 AND role = $2",
@@ -211,10 +254,25 @@ impl Store {
         })
     }
 
-    /// Changes what roles may do, all in one transaction.
+    /// Changes what roles may do, all or none; [AppError::Conflict] when one of them is gone or no longer is what the
+    /// change was made from.
     pub async fn update_role_grants(&self, team_id: TeamId, changes: &[GrantChange]) -> Result<(), AppError> {
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
             for change in changes {
+                keep_to_known_roles!(tx, team_id, change.role);
+                let names: Vec<String> =
+                    sqlx::query_scalar("SELECT permission FROM role_permissions WHERE team_id = $1 AND role = $2")
+                        .bind(team_id)
+                        .bind(change.role.to_string())
+                        .fetch_all(&mut *tx)
+                        .await?;
+                let present: PermissionSet = names.iter().filter_map(|name| name.parse().ok()).collect();
+                if present != change.before {
+                    return Err(AppError::Conflict(
+                        "Somebody else changed the roles at the same time. Look again and save once more".to_owned(),
+                    ));
+                }
                 replace_grants!(tx, team_id, change.role, change.permissions);
                 audit::append!(tx, team_id, &change.event);
             }
@@ -223,6 +281,7 @@ impl Store {
     }
 
     /// Grants a permission to a role, or withdraws it; `false`, and no line in the audit log, when that changes nothing.
+    /// [AppError::Conflict] when the role is gone.
     pub async fn set_role_permission(
         &self,
         team_id: TeamId,
@@ -237,6 +296,8 @@ impl Store {
             "DELETE FROM role_permissions WHERE team_id = $1 AND role = $2 AND permission = $3"
         };
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
+            keep_to_known_roles!(tx, team_id, role);
             let changed = sqlx::query(statement)
                 .bind(team_id)
                 .bind(role.to_string())

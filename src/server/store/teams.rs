@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::accounts::email_key;
 use super::audit::{self, AuditEvent};
-use super::roles::{name_of, replace_grants};
+use super::roles::{keep_to_known_roles, lock_roles, name_of, replace_grants};
 use super::{Store, instant, micros, read, stored, write};
 use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
@@ -114,11 +114,9 @@ impl ViewedTeam {
     }
 }
 
-/// Refuses, inside a transaction, to end the ownership of a team's last owner. Changes of a team's members wait for each
-/// other here, so that two owners cannot end each other's at once.
+/// Refuses to end the ownership of a team's last owner, inside a transaction after [lock_roles].
 macro_rules! keep_an_owner {
     ($tx:expr, $team_id:expr, $user_id:expr, $stays_owner:expr) => {
-        sqlx::query("UPDATE teams SET name = name WHERE id = $1").bind($team_id).execute(&mut *$tx).await?;
         let others: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM memberships WHERE team_id = $1 AND user_id <> $2 AND role = 'owner'",
         )
@@ -249,7 +247,7 @@ impl Store {
             .collect()
     }
 
-    /// Adds an account to a team; `false` when it is a member already.
+    /// Adds an account to a team; `false` when it is a member already. [AppError::Conflict] when the role is gone.
     pub async fn insert_membership(
         &self,
         team_id: TeamId,
@@ -257,6 +255,8 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
+            keep_to_known_roles!(tx, team_id, new.role);
             let inserted = sqlx::query(
                 "INSERT INTO memberships (team_id, user_id, role, created_at, follows_groups)
                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
@@ -299,7 +299,22 @@ impl Store {
             .collect()
     }
 
-    /// Changes a member's role; `false` when there is no such member. [AppError::Conflict] when no owner would remain.
+    /// The members who have no second factor and need one where the team demands it: those with a password.
+    pub async fn list_without_two_factor(&self, team_id: TeamId) -> Result<Vec<UserId>, AppError> {
+        let lacking = read!(self, |pool| {
+            sqlx::query_scalar(
+                "SELECT u.id FROM memberships m JOIN users u ON u.id = m.user_id
+                 WHERE m.team_id = $1 AND u.password_hash <> '' AND u.totp_confirmed_at IS NULL ORDER BY u.id",
+            )
+            .bind(team_id)
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(lacking)
+    }
+
+    /// Changes a member's role; `false` when there is no such member. [AppError::Conflict] when no owner would remain, or
+    /// the role is gone.
     pub async fn update_member_role(
         &self,
         team_id: TeamId,
@@ -308,6 +323,8 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
+            keep_to_known_roles!(tx, team_id, role);
             keep_an_owner!(tx, team_id, user_id, role == Role::Owner);
             let updated = sqlx::query("UPDATE memberships SET role = $3 WHERE team_id = $1 AND user_id = $2")
                 .bind(team_id)
@@ -333,6 +350,7 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
             keep_an_owner!(tx, team_id, user_id, false);
             let deleted = sqlx::query("DELETE FROM memberships WHERE team_id = $1 AND user_id = $2")
                 .bind(team_id)
@@ -418,9 +436,11 @@ impl Store {
         }))
     }
 
-    /// Makes an invitation, in place of an earlier one to the same address.
+    /// Makes an invitation, in place of an earlier one to the same address. [AppError::Conflict] when the role is gone.
     pub async fn insert_invite(&self, team_id: TeamId, new: &NewInvite, event: &AuditEvent) -> Result<(), AppError> {
         write!(self, |tx| {
+            lock_roles!(tx, team_id);
+            keep_to_known_roles!(tx, team_id, new.invite.role);
             sqlx::query("DELETE FROM invites WHERE team_id = $1 AND email_key = $2")
                 .bind(team_id)
                 .bind(email_key(&new.invite.email))
@@ -458,6 +478,31 @@ impl Store {
         rows.into_iter().map(Invite::try_from).collect()
     }
 
+    /// Gives an invitation another token and another end, so that its old link ends; `false` when there is none.
+    pub async fn renew_invite(
+        &self,
+        team_id: TeamId,
+        id: InviteId,
+        token_hash: &str,
+        expires_at: DateTime<Utc>,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let renewed =
+                sqlx::query("UPDATE invites SET token_hash = $3, expires_at = $4 WHERE team_id = $1 AND id = $2")
+                    .bind(team_id)
+                    .bind(id)
+                    .bind(token_hash)
+                    .bind(micros(expires_at))
+                    .execute(&mut *tx)
+                    .await?;
+            if renewed.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(renewed.rows_affected() == 1)
+        })
+    }
+
     /// Takes an invitation back; `false` when there is none.
     pub async fn delete_invite(&self, team_id: TeamId, id: InviteId, event: &AuditEvent) -> Result<bool, AppError> {
         write!(self, |tx| {
@@ -473,8 +518,8 @@ impl Store {
         })
     }
 
-    /// Makes an account a member as an invitation says, and uses the invitation up; `false` when it was used or taken
-    /// back in the meantime. Somebody who is a member already keeps their role.
+    /// Makes an account a member with the role that an invitation grants at this moment, and uses the invitation up;
+    /// `false` when it was used or taken back in the meantime. Somebody who is a member already keeps their role.
     pub async fn accept_invite(
         &self,
         team_id: TeamId,
@@ -483,21 +528,22 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let used = sqlx::query("DELETE FROM invites WHERE team_id = $1 AND id = $2")
-                .bind(team_id)
-                .bind(invite_id)
-                .execute(&mut *tx)
-                .await?;
-            if used.rows_affected() == 0 {
-                return Ok(false);
-            }
+            // The role may have been deleted since the invitation was read, and the invitation moved to another.
+            lock_roles!(tx, team_id);
+            let role: Option<String> =
+                sqlx::query_scalar("DELETE FROM invites WHERE team_id = $1 AND id = $2 RETURNING role")
+                    .bind(team_id)
+                    .bind(invite_id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            let Some(role) = role else { return Ok(false) };
             sqlx::query(
                 "INSERT INTO memberships (team_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT DO NOTHING",
             )
             .bind(team_id)
             .bind(new.user_id)
-            .bind(new.role.to_string())
+            .bind(role)
             .bind(micros(new.at))
             .execute(&mut *tx)
             .await?;

@@ -57,6 +57,8 @@ pub(super) enum Target {
     ApiRequest,
     /// `{id}`
     Notification,
+    /// `{role}`, which the team made.
+    Role,
 }
 
 use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn};
@@ -103,6 +105,7 @@ pub(super) const ENDPOINTS: &[Row] = &[
     ("GET /api/teams/{id}/invites", Holds(TeamInvite), Target::Team, ""),
     ("POST /api/teams/{id}/invite", Holds(TeamInvite), Target::Team, r#"{"email":"new@b.example","role":"viewer"}"#),
     ("DELETE /api/teams/{id}/invites/{inviteId}", Holds(TeamInvite), Target::Invite, ""),
+    ("POST /api/teams/{id}/invites/{inviteId}/resend", Holds(TeamInvite), Target::Invite, ""),
     ("POST /api/teams/accept-invite/{token}", Person, Target::Token, ""),
     ("PUT /api/teams/{id}/members/{userId}", Holds(TeamUpdateRole), Target::Member, r#"{"role":"member"}"#),
     ("DELETE /api/teams/{id}/members/{userId}", Holds(TeamRemoveMember), Target::Member, ""),
@@ -184,9 +187,17 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("remove_member", Holds(TeamRemoveMember), Target::Member, "user={userId}"),
     ("invite_member", Holds(TeamInvite), Target::Own, "email=new@b.example&role=viewer"),
     ("delete_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
+    ("resend_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
+    ("load_team", Member(TeamInvite), Target::Own, ""),
+    ("update_team", Holds(TeamUpdate), Target::Own, "name=Finch"),
+    ("delete_team", Holds(TeamDelete), Target::Team, "team={id}&name={fresh}"),
     ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
     ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=webhooks:view&granted=true"),
     ("save_role_grid", Holds(TeamUpdateRole), Target::Own, ""),
+    ("load_role", Member(TeamUpdateRole), Target::Role, "role={role}"),
+    ("create_role", Holds(TeamUpdateRole), Target::Own, "name={short}&from=viewer"),
+    ("rename_role", Holds(TeamUpdateRole), Target::Role, "role={role}&name={short}"),
+    ("delete_role", Holds(TeamUpdateRole), Target::Role, "role={role}&successor=viewer"),
 ];
 
 /// Pages. Nobody and keys are sent to the log-in page, unless the page needs nothing.
@@ -207,6 +218,8 @@ pub(super) const PAGES: &[Row] = &[
     ("/settings/profile", Person, Target::Own, ""),
     ("/settings/members", Person, Target::Own, ""),
     ("/settings/roles", Person, Target::Own, ""),
+    ("/settings/roles/{role}", Person, Target::Role, ""),
+    ("/settings/team", Person, Target::Own, ""),
     ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("/api-docs", Person, Target::Own, ""),
@@ -308,7 +321,7 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Caller::Stranger => app.sign_in_elsewhere().await,
     };
     let id = match target {
-        Target::Own => String::new(),
+        Target::Own | Target::Role => String::new(),
         Target::Email => app.add_message(Message::with_status(EmailStatus::Failed)).await.to_string(),
         Target::Template => app.add_template(&fresh).await.id.to_string(),
         Target::Adapter => app.add_adapter(&fresh).await.id.to_string(),
@@ -320,7 +333,16 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Target::Notification => app.add_notification().await.to_string(),
         Target::Team | Target::Member | Target::Invite | Target::Token => team.to_string(),
     };
-    let mut texts = vec![("{id}", id), ("{fresh}", fresh.clone())];
+    let mut texts = vec![("{id}", id), ("{fresh}", fresh.clone()), ("{short}", fresh[..20].to_owned())];
+    if target == Target::Role {
+        let earlier = app.store().list_role_grants(team).await.unwrap().into_iter().map(|grants| grants.role);
+        for role in earlier.collect::<Vec<_>>() {
+            if let Role::Custom(id) = role {
+                app.store().delete_role(team, id, Role::Viewer, &app.event()).await.unwrap();
+            }
+        }
+        texts.push(("{role}", app.add_role("Support", &[LogsView]).await.to_string()));
+    }
     if target == Target::Member {
         let member = app.add_user(&format!("{fresh}@finch.example")).await;
         accounts::add_member(&app.app, team, member, Role::Viewer).await.unwrap();

@@ -36,6 +36,7 @@ use super::store::audit::AuditEvent;
 use super::store::bulk::HistoricEmail;
 use super::store::emails::NewEmail;
 use super::store::events::{EmailFacts, NewEvent};
+use super::store::roles::NewRole;
 use super::store::tests::TestDatabase;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
@@ -231,6 +232,19 @@ impl TestApp {
         };
         let owner = self.viewer(Role::Owner).await;
         templates::create_template(&self.app, &owner, name, source).await.unwrap()
+    }
+
+    /// A role that Finch made.
+    async fn add_role(&self, name: &str, permissions: &[Permission]) -> Role {
+        let new = NewRole {
+            id: self.app.clock.mint(),
+            name: name.to_owned(),
+            description: String::new(),
+            permissions: permissions.iter().copied().collect(),
+            created_at: self.now(),
+        };
+        self.store().insert_role(self.team, &new, &self.event()).await.unwrap();
+        Role::Custom(new.id)
     }
 
     /// An adapter of Finch.

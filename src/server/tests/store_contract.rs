@@ -9,6 +9,7 @@ mod log;
 mod notifications;
 mod outbox;
 mod records;
+mod roles;
 mod teams;
 
 use std::path::Path;

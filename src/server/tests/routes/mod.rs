@@ -9,6 +9,7 @@ mod logs;
 mod notificationapi;
 mod resend;
 mod resend_com;
+mod roles;
 mod security;
 mod send;
 mod sendwithus;

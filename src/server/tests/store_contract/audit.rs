@@ -153,7 +153,7 @@ on_both_databases! {
         assert_eq!((member.role, member.role_name.as_str()), (role, "Support"));
 
         let wider: PermissionSet = [Permission::LogsView, Permission::LogsResend].into_iter().collect();
-        let change = GrantChange { role, permissions: wider, event: app.event() };
+        let change = GrantChange { role, before: permissions, permissions: wider, event: app.event() };
         store.update_role_grants(app.team, &[change]).await.unwrap();
         assert_eq!(store.find_viewer(app.team, ada).await.unwrap().unwrap().permissions, wider);
         let renamed = store.rename_role(app.team, support.id, "billing", "x", &app.event()).await;

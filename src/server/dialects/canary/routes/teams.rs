@@ -12,11 +12,14 @@ use crate::domain::ids::{InviteId, TeamId, UserId};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::dialects::canary::error::{
-    CanaryError, Clash, Faults, InvalidBody, InvalidParameters, Missing, Refusals,
+    CanaryError, Clash, Faults, InvalidBody, InvalidParameters, Missing, Refusals, TooMany,
 };
-use crate::server::dialects::canary::extract::{Caller, JsonBody, LoggedIn, NoParameters, PathText, id_of};
+use crate::server::dialects::canary::extract::{
+    Caller, JsonBody, LoggedIn, NoParameters, PathText, QueryParameters, RawQuery, StrictQuery, id_of,
+};
 use crate::server::dialects::canary::wire::{
-    ChangedRole, Deleted, InviteBody, MemberBody, NewInviteBody, RoleBody, Success, TeamBody, TeamNameBody, success,
+    ChangedRole, Deleted, InviteBody, KeysOfMember, MemberBody, NewInviteBody, RoleBody, Success, TeamBody,
+    TeamChangeBody, TeamNameBody, success,
 };
 use crate::server::services::{accounts, teams};
 
@@ -24,12 +27,13 @@ use crate::server::services::{accounts, teams};
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create_team))
-        .routes(routes!(find_team, rename_team, delete_team))
+        .routes(routes!(find_team, update_team, delete_team))
         .routes(routes!(list_members))
         .routes(routes!(change_role, remove_member))
         .routes(routes!(list_invites))
         .routes(routes!(invite))
         .routes(routes!(delete_invite))
+        .routes(routes!(resend_invite))
         .routes(routes!(accept_invite))
 }
 
@@ -73,26 +77,26 @@ async fn find_team(
     Ok(success(teams::find_team(&app, &viewer).await?.into()))
 }
 
-/// Renames a team. Needs `team:update`.
+/// Changes a team's name and rules. Needs `team:update`.
 #[utoipa::path(
-    put, path = "/api/teams/{id}", operation_id = "renameTeam", tag = "teams", summary = "Rename a team",
+    put, path = "/api/teams/{id}", operation_id = "updateTeam", tag = "teams", summary = "Change a team",
     security(("session" = []), ("bearer" = []), ("apiKey" = [])),
     params(("id" = String, Path, description = "The team's id")),
-    request_body(content = TeamNameBody, content_type = "application/json"),
+    request_body(content = TeamChangeBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The team", body = Success<TeamBody>),
         InvalidBody, Refusals, Missing, Faults,
     ),
 )]
-async fn rename_team(
+async fn update_team(
     State(app): State<App>,
     Caller(viewer): Caller,
     PathText(id): PathText<String>,
     _query: NoParameters,
-    JsonBody(body): JsonBody<TeamNameBody>,
+    JsonBody(body): JsonBody<TeamChangeBody>,
 ) -> Answer<TeamBody> {
     let viewer = in_team(&app, &viewer, &id).await?;
-    Ok(success(teams::rename_team(&app, &viewer, &body.name).await?.into()))
+    Ok(success(teams::update_team(&app, &viewer, body.into()).await?.into()))
 }
 
 /// Deletes a team with everything that is its own. Needs `team:delete`.
@@ -149,7 +153,7 @@ async fn list_members(
     request_body(content = RoleBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The member's role now", body = Success<ChangedRole>),
-        InvalidBody, Refusals, Missing, Faults,
+        InvalidBody, Refusals, Missing, Clash, Faults,
     ),
 )]
 async fn change_role(
@@ -165,6 +169,19 @@ async fn change_role(
     Ok(success(ChangedRole { user_id, role: body.role }))
 }
 
+/// What becomes of the keys of a member who is removed.
+struct RemovalQuery {
+    keys: KeysOfMember,
+}
+
+impl QueryParameters for RemovalQuery {
+    const NAMES: &'static [&'static str] = &["keys"];
+
+    fn read(query: &RawQuery) -> Result<Self, AppError> {
+        Ok(Self { keys: query.text("keys").map(str::parse).transpose()?.unwrap_or_default() })
+    }
+}
+
 /// Ends a membership. Needs `team:remove-member`; nobody removes themselves or an owner.
 #[utoipa::path(
     delete, path = "/api/teams/{id}/members/{userId}", operation_id = "removeMember", tag = "teams",
@@ -173,21 +190,23 @@ async fn change_role(
     params(
         ("id" = String, Path, description = "The team's id"),
         ("userId" = String, Path, description = "The member's account"),
+        ("keys" = Option<KeysOfMember>, Query,
+            description = "What becomes of the API keys that the member made; by default they are revoked"),
     ),
     responses(
         (status = 200, description = "The membership has ended", body = Success<Deleted<String>>),
-        InvalidParameters, Refusals, Missing, Faults,
+        InvalidParameters, Refusals, Missing, Clash, Faults,
     ),
 )]
 async fn remove_member(
     State(app): State<App>,
     Caller(viewer): Caller,
     PathText((id, user_id)): PathText<(String, String)>,
-    _query: NoParameters,
+    StrictQuery(query): StrictQuery<RemovalQuery>,
 ) -> Answer<Deleted<String>> {
     let viewer = in_team(&app, &viewer, &id).await?;
     let user_id: UserId = id_of(&user_id);
-    teams::remove_member(&app, &viewer, user_id, false).await?;
+    teams::remove_member(&app, &viewer, user_id, query.keys == KeysOfMember::HandOver).await?;
     Ok(success(Deleted { id: user_id.to_string() }))
 }
 
@@ -212,7 +231,8 @@ async fn list_invites(
     Ok(success(invites.into_iter().map(InviteBody::from).collect()))
 }
 
-/// Invites an address for seven days, in place of an earlier invitation to it. Needs `team:invite`.
+/// Invites an address for seven days, in place of an earlier invitation to it. Needs `team:invite`. The link goes out by
+/// the team's mail server where it has one, and is in the answer in any case.
 #[utoipa::path(
     post, path = "/api/teams/{id}/invite", operation_id = "invite", tag = "teams", summary = "Invite somebody",
     security(("session" = []), ("bearer" = []), ("apiKey" = [])),
@@ -220,7 +240,7 @@ async fn list_invites(
     request_body(content = NewInviteBody, content_type = "application/json"),
     responses(
         (status = 201, description = "The invitation with its link", body = Success<InviteBody>),
-        InvalidBody, Refusals, Missing, Clash, Faults,
+        InvalidBody, Refusals, Missing, Clash, TooMany, Faults,
     ),
 )]
 async fn invite(
@@ -231,8 +251,32 @@ async fn invite(
     JsonBody(body): JsonBody<NewInviteBody>,
 ) -> Result<(StatusCode, Json<Success<InviteBody>>), CanaryError> {
     let viewer = in_team(&app, &viewer, &id).await?;
-    let link = teams::invite(&app, &viewer, &body.email, body.role).await?;
-    Ok((StatusCode::CREATED, success(link.into())))
+    let sent = teams::invite(&app, &viewer, &body.email, body.role).await?;
+    Ok((StatusCode::CREATED, success(sent.into())))
+}
+
+/// Sends an invitation again, with a new link for seven days more; the old link ends. Needs `team:invite`.
+#[utoipa::path(
+    post, path = "/api/teams/{id}/invites/{inviteId}/resend", operation_id = "resendInvite", tag = "teams",
+    summary = "Send an invitation again",
+    security(("session" = []), ("bearer" = []), ("apiKey" = [])),
+    params(
+        ("id" = String, Path, description = "The team's id"),
+        ("inviteId" = String, Path, description = "The invitation's id"),
+    ),
+    responses(
+        (status = 200, description = "The invitation with its new link", body = Success<InviteBody>),
+        InvalidParameters, Refusals, Missing, TooMany, Faults,
+    ),
+)]
+async fn resend_invite(
+    State(app): State<App>,
+    Caller(viewer): Caller,
+    PathText((id, invite_id)): PathText<(String, String)>,
+    _query: NoParameters,
+) -> Answer<InviteBody> {
+    let viewer = in_team(&app, &viewer, &id).await?;
+    Ok(success(teams::resend_invite(&app, &viewer, id_of(&invite_id)).await?.into()))
 }
 
 /// Takes an invitation back. Needs `team:invite`.

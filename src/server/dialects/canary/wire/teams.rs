@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Timestamp;
+use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
-use crate::domain::team::{Invite, InviteLink, Member, Role, Team};
+use crate::domain::team::{Invite, Member, Role, Team, TeamRules};
+use crate::server::services::mail::LetterFate;
+use crate::server::services::teams::{SentInvite, TeamChange};
 
 /// The name of a team.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -13,6 +16,27 @@ use crate::domain::team::{Invite, InviteLink, Member, Role, Team};
 pub struct TeamNameBody {
     /// One line of 1 to 100 characters.
     pub name: String,
+}
+
+/// What changes about a team. What is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TeamChangeBody {
+    /// One line of 1 to 100 characters.
+    pub name: Option<String>,
+    /// Whether every member needs two-factor authentication. Only somebody who has it can turn this on.
+    pub demands_two_factor: Option<bool>,
+    /// Whether members without `logs:reveal` see addresses masked.
+    pub masks_addresses: Option<bool>,
+    /// Whether members with `logs:reveal` give a reason before they see variables, bodies and links.
+    pub reveals_with_reason: Option<bool>,
+}
+
+impl From<TeamChangeBody> for TeamChange {
+    fn from(body: TeamChangeBody) -> Self {
+        let TeamChangeBody { name, demands_two_factor, masks_addresses, reveals_with_reason } = body;
+        Self { name, demands_two_factor, masks_addresses, reveals_with_reason }
+    }
 }
 
 /// A team.
@@ -28,11 +52,26 @@ pub struct TeamBody {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether every member needs two-factor authentication.
+    pub demands_two_factor: bool,
+    /// Whether members without `logs:reveal` see addresses masked.
+    pub masks_addresses: bool,
+    /// Whether members with `logs:reveal` give a reason before they see variables, bodies and links.
+    pub reveals_with_reason: bool,
 }
 
 impl From<Team> for TeamBody {
     fn from(team: Team) -> Self {
-        Self { id: team.id, slug: team.slug, name: team.name, created_at: team.created_at.into() }
+        let TeamRules { demands_two_factor, masks_addresses, reveals_with_reason } = team.rules;
+        Self {
+            id: team.id,
+            slug: team.slug,
+            name: team.name,
+            created_at: team.created_at.into(),
+            demands_two_factor,
+            masks_addresses,
+            reveals_with_reason,
+        }
     }
 }
 
@@ -110,9 +149,12 @@ pub struct InviteBody {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// The link that accepts it; shown only when it is made.
+    /// The link that accepts it; shown only when it is made or sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invite_url: Option<String>,
+    /// Whether the link went out by the team's mail server; shown with the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_sent: Option<bool>,
 }
 
 impl From<Invite> for InviteBody {
@@ -124,12 +166,37 @@ impl From<Invite> for InviteBody {
             created_at: invite.created_at.into(),
             expires_at: invite.expires_at.into(),
             invite_url: None,
+            email_sent: None,
         }
     }
 }
 
-impl From<InviteLink> for InviteBody {
-    fn from(link: InviteLink) -> Self {
-        Self { invite_url: Some(link.url), ..link.invite.into() }
+impl From<SentInvite> for InviteBody {
+    fn from(sent: SentInvite) -> Self {
+        let email_sent = Some(sent.letter == LetterFate::Sent);
+        Self { invite_url: Some(sent.link.url), email_sent, ..sent.link.invite.into() }
+    }
+}
+
+/// What becomes of the keys that a removed member made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeysOfMember {
+    /// They end at once.
+    #[default]
+    Revoke,
+    /// They are the caller's from then on.
+    HandOver,
+}
+
+impl std::str::FromStr for KeysOfMember {
+    type Err = AppError;
+
+    fn from_str(name: &str) -> Result<Self, AppError> {
+        match name {
+            "revoke" => Ok(Self::Revoke),
+            "hand-over" => Ok(Self::HandOver),
+            _ => Err(AppError::invalid_field("keys", "keys must be revoke or hand-over")),
+        }
     }
 }

@@ -1,0 +1,139 @@
+//! `/settings/team`: the team's name, its rules and its end.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+
+use super::{Tab, settings_page};
+use crate::components::can::may;
+use crate::components::field::TextField;
+use crate::components::number::counted;
+use crate::domain::permission::Permission;
+use crate::domain::team::Team;
+use crate::server_fns::draft::Draft;
+use crate::server_fns::team::{DeleteTeam, TeamView, UpdateTeam, load_team};
+
+/// The team. Every member sees it.
+#[component]
+pub fn TeamPage() -> impl IntoView {
+    settings_page(Tab::Team, load_team(), |team| view! { <TeamSettings team/> })
+}
+
+#[component]
+fn TeamSettings(team: TeamView) -> impl IntoView {
+    let TeamView { team, without_two_factor, viewer_lacks_it, draft } = team;
+    let ending = may(Permission::TeamDelete).then(|| view! { <EndOfTeam team=team.clone()/> });
+    view! {
+        <Rules team without_two_factor viewer_lacks_it draft/>
+        {ending}
+    }
+}
+
+#[component]
+fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Draft) -> impl IntoView {
+    let is_locked = !may(Permission::TeamUpdate);
+    let rules = team.rules;
+    let two_factor = two_factor_words(rules.demands_two_factor, without_two_factor, viewer_lacks_it);
+    let may_unmask = !rules.masks_addresses || may(Permission::LogsReveal);
+    view! {
+        <section class="panel narrow" aria-label="Name and rules">
+            <form class="panel-body" method="post" action=UpdateTeam::PATH>
+                <fieldset class="bare-fieldset" disabled=is_locked>
+                    <legend class="visually-hidden">"Name and rules"</legend>
+                    <TextField label="Name" name="name" max_length=100 value=draft.get("name").unwrap_or(team.name)/>
+                    <Rule
+                        name="demands_two_factor"
+                        label="Members need two-factor authentication"
+                        hint=two_factor
+                        is_on=rules.demands_two_factor
+                        is_fixed=viewer_lacks_it && !rules.demands_two_factor
+                    />
+                    <Rule
+                        name="masks_addresses"
+                        label="Mask e-mail addresses and phone numbers"
+                        hint="Members without logs:reveal see a•••@example.com in the log, in the API and in exports."
+                        is_on=rules.masks_addresses
+                        is_fixed=!may_unmask
+                    />
+                    <Rule
+                        name="reveals_with_reason"
+                        label="Ask for a reason before contents are shown"
+                        hint="Members with logs:reveal give a reason for each message before they see its variables, bodies and links. The audit log keeps it."
+                        is_on=rules.reveals_with_reason
+                        is_fixed=false
+                    />
+                    {(!is_locked)
+                        .then(|| view! { <div class="form-foot"><button class="button primary">"Save"</button></div> })}
+                </fieldset>
+            </form>
+        </section>
+    }
+}
+
+fn two_factor_words(demands: bool, without: usize, viewer_lacks_it: bool) -> String {
+    let locked_out = "see nothing of the team until they set it up";
+    match (demands, without) {
+        (_, 0) => format!("Every member has it. Later ones {locked_out}."),
+        (true, without) => {
+            format!(
+                "{} it not set up yet and see nothing of the team.",
+                counted(without as i64, "member has", "members have")
+            )
+        }
+        (false, without) => {
+            let count = counted(without as i64, "member lacks", "members lack");
+            let first = if viewer_lacks_it { " Set it up in your own profile first." } else { "" };
+            format!("{count} it now, and would {locked_out}.{first}")
+        }
+    }
+}
+
+#[component]
+fn Rule(
+    name: &'static str,
+    label: &'static str,
+    #[prop(into)] hint: String,
+    is_on: bool,
+    /// Whether this viewer cannot change it. A box that is fixed sends nothing, so what it says goes along unseen.
+    is_fixed: bool,
+) -> impl IntoView {
+    let hint_id = format!("{name}-hint");
+    view! {
+        <div class="rule">
+            <label class="check">
+                <input type="checkbox" name=name checked=is_on disabled=is_fixed aria-describedby=hint_id.clone()/>
+                {label}
+            </label>
+            {(is_fixed && is_on).then(|| view! { <input type="hidden" name=name value="on"/> })}
+            <p class="hint" id=hint_id>{hint}</p>
+        </div>
+    }
+}
+
+#[component]
+fn EndOfTeam(team: Team) -> impl IntoView {
+    let (panel, heading) = ("delete-team", "delete-team-heading");
+    view! {
+        <section class="panel narrow" aria-label="Delete the team">
+            <div class="panel-head"><h2>"Delete the team"</h2></div>
+            <div class="panel-body end-of-team">
+                <p class="hint">"Its log, templates, adapters and keys are gone at once and cannot be brought back."</p>
+                <button type="button" class="button danger" popovertarget=panel aria-haspopup="dialog">"Delete the team"</button>
+            </div>
+            <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
+                <form class="stack" method="post" action=DeleteTeam::PATH>
+                    <h2 id=heading>"Delete " {team.name.clone()} "?"</h2>
+                    <p>"Everything in the team is deleted, and programs that use its keys are refused. To go on, type its name: " <strong>{team.name}</strong></p>
+                    <input type="hidden" name="team" value=team.id.to_string()/>
+                    <div class="field">
+                        <label for="typed-name">"The team's name"</label>
+                        <input id="typed-name" name="name" type="text" autocomplete="off" required/>
+                    </div>
+                    <div class="dialog-buttons">
+                        <button type="button" class="button" popovertarget=panel popovertargetaction="hide">"Cancel"</button>
+                        <button class="button danger">"Delete for good"</button>
+                    </div>
+                </form>
+            </dialog>
+        </section>
+    }
+}

@@ -1,0 +1,72 @@
+//! The team itself: its name, its rules and its end.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
+use crate::domain::team::Team;
+
+/// What the team's page shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TeamView {
+    /// The team.
+    pub team: Team,
+    /// How many members lack the second factor that the team demands or could demand.
+    pub without_two_factor: usize,
+    /// Whether the viewer is one of them.
+    pub viewer_lacks_it: bool,
+    /// What was typed and refused.
+    pub draft: Draft,
+}
+
+/// The viewer's team with its rules.
+#[server]
+pub async fn load_team() -> Result<TeamView, AppError> {
+    use crate::server::{context, services::teams};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let team = teams::find_team(&app, &viewer).await?;
+    let without = teams::list_without_two_factor(&app, &viewer).await?;
+    let draft = super::draft::load_draft("team".to_owned()).await?;
+    let viewer_lacks_it = viewer.user_id().is_some_and(|user| without.contains(&user));
+    Ok(TeamView { team, without_two_factor: without.len(), viewer_lacks_it, draft })
+}
+
+/// Changes the team's name and rules; a rule is on where its box was ticked. Needs `team:update`.
+#[server]
+pub async fn update_team(
+    name: String,
+    #[server(default)] demands_two_factor: Option<String>,
+    #[server(default)] masks_addresses: Option<String>,
+    #[server(default)] reveals_with_reason: Option<String>,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::teams};
+    let draft = Draft::of("team").with("name", &name);
+    let change = teams::TeamChange {
+        name: Some(name),
+        demands_two_factor: Some(demands_two_factor.is_some()),
+        masks_addresses: Some(masks_addresses.is_some()),
+        reveals_with_reason: Some(reveals_with_reason.is_some()),
+    };
+    let result = teams::update_team(&context::app(), &context::viewer().await?, change).await;
+    if result.is_err() {
+        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+    }
+    result?;
+    context::flash(context::FlashKind::Success, "Saved. The rules hold from everybody's next request on.");
+    Ok(())
+}
+
+/// Deletes a team with everything in it but its audit log, when `name` is its name. Needs `team:delete`.
+#[server]
+pub async fn delete_team(team: TeamId, name: String) -> Result<(), AppError> {
+    use crate::server::{context, services::teams};
+    let app = context::app();
+    // The page's team, which need not be the one that another window switched to.
+    let viewer = teams::viewer_for_team(&app, &context::viewer().await?, team).await?;
+    teams::delete_team_named(&app, &viewer, &name).await?;
+    context::flash(context::FlashKind::Success, format!("The team {} is deleted.", viewer.team_name));
+    leptos_axum::redirect(super::access::HOME);
+    Ok(())
+}
