@@ -1,7 +1,8 @@
-//! `/settings/…`: the viewer's profile, and the team's members, roles, adapters and API keys.
+//! `/settings/…`: the viewer's profile, and the team's members, roles, adapters, API keys and audit log.
 
 pub mod adapters;
 pub mod api_keys;
+pub mod audit;
 pub mod members;
 pub mod profile;
 pub mod roles;
@@ -28,10 +29,13 @@ pub enum Tab {
     Adapters,
     /// The ways in.
     ApiKeys,
+    /// What was done.
+    Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 5] = [Self::Profile, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys];
+    const ALL: [Tab; 6] =
+        [Self::Profile, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys, Self::Audit];
 
     const fn label(self) -> &'static str {
         match self {
@@ -40,6 +44,7 @@ impl Tab {
             Self::Roles => "Roles",
             Self::Adapters => "Adapters",
             Self::ApiKeys => "API keys",
+            Self::Audit => "Audit log",
         }
     }
 
@@ -50,6 +55,7 @@ impl Tab {
             Self::Roles => "/settings/roles",
             Self::Adapters => "/settings/adapters",
             Self::ApiKeys => "/settings/api-keys",
+            Self::Audit => "/settings/audit",
         }
     }
 
@@ -58,6 +64,7 @@ impl Tab {
             Self::Profile | Self::Members | Self::Roles => true,
             Self::Adapters => may(Permission::AdaptersView),
             Self::ApiKeys => may(Permission::ApiKeysView),
+            Self::Audit => may(Permission::AuditView),
         }
     }
 }
@@ -74,18 +81,47 @@ where
 {
     framed(Section::Settings, load, move |data| {
         let content = page(data).into_any();
-        view! { <SettingsFrame tab content/> }
+        let head = view! { <div class="page-head"><PageTitle text=tab.label()/></div> }.into_any();
+        view! { <SettingsFrame tab head content/> }
+    })
+}
+
+/// The page of one thing of a tab, with the thing's name as the heading and a way back.
+pub fn settings_detail<T, V>(
+    tab: Tab,
+    load: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    name: impl FnOnce(&T) -> String + Send + 'static,
+    page: impl FnOnce(T) -> V + Send + 'static,
+) -> AnyView
+where
+    T: Send + 'static,
+    V: IntoView + 'static,
+{
+    framed(Section::Settings, load, move |data| {
+        let title = name(&data);
+        let content = page(data).into_any();
+        let head = view! {
+            <div class="page-head">
+                <nav class="breadcrumb" aria-label="Breadcrumb">
+                    <a href=tab.path()>{tab.label()}</a>
+                    <span aria-hidden="true">"/"</span>
+                </nav>
+                <PageTitle text=title/>
+            </div>
+        }
+        .into_any();
+        view! { <SettingsFrame tab head content/> }
     })
 }
 
 #[component]
-fn SettingsFrame(tab: Tab, content: AnyView) -> impl IntoView {
+fn SettingsFrame(tab: Tab, head: AnyView, content: AnyView) -> impl IntoView {
     let tabs = Tab::ALL.into_iter().filter(|tab| tab.is_shown()).map(|each| {
         let current = (each == tab).then_some("page");
         view! { <li><a href=each.path() aria-current=current>{each.label()}</a></li> }
     });
     view! {
-        <div class="page-head"><PageTitle text=tab.label()/></div>
+        {head}
         <nav class="tabs-nav" aria-label="Settings"><ul>{tabs.collect_view()}</ul></nav>
         {content}
     }

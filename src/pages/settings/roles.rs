@@ -149,7 +149,7 @@ fn GrantSaver(children: Children) -> impl IntoView {
 }
 
 /// The permissions by the noun before their colon, in the grid's order.
-fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
+pub(super) fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
     let mut groups: Vec<(&'static str, Vec<Permission>)> = Vec::new();
     for permission in Permission::ALL {
         let noun = noun_label(*permission);
