@@ -34,12 +34,12 @@ impl AuditQuery {
         }
     }
 
-    /// Reads the query string of an export: the format, which it must have, and the filters.
+    /// Reads the query string of an export: the format, by default `csv`, and the filters.
     pub fn parse_export(query: &str) -> Result<(String, Self), AppError> {
         match Self::read(query)? {
             (Some((name, format)), parsed) if name == "format" => Ok((format, parsed)),
             (Some((name, _)), _) => Err(query_string::unknown(name)),
-            (None, _) => Err(AppError::invalid_field("format", "Choose csv or ndjson")),
+            (None, parsed) => Ok(("csv".to_owned(), parsed)),
         }
     }
 
@@ -139,6 +139,6 @@ mod tests {
         assert_eq!(url, "/settings/audit/export?format=csv&preset=30d&actor=usr_1");
         let (format, read) = AuditQuery::parse_export(url.split_once('?').unwrap().1).unwrap();
         assert_eq!((format.as_str(), read), ("csv", query.at(None)));
-        assert!(AuditQuery::parse_export("preset=30d").is_err());
+        assert!(AuditQuery::parse_export("kind=csv").is_err());
     }
 }
