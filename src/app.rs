@@ -16,7 +16,8 @@ use crate::pages::notification::NotificationPage;
 use crate::pages::request::RequestPage;
 use crate::pages::requests::RequestsPage;
 use crate::pages::settings::adapters::AdaptersPage;
-use crate::pages::settings::api_keys::ApiKeysPage;
+use crate::pages::settings::api_keys::{ApiKeyPage, ApiKeysPage};
+use crate::pages::settings::audit::AuditPage;
 use crate::pages::settings::members::MembersPage;
 use crate::pages::settings::profile::ProfilePage;
 use crate::pages::settings::role::RolePage;
@@ -84,6 +85,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/roles/:role") view=RolePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/api-keys/:id") view=ApiKeyPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/audit") view=AuditPage ssr=SsrMode::Async/>
                 <Route path=path!("/connect") view=ConnectPage ssr=SsrMode::Async/>
                 <Route path=path!("/api-docs") view=ApiDocsPage ssr=SsrMode::Async/>
             </FlatRoutes>

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use sendlog::domain::adapter::AdapterKind;
+use sendlog::domain::api_key::{KeyApi, KeyLimits};
 use sendlog::domain::error::AppError;
 use sendlog::domain::ids::TeamId;
 use sendlog::domain::permission::{Permission, PermissionSet};
@@ -20,8 +22,11 @@ use sendlog::server::demo;
 use sendlog::server::dialects::Dialect;
 use sendlog::server::secrets::SecretKey;
 use sendlog::server::services::adapters::NewAdapter;
-use sendlog::server::services::{accounts, adapters, api_keys, teams};
+use sendlog::server::services::api_keys::NewApiKey;
+use sendlog::server::services::audit::CheckedLog;
+use sendlog::server::services::{accounts, adapters, api_keys, audit, teams};
 use sendlog::server::store::Store;
+use sendlog::server::store::audit::AuditVerdict;
 use sendlog::server::{App, web};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -58,7 +63,7 @@ enum Command {
         #[command(flatten)]
         demo: DemoArgs,
     },
-    /// Make users, keys and adapters
+    /// Make users, keys and adapters; check the audit log
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
@@ -112,6 +117,15 @@ enum AdminCommand {
         /// A permission, such as emails:send; repeat it, or give '*' for all
         #[arg(long, required = true)]
         scope: Vec<String>,
+        /// After how many days it ends by itself; never when absent
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=1826))]
+        expires_in_days: Option<u32>,
+        /// An API that takes it: sendlog, resend, sendwithus, jetemail or notificationapi; repeat it; all when absent
+        #[arg(long)]
+        api: Vec<KeyApi>,
+        /// How many requests it may make in a second; the server's limit when absent
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        rate_limit: Option<u32>,
         #[command(flatten)]
         common: AdminArgs,
     },
@@ -136,6 +150,21 @@ enum AdminCommand {
         /// Send by it whatever names no adapter
         #[arg(long)]
         default: bool,
+        #[command(flatten)]
+        common: AdminArgs,
+    },
+    /// Check that no line of the audit logs was changed or removed
+    ///
+    /// Ends with status 1 when one was. The hash of a team's last line, kept elsewhere, shows later that no line was cut
+    /// off the end.
+    #[command(name = "verify-audit")]
+    Audit {
+        /// The slug of the only team to check; all when absent
+        #[arg(long)]
+        team: Option<String>,
+        /// A hash that was printed before and must still be in the log: TEAM=HASH, the team by slug or id; can be repeated
+        #[arg(long, value_name = "TEAM=HASH", value_parser = parse_expected)]
+        expect: Vec<(String, String)>,
         #[command(flatten)]
         common: AdminArgs,
     },
@@ -174,13 +203,13 @@ async fn main() -> ExitCode {
         Err(help) => help.exit(),
     };
     let result = match cli.command {
-        Command::Serve { database, config } => serve(database, config).await,
-        Command::Migrate { database } => migrate(database).await,
-        Command::Demo { config, demo } => serve_demo(config, demo).await,
+        Command::Serve { database, config } => serve(database, config).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate { database } => migrate(database).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo { config, demo } => serve_demo(config, demo).await.map(|()| ExitCode::SUCCESS),
         Command::Admin { command } => admin(command).await,
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure(line)) => fail(&line),
     }
 }
@@ -240,7 +269,7 @@ async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     run(app, listeners).await
 }
 
-async fn admin(command: AdminCommand) -> Result<(), Failure> {
+async fn admin(command: AdminCommand) -> Result<ExitCode, Failure> {
     match command {
         AdminCommand::User { email, name, team, role, common } => {
             let app = open_for_admin(&common).await?;
@@ -255,10 +284,16 @@ async fn admin(command: AdminCommand) -> Result<(), Failure> {
             let object = json!({ "id": user, "email": email, "team": team.slug, "role": role });
             print_made(common.json, &object, &format!("Made {email} {} of {}.", role, team.name));
         }
-        AdminCommand::Key { team, name, scope, common } => {
+        AdminCommand::Key { team, name, scope, expires_in_days, api, rate_limit, common } => {
             let app = open_for_admin(&common).await?;
             let team = find_team(&app, &team).await?;
-            let made = api_keys::create_key_of(&app, team, None, &name, scopes(&scope)?).await?;
+            let limits = KeyLimits {
+                expires_at: expires_in_days.map(|days| app.clock.now() + TimeDelta::days(days.into())),
+                apis: (!api.is_empty()).then_some(api),
+                rate_limit,
+            };
+            let new = NewApiKey { name, scopes: scopes(&scope)?, limits };
+            let made = api_keys::create_limited_key_of(&app, team, None, new).await?;
             let object = json!({ "id": made.key.id, "key": made.secret });
             print_made(common.json, &object, &made.secret);
         }
@@ -269,8 +304,75 @@ async fn admin(command: AdminCommand) -> Result<(), Failure> {
             let made = adapters::create_adapter_of(&app, team, new).await?;
             print_made(common.json, &json!(made), &format!("Added adapter {} ({}).", made.name, made.endpoint));
         }
+        AdminCommand::Audit { team, expect, common } => {
+            let app = open_for_admin(&common).await?;
+            return verify_audit(&app, team.as_deref(), &expect, common.json).await;
+        }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks the audit logs and says of each what was found. The exit status is 1 when one is not what was written, or lacks
+/// a line that it had.
+async fn verify_audit(
+    app: &App,
+    team: Option<&str>,
+    expected: &[(String, String)],
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
+    let only = match team {
+        Some(slug) => Some(find_team(app, slug).await?),
+        None => None,
+    };
+    let (mut is_right, mut objects) = (true, Vec::new());
+    let logs = audit::verify_logs(app, only).await?;
+    for log in &logs {
+        let name = log.slug.clone().unwrap_or_else(|| log.team.to_string());
+        let object = match &log.verdict {
+            AuditVerdict::Intact { entries, head } => {
+                if !as_json {
+                    println!("{name}: {entries} lines, intact, head {head}");
+                }
+                json!({ "team": name, "id": log.team, "intact": true, "lines": entries, "head": head })
+            }
+            AuditVerdict::Broken { sequence } => {
+                is_right = false;
+                if !as_json {
+                    println!("{name}: broken, line {sequence} is missing or was changed");
+                }
+                json!({ "team": name, "id": log.team, "intact": false, "firstBrokenLine": sequence })
+            }
+        };
+        objects.push(object);
+    }
+    let mut missing = Vec::new();
+    for (name, hash) in expected {
+        let is_it = |log: &&CheckedLog| log.slug.as_deref() == Some(name.as_str()) || log.team.to_string() == *name;
+        let found = match logs.iter().find(is_it) {
+            Some(log) => audit::find_hash(app, log.team, hash).await?,
+            None => None,
+        };
+        if found.is_none() {
+            is_right = false;
+            missing.push(json!({ "team": name, "hash": hash }));
+            if !as_json {
+                println!("{name}: no line has the hash {hash}: lines were cut off or written anew");
+            }
+        }
+    }
+    if as_json {
+        println!("{}", json!({ "intact": is_right, "teams": objects, "missing": missing }));
+    }
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `TEAM=HASH`
+fn parse_expected(text: &str) -> Result<(String, String), String> {
+    let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match text.split_once('=') {
+        Some((team, hash)) if !team.is_empty() && is_hash(hash) => Ok((team.to_owned(), hash.to_owned())),
+        _ => Err("write TEAM=HASH, the hash in 64 hexadecimal digits".to_owned()),
+    }
 }
 
 fn print_made(as_json: bool, object: &serde_json::Value, line: &str) {
@@ -317,7 +419,9 @@ fn check_slug(slug: &str) -> Result<(), Failure> {
 }
 
 async fn open_for_admin(args: &AdminArgs) -> Result<App, Failure> {
-    open(&args.database, Config::at(([127, 0, 0, 1], 3000).into())).await
+    // The server's own limit on requests is not known here, so it bounds no key.
+    let config = Config { rate_limit: u32::MAX, ..Config::at(([127, 0, 0, 1], 3000).into()) };
+    open(&args.database, config).await
 }
 
 async fn open(database: &DatabaseArgs, config: Config) -> Result<App, Failure> {

@@ -37,6 +37,13 @@ pub struct ApiKey {
     pub previous_ends_at: Option<DateTime<Utc>>,
 }
 
+impl ApiKey {
+    /// Whether it counts no more at `now`: revoked, or past its end.
+    pub fn has_ended(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_some() || self.limits.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 /// What bounds a key beside its scopes. By default nothing does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +54,23 @@ pub struct KeyLimits {
     pub apis: Option<Vec<KeyApi>>,
     /// How many requests it may make in a second; `None` for the server's limit.
     pub rate_limit: Option<u32>,
+}
+
+impl KeyLimits {
+    /// Whether a key with these limits is for `api`.
+    pub fn allow(&self, api: KeyApi) -> bool {
+        self.apis.as_ref().is_none_or(|apis| apis.contains(&api))
+    }
+
+    /// Whether a key with the `other` limits lasts no longer, reaches no further and asks no more often.
+    pub fn cover(&self, other: &KeyLimits) -> bool {
+        let lasts = self.expires_at.is_none_or(|end| other.expires_at.is_some_and(|other| other <= end));
+        let reaches = self.apis.as_ref().is_none_or(|apis| {
+            other.apis.as_ref().is_some_and(|other| other.iter().all(|api| apis.contains(api)))
+        });
+        let asks = self.rate_limit.is_none_or(|limit| other.rate_limit.is_some_and(|other| other <= limit));
+        lasts && reaches && asks
+    }
 }
 
 /// An API that a key can be made for.
@@ -93,6 +117,19 @@ impl KeyApi {
     }
 }
 
+/// A name that is no API's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown API: use sendlog, resend, sendwithus, jetemail or notificationapi")]
+pub struct UnknownApi;
+
+impl std::str::FromStr for KeyApi {
+    type Err = UnknownApi;
+
+    fn from_str(name: &str) -> Result<Self, UnknownApi> {
+        Self::ALL.into_iter().find(|api| api.as_str() == name).ok_or(UnknownApi)
+    }
+}
+
 /// A key that was just made, with its secret, which is never shown again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,4 +149,29 @@ pub struct NewKey {
     pub name: String,
     /// The secret.
     pub secret: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_cover_what_is_bounded_at_least_as_much() {
+        let end = |hours| Some(DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hours));
+        let none = KeyLimits::default();
+        let some = KeyLimits { expires_at: end(2), apis: Some(vec![KeyApi::Resend, KeyApi::Sendlog]), rate_limit: Some(5) };
+        let less = KeyLimits { expires_at: end(1), apis: Some(vec![KeyApi::Resend]), rate_limit: Some(4) };
+        assert!(none.cover(&none) && none.cover(&some) && some.cover(&some) && some.cover(&less));
+        assert!(!some.cover(&none) && !less.cover(&some));
+        assert!(!some.cover(&KeyLimits { expires_at: None, ..less.clone() }));
+        assert!(!some.cover(&KeyLimits { apis: Some(KeyApi::ALL.to_vec()), ..less.clone() }));
+        assert!(!some.cover(&KeyLimits { rate_limit: Some(6), ..less }));
+    }
+
+    #[test]
+    fn names_of_apis_read_back() {
+        for api in KeyApi::ALL {
+            assert_eq!(api.as_str().parse(), Ok(api));
+        }
+    }
 }

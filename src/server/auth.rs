@@ -14,6 +14,8 @@ use super::App;
 use super::cookies::Cookie;
 use super::dialects::{Credentials, Dialect};
 use super::services::accounts;
+use super::store::api_keys::FoundKey;
+use crate::domain::api_key::KeyApi;
 use crate::domain::error::AppError;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 
@@ -29,12 +31,25 @@ pub struct Identity(pub Result<Viewer, AppError>);
 #[derive(Clone, Debug)]
 pub struct ClientAddress(pub String);
 
-/// Layer: puts [Identity] and [ClientAddress] into the request's extensions.
+/// The key that a request carries and what bounds it, where it counts, whether or not it is for the API that was asked:
+/// its requests are counted and written down all the same. In the request's extensions.
+#[derive(Clone, Debug)]
+pub struct KeyInUse(pub FoundKey);
+
+/// Layer: puts [Identity], [ClientAddress] and [KeyInUse] into the request's extensions. A key counts here as one for
+/// Sendlog's own API.
 pub async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&app, &parts);
-    let identity = Identity(viewer_of(&app, &parts).await.map(|viewer| seen_at(viewer, &address, &parts)));
-    parts.extensions.insert(identity);
+    let identity = match api_key(&parts.headers) {
+        Some(secret) => {
+            let found = accounts::find_key(&app, secret).await;
+            let api = KeyApi::Sendlog;
+            found.and_then(|found| admit(found, api, &address, &mut parts))
+        }
+        None => person_of(&app, &parts).await.map(|viewer| seen_at(viewer, &address, &parts)),
+    };
+    parts.extensions.insert(Identity(identity));
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
 }
@@ -43,26 +58,39 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
 /// there.
 pub async fn identify_program(State((app, dialect)): State<(App, Dialect)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let identity = match dialect.credentials(&parts.headers) {
+    let address = client_address(&app, &parts);
+    let found = match dialect.credentials(&parts.headers) {
         Some(credentials) => program_of(&app, &credentials).await,
         None => Err(AppError::NoSession),
     };
-    let address = client_address(&app, &parts);
-    parts.extensions.insert(Identity(identity.map(|viewer| seen_at(viewer, &address, &parts))));
+    let identity = found.and_then(|found| admit(found, dialect.key_api(), &address, &mut parts));
+    parts.extensions.insert(Identity(identity));
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
 }
 
-async fn program_of(app: &App, credentials: &Credentials) -> Result<Viewer, AppError> {
-    let viewer = accounts::find_key(app, &credentials.secret).await?.viewer;
-    let is_its_id = |id: &String| viewer.api_key_id().is_some_and(|own| own.to_string() == *id);
-    if credentials.key_id.as_ref().is_none_or(is_its_id) { Ok(viewer) } else { Err(AppError::InvalidApiKey) }
+async fn program_of(app: &App, credentials: &Credentials) -> Result<FoundKey, AppError> {
+    let found = accounts::find_key(app, &credentials.secret).await?;
+    let is_its_id = |id: &String| found.viewer.api_key_id().is_some_and(|own| own.to_string() == *id);
+    if credentials.key_id.as_ref().is_none_or(is_its_id) { Ok(found) } else { Err(AppError::InvalidApiKey) }
 }
 
-async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
-    if let Some(secret) = api_key(&parts.headers) {
-        return Ok(accounts::find_key(app, secret).await?.viewer);
+/// The viewer of a key, where the key is for this API. Leaves a [KeyInUse] in any case.
+fn admit(found: FoundKey, api: KeyApi, address: &ClientAddress, parts: &mut Parts) -> Result<Viewer, AppError> {
+    let found = FoundKey { viewer: seen_at(found.viewer, address, parts), ..found };
+    let is_for_it = found.limits.allow(api);
+    let viewer = found.viewer.clone();
+    parts.extensions.insert(KeyInUse(found));
+    if is_for_it {
+        return Ok(viewer);
     }
+    Err(AppError::Forbidden(format!(
+        "This key is not for the {} API. Its page in the dashboard says which it is for.",
+        api.label()
+    )))
+}
+
+async fn person_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     let session = parts.extensions.get::<Session>().ok_or(AppError::Internal)?;
     match accounts::session_viewer(app, session).await {
         Err(AppError::NoSession) if Cookie::Session.find(&parts.headers, app.config.is_https()).is_some() => {
@@ -72,13 +100,14 @@ async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     }
 }
 
-/// The API key that a request carries: `Authorization: Bearer …` or `X-API-Key: …`.
+/// The API key that a request carries: `Authorization: Bearer …`, the scheme in any letters, or `X-API-Key: …`. Blanks
+/// around it do not count.
 pub fn api_key(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, secret) = value.split_once(' ')?;
+        let (scheme, secret) = value.trim().split_once([' ', '\t'])?;
         scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     });
-    bearer.or_else(|| headers.get("x-api-key")?.to_str().ok())
+    bearer.or_else(|| Some(headers.get("x-api-key")?.to_str().ok()?.trim()))
 }
 
 /// The viewer, with where the request came from.
@@ -105,4 +134,28 @@ fn client_address(app: &App, parts: &Parts) -> ClientAddress {
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     ClientAddress(peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.ip().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(headers: &[(&'static str, &str)]) -> Option<String> {
+        let pairs = headers.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
+        api_key(&pairs.collect()).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_key_is_read_in_every_documented_form() {
+        for value in ["Bearer sl_abc", "bearer sl_abc", "BEARER   sl_abc ", " Bearer\tsl_abc"] {
+            assert_eq!(key(&[("authorization", value)]).as_deref(), Some("sl_abc"), "{value:?}");
+        }
+        for value in ["sl_abc", "  sl_abc "] {
+            assert_eq!(key(&[("x-api-key", value)]).as_deref(), Some("sl_abc"), "{value:?}");
+        }
+        let other_scheme = [("authorization", "Basic c2xfYWJjOg=="), ("x-api-key", "sl_abc")];
+        assert_eq!(key(&other_scheme).as_deref(), Some("sl_abc"));
+        assert_eq!(key(&[("authorization", "sl_abc")]), None);
+        assert_eq!(key(&[]), None);
+    }
 }

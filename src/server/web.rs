@@ -1,5 +1,6 @@
 //! The web server: the pages, their server functions, the APIs, and the layers that all of them pass.
 
+mod audit_export;
 mod body_page;
 mod csrf;
 mod dialect_routes;
@@ -71,6 +72,7 @@ pub fn router(app: App) -> Router {
     let own_routes = Router::new()
         .route("/", get(|| async { Redirect::to("/logs") }))
         .route("/logs/{id}/body", get(body_page::show))
+        .route("/settings/audit/export", get(audit_export::show))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
     Router::new()
         .merge(own_routes)

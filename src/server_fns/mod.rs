@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod api_docs;
 pub mod api_keys;
 pub mod api_requests;
+pub mod audit;
 pub mod connect;
 pub mod draft;
 pub mod emails;

@@ -58,9 +58,10 @@ fn admin(folder: &Folder, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn command(folder: &Folder) -> Command {
+/// The program with its settings for the folder's database.
+pub fn command(folder: &Folder) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sendlog"));
-    command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.0.join("sendlog.db").display()));
+    command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.database().display()));
     command
 }
 
@@ -109,6 +110,11 @@ impl Folder {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self(folder)
+    }
+
+    /// The file of its database.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("sendlog.db")
     }
 }
 

@@ -1,7 +1,8 @@
-//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters and API keys.
+//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, API keys and audit log.
 
 pub mod adapters;
 pub mod api_keys;
+pub mod audit;
 pub mod members;
 pub mod profile;
 pub mod role;
@@ -32,10 +33,13 @@ pub enum Tab {
     Adapters,
     /// The ways in.
     ApiKeys,
+    /// What was done.
+    Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 6] = [Self::Profile, Self::Team, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys];
+    const ALL: [Tab; 7] =
+        [Self::Profile, Self::Team, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys, Self::Audit];
 
     const fn label(self) -> &'static str {
         match self {
@@ -45,6 +49,7 @@ impl Tab {
             Self::Roles => "Roles",
             Self::Adapters => "Adapters",
             Self::ApiKeys => "API keys",
+            Self::Audit => "Audit log",
         }
     }
 
@@ -56,6 +61,7 @@ impl Tab {
             Self::Roles => "/settings/roles",
             Self::Adapters => "/settings/adapters",
             Self::ApiKeys => "/settings/api-keys",
+            Self::Audit => "/settings/audit",
         }
     }
 
@@ -64,6 +70,7 @@ impl Tab {
             Self::Profile | Self::Team | Self::Members | Self::Roles => true,
             Self::Adapters => may(Permission::AdaptersView),
             Self::ApiKeys => may(Permission::ApiKeysView),
+            Self::Audit => may(Permission::AuditView),
         }
     }
 }
@@ -80,11 +87,13 @@ where
 {
     framed(Section::Settings, load, move |data| {
         let content = page(data).into_any();
-        view! { <SettingsFrame tab title=tab.label() current="page" actions=().into_any() content/> }
+        let head = view! { <div class="page-head"><PageTitle text=tab.label()/></div> }.into_any();
+        view! { <SettingsFrame tab current="page" head content/> }
     })
 }
 
-/// A page about one thing of a tab. `page` gives its title, what stands beside the title, and its content.
+/// A page about one thing of a tab, with a way back. `page` gives its title, what stands beside the title, and its
+/// content.
 pub fn settings_detail<T, V>(
     tab: Tab,
     load: impl Future<Output = Result<T, AppError>> + Send + 'static,
@@ -97,24 +106,29 @@ where
     framed(Section::Settings, load, move |data| {
         let (title, actions, content) = page(data);
         let content = content.into_any();
-        view! { <SettingsFrame tab title current="true" actions content/> }
+        let head = view! {
+            <div class="page-head">
+                <nav class="breadcrumb" aria-label="Breadcrumb">
+                    <a href=tab.path()>{tab.label()}</a>
+                    <span aria-hidden="true">"/"</span>
+                </nav>
+                <PageTitle text=title/>
+                {actions}
+            </div>
+        }
+        .into_any();
+        view! { <SettingsFrame tab current="true" head content/> }
     })
 }
 
 #[component]
-fn SettingsFrame(
-    tab: Tab,
-    #[prop(into)] title: String,
-    current: &'static str,
-    actions: AnyView,
-    content: AnyView,
-) -> impl IntoView {
+fn SettingsFrame(tab: Tab, current: &'static str, head: AnyView, content: AnyView) -> impl IntoView {
     let tabs = Tab::ALL.into_iter().filter(|tab| tab.is_shown()).map(|each| {
         let current = (each == tab).then_some(current);
         view! { <li><a href=each.path() aria-current=current>{each.label()}</a></li> }
     });
     view! {
-        <div class="page-head"><PageTitle text=title/>{actions}</div>
+        {head}
         <nav class="tabs-nav" aria-label="Settings"><ul>{tabs.collect_view()}</ul></nav>
         {content}
     }

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::domain::api_key::KeyApi;
 use crate::domain::error::AppError;
 use crate::server::App;
 
@@ -53,6 +54,16 @@ impl Dialect {
             Self::Resend => "resend",
             Self::Jetemail => "jetemail",
             Self::Notificationapi => "notificationapi",
+        }
+    }
+
+    /// What a key's page calls it.
+    pub const fn key_api(self) -> KeyApi {
+        match self {
+            Self::Sendwithus => KeyApi::Sendwithus,
+            Self::Resend => KeyApi::Resend,
+            Self::Jetemail => KeyApi::Jetemail,
+            Self::Notificationapi => KeyApi::Notificationapi,
         }
     }
 

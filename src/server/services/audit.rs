@@ -1,12 +1,212 @@
 //! The audit log: the lines that other services write ([by] and its siblings), and reading, exporting and checking it.
 //! Called by every service that changes something, by `/settings/audit` and by the command line.
 
-use serde_json::Value;
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
 
-use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
+use crate::domain::audit::{ActorKind, AuditAction, AuditActor, AuditEntry, AuditFilter};
+use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
+use crate::domain::page::Stretch;
+use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
 use crate::server::App;
-use crate::server::store::audit::AuditEvent;
+use crate::server::store::audit::{AuditEvent, AuditVerdict};
+
+/// How many lines an export reads at a time.
+const EXPORTED_AT_ONCE: i64 = 500;
+
+/// The columns of an export.
+const COLUMNS: [&str; 15] = [
+    "sequence",
+    "id",
+    "at",
+    "actorKind",
+    "actorId",
+    "actorName",
+    "action",
+    "target",
+    "targetName",
+    "before",
+    "after",
+    "reason",
+    "address",
+    "userAgent",
+    "hash",
+];
+
+/// Lists lines of the viewer's team's audit log, newest first: those with a number below `before` where that is given.
+/// Needs `audit:view`.
+pub async fn list_audit_entries(
+    app: &App,
+    viewer: &Viewer,
+    filter: &AuditFilter,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Stretch<AuditEntry>, AppError> {
+    viewer.require(Permission::AuditView)?;
+    let mut items = app.store.list_audit_entries(viewer.team, filter, before, limit + 1).await?;
+    let has_more = items.len() as i64 > limit;
+    items.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(Stretch { items, has_more })
+}
+
+/// Who is in the viewer's team's audit log: ids and names, to filter by. Needs `audit:view`.
+pub async fn list_audit_actors(app: &App, viewer: &Viewer) -> Result<Vec<(String, String)>, AppError> {
+    viewer.require(Permission::AuditView)?;
+    app.store.list_audit_actors(viewer.team).await
+}
+
+/// The format of an exported log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Comma-separated values, RFC 4180.
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+impl std::str::FromStr for ExportFormat {
+    type Err = AppError;
+
+    fn from_str(name: &str) -> Result<Self, AppError> {
+        match name {
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(AppError::invalid_field("format", "Choose csv or ndjson")),
+        }
+    }
+}
+
+/// An export that has been noted in the log and can be read piece by piece.
+pub struct AuditExport {
+    app: App,
+    team: TeamId,
+    filter: AuditFilter,
+    format: ExportFormat,
+    /// `None` before the first piece.
+    before: Option<i64>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Lines,
+    End,
+}
+
+/// Begins to export the log, newest first. Needs `audit:view`. The export is a line of the log itself, written before
+/// anything is given out.
+pub async fn start_export(
+    app: &App,
+    viewer: &Viewer,
+    filter: AuditFilter,
+    format: ExportFormat,
+) -> Result<AuditExport, AppError> {
+    viewer.require(Permission::AuditView)?;
+    let said = json!({
+        "format": match format { ExportFormat::Csv => "csv", ExportFormat::Ndjson => "ndjson" },
+        "action": filter.action,
+        "actorId": filter.actor_id,
+        "from": filter.range.from,
+        "to": filter.range.to,
+    });
+    let event = by(app, viewer, AuditAction::AuditExported).about(viewer.team, &viewer.team_name).made(said);
+    app.store.append_audit_event(viewer.team, &event).await?;
+    Ok(AuditExport { app: app.clone(), team: viewer.team, filter, format, before: None, stage: Stage::Head })
+}
+
+impl AuditExport {
+    /// The next piece of the file; `None` after the last.
+    pub async fn next_piece(&mut self) -> Result<Option<String>, AppError> {
+        if self.stage == Stage::End {
+            return Ok(None);
+        }
+        let mut piece = String::new();
+        if self.stage == Stage::Head && self.format == ExportFormat::Csv {
+            piece.push_str(&COLUMNS.join(","));
+            piece.push_str("\r\n");
+        }
+        let lines =
+            self.app.store.list_audit_entries(self.team, &self.filter, self.before, EXPORTED_AT_ONCE).await?;
+        self.before = lines.last().map(|line| line.sequence);
+        self.stage = if lines.len() as i64 == EXPORTED_AT_ONCE { Stage::Lines } else { Stage::End };
+        for line in &lines {
+            match self.format {
+                ExportFormat::Csv => {
+                    let cells: Vec<String> = cells_of(line).iter().map(|text| csv_cell(text)).collect();
+                    piece.push_str(&cells.join(","));
+                    piece.push_str("\r\n");
+                }
+                ExportFormat::Ndjson => {
+                    piece.push_str(&json!(line).to_string());
+                    piece.push('\n');
+                }
+            }
+        }
+        Ok(Some(piece))
+    }
+}
+
+/// The texts of a line, in the order of [COLUMNS].
+fn cells_of(line: &AuditEntry) -> [String; 15] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let value = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
+    [
+        line.sequence.to_string(),
+        line.id.to_string(),
+        line.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        line.actor.kind.as_str().to_owned(),
+        text(&line.actor.id),
+        line.actor.name.clone(),
+        line.action.as_str().to_owned(),
+        text(&line.target),
+        text(&line.target_name),
+        value(&line.before),
+        value(&line.after),
+        text(&line.reason),
+        text(&line.address),
+        text(&line.user_agent),
+        line.hash.clone(),
+    ]
+}
+
+/// A cell, quoted where it must be (RFC 4180). What a spreadsheet would take for a formula begins with an apostrophe.
+/// Source: OWASP, CSV Injection.
+fn csv_cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// What came of checking one team's log, for the command line.
+#[derive(Clone, Debug)]
+pub struct CheckedLog {
+    /// The team.
+    pub team: TeamId,
+    /// Its slug; `None` for a team that is gone.
+    pub slug: Option<String>,
+    /// Whether the log is what was written.
+    pub verdict: AuditVerdict,
+}
+
+/// Checks the log of every team, or of one, for the command line.
+pub async fn verify_logs(app: &App, only: Option<TeamId>) -> Result<Vec<CheckedLog>, AppError> {
+    let teams = app.store.list_audited_teams().await?;
+    let mut checked = Vec::new();
+    for team in teams.into_iter().filter(|team| only.is_none_or(|only| only == *team)) {
+        let slug = app.store.find_team(team).await?.map(|team| team.slug);
+        checked.push(CheckedLog { team, slug, verdict: app.store.verify_audit_log(team).await? });
+    }
+    Ok(checked)
+}
+
+/// The number of the line with this hash in a team's log, for the command line; `None` where no line has it. In a log that
+/// is what was written, a hash that was seen before stays.
+pub async fn find_hash(app: &App, team: TeamId, hash: &str) -> Result<Option<i64>, AppError> {
+    app.store.find_audit_hash(team, &hash.to_ascii_lowercase()).await
+}
 
 /// A line about what a viewer does.
 pub fn by(app: &App, viewer: &Viewer, action: AuditAction) -> AuditEvent {
@@ -98,5 +298,29 @@ impl AuditEvent {
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_quoted_and_never_a_formula() {
+        for (text, cell) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("two\r\nlines", "\"two\r\nlines\""),
+            ("=1+1", "'=1+1"),
+            ("+49", "'+49"),
+            ("-1", "'-1"),
+            ("@sum", "'@sum"),
+            ("=A1,B1", "\"'=A1,B1\""),
+            ("a=1", "a=1"),
+        ] {
+            assert_eq!(csv_cell(text), cell);
+        }
     }
 }

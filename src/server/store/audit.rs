@@ -259,6 +259,17 @@ impl Store {
         })?)
     }
 
+    /// The number of the line that has this hash.
+    pub async fn find_audit_hash(&self, team_id: TeamId, hash: &str) -> Result<Option<i64>, AppError> {
+        Ok(read!(self, |pool| {
+            sqlx::query_scalar("SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2 ORDER BY sequence, id LIMIT 1")
+                .bind(team_id)
+                .bind(hash)
+                .fetch_optional(pool)
+                .await
+        })?)
+    }
+
     /// Checks that a team's log is what was written: every line is there and has the hash that follows from its texts
     /// and the line before it, and the last one is the newest that was written.
     pub async fn verify_audit_log(&self, team_id: TeamId) -> Result<AuditVerdict, AppError> {

@@ -1,5 +1,6 @@
-//! Who may do what: every endpoint, server function and page × nobody, each role, keys, and somebody of another team.
-//! A route that is in no table here fails the first test.
+//! Who may do what: every endpoint, server function and page × nobody, each built-in role, a custom role and a key with
+//! each single permission, removed members, keys that have ended, somebody without the second factor that the team
+//! demands, and somebody of another team. A route that is in no table here fails the first test.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +8,13 @@ use leptos::server_fn::axum::server_fn_paths;
 
 use super::*;
 use crate::app::App as Pages;
+use crate::domain::api_key::KeyLimits;
 use crate::domain::error::AppError;
-use crate::domain::team::Invite;
+use crate::domain::team::{Invite, TeamRules};
 use crate::server::dialects::canary;
 use crate::server::secrets::{random_token, token_hash};
+use crate::server::services::api_keys::NewApiKey;
+use crate::server::store::roles::NewRole;
 use crate::server::store::teams::{NewInvite, NewMembership};
 
 /// What a caller must be.
@@ -128,6 +132,10 @@ pub(super) const ENDPOINTS: &[Row] = &[
     ("GET /api/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("POST /api/api-keys", Holds(ApiKeysCreate), Target::Own, r#"{"name":"New","scopes":["webhooks:view"]}"#),
     ("DELETE /api/api-keys/{id}", Holds(ApiKeysRevoke), Target::ApiKey, ""),
+    ("GET /api/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
+    ("PUT /api/api-keys/{id}", Holds(ApiKeysCreate), Target::ApiKey, r#"{"name":"Renamed","rateLimit":5}"#),
+    ("POST /api/api-keys/{id}/rotate", Holds(ApiKeysCreate), Target::ApiKey, r#"{"overlapSeconds":60}"#),
+    ("GET /api/audit", Holds(AuditView), Target::Own, ""),
 ];
 
 /// What web.rs itself answers, beside the APIs, the pages and the server functions.
@@ -135,6 +143,7 @@ pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
+    ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
 ];
 
 /// Patterns of web.rs whose routes are in the other tables.
@@ -182,6 +191,10 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
     ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=webhooks:view"),
     ("revoke_api_key", Holds(ApiKeysRevoke), Target::ApiKey, "id={id}"),
+    ("load_api_key", Holds(ApiKeysView), Target::ApiKey, "id={id}"),
+    ("update_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&name=Renamed&scopes[]=webhooks:view"),
+    ("rotate_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&overlap_seconds=60"),
+    ("load_audit", Holds(AuditView), Target::Own, "choice[preset]=today"),
     ("load_members", Member(TeamInvite), Target::Own, ""),
     ("change_role", Holds(TeamUpdateRole), Target::Member, "user={userId}&role=member"),
     ("remove_member", Holds(TeamRemoveMember), Target::Member, "user={userId}"),
@@ -222,6 +235,8 @@ pub(super) const PAGES: &[Row] = &[
     ("/settings/team", Person, Target::Own, ""),
     ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
+    ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
+    ("/settings/audit", Holds(AuditView), Target::Own, ""),
     ("/api-docs", Person, Target::Own, ""),
 ];
 
@@ -236,6 +251,10 @@ pub(super) enum Caller {
     OtherKey,
     /// An owner of another team.
     Stranger,
+    /// Somebody with a role that the team made, with this permission alone.
+    Holding(Permission),
+    /// A key with this scope alone.
+    Scoped(Permission),
 }
 
 const CALLERS: [Caller; 8] = [
@@ -281,8 +300,9 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
         Caller::Somebody(role) => permission.granted_by_default(role),
         Caller::FullKey | Caller::Stranger => true,
         Caller::Nobody | Caller::OtherKey => false,
+        Caller::Holding(held) | Caller::Scoped(held) => held == permission,
     };
-    let is_person = matches!(caller, Caller::Somebody(_) | Caller::Stranger);
+    let is_person = matches!(caller, Caller::Somebody(_) | Caller::Stranger | Caller::Holding(_));
     let may = match needs {
         Nothing => return Some(Outcome::Open),
         Identity => caller != Caller::Nobody,
@@ -293,7 +313,9 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
     };
     match (caller, target) {
         (Caller::Nobody, _) => Some(Outcome::Unauthorized),
-        (Caller::FullKey | Caller::OtherKey, _) if matches!(needs, LogIn) => Some(Outcome::Unauthorized),
+        (Caller::FullKey | Caller::OtherKey | Caller::Scoped(_), _) if matches!(needs, LogIn) => {
+            Some(Outcome::Unauthorized)
+        }
         (Caller::Stranger, Target::Own | Target::Token) => None,
         (Caller::Stranger, _) => Some(Outcome::NotFound),
         _ => Some(if may { Outcome::Done } else { Outcome::Forbidden }),
@@ -319,6 +341,8 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Caller::FullKey => app.program_of(team, PermissionSet::all()).await,
         Caller::OtherKey => app.program_of(team, [WebhooksView].into_iter().collect()).await,
         Caller::Stranger => app.sign_in_elsewhere().await,
+        Caller::Holding(permission) => holder_of(app, team, permission).await,
+        Caller::Scoped(permission) => app.program_of(team, [permission].into_iter().collect()).await,
     };
     let id = match target {
         Target::Own | Target::Role => String::new(),
@@ -326,7 +350,8 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Target::Template => app.add_template(&fresh).await.id.to_string(),
         Target::Adapter => app.add_adapter(&fresh).await.id.to_string(),
         Target::ApiKey => {
-            let scopes = PermissionSet::all();
+            // Who changes or rotates a key must hold what it may do.
+            let scopes = [WebhooksView].into_iter().collect();
             api_keys::create_key_of(&app.app, team, None, "Old", scopes).await.unwrap().key.id.to_string()
         }
         Target::ApiRequest => app.add_api_request().await.to_string(),
@@ -351,7 +376,12 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
     if matches!(target, Target::Invite | Target::Token) {
         let email = match caller {
             Caller::Somebody(role) => format!("{role}@finch.example"),
-            Caller::Nobody | Caller::FullKey | Caller::OtherKey | Caller::Stranger => format!("{fresh}@finch.example"),
+            Caller::Nobody
+            | Caller::FullKey
+            | Caller::OtherKey
+            | Caller::Stranger
+            | Caller::Holding(_)
+            | Caller::Scoped(_) => format!("{fresh}@finch.example"),
         };
         let (created_at, expires_at) = (app.now(), app.now() + TimeDelta::days(7));
         let invite = Invite {
@@ -374,30 +404,141 @@ pub(super) fn filled(pattern: &str, texts: &[(&str, String)]) -> String {
     texts.iter().fold(pattern.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
-/// Checks one table: `ask` sends a row's request and says what came of it.
-async fn check<Ask>(app: &TestApp, rows: &[Row], is_page: bool, ask: Ask)
-where
-    Ask: AsyncFn(Client, &str, String) -> (Outcome, String),
-{
+/// A browser of somebody new with a role of the team's own that has this permission alone.
+async fn holder_of(app: &TestApp, team: TeamId, permission: Permission) -> Client {
+    let name = random_token();
+    let role = NewRole {
+        id: app.id_at(app.now()),
+        name: name.clone(),
+        description: String::new(),
+        permissions: [permission].into_iter().collect(),
+        created_at: app.now(),
+    };
+    app.store().insert_role(team, &role, &app.event()).await.unwrap();
+    let user = app.add_user(&format!("{name}@finch.example")).await;
+    let new = NewMembership { user_id: user, role: Role::Custom(role.id), at: app.now(), follows_groups: false };
+    app.store().insert_membership(team, &new, &app.event()).await.unwrap();
+    app.browser_of(user, Some(team)).await
+}
+
+/// The kinds of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    Endpoints,
+    OwnRoutes,
+    Functions,
+    Pages,
+}
+
+impl Surface {
+    pub(super) const ALL: [Surface; 4] = [Self::Endpoints, Self::OwnRoutes, Self::Functions, Self::Pages];
+
+    pub(super) const fn rows(self) -> &'static [Row] {
+        match self {
+            Self::Endpoints => ENDPOINTS,
+            Self::OwnRoutes => OWN_ROUTES,
+            Self::Functions => SERVER_FUNCTIONS,
+            Self::Pages => PAGES,
+        }
+    }
+
+    /// Sends a row's request with these texts in it; the answer's status and text.
+    pub(super) async fn ask(self, client: &Client, row: &Row, texts: &[(&'static str, String)]) -> Answer {
+        let (route, body) = (filled(row.0, texts), filled(row.3, texts));
+        match self {
+            Self::Endpoints | Self::OwnRoutes => {
+                let (method, path) = route.split_once(' ').unwrap();
+                client.send(method, path, Some(body).filter(|body| !body.is_empty())).await
+            }
+            Self::Functions => {
+                let client = client.with("content-type", "application/x-www-form-urlencoded");
+                let body = body.replace(' ', "%20").replace('@', "%40");
+                client.send("POST", &format!("/fn/{route}"), Some(body)).await
+            }
+            Self::Pages => client.with("accept", "text/html").get(&route).await,
+        }
+    }
+
+    /// What an answer comes to.
+    fn outcome(self, answer: &Answer) -> Outcome {
+        match self {
+            Self::Endpoints | Self::OwnRoutes => answer.status.into(),
+            // An error comes in the form of AppError, whatever the status.
+            Self::Functions => match serde_json::from_str::<AppError>(&answer.text) {
+                Ok(error) => Outcome::from(error.http_status()),
+                Err(_) => Outcome::from(answer.status),
+            },
+            Self::Pages => {
+                let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+                let is_log_in = location.is_some_and(|location| location.starts_with("/login?next="));
+                if is_log_in { Outcome::LogInPage } else { answer.status.into() }
+            }
+        }
+    }
+}
+
+/// Every row of every table.
+pub(super) fn every_row() -> Vec<(Surface, &'static Row)> {
+    let rows = |surface: Surface| surface.rows().iter().map(move |row| (surface, row));
+    Surface::ALL.into_iter().flat_map(rows).collect()
+}
+
+/// Checks one table.
+async fn check(app: &TestApp, surface: Surface) {
     let mut wrong = Vec::new();
-    for (route, needs, target, body) in rows {
+    for row in surface.rows() {
+        let (route, needs, target, _) = row;
         for caller in CALLERS {
             let Some(mut wanted) = expected(caller, *needs, *target) else { continue };
             let is_key = matches!(caller, Caller::FullKey | Caller::OtherKey);
-            if is_page && wanted != Outcome::Open && (caller == Caller::Nobody || is_key) {
+            if surface == Surface::Pages && wanted != Outcome::Open && (caller == Caller::Nobody || is_key) {
                 wanted = Outcome::LogInPage;
             }
             let (client, texts) = prepare(app, caller, *target).await;
-            let (found, text) = ask(client, &filled(route, &texts), filled(body, &texts)).await;
+            let answer = surface.ask(&client, row, &texts).await;
+            let found = surface.outcome(&answer);
             let is_open = !matches!(found, Outcome::LogInPage | Outcome::Other(500..));
             if found != wanted && !(wanted == Outcome::Open && is_open) {
-                let text: String = text.chars().take(160).collect();
-                wrong.push(format!("{route} by {caller:?}: {found:?}, not {wanted:?} {text}"));
+                wrong.push(format!("{route} by {caller:?}: {found:?}, not {wanted:?} {}", start_of(&answer.text)));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+fn start_of(text: &str) -> String {
+    text.chars().take(160).collect()
+}
+
+/// The thing in Finch that a refused request is about. Nothing happens to it, so that many can share it.
+async fn shared_target(app: &TestApp, target: Target) -> Vec<(&'static str, String)> {
+    if target == Target::Team {
+        return vec![("{id}", app.team.to_string()), ("{fresh}", random_token())];
+    }
+    prepare(app, Caller::Somebody(Role::Owner), target).await.1
+}
+
+/// Whether a permission lets its holder give others permissions: those must be held too, so that with it alone some
+/// requests are refused in other words.
+const fn gives_on(permission: Permission) -> bool {
+    matches!(permission, ApiKeysCreate | TeamInvite | TeamUpdateRole | TeamRemoveMember)
+}
+
+/// What somebody can do who lacks the second factor that the team demands: look after their own account, and turn to
+/// other teams.
+const WITHOUT_SECOND_FACTOR: &[&str] = &[
+    "POST /api/auth/switch-team",
+    "GET /api/auth/me",
+    "POST /api/teams",
+    "POST /api/teams/accept-invite/{token}",
+    "join_team",
+    "switch_team",
+    "load_frame",
+    "load_profile",
+    "update_profile",
+    "/settings",
+    "/settings/profile",
+];
 
 #[tokio::test]
 async fn every_route_is_in_a_table() {
@@ -430,41 +571,116 @@ async fn every_route_is_in_a_table() {
 on_both_databases! {
     async fn endpoints_answer_who_may_ask(app: TestApp) {
         app.add_adapter("Mail").await;
-        for rows in [ENDPOINTS, OWN_ROUTES] {
-            check(&app, rows, false, async |client: Client, route: &str, body: String| {
-                let (method, path) = route.split_once(' ').unwrap();
-                let answer = client.send(method, path, Some(body).filter(|body| !body.is_empty())).await;
-                (answer.status.into(), answer.text)
-            })
-            .await;
-        }
+        check(&app, Surface::Endpoints).await;
+        check(&app, Surface::OwnRoutes).await;
     }
 
     async fn server_functions_answer_who_may_ask(app: TestApp) {
         app.add_adapter("Mail").await;
-        check(&app, SERVER_FUNCTIONS, false, async |client: Client, name: &str, body: String| {
-            let client = client.with("content-type", "application/x-www-form-urlencoded");
-            let body = body.replace(' ', "%20").replace('@', "%40");
-            let answer = client.send("POST", &format!("/fn/{name}"), Some(body)).await;
-            // An error comes in the form of AppError, whatever the status.
-            let outcome = match serde_json::from_str::<AppError>(&answer.text) {
-                Ok(error) => Outcome::from(error.http_status()),
-                Err(_) => Outcome::from(answer.status),
-            };
-            (outcome, answer.text)
-        })
-        .await;
+        check(&app, Surface::Functions).await;
     }
 
     async fn pages_are_shown_to_who_may_see_them(app: TestApp) {
-        check(&app, PAGES, true, async |client: Client, path: &str, _: String| {
-            let answer = client.with("accept", "text/html").get(path).await;
-            let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-            if location.is_some_and(|location| location.starts_with("/login?next=")) {
-                return (Outcome::LogInPage, answer.text);
+        check(&app, Surface::Pages).await;
+    }
+
+    async fn each_single_permission_opens_what_names_it_and_nothing_else(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let mut singles = Vec::new();
+        for permission in Permission::ALL {
+            singles.push((*permission, true, holder_of(&app, app.team, *permission).await));
+            singles.push((*permission, false, app.program(&[*permission]).await));
+        }
+        let mut wrong = Vec::new();
+        for (surface, row) in every_row() {
+            let (opening, is_any_member_let_in) = match row.1 {
+                Holds(permission) => (vec![permission], false),
+                Either(one, other) => (vec![one, other], false),
+                Member(permission) => (vec![permission], true),
+                Nothing | Identity | Person | LogIn => continue,
+            };
+            let is_page = surface == Surface::Pages;
+            let texts = shared_target(&app, row.2).await;
+            for (permission, is_person, client) in &singles {
+                if opening.contains(permission) || (*is_person && is_any_member_let_in) || (!is_person && is_page) {
+                    continue;
+                }
+                let answer = surface.ask(client, row, &texts).await;
+                if surface.outcome(&answer) != Outcome::Forbidden {
+                    let who = if *is_person { "a role" } else { "a key" };
+                    wrong.push(format!("{} by {who} with {}: {} {}", row.0, permission.as_str(), answer.status, start_of(&answer.text)));
+                }
             }
-            (answer.status.into(), answer.text)
-        })
-        .await;
+            for permission in opening {
+                for caller in [Caller::Holding(permission), Caller::Scoped(permission)] {
+                    if is_page && matches!(caller, Caller::Scoped(_)) {
+                        continue;
+                    }
+                    let (client, texts) = prepare(&app, caller, row.2).await;
+                    let answer = surface.ask(&client, row, &texts).await;
+                    let found = surface.outcome(&answer);
+                    let is_other_reason =
+                        found == Outcome::Forbidden && gives_on(permission) && !answer.text.contains("Missing");
+                    if found != Outcome::Done && !is_other_reason {
+                        wrong.push(format!("{} by {caller:?}: {found:?} {}", row.0, start_of(&answer.text)));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn removed_members_and_keys_that_have_ended_get_nothing(app: TestApp) {
+        let member = app.add_user("leaving@finch.example").await;
+        accounts::add_member(&app.app, app.team, member, Role::Admin).await.unwrap();
+        let removed = app.browser_of(member, Some(app.team)).await;
+        app.store().delete_membership(app.team, member, None, app.now(), &app.event()).await.unwrap();
+        let scopes = PermissionSet::all();
+        let revoked = api_keys::create_key_of(&app.app, app.team, None, "Old", scopes).await.unwrap();
+        app.store().revoke_api_key(app.team, revoked.key.id, app.now(), &app.event()).await.unwrap();
+        let limits = KeyLimits { expires_at: Some(app.now() + TimeDelta::hours(1)), ..KeyLimits::default() };
+        let new = NewApiKey { name: "Short".to_owned(), scopes, limits };
+        let expired = api_keys::create_limited_key_of(&app.app, app.team, None, new).await.unwrap();
+        app.advance(TimeDelta::hours(1));
+        let with_key = |secret: &str| app.client().with("authorization", &format!("Bearer {secret}"));
+        let callers = [
+            ("a removed member", removed),
+            ("a revoked key", with_key(&revoked.secret)),
+            ("a key past its end", with_key(&expired.secret)),
+        ];
+        let mut wrong = Vec::new();
+        for (surface, row) in every_row() {
+            if matches!(row.1, Nothing) {
+                continue;
+            }
+            let wanted = if surface == Surface::Pages { Outcome::LogInPage } else { Outcome::Unauthorized };
+            let texts = shared_target(&app, row.2).await;
+            for (who, client) in &callers {
+                let answer = surface.ask(client, row, &texts).await;
+                let found = surface.outcome(&answer);
+                if found != wanted {
+                    wrong.push(format!("{} by {who}: {found:?} {}", row.0, start_of(&answer.text)));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn without_the_second_factor_a_team_shows_nothing(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await;
+        let rules = TeamRules { demands_two_factor: true, ..TeamRules::default() };
+        app.store().update_team(app.team, "Finch", rules, &app.event()).await.unwrap();
+        let mut wrong = Vec::new();
+        for (surface, row) in every_row() {
+            if matches!(row.1, Nothing) || WITHOUT_SECOND_FACTOR.contains(&row.0) {
+                continue;
+            }
+            let answer = surface.ask(&owner, row, &shared_target(&app, row.2).await).await;
+            let is_said = answer.text.contains("two-factor") || answer.text.contains("LacksTwoFactor");
+            if surface.outcome(&answer) != Outcome::Forbidden || !is_said {
+                wrong.push(format!("{}: {} {}", row.0, answer.status, start_of(&answer.text)));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

@@ -1,5 +1,5 @@
-//! Who may do what through the dialects: every endpoint × nobody, a wrong key, a browser's session, a key with each
-//! single permission, a key of another team. An endpoint that is in no table here fails the first test.
+//! Who may do what through the dialects: every endpoint × nobody, a wrong key, one that has ended, one for another API, a
+//! browser's session, a key with each single permission, a key of another team. An endpoint that is in no table here fails the first test.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::domain::api_key::CreatedApiKey;
+use crate::domain::api_key::{CreatedApiKey, KeyApi, KeyLimits};
 use crate::server::dialects::Dialect;
+use crate::server::services::api_keys::NewApiKey;
 use Permission::{EmailsSend, LogsResend, LogsView, RequestsView};
 
 /// What a request is about, made anew for each request. It fills the variable part of the path and `{id}` of the body.
@@ -131,6 +132,12 @@ async fn new_key(app: &TestApp, team: TeamId, scopes: PermissionSet) -> CreatedA
     api_keys::create_key_of(&app.app, team, None, "Test", scopes).await.unwrap()
 }
 
+/// A key of Finch with every scope and these limits.
+async fn limited_key(app: &TestApp, limits: KeyLimits) -> CreatedApiKey {
+    let new = NewApiKey { name: "Test".to_owned(), scopes: PermissionSet::all(), limits };
+    api_keys::create_limited_key_of(&app.app, app.team, None, new).await.unwrap()
+}
+
 /// Sends a row's request about something of Finch's.
 async fn ask(app: &TestApp, dialect: Dialect, row: &Row, client: Client, key: &CreatedApiKey) -> Answer {
     let (route, _, about, body) = row;
@@ -179,6 +186,9 @@ on_both_databases! {
         let full = new_key(&app, app.team, PermissionSet::all()).await;
         let revoked = new_key(&app, app.team, PermissionSet::all()).await;
         app.store().revoke_api_key(app.team, revoked.key.id, app.now(), &app.event()).await.unwrap();
+        let limits = KeyLimits { expires_at: Some(app.now() + TimeDelta::hours(1)), ..KeyLimits::default() };
+        let expired = limited_key(&app, limits).await;
+        app.advance(TimeDelta::hours(1));
         let unknown = CreatedApiKey { secret: "sl_unknown".to_owned(), ..full.clone() };
         let mut wrong = Vec::new();
         for dialect in Dialect::ALL {
@@ -188,12 +198,37 @@ on_both_databases! {
                     ("a browser", owner.clone()),
                     ("an unknown key", with_key(&app, dialect, &unknown)),
                     ("a revoked key", with_key(&app, dialect, &revoked)),
+                    ("a key past its end", with_key(&app, dialect, &expired)),
                 ] {
                     let answer = ask(&app, dialect, row, client, &full).await;
                     if !matches!(answer.status, 401 | 403) {
                         wrong.push(format!("{dialect:?} {} by {caller}: {} {}", row.0, answer.status, answer.text));
                     }
                 }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn a_key_is_heard_by_the_apis_it_is_for_alone(app: TestApp) {
+        app.add_adapter("Mail").await;
+        app.add_template("Receipt").await;
+        let mut wrong = Vec::new();
+        for api in KeyApi::ALL {
+            let key = limited_key(&app, KeyLimits { apis: Some(vec![api]), ..KeyLimits::default() }).await;
+            for dialect in Dialect::ALL {
+                for row in rows(dialect) {
+                    let answer = ask(&app, dialect, row, with_key(&app, dialect, &key), &key).await;
+                    let words = format!("This key is not for the {} API.", dialect.key_api().label());
+                    let is_refused = answer.status == 403 && answer.text.contains(&words);
+                    if is_refused == (dialect.key_api() == api) || answer.status == 401 {
+                        wrong.push(format!("{dialect:?} {} for {api:?}: {} {}", row.0, answer.status, answer.text));
+                    }
+                }
+            }
+            let native = app.client().with("authorization", &format!("Bearer {}", key.secret)).get("/api/logs").await;
+            if (native.status == 403) == (api == KeyApi::Sendlog) {
+                wrong.push(format!("GET /api/logs for {api:?}: {} {}", native.status, native.text));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiKeyId;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::auth::KeyInUse;
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
 
@@ -44,12 +44,14 @@ impl RateLimiter {
     }
 }
 
-/// Layer of the APIs: refuses what is too much, in the dialect's words.
+/// Layer of the APIs: refuses what is too much, in the dialect's words. A key's own limit counts where it has one, up to
+/// the server's.
 pub async fn limit(State((app, dialect)): State<(App, Option<Dialect>)>, request: Request, next: Next) -> Response {
-    let identity = request.extensions().get::<Identity>();
-    let key = identity.and_then(|identity| identity.0.as_ref().ok()?.api_key_id());
-    let allowed = app.config.rate_limit;
-    let count = key.map_or(0, |key| app.rate_limiter.count(key, Instant::now()));
+    let key = request.extensions().get::<KeyInUse>().map(|key| &key.0);
+    let own = key.and_then(|key| key.limits.rate_limit);
+    let allowed = own.map_or(app.config.rate_limit, |own| own.min(app.config.rate_limit));
+    let id = key.and_then(|key| key.viewer.api_key_id());
+    let count = id.map_or(0, |id| app.rate_limiter.count(id, Instant::now()));
     let mut response = if count <= allowed {
         next.run(request).await
     } else {

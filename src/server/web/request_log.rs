@@ -14,7 +14,7 @@ use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::auth::{Identity, KeyInUse};
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
 use crate::server::services::api_requests::{logged_answer, logged_body, logged_endpoint};
@@ -32,7 +32,8 @@ pub async fn record(
     let started = Instant::now();
     let (id, at): (ApiRequestId, _) = (app.clock.mint(), app.clock.now());
     request.extensions_mut().insert(id);
-    let viewer = request.extensions().get::<Identity>().and_then(|identity| identity.0.clone().ok());
+    let key = request.extensions().get::<KeyInUse>().map(|key| key.0.viewer.clone());
+    let viewer = key.or_else(|| request.extensions().get::<Identity>()?.0.clone().ok());
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);

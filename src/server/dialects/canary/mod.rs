@@ -33,6 +33,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(routes::templates::routes())
         .merge(routes::adapters::routes())
         .merge(routes::api_keys::routes())
+        .merge(routes::audit::routes())
         .routes(routes!(show_document))
 }
 
@@ -59,6 +60,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         (name = "templates", description = "Templates and their versions"),
         (name = "adapters", description = "The mail servers and addresses that messages go out by"),
         (name = "api-keys", description = "Keys for programs"),
+        (name = "audit", description = "Who changed, revealed, resent or exported what"),
         (name = "meta", description = "This document"),
     )
 )]

@@ -4,6 +4,7 @@
 mod accounts;
 mod adapters;
 mod api_keys;
+mod audit;
 mod events;
 mod logs;
 mod send;
@@ -13,6 +14,7 @@ mod templates;
 pub use accounts::*;
 pub use adapters::*;
 pub use api_keys::*;
+pub use audit::*;
 pub use events::*;
 pub use logs::*;
 pub use send::*;

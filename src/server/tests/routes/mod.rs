@@ -2,6 +2,7 @@
 
 mod adapters;
 mod api_keys;
+mod audit;
 mod auth;
 mod events;
 mod jetemail;

@@ -57,6 +57,8 @@ on_both_databases! {
         assert_eq!(list(AuditFilter { range, ..AuditFilter::default() }, None).await, [3, 2]);
 
         let newest = store.list_audit_entries(app.team, &AuditFilter::default(), None, 1).await.unwrap().remove(0);
+        assert_eq!(store.find_audit_hash(app.team, &newest.hash).await.unwrap(), Some(4));
+        assert_eq!(store.find_audit_hash(app.other_team, &newest.hash).await.unwrap(), None);
         assert_eq!(
             (newest.id, newest.at, newest.actor, newest.target, newest.target_name, newest.before, newest.after),
             (late.id, late.id.created_at(), late.actor, late.target, late.target_name, late.before, late.after)

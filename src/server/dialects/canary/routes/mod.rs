@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod api_keys;
+pub mod audit;
 pub mod auth;
 pub mod events;
 pub mod logs;

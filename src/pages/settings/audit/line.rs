@@ -1,0 +1,159 @@
+//! One line of the audit log.
+
+use leptos::prelude::*;
+
+use super::difference::{Difference, differences};
+use crate::components::time::{Time, TimeStyle};
+use crate::domain::audit::{ActorKind, AuditAction, AuditEntry};
+
+/// A text that is longer than this, in characters, is folded.
+const SHOWN_CHARS: usize = 90;
+
+/// Who did what from where, and when.
+#[component]
+pub fn Line(entry: AuditEntry) -> impl IntoView {
+    let changes = differences(&entry).into_iter().map(|change| view! { <Change change/> }).collect_view();
+    let has_changes = !changes.is_empty();
+    let target = target_of(&entry);
+    let device = entry.user_agent.as_deref().map(device_of);
+    let whole_agent = entry.user_agent.clone();
+    view! {
+        <tr role="row" data-action=entry.action.as_str()>
+            <td role="cell">
+                <span class="two-lines">
+                    <strong>{entry.actor.name}</strong>
+                    <span>{kind_words(entry.actor.kind)}</span>
+                </span>
+            </td>
+            <td role="cell" class="what">
+                <p><b>{entry.action.label()}</b> {target}</p>
+                {entry.reason.map(|reason| view! { <p class="reason">"“" {reason} "”"</p> })}
+                {has_changes.then(|| view! { <dl class="changes">{changes}</dl> })}
+            </td>
+            <td role="cell">
+                <span class="two-lines">
+                    <span>{entry.address.unwrap_or_else(|| "–".to_owned())}</span>
+                    {device.map(|device| view! { <span title=whole_agent>{device}</span> })}
+                </span>
+            </td>
+            <td role="cell" class="time"><Time at=entry.at style=TimeStyle::ShortSecond/></td>
+        </tr>
+    }
+}
+
+#[component]
+fn Change(change: Difference) -> impl IntoView {
+    let Difference { field, before, after } = change;
+    let arrow = before.is_some().then(|| {
+        view! { <span class="arrow" aria-hidden="true">"→"</span> <span class="visually-hidden">" became "</span> }
+    });
+    let is_gone = before.is_some() && after.is_none();
+    view! {
+        <div class="change">
+            <dt>{field}</dt>
+            <dd>
+                {before.map(|text| view! { <del><Text text/></del> })}
+                {arrow}
+                {after.map(|text| view! { <ins><Text text/></ins> })}
+                {is_gone.then(|| view! { <span class="nothing">"none"</span> })}
+            </dd>
+        </div>
+    }
+}
+
+/// A text, folded where it is long.
+#[component]
+fn Text(text: String) -> impl IntoView {
+    if text.chars().count() <= SHOWN_CHARS && !text.contains('\n') {
+        return text.into_any();
+    }
+    let first_line = text.lines().next().unwrap_or_default();
+    let start: String = first_line.chars().take(SHOWN_CHARS).collect();
+    view! { <details><summary>{format!("{}…", start.trim_end())}</summary><pre>{text}</pre></details> }.into_any()
+}
+
+/// What it was done to, linked where it has a page.
+fn target_of(entry: &AuditEntry) -> Option<AnyView> {
+    let name = entry.target_name.clone().filter(|name| !name.is_empty()).or_else(|| entry.target.clone())?;
+    // Who did something to their own account stands in the row already.
+    if name == entry.actor.name {
+        return None;
+    }
+    Some(match entry.target.as_deref().and_then(|id| page_of(entry.action, id)) {
+        Some(url) => view! { <a href=url>{name}</a> }.into_any(),
+        None => view! { <span>{name}</span> }.into_any(),
+    })
+}
+
+/// The page of what an action was done to, where it still has one.
+fn page_of(action: AuditAction, id: &str) -> Option<String> {
+    use AuditAction::*;
+    match action {
+        EmailRevealed | EmailResent => Some(format!("/logs/{id}")),
+        RequestRevealed => Some(format!("/requests/{id}")),
+        ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => Some(format!("/settings/api-keys/{id}")),
+        TemplateCreated | TemplateUpdated => Some(format!("/templates/{id}")),
+        RoleCreated | RoleUpdated => Some("/settings/roles".to_owned()),
+        AdapterCreated | AdapterUpdated => Some("/settings/adapters".to_owned()),
+        MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
+        LogInFailed | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted | TemplateDeleted
+        | AdapterDeleted | TeamCreated | TeamUpdated | TeamDeleted | ProfileUpdated | PasswordChanged
+        | PasswordReset | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed
+        | SessionsEnded => None,
+    }
+}
+
+const fn kind_words(kind: ActorKind) -> &'static str {
+    match kind {
+        ActorKind::User => "person",
+        ActorKind::ApiKey => "API key",
+        ActorKind::CommandLine => "at the server",
+        ActorKind::Provider => "OpenID provider",
+        ActorKind::Nobody => "not logged in",
+    }
+}
+
+/// What a client calls itself, in a few words: "Firefox on Linux", or the program's own name.
+fn device_of(agent: &str) -> String {
+    let find = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
+    };
+    let browser = find(&[
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = find(&[
+        ("Windows", "Windows"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("CrOS", "ChromeOS"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) => agent.split([' ', '/']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_named_in_a_few_words() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1";
+        assert_eq!(device_of(chrome), "Chrome on Linux");
+        assert_eq!(device_of(safari), "Safari on iPhone");
+        assert_eq!(device_of("resend-node:4.0.1"), "resend-node:4.0.1");
+        assert_eq!(device_of("curl/8.5.0"), "curl");
+    }
+}

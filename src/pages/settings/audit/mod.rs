@@ -1,0 +1,209 @@
+//! `/settings/audit`: the audit log. The address holds the whole state, see [query].
+
+mod difference;
+mod line;
+pub mod query;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use self::line::Line;
+pub use self::query::AuditQuery;
+use super::{Tab, settings_page};
+use crate::components::empty_state::EmptyState;
+use crate::components::field::HiddenFields;
+use crate::components::icon::Glyph;
+use crate::components::periods::{Periods, WiderPeriod, within};
+use crate::domain::audit::{AuditAction, AuditEntry};
+use crate::domain::period::{Period, PeriodChoice};
+use crate::pages::query_string::period_fields;
+use crate::server_fns::audit::{AuditView, load_audit};
+
+/// The audit log.
+#[component]
+pub fn AuditPage() -> impl IntoView {
+    let parsed = AuditQuery::parse(&use_location().search.get_untracked());
+    let load = async move {
+        let query = parsed?;
+        let view = load_audit(query.period.clone(), query.action, query.actor.clone(), query.before).await?;
+        Ok((query, view))
+    };
+    settings_page(Tab::Audit, load, |(query, view)| view! { <Audit query view/> })
+}
+
+#[component]
+fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
+    let AuditView { period, stretch, actors } = view;
+    let kept = AuditQuery { period: PeriodChoice::default(), ..query.at(None) }.fields();
+    let to_url = {
+        let query = query.clone();
+        Box::new(move |preset| query.with_preset(preset).to_url())
+    };
+    let list = if stretch.items.is_empty() {
+        view! { <Nothing query=query.clone() period=period.clone()/> }.into_any()
+    } else {
+        let older = stretch.items.last().filter(|_| stretch.has_more).map(|last| query.at(Some(last.sequence)).to_url());
+        let newest = query.before.map(|_| query.at(None).to_url());
+        view! {
+            <Lines entries=stretch.items/>
+            <Steps newest older/>
+        }
+        .into_any()
+    };
+    view! {
+        <div class="audit-head">
+            <p class="lead">"Every change and every look at what is hidden. Lines are never changed or removed."</p>
+            <Periods period path=query::PATH kept to_url/>
+        </div>
+        <section class="panel" aria-label="Audit log">
+            <Filters query=query.clone() actors/>
+            {list}
+        </section>
+    }
+}
+
+/// One form for both filters, and the files of what they leave.
+#[component]
+fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
+    let is_chosen = |action: AuditAction| query.action == Some(action);
+    let groups = grouped_actions().into_iter().map(|(noun, actions)| {
+        let options = actions.into_iter().map(|action| {
+            view! { <option value=action.as_str() selected=is_chosen(action)>{action.label()}</option> }
+        });
+        view! { <optgroup label=noun>{options.collect_view()}</optgroup> }
+    });
+    let groups = groups.collect_view();
+    let is_known = query.actor.as_ref().is_none_or(|id| actors.iter().any(|(known, _)| known == id));
+    let unknown = query.actor.clone().filter(|_| !is_known).map(|id| (id.clone(), id));
+    let people = actors.into_iter().chain(unknown).map(|(id, name)| {
+        let is_chosen = query.actor.as_ref() == Some(&id);
+        view! { <option value=id selected=is_chosen>{name}</option> }
+    });
+    let people = people.collect_view();
+    let clear = query.has_filters().then(|| {
+        view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
+    });
+    view! {
+        <div class="filters audit-filters">
+            <form class="inline-form" method="get" action=query::PATH>
+                <HiddenFields fields=period_fields(&query.period)/>
+                <select name="action" aria-label="What was done">
+                    <option value="">"Any action"</option>
+                    {groups}
+                </select>
+                <select name="actor" aria-label="Who did it">
+                    <option value="">"Anybody"</option>
+                    {people}
+                </select>
+                <button class="button">"Filter"</button>
+            </form>
+            {clear}
+            <p class="exports">
+                "Export: "
+                <a href=query.export_url("csv") download="">"CSV"</a>
+                " "
+                <a href=query.export_url("ndjson") download="">"NDJSON"</a>
+            </p>
+        </div>
+    }
+}
+
+#[component]
+fn Lines(entries: Vec<AuditEntry>) -> impl IntoView {
+    // The roles stay when the style sheet takes the table apart on narrow windows.
+    view! {
+        <table class="table stacked audit-table" role="table">
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Who"</th>
+                    <th role="columnheader" scope="col">"What"</th>
+                    <th role="columnheader" scope="col">"From"</th>
+                    <th role="columnheader" scope="col" class="time" aria-sort="descending">"When"</th>
+                </tr>
+            </thead>
+            <tbody role="rowgroup">{entries.into_iter().map(|entry| view! { <Line entry/> }).collect_view()}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Steps(newest: Option<String>, older: Option<String>) -> impl IntoView {
+    (newest.is_some() || older.is_some()).then(|| {
+        view! {
+            <div class="panel-foot">
+                <p>{newest.map(|url| view! { <a href=url rel="first">"Back to the newest"</a> })}</p>
+                <nav class="pagination" aria-label="Pages">
+                    {match older {
+                        Some(url) => view! { <a class="page-step" href=url rel="next">"Older"</a> }.into_any(),
+                        None => view! { <span class="page-step" aria-hidden="true">"Older"</span> }.into_any(),
+                    }}
+                </nav>
+            </div>
+        }
+    })
+}
+
+#[component]
+fn Nothing(query: AuditQuery, period: Period) -> impl IntoView {
+    let what = if query.has_filters() { "No such line" } else { "Nothing happened" };
+    let (title, glyph) = (format!("{what}{}", within(&period)), Glyph::Shield);
+    let to_url = {
+        let query = query.clone();
+        Box::new(move |preset| query.with_preset(preset).to_url())
+    };
+    let way_out = if query.before.is_some() {
+        Some((query.at(None).to_url(), "Back to the newest"))
+    } else {
+        query.has_filters().then(|| (query.without_filters().to_url(), "Clear filters"))
+    };
+    view! {
+        <EmptyState glyph title>
+            <p class="empty-links">
+                <WiderPeriod preset=period.preset to_url/>
+                {way_out.map(|(url, words)| view! { <a class="button" href=url>{words}</a> })}
+            </p>
+        </EmptyState>
+    }
+}
+
+/// The actions by their noun, in their usual order.
+fn grouped_actions() -> Vec<(&'static str, Vec<AuditAction>)> {
+    let mut groups: Vec<(&'static str, Vec<AuditAction>)> = Vec::new();
+    for action in AuditAction::ALL {
+        let noun = noun_of(*action);
+        match groups.iter_mut().find(|(known, _)| *known == noun) {
+            Some((_, actions)) => actions.push(*action),
+            None => groups.push((noun, vec![*action])),
+        }
+    }
+    groups
+}
+
+const fn noun_of(action: AuditAction) -> &'static str {
+    use AuditAction::*;
+    match action {
+        EmailRevealed | EmailResent => "Messages",
+        RequestRevealed => "API requests",
+        LogExported | AuditExported => "Exports",
+        MemberInvited | InviteResent | InviteRevoked | MemberJoined | MemberRoleChanged | MemberRemoved => "Members",
+        RoleCreated | RoleUpdated | RoleDeleted => "Roles",
+        ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => "API keys",
+        TemplateCreated | TemplateUpdated | TemplateDeleted => "Templates",
+        AdapterCreated | AdapterUpdated | AdapterDeleted => "Adapters",
+        TeamCreated | TeamUpdated | TeamDeleted => "Team",
+        LogInFailed | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled
+        | RecoveryCodesRenewed | RecoveryCodeUsed | SessionsEnded => "Accounts",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_can_be_chosen_once() {
+        let grouped: Vec<AuditAction> = grouped_actions().into_iter().flat_map(|(_, actions)| actions).collect();
+        assert_eq!(grouped.len(), AuditAction::ALL.len());
+        assert!(AuditAction::ALL.iter().all(|action| grouped.contains(action)));
+    }
+}
