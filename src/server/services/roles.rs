@@ -13,6 +13,7 @@ use crate::server::App;
 
 /// What every role may do. Every member sees it; a key needs `team:update-role`.
 pub async fn list_role_grants(app: &App, viewer: &Viewer) -> Result<Vec<RoleGrants>, AppError> {
+    viewer.require_two_factor()?;
     if viewer.user_id().is_none() {
         viewer.require(Permission::TeamUpdateRole)?;
     }

@@ -81,6 +81,7 @@ pub async fn viewer_for_team(app: &App, viewer: &Viewer, team: TeamId) -> Result
 
 /// The viewer's team. Every member sees it.
 pub async fn find_team(app: &App, viewer: &Viewer) -> Result<Team, AppError> {
+    viewer.require_two_factor()?;
     app.store.find_team(viewer.team).await?.ok_or_else(|| AppError::not_found("Team"))
 }
 
@@ -113,6 +114,7 @@ pub async fn delete_team(app: &App, viewer: &Viewer) -> Result<(), AppError> {
 
 /// The team's members. Every member sees them; a key needs `team:invite`.
 pub async fn list_members(app: &App, viewer: &Viewer) -> Result<Vec<Member>, AppError> {
+    viewer.require_two_factor()?;
     if viewer.user_id().is_none() {
         viewer.require(Permission::TeamInvite)?;
     }

@@ -22,6 +22,7 @@ pub mod teams;
 pub mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod two_factor;
 
 use std::path::Path;
 use std::str::FromStr;
