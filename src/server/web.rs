@@ -3,6 +3,7 @@
 mod body_page;
 mod csrf;
 mod dialect_routes;
+mod openid;
 mod rate_limit;
 mod request_log;
 mod security;
@@ -74,6 +75,8 @@ pub fn router(app: App) -> Router {
     let own_routes = Router::new()
         .route("/", get(|| async { Redirect::to("/logs") }))
         .route("/logs/{id}/body", get(body_page::show))
+        .route("/login/openid", get(openid::begin))
+        .route("/login/openid/callback", get(openid::finish))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
     Router::new()
         .merge(own_routes)

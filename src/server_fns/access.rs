@@ -36,6 +36,8 @@ pub fn safe_next(next: &str) -> &str {
 /// What the log-in page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogInView {
+    /// The OpenID provider's name, and whether it can be reached; `None` where the server knows none.
+    pub provider: Option<(String, bool)>,
     /// What was typed and refused.
     pub draft: Draft,
 }
@@ -43,7 +45,9 @@ pub struct LogInView {
 /// What the log-in page shows.
 #[server]
 pub async fn load_log_in() -> Result<LogInView, AppError> {
-    Ok(LogInView { draft: super::draft::load_draft("log_in".to_owned()).await? })
+    use crate::server::{context, services::accounts};
+    let provider = accounts::openid::find_provider(&context::app()).await;
+    Ok(LogInView { provider, draft: super::draft::load_draft("log_in".to_owned()).await? })
 }
 
 /// Logs in and goes on to `next`, or to the page that asks for the code of the second factor.

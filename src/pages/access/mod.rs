@@ -6,6 +6,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::frame::{PageTitle, bare};
+use super::query_string;
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
 use crate::server_fns::access::{
@@ -21,7 +22,8 @@ pub(super) const MIN_PASSWORD_CHARS: u16 = 10;
 #[component]
 pub fn LogInPage() -> impl IntoView {
     let next = query_value("next");
-    bare(load_log_in(), move |LogInView { draft }: LogInView| {
+    bare(load_log_in(), move |LogInView { provider, draft }: LogInView| {
+        let provider = provider.map(|(name, is_reachable)| view! { <Provider name is_reachable next=next.clone()/> });
         let has_email = !draft.text("email").is_empty();
         view! {
             <PageTitle text="Log in"/>
@@ -46,8 +48,20 @@ pub fn LogInPage() -> impl IntoView {
                 <button class="button primary wide">"Log in"</button>
             </form>
             <p class="hint"><a href="/forgot">"Forgot your password?"</a></p>
+            {provider}
         }
     })
+}
+
+/// The link to the OpenID provider. A form's answer must not lead to another site, a link may.
+#[component]
+fn Provider(name: String, is_reachable: bool, next: String) -> impl IntoView {
+    if !is_reachable {
+        let sentence = format!("{name} cannot be reached at present. Use your password, or try again in a moment.");
+        return view! { <p class="hint">{sentence}</p> }.into_any();
+    }
+    let address = query_string::url("/login/openid", vec![("next", safe_next(&next).to_owned())]);
+    view! { <a class="button wide" href=address>{format!("Log in with {name}")}</a> }.into_any()
 }
 
 /// `/login/code`: the second step of a log-in. `?next=` is where it leads.

@@ -2,6 +2,7 @@
 //! factors, sessions and OpenID. Called by the pages' server functions, the JSON API and the command line.
 
 mod log_in;
+pub mod openid;
 mod passwords;
 mod sessions;
 mod two_factor;

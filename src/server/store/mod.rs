@@ -13,6 +13,7 @@ pub mod emails;
 pub mod events;
 pub mod ingest;
 pub mod notifications;
+pub mod openid;
 pub mod outbox;
 pub mod roles;
 mod search;

@@ -136,6 +136,8 @@ pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
+    ("GET /login/openid", Nothing, Target::Own, ""),
+    ("GET /login/openid/callback", Nothing, Target::Own, ""),
 ];
 
 /// Patterns of web.rs whose routes are in the other tables.

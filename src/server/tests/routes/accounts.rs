@@ -10,11 +10,13 @@ use totp_rs::{Algorithm, Secret, TOTP};
 
 use super::*;
 use crate::domain::adapter::AdapterKind;
-use crate::domain::audit::{AuditAction, AuditFilter};
+use crate::domain::audit::{ActorKind, AuditAction, AuditFilter};
 use crate::domain::ids::TeamId;
 use crate::domain::team::{Role, TeamRules};
+use crate::domain::viewer::RequestOrigin;
 use crate::server::delivery::sink::Sink;
 use crate::server::services::adapters::{self, NewAdapter};
+use crate::server::services::accounts::openid::{self, Person};
 use crate::server::services::teams;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -63,15 +65,15 @@ async fn count(app: &TestApp, team: TeamId, action: AuditAction) -> usize {
     app.store().list_audit_entries(team, &filter, None, 100).await.unwrap().len()
 }
 
-/// Waits for what a task of its own does.
-async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// Waits until this has happened so often in a team, in a task of its own.
+async fn wait_for(app: &TestApp, team: TeamId, action: AuditAction, times: usize) {
     for _ in 0..250 {
-        if let Some(found) = look().await {
-            return found;
+        if count(app, team, action).await == times {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("it did not happen within five seconds");
+    panic!("{action:?} happened {} times, not {times}", count(app, team, action).await);
 }
 
 /// The code that an authenticator shows at this moment.
@@ -99,15 +101,16 @@ async fn demand(app: &TestApp, demands_two_factor: bool) {
     app.store().update_team(app.team, "Finch", rules, &app.event()).await.unwrap();
 }
 
-/// The token of the link in the newest letter that the sink took.
-async fn token(sink: &Sink, letters: usize) -> String {
-    eventually(async || {
-        let messages = sink.messages();
-        let text = String::from_utf8_lossy(&messages.get(letters - 1)?.raw).replace("=\r\n", "");
-        let (_, rest) = text.split_once("/reset/")?;
-        Some(rest.chars().take(40).collect())
-    })
-    .await
+/// The token of the link in the letter with this number, once the sink has taken it.
+async fn token(sink: &Sink, letter: usize) -> String {
+    for _ in 0..250 {
+        if let Some(message) = sink.messages().get(letter - 1) {
+            let text = String::from_utf8_lossy(&message.raw).replace("=\r\n", "");
+            return text.split_once("/reset/").map(|(_, rest)| rest.chars().take(40).collect()).unwrap_or_default();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("letter {letter} did not come");
 }
 
 async fn add_mail(app: &TestApp) -> Sink {
@@ -186,8 +189,9 @@ on_both_databases! {
         ask().await.data();
         let second = token(&sink, 2).await;
         assert_eq!(sink.messages()[1].recipients, [EMAIL]);
-        let reset = async |token: &str, password: &str| {
-            visitor.post("/api/auth/reset-password", json!({"token": token, "password": password})).await
+        let reset = |token: &str, password: &str| {
+            let (visitor, body) = (visitor.clone(), json!({"token": token, "password": password}));
+            async move { visitor.post("/api/auth/reset-password", body).await }
         };
         assert_eq!(reset(&first, "a new password").await.status, 404, "a newer letter ends the older");
         reset(&second, "short").await.assert_invalid("password");
@@ -233,7 +237,7 @@ on_both_databases! {
         log_in(&app.client(), "wrong", None).await;
         app.client().post("/api/auth/login", json!({"email": "nobody@finch.example", "password": "wrong"})).await;
         for team in [app.team, own.id] {
-            eventually(async || (count(&app, team, AuditAction::LogInFailed).await == 1).then_some(())).await;
+            wait_for(&app, team, AuditAction::LogInFailed, 1).await;
         }
         assert_eq!(count(&app, app.other_team, AuditAction::LogInFailed).await, 0);
     }
@@ -258,7 +262,7 @@ on_both_databases! {
         assert_eq!(log_in(&visitor, PASSWORD, Some(&recovery[0])).await.status, 401, "a recovery code works once");
         assert_eq!(count(&app, app.team, AuditAction::RecoveryCodeUsed).await, 1);
         assert_eq!(count(&app, app.team, AuditAction::TwoFactorEnabled).await, 1);
-        eventually(async || (count(&app, app.team, AuditAction::LogInFailed).await == 4).then_some(())).await;
+        wait_for(&app, app.team, AuditAction::LogInFailed, 4).await;
     }
 
     async fn between_the_steps_of_a_log_in_a_session_opens_nothing(app: TestApp) {
@@ -366,5 +370,114 @@ on_both_databases! {
         assert!(page.status == 200 && page.text.contains("in no team") && page.text.contains("this session"));
         assert_eq!(said(&form(&lonely, "update_profile", &[("name", "Ada"), ("time_zone", "Asia/Tokyo")]).await), "Profile saved.");
         assert_eq!(app.store().find_user(user).await.unwrap().unwrap().name, "Ada");
+    }
+}
+
+/// The server with an OpenID provider in its settings, which gives Finch's roles by group.
+fn with_provider(app: &TestApp) -> crate::server::App {
+    use crate::server::config::{Config, GroupRole, OpenIdArgs};
+    let role = |group: &str, team_slug: &str, role: &str| GroupRole {
+        group: group.to_owned(),
+        team_slug: team_slug.to_owned(),
+        role: role.to_owned(),
+    };
+    let openid = OpenIdArgs {
+        oidc_issuer: Some("https://id.example.com".to_owned()),
+        oidc_name: "Example".to_owned(),
+        oidc_roles: vec![
+            role("ops", "finch", "Admin"),
+            role("support", "finch", "viewer"),
+            role("owners", "wren", "owner"),
+            role("lost", "nowhere", "viewer"),
+            role("lost", "finch", "no such role"),
+        ],
+        ..OpenIdArgs::default()
+    };
+    let config = Config { openid, ..(*app.app.config).clone() };
+    crate::server::App { config: std::sync::Arc::new(config), ..app.app.clone() }
+}
+
+fn person(subject: &str, groups: &[&str]) -> Person {
+    Person {
+        subject: subject.to_owned(),
+        email: Some(format!("{subject}@finch.example")),
+        email_verified: true,
+        name: Some("Ada".to_owned()),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    }
+}
+
+/// The words of a refusal.
+async fn refusal(app: &crate::server::App, person: &Person) -> String {
+    openid::enter(app, person, &RequestOrigin::default()).await.unwrap_err().to_string()
+}
+
+on_both_databases! {
+    async fn a_providers_groups_give_and_take_roles(app: TestApp) {
+        let (provided, origin) = (with_provider(&app), RequestOrigin::default());
+        let held = async |user| {
+            let held = app.store().list_held_roles(user).await.unwrap();
+            held.into_iter().map(|held| (held.team_id, held.role, held.follows_groups)).collect::<Vec<_>>()
+        };
+        let user = openid::enter(&provided, &person("ada", &["support", "ops", "lost"]), &origin).await.unwrap();
+        assert_eq!(held(user).await, [(app.team, Role::Admin, true)], "the first setting counts");
+        let user = openid::enter(&provided, &person("ada", &["support"]), &origin).await.unwrap();
+        assert_eq!(held(user).await, [(app.team, Role::Viewer, true)]);
+        let again = openid::enter(&provided, &person("ada", &[]), &origin).await.unwrap();
+        assert_eq!((again, held(user).await), (user, Vec::new()), "an account stays when its groups are gone");
+        for action in [AuditAction::MemberJoined, AuditAction::MemberRoleChanged, AuditAction::MemberRemoved] {
+            let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+            let lines = app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap();
+            assert_eq!(lines.iter().filter(|line| line.actor.kind == ActorKind::Provider).count(), 1, "{action:?}");
+        }
+    }
+
+    async fn groups_leave_invited_members_and_the_last_owner_alone(app: TestApp) {
+        let (provided, origin) = (with_provider(&app), RequestOrigin::default());
+        let member = app.user(app.team, Role::Member).await;
+        let user = openid::enter(&provided, &person("member", &["ops"]), &origin).await.unwrap();
+        assert_eq!(user, member, "the same address, verified, is the same account");
+        assert_eq!(app.store().find_role(app.team, user).await, Ok(Some(Role::Member)));
+        assert_eq!(count(&app, app.team, AuditAction::OpenIdLinked).await, 1);
+        let owner = openid::enter(&provided, &person("boss", &["owners"]), &origin).await.unwrap();
+        openid::enter(&provided, &person("boss", &[]), &origin).await.unwrap();
+        assert_eq!(app.store().find_role(app.other_team, owner).await, Ok(Some(Role::Owner)));
+    }
+
+    async fn a_provider_opens_no_account_on_an_unverified_address_or_without_a_role(app: TestApp) {
+        let provided = with_provider(&app);
+        let unverified = Person { email_verified: false, ..person("ada", &["ops"]) };
+        assert_eq!(refusal(&provided, &unverified).await, "The provider has not verified your e-mail address");
+        let nameless = Person { email: None, ..person("ada", &["ops"]) };
+        assert_eq!(refusal(&provided, &nameless).await, "The provider does not tell your e-mail address");
+        let unknown = refusal(&provided, &person("ada", &["lost", "other"])).await;
+        assert!(unknown.starts_with("None of your groups has a role here"), "{unknown}");
+        app.user(app.team, Role::Member).await;
+        let taken = Person { email: Some("Member@finch.example".to_owned()), ..person("first", &[]) };
+        openid::enter(&provided, &taken, &RequestOrigin::default()).await.unwrap();
+        let second = Person { subject: "second".to_owned(), ..taken };
+        assert!(refusal(&provided, &second).await.contains("belongs to somebody else"));
+    }
+
+    async fn an_account_of_a_provider_has_no_password_to_guess_or_change(app: TestApp) {
+        let provided = with_provider(&app);
+        let user = openid::enter(&provided, &person("admin", &["ops"]), &RequestOrigin::default()).await.unwrap();
+        let hashed = app.hashed();
+        assert_eq!(log_in(&app.client(), "", None).await.status, 401);
+        assert_eq!(app.hashed() - hashed, 1, "as long as any other");
+        let person = app.browser_of(user, Some(app.team)).await;
+        demand(&app, true).await;
+        assert_eq!(person.get("/api/logs").await.status, 200, "the provider looks after second factors");
+        assert_eq!(profile(&person).await["two_factor"], "AtProvider");
+        assert!(said(&form(&person, "begin_two_factor", &[]).await).starts_with("This account has no password"));
+        let fields = [("present_password", ""), ("new_password", "a new password"), ("new_password_again", "a new password")];
+        assert!(said(&form(&person, "change_password", &fields).await).starts_with("This account has no password"));
+    }
+
+    async fn a_way_back_that_was_not_begun_here_logs_nobody_in(app: TestApp) {
+        for path in ["/login/openid/callback?code=a&state=b", "/login/openid/callback", "/login/openid?next=/logs"] {
+            let answer = app.client().get(path).await;
+            assert_eq!((answer.status, location(&answer)), (303, "/login"), "{path}");
+        }
     }
 }

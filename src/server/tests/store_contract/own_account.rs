@@ -10,7 +10,10 @@ use crate::domain::error::AppError;
 use crate::domain::ids::UserId;
 use crate::domain::team::{Role, TeamRules};
 use crate::server::services::teams;
+use crate::server::store::accounts::NewUser;
+use crate::server::store::openid::{HeldRole, OpenIdName};
 use crate::server::store::sessions::hash;
+use crate::server::store::teams::NewMembership;
 
 /// An account in two teams.
 async fn ada(app: &TestApp) -> UserId {
@@ -135,5 +138,39 @@ on_both_databases! {
         store.delete_two_factor(user, &app.event()).await.unwrap();
         assert_eq!(store.find_two_factor(user).await, Ok(None));
         assert!(!store.find_credentials_of(user).await.unwrap().unwrap().has_two_factor);
+    }
+
+    async fn a_person_at_a_provider_is_one_account(app: TestApp) {
+        let (store, user) = (app.store(), ada(&app).await);
+        let name = OpenIdName { issuer: "https://id.example.com", subject: "1" };
+        let other = OpenIdName { subject: "2", ..name };
+        assert_eq!(store.find_openid_account(name).await, Ok(None));
+        assert_eq!(store.has_openid_account(user, name.issuer).await, Ok(false));
+        let before = lines(&app, user).await;
+        assert_eq!(store.link_openid_account(name, user, app.now(), &app.event()).await, Ok(true));
+        assert_eq!(store.link_openid_account(name, UserId(7), app.now(), &app.event()).await, Ok(false));
+        assert_eq!(lines(&app, user).await, before.iter().map(|count| count + 1).collect::<Vec<_>>());
+        assert_eq!(store.find_openid_account(name).await, Ok(Some(user)));
+        assert_eq!(store.has_openid_account(user, name.issuer).await, Ok(true));
+        assert_eq!(store.has_openid_account(user, "https://elsewhere.example").await, Ok(false));
+        let new = NewUser {
+            id: app.id_at(app.now()),
+            email: "ben@finch.example".to_owned(),
+            name: "Ben".to_owned(),
+            password_hash: String::new(),
+            time_zone: "UTC".to_owned(),
+        };
+        assert_eq!(store.insert_openid_user(name, &new).await, Ok(false), "the person has an account");
+        assert_eq!(store.insert_openid_user(other, &new).await, Ok(true));
+        let third = OpenIdName { subject: "3", ..name };
+        assert_eq!(store.insert_openid_user(third, &new).await, Ok(false), "the address has an account");
+        assert_eq!(store.find_openid_account(other).await, Ok(Some(new.id)));
+        assert_eq!(store.find_openid_account(third).await, Ok(None));
+
+        let joined = NewMembership { user_id: new.id, role: Role::Viewer, at: app.now(), follows_groups: true };
+        store.insert_membership(app.team, &joined, &app.event()).await.unwrap();
+        let held = HeldRole { team_id: app.team, role: Role::Viewer, follows_groups: true };
+        assert_eq!(store.list_held_roles(new.id).await, Ok(vec![held]));
+        assert!(store.list_held_roles(user).await.unwrap().iter().all(|held| !held.follows_groups));
     }
 }
