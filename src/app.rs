@@ -6,7 +6,7 @@ use leptos_meta::{HashedStylesheet, MetaTags, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
 use leptos_router::{SsrMode, path};
 
-use crate::pages::access::{InvitePage, LogInPage, SetUpPage};
+use crate::pages::access::{CodePage, ForgotPage, InvitePage, LogInPage, ResetPage, SetUpPage};
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::connect::ConnectPage;
 use crate::pages::logs::LogsPage;
@@ -27,7 +27,7 @@ use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
 /// Source: WICG, Speculation Rules.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}}]}}]}"#;
 
 /// Fades from page to page. It stands in the document, because a browser that has not yet read the style sheet when the
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
@@ -67,6 +67,9 @@ pub fn App() -> impl IntoView {
         <Router>
             <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/login") view=LogInPage ssr=SsrMode::Async/>
+                <Route path=path!("/login/code") view=CodePage ssr=SsrMode::Async/>
+                <Route path=path!("/forgot") view=ForgotPage ssr=SsrMode::Async/>
+                <Route path=path!("/reset/:token") view=ResetPage ssr=SsrMode::Async/>
                 <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async/>
                 <Route path=path!("/invite/:token") view=InvitePage ssr=SsrMode::Async/>
                 <Route path=path!("/logs") view=LogsPage ssr=SsrMode::Async/>

@@ -471,6 +471,11 @@ async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
         let _ = stop.send(true);
     });
     let only = app.config.only;
+    if only != Some(Half::Worker) {
+        let app = app.clone();
+        // Asked early, so that a wrong setting is in the log at the start. The server serves without an answer.
+        tokio::spawn(async move { accounts::openid::find_provider(&app).await });
+    }
     let worker = async {
         if only != Some(Half::Web) {
             let worker = Worker::new(

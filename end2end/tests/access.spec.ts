@@ -157,7 +157,7 @@ test("an invited person joins with a new account, once", async ({ page, as, open
   await invited.getByRole("button", { name: "Join the team" }).click();
   await expect(invited).toHaveURL("/logs");
   await invited.goto("/settings/profile");
-  await expect(invited.getByText(/, member$/)).toBeVisible();
+  await expect(invited.getByText(/, member$/i)).toBeVisible();
 
   await page.goto("/settings/members");
   const row = page.getByRole("region", { name: "Members" }).getByRole("row").filter({ hasText: email });

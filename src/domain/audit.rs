@@ -79,6 +79,7 @@ actions! {
     TwoFactorDisabled, "account.two-factor-disabled", "Two-factor authentication taken away";
     RecoveryCodesRenewed, "account.recovery-codes-renewed", "Recovery codes renewed";
     RecoveryCodeUsed, "account.recovery-code-used", "Logged in with a recovery code";
+    OpenIdLinked, "account.openid-linked", "Account linked with an OpenID provider";
     SessionsEnded, "account.sessions-ended", "Sessions ended";
 }
 

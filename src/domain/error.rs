@@ -22,6 +22,12 @@ pub enum AppError {
     /// The account exists but its e-mail address and password do not match. Also said for unknown accounts.
     #[error("E-mail address or password is wrong")]
     WrongCredentials,
+    /// The password is right and a second factor is asked for beside it.
+    #[error("Two-factor code required")]
+    TwoFactorRequired,
+    /// The code of the authenticator or the recovery code is wrong, or was used before.
+    #[error("The code is wrong or was used before")]
+    WrongCode,
     /// The account is a member of no team, or of none that it asked for.
     #[error("No team selected")]
     NoTeam,
@@ -99,7 +105,12 @@ impl AppError {
     /// The HTTP status that fits in every format.
     pub fn http_status(&self) -> u16 {
         match self {
-            Self::NoSession | Self::InvalidSession | Self::InvalidApiKey | Self::WrongCredentials => 401,
+            Self::NoSession
+            | Self::InvalidSession
+            | Self::InvalidApiKey
+            | Self::WrongCredentials
+            | Self::TwoFactorRequired
+            | Self::WrongCode => 401,
             Self::NoTeam | Self::MissingPermission(_) | Self::LacksTwoFactor | Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Validation { .. } | Self::InvalidTemplate(_) => 400,

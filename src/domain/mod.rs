@@ -1,6 +1,7 @@
 //! The language of the field: what a message, an event, a filter, a role is. Pure Rust, built for the server and for
 //! the browser alike; every other layer speaks in these types and this one imports none of them.
 
+pub mod account;
 pub mod adapter;
 pub mod api_key;
 pub mod api_request;

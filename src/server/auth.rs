@@ -92,7 +92,11 @@ fn admit(found: FoundKey, api: KeyApi, address: &ClientAddress, parts: &mut Part
 
 async fn person_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     let session = parts.extensions.get::<Session>().ok_or(AppError::Internal)?;
-    match accounts::session_viewer(app, session).await {
+    let viewer = accounts::session_viewer(app, session).await;
+    if matches!(viewer, Ok(_) | Err(AppError::NoTeam)) {
+        accounts::note_seen(app, session).await;
+    }
+    match viewer {
         Err(AppError::NoSession) if Cookie::Session.find(&parts.headers, app.config.is_https()).is_some() => {
             Err(AppError::InvalidSession)
         }

@@ -54,6 +54,50 @@ pub struct Config {
     /// Read the client's address from X-Forwarded-For; set it only behind a proxy that writes that header
     #[arg(long, env = "SENDLOG_TRUST_PROXY")]
     pub trust_proxy: bool,
+
+    /// Log-in by an OpenID provider.
+    #[command(flatten)]
+    pub openid: OpenIdArgs,
+}
+
+/// Settings of log-in by an OpenID provider.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OpenIdArgs {
+    /// The OpenID provider's address, as it names itself: https://id.example.com/realms/main
+    #[arg(long, env = "SENDLOG_OIDC_ISSUER", value_parser = parse_issuer, requires = "oidc_client_id")]
+    pub oidc_issuer: Option<String>,
+
+    /// The name that the provider knows this server by
+    #[arg(long, env = "SENDLOG_OIDC_CLIENT_ID")]
+    pub oidc_client_id: Option<String>,
+
+    /// The secret that goes with it; none for a public client
+    #[arg(long, env = "SENDLOG_OIDC_CLIENT_SECRET", hide_env_values = true)]
+    pub oidc_client_secret: Option<String>,
+
+    /// What the log-in page calls the provider
+    #[arg(long, env = "SENDLOG_OIDC_NAME", default_value = "OpenID")]
+    pub oidc_name: String,
+
+    /// The claim that lists a person's groups
+    #[arg(long, env = "SENDLOG_OIDC_GROUPS_CLAIM", default_value = "groups")]
+    pub oidc_groups_claim: String,
+
+    /// The role that a group has in a team: GROUP=TEAM_SLUG:ROLE, with a built-in role or the name of one of the team's;
+    /// can be repeated
+    #[arg(long = "oidc-role", env = "SENDLOG_OIDC_ROLE", value_delimiter = ',', value_parser = parse_group_role)]
+    pub oidc_roles: Vec<GroupRole>,
+}
+
+/// The role that a provider's group has in a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRole {
+    /// The group, as the provider names it.
+    pub group: String,
+    /// The team.
+    pub team_slug: String,
+    /// A built-in role, or the name of a role that the team made.
+    pub role: String,
 }
 
 /// A half of the server.
@@ -76,6 +120,7 @@ impl Config {
             only: None,
             site_root: None,
             trust_proxy: false,
+            openid: OpenIdArgs::default(),
         }
     }
 
@@ -112,6 +157,29 @@ fn parse_dialect_addr(text: &str) -> Result<(Dialect, SocketAddr), String> {
     Ok((dialect, addr))
 }
 
+/// What is secret goes to a provider over https alone, unless it runs on this machine.
+fn parse_issuer(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|cause| format!("not an address: {cause}"))?;
+    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => Ok(text.to_owned()),
+        "http" if is_here => Ok(text.to_owned()),
+        _ => Err("an OpenID provider must be reached by https".to_owned()),
+    }
+}
+
+fn parse_group_role(text: &str) -> Result<GroupRole, String> {
+    let parts = text.rsplit_once('=').and_then(|(group, place)| Some((group, place.split_once(':')?)));
+    match parts {
+        Some((group, (team, role))) if ![group, team, role].iter().any(|part| part.trim().is_empty()) => Ok(GroupRole {
+            group: group.trim().to_owned(),
+            team_slug: team.trim().to_owned(),
+            role: role.trim().to_owned(),
+        }),
+        _ => Err("write a group, a team and a role: support=finch:viewer".to_owned()),
+    }
+}
+
 fn parse_base_url(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).map_err(|cause| format!("not an address: {cause}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
@@ -123,6 +191,25 @@ fn parse_base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_given_a_role_in_a_team() {
+        let read = |text: &str| parse_group_role(text).map(|role| (role.group, role.team_slug, role.role));
+        let texts = |one: &str, two: &str, three: &str| Ok((one.to_owned(), two.to_owned(), three.to_owned()));
+        assert_eq!(read("support=finch:viewer"), texts("support", "finch", "viewer"));
+        assert_eq!(read("cn=ops = finch : On call"), texts("cn=ops", "finch", "On call"));
+        for wrong in ["support", "support=finch", "=finch:viewer", "support=:viewer", "support=finch:"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_provider_elsewhere_is_reached_by_https() {
+        for right in ["https://id.example.com/realms/main", "http://127.0.0.1:4000", "http://localhost:4000"] {
+            assert_eq!(parse_issuer(right).as_deref(), Ok(right));
+        }
+        assert!(parse_issuer("http://id.example.com").is_err() && parse_issuer("id.example.com").is_err());
+    }
 
     #[test]
     fn a_dialects_own_address_is_one_that_programs_can_ask() {

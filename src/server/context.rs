@@ -12,9 +12,10 @@ use tower_sessions::Session;
 use super::App;
 use super::auth::{ClientAddress, Identity};
 use super::cookies::Cookie;
+use super::services::accounts::{self, Account, LogInStep};
 use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
-use crate::domain::viewer::Viewer;
+use crate::domain::viewer::{RequestOrigin, Viewer};
 
 /// How long a [Flash] waits for its page, in seconds.
 const FLASH_SECONDS: u32 = 60;
@@ -83,9 +84,15 @@ pub async fn session() -> Session {
     extension::<Session>().expect("web gives every request a session")
 }
 
-/// The network address of the client.
-pub fn client_address() -> String {
-    extension::<ClientAddress>().map_or_else(|| "unknown".to_owned(), |address| address.0)
+/// Where this request came from.
+pub fn origin() -> RequestOrigin {
+    let address = extension::<ClientAddress>().unwrap_or_else(|| ClientAddress("unknown".to_owned()));
+    use_context::<Parts>().map(|parts| super::auth::origin(&address, &parts.headers)).unwrap_or_default()
+}
+
+/// The person who is logged in, at their own account.
+pub async fn account() -> Result<Account, AppError> {
+    accounts::account_of(&app(), &session().await, origin()).await
 }
 
 /// The path and query of this request.
@@ -120,6 +127,23 @@ pub fn flash(kind: FlashKind, text: impl Into<String>) {
 pub fn flash_key(text: impl Into<String>, key: NewKey) {
     let flash = Flash { key: Some(key), ..Flash::new(FlashKind::Success, text) };
     append_cookie(flash.cookie(app().config.is_https()));
+}
+
+/// Keeps recovery codes that were just made, with a sentence about them, for the page that the browser is sent to.
+pub fn flash_recovery_codes(sentence: &str, codes: &[String]) {
+    let advice = "Keep these recovery codes where you keep passwords: each logs you in once, and they are shown only now.";
+    flash(FlashKind::Success, format!("{sentence} {advice}\n{}", codes.join("\n")));
+}
+
+/// Sends the browser on in a log-in: to where it wanted, or to the page that asks for a code and leads there.
+pub fn go_on(step: LogInStep, next: &str) {
+    match step {
+        LogInStep::Done => leptos_axum::redirect(next),
+        LogInStep::AwaitsCode => {
+            let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+            leptos_axum::redirect(&format!("/login/code?{query}"));
+        }
+    }
 }
 
 /// The key kept for this page. Taking the sentence takes it away too.

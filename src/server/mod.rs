@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 use clock::Clock;
 use config::Config;
 use secrets::SecretKey;
+use services::accounts::openid::Provider;
 use services::api_requests::RequestLog;
 use store::Store;
 use web::RateLimiter;
@@ -48,6 +49,8 @@ pub struct App {
     pub request_log: RequestLog,
     /// Counts the requests of each key.
     pub rate_limiter: Arc<RateLimiter>,
+    /// The OpenID provider that people can log in by.
+    pub openid: Option<Arc<Provider>>,
     hashing: Arc<Semaphore>,
     /// How many passwords were hashed or compared with a hash since the start.
     hashed: Arc<AtomicU64>,
@@ -60,6 +63,7 @@ impl App {
             request_log: RequestLog::start(store.clone()),
             store,
             clock,
+            openid: Provider::new(&config.openid).map(Arc::new),
             config: Arc::new(config),
             secret_key: Arc::new(secret_key),
             outbox_waker: Arc::new(Notify::new()),

@@ -4,6 +4,7 @@ mod audit_export;
 mod body_page;
 mod csrf;
 mod dialect_routes;
+mod openid;
 mod rate_limit;
 mod request_log;
 mod security;
@@ -38,7 +39,7 @@ use tracing::info;
 
 use super::App;
 use super::auth::{self, Identity};
-use super::context::{self, Flash, FlashKind};
+use super::context;
 use super::cookies::{self, Cookie};
 use super::dialects::{Dialect, canary};
 use crate::app::{App as Pages, shell};
@@ -52,7 +53,10 @@ pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Pages that need no log-in.
-const PUBLIC_PAGES: [&str; 3] = ["/login", "/setup", "/invite/"];
+const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/invite/"];
+
+/// The page of a person's own account, which needs no team.
+const OWN_PAGE: &str = "/settings/profile";
 
 /// Everything the server answers, with every layer. Also what the tests call.
 pub fn router(app: App) -> Router {
@@ -73,6 +77,8 @@ pub fn router(app: App) -> Router {
         .route("/", get(|| async { Redirect::to("/logs") }))
         .route("/logs/{id}/body", get(body_page::show))
         .route("/settings/audit/export", get(audit_export::show))
+        .route("/login/openid", get(openid::begin))
+        .route("/login/openid/callback", get(openid::finish))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
     Router::new()
         .merge(own_routes)
@@ -162,7 +168,7 @@ fn page_routes(app: &App, site_root: &Path) -> Router {
     Router::new()
         .leptos_routes_with_context(&state, pages, provide(app), page_shell)
         .fallback(not_found)
-        .layer(middleware::from_fn_with_state(app.clone(), require_log_in))
+        .layer(middleware::from_fn(require_log_in))
         .with_state(state)
 }
 
@@ -191,24 +197,22 @@ fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
     move || provide_context(app.clone())
 }
 
-/// Layer of the pages: sends a browser without a session to the log-in page, and back afterwards.
-async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next: Next) -> Response {
+/// Layer of the pages: sends a browser without a session to the log-in page, and back afterwards; a person in no team, to
+/// their own account.
+async fn require_log_in(uri: Uri, request: Request, next: Next) -> Response {
     let is_public = PUBLIC_PAGES.iter().any(|page| uri.path().starts_with(page));
     let identity = request.extensions().get::<Identity>();
     let is_person = identity.is_some_and(|identity| identity.0.as_ref().is_ok_and(|viewer| viewer.user_id().is_some()));
-    if is_public || is_person {
+    let has_no_team = matches!(identity, Some(Identity(Err(AppError::NoTeam))));
+    if is_public || is_person || (has_no_team && uri.path() == OWN_PAGE) {
         return next.run(request).await;
+    }
+    if has_no_team {
+        return Redirect::to(OWN_PAGE).into_response();
     }
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
-    let mut response = Redirect::to(&format!("/login?{query}")).into_response();
-    if let Some(Identity(Err(error @ AppError::NoTeam))) = identity {
-        let flash = Flash::new(FlashKind::Error, format!("{error}. Ask an admin of your team to invite you."));
-        if let Some(cookie) = flash.cookie(app.config.is_https()) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-    }
-    response
+    Redirect::to(&format!("/login?{query}")).into_response()
 }
 
 async fn health(State(app): State<App>) -> Response {

@@ -3,11 +3,15 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 
 /// Where a log-in leads unless the page that asked for it said otherwise.
 pub const HOME: &str = "/logs";
+
+/// What is said when somebody asks for a new password, whether or not there is such an account.
+pub const LETTER_SENT: &str = "If there is an account, a letter is on its way. Its link works for one hour.";
 
 /// An invitation as its page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +33,24 @@ pub fn safe_next(next: &str) -> &str {
     if is_path && is_plain { next } else { HOME }
 }
 
-/// Logs in and goes on to `next`.
+/// What the log-in page shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogInView {
+    /// The OpenID provider's name, and whether it can be reached; `None` where the server knows none.
+    pub provider: Option<(String, bool)>,
+    /// What was typed and refused.
+    pub draft: Draft,
+}
+
+/// What the log-in page shows.
+#[server]
+pub async fn load_log_in() -> Result<LogInView, AppError> {
+    use crate::server::{context, services::accounts};
+    let provider = accounts::openid::find_provider(&context::app()).await;
+    Ok(LogInView { provider, draft: super::draft::load_draft("log_in".to_owned()).await? })
+}
+
+/// Logs in and goes on to `next`, or to the page that asks for the code of the second factor.
 #[server]
 pub async fn log_in(
     email: String,
@@ -37,16 +58,69 @@ pub async fn log_in(
     #[server(default)] time_zone: Option<String>,
     #[server(default)] next: String,
 ) -> Result<(), AppError> {
-    use super::draft::{DRAFT_KEY, Draft};
+    use super::draft::DRAFT_KEY;
     use crate::server::{context, services::accounts};
     let (session, draft) = (context::session().await, Draft::of("log_in").with("email", &email));
     let input = accounts::LogIn { email, password, time_zone };
-    let result = accounts::log_in(&context::app(), &session, input, &context::client_address()).await;
+    let result = accounts::log_in(&context::app(), &session, input, &context::origin()).await;
     match &result {
-        Ok(()) => leptos_axum::redirect(safe_next(&next)),
+        Ok(step) => context::go_on(*step, safe_next(&next)),
         Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
     }
-    result
+    result.map(drop)
+}
+
+/// Whether this browser's log-in waits for the code of a second factor.
+#[server]
+pub async fn load_code_request() -> Result<bool, AppError> {
+    use crate::server::{context, services::accounts};
+    accounts::awaits_code(&context::app(), &context::session().await).await
+}
+
+/// The second step of a log-in: a code of the authenticator, or a recovery code. Goes on to `next`.
+#[server]
+pub async fn log_in_with_code(code: String, #[server(default)] next: String) -> Result<(), AppError> {
+    use crate::server::{context, services::accounts};
+    let session = context::session().await;
+    match accounts::log_in_with_code(&context::app(), &session, &code, &context::origin()).await {
+        Err(AppError::NoSession) => {
+            context::flash(context::FlashKind::Error, "That took more than five minutes. Log in again.");
+            leptos_axum::redirect("/login");
+            Ok(())
+        }
+        Err(error) => Err(error),
+        Ok(()) => {
+            leptos_axum::redirect(safe_next(&next));
+            Ok(())
+        }
+    }
+}
+
+/// Sends a letter with a link for a new password, if the address is an account's; says the same either way.
+#[server]
+pub async fn forgot_password(email: String) -> Result<(), AppError> {
+    use crate::server::{context, services::accounts};
+    accounts::forgot_password(&context::app(), &email, &context::origin()).await?;
+    context::flash(context::FlashKind::Success, LETTER_SENT);
+    leptos_axum::redirect("/login");
+    Ok(())
+}
+
+/// The address of the account whose password a letter's link sets.
+#[server]
+pub async fn load_reset(token: String) -> Result<String, AppError> {
+    use crate::server::{context, services::accounts};
+    Ok(accounts::find_reset(&context::app(), &token).await?.email)
+}
+
+/// Sets the password that a letter's link allows, and ends every session of the account.
+#[server]
+pub async fn reset_password(token: String, password: String) -> Result<(), AppError> {
+    use crate::server::{context, services::accounts};
+    accounts::reset_password(&context::app(), &token, password, &context::origin()).await?;
+    context::flash(context::FlashKind::Success, "Password set. Log in with it.");
+    leptos_axum::redirect("/login");
+    Ok(())
 }
 
 /// Ends the session.
@@ -68,12 +142,12 @@ pub async fn set_up(
     team_name: String,
     #[server(default)] time_zone: Option<String>,
 ) -> Result<(), AppError> {
-    use super::draft::{DRAFT_KEY, Draft};
+    use super::draft::DRAFT_KEY;
     use crate::server::{context, services::accounts};
     let draft = Draft::of("set_up").with("name", &name).with("email", &email).with("team_name", &team_name);
     let (session, input) =
         (context::session().await, accounts::SetUp { token, name, email, password, team_name, time_zone });
-    let result = accounts::set_up(&context::app(), &session, input).await;
+    let result = accounts::set_up(&context::app(), &session, input, &context::origin()).await;
     match &result {
         Ok(()) => leptos_axum::redirect(HOME),
         Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
@@ -102,16 +176,18 @@ pub async fn accept_invite(
     password: String,
     #[server(default)] time_zone: Option<String>,
 ) -> Result<(), AppError> {
-    use super::draft::{DRAFT_KEY, Draft};
+    use super::draft::DRAFT_KEY;
     use crate::server::{context, services::accounts};
+    let page = format!("/invite/{token}");
     let (session, draft) = (context::session().await, Draft::of("accept_invite").with("name", &name));
     let input = accounts::AcceptInvite { token, name, password, time_zone };
-    let result = accounts::accept_invite(&context::app(), &session, input, &context::client_address()).await;
+    let result = accounts::accept_invite(&context::app(), &session, input, &context::origin()).await;
     match &result {
-        Ok(()) => leptos_axum::redirect(HOME),
+        Ok(accounts::LogInStep::Done) => leptos_axum::redirect(HOME),
+        Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)),
         Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
     }
-    result
+    result.map(drop)
 }
 
 /// Joins a team with the account that is logged in.

@@ -39,7 +39,7 @@ pub struct Place {
 #[server]
 pub async fn load_connect() -> Result<ConnectView, AppError> {
     use crate::server::{context, dialects::Dialect};
-    context::viewer().await?;
+    context::viewer().await?.require_two_factor()?;
     let app = context::app();
     let place = |dialect: Dialect| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
     Ok(ConnectView {

@@ -1,23 +1,29 @@
-//! The pages for people without a session: log-in, the set-up of a new database, an invitation.
+//! The pages for people without a session: log-in in its steps, a new password, the set-up of a new database, an
+//! invitation.
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::frame::{PageTitle, bare};
+use super::query_string;
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
-use crate::server_fns::access::{AcceptInvite, InviteView, JoinTeam, LogIn, SetUp, load_invite, safe_next};
+use crate::server_fns::access::{
+    AcceptInvite, ForgotPassword, InviteView, JoinTeam, LogIn, LogInView, LogInWithCode, ResetPassword, SetUp,
+    load_code_request, load_invite, load_log_in, load_reset, safe_next,
+};
 use crate::server_fns::draft::{Draft, load_draft};
 
 /// The fewest characters of a new password, as [crate::server] demands them.
-const MIN_PASSWORD_CHARS: u16 = 10;
+pub(super) const MIN_PASSWORD_CHARS: u16 = 10;
 
 /// `/login`. `?next=` is where it leads.
 #[component]
 pub fn LogInPage() -> impl IntoView {
     let next = query_value("next");
-    bare(load_draft("log_in".to_owned()), move |draft: Draft| {
+    bare(load_log_in(), move |LogInView { provider, draft }: LogInView| {
+        let provider = provider.map(|(name, is_reachable)| view! { <Provider name is_reachable next=next.clone()/> });
         let has_email = !draft.text("email").is_empty();
         view! {
             <PageTitle text="Log in"/>
@@ -40,6 +46,87 @@ pub fn LogInPage() -> impl IntoView {
                     autofocus=has_email
                 />
                 <button class="button primary wide">"Log in"</button>
+            </form>
+            <p class="hint"><a href="/forgot">"Forgot your password?"</a></p>
+            {provider}
+        }
+    })
+}
+
+/// The link to the OpenID provider. A form's answer must not lead to another site, a link may.
+#[component]
+fn Provider(name: String, is_reachable: bool, next: String) -> impl IntoView {
+    if !is_reachable {
+        let sentence = format!("{name} cannot be reached at present. Use your password, or try again in a moment.");
+        return view! { <p class="hint">{sentence}</p> }.into_any();
+    }
+    let address = query_string::url("/login/openid", vec![("next", safe_next(&next).to_owned())]);
+    view! { <a class="button wide" href=address>{format!("Log in with {name}")}</a> }.into_any()
+}
+
+/// `/login/code`: the second step of a log-in. `?next=` is where it leads.
+#[component]
+pub fn CodePage() -> impl IntoView {
+    let next = query_value("next");
+    bare(load_code_request(), move |is_awaited: bool| {
+        let form = view! {
+            <p class="lead">"Type the six digits that your authenticator shows, or one of your recovery codes."</p>
+            <form class="stack" method="post" action=LogInWithCode::PATH>
+                <input type="hidden" name="next" value=safe_next(&next).to_owned()/>
+                <TextField label="Code" name="code" autocomplete="one-time-code" autofocus=true/>
+                <button class="button primary wide">"Log in"</button>
+            </form>
+            <p class="hint"><a href="/login">"Log in as somebody else"</a></p>
+        };
+        let ended = view! {
+            <p class="lead">"This log-in has ended or was not begun here."</p>
+            <p><a class="button wide" href="/login">"Log in"</a></p>
+        };
+        view! {
+            <PageTitle text="Two-factor authentication"/>
+            {if is_awaited { form.into_any() } else { ended.into_any() }}
+        }
+    })
+}
+
+/// `/forgot`: asks for a letter with a link for a new password.
+#[component]
+pub fn ForgotPage() -> impl IntoView {
+    bare(async { Ok(()) }, |()| {
+        view! {
+            <PageTitle text="Forgot your password?"/>
+            <p class="lead">"We send a letter with a link to set a new one."</p>
+            <form class="stack" method="post" action=ForgotPassword::PATH>
+                <TextField label="E-mail address" name="email" kind="email" autocomplete="username" autofocus=true/>
+                <button class="button primary wide">"Send the letter"</button>
+            </form>
+            <p class="hint"><a href="/login">"Back to the log-in"</a></p>
+        }
+    })
+}
+
+/// `/reset/:token`: sets the password that a letter's link allows.
+#[component]
+pub fn ResetPage() -> impl IntoView {
+    let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
+    bare(load_reset(token.clone()), move |email: String| {
+        view! {
+            <PageTitle text="Set a new password"/>
+            <p class="lead">"For the account " <strong>{email.clone()}</strong> ". Every session of it ends."</p>
+            <form class="stack" method="post" action=ResetPassword::PATH>
+                <input type="hidden" name="token" value=token/>
+                // Lets password managers know which account this is.
+                <input type="hidden" autocomplete="username" value=email/>
+                <TextField
+                    label="New password"
+                    name="password"
+                    kind="password"
+                    autocomplete="new-password"
+                    min_length=MIN_PASSWORD_CHARS
+                    hint="At least 10 characters."
+                    autofocus=true
+                />
+                <button class="button primary wide">"Set the password"</button>
             </form>
         }
     })

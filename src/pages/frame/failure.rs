@@ -36,7 +36,12 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
             },
             Some(default_view),
         ),
-        AppError::NoSession | AppError::InvalidSession | AppError::InvalidApiKey | AppError::WrongCredentials => {
+        AppError::NoSession
+        | AppError::InvalidSession
+        | AppError::InvalidApiKey
+        | AppError::WrongCredentials
+        | AppError::TwoFactorRequired
+        | AppError::WrongCode => {
             (error.to_string(), "Log in to go on.".to_owned(), Some(("/login", "Log in")))
         }
         AppError::LacksTwoFactor => (
@@ -45,7 +50,11 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
             Some(("/settings/profile", "Set it up")),
         ),
         AppError::NoTeam => {
-            (error.to_string(), "Your account is in no team. Ask an admin of your team to invite you.".to_owned(), None)
+            (
+                error.to_string(),
+                "Your account is in no team. Ask an admin of your team to invite you.".to_owned(),
+                Some(("/settings/profile", "Go to your profile")),
+            )
         }
         AppError::Unavailable | AppError::RateLimited { .. } => {
             ("Not now".to_owned(), error.to_string(), Some(("", "Try again")))

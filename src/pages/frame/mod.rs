@@ -7,6 +7,7 @@ mod theme_switch;
 use std::future::Future;
 
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 
 use self::failure::Failure;
@@ -15,6 +16,7 @@ use crate::components::notice::Callout;
 use crate::components::page_behaviour::PageBehaviour;
 use crate::components::time::ViewerClock;
 use crate::domain::error::AppError;
+use crate::server_fns::access::LogOut;
 use crate::server_fns::frame::{Frame, Setting, load_frame, load_setting, mark_failed};
 
 /// The part of the site that a page belongs to; its entry in the navigation is marked.
@@ -83,6 +85,37 @@ where
         }
     };
     Suspend::new(rendered).into_any()
+}
+
+/// A page for somebody who is logged in and in no team: the content under the product's name, without navigation.
+pub fn alone<V: IntoView + 'static>(time_zone: &str, page: impl FnOnce() -> V + Send + 'static) -> AnyView {
+    let zone = time_zone.to_owned();
+    let rendered = async move {
+        match load_setting().await {
+            Ok(setting) => {
+                provide_context(ViewerClock::new(&zone, setting.now));
+                let content = page().into_any();
+                view! { <Alone setting content/> }.into_any()
+            }
+            Err(error) => bare_failure(error).await,
+        }
+    };
+    Suspend::new(rendered).into_any()
+}
+
+#[component]
+fn Alone(setting: Setting, content: AnyView) -> impl IntoView {
+    view! {
+        <main id="main" class="alone">
+            <div class="alone-head">
+                <p class="brand"><Brand/></p>
+                <form method="post" action=LogOut::PATH><button class="button">"Log out"</button></form>
+            </div>
+            {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
+            {content}
+        </main>
+        <PageBehaviour/>
+    }
 }
 
 async fn failure(error: AppError, section: Section) -> AnyView {

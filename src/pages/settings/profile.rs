@@ -1,43 +1,74 @@
-//! `/settings/profile`
+//! `/settings/profile`: a person's own account. Works without a team too.
+
+mod password;
+mod sessions;
+mod two_factor;
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
+use self::password::Password;
+use self::sessions::Sessions;
+use self::two_factor::TwoFactorSection;
 use super::{Tab, settings_page};
 use crate::components::field::{SelectField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
-use crate::domain::viewer::{Actor, Viewer};
+use crate::domain::account::TwoFactor;
+use crate::domain::team::User;
+use crate::pages::frame::{PageTitle, alone};
+use crate::server_fns::draft::Draft;
 use crate::server_fns::profile::{ProfileView, UpdateProfile, load_profile};
 
-/// The viewer's own name and time zone.
+/// A person's own account.
 #[component]
 pub fn ProfilePage() -> impl IntoView {
-    settings_page(Tab::Profile, load_profile(), |profile| view! { <Profile profile/> })
+    Suspend::new(async move {
+        match load_profile().await {
+            Ok(profile) if profile.team.is_none() => {
+                let zone = profile.account.time_zone.clone();
+                alone(&zone, move || {
+                    view! {
+                        <div class="page-head"><PageTitle text="Profile"/></div>
+                        <p class="lead">"Your account is in no team. Ask an admin of your team to invite you."</p>
+                        <Profile profile/>
+                    }
+                })
+            }
+            loaded => settings_page(Tab::Profile, async { loaded }, |profile| view! { <Profile profile/> }),
+        }
+    })
 }
 
 #[component]
 fn Profile(profile: ProfileView) -> impl IntoView {
-    let viewer = expect_context::<Viewer>();
-    let zone = viewer.time_zone().to_owned();
-    let (email, name) = match viewer.actor {
-        Actor::User { email, name, .. } => (email, name),
-        Actor::ApiKey { name, .. } => (String::new(), name),
-    };
-    let ProfileView { time_zones, draft } = profile;
+    let ProfileView { account, team, lacks_two_factor, time_zones, two_factor, sessions, draft } = profile;
+    let has_password = two_factor != TwoFactor::AtProvider;
+    let email = account.email.clone();
+    view! {
+        <Person account team time_zones draft/>
+        <Password email has_password/>
+        <TwoFactorSection two_factor is_demanded=lacks_two_factor/>
+        <Sessions sessions/>
+    }
+}
+
+#[component]
+fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>, draft: Draft) -> impl IntoView {
     let options = time_zones.into_iter().map(|zone| (zone.clone(), zone.replace('_', " "))).collect();
+    let team = team.map(|(name, role)| format!("{name}, {role}"));
     view! {
         <section class="panel narrow" aria-label="Profile">
             <form class="stack panel-body" method="post" action=UpdateProfile::PATH>
                 <dl class="facts">
-                    <div class="fact"><dt>"E-mail address"</dt><dd>{email}</dd></div>
-                    <div class="fact"><dt>"Team and role"</dt><dd>{viewer.team_name} ", " {role_words()}</dd></div>
+                    <div class="fact"><dt>"E-mail address"</dt><dd>{account.email}</dd></div>
+                    {team.map(|team| view! { <div class="fact"><dt>"Team and role"</dt><dd>{team}</dd></div> })}
                 </dl>
-                <TextField label="Name" name="name" autocomplete="name" value=draft.get("name").unwrap_or(name)/>
+                <TextField label="Name" name="name" autocomplete="name" value=draft.get("name").unwrap_or(account.name)/>
                 <SelectField
                     label="Time zone"
                     name="time_zone"
                     options
-                    selected=draft.get("time_zone").unwrap_or(zone)
+                    selected=draft.get("time_zone").unwrap_or(account.time_zone)
                     hint="Days begin and times are shown in this zone."
                 />
                 <p class="hint">"Now it is " <Time at=ViewerClock::of_page().now style=TimeStyle::Minute/> " there."</p>
@@ -45,10 +76,4 @@ fn Profile(profile: ProfileView) -> impl IntoView {
             </form>
         </section>
     }
-}
-
-fn role_words() -> String {
-    use_context::<Viewer>()
-        .and_then(|viewer| viewer.role_name().map(str::to_owned))
-        .unwrap_or_else(|| "API key".to_owned())
 }

@@ -164,7 +164,8 @@ impl Maker<'_> {
             return Err(AppError::AlreadyExists(format!("An account for {email} exists already")));
         }
         // Marks the time zone as chosen, so that the browser's does not replace it.
-        self.app.store.update_profile(user.id, name, TIME_ZONE).await?;
+        let event = self.event(at, AuditAction::ProfileUpdated);
+        self.app.store.update_profile(user.id, name, TIME_ZONE, &event).await?;
         Ok(user.id)
     }
 

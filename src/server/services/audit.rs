@@ -232,6 +232,11 @@ pub fn by_nobody(app: &App, name: &str, action: AuditAction, origin: &RequestOri
     line(app, AuditActor { kind: ActorKind::Nobody, id: None, name: name.to_owned() }, action, origin)
 }
 
+/// A line about what an OpenID provider's groups bring about at a log-in.
+pub fn by_provider(app: &App, name: &str, action: AuditAction, origin: &RequestOrigin) -> AuditEvent {
+    line(app, AuditActor { kind: ActorKind::Provider, id: None, name: name.to_owned() }, action, origin)
+}
+
 /// A line about what a person does before or apart from a team's viewer: joining, changing their own account.
 pub fn by_account(
     app: &App,

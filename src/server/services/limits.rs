@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::error::AppError;
+use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::secrets::token_hash;
 
@@ -21,11 +22,25 @@ pub const LOG_IN: Limit = Limit { name: "log-in", attempts: 5, window: TimeDelta
 /// Wrong passwords from one address, for whatever accounts.
 pub const LOG_IN_ADDRESS: Limit = Limit { name: "log-in-address", attempts: 50, window: TimeDelta::minutes(15) };
 
+/// Wrong codes of one account's second factor.
+pub const SECOND_FACTOR: Limit = Limit { name: "second-factor", attempts: 5, window: TimeDelta::minutes(15) };
+
+/// Letters for a new password that one network address asks for.
+pub const RESET_ADDRESS: Limit = Limit { name: "reset-address", attempts: 3, window: TimeDelta::hours(1) };
+
+/// Letters for a new password to one account, whether it exists or not.
+pub const RESET: Limit = Limit { name: "reset", attempts: 3, window: TimeDelta::hours(1) };
+
 /// Registrations from one address.
 pub const REGISTRATION: Limit = Limit { name: "registration", attempts: 3, window: TimeDelta::hours(1) };
 
 /// Invitations of one team, new ones and those sent again.
 pub const INVITATION: Limit = Limit { name: "invitation", attempts: 30, window: TimeDelta::hours(1) };
+
+/// The network address that attempts are counted by.
+pub fn address(origin: &RequestOrigin) -> &str {
+    origin.address.as_deref().unwrap_or("unknown")
+}
 
 /// Counts one more attempt at `subject`; [AppError::RateLimited] when that is one too many.
 pub async fn count_attempt(app: &App, limit: Limit, subject: &str) -> Result<(), AppError> {

@@ -4,6 +4,7 @@
 use serde_json::json;
 use tracing::info;
 
+use super::teams::require_member_or;
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
@@ -215,10 +216,6 @@ pub async fn edit_grants(app: &App, viewer: &Viewer, edits: &[GrantEdit]) -> Res
     app.store.update_role_grants(viewer.team, &changes).await?;
     info!(team.id = %viewer.team, roles = changes.len(), "changed roles");
     Ok(())
-}
-
-fn require_member_or(viewer: &Viewer, permission: Permission) -> Result<(), AppError> {
-    if viewer.user_id().is_none() { viewer.require(permission) } else { viewer.require_two_factor() }
 }
 
 fn require_changeable(viewer: &Viewer, role: Role) -> Result<(), AppError> {

@@ -174,7 +174,7 @@ pub async fn list_members(app: &App, viewer: &Viewer) -> Result<Vec<Member>, App
     app.store.list_members(viewer.team).await
 }
 
-fn require_member_or(viewer: &Viewer, permission: Permission) -> Result<(), AppError> {
+pub(super) fn require_member_or(viewer: &Viewer, permission: Permission) -> Result<(), AppError> {
     if viewer.user_id().is_none() { viewer.require(permission) } else { viewer.require_two_factor() }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::audit::AuditEvent;
 use super::{Store, instant, micros, read, write};
 use crate::domain::error::AppError;
 use crate::domain::ids::UserId;
@@ -23,15 +24,57 @@ pub struct NewUser {
 }
 
 /// An account with what log-in compares.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Credentials {
     /// The account.
     pub user_id: UserId,
-    /// The password, hashed.
+    /// Its address, as written.
+    pub email: String,
+    /// The password, hashed; empty for an account that only an OpenID provider opens.
     pub password_hash: String,
+    /// Whether log-in asks for a second factor too.
+    pub has_two_factor: bool,
     /// Whether the person chose the time zone, rather than the browser at log-in.
     pub time_zone_chosen: bool,
 }
+
+/// Writes a line into the log of every team of an account, inside a transaction and as its last step:
+/// `append_to_teams_of!(tx, user_id, event)`. Every caller takes the teams in the same order, so that none waits for
+/// another in a circle.
+macro_rules! append_to_teams_of {
+    ($tx:expr, $user_id:expr, $event:expr) => {{
+        let teams: Vec<$crate::domain::ids::TeamId> =
+            sqlx::query_scalar("SELECT team_id FROM memberships WHERE user_id = $1 ORDER BY team_id")
+                .bind($user_id)
+                .fetch_all(&mut *$tx)
+                .await?;
+        for team_id in teams {
+            $crate::server::store::audit::append!($tx, team_id, $event);
+        }
+    }};
+}
+
+pub(super) use append_to_teams_of;
+
+/// Sets a password and ends what an earlier one opened, but for the session with the hash `$kept`.
+macro_rules! replace_password {
+    ($tx:expr, $user_id:expr, $password_hash:expr, $kept:expr) => {
+        sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+            .bind($user_id)
+            .bind($password_hash)
+            .execute(&mut *$tx)
+            .await?;
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id_hash <> $2")
+            .bind($user_id)
+            .bind($kept)
+            .execute(&mut *$tx)
+            .await?;
+        sqlx::query("DELETE FROM password_resets WHERE user_id = $1").bind($user_id).execute(&mut *$tx).await?;
+    };
+}
+
+const CREDENTIALS_COLUMNS: &str =
+    "id AS user_id, email, password_hash, totp_confirmed_at IS NOT NULL AS has_two_factor, time_zone_chosen";
 
 #[derive(sqlx::FromRow)]
 struct UserRow {
@@ -109,23 +152,34 @@ impl Store {
         Ok(row.map(User::from))
     }
 
+    /// What log-in compares, for this account.
+    pub async fn find_credentials_of(&self, id: UserId) -> Result<Option<Credentials>, AppError> {
+        let statement = format!("SELECT {CREDENTIALS_COLUMNS} FROM users WHERE id = $1");
+        Ok(read!(self, |pool| sqlx::query_as(&statement).bind(id).fetch_optional(pool).await)?)
+    }
+
     /// What log-in compares, for the account with this address.
     pub async fn find_credentials(&self, email: &str) -> Result<Option<Credentials>, AppError> {
-        let row: Option<(UserId, String, bool)> = read!(self, |pool| {
-            sqlx::query_as("SELECT id, password_hash, time_zone_chosen FROM users WHERE email_key = $1")
-                .bind(email_key(email))
-                .fetch_optional(pool)
-                .await
-        })?;
-        Ok(row.map(|(user_id, password_hash, time_zone_chosen)| Credentials {
-            user_id,
-            password_hash,
-            time_zone_chosen,
-        }))
+        let statement = format!("SELECT {CREDENTIALS_COLUMNS} FROM users WHERE email_key = $1");
+        Ok(read!(self, |pool| sqlx::query_as(&statement).bind(email_key(email)).fetch_optional(pool).await)?)
+    }
+
+    /// Writes a line about an account that changed nothing, into the log of each of its teams: a failed log-in.
+    pub async fn append_account_event(&self, id: UserId, event: &AuditEvent) -> Result<(), AppError> {
+        write!(self, |tx| {
+            append_to_teams_of!(tx, id, event);
+            Ok(())
+        })
     }
 
     /// Sets the name and the time zone that a person chose.
-    pub async fn update_profile(&self, id: UserId, name: &str, time_zone: &str) -> Result<(), AppError> {
+    pub async fn update_profile(
+        &self,
+        id: UserId,
+        name: &str,
+        time_zone: &str,
+        event: &AuditEvent,
+    ) -> Result<(), AppError> {
         write!(self, |tx| {
             sqlx::query("UPDATE users SET name = $2, time_zone = $3, time_zone_chosen = TRUE WHERE id = $1")
                 .bind(id)
@@ -133,7 +187,86 @@ impl Store {
                 .bind(time_zone)
                 .execute(&mut *tx)
                 .await?;
+            append_to_teams_of!(tx, id, event);
             Ok(())
+        })
+    }
+
+    /// Sets a new password. Ends every session of the account but the one with the hash `kept`, and every link that
+    /// would set another password.
+    pub async fn set_password(
+        &self,
+        id: UserId,
+        password_hash: &str,
+        kept: Option<&str>,
+        event: &AuditEvent,
+    ) -> Result<(), AppError> {
+        write!(self, |tx| {
+            replace_password!(tx, id, password_hash, kept.unwrap_or_default());
+            append_to_teams_of!(tx, id, event);
+            Ok(())
+        })
+    }
+
+    /// Makes a link's token good for setting the account's password until `expires_at`, in place of an earlier one.
+    pub async fn insert_password_reset(
+        &self,
+        id: UserId,
+        token_hash: &str,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), AppError> {
+        write!(self, |tx| {
+            sqlx::query("DELETE FROM password_resets WHERE user_id = $1").bind(id).execute(&mut *tx).await?;
+            sqlx::query("INSERT INTO password_resets (token_hash, user_id, expires_at) VALUES ($1, $2, $3)")
+                .bind(token_hash)
+                .bind(id)
+                .bind(micros(expires_at))
+                .execute(&mut *tx)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// The account whose password a link's token may set, while it lasts.
+    pub async fn find_password_reset(&self, token_hash: &str, now: DateTime<Utc>) -> Result<Option<User>, AppError> {
+        let row: Option<UserRow> = read!(self, |pool| {
+            sqlx::query_as(
+                "SELECT u.id, u.email, u.name, u.time_zone, u.created_at
+                 FROM password_resets r JOIN users u ON u.id = r.user_id WHERE r.token_hash = $1 AND r.expires_at > $2",
+            )
+            .bind(token_hash)
+            .bind(micros(now))
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(User::from))
+    }
+
+    /// Uses a link's token up and sets the account's password. Ends every session of the account; `false` when the token
+    /// was used, replaced or has ended.
+    pub async fn reset_password(
+        &self,
+        token_hash: &str,
+        id: UserId,
+        password_hash: &str,
+        now: DateTime<Utc>,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let used = sqlx::query(
+                "DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3",
+            )
+            .bind(token_hash)
+            .bind(id)
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await?;
+            if used.rows_affected() == 0 {
+                return Ok(false);
+            }
+            replace_password!(tx, id, password_hash, "");
+            append_to_teams_of!(tx, id, event);
+            Ok(true)
         })
     }
 

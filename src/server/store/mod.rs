@@ -13,6 +13,7 @@ pub mod emails;
 pub mod events;
 pub mod ingest;
 pub mod notifications;
+pub mod openid;
 pub mod outbox;
 pub mod roles;
 mod search;
@@ -22,6 +23,7 @@ pub mod teams;
 pub mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod two_factor;
 
 use std::path::Path;
 use std::str::FromStr;

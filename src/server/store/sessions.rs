@@ -2,7 +2,7 @@
 //! that a copy of the database opens no session.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -10,7 +10,9 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{self, Error};
 
-use super::{Store, micros, read, stored, write};
+use super::accounts::append_to_teams_of;
+use super::audit::AuditEvent;
+use super::{Store, instant, micros, read, stored, write};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 
@@ -24,6 +26,24 @@ pub const SESSION_BEGAN: &str = "began_at";
 pub const SESSION_USER_AGENT: &str = "user_agent";
 /// Where it holds the network address then.
 pub const SESSION_ADDRESS: &str = "address";
+
+/// How exactly it is known when a session was last seen.
+const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// A session of somebody who is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedInSession {
+    /// Its public name, [hash] of its id.
+    pub name: String,
+    /// When the person logged in.
+    pub began_at: DateTime<Utc>,
+    /// When it last asked for something, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// What the browser called itself at log-in.
+    pub user_agent: Option<String>,
+    /// The network address at log-in.
+    pub address: Option<String>,
+}
 
 #[async_trait]
 impl SessionStore for Store {
@@ -113,6 +133,87 @@ impl Store {
         write!(self, |tx| {
             sqlx::query("DELETE FROM sessions WHERE id_hash = $1").bind(hash(id)).execute(&mut *tx).await?;
             Ok(())
+        })
+    }
+
+    /// Notes that a session asks for something, at most once a minute. What is before log-in is not noted.
+    pub async fn touch_session(&self, id: Id, now: DateTime<Utc>) -> Result<(), AppError> {
+        let (name, before) = (hash(id), micros(now - SEEN_EVERY));
+        let is_due: Option<i64> = read!(self, |pool| {
+            sqlx::query_scalar("SELECT last_seen_at FROM sessions WHERE id_hash = $1 AND last_seen_at <= $2")
+                .bind(&name)
+                .bind(before)
+                .fetch_optional(pool)
+                .await
+        })?;
+        if is_due.is_none() {
+            return Ok(());
+        }
+        write!(self, |tx| {
+            sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id_hash = $1")
+                .bind(&name)
+                .bind(micros(now))
+                .execute(&mut *tx)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// The sessions of an account that have not ended, the one that was seen last first.
+    pub async fn list_sessions(&self, user_id: UserId, now: DateTime<Utc>) -> Result<Vec<LoggedInSession>, AppError> {
+        type Row = (String, i64, i64, Option<String>, Option<String>);
+        let rows: Vec<Row> = read!(self, |pool| {
+            sqlx::query_as(
+                "SELECT id_hash, COALESCE(began_at, 0), COALESCE(last_seen_at, 0), user_agent, address FROM sessions
+                 WHERE user_id = $1 AND expires_at > $2 ORDER BY last_seen_at DESC, id_hash",
+            )
+            .bind(user_id)
+            .bind(micros(now))
+            .fetch_all(pool)
+            .await
+        })?;
+        let session = |(name, began_at, last_seen_at, user_agent, address): Row| LoggedInSession {
+            name,
+            began_at: instant(began_at),
+            last_seen_at: instant(last_seen_at),
+            user_agent,
+            address,
+        };
+        Ok(rows.into_iter().map(session).collect())
+    }
+
+    /// Ends one session of an account, by its public name; `false` when there is none.
+    pub async fn end_session(&self, user_id: UserId, name: &str, event: &AuditEvent) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id_hash = $2")
+                .bind(user_id)
+                .bind(name)
+                .execute(&mut *tx)
+                .await?;
+            if ended.rows_affected() == 1 {
+                append_to_teams_of!(tx, user_id, event);
+            }
+            Ok(ended.rows_affected() == 1)
+        })
+    }
+
+    /// Ends every session of an account but the one with the public name `kept`; gives how many those were.
+    pub async fn end_other_sessions(
+        &self,
+        user_id: UserId,
+        kept: &str,
+        event: &AuditEvent,
+    ) -> Result<u64, AppError> {
+        write!(self, |tx| {
+            let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id_hash <> $2")
+                .bind(user_id)
+                .bind(kept)
+                .execute(&mut *tx)
+                .await?;
+            if ended.rows_affected() > 0 {
+                append_to_teams_of!(tx, user_id, event);
+            }
+            Ok(ended.rows_affected())
         })
     }
 

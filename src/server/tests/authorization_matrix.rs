@@ -34,6 +34,8 @@ pub(super) enum Needs {
     Either(Permission, Permission),
     /// A member of the team, or a key with the permission.
     Member(Permission),
+    /// A session; what else comes of it, with the right password or code, is another test's.
+    SessionAlone,
 }
 
 /// The thing that a request is about, made anew for each request.
@@ -65,7 +67,7 @@ pub(super) enum Target {
     Role,
 }
 
-use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn};
+use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn, SessionAlone};
 use Permission::*;
 
 pub(super) type Row = (&'static str, Needs, Target, &'static str);
@@ -82,6 +84,8 @@ pub(super) const ENDPOINTS: &[Row] = &[
         r#"{"email":"owner@finch.example","password":"correct horse battery"}"#,
     ),
     ("POST /api/auth/logout", Nothing, Target::Own, ""),
+    ("POST /api/auth/forgot-password", Nothing, Target::Own, r#"{"email":"nobody@finch.example"}"#),
+    ("POST /api/auth/reset-password", Nothing, Target::Own, r#"{"token":"x","password":"correct horse"}"#),
     ("POST /api/auth/switch-team", Person, Target::Team, r#"{"teamId":"{id}"}"#),
     ("GET /api/auth/me", Person, Target::Own, ""),
     ("GET /api/logs", Holds(LogsView), Target::Own, ""),
@@ -144,6 +148,8 @@ pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /health", Nothing, Target::Own, ""),
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
     ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
+    ("GET /login/openid", Nothing, Target::Own, ""),
+    ("GET /login/openid/callback", Nothing, Target::Own, ""),
 ];
 
 /// Patterns of web.rs whose routes are in the other tables.
@@ -153,6 +159,12 @@ const PATTERNS: [&str; 3] = ["/api", "/api/{*path}", "/fn/{*name}"];
 pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("log_in", Nothing, Target::Own, "email=owner@finch.example&password=correct horse battery"),
     ("log_out", Nothing, Target::Own, ""),
+    ("load_log_in", Nothing, Target::Own, ""),
+    ("load_code_request", Nothing, Target::Own, ""),
+    ("log_in_with_code", Nothing, Target::Own, "code=123456"),
+    ("forgot_password", Nothing, Target::Own, "email=nobody@finch.example"),
+    ("load_reset", Nothing, Target::Own, "token=x"),
+    ("reset_password", Nothing, Target::Own, "token=x&password=correct horse"),
     ("set_up", Nothing, Target::Own, "token=x&name=A&email=a@b.example&password=correct horse&team_name=T"),
     ("load_invite", Nothing, Target::Token, "token={token}"),
     ("accept_invite", Nothing, Target::Token, "token={token}&name=A&password=correct horse battery"),
@@ -164,8 +176,21 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("switch_team", LogIn, Target::Team, "team={id}"),
     ("load_frame", Identity, Target::Own, ""),
     ("load_api_document", Identity, Target::Own, ""),
-    ("load_profile", Identity, Target::Own, ""),
-    ("update_profile", Person, Target::Own, "name=A&time_zone=UTC"),
+    ("load_profile", LogIn, Target::Own, ""),
+    ("update_profile", LogIn, Target::Own, "name=A&time_zone=UTC"),
+    (
+        "change_password",
+        SessionAlone,
+        Target::Own,
+        "present_password=wrong&new_password=correct horse&new_password_again=correct horse",
+    ),
+    ("begin_two_factor", LogIn, Target::Own, ""),
+    ("cancel_two_factor", LogIn, Target::Own, ""),
+    ("confirm_two_factor", SessionAlone, Target::Own, "code=123456"),
+    ("renew_recovery_codes", SessionAlone, Target::Own, "renewal_code=123456"),
+    ("disable_two_factor", SessionAlone, Target::Own, "password=wrong&code=123456"),
+    ("end_session", SessionAlone, Target::Own, "session=x"),
+    ("end_other_sessions", LogIn, Target::Own, ""),
     ("load_logs", Holds(LogsView), Target::Own, "choice[preset]=today&statuses=0&page=1"),
     ("load_email", Holds(LogsView), Target::Email, "id={id}"),
     ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
@@ -216,6 +241,9 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
 /// Pages. Nobody and keys are sent to the log-in page, unless the page needs nothing.
 pub(super) const PAGES: &[Row] = &[
     ("/login", Nothing, Target::Own, ""),
+    ("/login/code", Nothing, Target::Own, ""),
+    ("/forgot", Nothing, Target::Own, ""),
+    ("/reset/{token}", Nothing, Target::Token, ""),
     ("/setup", Nothing, Target::Own, ""),
     ("/invite/{token}", Nothing, Target::Token, ""),
     ("/logs", Holds(LogsView), Target::Own, ""),
@@ -305,6 +333,8 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
     let is_person = matches!(caller, Caller::Somebody(_) | Caller::Stranger | Caller::Holding(_));
     let may = match needs {
         Nothing => return Some(Outcome::Open),
+        SessionAlone if is_person => return Some(Outcome::Open),
+        SessionAlone => return Some(Outcome::Unauthorized),
         Identity => caller != Caller::Nobody,
         Person | LogIn => is_person,
         Holds(permission) => holds(permission),

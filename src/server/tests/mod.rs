@@ -7,6 +7,7 @@ mod csrf_matrix;
 mod dialect_authorization;
 mod routes;
 mod store_contract;
+mod two_factor_matrix;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -197,6 +198,7 @@ impl TestApp {
     async fn browser_of(&self, user: UserId, team: Option<TeamId>) -> Client {
         let session = Session::new(None, Arc::new(self.store().clone()), None);
         session.insert("user_id", user).await.unwrap();
+        session.insert("began_at", self.now().timestamp_micros()).await.unwrap();
         if let Some(team) = team {
             session.insert("team_id", team).await.unwrap();
         }

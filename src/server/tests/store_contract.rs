@@ -7,6 +7,7 @@ mod criteria;
 mod ingest;
 mod log;
 mod notifications;
+mod own_account;
 mod outbox;
 mod records;
 mod roles;

@@ -16,8 +16,8 @@ use tower_sessions::Session;
 use super::error::{CanaryError, ErrorDetails};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, UserId};
-use crate::domain::viewer::Viewer;
-use crate::server::auth::{ClientAddress, Identity};
+use crate::domain::viewer::{RequestOrigin, Viewer};
+use crate::server::auth::{ClientAddress, Identity, origin};
 use crate::server::dialects::request::holds_nul;
 pub(super) use crate::server::dialects::request::{MAX_NUMBER, RawQuery};
 use crate::server::services::accounts;
@@ -62,16 +62,16 @@ impl<S: Sync> FromRequestParts<S> for LoggedIn {
 pub(super) struct Visitor {
     /// The session that a log-in fills.
     pub session: Session,
-    /// The network address that attempts are counted by.
-    pub address: String,
+    /// Where the request comes from; attempts are counted by its address.
+    pub origin: RequestOrigin,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = CanaryError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CanaryError> {
-        let ClientAddress(address) = parts.extensions.get::<ClientAddress>().cloned().ok_or(AppError::Internal)?;
-        Ok(Self { session: session(parts)?, address })
+        let address = parts.extensions.get::<ClientAddress>().ok_or(AppError::Internal)?;
+        Ok(Self { session: session(parts)?, origin: origin(address, &parts.headers) })
     }
 }
 

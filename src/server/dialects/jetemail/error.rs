@@ -50,6 +50,8 @@ impl From<AppError> for JetemailError {
             AppError::InvalidSession
             | AppError::InvalidApiKey
             | AppError::WrongCredentials
+            | AppError::TwoFactorRequired
+            | AppError::WrongCode
             | AppError::NoTeam
             | AppError::MissingPermission(_)
             | AppError::LacksTwoFactor

@@ -35,6 +35,8 @@ impl From<AppError> for NotificationapiError {
             | AppError::InvalidSession
             | AppError::InvalidApiKey
             | AppError::WrongCredentials
+            | AppError::TwoFactorRequired
+            | AppError::WrongCode
             | AppError::NoTeam
             | AppError::MissingPermission(_)
             | AppError::LacksTwoFactor

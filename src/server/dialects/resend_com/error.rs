@@ -170,7 +170,11 @@ impl From<AppError> for ResendError {
                 ErrorName::MissingApiKey,
                 "Missing API key in the authorization header".into(),
             ),
-            AppError::InvalidSession | AppError::InvalidApiKey | AppError::WrongCredentials => {
+            AppError::InvalidSession
+            | AppError::InvalidApiKey
+            | AppError::WrongCredentials
+            | AppError::TwoFactorRequired
+            | AppError::WrongCode => {
                 (StatusCode::FORBIDDEN, ErrorName::InvalidApiKey, "API key is invalid".into())
             }
             AppError::MissingPermission(permission) => {

@@ -45,6 +45,8 @@ impl From<AppError> for SendwithusError {
             AppError::InvalidSession
             | AppError::InvalidApiKey
             | AppError::WrongCredentials
+            | AppError::TwoFactorRequired
+            | AppError::WrongCode
             | AppError::NoTeam
             | AppError::MissingPermission(_)
             | AppError::LacksTwoFactor

@@ -1,5 +1,6 @@
 //! The JSON API, by its addresses.
 
+mod accounts;
 mod adapters;
 mod api_keys;
 mod audit;

@@ -81,7 +81,7 @@ on_both_databases! {
         store.insert_user(&ada).await.unwrap();
         store.guess_time_zone(ada.id, "Europe/Berlin").await.unwrap();
         assert_eq!(store.find_user(ada.id).await.unwrap().unwrap().time_zone, "Europe/Berlin");
-        store.update_profile(ada.id, "Ada L.", "Asia/Tokyo").await.unwrap();
+        store.update_profile(ada.id, "Ada L.", "Asia/Tokyo", &app.event()).await.unwrap();
         store.guess_time_zone(ada.id, "Europe/Berlin").await.unwrap();
         let found = store.find_user(ada.id).await.unwrap().unwrap();
         assert_eq!((found.name.as_str(), found.time_zone.as_str()), ("Ada L.", "Asia/Tokyo"));

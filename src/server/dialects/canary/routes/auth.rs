@@ -15,9 +15,10 @@ use crate::server::dialects::canary::error::{
 };
 use crate::server::dialects::canary::extract::{JsonBody, LoggedIn, NoParameters, Visitor, id_of};
 use crate::server::dialects::canary::wire::{
-    LogInBody, Me, Nothing, RegisterBody, SetupStatus, Success, SwitchTeamBody, success,
+    ForgotPasswordBody, LogInBody, Me, Nothing, RegisterBody, ResetPasswordBody, SetupStatus, Success, SwitchTeamBody,
+    success,
 };
-use crate::server::services::accounts::{self, AcceptInvite, LogIn, SetUp};
+use crate::server::services::accounts::{self, AcceptInvite, LogIn, LogInStep, SetUp};
 use crate::server::services::limits;
 
 /// The endpoints of this file.
@@ -27,6 +28,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(register))
         .routes(routes!(log_in))
         .routes(routes!(log_out))
+        .routes(routes!(forgot_password))
+        .routes(routes!(reset_password))
         .routes(routes!(switch_team))
         .routes(routes!(show_me))
 }
@@ -59,7 +62,7 @@ async fn register(
     _query: NoParameters,
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<(StatusCode, Json<Success<Me>>), CanaryError> {
-    limits::count_attempt(&app, limits::REGISTRATION, &visitor.address).await?;
+    limits::count_attempt(&app, limits::REGISTRATION, limits::address(&visitor.origin)).await?;
     let required = |field: &str, value: Option<String>| {
         value.ok_or_else(|| AppError::invalid_field(field, format!("{field} is required")))
     };
@@ -73,7 +76,7 @@ async fn register(
                 team_name: required("teamName", body.team_name)?,
                 time_zone: body.time_zone,
             };
-            accounts::set_up(&app, &visitor.session, input).await?;
+            accounts::set_up(&app, &visitor.session, input, &visitor.origin).await?;
         }
         (None, Some(token)) => {
             let (invite, _) = accounts::find_invite(&app, &token).await?;
@@ -82,7 +85,9 @@ async fn register(
             }
             let name = body.name.unwrap_or_default();
             let input = AcceptInvite { token, name, password: body.password, time_zone: body.time_zone };
-            accounts::accept_invite(&app, &visitor.session, input, &visitor.address).await?;
+            if accounts::accept_invite(&app, &visitor.session, input, &visitor.origin).await? == LogInStep::AwaitsCode {
+                return Err(AppError::TwoFactorRequired.into());
+            }
         }
         (Some(_), Some(_)) => {
             return Err(AppError::invalid("Give setupToken or inviteToken, not both").into());
@@ -95,7 +100,8 @@ async fn register(
     Ok((StatusCode::CREATED, success(me(&app, &visitor.session).await?)))
 }
 
-/// Logs in: the answer sets the cookie `session`. At most five tries in 15 minutes.
+/// Logs in: the answer sets the cookie `session`. An account with a second factor needs its `code`. At most five tries in
+/// 15 minutes.
 #[utoipa::path(
     post, path = "/api/auth/login", operation_id = "logIn", tag = "auth", summary = "Log in",
     request_body(content = LogInBody, content_type = "application/json"),
@@ -111,8 +117,51 @@ async fn log_in(
     JsonBody(body): JsonBody<LogInBody>,
 ) -> Answer<Me> {
     let input = LogIn { email: body.email, password: body.password, time_zone: body.time_zone };
-    accounts::log_in(&app, &visitor.session, input, &visitor.address).await?;
+    accounts::log_in_at_once(&app, &visitor.session, input, body.code.as_deref(), &visitor.origin).await?;
     Ok(success(me(&app, &visitor.session).await?))
+}
+
+/// Sends a letter with a link that sets a new password, if there is such an account. The answer is the same either way. At
+/// most three an hour for one address, and for one account.
+#[utoipa::path(
+    post, path = "/api/auth/forgot-password", operation_id = "forgotPassword", tag = "auth",
+    summary = "Ask for a new password",
+    request_body(content = ForgotPasswordBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "If there is an account, a letter is on its way", body = Success<Nothing>),
+        (status = 403, description = "A browser sent it from another site", body = ErrorEnvelope),
+        InvalidBody, TooMany, Faults,
+    ),
+)]
+async fn forgot_password(
+    State(app): State<App>,
+    visitor: Visitor,
+    _query: NoParameters,
+    JsonBody(body): JsonBody<ForgotPasswordBody>,
+) -> Answer<Nothing> {
+    accounts::forgot_password(&app, &body.email, &visitor.origin).await?;
+    Ok(success(Nothing {}))
+}
+
+/// Sets the password that a letter's link allows, once, and ends every session of the account. It logs nobody in.
+#[utoipa::path(
+    post, path = "/api/auth/reset-password", operation_id = "resetPassword", tag = "auth",
+    summary = "Set a new password",
+    request_body(content = ResetPasswordBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The password is set", body = Success<Nothing>),
+        (status = 403, description = "A browser sent it from another site", body = ErrorEnvelope),
+        InvalidBody, Missing, Faults,
+    ),
+)]
+async fn reset_password(
+    State(app): State<App>,
+    visitor: Visitor,
+    _query: NoParameters,
+    JsonBody(body): JsonBody<ResetPasswordBody>,
+) -> Answer<Nothing> {
+    accounts::reset_password(&app, &body.token, body.password, &visitor.origin).await?;
+    Ok(success(Nothing {}))
 }
 
 /// Logs out. Without a log-in there is nothing to do, and that is no error.

@@ -27,9 +27,32 @@ pub struct LogInBody {
     /// The password.
     #[schema(format = Password)]
     pub password: String,
+    /// A code of the authenticator or a recovery code, where the account has a second factor.
+    #[schema(example = "123456")]
+    pub code: Option<String>,
     /// The browser's IANA time zone.
     #[schema(example = "Europe/Berlin")]
     pub time_zone: Option<String>,
+}
+
+/// A wish for a letter with a link that sets a new password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForgotPasswordBody {
+    /// The account's address.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+}
+
+/// A new password, with the token of a letter's link.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResetPasswordBody {
+    /// From the link.
+    pub token: String,
+    /// The new password, of at least 10 characters.
+    #[schema(format = Password)]
+    pub password: String,
 }
 
 /// A registration: by the one-time link of a new installation or by an invitation.

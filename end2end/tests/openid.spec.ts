@@ -1,0 +1,89 @@
+// Log-in by an OpenID provider, a real one in a process of its own: who gets in, with which role, and who does not.
+
+import { type Page } from "@playwright/test";
+import { expect, expectAccessible, test } from "../fixtures.ts";
+import { type Claims, OpenIdProvider } from "../openid-provider.ts";
+import { Sendlog } from "../sendlog.ts";
+
+let provider: OpenIdProvider;
+let server: Sendlog;
+
+const ada = (groups: string[], more: Partial<Claims> = {}): Claims => ({
+  email: "ada@example.com",
+  email_verified: true,
+  name: "Ada Lovelace",
+  groups,
+  ...more,
+});
+
+test.beforeAll(async () => {
+  provider = await OpenIdProvider.start();
+  server = await Sendlog.serve({ args: provider.args("support=finch:viewer", "ops=finch:admin") });
+  const user = ["--email", "root@example.com", "--name", "Root", "--team", "finch", "--role", "owner"];
+  await server.admin(["create-user", ...user], { SENDLOG_PASSWORD: "a long password" });
+});
+
+test.afterAll(async () => {
+  await server?.stop();
+  await provider?.stop();
+});
+
+/** Follows the link on the log-in page, as `name` at the provider. */
+async function logIn(page: Page, name: string): Promise<void> {
+  await page.context().clearCookies();
+  await page.goto(`${server.url}/login?next=%2Fsettings%2Fprofile`);
+  await page.getByRole("link", { name: "Log in with Example" }).click();
+  await page.getByRole("link", { name, exact: true }).click();
+}
+
+/** The address that the log-in link leads to, in the page's own session. */
+async function wayToProvider(page: Page): Promise<URL> {
+  const answer = await page.request.get(`${server.url}/login/openid`, { maxRedirects: 0 });
+  return new URL(answer.headers().location ?? "");
+}
+
+test("groups give a role at log-in, change it, and take it away", async ({ page }) => {
+  await page.goto(`${server.url}/login`);
+  await expectAccessible(page);
+  await provider.setPeople({ ada: ada(["support"]) });
+  await logIn(page, "ada");
+  await expect(page).toHaveURL(`${server.url}/settings/profile`);
+  await expect(page.getByText("finch, Viewer")).toBeVisible();
+  await expect(page.getByText("Your account has no password")).toBeVisible();
+  await expectAccessible(page);
+
+  await provider.setPeople({ ada: ada(["ops"]) });
+  await logIn(page, "ada");
+  await expect(page.getByText("finch, Admin")).toBeVisible();
+
+  await provider.setPeople({ ada: ada([]) });
+  await logIn(page, "ada");
+  await expect(page.getByText("Your account is in no team")).toBeVisible();
+  await expectAccessible(page);
+});
+
+test("an unverified address and a person without a role are refused", async ({ page }) => {
+  await provider.setPeople({
+    eve: ada(["ops"], { email: "eve@example.com", email_verified: false }),
+    bob: ada(["other"], { email: "bob@example.com" }),
+  });
+  await logIn(page, "eve");
+  await expect(page.getByRole("alert")).toContainText("has not verified your e-mail address");
+  await logIn(page, "bob");
+  await expect(page.getByRole("alert")).toContainText("None of your groups has a role here");
+  await page.goto(`${server.url}/logs`);
+  await expect(page).toHaveURL(`${server.url}/login?next=%2Flogs`);
+});
+
+test("an answer to another question is refused", async ({ page }) => {
+  await provider.setPeople({ ada: ada(["support"]) });
+  const sentences = { nonce: "could not be verified", state: "was begun elsewhere" };
+  for (const [parameter, sentence] of Object.entries(sentences)) {
+    await page.context().clearCookies();
+    const way = await wayToProvider(page);
+    way.searchParams.set(parameter, "another");
+    await page.goto(way.href);
+    await page.getByRole("link", { name: "ada", exact: true }).click();
+    await expect(page.getByRole("alert")).toContainText(sentence);
+  }
+});
