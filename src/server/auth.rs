@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::App;
 use super::cookies::Cookie;
 use super::dialects::{Credentials, Dialect};
-use super::services::accounts;
+use super::services::{accounts, reveal};
 use crate::domain::error::AppError;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 
@@ -65,6 +65,7 @@ async fn viewer_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     }
     let session = parts.extensions.get::<Session>().ok_or(AppError::Internal)?;
     match accounts::session_viewer(app, session).await {
+        Ok(viewer) => Ok(Viewer { reveals: reveal::reveals_of(session).await, ..viewer }),
         Err(AppError::NoSession) if Cookie::Session.find(&parts.headers, app.config.is_https()).is_some() => {
             Err(AppError::InvalidSession)
         }

@@ -3,6 +3,7 @@
 mod body_page;
 mod csrf;
 mod dialect_routes;
+mod export;
 mod rate_limit;
 mod request_log;
 mod security;
@@ -71,6 +72,7 @@ pub fn router(app: App) -> Router {
     let own_routes = Router::new()
         .route("/", get(|| async { Redirect::to("/logs") }))
         .route("/logs/{id}/body", get(body_page::show))
+        .route("/logs/export", get(export::download))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
     Router::new()
         .merge(own_routes)

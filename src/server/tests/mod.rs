@@ -230,7 +230,7 @@ impl TestApp {
             text: Some("Hello {{ name }}".to_owned()),
         };
         let owner = self.viewer(Role::Owner).await;
-        templates::create_template(&self.app, &owner, name, source).await.unwrap()
+        templates::create_template(&self.app, &owner, name, source, &[]).await.unwrap()
     }
 
     /// An adapter of Finch.
@@ -361,6 +361,8 @@ impl Message {
             html: Some("<p>Hello</p>".to_owned()),
             text: None,
             attachments: Vec::new(),
+            sent_subject: None,
+            worded_by: None,
             resend_of: None,
             scheduled_at: None,
             headers: Vec::new(),

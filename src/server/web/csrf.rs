@@ -1,7 +1,7 @@
 //! Refuses requests that another site made a browser send. A browser says where a request comes from in
 //! `Sec-Fetch-Site` or, older ones, in `Origin`. A request that says neither comes from a program, with a session that
 //! somebody gave it: the browsers that say neither keep our cookies from other sites' forms, because those are
-//! `SameSite=Lax`. No `GET` writes, so none is asked.
+//! `SameSite=Lax`. No `GET` writes, so none is asked, but for the export of the log, which the audit log tells of.
 //! Sources: OWASP, Cross-Site Request Forgery Prevention, "Fetch Metadata"; RFC 6454 for `Origin`.
 
 use axum::extract::{Request, State};
@@ -42,6 +42,12 @@ pub async fn refuse_borrowed_password(
         return next.run(request).await;
     }
     dialect.refuse(refusal())
+}
+
+/// Passes only a request that no other site caused. For a `GET` that leaves a trace.
+pub fn require_same_origin(headers: &HeaderMap, config: &Config) -> Result<(), AppError> {
+    let has_key_alone = api_key(headers).is_some() && Cookie::Session.find(headers, config.is_https()).is_none();
+    if has_key_alone || is_same_origin(headers, config) { Ok(()) } else { Err(refusal()) }
 }
 
 fn refusal() -> AppError {
