@@ -5,6 +5,7 @@ mod api_request_log;
 mod authorization_matrix;
 mod csrf_matrix;
 mod dialect_authorization;
+mod masking;
 mod routes;
 mod store_contract;
 

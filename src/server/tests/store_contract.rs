@@ -6,6 +6,7 @@ mod audit;
 mod criteria;
 mod ingest;
 mod log;
+mod masking;
 mod notifications;
 mod outbox;
 mod records;
