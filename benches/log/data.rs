@@ -367,6 +367,8 @@ fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: u
         html: None,
         text: Some(format!("Thanks, {first}. We received your payment for order #{order}.")),
         attachments: Vec::new(),
+        sent_subject: None,
+        worded_by: None,
         resend_of: None,
         scheduled_at: None,
         headers: Vec::new(),

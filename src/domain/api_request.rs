@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::email::EmailSummary;
 use super::filter::TimeRange;
 use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
+use super::masking::{MASK, Reveal, Sight};
 
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
@@ -62,6 +63,11 @@ impl LoggedBody {
         self.text.as_ref().is_some_and(|text| text.contains(REDACTED))
     }
 
+    /// Whether the viewer may not see it.
+    pub fn is_masked(&self) -> bool {
+        self.text.as_deref() == Some(MASK)
+    }
+
     /// Whether the whole of it was replaced.
     pub fn is_withheld(&self) -> bool {
         self.text.as_deref() == Some(REDACTED)
@@ -100,6 +106,12 @@ pub struct ApiRequestDetail {
     pub api_key_name: Option<String>,
     /// The messages it made, oldest first.
     pub emails: Vec<EmailSummary>,
+    /// What of it the viewer sees; all of this is masked already.
+    pub sight: Sight,
+    /// Whether values of variables that a template marks are masked in its bodies.
+    pub masks_marked: bool,
+    /// Why the viewer sees its bodies, where they gave a reason.
+    pub reveal: Option<Reveal>,
 }
 
 /// Which requests to list. The default is all of the team's.
@@ -118,4 +130,7 @@ pub struct ApiRequestFilter {
     pub api_key_id: Option<ApiKeyId>,
     /// A part of what the client calls itself, in any case of letters.
     pub user_agent: Option<String>,
+    /// Whether a part of path and query is looked for only where no address can be in them.
+    #[serde(skip)]
+    pub keeps_addresses: bool,
 }

@@ -8,6 +8,7 @@ use super::event::{EmailEvent, EventSet};
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
+use super::masking::{Reveal, Sight};
 
 /// What became of a message. Derived from its events by rank ([super::event::EventKind::rank]), never by arrival.
 /// Source: Canary, Email Logs API, "Email Statuses".
@@ -174,6 +175,8 @@ pub struct Email {
     pub template_version: Option<i64>,
     /// Whether it was made from a template that is deleted now.
     pub template_deleted: bool,
+    /// The variables that its template marks: their values are shown to nobody who has not given a reason.
+    pub marked_variables: Vec<String>,
     /// The adapter that sends it.
     pub adapter_id: Option<AdapterId>,
     /// That adapter's name, even when it is deleted now.
@@ -287,6 +290,10 @@ pub struct EmailDetail {
     pub content: EmailContent,
     /// What happened to it, oldest first.
     pub events: Vec<EmailEvent>,
+    /// What of it the viewer sees; all of this is masked already.
+    pub sight: Sight,
+    /// Why the viewer sees its contents, where they gave a reason.
+    pub reveal: Option<Reveal>,
 }
 
 /// A message has been accepted: it is kept and will be sent.

@@ -124,6 +124,10 @@ pub struct Criteria {
     pub mx: Option<String>,
     /// How it was handed over: `smtp`, `http` or `https`.
     pub protocol: Option<String>,
+    /// Addresses are found whole or not at all: a search finds a recipient by the whole address, and a part of a mail
+    /// server's answer only where no address is in it.
+    #[serde(skip)]
+    pub keeps_addresses: bool,
     /// Nothing can match: a condition asks for what this log never holds.
     pub nothing: bool,
 }

@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod ids;
+pub mod masking;
 pub mod notification;
 pub mod page;
 pub mod period;

@@ -1,9 +1,11 @@
 //! Who is asking. Built once a request from a session or an API key, handed to every use case, asked by the pages.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
 use super::ids::{ApiKeyId, TeamId, UserId};
+use super::masking::Reveal;
 use super::permission::{Permission, PermissionSet};
 use super::team::{Role, TeamRules};
 
@@ -25,6 +27,9 @@ pub struct Viewer {
     /// Where the request came from.
     #[serde(skip)]
     pub origin: RequestOrigin,
+    /// What the session gave a reason to see.
+    #[serde(skip)]
+    pub reveals: Vec<Reveal>,
 }
 
 /// Where a request came from, for the audit log.
@@ -79,6 +84,21 @@ impl Viewer {
     /// Passes only a viewer who has the second factor that the team demands. For what needs no permission.
     pub fn require_two_factor(&self) -> Result<(), AppError> {
         if self.lacks_two_factor { Err(AppError::LacksTwoFactor) } else { Ok(()) }
+    }
+
+    /// The reason that the viewer gave to see the contents of the message or request with the id `target`, while it
+    /// counts.
+    pub fn reveal_of(&self, target: impl ToString, now: DateTime<Utc>) -> Option<&Reveal> {
+        if self.reveals.is_empty() {
+            return None;
+        }
+        let target = target.to_string();
+        self.reveals.iter().find(|reveal| {
+            reveal.target == target
+                && reveal.team == self.team
+                && Some(reveal.user) == self.user_id()
+                && now < reveal.until
+        })
     }
 
     /// The account, where a person asks.

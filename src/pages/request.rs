@@ -1,6 +1,7 @@
 //! `/requests/:id`: one API request with its answer, and the messages it made.
 
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
@@ -12,6 +13,7 @@ use crate::components::copy_button::CopyButton;
 use crate::components::http::{HttpStatusBadge, Method};
 use crate::components::json::indented;
 use crate::components::number::{byte_size, counted, duration};
+use crate::components::reveal::ContentsNote;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::api_request::{ApiRequest, ApiRequestDetail, BODY_CAP_BYTES, LoggedBody};
@@ -20,7 +22,7 @@ use crate::domain::email::EmailSummary;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::domain::permission::Permission;
-use crate::server_fns::api_requests::load_request;
+use crate::server_fns::api_requests::{RevealRequest, load_request};
 
 /// A request.
 #[component]
@@ -33,7 +35,8 @@ pub fn RequestPage() -> impl IntoView {
 
 #[component]
 fn Request(detail: ApiRequestDetail) -> impl IntoView {
-    let ApiRequestDetail { request, api_key_name, emails } = detail;
+    let ApiRequestDetail { request, api_key_name, emails, sight, masks_marked, reveal } = detail;
+    let id = request.id.to_string();
     view! {
         <Title text=format!("{} {} · Sendlog", request.method, request.endpoint)/>
         <div class="page-head">
@@ -44,6 +47,7 @@ fn Request(detail: ApiRequestDetail) -> impl IntoView {
             <h1 class="request-line"><Method method=request.method.clone()/>" "{request.endpoint.clone()}</h1>
             <HttpStatusBadge status=request.response_status/>
         </div>
+        <ContentsNote sight hides_marked=masks_marked reveal action=RevealRequest::PATH id/>
         <div class="request-grid">
             <div class="request-about">
                 <Facts request=request.clone() api_key_name/>
@@ -130,7 +134,7 @@ fn Message(email: EmailSummary) -> impl IntoView {
 
 #[component]
 fn Body(title: &'static str, body: LoggedBody) -> impl IntoView {
-    let text = body.text.as_deref().filter(|_| !body.is_withheld()).map(indented);
+    let text = body.text.as_deref().filter(|_| !body.is_withheld() && !body.is_masked()).map(indented);
     let marks = [
         body.truncated.then(|| view! { <span class="tag" data-tone="waiting">"truncated"</span> }.into_any()),
         body.is_redacted().then(|| view! { <span class="tag">"redacted"</span> }.into_any()),
@@ -143,6 +147,7 @@ fn Body(title: &'static str, body: LoggedBody) -> impl IntoView {
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     let content = match &text {
         Some(text) => view! { <pre class="code body" tabindex="0" aria-label=title>{text.clone()}</pre> }.into_any(),
+        None if body.is_masked() => view! { <p class="nothing">"Hidden."</p> }.into_any(),
         None if body.is_withheld() => {
             view! { <p class="nothing">"It is not kept: it is no JSON, which alone can be searched for secrets."</p> }
                 .into_any()

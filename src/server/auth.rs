@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::App;
 use super::cookies::Cookie;
 use super::dialects::{Credentials, Dialect};
-use super::services::accounts;
+use super::services::{accounts, reveal};
 use super::store::api_keys::FoundKey;
 use crate::domain::api_key::KeyApi;
 use crate::domain::error::AppError;
@@ -97,6 +97,7 @@ async fn person_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
         accounts::note_seen(app, session).await;
     }
     match viewer {
+        Ok(viewer) => Ok(Viewer { reveals: reveal::reveals_of(session).await, ..viewer }),
         Err(AppError::NoSession) if Cookie::Session.find(&parts.headers, app.config.is_https()).is_some() => {
             Err(AppError::InvalidSession)
         }

@@ -103,6 +103,25 @@ pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
     Ok(())
 }
 
+/// The names of the variables that a template uses, in order; those of a text that does not parse are left out.
+pub fn used_variables(source: &TemplateSource) -> Vec<String> {
+    let environment = environment();
+    let parts = [
+        (Part::Subject, Some(&source.subject)),
+        (Part::Html, source.html.as_ref()),
+        (Part::Text, source.text.as_ref()),
+    ];
+    let mut names: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(part, text)| environment.template_from_named_str(part.as_str(), text?).ok())
+        .flat_map(|template| template.undeclared_variables(false))
+        .collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| !environment.globals().any(|(global, _)| global == name));
+    names
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);

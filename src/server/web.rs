@@ -4,6 +4,7 @@ mod audit_export;
 mod body_page;
 mod csrf;
 mod dialect_routes;
+mod export;
 mod openid;
 mod rate_limit;
 mod request_log;
@@ -79,6 +80,7 @@ pub fn router(app: App) -> Router {
         .route("/settings/audit/export", get(audit_export::show))
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))
+        .route("/logs/export", get(export::download))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
     Router::new()
         .merge(own_routes)

@@ -68,3 +68,14 @@ pub async fn load_request(id: ApiRequestId) -> Result<ApiRequestDetail, AppError
     use crate::server::{context, services::api_requests};
     api_requests::find_api_request(&context::app(), &context::viewer().await?, id).await
 }
+
+/// Writes a reason into the audit log and shows the request's bodies to this session for a while. Needs `requests:view`
+/// and `logs:reveal`.
+#[server]
+pub async fn reveal_request(id: ApiRequestId, reason: String) -> Result<(), AppError> {
+    use crate::server::{context, services::reveal};
+    let (app, viewer, session) = (context::app(), context::viewer().await?, context::session().await);
+    reveal::reveal_request(&app, &viewer, &session, id, &reason).await?;
+    leptos_axum::redirect(&format!("/requests/{id}"));
+    Ok(())
+}

@@ -67,6 +67,17 @@ pub async fn load_email(id: EmailId) -> Result<EmailDetail, AppError> {
     emails::find_email(&context::app(), &context::viewer().await?, id).await
 }
 
+/// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and
+/// `logs:reveal`.
+#[server]
+pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
+    use crate::server::{context, services::reveal};
+    let (app, viewer, session) = (context::app(), context::viewer().await?, context::session().await);
+    reveal::reveal_email(&app, &viewer, &session, id, &reason).await?;
+    leptos_axum::redirect(&format!("/logs/{id}"));
+    Ok(())
+}
+
 /// Sends a failed or bounced message again and goes on to the new one. Needs `logs:resend`.
 #[server]
 pub async fn resend_email(id: EmailId) -> Result<Accepted, AppError> {

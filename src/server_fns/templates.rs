@@ -13,6 +13,8 @@ use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 pub struct TemplateView {
     /// The template; `None` for one that is being made.
     pub template: Option<Template>,
+    /// The variables that its current version uses.
+    pub used_variables: Vec<String>,
     /// Its versions, newest first.
     pub versions: Vec<TemplateVersion>,
     /// What was typed and refused.
@@ -32,7 +34,7 @@ pub async fn load_new_template() -> Result<TemplateView, AppError> {
     use crate::domain::permission::Permission;
     crate::server::context::viewer().await?.require(Permission::TemplatesCreate)?;
     let draft = super::draft::load_draft("template".to_owned()).await?;
-    Ok(TemplateView { template: None, versions: Vec::new(), draft })
+    Ok(TemplateView { template: None, used_variables: Vec::new(), versions: Vec::new(), draft })
 }
 
 /// A template with its versions. Needs `templates:view`.
@@ -43,16 +45,25 @@ pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
     let template = templates::find_template(&app, &viewer, id).await?;
     let versions = templates::list_versions(&app, &viewer, id).await?;
     let draft = super::draft::load_draft(id.to_string()).await?;
-    Ok(TemplateView { template: Some(template), versions, draft })
+    let used_variables = templates::used_variables(&template.current.source);
+    Ok(TemplateView { template: Some(template), used_variables, versions, draft })
 }
 
 /// Makes a template. Needs `templates:create`.
 #[server]
-pub async fn create_template(name: String, subject: String, html: String, text: String) -> Result<(), AppError> {
+pub async fn create_template(
+    name: String,
+    subject: String,
+    html: String,
+    text: String,
+    #[server(default)] masked: Vec<String>,
+    #[server(default)] masked_more: String,
+) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let draft = draft_of("template", &name, &subject, &html, &text);
+    let masked = masked_of(masked, &masked_more);
+    let draft = draft_of("template", &name, &subject, &html, &text, &masked);
     let (app, viewer) = (context::app(), context::viewer().await?);
-    let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text)).await;
+    let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     match &result {
         Ok(template) => leptos_axum::redirect(&format!("/templates/{}", template.id)),
         Err(_) => drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await),
@@ -70,11 +81,14 @@ pub async fn update_template(
     subject: String,
     html: String,
     text: String,
+    #[server(default)] masked: Vec<String>,
+    #[server(default)] masked_more: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text);
-    let (app, viewer) = (context::app(), context::viewer().await?);
-    let result = templates::update_template(&app, &viewer, id, Some(&name), source_of(subject, html, text)).await;
+    let masked = masked_of(masked, &masked_more);
+    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked);
+    let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
+    let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
     if result.is_err() {
         drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
     }
@@ -98,8 +112,23 @@ pub async fn delete_template(id: TemplateId) -> Result<(), AppError> {
 }
 
 /// The draft of a template's form; `form` is the template's id, or `template` for a new one.
-pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str) -> Draft {
-    Draft::of(form).with("name", name).with("subject", subject).with("html", html).with("text", text)
+pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str, masked: &[String]) -> Draft {
+    let draft = Draft::of(form).with("name", name).with("subject", subject).with("html", html).with("text", text);
+    draft.with(MASKED_FIELD, &masked.join(", "))
+}
+
+/// The field of a draft that holds the names of masked variables.
+pub const MASKED_FIELD: &str = "masked";
+
+/// The names of masked variables as a form sends them: boxes, and further ones with commas between them.
+pub fn masked_of(boxes: Vec<String>, more: &str) -> Vec<String> {
+    let more = names_of(more).into_iter().filter(|name| !boxes.contains(name)).collect::<Vec<_>>();
+    boxes.into_iter().chain(more).collect()
+}
+
+/// Names with commas between them.
+pub fn names_of(list: &str) -> Vec<String> {
+    list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// The sources as a form sends them: lines end in CR LF there, and an empty body is none.

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::query::{LogQuery, MAX_SEARCH_CHARS};
+use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::field::HiddenFields;
 use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
@@ -14,10 +15,12 @@ use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::Total;
+use crate::domain::permission::Permission;
 
 /// Forms that work by themselves: each keeps what the others chose.
 #[component]
 pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Total) -> impl IntoView {
+    let exported = query.clone();
     let clear = query.has_filters().then(|| {
         view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
     });
@@ -35,10 +38,25 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
             <TemplateFilter query=query.clone() templates/>
             <ChannelFilter query/>
             {clear}
+            {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
             <p class="filters-total">
                 {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
             </p>
         </div>
+    }
+}
+
+/// The list as a file.
+#[component]
+fn Export(query: LogQuery) -> impl IntoView {
+    let link = move |format: &'static str, label: &'static str| {
+        let url = query.to_export_url(format);
+        view! { <li><a class="menu-item" href=url download="" rel="nofollow">{label}</a></li> }
+    };
+    view! {
+        <Menu label="Export".into_any() class="quiet">
+            <ul class="menu-list">{link("csv", "CSV, for spreadsheets")}{link("ndjson", "NDJSON, for programs")}</ul>
+        </Menu>
     }
 }
 

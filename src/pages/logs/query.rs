@@ -74,6 +74,13 @@ impl LogQuery {
         query_string::url("/logs", self.fields())
     }
 
+    /// The address of the whole list as a file of this format: `csv` or `ndjson`.
+    pub fn to_export_url(&self, format: &str) -> String {
+        let mut fields = self.with_page(1).fields();
+        fields.insert(0, ("format", format.to_owned()));
+        query_string::url("/logs/export", fields)
+    }
+
     /// The parameters of this state, without those that have their default value.
     pub fn fields(&self) -> Fields {
         let mut fields = period_fields(&self.period);

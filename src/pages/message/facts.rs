@@ -14,7 +14,12 @@ use crate::domain::permission::Permission;
 
 /// The fields of a message; those that are empty are left out, except where emptiness says something.
 #[component]
-pub fn Facts(email: Email, content: EmailContent) -> impl IntoView {
+pub fn Facts(
+    email: Email,
+    content: EmailContent,
+    /// Whether an address leads to the messages for it; one that is masked finds none.
+    links_addresses: bool,
+) -> impl IntoView {
     let EmailContent { attachments, headers, .. } = content;
     let to = of_kind(&email.recipients, RecipientKind::To);
     let cc = of_kind(&email.recipients, RecipientKind::Cc);
@@ -26,9 +31,9 @@ pub fn Facts(email: Email, content: EmailContent) -> impl IntoView {
     let shown = [
         Some(fact("Channel", view! { <ChannelMark channel=email.channel/> })),
         email.notification_id.map(|id| fact("Part of", view! { <NotificationLink id/> })),
-        Some(fact("To", view! { <People people=to/> })),
-        (!cc.is_empty()).then(|| fact("Cc", view! { <People people=cc/> })),
-        (!bcc.is_empty()).then(|| fact("Bcc", view! { <People people=bcc/> })),
+        Some(fact("To", view! { <People people=to links=links_addresses/> })),
+        (!cc.is_empty()).then(|| fact("Cc", view! { <People people=cc links=links_addresses/> })),
+        (!bcc.is_empty()).then(|| fact("Bcc", view! { <People people=bcc links=links_addresses/> })),
         email.external_user_id.clone().map(|id| fact("User id", view! { <code>{id}</code> })),
         (is_email || !email.from_address.is_empty()).then(|| fact("From", email.from_address.clone())),
         email.reply_to.clone().map(|address| fact("Reply to", address)),
@@ -116,12 +121,17 @@ fn of_kind(recipients: &[Recipient], kind: RecipientKind) -> Vec<Recipient> {
 
 /// Addresses, each a link to the messages for it.
 #[component]
-fn People(people: Vec<Recipient>) -> impl IntoView {
+fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
     let shown = people.into_iter().map(|person| {
-        let url = crate::pages::logs::search_url(&person.address);
+        let address = if links {
+            let url = crate::pages::logs::search_url(&person.address);
+            view! { <a href=url title="All messages to this address in the last 30 days">{person.address}</a> }.into_any()
+        } else {
+            person.address.into_any()
+        };
         view! {
             <li>
-                <a href=url title="All messages to this address in the last 30 days">{person.address}</a>
+                {address}
                 {person.name.map(|name| view! { <span class="name">{name}</span> })}
             </li>
         }

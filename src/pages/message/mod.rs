@@ -4,6 +4,7 @@ mod facts;
 mod preview;
 
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -16,6 +17,7 @@ use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
 use crate::components::icon::{Glyph, Icon};
+use crate::components::reveal::ContentsNote;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::components::timeline::Timeline;
@@ -23,8 +25,9 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
+use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
-use crate::server_fns::emails::load_email;
+use crate::server_fns::emails::{RevealEmail, load_email};
 
 /// A message. `?images=1` lets its remote images load.
 #[component]
@@ -37,7 +40,9 @@ pub fn MessagePage() -> impl IntoView {
 
 #[component]
 fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
-    let EmailDetail { email, content, events } = detail;
+    let EmailDetail { email, content, events, sight, reveal } = detail;
+    let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
+    let hides_marked = sight.contents == Contents::AllButMarked && is_marked;
     let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
     let zone = ViewerClock::of_page().zone.name();
     let title = if email.subject.is_empty() { email.id.to_string() } else { email.subject.clone() };
@@ -45,18 +50,19 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
         <Title text=format!("{title} · Sendlog")/>
         <Head email=email.clone()/>
         <Outcome email=email.clone()/>
+        <ContentsNote sight hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
             <section class="panel timeline-panel" aria-label="Timeline">
                 <div class="panel-head"><h2>"Timeline"</h2><p>{zone}</p></div>
                 <Timeline events has_several_recipients={email.recipients.len() > 1}/>
             </section>
-            <Facts email=email.clone() content=content.clone()/>
+            <Facts email=email.clone() content=content.clone() links_addresses=!sight.masks_addresses/>
             <div class="message-data">
                 {variables.map(|json| view! { <Json title="Variables" json/> })}
                 {metadata.map(|json| view! { <Json title="Metadata" json/> })}
             </div>
         </div>
-        <Preview id=email.id content with_images/>
+        <Preview id=email.id content with_images is_hidden=!sight.shows_contents() hides_marked/>
     }
 }
 

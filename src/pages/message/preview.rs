@@ -2,18 +2,34 @@
 
 use leptos::prelude::*;
 
+use crate::components::empty_state::EmptyState;
+use crate::components::icon::Glyph;
 use crate::domain::email::EmailContent;
 use crate::domain::ids::EmailId;
 
 /// The bodies of a message.
 #[component]
-pub fn Preview(id: EmailId, content: EmailContent, with_images: bool) -> impl IntoView {
+pub fn Preview(
+    id: EmailId,
+    content: EmailContent,
+    with_images: bool,
+    /// Whether the viewer sees no contents.
+    is_hidden: bool,
+    /// Whether values of marked variables are masked in it.
+    hides_marked: bool,
+) -> impl IntoView {
     let EmailContent { html, text, .. } = content;
     if html.is_none() && text.is_none() {
+        let why = if is_hidden || hides_marked {
+            let title = if is_hidden { "The body is hidden" } else { "The body cannot be shown without masked values" };
+            view! { <EmptyState glyph=Glyph::Lock title>{()}</EmptyState> }.into_any()
+        } else {
+            view! { <p class="panel-body nothing">"The body is not kept any more."</p> }.into_any()
+        };
         return view! {
-            <section class="panel" aria-label="Preview">
+            <section class="panel" id="preview" aria-label="Preview">
                 <div class="panel-head"><h2>"Preview"</h2></div>
-                <p class="panel-body nothing">"The body is not kept any more."</p>
+                {why}
             </section>
         }
         .into_any();

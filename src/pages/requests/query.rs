@@ -174,6 +174,7 @@ impl RequestQuery {
             status_class: self.status.map(StatusClass::digit),
             api_key_id: self.key,
             user_agent: self.user_agent.clone(),
+            keeps_addresses: false,
         }
     }
 

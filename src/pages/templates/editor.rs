@@ -14,7 +14,8 @@ use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::pages::frame::{PageTitle, Section, framed};
 use crate::server_fns::templates::{
-    CreateTemplate, DeleteTemplate, TemplateView, UpdateTemplate, load_new_template, load_template,
+    CreateTemplate, DeleteTemplate, MASKED_FIELD, TemplateView, UpdateTemplate, load_new_template, load_template,
+    names_of,
 };
 
 /// An empty template to fill in.
@@ -36,7 +37,7 @@ pub fn TemplatePage() -> impl IntoView {
 
 #[component]
 fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
-    let TemplateView { template, versions, draft } = view;
+    let TemplateView { template, used_variables, versions, draft } = view;
     let current = template.as_ref().map(|template| template.current.version);
     let older = shown_version
         .filter(|number| Some(*number) != current)
@@ -49,6 +50,10 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
     let name = template.as_ref().map(|template| template.name.clone());
     let title = name.clone().unwrap_or_else(|| "New template".to_owned());
     let field = |field: &str, kept: Option<String>| draft.get(field).or(kept).unwrap_or_default();
+    let masked = match draft.get(MASKED_FIELD) {
+        Some(list) => names_of(&list),
+        None => template.as_ref().map(|template| template.masked_variables.clone()).unwrap_or_default(),
+    };
     let is_locked = template.is_some() && !may(Permission::TemplatesUpdate);
     let is_single = versions.is_empty();
     let action = if template.is_some() { UpdateTemplate::PATH } else { CreateTemplate::PATH };
@@ -76,6 +81,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                         />
                         <SourceField label="HTML body" name="html" rows=18 value=field("html", source.html)/>
                         <SourceField label="Text body" name="text" rows=10 value=field("text", source.text)/>
+                        <MaskedVariables used=used_variables masked/>
                         {(!is_locked).then(|| view! {
                             <div class="form-foot">
                                 <a class="button" href="/templates">"Cancel"</a>
@@ -89,6 +95,41 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
             </section>
             {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
         </div>
+    }
+}
+
+/// Which variables nobody sees without giving a reason: a box for each that the template uses, and a field for others.
+#[component]
+fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
+    let others: Vec<String> = masked.iter().filter(|name| !used.contains(name)).cloned().collect();
+    let boxes = used
+        .into_iter()
+        .map(|name| {
+            let is_masked = masked.contains(&name);
+            view! {
+                <label class="check">
+                    <input type="checkbox" name="masked[]" value=name.clone() checked=is_masked/>
+                    <code>{name}</code>
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="field masked-variables">
+            <legend>"Always masked variables"</legend>
+            <p class="hint">
+                "For codes, tokens and links that open something. Their values are shown to nobody who has not given a "
+                "reason, and never to API keys. Subjects of messages that are in the log already stay as they are."
+            </p>
+            {boxes}
+            <TextField
+                label="Further ones"
+                name="masked_more"
+                value=others.join(", ")
+                required=false
+                hint="Names at the top of the variables, with commas between them."
+            />
+        </fieldset>
     }
 }
 

@@ -173,6 +173,8 @@ impl Composer {
             html: rendered.html,
             text: rendered.text,
             attachments: attachments.collect(),
+            sent_subject: None,
+            worded_by: None,
             resend_of: None,
             scheduled_at: None,
             events: Vec::new(),

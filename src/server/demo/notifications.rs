@@ -202,6 +202,8 @@ impl Maker<'_> {
             html: is_email.then(|| format!("<p>{text}</p>")),
             text: Some(text.to_owned()),
             attachments: Vec::new(),
+            sent_subject: None,
+            worded_by: None,
             resend_of: None,
             scheduled_at: None,
             events: events.into_iter().map(Into::into).collect(),

@@ -14,6 +14,7 @@ use crate::domain::api_request::{
 };
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
+use crate::domain::masking::{Contents, Sight, masks_addresses};
 use crate::domain::page::{Cursor, Stretch};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -118,7 +119,14 @@ pub async fn list_api_requests(
 ) -> Result<Stretch<ApiRequestSummary>, AppError> {
     viewer.require(Permission::RequestsView)?;
     app.request_log.flush().await;
-    app.store.list_api_requests(viewer.team, filter, cursor, limit).await
+    let filter = ApiRequestFilter { keeps_addresses: masks_addresses(viewer), ..filter.clone() };
+    let Stretch { items, has_more } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
+    let now = app.clock.now();
+    let shown = |request: ApiRequestSummary| {
+        let endpoint = Sight::of(viewer, request.id, now).endpoint(request.endpoint);
+        ApiRequestSummary { endpoint, ..request }
+    };
+    Ok(Stretch { items: items.into_iter().map(shown).collect(), has_more })
 }
 
 /// The ids and names of the team's keys, to filter its API requests by. Needs `requests:view`: the requests show the
@@ -129,7 +137,8 @@ pub async fn list_key_names(app: &App, viewer: &Viewer) -> Result<Vec<(ApiKeyId,
     Ok(keys.into_iter().map(|key| (key.id, key.name)).collect())
 }
 
-/// Finds one API request with its bodies and the messages it made. Needs `requests:view`; the messages need `logs:view`.
+/// Finds one API request with its bodies and the messages it made. Needs `requests:view`; the messages need `logs:view`,
+/// and the bodies `logs:reveal`.
 pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> Result<ApiRequestDetail, AppError> {
     viewer.require(Permission::RequestsView)?;
     app.request_log.flush().await;
@@ -140,7 +149,20 @@ pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> R
     } else {
         Vec::new()
     };
-    Ok(ApiRequestDetail { request, api_key_name, emails })
+    let marked = app.store.list_marked_variables(viewer.team).await?;
+    let now = app.clock.now();
+    let sight = Sight::of(viewer, id, now);
+    let reveal = viewer.reveal_of(id, now).cloned().filter(|_| sight.contents == Contents::All);
+    let shown = ApiRequest {
+        endpoint: sight.endpoint(request.endpoint.clone()),
+        request_body: sight.body(request.request_body.clone(), &marked),
+        response_body: sight.body(request.response_body.clone(), &marked),
+        ..request.clone()
+    };
+    let masks_marked = sight.contents == Contents::AllButMarked
+        && (shown.request_body != request.request_body || shown.response_body != request.response_body);
+    let emails = emails.into_iter().map(|email| Sight::of(viewer, email.id, now).summary(email)).collect();
+    Ok(ApiRequestDetail { request: shown, api_key_name, emails, sight, masks_marked, reveal })
 }
 
 /// A body as it is kept: secrets and the contents of attachments in JSON replaced, at most [BODY_CAP_BYTES] long,

@@ -1,12 +1,18 @@
 //! The log: listing, counting, reading and resending messages. Called by the log's pages and `/api/logs`.
 
-use chrono_tz::Tz;
+use std::borrow::Cow;
 
-use super::{period, send};
+use chrono_tz::Tz;
+use serde_json::{Value, json};
+
+use super::reveal::shown_content;
+use super::{audit, period, send};
+use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
-use crate::domain::filter::{EmailFilter, Slice, TimeRange};
+use crate::domain::filter::{Criteria, EmailFilter, Slice, TimeRange};
 use crate::domain::ids::EmailId;
+use crate::domain::masking::{Contents, Sight, masks_addresses};
 use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
 use crate::domain::period::{Period, PeriodChoice};
@@ -26,7 +32,10 @@ pub async fn list_emails(
     request: PageRequest,
 ) -> Result<Page<EmailSummary>, AppError> {
     viewer.require(Permission::LogsView)?;
-    app.store.list_emails(viewer.team, filter, request).await
+    let page = app.store.list_emails(viewer.team, &asked(viewer, filter), request).await?;
+    let sight = |email: &EmailSummary| Sight::of(viewer, email.id, app.clock.now());
+    let items = page.items.into_iter().map(|email| sight(&email).summary(email)).collect();
+    Ok(Page { items, ..page })
 }
 
 /// Lists the viewer's team's messages whole, with their events. Needs `logs:view`.
@@ -37,7 +46,7 @@ pub async fn list_records(
     window: Window,
 ) -> Result<Listed<EmailRecord>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Listed { items, total } = app.store.list_whole_emails(viewer.team, filter, window).await?;
+    let Listed { items, total } = app.store.list_whole_emails(viewer.team, &asked(viewer, filter), window).await?;
     Ok(Listed { items: with_events(app, viewer, items).await?, total })
 }
 
@@ -50,7 +59,7 @@ pub async fn list_records_at(
     limit: i64,
 ) -> Result<Stretch<EmailRecord>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Stretch { items, has_more } = app.store.list_emails_at(viewer.team, filter, cursor, limit).await?;
+    let Stretch { items, has_more } = app.store.list_emails_at(viewer.team, &asked(viewer, filter), cursor, limit).await?;
     Ok(Stretch { items: with_events(app, viewer, items).await?, has_more })
 }
 
@@ -59,14 +68,32 @@ pub async fn list_records_at(
 pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailRecord, AppError> {
     let email = find_email_status(app, viewer, id).await?;
     let events = app.store.list_events(viewer.team, id).await?;
+    let events = Sight::of(viewer, id, app.clock.now()).events(events, &email.marked_variables);
     Ok(EmailRecord { email, events })
 }
 
+/// The messages as the viewer sees them, with their events.
 pub(super) async fn with_events(app: &App, viewer: &Viewer, emails: Vec<Email>) -> Result<Vec<EmailRecord>, AppError> {
     let ids: Vec<EmailId> = emails.iter().map(|email| email.id).collect();
     let mut events = app.store.list_events_of(viewer.team, &ids).await?;
-    let record = |email: Email| EmailRecord { events: events.remove(&email.id).unwrap_or_default(), email };
+    let now = app.clock.now();
+    let record = |email: Email| {
+        let sight = Sight::of(viewer, email.id, now);
+        let events = sight.events(events.remove(&email.id).unwrap_or_default(), &email.marked_variables);
+        EmailRecord { email: sight.email(email), events }
+    };
     Ok(emails.into_iter().map(record).collect())
+}
+
+/// The filter as it is asked for a viewer: one who sees addresses masked finds them whole or not at all, so that nobody
+/// learns one letter by letter.
+pub(super) fn asked<'a>(viewer: &Viewer, filter: &'a EmailFilter) -> Cow<'a, EmailFilter> {
+    let looks_for_parts = filter.search.is_some() || filter.criteria.reply.is_some();
+    if !looks_for_parts || !masks_addresses(viewer) {
+        return Cow::Borrowed(filter);
+    }
+    let criteria = Criteria { keeps_addresses: true, ..filter.criteria.clone() };
+    Cow::Owned(EmailFilter { criteria, ..filter.clone() })
 }
 
 /// Counts the viewer's team's messages by outcome. Needs `logs:view`.
@@ -94,18 +121,32 @@ pub async fn load_overview(app: &App, viewer: &Viewer, period: &Period, slice: S
     Ok(Overview { stats: total.into(), previous, bars })
 }
 
-/// Finds one message with its bodies and events. Needs `logs:view`.
+/// Finds one message with its bodies and events. Needs `logs:view`; what of them is shown needs `logs:reveal`.
 pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailDetail, AppError> {
-    let email = find_email_fields(app, viewer, id).await?;
-    let content = app.store.find_email_content(viewer.team, id).await?.unwrap_or_default();
+    viewer.require(Permission::LogsView)?;
+    let mut email = load(app, viewer, id).await?;
+    let stored = app.store.find_stored_content(viewer.team, id).await?.unwrap_or_default();
     let events = app.store.list_events(viewer.team, id).await?;
-    Ok(EmailDetail { email, content, events })
+    let now = app.clock.now();
+    let (sight, reveal) = (Sight::of(viewer, id, now), viewer.reveal_of(id, now).cloned());
+    let reveal = reveal.filter(|_| sight.contents == Contents::All);
+    if let (Contents::All, Some(subject)) = (sight.contents, &stored.sent_subject) {
+        email.subject.clone_from(subject);
+    }
+    let content = shown_content(sight, &email, stored);
+    let events = sight.events(events, &email.marked_variables);
+    Ok(EmailDetail { email: sight.email(email), content, events, sight, reveal })
 }
 
-/// Finds one message without its bodies. Needs `logs:view`.
-pub async fn find_email_fields(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
+/// Finds one message with its variables, without its bodies. Needs `logs:view`; the variables' values need
+/// `logs:reveal`.
+pub async fn find_email_with_variables(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Value), AppError> {
     viewer.require(Permission::LogsView)?;
-    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
+    let email = load(app, viewer, id).await?;
+    let stored = app.store.find_stored_content(viewer.team, id).await?.unwrap_or_default();
+    let sight = Sight::of(viewer, id, app.clock.now());
+    let variables = shown_content(sight, &email, stored).variables;
+    Ok((sight.email(email), variables))
 }
 
 /// Finds what became of one message. Needs `logs:view` or, for the programs that send, `emails:send`.
@@ -113,13 +154,11 @@ pub async fn find_email_status(app: &App, viewer: &Viewer, id: EmailId) -> Resul
     if !viewer.may(Permission::EmailsSend) {
         viewer.require(Permission::LogsView)?;
     }
-    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
+    Ok(Sight::of(viewer, id, app.clock.now()).email(load(app, viewer, id).await?))
 }
 
-/// Finds the variables of one message. Needs `logs:view`.
-pub async fn find_email_variables(app: &App, viewer: &Viewer, id: EmailId) -> Result<serde_json::Value, AppError> {
-    viewer.require(Permission::LogsView)?;
-    Ok(app.store.find_email_content(viewer.team, id).await?.unwrap_or_default().variables)
+async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
+    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
 }
 
 /// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`.
@@ -130,13 +169,37 @@ pub async fn resend_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Acc
 /// The same, for a caller that tells what the old message was. Needs `logs:resend`.
 pub async fn resend_known_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Accepted), AppError> {
     viewer.require(Permission::LogsResend)?;
-    let found = app.store.find_email(viewer.team, id).await?;
-    let email = found.ok_or_else(|| AppError::not_found("Email log"))?;
+    let email = load(app, viewer, id).await?;
     if let Some(obstacle) = email.resend_obstacle() {
         return Err(AppError::invalid(obstacle));
     }
     let accepted = send::accept_again(app, viewer, &email).await?;
-    Ok((email, accepted))
+    Ok((Sight::of(viewer, id, app.clock.now()).email(email), accepted))
+}
+
+/// Notes an export of the log in the audit log, before its first byte. Needs `logs:export` and `logs:view`. `format` is
+/// the file's; `filter` says in words what is in it.
+pub async fn begin_export(app: &App, viewer: &Viewer, format: &str, filter: Value) -> Result<(), AppError> {
+    viewer.require(Permission::LogsView)?;
+    viewer.require(Permission::LogsExport)?;
+    let line = audit::by(app, viewer, AuditAction::LogExported).made(json!({"format": format, "filter": filter}));
+    app.store.append_audit_event(viewer.team, &line).await
+}
+
+/// The messages of an export that are older than `before`, newest first, as the viewer sees them. Needs `logs:export` and
+/// `logs:view`.
+pub async fn export_page(
+    app: &App,
+    viewer: &Viewer,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> Result<Vec<Email>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    viewer.require(Permission::LogsExport)?;
+    let emails = app.store.list_older_emails(viewer.team, &asked(viewer, filter), before, limit).await?;
+    let now = app.clock.now();
+    Ok(emails.into_iter().map(|email| Sight::of(viewer, email.id, now).email(email)).collect())
 }
 
 fn zone_of(viewer: &Viewer) -> Tz {

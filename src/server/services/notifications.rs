@@ -13,6 +13,7 @@ use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
 use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TemplateId, TemplateVersionId};
+use crate::domain::masking::Sight;
 use crate::domain::notification::{
     EmailRecord, EntryId, LogEntry, Notification, NotificationDetail, NotificationFilter, Way,
 };
@@ -112,6 +113,8 @@ pub struct SentNotification {
 /// What one message is made of.
 struct Piece {
     content: RenderedTemplate,
+    /// The subject as the log shows it, where that is another.
+    shown_subject: Option<String>,
     template: Option<(TemplateId, TemplateVersionId)>,
     data: Value,
 }
@@ -242,6 +245,7 @@ pub async fn find_notification(app: &App, viewer: &Viewer, id: NotificationId) -
     let notification = notification.ok_or_else(|| AppError::not_found("Notification"))?;
     let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
     let emails = app.store.find_emails(viewer.team, &ids).await?;
+    let notification = Sight::of(viewer, id, app.clock.now()).notification(notification);
     Ok(NotificationDetail { notification, channels: with_events(app, viewer, emails).await? })
 }
 
@@ -270,11 +274,12 @@ pub async fn list_entries(
     let records = with_events(app, viewer, emails).await?;
     let mut records: HashMap<EmailId, EmailRecord> =
         records.into_iter().map(|record| (record.email.id, record)).collect();
+    let now = app.clock.now();
     let entry = |id: EntryId| match id {
         EntryId::Notification(id) => {
             let channels = parts.remove(&id).unwrap_or_default();
             let channels = channels.into_iter().filter_map(|id| records.remove(&EmailId(id))).collect();
-            let notification = notifications.remove(&id)?;
+            let notification = Sight::of(viewer, id, now).notification(notifications.remove(&id)?);
             Some(LogEntry::Notification(NotificationDetail { notification, channels }))
         }
         EntryId::Message(id) => records.remove(&id).map(Box::new).map(LogEntry::Message),
@@ -374,22 +379,31 @@ fn piece_on(way: Way, request: &NotificationRequest, template: Option<&Template>
         Ok::<_, AppError>(content)
     };
     if let Some(content) = request.contents.iter().find(|content| content.way == way) {
-        let piece = Piece { content: render(&content.source)?, template: None, data: content.data.clone() };
+        let content_of = render(&content.source)?;
+        let piece = Piece { content: content_of, shown_subject: None, template: None, data: content.data.clone() };
         return Ok(Some(piece));
     }
     let Some(template) = template else { return Ok(None) };
     let source = &template.current.source;
+    let shown = send::masked_subject(&source.subject, &request.variables, &template.masked_variables);
+    let shown_subject = shown.map(|subject| replaced_subject(subject, &request.replacements)).transpose()?;
+    let template_of = Some((template.id, template.current.id));
     match (way, &source.text) {
         (Way::Email, _) => {
-            let made_from = Some((template.id, template.current.id));
-            Ok(Some(Piece { content: render(source)?, template: made_from, data: Value::Null }))
+            Ok(Some(Piece { content: render(source)?, shown_subject, template: template_of, data: Value::Null }))
         }
         (Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp, Some(_)) => {
             let source = TemplateSource { html: None, ..source.clone() };
-            Ok(Some(Piece { content: render(&source)?, template: None, data: Value::Null }))
+            Ok(Some(Piece { content: render(&source)?, shown_subject, template: template_of, data: Value::Null }))
         }
         (Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp, None) => Ok(None),
     }
+}
+
+fn replaced_subject(subject: String, replacements: &[(String, String)]) -> Result<String, AppError> {
+    let mut content = RenderedTemplate { subject, ..RenderedTemplate::default() };
+    replace_texts(&mut content, replacements)?;
+    Ok(content.subject)
 }
 
 fn replace_texts(content: &mut RenderedTemplate, replacements: &[(String, String)]) -> Result<(), AppError> {
@@ -435,7 +449,8 @@ async fn email_of(frame: &Frame<'_>, address: String, piece: Piece) -> Result<Ne
     };
     let email = send::prepare(frame.app, frame.viewer, request, frame.api_request_id).await?;
     let (notification_id, external_user_id) = (Some(frame.id), Some(frame.person_id.clone()));
-    Ok(NewEmail { notification_id, external_user_id, template: piece.template, ..email })
+    let (subject, sent_subject) = send::split_subject(email.subject, piece.shown_subject);
+    Ok(NewEmail { notification_id, external_user_id, template: piece.template, subject, sent_subject, ..email })
 }
 
 fn message_of(frame: &Frame<'_>, way: Way, address: String, piece: Piece) -> Result<NewEmail, AppError> {
@@ -450,20 +465,22 @@ fn message_of(frame: &Frame<'_>, way: Way, address: String, piece: Piece) -> Res
         (Some(_), None) => None,
     };
     let object = |value: &Value| if value.is_object() { value.clone() } else { Value::Object(serde_json::Map::new()) };
+    let (subject, sent_subject) = send::split_subject(piece.content.subject, piece.shown_subject);
     Ok(NewEmail {
         id: app.clock.mint(),
         job_id: app.clock.mint(),
         channel: way.channel(),
         notification_id: Some(frame.id),
         external_user_id: Some(frame.person_id.clone()),
-        template: piece.template,
+        // Templates make e-mail alone: what they say elsewhere is not counted as theirs.
+        template: None,
         adapter_id: frame.http_adapter.as_ref().map(|adapter| adapter.id),
         api_key_id: viewer.api_key_id(),
         api_request_id: frame.api_request_id,
         recipients: vec![Recipient { kind: RecipientKind::To, address, name: None }],
         from_address: frame.http_adapter.as_ref().map(|adapter| adapter.from_address.clone()).unwrap_or_default(),
         reply_to: None,
-        subject: piece.content.subject,
+        subject,
         tags,
         variables: object(&request.variables),
         metadata: object(&piece.data),
@@ -471,6 +488,8 @@ fn message_of(frame: &Frame<'_>, way: Way, address: String, piece: Piece) -> Res
         html: piece.content.html,
         text: piece.content.text,
         attachments: Vec::new(),
+        sent_subject,
+        worded_by: piece.template.map(|(_, version)| version),
         resend_of: None,
         scheduled_at: frame.scheduled_at,
         events: vec![

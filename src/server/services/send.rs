@@ -3,24 +3,28 @@
 
 use axum::body::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
+use super::audit;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
+use crate::domain::masking::{MASK, audited_text, mask_marked};
 use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;
+use crate::domain::template::TemplateSource;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
 use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox};
 use crate::server::render::{RenderedTemplate, render_template};
 use crate::server::secrets::token_hash;
-use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey};
+use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey, StoredContent};
 use crate::server::store::events::{EmailFacts, NewEvent};
 
 pub use crate::server::delivery::message::{format_mailbox, split_mailboxes};
@@ -231,7 +235,7 @@ pub(super) async fn prepare(
         Some(at) if at > app.clock.now() => Some(checked_schedule(app, at)?),
         Some(_) | None => None,
     };
-    let (template, rendered) = match request.template_id {
+    let (template, rendered, shown_subject) = match request.template_id {
         Some(id) => {
             let template = app.store.find_template(viewer.team, id).await?;
             let template = template.ok_or_else(|| AppError::not_found("Template"))?;
@@ -239,17 +243,19 @@ pub(super) async fn prepare(
             if let Some(subject) = request.subject {
                 source.subject = subject;
             }
-            (Some((template.id, template.current.id)), render_template(&source, &variables)?)
+            let shown = masked_subject(&source.subject, &variables, &template.masked_variables);
+            (Some((template.id, template.current.id)), render_template(&source, &variables)?, shown)
         }
         None => {
             let subject = request.subject.unwrap_or_default();
-            (None, RenderedTemplate { subject, html: request.html, text: request.text })
+            (None, RenderedTemplate { subject, html: request.html, text: request.text }, None)
         }
     };
     if template.is_none() && rendered.html.is_none() && rendered.text.is_none() {
         return Err(AppError::invalid_field("templateId", "templateId, html or text is required"));
     }
     check_subject(&rendered.subject)?;
+    let (subject, sent_subject) = split_subject(rendered.subject, shown_subject);
     let adapter = choose_adapter(app, viewer, request.adapter_id).await?;
     let from_address = match request.from {
         Some(from) => checked_mailbox("from", &from)?,
@@ -269,7 +275,8 @@ pub(super) async fn prepare(
         recipients,
         from_address,
         reply_to,
-        subject: rendered.subject,
+        subject,
+        sent_subject,
         tags: request.tags,
         variables,
         metadata,
@@ -277,6 +284,7 @@ pub(super) async fn prepare(
         html: rendered.html,
         text: rendered.text,
         attachments: request.attachments,
+        worded_by: None,
         resend_of: None,
         scheduled_at,
         events: vec![event(app, EventKind::Requested, accepted_by(viewer)), event(app, EventKind::Queued, when)],
@@ -292,7 +300,8 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
             return Err(AppError::Conflict(format!("It is being resent already, as {id}")));
         }
     }
-    let content = app.store.find_email_content(viewer.team, email.id).await?.unwrap_or_default();
+    let StoredContent { content, sent_subject, version } =
+        app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
     let adapter = match email.adapter_id {
         Some(id) => app.store.find_adapter(viewer.team, id).await?,
         None => None,
@@ -317,6 +326,8 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         from_address: email.from_address.clone(),
         reply_to: email.reply_to.clone(),
         subject: email.subject.clone(),
+        sent_subject,
+        worded_by: version.map(|(id, _)| id),
         tags: email.tags.clone(),
         variables: content.variables,
         metadata: content.metadata,
@@ -328,7 +339,9 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         scheduled_at: None,
         events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
     };
-    let accepted = accept_all(app, viewer, vec![new], None, None).await?;
+    let event = audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
+    let audit = Some(event.made(json!({"resentAs": new.id})));
+    let accepted = accept_with(app, viewer, vec![new], Acceptance { audit, ..Acceptance::default() }).await?;
     accepted.into_iter().next().ok_or(AppError::Internal)
 }
 
@@ -348,7 +361,15 @@ pub(super) async fn accept_all(
         expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
         now,
     });
-    let with = Acceptance { notification, idempotency };
+    accept_with(app, viewer, emails, Acceptance { notification, idempotency, audit: None }).await
+}
+
+async fn accept_with(
+    app: &App,
+    viewer: &Viewer,
+    emails: Vec<NewEmail>,
+    with: Acceptance,
+) -> Result<Vec<Accepted>, AppError> {
     if let Some(earlier) = app.store.insert_emails(viewer.team, &emails, &with).await? {
         let ids: Vec<i64> = earlier.iter().map(|id| id.0).collect();
         let emails = app.store.find_emails(viewer.team, &ids).await?;
@@ -359,6 +380,26 @@ pub(super) async fn accept_all(
         info!(email.id = %new.id, team.id = %viewer.team, "accepted message");
     }
     Ok(emails.into_iter().map(|new| Accepted { id: new.id, job_id: new.job_id }).collect())
+}
+
+/// The subject as the log shows it, where the template marks variables that are given: with their values masked. Where it
+/// cannot be made so, nothing of it is shown.
+pub(super) fn masked_subject(source: &str, variables: &Value, marked: &[String]) -> Option<String> {
+    if !marked.iter().any(|name| variables.get(name).is_some()) {
+        return None;
+    }
+    let (variables, secrets) = mask_marked(variables, marked);
+    let source = TemplateSource { subject: source.to_owned(), ..TemplateSource::default() };
+    let shown = render_template(&source, &variables).map(|rendered| secrets.scrub(&rendered.subject));
+    Some(shown.unwrap_or_else(|_| MASK.to_owned()))
+}
+
+/// The subject for the log and, where that is another, the one that is sent.
+pub(super) fn split_subject(sent: String, shown: Option<String>) -> (String, Option<String>) {
+    match shown {
+        Some(shown) if shown != sent => (shown, Some(sent)),
+        Some(_) | None => (sent, None),
+    }
 }
 
 async fn unreached_recipients(app: &App, viewer: &Viewer, email: &Email) -> Result<Vec<Recipient>, AppError> {

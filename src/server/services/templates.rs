@@ -13,6 +13,13 @@ use crate::server::App;
 use crate::server::render::check_template;
 use crate::server::store::templates::TemplateChange;
 
+pub use crate::server::render::used_variables;
+
+/// The most variables of a template that are masked.
+const MAX_MASKED_VARIABLES: usize = 50;
+/// The longest name of a variable, in characters.
+const MAX_VARIABLE_CHARS: usize = 100;
+
 /// The team's templates. Needs `templates:view`.
 pub async fn list_templates(app: &App, viewer: &Viewer) -> Result<Vec<Template>, AppError> {
     viewer.require(Permission::TemplatesView)?;
@@ -52,19 +59,21 @@ pub async fn list_versions(app: &App, viewer: &Viewer, id: TemplateId) -> Result
     app.store.list_template_versions(viewer.team, id).await
 }
 
-/// Makes a template. Needs `templates:create`. Its sources must parse.
+/// Makes a template, of which some variables may be masked. Needs `templates:create`. Its sources must parse.
 pub async fn create_template(
     app: &App,
     viewer: &Viewer,
     name: &str,
     source: TemplateSource,
+    masked_variables: &[String],
 ) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesCreate)?;
     let name = checked_name("name", name)?;
+    let masked_variables = checked_variables(masked_variables)?;
     check_template(&source)?;
     let (id, version_id, now) = (app.clock.mint(), app.clock.mint(), app.clock.now());
     let current = TemplateVersion { id: version_id, version: 1, source, created_at: now };
-    let template = Template { id, name, created_at: now, updated_at: now, masked_variables: Vec::new(), current };
+    let template = Template { id, name, created_at: now, updated_at: now, masked_variables, current };
     let event = audit::by(app, viewer, AuditAction::TemplateCreated).about(id, &template.name).made(said(&template));
     if app.store.insert_template(viewer.team, &template, &event).await? {
         Ok(template)
@@ -73,29 +82,33 @@ pub async fn create_template(
     }
 }
 
-/// Gives a template a new version where the sources differ, and a new name where one is given. Needs
-/// `templates:update`.
+/// Gives a template a new version where the sources differ, and a new name or other masked variables where they are given.
+/// Needs `templates:update`.
 pub async fn update_template(
     app: &App,
     viewer: &Viewer,
     id: TemplateId,
     name: Option<&str>,
     source: TemplateSource,
+    masked_variables: Option<&[String]>,
 ) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesUpdate)?;
     let present = load(app, viewer, id).await?;
     check_template(&source)?;
     let name = name.map(|name| checked_name("name", name)).transpose()?.filter(|name| *name != present.name);
     let version = (source != present.current.source).then(|| (app.clock.mint(), &source));
-    if name.is_none() && version.is_none() {
+    let masked = masked_variables.map(checked_variables).transpose()?;
+    let masked = masked.filter(|names| *names != present.masked_variables);
+    if name.is_none() && version.is_none() && masked.is_none() {
         return Ok(present);
     }
     let mut changed = present.clone();
     changed.name = name.clone().unwrap_or(changed.name);
     changed.current.source = source.clone();
+    changed.masked_variables = masked.clone().unwrap_or(changed.masked_variables);
     let event = audit::by(app, viewer, AuditAction::TemplateUpdated).about(id, &present.name);
     let event = event.changed(said(&present), said(&changed));
-    let change = TemplateChange { name: name.as_deref(), version, ..TemplateChange::default() };
+    let change = TemplateChange { name: name.as_deref(), masked_variables: masked.as_deref(), version };
     if !app.store.update_template(viewer.team, id, &change, app.clock.now(), &event).await? {
         return Err(AppError::not_found("Template"));
     }
@@ -109,6 +122,21 @@ pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Resu
     let event = audit::by(app, viewer, AuditAction::TemplateDeleted).about(id, template.name);
     let deleted = app.store.delete_template(viewer.team, id, app.clock.now(), &event).await?;
     if deleted { Ok(()) } else { Err(AppError::not_found("Template")) }
+}
+
+/// The names of variables as they are kept: trimmed, each once, in order.
+fn checked_variables(names: &[String]) -> Result<Vec<String>, AppError> {
+    let mut names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    names.sort();
+    names.dedup();
+    let is_name = |name: &String| name.chars().count() <= MAX_VARIABLE_CHARS && !name.chars().any(char::is_control);
+    if names.len() <= MAX_MASKED_VARIABLES && names.iter().all(is_name) {
+        return Ok(names);
+    }
+    let message = format!(
+        "maskedVariables are at most {MAX_MASKED_VARIABLES} names of at most {MAX_VARIABLE_CHARS} characters, in one line each"
+    );
+    Err(AppError::invalid_field("maskedVariables", message))
 }
 
 /// What the audit log says of a template.

@@ -283,6 +283,7 @@ impl Store {
             permissions: scopes(&row.scopes),
             lacks_two_factor: false,
             origin: RequestOrigin::default(),
+            reveals: Vec::new(),
         };
         Ok(Some(FoundKey { viewer, limits }))
     }

@@ -29,7 +29,7 @@ pub(super) const INSERT_EMAILS: &str = "INSERT INTO emails
      resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set) ";
 
 pub(super) const INSERT_CONTENTS: &str =
-    "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers) ";
+    "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject) ";
 
 pub(super) const INSERT_ATTACHMENTS: &str =
     "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content, content_id) ";
@@ -121,6 +121,7 @@ macro_rules! insert_folded {
         let (insert_search, names_team) = $store.insert_search_rows();
         bulk::insert_rows!($tx, bulk::INSERT_EMAILS, folded, |values, row| {
             let (template_id, version_id) = row.email.template.unzip();
+            let version_id = version_id.or(row.email.worded_by);
             values.push_bind(team_id).push_bind(row.email.id);
             values.push_bind(template_id).push_bind(version_id);
             values.push_bind(row.email.adapter_id);
@@ -141,7 +142,7 @@ macro_rules! insert_folded {
             values.push_bind(team_id).push_bind(row.email.id);
             values.push_bind(sqlx::types::Json(&row.email.variables)).push_bind(sqlx::types::Json(&row.email.metadata));
             values.push_bind(&row.email.html).push_bind(&row.email.text);
-            values.push_bind(sqlx::types::Json(&row.email.headers));
+            values.push_bind(sqlx::types::Json(&row.email.headers)).push_bind(&row.email.sent_subject);
         });
         bulk::insert_rows!($tx, bulk::INSERT_ATTACHMENTS, bulk::attachments_of(folded), |values,
                                                                                          (

@@ -70,6 +70,9 @@ macro_rules! push_criteria {
                     " AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id",
                 );
                 push_patterns!($query, engine, format!("(v.detail ->> '{field}')"), [pattern]);
+                if criteria.keeps_addresses && field == "reply" {
+                    $query.push(" AND (v.detail ->> 'reply') NOT LIKE '%@%' AND (v.detail ->> 'reply') NOT LIKE '%+%'");
+                }
                 $query.push(")");
             }
         }
@@ -92,7 +95,27 @@ macro_rules! push_patterns {
     }};
 }
 
-pub(super) use {push_criteria, push_patterns};
+/// Adds that the text, which is in lower case, is in the subject or is the whole address of a recipient.
+macro_rules! push_whole_addresses {
+    ($query:expr, $engine:expr, $text:expr) => {{
+        use $crate::server::store::criteria::{equals, push_patterns, subject_search};
+        let (engine, text): ($crate::server::store::dialect::Engine, &str) = ($engine, $text);
+        $query.push(" AND ((1 = 1");
+        match subject_search(engine, text) {
+            Some((statement, value)) => {
+                $query.push(statement).push_bind(value).push(")");
+            }
+            None => {
+                $query.push(" AND 1 = 0");
+            }
+        }
+        $query.push(format!(") OR EXISTS (SELECT 1 FROM {} WHERE TRUE", engine.recipients()));
+        push_patterns!($query, engine, "(r.value ->> 'address')", [equals(text)]);
+        $query.push("))");
+    }};
+}
+
+pub(super) use {push_criteria, push_patterns, push_whole_addresses};
 
 /// A text as a part of a `LIKE` pattern that escapes by a backslash.
 pub(super) fn escaped(text: &str) -> String {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use super::audit::{self, AuditEvent};
 use super::criteria::{asks_for_provider_id, push_criteria};
 use super::dialect::Engine;
 use super::events::{self, NewEvent, add_to_rollups, record_events};
@@ -24,6 +25,7 @@ use crate::domain::ids::{
 };
 use crate::domain::notification::Notification;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
+use crate::domain::template::TemplateSource;
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
 const DIRECT_OFFSET: i64 = 500;
@@ -43,6 +45,9 @@ pub struct NewEmail {
     pub external_user_id: Option<String>,
     /// The template and the version it is made from.
     pub template: Option<(TemplateId, TemplateVersionId)>,
+    /// The version whose text it says without being counted as made from that template: the messages of other channels
+    /// than e-mail.
+    pub worded_by: Option<TemplateVersionId>,
     /// The adapter that will send it; without one it waits until the team has one for its channel.
     pub adapter_id: Option<AdapterId>,
     /// The key it came in with.
@@ -55,8 +60,10 @@ pub struct NewEmail {
     pub from_address: String,
     /// Where answers go.
     pub reply_to: Option<String>,
-    /// The subject, rendered.
+    /// The subject, rendered, as the log shows it: without the values of marked variables.
     pub subject: String,
+    /// The subject as it is sent, where that is another.
+    pub sent_subject: Option<String>,
     /// Labels.
     pub tags: Vec<String>,
     /// The template's values, a JSON object.
@@ -86,6 +93,19 @@ pub struct Acceptance {
     pub notification: Option<Notification>,
     /// What makes a repeated request find the messages of the first.
     pub idempotency: Option<NewIdempotencyKey>,
+    /// The line of the audit log that tells of it.
+    pub audit: Option<AuditEvent>,
+}
+
+/// What a message says, with what is needed to show it to those who do not see all of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredContent {
+    /// What it says.
+    pub content: EmailContent,
+    /// The subject as it was sent, where the log shows another.
+    pub sent_subject: Option<String>,
+    /// The version of the template that it was made from.
+    pub version: Option<(TemplateVersionId, TemplateSource)>,
 }
 
 /// An idempotency key with the request it came with.
@@ -158,6 +178,7 @@ struct EmailRow {
     template_name: Option<String>,
     template_version_id: Option<TemplateVersionId>,
     template_version: Option<i64>,
+    marked_variables: Option<Json<Vec<String>>>,
     adapter_id: Option<AdapterId>,
     adapter_name: Option<String>,
     api_key_id: Option<ApiKeyId>,
@@ -179,6 +200,28 @@ struct EmailRow {
     next_attempt_at: Option<i64>,
 }
 
+#[derive(sqlx::FromRow)]
+struct ContentRow {
+    variables: Json<serde_json::Value>,
+    metadata: Json<serde_json::Value>,
+    headers: Json<Vec<(String, String)>>,
+    html: Option<String>,
+    text: Option<String>,
+    sent_subject: Option<String>,
+    version_id: Option<TemplateVersionId>,
+    version_subject: Option<String>,
+    version_html: Option<String>,
+    version_text: Option<String>,
+}
+
+/// What search looks through of one message, in lower case.
+pub(super) struct SearchTexts {
+    pub id: i64,
+    /// The `To` addresses, a line each.
+    pub recipients: String,
+    pub subject: String,
+}
+
 impl EmailRow {
     fn into_email(self, team_id: TeamId, resent_as: Vec<EmailId>) -> Result<Email, AppError> {
         Ok(Email {
@@ -193,8 +236,9 @@ impl EmailRow {
             template_deleted: self.made_from.is_some() && self.template_id.is_none(),
             template_id: self.template_id,
             template_name: self.template_name,
-            template_version_id: self.template_version_id,
-            template_version: self.template_version,
+            template_version_id: self.made_from.and(self.template_version_id),
+            template_version: self.made_from.and(self.template_version),
+            marked_variables: self.marked_variables.map(|names| names.0).unwrap_or_default(),
             adapter_id: self.adapter_id,
             adapter_name: self.adapter_name,
             api_key_id: self.api_key_id,
@@ -280,6 +324,7 @@ macro_rules! insert_one {
     ($tx:expr, $store:expr, $team_id:expr, $new:expr) => {{
         let (team_id, new): (TeamId, &NewEmail) = ($team_id, $new);
         let (template_id, version_id) = new.template.unzip();
+        let version_id = version_id.or(new.worded_by);
         let is_pdf = |attachment: &Attachment| attachment.content_type.eq_ignore_ascii_case("application/pdf");
         sqlx::query(
             "INSERT INTO emails
@@ -311,8 +356,8 @@ macro_rules! insert_one {
         .execute(&mut *$tx)
         .await?;
         sqlx::query(
-            "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(team_id)
         .bind(new.id)
@@ -321,6 +366,7 @@ macro_rules! insert_one {
         .bind(&new.html)
         .bind(&new.text)
         .bind(Json(&new.headers))
+        .bind(&new.sent_subject)
         .execute(&mut *$tx)
         .await?;
         for (position, attachment) in new.attachments.iter().enumerate() {
@@ -440,6 +486,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
+            if let Some(event) = &with.audit {
+                audit::append!(tx, team_id, event);
+            }
             Ok(None)
         })
     }
@@ -469,13 +518,15 @@ impl Store {
             let mut query = QueryBuilder::new(
                 "SELECT e.id, e.channel, e.notification_id, e.external_user_id, e.scheduled_at, e.event_set,
                      e.template_id AS made_from, t.id AS template_id, t.name AS template_name,
-                     e.template_version_id, v.version AS template_version, e.adapter_id, a.name AS adapter_name,
+                     e.template_version_id, v.version AS template_version, m.masked_variables AS marked_variables,
+                     e.adapter_id, a.name AS adapter_name,
                      e.api_key_id, k.name AS api_key_name, e.api_request_id, e.recipients, e.from_address, e.reply_to,
                      e.subject, e.tags, e.status, e.provider_message_id, e.error_message, e.has_pdf_attachment,
                      e.job_id, e.resend_of, e.sent_at, e.delivered_at, o.run_at AS next_attempt_at
                  FROM emails e
                  LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
                  LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
+                 LEFT JOIN templates m ON m.team_id = e.team_id AND m.id = v.template_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id
                  LEFT JOIN api_keys k ON k.team_id = e.team_id AND k.id = e.api_key_id
                  LEFT JOIN outbox o ON o.team_id = e.team_id AND o.email_id = e.id AND o.lease_id IS NULL
@@ -504,24 +555,31 @@ impl Store {
 
     /// What a message says; `None` when there is no such message.
     pub async fn find_email_content(&self, team_id: TeamId, id: EmailId) -> Result<Option<EmailContent>, AppError> {
-        type Row = (
-            Json<serde_json::Value>,
-            Json<serde_json::Value>,
-            Json<Vec<(String, String)>>,
-            Option<String>,
-            Option<String>,
-        );
-        let row: Option<Row> = read!(self, |pool| {
+        Ok(self.find_stored_content(team_id, id).await?.map(|stored| stored.content))
+    }
+
+    /// What a message says, with its true subject and the version that it was made from; `None` when there is no such
+    /// message.
+    pub async fn find_stored_content(
+        &self,
+        team_id: TeamId,
+        id: EmailId,
+    ) -> Result<Option<StoredContent>, AppError> {
+        let row: Option<ContentRow> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT variables, metadata, headers, html, text FROM email_contents
-                 WHERE team_id = $1 AND email_id = $2",
+                "SELECT c.variables, c.metadata, c.headers, c.html, c.text, c.subject AS sent_subject,
+                     v.id AS version_id, v.subject AS version_subject, v.html AS version_html, v.text AS version_text
+                 FROM email_contents c
+                 JOIN emails e ON e.team_id = c.team_id AND e.id = c.email_id
+                 LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
+                 WHERE c.team_id = $1 AND c.email_id = $2",
             )
             .bind(team_id)
             .bind(id)
             .fetch_optional(pool)
             .await
         })?;
-        let Some((variables, metadata, headers, html, text)) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(None) };
         let attachments: Vec<(String, String, i64)> = read!(self, |pool| {
             sqlx::query_as(
                 "SELECT filename, content_type, CAST(LENGTH(content) AS BIGINT) FROM email_attachments
@@ -533,14 +591,18 @@ impl Store {
             .await
         })?;
         let summary = |(filename, content_type, size_bytes)| AttachmentSummary { filename, content_type, size_bytes };
-        Ok(Some(EmailContent {
-            variables: variables.0,
-            metadata: metadata.0,
-            headers: headers.0,
-            html,
-            text,
+        let content = EmailContent {
+            variables: row.variables.0,
+            metadata: row.metadata.0,
+            headers: row.headers.0,
+            html: row.html,
+            text: row.text,
             attachments: attachments.into_iter().map(summary).collect(),
-        }))
+        };
+        let version = row.version_id.zip(row.version_subject).map(|(id, subject)| {
+            (id, TemplateSource { subject, html: row.version_html, text: row.version_text })
+        });
+        Ok(Some(StoredContent { content, sent_subject: row.sent_subject, version }))
     }
 
     /// The attachments of a message, in their order.
@@ -613,6 +675,24 @@ impl Store {
             found.reverse();
         }
         Ok(Stretch { items: self.find_emails(team_id, &found).await?, has_more })
+    }
+
+    /// The messages of the log that are older than `before`, whole, newest first; from the newest one when `None`. Without
+    /// an offset and without counting, so that each page of a long list costs the same.
+    pub async fn list_older_emails(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        before: Option<EmailId>,
+        limit: i64,
+    ) -> Result<Vec<Email>, AppError> {
+        let mut ids = IdRange::from(filter.range);
+        ids.high = before.map_or(ids.high, |before| ids.high.min(before.0));
+        let found = match &filter.search {
+            Some(text) => self.search_ids_in(team_id, filter, text, ids, limit).await?,
+            None => self.walk_ids(team_id, filter, ids, false, limit, 0).await?,
+        };
+        self.find_emails(team_id, &found).await
     }
 
     /// The messages that a request made, oldest first.
@@ -756,7 +836,7 @@ impl Store {
         rows.into_iter().map(EmailSummary::try_from).collect()
     }
 
-    /// The ids and the searched texts, in lower case, of the newest messages in an id range, or of the oldest.
+    /// The searched texts, in lower case, of the newest messages in an id range, or of the oldest.
     pub(super) async fn list_search_texts(
         &self,
         team_id: TeamId,
@@ -764,7 +844,7 @@ impl Store {
         ids: IdRange,
         oldest_first: bool,
         limit: i64,
-    ) -> Result<Vec<(i64, String)>, AppError> {
+    ) -> Result<Vec<SearchTexts>, AppError> {
         let rows: Vec<(i64, Json<Vec<Recipient>>, String)> = read!(self, |pool| {
             let mut query = QueryBuilder::new("SELECT e.id, e.recipients, e.subject FROM emails e WHERE e.team_id = ");
             query.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low);
@@ -776,10 +856,12 @@ impl Store {
             query.push_bind(limit);
             query.build_query_as().fetch_all(pool).await
         })?;
-        let text = |recipients: &[Recipient], subject: &str| {
-            format!("{}\n{}", searched_recipients(recipients), subject.to_lowercase())
+        let texts = |(id, recipients, subject): (i64, Json<Vec<Recipient>>, String)| SearchTexts {
+            id,
+            recipients: searched_recipients(&recipients),
+            subject: subject.to_lowercase(),
         };
-        Ok(rows.into_iter().map(|(id, recipients, subject)| (id, text(&recipients, &subject))).collect())
+        Ok(rows.into_iter().map(texts).collect())
     }
 }
 

@@ -406,6 +406,8 @@ impl Started<'_> {
             html: None,
             text: None,
             attachments: Vec::new(),
+            sent_subject: None,
+            worded_by: None,
             resend_of: None,
             scheduled_at: None,
             events: self.events.iter().map(|line| line.event.clone()).collect(),

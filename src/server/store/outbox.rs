@@ -214,7 +214,8 @@ impl Store {
     pub async fn find_outgoing(&self, team_id: TeamId, email_id: EmailId) -> Result<Option<Outgoing>, AppError> {
         let row: Option<OutgoingRow> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT e.from_address, e.reply_to, e.recipients, e.subject, e.channel, e.notification_id,
+                "SELECT e.from_address, e.reply_to, e.recipients, COALESCE(c.subject, e.subject) AS subject,
+                     e.channel, e.notification_id,
                      n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e

@@ -7,9 +7,9 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::criteria::{contains, push_criteria};
+use super::criteria::{contains, push_criteria, push_whole_addresses};
 use super::dialect::Engine;
-use super::emails::{push_slice, push_statuses};
+use super::emails::{SearchTexts, push_slice, push_statuses};
 use super::stats::IdRange;
 use super::{Db, Store};
 use crate::domain::error::AppError;
@@ -63,6 +63,31 @@ impl Store {
         }
     }
 
+    /// The ids of the newest messages of a range that match `filter.search` and the rest of the filter.
+    pub(super) async fn search_ids_in(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        text: &str,
+        ids: IdRange,
+        limit: i64,
+    ) -> Result<Vec<i64>, AppError> {
+        if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
+            return Ok(Vec::new());
+        }
+        let (text, window) = (&text.to_lowercase(), Window { offset: 0, limit, oldest_first: false });
+        if text.chars().count() < TRIGRAM {
+            return Ok(self.scan_ids(team_id, filter, text, ids, window).await?.ids);
+        }
+        match &self.db {
+            Db::Sqlite { read, .. } => {
+                let mut query = search_sqlite_query(team_id, filter, text, ids, window);
+                Ok(query.build_query_scalar().fetch_all(read).await?)
+            }
+            Db::Postgres(pool) => search_postgres(pool, team_id, filter, text, ids, false, limit).await,
+        }
+    }
+
     async fn scan_ids(
         &self,
         team_id: TeamId,
@@ -74,14 +99,21 @@ impl Store {
         let (mut found, mut read) = (Vec::new(), 0);
         loop {
             let rows = self.list_search_texts(team_id, filter, ids, window.oldest_first, SCAN_STEP).await?;
-            let Some((last, _)) = rows.last() else { return Ok(page_of(found, window, true)) };
+            let Some(last) = rows.last() else { return Ok(page_of(found, window, true)) };
             if window.oldest_first {
-                ids.low = last.saturating_add(1);
+                ids.low = last.id.saturating_add(1);
             } else {
-                ids.high = *last;
+                ids.high = last.id;
             }
             read += rows.len();
-            found.extend(rows.into_iter().filter(|(_, text)| text.contains(needle)).map(|(id, _)| id));
+            let is_meant = |row: &SearchTexts| {
+                row.subject.contains(needle)
+                    || match filter.criteria.keeps_addresses {
+                        true => row.recipients.lines().any(|address| address == needle),
+                        false => row.recipients.contains(needle),
+                    }
+            };
+            found.extend(rows.into_iter().filter(is_meant).map(|row| row.id));
             if read >= SCAN_LIMIT || found.len() as i64 > COUNT_LIMIT {
                 return Ok(page_of(found, window, false));
             }
@@ -165,6 +197,9 @@ async fn search_postgres(
         push_statuses!(query, filter.statuses);
         push_slice!(query, filter.slice());
         push_criteria!(query, Engine::Postgres, &filter.criteria);
+        if filter.criteria.keeps_addresses {
+            push_whole_addresses!(query, Engine::Postgres, text);
+        }
         query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
         query.push_bind(limit - found.len() as i64);
         found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
@@ -206,6 +241,9 @@ fn matching(
     push_statuses!(query, filter.statuses);
     push_slice!(query, filter.slice());
     push_criteria!(query, Engine::Sqlite, &filter.criteria);
+    if filter.criteria.keeps_addresses {
+        push_whole_addresses!(query, Engine::Sqlite, text);
+    }
     query
 }
 

@@ -433,6 +433,7 @@ impl Store {
             permissions: if row.lacks_two_factor { PermissionSet::default() } else { granted },
             lacks_two_factor: row.lacks_two_factor,
             origin: RequestOrigin::default(),
+            reveals: Vec::new(),
         }))
     }
 

@@ -228,6 +228,17 @@ impl Store {
         })?)
     }
 
+    /// The names of all variables that the team's templates mark, deleted templates' too, in no order.
+    pub async fn list_marked_variables(&self, team_id: TeamId) -> Result<Vec<String>, AppError> {
+        let lists: Vec<Json<Vec<String>>> = read!(self, |pool| {
+            sqlx::query_scalar("SELECT masked_variables FROM templates WHERE team_id = $1").bind(team_id).fetch_all(pool).await
+        })?;
+        let mut names: Vec<String> = lists.into_iter().flat_map(|names| names.0).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
     /// The template with this id, unless it is deleted.
     pub async fn find_template(&self, team_id: TeamId, id: TemplateId) -> Result<Option<Template>, AppError> {
         let statement = format!(

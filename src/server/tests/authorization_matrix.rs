@@ -36,6 +36,10 @@ pub(super) enum Needs {
     Member(Permission),
     /// A session; what else comes of it, with the right password or code, is another test's.
     SessionAlone,
+    /// Both permissions.
+    Both(Permission, Permission),
+    /// Both permissions, by a person.
+    PersonWith(Permission, Permission),
 }
 
 /// The thing that a request is about, made anew for each request.
@@ -67,7 +71,9 @@ pub(super) enum Target {
     Role,
 }
 
-use Needs::{Either, Identity, Member, Nothing, Permission as Holds, Person, Session as LogIn, SessionAlone};
+use Needs::{
+    Both, Either, Identity, Member, Nothing, Permission as Holds, Person, PersonWith, Session as LogIn, SessionAlone,
+};
 use Permission::*;
 
 pub(super) type Row = (&'static str, Needs, Target, &'static str);
@@ -150,6 +156,7 @@ pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
     ("GET /login/openid", Nothing, Target::Own, ""),
     ("GET /login/openid/callback", Nothing, Target::Own, ""),
+    ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
 ];
 
 /// Patterns of web.rs whose routes are in the other tables.
@@ -193,10 +200,12 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("end_other_sessions", LogIn, Target::Own, ""),
     ("load_logs", Holds(LogsView), Target::Own, "choice[preset]=today&statuses=0&page=1"),
     ("load_email", Holds(LogsView), Target::Email, "id={id}"),
+    ("reveal_email", PersonWith(LogsReveal, LogsView), Target::Email, "id={id}&reason=Ticket 4711"),
     ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
     ("load_notification", Holds(LogsView), Target::Notification, "id={id}"),
     ("load_requests", Holds(RequestsView), Target::Own, "choice[preset]=today&filter[method]=GET"),
     ("load_request", Holds(RequestsView), Target::ApiRequest, "id={id}"),
+    ("reveal_request", PersonWith(LogsReveal, RequestsView), Target::ApiRequest, "id={id}&reason=Ticket 4711"),
     ("load_connect", Identity, Target::Own, ""),
     ("load_templates", Holds(TemplatesView), Target::Own, ""),
     ("load_new_template", Holds(TemplatesCreate), Target::Own, ""),
@@ -340,6 +349,8 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
         Holds(permission) => holds(permission),
         Either(one, other) => holds(one) || holds(other),
         Member(permission) => is_person || holds(permission),
+        Both(one, other) => holds(one) && holds(other),
+        PersonWith(one, other) => is_person && holds(one) && holds(other),
     };
     match (caller, target) {
         (Caller::Nobody, _) => Some(Outcome::Unauthorized),

@@ -5,6 +5,7 @@ mod api_request_log;
 mod authorization_matrix;
 mod csrf_matrix;
 mod dialect_authorization;
+mod masking;
 mod routes;
 mod store_contract;
 mod two_factor_matrix;
@@ -233,7 +234,7 @@ impl TestApp {
             text: Some("Hello {{ name }}".to_owned()),
         };
         let owner = self.viewer(Role::Owner).await;
-        templates::create_template(&self.app, &owner, name, source).await.unwrap()
+        templates::create_template(&self.app, &owner, name, source, &[]).await.unwrap()
     }
 
     /// A role that Finch made.
@@ -377,6 +378,8 @@ impl Message {
             html: Some("<p>Hello</p>".to_owned()),
             text: None,
             attachments: Vec::new(),
+            sent_subject: None,
+            worded_by: None,
             resend_of: None,
             scheduled_at: None,
             headers: Vec::new(),

@@ -6,6 +6,7 @@ mod audit;
 mod criteria;
 mod ingest;
 mod log;
+mod masking;
 mod notifications;
 mod own_account;
 mod outbox;

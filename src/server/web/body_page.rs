@@ -12,6 +12,9 @@ use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::services::emails;
 
+/// What stands in the place of a body that the viewer does not see.
+const HIDDEN: &str = "<!doctype html><title>Message</title><p>Hidden.</p>";
+
 /// `?images=1` lets images load from other servers.
 #[derive(Deserialize)]
 pub struct BodyQuery {
@@ -19,7 +22,7 @@ pub struct BodyQuery {
     images: u8,
 }
 
-/// `GET /logs/:id/body`. Needs `logs:view`.
+/// `GET /logs/:id/body`. Needs `logs:view`; shows that the body is hidden to those who do not see contents.
 pub async fn show(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
@@ -49,6 +52,10 @@ pub async fn show(
 async fn load(app: &App, identity: Identity, id: &str) -> Result<String, AppError> {
     let viewer = identity.0?;
     let id = id.parse().map_err(|_| AppError::not_found("Email log"))?;
-    let content = emails::find_email(app, &viewer, id).await?.content;
-    content.html.ok_or_else(|| AppError::not_found("HTML body"))
+    let detail = emails::find_email(app, &viewer, id).await?;
+    match detail.content.html {
+        Some(html) => Ok(html),
+        None if !detail.sight.shows_contents() => Ok(HIDDEN.to_owned()),
+        None => Err(AppError::not_found("HTML body")),
+    }
 }

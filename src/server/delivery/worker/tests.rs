@@ -123,6 +123,8 @@ impl Bench {
             html: Some("<p>Thank you</p>".to_owned()),
             text: Some("Thank you".to_owned()),
             attachments: Vec::new(),
+            sent_subject: None,
+            worded_by: None,
             resend_of: None,
             scheduled_at: None,
             headers: Vec::new(),

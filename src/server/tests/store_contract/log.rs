@@ -117,6 +117,7 @@ on_both_databases! {
             template_version_id: None,
             template_version: None,
             template_deleted: false,
+            marked_variables: Vec::new(),
             channel: Channel::Email,
             notification_id: None,
             external_user_id: None,

@@ -57,6 +57,8 @@ pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
                 content_id: None,
             },
         ],
+        sent_subject: None,
+        worded_by: None,
         resend_of: None,
         scheduled_at: None,
         headers: Vec::new(),

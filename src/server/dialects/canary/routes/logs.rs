@@ -130,7 +130,7 @@ async fn load_stats(
     Ok(success(emails::load_stats(&app, &viewer, query.range).await?))
 }
 
-/// Shows one message. Needs `logs:view`.
+/// Shows one message. Needs `logs:view`; without `logs:reveal`, the values of its variables are `••••••`.
 #[utoipa::path(
     get, path = "/api/logs/{id}", operation_id = "findEmail", tag = "logs", summary = "Get an email log",
     security(("session" = []), ("bearer" = []), ("apiKey" = [])),
@@ -146,8 +146,7 @@ async fn find_email(
     PathText(id): PathText<String>,
     _query: NoParameters,
 ) -> Answer<EmailLog> {
-    let email = emails::find_email_fields(&app, &viewer, id_of(&id)).await?;
-    let variables = emails::find_email_variables(&app, &viewer, email.id).await?;
+    let (email, variables) = emails::find_email_with_variables(&app, &viewer, id_of(&id)).await?;
     Ok(success(EmailLog::new(email, variables)))
 }
 

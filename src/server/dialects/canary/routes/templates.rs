@@ -62,7 +62,8 @@ async fn create_template(
     JsonBody(body): JsonBody<NewTemplateBody>,
 ) -> Result<(StatusCode, Json<Success<TemplateBody>>), CanaryError> {
     let source = TemplateSource { subject: body.subject, html: body.html, text: body.text };
-    let template = templates::create_template(&app, &viewer, &body.name, source).await?;
+    let masked = body.masked_variables.unwrap_or_default();
+    let template = templates::create_template(&app, &viewer, &body.name, source, &masked).await?;
     Ok((StatusCode::CREATED, success(template.into())))
 }
 
@@ -106,9 +107,10 @@ async fn update_template(
 ) -> Answer<TemplateBody> {
     let id: TemplateId = id_of(&id);
     let present = templates::find_template(&app, &viewer, id).await?;
-    let name = body.name.take();
+    let (name, masked) = (body.name.take(), body.masked_variables.take());
     let source = body.apply_to(present.current.source);
-    Ok(success(templates::update_template(&app, &viewer, id, name.as_deref(), source).await?.into()))
+    let updated = templates::update_template(&app, &viewer, id, name.as_deref(), source, masked.as_deref()).await?;
+    Ok(success(updated.into()))
 }
 
 /// Deletes a template; messages made from it keep what they said. Needs `templates:delete`.

@@ -21,6 +21,11 @@ pub struct NewTemplateBody {
     pub html: Option<String>,
     /// Plain text.
     pub text: Option<String>,
+    /// Variables, by their names at the top, whose values are shown to nobody who has not given a reason: at most 50, of
+    /// 1 to 100 characters.
+    #[serde(rename = "maskedVariables")]
+    #[schema(example = json!(["code"]))]
+    pub masked_variables: Option<Vec<String>>,
 }
 
 /// What of a template is to change; what is left out stays.
@@ -39,6 +44,10 @@ pub struct TemplateChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     pub text: Option<Option<String>>,
+    /// The variables, by their names at the top, whose values are shown to nobody who has not given a reason, in place of
+    /// those before.
+    #[serde(rename = "maskedVariables")]
+    pub masked_variables: Option<Vec<String>>,
 }
 
 /// Tells null, which is given, from nothing given.
@@ -79,6 +88,8 @@ pub struct TemplateBody {
     /// Plain text.
     #[schema(required)]
     pub text: Option<String>,
+    /// The variables whose values are shown to nobody who has not given a reason.
+    pub masked_variables: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When the current version was made.
@@ -95,6 +106,7 @@ impl From<Template> for TemplateBody {
             subject: template.current.source.subject,
             html: template.current.source.html,
             text: template.current.source.text,
+            masked_variables: template.masked_variables,
             created_at: template.created_at.into(),
             updated_at: template.updated_at.into(),
         }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::Timestamp;
 use crate::domain::email::{Email, EmailDetail, EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventKind, EventSet};
+use crate::domain::masking::MASK;
 use crate::domain::notification::EmailRecord;
 use crate::server::services::send::{format_mailbox, split_mailboxes};
 
@@ -178,8 +179,9 @@ pub const TOPIC_ID: &str = "topic_id";
 
 impl From<EmailDetail> for WholeEmail {
     fn from(detail: EmailDetail) -> Self {
-        let EmailDetail { email, content, events } = detail;
-        let topic_id = content.metadata.get(TOPIC_ID).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let EmailDetail { email, content, events, .. } = detail;
+        let topic_id = content.metadata.get(TOPIC_ID).and_then(serde_json::Value::as_str).filter(|id| *id != MASK);
+        let topic_id = topic_id.map(str::to_owned);
         let tags = email.tags.iter().map(|label| Tag::of_label(label)).collect();
         let row = EmailRow::from(EmailRecord { email, events });
         Self {

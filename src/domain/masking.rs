@@ -1,0 +1,474 @@
+//! What a viewer sees of messages: contents (variables, bodies, files, links) and addresses. [Sight::of] decides it, once
+//! for each message; the services hand out values that are masked already, so that no page, API or export can forget it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::api_request::LoggedBody;
+use super::email::{Email, EmailContent, EmailSummary, Recipient};
+use super::event::EmailEvent;
+use super::ids::{TeamId, UserId};
+use super::notification::Notification;
+use super::permission::Permission;
+use super::viewer::Viewer;
+
+/// What stands in the place of a value that is not shown.
+pub const MASK: &str = "••••••";
+
+/// What stands between the ends of an address that is not shown in full.
+const BULLETS: &str = "•••";
+
+/// How long contents are shown after a reason was given, in minutes.
+pub const REVEAL_MINUTES: i64 = 10;
+
+/// The shortest value of a variable that is looked for in other texts, in characters: shorter ones occur by chance.
+const MIN_SCRUBBED_CHARS: usize = 4;
+
+/// What a viewer sees of one message or of one API request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// What they see of its contents.
+    pub contents: Contents,
+    /// Whether addresses are masked.
+    pub masks_addresses: bool,
+}
+
+/// What a viewer sees of contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Contents {
+    /// Nothing: they lack `logs:reveal`.
+    Hidden,
+    /// Nothing until they give a reason: the team asks for one.
+    Locked,
+    /// Everything but the values of variables that a template marks.
+    AllButMarked,
+    /// Everything: they gave a reason.
+    All,
+}
+
+/// That somebody gave a reason, and sees the contents of one message or API request for a while. Kept in the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reveal {
+    /// The team.
+    pub team: TeamId,
+    /// Who gave the reason.
+    pub user: UserId,
+    /// The message's or the request's id, with its prefix.
+    pub target: String,
+    /// When it ends.
+    pub until: DateTime<Utc>,
+    /// The reason.
+    pub reason: String,
+}
+
+impl Sight {
+    /// What `viewer` sees now of the message or request with the id `target`.
+    pub fn of(viewer: &Viewer, target: impl ToString, now: DateTime<Utc>) -> Self {
+        let may_reveal = viewer.may(Permission::LogsReveal);
+        let contents = if !may_reveal {
+            Contents::Hidden
+        } else if viewer.reveal_of(target, now).is_some() {
+            Contents::All
+        } else if viewer.rules.reveals_with_reason && viewer.user_id().is_some() {
+            Contents::Locked
+        } else {
+            Contents::AllButMarked
+        };
+        Self { contents, masks_addresses: masks_addresses(viewer) }
+    }
+
+    /// Whether bodies and variables are shown at all.
+    pub const fn shows_contents(self) -> bool {
+        match self.contents {
+            Contents::Hidden | Contents::Locked => false,
+            Contents::AllButMarked | Contents::All => true,
+        }
+    }
+
+    /// A text that may hold addresses, as it is shown.
+    pub fn text(self, text: String) -> String {
+        if self.masks_addresses { mask_addresses(&text) } else { text }
+    }
+
+    /// Path and query of a request, as they are shown.
+    pub fn endpoint(self, endpoint: String) -> String {
+        if self.masks_addresses { mask_endpoint(&endpoint) } else { endpoint }
+    }
+
+    /// A row of a list, as it is shown.
+    pub fn summary(self, mut email: EmailSummary) -> EmailSummary {
+        self.recipients(&mut email.recipients);
+        EmailSummary { subject: self.text(email.subject), ..email }
+    }
+
+    /// A message, as it is shown.
+    pub fn email(self, mut email: Email) -> Email {
+        self.recipients(&mut email.recipients);
+        Email {
+            external_user_id: email.external_user_id.map(|id| self.text(id)),
+            from_address: self.text(email.from_address),
+            reply_to: email.reply_to.map(|address| self.text(address)),
+            subject: self.text(email.subject),
+            tags: email.tags.into_iter().map(|tag| self.text(tag)).collect(),
+            error_message: email.error_message.map(|words| self.text(words)),
+            ..email
+        }
+    }
+
+    /// What happened to a message whose template marks these variables, as it is shown. A link can hold what they hold.
+    pub fn events(self, events: Vec<EmailEvent>, marked: &[String]) -> Vec<EmailEvent> {
+        let shows_links = match self.contents {
+            Contents::Hidden | Contents::Locked => false,
+            Contents::AllButMarked => marked.is_empty(),
+            Contents::All => true,
+        };
+        let shown = |mut event: EmailEvent| {
+            event.recipient = event.recipient.map(|address| self.text(address));
+            event.detail.message = event.detail.message.map(|words| self.text(words));
+            event.detail.reply = event.detail.reply.map(|words| self.text(words));
+            event.detail.url = event.detail.url.filter(|_| shows_links).map(|url| self.text(url));
+            event
+        };
+        events.into_iter().map(shown).collect()
+    }
+
+    /// A notification, as it is shown. A person without an id of their own is known by an address.
+    pub fn notification(self, notification: Notification) -> Notification {
+        Notification {
+            external_user_id: notification.external_user_id.map(|id| self.text(id)),
+            warnings: notification.warnings.into_iter().map(|words| self.text(words)).collect(),
+            ..notification
+        }
+    }
+
+    /// A body of an API request, as it is shown in a team whose templates mark these variables. JSON that was cut off
+    /// cannot be searched for them and is not shown where it names one.
+    pub fn body(self, body: LoggedBody, marked: &[String]) -> LoggedBody {
+        let Some(text) = body.text else { return body };
+        let shown = match self.contents {
+            Contents::Hidden | Contents::Locked => MASK.to_owned(),
+            Contents::All => text,
+            Contents::AllButMarked if marked.iter().any(|name| text.contains(name.as_str())) => {
+                match serde_json::from_str::<Value>(&text) {
+                    Ok(json) => mask_fields(json, marked).to_string(),
+                    Err(_) => MASK.to_owned(),
+                }
+            }
+            Contents::AllButMarked => text,
+        };
+        LoggedBody { text: Some(shown), ..body }
+    }
+
+    fn recipients(self, recipients: &mut [Recipient]) {
+        if self.masks_addresses {
+            for recipient in recipients {
+                recipient.address = mask_addresses(&recipient.address);
+                recipient.name = recipient.name.take().map(|name| mask_addresses(&name));
+            }
+        }
+    }
+}
+
+/// Whether a viewer sees addresses masked, whatever they are part of.
+pub fn masks_addresses(viewer: &Viewer) -> bool {
+    viewer.rules.masks_addresses && !viewer.may(Permission::LogsReveal)
+}
+
+/// A text that may hold addresses, for the audit log, which those can read who see addresses masked.
+pub fn audited_text(viewer: &Viewer, text: String) -> String {
+    if viewer.rules.masks_addresses { mask_endpoint(&text) } else { text }
+}
+
+/// Contents of which nothing is shown but their shape: the names of variables, how many files there are.
+pub fn hidden_content(content: EmailContent) -> EmailContent {
+    EmailContent {
+        variables: mask_values(content.variables),
+        metadata: mask_values(content.metadata),
+        headers: content.headers.into_iter().map(|(name, _)| (name, MASK.to_owned())).collect(),
+        html: None,
+        text: None,
+        attachments: content
+            .attachments
+            .into_iter()
+            .map(|mut file| {
+                file.filename = MASK.to_owned();
+                file.content_type = file.content_type.split(';').next().unwrap_or_default().trim().to_owned();
+                file
+            })
+            .collect(),
+    }
+}
+
+/// Variables with the values of the marked ones masked; what those hold is masked in the others too. Gives the secrets
+/// with them, for other texts to be searched for.
+pub fn mask_marked(variables: &Value, marked: &[String]) -> (Value, Secrets) {
+    let mut secrets = Secrets::default();
+    let mut masked = variables.clone();
+    if let Value::Object(fields) = &mut masked {
+        for (_, value) in fields.iter_mut().filter(|(name, _)| marked.contains(name)) {
+            secrets.take_from(value);
+            *value = mask_values(value.take());
+        }
+    }
+    let masked = secrets.scrub_json(masked);
+    (masked, secrets)
+}
+
+/// JSON of the same shape and with the same names, in which every value is masked.
+pub fn mask_values(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, mask_values(value))).collect(),
+        Value::Array(items) => items.into_iter().map(mask_values).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::String(MASK.to_owned()),
+    }
+}
+
+/// JSON in which the values of fields of these names are masked, however deep; also of pairs like
+/// `{"name": "code", "value": "…"}`. What those hold is masked everywhere in it.
+fn mask_fields(mut json: Value, names: &[String]) -> Value {
+    let mut secrets = Secrets::default();
+    mask_fields_in(&mut json, names, &mut secrets);
+    secrets.scrub_json(json)
+}
+
+fn mask_fields_in(json: &mut Value, names: &[String], secrets: &mut Secrets) {
+    match json {
+        Value::Object(fields) => {
+            let is_named = |name: &str| names.iter().any(|marked| marked == name);
+            let names_marked =
+                ["name", "key"].iter().any(|name| fields.get(*name).and_then(Value::as_str).is_some_and(is_named));
+            for (name, value) in fields {
+                if is_named(name) || names_marked && name == "value" {
+                    secrets.take_from(value);
+                    *value = mask_values(value.take());
+                } else {
+                    mask_fields_in(value, names, secrets);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_fields_in(item, names, secrets)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What marked variables hold, to be masked in other texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn take_from(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => fields.values().for_each(|value| self.take_from(value)),
+            Value::Array(items) => items.iter().for_each(|value| self.take_from(value)),
+            Value::String(text) => self.take(text.trim().to_owned()),
+            Value::Number(number) => self.take(number.to_string()),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn take(&mut self, text: String) {
+        if text.chars().count() >= MIN_SCRUBBED_CHARS && !self.0.contains(&text) {
+            self.0.push(text);
+            // The longest first: one can be a part of another.
+            self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        }
+    }
+
+    /// A text in which the secrets are masked.
+    pub fn scrub(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    }
+
+    /// JSON in whose texts, numbers and names the secrets are masked.
+    pub fn scrub_json(&self, json: Value) -> Value {
+        match json {
+            Value::Object(fields) => {
+                fields.into_iter().map(|(name, value)| (self.scrub(&name), self.scrub_json(value))).collect()
+            }
+            Value::Array(items) => items.into_iter().map(|item| self.scrub_json(item)).collect(),
+            Value::String(text) => Value::String(self.scrub(&text)),
+            Value::Number(number) if self.0.contains(&number.to_string()) => Value::String(MASK.to_owned()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => json,
+        }
+    }
+}
+
+/// A text in which every e-mail address is `a•••@example.com` and every telephone number in international form
+/// `+15•••06`.
+pub fn mask_addresses(text: &str) -> String {
+    mask_numbers(&mask_mailboxes(text))
+}
+
+fn mask_mailboxes(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let (before, after) = rest.split_at(at);
+        let local = local_part(before);
+        masked.push_str(&before[..before.len() - local.len()]);
+        match local.trim_start_matches('"').chars().next() {
+            Some(first) if after[1..].starts_with(|next: char| next.is_alphanumeric() || next == '[') => {
+                masked.push(first);
+                masked.push_str(BULLETS);
+            }
+            Some(_) | None => masked.push_str(local),
+        }
+        masked.push('@');
+        rest = &after[1..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// What stands before an `@` and belongs to the address. Source: RFC 5322, `local-part`; letters beyond ASCII are those of
+/// RFC 6531.
+fn local_part(before: &str) -> &str {
+    if let Some(quoted) = before.strip_suffix('"')
+        && let Some(start) = quoted.rfind('"')
+    {
+        return &before[start..];
+    }
+    let belongs = |letter: char| !letter.is_whitespace() && !"<>()[]\\,;:@\"".contains(letter);
+    let start = before.char_indices().rev().take_while(|(_, letter)| belongs(*letter)).last();
+    start.map_or("", |(start, _)| &before[start..])
+}
+
+/// Source of the lengths: ITU-T E.164.
+fn mask_numbers(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(plus) = rest.find('+') {
+        let (before, after) = rest.split_at(plus + 1);
+        masked.push_str(before);
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        if (7..=15).contains(&digits) {
+            masked.push_str(&after[..2]);
+            masked.push_str(BULLETS);
+            masked.push_str(&after[digits - 2..digits]);
+        } else {
+            masked.push_str(&after[..digits]);
+        }
+        rest = &after[digits..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// A path and query in which addresses are masked, also those that are escaped.
+fn mask_endpoint(endpoint: &str) -> String {
+    let mut masked = String::with_capacity(endpoint.len());
+    for piece in endpoint.split_inclusive(['/', '?', '&', '=']) {
+        let end = piece.len() - usize::from(piece.ends_with(['/', '?', '&', '=']));
+        let (name, delimiter) = piece.split_at(end);
+        let plain = unescaped(name);
+        let hidden = mask_addresses(&plain);
+        masked.push_str(if hidden == plain { name } else { &hidden });
+        masked.push_str(delimiter);
+    }
+    masked
+}
+
+/// A text with its `%40` and the like read, twice where it was escaped twice.
+fn unescaped(text: &str) -> String {
+    let once = |text: &str| {
+        let (bytes, mut read, mut index) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+        while index < bytes.len() {
+            let digits = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
+            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                Some(byte) => {
+                    read.push(byte);
+                    index += 3;
+                }
+                None => {
+                    read.push(bytes[index]);
+                    index += 1;
+                }
+            }
+        }
+        String::from_utf8_lossy(&read).into_owned()
+    };
+    once(&once(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn addresses_keep_their_first_letter_and_their_domain() {
+        for (text, expected) in [
+            ("ada@example.com", "a•••@example.com"),
+            ("Ada <ada.l+x@example.com>, bob@b.example", "Ada <a•••@example.com>, b•••@b.example"),
+            ("550 5.1.1 <ada@example.com>: unknown", "550 5.1.1 <a•••@example.com>: unknown"),
+            ("\"ada lovelace\"@example.com", "a•••@example.com"),
+            ("élan@exämple.com", "é•••@exämple.com"),
+            ("ada@[192.0.2.1]", "a•••@[192.0.2.1]"),
+            ("a@b@c.example", "a•••@b•••@c.example"),
+            ("at 5 @ noon, @here", "at 5 @ noon, @here"),
+            ("+15005550006", "+15•••06"),
+            ("+15005550006 and +49170 1234567", "+15•••06 and +49170 1234567"),
+            ("usr_42", "usr_42"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_addresses(text), expected, "{text}");
+        }
+        let twice = mask_addresses(&mask_addresses("ada@example.com +15005550006"));
+        assert_eq!(twice, "a•••@example.com +15•••06");
+    }
+
+    #[test]
+    fn addresses_in_paths_and_queries_are_masked_escaped_or_not() {
+        for (endpoint, expected) in [
+            ("/api/v1/customers/ada@example.com/logs", "/api/v1/customers/a•••@example.com/logs"),
+            ("/customers/ada%40example.com/logs?count=2", "/customers/a•••@example.com/logs?count=2"),
+            ("/customers/ada%2540example.com/logs", "/customers/a•••@example.com/logs"),
+            ("/api/logs?search=%2B15005550006&page=2", "/api/logs?search=+15•••06&page=2"),
+            ("/api/logs?search=50%25+off&to_address=ada%40b.example", "/api/logs?search=50%25+off&to_address=a•••@b.example"),
+            ("/%zz/%", "/%zz/%"),
+        ] {
+            assert_eq!(mask_endpoint(endpoint), expected);
+        }
+    }
+
+    #[test]
+    fn masked_variables_keep_their_shape() {
+        let variables = json!({"code": "123456", "card": {"number": 4242, "ok": true, "lines": [null, "x"]}});
+        let masked = json!({"code": MASK, "card": {"number": MASK, "ok": MASK, "lines": [MASK, MASK]}});
+        assert_eq!(mask_values(variables), masked);
+    }
+
+    #[test]
+    fn a_marked_value_is_masked_in_the_other_variables_too() {
+        let variables = json!({"token": "s3cret", "url": "https://a.example/?t=s3cret", "name": "Ada", "pin": 1});
+        let (masked, secrets) = mask_marked(&variables, &["token".to_owned(), "pin".to_owned(), "absent".to_owned()]);
+        assert_eq!(
+            masked,
+            json!({"token": MASK, "url": format!("https://a.example/?t={MASK}"), "name": "Ada", "pin": MASK})
+        );
+        assert_eq!(secrets.scrub("is s3cret 1"), format!("is {MASK} 1"));
+    }
+
+    #[test]
+    fn fields_of_a_body_are_masked_however_deep() {
+        let body = json!({"to": "a", "list": [{"variables": {"code": {"a": 123456}}}, {"name": "code", "value": "x"}],
+            "html": "<b>123456</b>", "n": 123456});
+        let masked = mask_fields(body, &["code".to_owned()]);
+        let expected = json!({"to": "a", "list": [{"variables": {"code": {"a": MASK}}}, {"name": "code", "value": MASK}],
+            "html": format!("<b>{MASK}</b>"), "n": MASK});
+        assert_eq!(masked, expected);
+    }
+
+    #[test]
+    fn a_body_that_was_cut_off_is_not_shown_where_it_names_a_marked_variable() {
+        let sight = Sight { contents: Contents::AllButMarked, masks_addresses: false };
+        let body = |text: &str| LoggedBody { text: Some(text.to_owned()), truncated: true };
+        let shown = |text: &str| sight.body(body(text), &["code".to_owned()]).text.unwrap();
+        assert_eq!(shown(r#"{"code":"123"#), MASK);
+        assert_eq!(shown(r#"{"name":"123"#), r#"{"name":"123"#);
+        let locked = Sight { contents: Contents::Locked, ..sight };
+        assert_eq!(locked.body(body("{}"), &[]).text.as_deref(), Some(MASK));
+    }
+}

@@ -1,0 +1,137 @@
+//! Showing contents: what a message says as its viewer sees it, and giving a reason to see the rest. Reasons count for one
+//! message or API request, for one session, for [REVEAL_MINUTES]. Called by the services that read the log, and by the
+//! forms of the message's and the request's page.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use tower_sessions::Session;
+use tracing::error;
+
+use super::audit;
+use crate::domain::audit::AuditAction;
+use crate::domain::email::{Email, EmailContent};
+use crate::domain::error::AppError;
+use crate::domain::ids::{ApiRequestId, EmailId};
+use crate::domain::masking::{Contents, REVEAL_MINUTES, Reveal, Sight, audited_text, hidden_content, mask_marked};
+use crate::domain::permission::Permission;
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::render::render_template;
+use crate::server::store::audit::AuditEvent;
+use crate::server::store::emails::StoredContent;
+
+/// Where a session holds what it may see.
+const SESSION_REVEALS: &str = "reveals";
+/// The most that a session may see at once; the oldest gives way.
+const MAX_REVEALS: usize = 20;
+/// How long a reason is, in characters.
+const REASON_CHARS: std::ops::RangeInclusive<usize> = 3..=200;
+
+/// Writes a reason into the audit log, then shows the contents of a message to this session for a while. For people only.
+/// Needs `logs:view` and `logs:reveal`.
+pub async fn reveal_email(
+    app: &App,
+    viewer: &Viewer,
+    session: &Session,
+    id: EmailId,
+    reason: &str,
+) -> Result<(), AppError> {
+    viewer.require(Permission::LogsView)?;
+    viewer.require(Permission::LogsReveal)?;
+    let email = app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))?;
+    let line = audit::by(app, viewer, AuditAction::EmailRevealed).about(id, audited_text(viewer, email.subject));
+    reveal(app, viewer, session, id.to_string(), line, reason).await
+}
+
+/// The same for the bodies of an API request. Needs `requests:view` and `logs:reveal`.
+pub async fn reveal_request(
+    app: &App,
+    viewer: &Viewer,
+    session: &Session,
+    id: ApiRequestId,
+    reason: &str,
+) -> Result<(), AppError> {
+    viewer.require(Permission::RequestsView)?;
+    viewer.require(Permission::LogsReveal)?;
+    let found = app.store.find_api_request(viewer.team, id).await?;
+    let (request, _) = found.ok_or_else(|| AppError::not_found("API request"))?;
+    let name = format!("{} {}", request.method, request.endpoint);
+    let line = audit::by(app, viewer, AuditAction::RequestRevealed).about(id, audited_text(viewer, name));
+    reveal(app, viewer, session, id.to_string(), line, reason).await
+}
+
+async fn reveal(
+    app: &App,
+    viewer: &Viewer,
+    session: &Session,
+    target: String,
+    line: AuditEvent,
+    reason: &str,
+) -> Result<(), AppError> {
+    let user = viewer.user_id().ok_or_else(|| {
+        AppError::Forbidden("Log in as a person to do this: an API key cannot give a reason".to_owned())
+    })?;
+    let reason = checked_reason(reason)?;
+    let until = app.clock.now() + TimeDelta::minutes(REVEAL_MINUTES);
+    app.store.append_audit_event(viewer.team, &line.because(&reason).made(json!({"until": until}))).await?;
+    let mut kept = reveals_of(session).await;
+    kept.retain(|reveal| reveal.until > app.clock.now() && reveal.target != target);
+    kept.push(Reveal { team: viewer.team, user, target, until, reason });
+    let surplus = kept.len().saturating_sub(MAX_REVEALS);
+    kept.drain(..surplus);
+    session.insert(SESSION_REVEALS, kept).await.map_err(|cause| {
+        error!(%cause, "session storage");
+        AppError::Internal
+    })
+}
+
+/// What a session gave a reason to see, ended or not.
+pub async fn reveals_of(session: &Session) -> Vec<Reveal> {
+    session.get(SESSION_REVEALS).await.ok().flatten().unwrap_or_default()
+}
+
+fn checked_reason(reason: &str) -> Result<String, AppError> {
+    let reason = reason.trim();
+    if REASON_CHARS.contains(&reason.chars().count()) && !reason.chars().any(char::is_control) {
+        return Ok(reason.to_owned());
+    }
+    let message = format!("Give a reason in one line of {} to {} characters", REASON_CHARS.start(), REASON_CHARS.end());
+    Err(AppError::invalid_field("reason", message))
+}
+
+/// What a message says, as it is shown. Bodies that hold values of marked variables are made again without them, from the
+/// version of the template that they were made from; where that does not work, they are not shown.
+pub(super) fn shown_content(sight: Sight, email: &Email, stored: StoredContent) -> EmailContent {
+    let StoredContent { content, version, .. } = stored;
+    match sight.contents {
+        Contents::Hidden | Contents::Locked => return hidden_content(content),
+        Contents::All => return content,
+        Contents::AllButMarked => {}
+    }
+    if !holds_marked(email, &content) {
+        return content;
+    }
+    let (variables, secrets) = mask_marked(&content.variables, &email.marked_variables);
+    let rendered = version.and_then(|(_, source)| render_template(&source, &variables).ok()).unwrap_or_default();
+    let scrubbed = |body: Option<String>, kept: Option<String>| kept.and(body).map(|body| secrets.scrub(&body));
+    EmailContent {
+        html: scrubbed(rendered.html, content.html),
+        text: scrubbed(rendered.text, content.text),
+        metadata: secrets.scrub_json(content.metadata),
+        headers: content.headers.into_iter().map(|(name, value)| (name, secrets.scrub(&value))).collect(),
+        attachments: content
+            .attachments
+            .into_iter()
+            .map(|mut file| {
+                file.filename = secrets.scrub(&file.filename);
+                file
+            })
+            .collect(),
+        variables,
+    }
+}
+
+/// Whether a message was made with variables that its template marks.
+fn holds_marked(email: &Email, content: &EmailContent) -> bool {
+    email.marked_variables.iter().any(|name| content.variables.get(name).is_some())
+}

@@ -1,0 +1,490 @@
+//! What a viewer sees: secrets are planted in every place of a message, and looked for in everything that the server
+//! answers.
+
+use axum::http::Method;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::authorization_matrix::{ENDPOINTS, OWN_ROUTES, PAGES, SERVER_FUNCTIONS, Target};
+use super::*;
+use crate::domain::api_key::CreatedApiKey;
+use crate::domain::audit::{AuditEntry, AuditFilter};
+use crate::domain::masking::MASK;
+use crate::domain::page::Cursor;
+use crate::domain::team::TeamRules;
+
+/// A part of every secret.
+const SECRET: &str = "pl4nted";
+/// The value of a variable that the template marks.
+const CODE: &str = "pl4nted-code";
+/// The value of one that it does not mark.
+const NAME: &str = "pl4nted-name";
+const ADDRESS: &str = "pl4nted.ada@customer.example";
+const NUMBER: &str = "+491701239876";
+
+/// Messages with secrets in every place.
+struct Planted {
+    /// Made from a template that marks `code`.
+    email: EmailId,
+    /// Made without a template.
+    raw: EmailId,
+    /// The message of the notification.
+    sms: EmailId,
+    template: TemplateId,
+    notification: NotificationId,
+    requests: Vec<ApiRequestId>,
+}
+
+async fn key_of(app: &TestApp, scopes: PermissionSet) -> CreatedApiKey {
+    api_keys::create_key_of(&app.app, app.team, None, "Test", scopes).await.unwrap()
+}
+
+fn with_bearer(app: &TestApp, key: &CreatedApiKey) -> Client {
+    app.client().with("authorization", &format!("Bearer {}", key.secret))
+}
+
+fn with_basic(app: &TestApp, user: &str, password: &str) -> Client {
+    let text = STANDARD.encode(format!("{user}:{password}"));
+    app.client().with("authorization", &format!("Basic {text}"))
+}
+
+async fn plant(app: &TestApp) -> Planted {
+    app.add_adapter("Mail").await;
+    let owner = app.sign_in(Role::Owner).await;
+    let template = json!({"name": "Reset", "subject": "Code {{ code }} for you",
+        "html": "<p>Dear {{ name }}: <a href=\"https://a.example/?t={{ code }}\">open</a></p>",
+        "text": "Dear {{ name }}: {{ code }}", "maskedVariables": ["code"]});
+    let template: TemplateId = owner.post("/api/templates", template).await.text_of("id").parse().unwrap();
+    let key = key_of(app, PermissionSet::all()).await;
+    let program = with_bearer(app, &key).with("user-agent", "planter/1.0");
+    let sent = program
+        .post(
+            "/api/v1/send",
+            json!({"templateId": template, "to": [ADDRESS], "from": "Finch <pl4nted.from@finch.example>",
+                "replyTo": "pl4nted.reply@finch.example", "variables": {"code": CODE, "name": NAME, "nested": {"code": [CODE]}},
+                "metadata": {"order": "pl4nted-meta"},
+                "attachments": [{"filename": "pl4nted.pdf", "content": "aGVsbG8="}]}),
+        )
+        .await;
+    let email: EmailId = sent.text_of("id").parse().unwrap();
+    let raw = program
+        .post(
+            "/resend/emails",
+            json!({"from": "a@finch.example", "to": ADDRESS, "subject": "Plain", "html": "<p>pl4nted-html</p>",
+                "text": "pl4nted-text", "headers": {"X-Link": "https://a.example/pl4nted-header"}}),
+        )
+        .await;
+    assert_eq!(raw.status, 200, "{}", raw.text);
+    let raw: EmailId = raw.json()["id"].as_str().unwrap().parse().unwrap();
+    let client = with_basic(app, &key.key.id.to_string(), &key.secret);
+    let sms = client
+        .post(
+            &format!("/notificationapi/{}/sender", key.key.id),
+            json!({"type": "Reset", "to": {"id": ADDRESS, "number": NUMBER}, "parameters": {"code": CODE, "name": NAME},
+                "forceChannels": ["SMS"]}),
+        )
+        .await;
+    assert_eq!(sms.status, 200, "{}", sms.text);
+    let notification: NotificationId = sms.json()["trackingId"].as_str().unwrap().parse().unwrap();
+    let sms = EmailId(app.store().list_emails_of_notification(app.team, notification).await.unwrap()[0]);
+    let events: Vec<Value> = [email, raw]
+        .iter()
+        .flat_map(|id| {
+            let event = |kind: &str, more: Value| {
+                let mut event = json!({"id": format!("{id}-{kind}"), "kind": kind, "at": "2024-01-20T11:00:00Z",
+                    "emailId": id, "recipient": ADDRESS});
+                event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                event
+            };
+            [
+                event("clicked", json!({"url": "https://a.example/?t=pl4nted-link"})),
+                event("bounced", json!({"reply": "550 5.1.1 <pl4nted.ada@customer.example> is unknown"})),
+            ]
+        })
+        .collect();
+    let reported = program.post("/api/v1/events", json!(events)).await;
+    assert!(reported.status == 200 && !reported.text.contains("invalid"), "{}", reported.text);
+    // Requests whose addresses and answers hold secrets.
+    with_basic(app, &key.secret, "").get(&format!("/sendwithus/customers/{ADDRESS}/logs")).await;
+    program.get(&format!("/api/logs?search={}", ADDRESS.replace('@', "%40"))).await;
+    program.get(&format!("/api/logs/{email}")).await;
+    program.get(&format!("/resend/emails/{raw}")).await;
+    app.app.request_log.flush().await;
+    let listed = app.store().list_api_requests(app.team, &Default::default(), Cursor::Newest, 50).await.unwrap();
+    let requests = listed.items.into_iter().map(|request| request.id).collect();
+    Planted { email, raw, sms, template, notification, requests }
+}
+
+impl Planted {
+    fn ids(&self, target: Target) -> Vec<String> {
+        match target {
+            Target::Email => [self.email, self.raw, self.sms].map(|id| id.to_string()).to_vec(),
+            Target::Template => vec![self.template.to_string()],
+            Target::ApiRequest => self.requests.iter().map(ToString::to_string).collect(),
+            Target::Notification => vec![self.notification.to_string()],
+            // The others have no message in them.
+            _ => vec![String::new()],
+        }
+    }
+
+    /// Everything that a client is answered by the pages, the functions that load them, and the JSON API.
+    async fn walk(&self, client: &Client) -> Vec<(String, Answer)> {
+        let gets = [ENDPOINTS, OWN_ROUTES].into_iter().flatten().filter_map(|row| Some((row.0.strip_prefix("GET ")?, row)));
+        let pages = PAGES.iter().map(|row| (row.0, row));
+        let mut paths: Vec<String> = gets
+            .chain(pages)
+            .flat_map(|(path, row)| self.ids(row.2).into_iter().map(|id| path.replace("{id}", &id)))
+            .collect();
+        for list in ["/logs?preset=30d", "/logs?preset=30d&search=code", "/requests?preset=30d", "/api/logs?search=Plain",
+            "/logs/export?format=ndjson&preset=30d", "/logs/export?preset=30d", "/logs?preset=30d&template="]
+        {
+            paths.push(list.to_owned());
+        }
+        let mut answers = Vec::new();
+        for path in paths {
+            answers.push((format!("GET {path}"), client.with("accept", "text/html").get(&path).await));
+        }
+        let form = client.with("content-type", "application/x-www-form-urlencoded");
+        for (name, _, target, body) in SERVER_FUNCTIONS.iter().filter(|row| row.0.starts_with("load_")) {
+            for id in self.ids(*target) {
+                let answer = form.send("POST", &format!("/fn/{name}"), Some(body.replace("{id}", &id))).await;
+                answers.push((format!("POST /fn/{name} {id}"), answer));
+            }
+        }
+        answers
+    }
+
+    /// Everything that a key is answered by the dialects.
+    async fn walk_dialects(&self, app: &TestApp, key: &CreatedApiKey) -> Vec<(String, Answer)> {
+        let mut answers = Vec::new();
+        let sendwithus = with_basic(app, &key.secret, "");
+        let bearer = with_bearer(app, key).with("user-agent", "walker/1.0");
+        let mut paths = vec![(&sendwithus, "/sendwithus/logs".to_owned()), (&bearer, "/resend/emails".to_owned()),
+            (&sendwithus, format!("/sendwithus/customers/{ADDRESS}/logs")), (&bearer, "/resend/logs?limit=100".to_owned()),
+            (&bearer, "/jetemail/outbound/logs".to_owned())];
+        for id in self.ids(Target::Email) {
+            paths.push((&sendwithus, format!("/sendwithus/logs/{id}")));
+            paths.push((&sendwithus, format!("/sendwithus/logs/{id}/events")));
+            paths.push((&bearer, format!("/resend/emails/{id}")));
+            paths.push((&bearer, format!("/jetemail/outbound/logs/uid?uid={id}")));
+            paths.push((&bearer, format!("/api/logs/{id}")));
+            paths.push((&bearer, format!("/api/v1/{id}/status")));
+        }
+        paths.extend(self.ids(Target::ApiRequest).into_iter().map(|id| (&bearer, format!("/resend/logs/{id}"))));
+        for (client, path) in paths {
+            answers.push((format!("GET {path}"), client.get(&path).await));
+        }
+        let client = with_basic(app, &key.key.id.to_string(), &key.secret);
+        let query = format!("/notificationapi/{}/logs/query", key.key.id);
+        answers.push((query.clone(), client.post(&query, json!({})).await));
+        answers.push((format!("{query} by user"), client.post(&query, json!({"userFilter": [ADDRESS]})).await));
+        let batch = json!([{"method": "GET", "path": format!("/logs/{}", self.email)}]);
+        answers.push(("batch".to_owned(), sendwithus.post("/sendwithus/batch", batch).await));
+        answers
+    }
+}
+
+/// Passes only answers that hold none of the texts.
+#[track_caller]
+fn assert_without(answers: &[(String, Answer)], texts: &[&str]) {
+    let mut wrong = Vec::new();
+    for (what, answer) in answers {
+        assert!(answer.status < 500, "{what}: {} {}", answer.status, answer.text);
+        let said = format!("{:?} {}", answer.headers, answer.text).to_lowercase();
+        for text in texts {
+            if let Some(place) = said.find(text) {
+                let around: String = said.chars().skip(said[..place].chars().count().saturating_sub(60)).take(160).collect();
+                wrong.push(format!("{what}: …{around}…"));
+            }
+        }
+    }
+    assert!(answers.iter().filter(|(_, answer)| answer.status == 200).count() * 3 > answers.len() * 2, "most are answered");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn set_rules(app: &TestApp, rules: TeamRules) {
+    assert_eq!(app.store().update_team(app.team, "Finch", rules, &app.event()).await, Ok(true));
+}
+
+/// A browser of somebody who may do everything but see contents.
+async fn blind(app: &TestApp) -> Client {
+    for permission in Permission::ALL {
+        let granted = *permission != Permission::LogsReveal;
+        app.store().set_role_permission(app.team, Role::Viewer, *permission, granted, &app.event()).await.unwrap();
+    }
+    app.sign_in(Role::Viewer).await
+}
+
+fn all_but_reveal() -> PermissionSet {
+    let mut scopes = PermissionSet::all();
+    scopes.remove(Permission::LogsReveal);
+    scopes
+}
+
+async fn audited(app: &TestApp, action: AuditAction) -> Vec<AuditEntry> {
+    let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+    app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap()
+}
+
+/// Posts a form as a page does without JavaScript.
+async fn post_form(client: &Client, function: &str, body: String) -> Answer {
+    let form = client.with("content-type", "application/x-www-form-urlencoded").with("accept", "text/html");
+    let form = form.with("referer", "http://127.0.0.1:3000/logs");
+    form.send("POST", &format!("/fn/{function}"), Some(body.replace(' ', "%20"))).await
+}
+
+async fn reveal(client: &Client, id: EmailId) {
+    let answer = post_form(client, "reveal_email", format!("id={id}&reason=Ticket 4711: no code")).await;
+    assert_eq!(answer.headers["location"], format!("/logs/{id}"), "{}", answer.text);
+}
+
+on_both_databases! {
+    async fn who_may_not_reveal_receives_no_secret_anywhere(app: TestApp) {
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        let planted = plant(&app).await;
+        let client = blind(&app).await;
+        let answers = planted.walk(&client).await;
+        assert_without(&answers, &[SECRET, "1701239876"]);
+        let all = answers.iter().map(|(_, answer)| answer.text.as_str()).collect::<String>();
+        for shown in ["p•••@customer.example", "+49•••76", MASK, "p•••@finch.example"] {
+            assert!(all.contains(shown), "{shown}");
+        }
+        let key = key_of(&app, all_but_reveal()).await;
+        assert_without(&planted.walk_dialects(&app, &key).await, &[SECRET, "1701239876"]);
+        let resent = with_basic(&app, &key.secret, "").post("/sendwithus/resend", json!({"log_id": planted.email})).await;
+        assert_without(&[("resend".to_owned(), resent)], &[SECRET]);
+    }
+
+    async fn addresses_are_shown_in_full_unless_the_team_masks_them(app: TestApp) {
+        let planted = plant(&app).await;
+        let client = blind(&app).await;
+        let page = client.get(&format!("/logs/{}", planted.email)).await.text;
+        assert!(page.contains(ADDRESS) && page.contains("Your role does not see contents"), "{page}");
+        let hidden = [CODE, NAME, "pl4nted-meta", "pl4nted-link", "pl4nted.pdf", "pl4nted-html", "pl4nted-text", "pl4nted-header"];
+        assert_without(&planted.walk(&client).await, &hidden);
+        let key = key_of(&app, all_but_reveal()).await;
+        assert_without(&planted.walk_dialects(&app, &key).await, &hidden);
+        let variables = with_bearer(&app, &key).get(&format!("/api/logs/{}", planted.email)).await.data()["variables"].take();
+        assert_eq!(variables, json!({"code": MASK, "name": MASK, "nested": {"code": [MASK]}}));
+        let raw = with_bearer(&app, &key).with("user-agent", "a/1").get(&format!("/resend/emails/{}", planted.raw)).await;
+        assert!(raw.json()["html"].is_null() && raw.json()["text"].is_null(), "{}", raw.text);
+    }
+
+    async fn marked_variables_are_shown_to_nobody_at_once(app: TestApp) {
+        let planted = plant(&app).await;
+        let owner = app.sign_in(Role::Owner).await;
+        assert_without(&planted.walk(&owner).await, &[CODE]);
+        let page = owner.get(&format!("/logs/{}", planted.email)).await.text;
+        assert!(page.contains(NAME) && page.contains(ADDRESS) && page.contains("Code •••••• for you"), "{page}");
+        let body = owner.get(&format!("/logs/{}/body", planted.email)).await.text;
+        assert_eq!(body, format!("<p>Dear {NAME}: <a href=\"https:&#x2f;&#x2f;a.example&#x2f;?t={MASK}\">open</a></p>")
+            .replace("https:&#x2f;&#x2f;a.example&#x2f;", "https://a.example/"));
+        let raw = owner.get(&format!("/logs/{}/body", planted.raw)).await.text;
+        assert_eq!(raw, "<p>pl4nted-html</p>");
+        let key = key_of(&app, PermissionSet::all()).await;
+        let answers = planted.walk_dialects(&app, &key).await;
+        assert_without(&answers, &[CODE]);
+        let variables = with_bearer(&app, &key).get(&format!("/api/logs/{}", planted.email)).await.data()["variables"].take();
+        assert_eq!(variables, json!({"code": MASK, "name": NAME, "nested": {"code": [MASK]}}));
+    }
+
+    async fn marking_later_hides_what_was_sent_before(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let template = app.add_template("Welcome").await;
+        let program = app.program(&[Permission::EmailsSend]).await;
+        let sent = program
+            .post("/api/v1/send", json!({"templateId": template.id, "to": ADDRESS, "variables": {"name": NAME}}))
+            .await;
+        let id = sent.text_of("id");
+        let owner = app.sign_in(Role::Owner).await;
+        assert!(owner.get(&format!("/logs/{id}/body")).await.text.contains(NAME));
+        let marked = owner.put(&format!("/api/templates/{}", template.id), json!({"maskedVariables": [" name", "name"]})).await;
+        assert_eq!((marked.data()["maskedVariables"].take(), marked.data()["version"].take()), (json!(["name"]), json!(1)));
+        assert_eq!(owner.get(&format!("/logs/{id}/body")).await.text, format!("<p>Hello {MASK}</p>"));
+        assert!(!owner.get(&format!("/logs/{id}")).await.text.contains(NAME));
+        let line = &audited(&app, AuditAction::TemplateUpdated).await[0];
+        assert_eq!((&line.before, &line.after), (&Some(json!({"maskedVariables": []})), &Some(json!({"maskedVariables": ["name"]}))));
+        let too_long = json!({"maskedVariables": ["x".repeat(101)]});
+        owner.put(&format!("/api/templates/{}", template.id), too_long).await.assert_invalid("maskedVariables");
+    }
+
+    async fn a_reveal_is_audited_and_counts_for_one_message_one_session_and_ten_minutes(app: TestApp) {
+        let planted = plant(&app).await;
+        let (owner, other) = (app.sign_in(Role::Owner).await, app.sign_in(Role::Owner).await);
+        let url = format!("/logs/{}", planted.email);
+        reveal(&owner, planted.email).await;
+        let page = owner.get(&url).await.text;
+        for shown in [CODE, "pl4nted-link", "Revealed until", "12:10", "Ticket 4711: no code", "Code pl4nted-code for you"] {
+            assert!(page.contains(shown), "{shown} {page}");
+        }
+        assert!(owner.get(&format!("{url}/body")).await.text.contains(CODE));
+        assert!(!owner.get(&format!("/logs/{}", planted.sms)).await.text.contains(CODE), "another message");
+        assert!(!other.get(&url).await.text.contains(CODE), "another session");
+        assert!(!owner.get("/logs?preset=30d").await.text.contains(CODE), "the list");
+        let line = &audited(&app, AuditAction::EmailRevealed).await[0];
+        assert_eq!((line.target.as_deref(), line.reason.as_deref()), (Some(planted.email.to_string().as_str()), Some("Ticket 4711: no code")));
+        assert_eq!(line.target_name.as_deref(), Some("Code •••••• for you"));
+        app.advance(TimeDelta::minutes(10) - TimeDelta::seconds(1));
+        assert!(owner.get(&url).await.text.contains(CODE));
+        app.advance(TimeDelta::seconds(1));
+        assert!(!owner.get(&url).await.text.contains(CODE), "ten minutes later");
+        // Whoever may no longer reveal sees nothing more at once.
+        let member = app.sign_in(Role::Member).await;
+        reveal(&member, planted.email).await;
+        assert!(member.get(&url).await.text.contains(CODE));
+        app.store().set_role_permission(app.team, Role::Member, Permission::LogsReveal, false, &app.event()).await.unwrap();
+        assert!(!member.get(&url).await.text.contains(CODE));
+    }
+
+    async fn a_reveal_needs_the_permission_and_a_reason(app: TestApp) {
+        let planted = plant(&app).await;
+        let ask = async |client: &Client, reason: &str| {
+            let client = client.with("content-type", "application/x-www-form-urlencoded");
+            let body = format!("id={}&reason={reason}", planted.email).replace(' ', "%20");
+            let answer = client.send("POST", "/fn/reveal_email", Some(body)).await;
+            serde_json::from_str::<crate::domain::error::AppError>(&answer.text).map_or(200, |error| error.http_status())
+        };
+        let (owner, viewer) = (app.sign_in(Role::Owner).await, app.sign_in(Role::Viewer).await);
+        let key = key_of(&app, PermissionSet::all()).await;
+        assert_eq!(ask(&viewer, "a good reason").await, 403);
+        assert_eq!(ask(&with_bearer(&app, &key), "a good reason").await, 403);
+        for reason in ["", "no", "  a  ", "two%0Alines", &"x".repeat(201)] {
+            assert_eq!(ask(&owner, reason).await, 400, "{reason}");
+        }
+        assert!(audited(&app, AuditAction::EmailRevealed).await.is_empty());
+        assert!(!owner.get(&format!("/logs/{}", planted.email)).await.text.contains(CODE));
+        assert_eq!(ask(&owner, "abc").await, 200);
+        assert_eq!(audited(&app, AuditAction::EmailRevealed).await.len(), 1);
+    }
+
+    async fn a_team_can_ask_for_a_reason_for_everything(app: TestApp) {
+        let planted = plant(&app).await;
+        set_rules(&app, TeamRules { reveals_with_reason: true, masks_addresses: true, ..TeamRules::default() }).await;
+        let owner = app.sign_in(Role::Owner).await;
+        assert_without(&planted.walk(&owner).await, &[CODE, NAME, "pl4nted-meta", "pl4nted-link", "pl4nted-html"]);
+        let url = format!("/logs/{}", planted.raw);
+        let locked = owner.get(&url).await.text;
+        assert!(locked.contains("asks for a reason") && locked.contains(ADDRESS), "{locked}");
+        reveal(&owner, planted.raw).await;
+        let page = owner.get(&url).await.text;
+        assert!(page.contains("pl4nted-html") && page.contains("pl4nted-header"), "{page}");
+        // Programs cannot give a reason and see at once what no template marks.
+        let key = key_of(&app, PermissionSet::all()).await;
+        let seen = with_bearer(&app, &key).with("user-agent", "a/1").get(&format!("/resend/emails/{}", planted.raw)).await;
+        assert_eq!(seen.json()["html"], "<p>pl4nted-html</p>");
+    }
+
+    async fn a_requests_bodies_are_revealed_by_themselves(app: TestApp) {
+        let planted = plant(&app).await;
+        let owner = app.sign_in(Role::Owner).await;
+        let sent = app.store().find_email(app.team, planted.email).await.unwrap().unwrap().api_request_id.unwrap();
+        let url = format!("/requests/{sent}");
+        let before = owner.get(&url).await.text;
+        assert!(before.contains(NAME) && before.contains("Some values are masked") && !before.contains(CODE), "{before}");
+        let answer = post_form(&owner, "reveal_request", format!("id={sent}&reason=Audit of keys")).await;
+        assert_eq!(answer.headers["location"], url);
+        let page = owner.get(&url).await.text;
+        assert!(page.contains(CODE) && page.contains("Audit of keys"), "{page}");
+        assert!(!owner.get(&format!("/logs/{}", planted.email)).await.text.contains(CODE));
+        let line = &audited(&app, AuditAction::RequestRevealed).await[0];
+        assert_eq!((line.reason.as_deref(), line.target_name.as_deref()), (Some("Audit of keys"), Some("POST /api/v1/send")));
+    }
+
+    async fn a_search_is_no_oracle_for_masked_addresses(app: TestApp) {
+        plant(&app).await;
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        let (owner, blind) = (app.sign_in(Role::Owner).await, blind(&app).await);
+        let count = async |client: &Client, search: &str| {
+            let search = search.replace('@', "%40");
+            client.get(&format!("/api/logs?search={search}")).await.data()["total"].as_i64().unwrap()
+        };
+        for part in ["pl4nted", "pl", "ada@customer.example", "customer.example", "pl4nted.ada@customer.exampl"] {
+            assert_eq!(count(&blind, part).await, 0, "{part}");
+            assert!(count(&owner, part).await >= 2, "{part}");
+        }
+        assert_eq!(count(&blind, ADDRESS).await, 2);
+        assert_eq!(count(&blind, "plain").await, 1);
+        let key = key_of(&app, all_but_reveal()).await;
+        let jetemail = with_bearer(&app, &key).with("user-agent", "a/1");
+        let by_reply = async |part: &str| {
+            let answer = jetemail.get(&format!("/jetemail/outbound/logs?response={part}")).await;
+            answer.json()["pagination"]["total_count"].as_i64().unwrap_or_else(|| panic!("{}", answer.text))
+        };
+        assert_eq!(by_reply("pl4nted").await, 0);
+        let requests = async |client: &Client, part: &str| {
+            let page = client.get(&format!("/requests?preset=30d&endpoint={part}")).await;
+            assert_eq!(page.status, 200, "{}", page.text);
+            page.text.matches("href=\"/requests/req_").count()
+        };
+        assert_eq!(requests(&blind, "pl4nted").await, 0);
+        assert!(requests(&owner, "pl4nted").await >= 2);
+        assert!(requests(&blind, "v1/send").await >= 1);
+    }
+
+    async fn a_resend_sends_the_true_contents_and_is_audited(app: TestApp) {
+        let planted = plant(&app).await;
+        let admin = blind(&app).await;
+        let answer = post_form(&admin, "resend_email", format!("id={}", planted.email)).await;
+        let new: EmailId = answer.headers["location"].to_str().unwrap().trim_start_matches("/logs/").parse().unwrap();
+        let outgoing = app.store().find_outgoing(app.team, new).await.unwrap().unwrap();
+        assert_eq!(outgoing.subject, "Code pl4nted-code for you");
+        assert!(outgoing.html.unwrap().contains(CODE) && outgoing.variables["code"] == CODE);
+        let sms = app.store().find_outgoing(app.team, planted.sms).await.unwrap().unwrap();
+        assert_eq!(sms.text.as_deref(), Some("Dear pl4nted-name: pl4nted-code"));
+        let line = &audited(&app, AuditAction::EmailResent).await[0];
+        assert_eq!(line.target.as_deref(), Some(planted.email.to_string().as_str()));
+        assert_eq!(line.after, Some(json!({"resentAs": new})));
+        assert!(!app.sign_in(Role::Owner).await.get(&format!("/logs/{new}")).await.text.contains(CODE));
+    }
+
+    async fn an_export_holds_what_the_list_shows_and_is_audited(app: TestApp) {
+        let (client, owner) = (blind(&app).await, app.sign_in(Role::Owner).await);
+        let messages = [
+            Message { subject: "=cmd|' /C calc'!A0".to_owned(), to: vec![ADDRESS.to_owned()], ..Message::default() },
+            Message { subject: "Two, \"quoted\"".to_owned(), ..Message::with_status(EmailStatus::Failed) },
+        ];
+        let ids = app.add_messages(&messages).await;
+        app.add_messages_of(app.other_team, &[Message { subject: "Foreign".to_owned(), ..Message::default() }]).await;
+        let answer = owner.get("/logs/export?format=csv&preset=30d").await;
+        assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8; header=present");
+        assert_eq!(answer.headers["content-disposition"], "attachment; filename=\"messages-20240120-120000.csv\"");
+        let lines: Vec<&str> = answer.text.split_terminator("\r\n").collect();
+        assert_eq!(lines[0], "id,created_at,status,channel,to,from,subject,template,sent_at,delivered_at,error,tags");
+        assert!(lines[1].starts_with(&format!("{},2024-01-20T10:30:00.000Z,failed,email,", ids[1])), "{}", lines[1]);
+        assert!(lines[1].contains("\"Two, \"\"quoted\"\"\""), "{}", lines[1]);
+        assert!(lines[2].contains(&format!(",{ADDRESS},")) && lines[2].contains(",'=cmd|' /C calc'!A0,"), "{}", lines[2]);
+        assert_eq!(lines.len(), 3);
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        let answer = client.get("/logs/export?format=ndjson&preset=30d&status=delivered").await;
+        let objects: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects.len(), 1);
+        assert_eq!((&objects[0]["id"], &objects[0]["to"]), (&json!(ids[0]), &json!(["p•••@customer.example"])));
+        let lines = audited(&app, AuditAction::LogExported).await;
+        assert_eq!(lines[0].after, Some(json!({"format": "ndjson", "filter": {"preset": "30d", "status": "delivered"}})));
+        assert_eq!(lines.len(), 2);
+        for (client, status) in [(app.sign_in(Role::Member).await, 403), (app.client(), 401)] {
+            assert_eq!(client.get("/logs/export").await.status, status);
+        }
+        assert_eq!(owner.get("/logs/export?format=xlsx").await.status, 400);
+        assert_eq!(owner.with("sec-fetch-site", "cross-site").get("/logs/export").await.status, 403);
+        assert_eq!(audited(&app, AuditAction::LogExported).await.len(), 2);
+        assert!(owner.get("/logs").await.text.contains("/logs/export?format=csv"));
+        assert!(!app.sign_in(Role::Member).await.get("/logs").await.text.contains("/logs/export"));
+    }
+
+    async fn an_export_that_fails_half_way_does_not_look_whole(app: TestApp) {
+        let messages = vec![Message::default(); 1200];
+        app.add_messages(&messages).await;
+        let owner = app.sign_in(Role::Owner).await;
+        let whole = owner.get("/logs/export?preset=30d").await;
+        assert_eq!(whole.text.lines().count(), 1201);
+        let mut request = Request::builder().method(Method::GET).uri("/logs/export?preset=30d").body(Body::empty()).unwrap();
+        request.headers_mut().extend(owner.headers.clone());
+        request.extensions_mut().insert(ConnectInfo(owner.address));
+        let response = app.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        app.store().close().await;
+        assert!(to_bytes(response.into_body(), usize::MAX).await.is_err());
+    }
+}

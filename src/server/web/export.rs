@@ -1,0 +1,271 @@
+//! The log as a file: `GET /logs/export`, with the filters of the log page. It is read and sent a page at a time, so that
+//! its length costs no memory. When reading fails half-way the connection is cut: the file must not look whole.
+//! Sources: RFC 4180 for CSV; OWASP, "CSV Injection", for the cells that begin like a formula.
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use super::csrf;
+use crate::domain::email::{Email, RecipientKind};
+use crate::domain::error::AppError;
+use crate::domain::filter::EmailFilter;
+use crate::domain::ids::EmailId;
+use crate::domain::viewer::Viewer;
+use crate::pages::logs::query::LogQuery;
+use crate::pages::query_string;
+use crate::server::App;
+use crate::server::auth::Identity;
+use crate::server::services::emails;
+
+/// The most messages of one file.
+const MAX_ROWS: i64 = 100_000;
+/// Messages that are read at a time.
+const PAGE_ROWS: i64 = 500;
+
+const COLUMNS: [&str; 12] = [
+    "id",
+    "created_at",
+    "status",
+    "channel",
+    "to",
+    "from",
+    "subject",
+    "template",
+    "sent_at",
+    "delivered_at",
+    "error",
+    "tags",
+];
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+impl Format {
+    fn read(name: &str) -> Result<Self, AppError> {
+        match name {
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(AppError::invalid_field("format", "format must be csv or ndjson")),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    fn beginning(self) -> String {
+        match self {
+            Self::Csv => csv_line(COLUMNS.map(|name| name.to_owned())),
+            Self::Ndjson => String::new(),
+        }
+    }
+
+    fn line(self, email: Email) -> String {
+        match self {
+            Self::Csv => csv_line(cells(email)),
+            Self::Ndjson => format!("{}\n", object(email)),
+        }
+    }
+}
+
+/// `GET /logs/export?format=csv`, and the parameters of `/logs`. Needs `logs:export` and `logs:view`. The newest
+/// [MAX_ROWS] messages of the list, newest first, as the viewer sees them.
+pub async fn download(
+    State(app): State<App>,
+    Extension(identity): Extension<Identity>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match begin(&app, identity, &query.unwrap_or_default(), &headers).await {
+        Ok(response) => response,
+        Err(error) => {
+            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, format!("{error}\n")).into_response()
+        }
+    }
+}
+
+async fn begin(app: &App, identity: Identity, query: &str, headers: &HeaderMap) -> Result<Response, AppError> {
+    let viewer = identity.0?;
+    csrf::require_same_origin(headers, &app.config)?;
+    let (format, query) = read_query(query)?;
+    let period = emails::resolve_period(app, &viewer, &query.period).await?;
+    let filter = EmailFilter {
+        range: period.range,
+        statuses: query.statuses,
+        template_id: query.template_id,
+        channel: query.channel,
+        search: query.search.clone(),
+        ..EmailFilter::default()
+    };
+    // The first page is read before the answer begins, so that what fails at once is told.
+    emails::begin_export(app, &viewer, format.as_str(), audited(&query)).await?;
+    let first = emails::export_page(app, &viewer, &filter, None, PAGE_ROWS).await?;
+    let name = format!("messages-{}.{}", app.clock.now().format("%Y%m%d-%H%M%S"), format.as_str());
+    let headers = [
+        (header::CONTENT_TYPE, format.content_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    let export = Export { app: app.clone(), viewer, filter, format, next: Some(first), rows: 0, last: None };
+    let pages = stream::try_unfold(export, Export::next_piece);
+    Ok((headers, Body::from_stream(pages)).into_response())
+}
+
+/// A file that is being sent.
+struct Export {
+    app: App,
+    viewer: Viewer,
+    filter: EmailFilter,
+    format: Format,
+    /// The first page, until it is sent.
+    next: Option<Vec<Email>>,
+    rows: i64,
+    last: Option<EmailId>,
+}
+
+impl Export {
+    async fn next_piece(mut self) -> Result<Option<(Bytes, Self)>, AppError> {
+        let is_first = self.next.is_some();
+        let page = match self.next.take() {
+            Some(page) => page,
+            None => {
+                let limit = PAGE_ROWS.min(MAX_ROWS - self.rows);
+                if limit <= 0 {
+                    return Ok(None);
+                }
+                emails::export_page(&self.app, &self.viewer, &self.filter, self.last, limit).await?
+            }
+        };
+        if page.is_empty() && !is_first {
+            return Ok(None);
+        }
+        self.rows += page.len() as i64;
+        self.last = page.last().map(|email| email.id).or(self.last);
+        let mut piece = if is_first { self.format.beginning() } else { String::new() };
+        for email in page {
+            piece.push_str(&self.format.line(email));
+        }
+        Ok(Some((piece.into(), self)))
+    }
+}
+
+/// The format, by default CSV, and what the log page would show.
+fn read_query(query: &str) -> Result<(Format, LogQuery), AppError> {
+    let is_format = |field: &&str| *field == "format" || field.starts_with("format=");
+    let (formats, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(is_format);
+    let named = query_string::pairs(&formats.join("&"));
+    let format = named.first().map_or(Ok(Format::Csv), |(_, name)| Format::read(name))?;
+    Ok((format, LogQuery::parse(&rest.join("&"))?.with_page(1)))
+}
+
+/// The filter as the audit log tells of it.
+fn audited(query: &LogQuery) -> Value {
+    query.fields().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
+}
+
+fn addresses(email: &Email) -> Vec<String> {
+    let to = email.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
+    to.map(|recipient| recipient.address.clone()).collect()
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn cells(email: Email) -> [String; 12] {
+    let to = addresses(&email).join(", ");
+    [
+        email.id.to_string(),
+        time(email.created_at()),
+        email.status.as_str().to_owned(),
+        email.channel.as_str().to_owned(),
+        to,
+        email.from_address,
+        email.subject,
+        email.template_name.unwrap_or_default(),
+        email.sent_at.map(time).unwrap_or_default(),
+        email.delivered_at.map(time).unwrap_or_default(),
+        email.error_message.unwrap_or_default(),
+        email.tags.join(", "),
+    ]
+}
+
+fn object(email: Email) -> Value {
+    json!({
+        "id": email.id,
+        "created_at": time(email.created_at()),
+        "status": email.status,
+        "channel": email.channel.as_str(),
+        "to": addresses(&email),
+        "from": email.from_address,
+        "subject": email.subject,
+        "template": email.template_name,
+        "sent_at": email.sent_at.map(time),
+        "delivered_at": email.delivered_at.map(time),
+        "error": email.error_message,
+        "tags": email.tags,
+    })
+}
+
+fn csv_line<const N: usize>(cells: [String; N]) -> String {
+    format!("{}\r\n", cells.map(|cell| csv_cell(&cell)).join(","))
+}
+
+/// A cell. What a spreadsheet would take for a formula gets an apostrophe in front.
+fn csv_cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    let needs_quotes = text.contains([',', '"', '\r', '\n']);
+    if needs_quotes { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_those_of_rfc_4180_and_no_formulas() {
+        for (text, cell) in [
+            ("plain", "plain"),
+            ("a, b", "\"a, b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("+15005550006", "'+15005550006"),
+            ("-1", "'-1"),
+            ("@SUM(A1,A2)", "\"'@SUM(A1,A2)\""),
+            ("two\r\nlines", "\"two\r\nlines\""),
+            ("", ""),
+        ] {
+            assert_eq!(csv_cell(text), cell);
+        }
+    }
+
+    #[test]
+    fn the_parameters_are_those_of_the_log_page_and_a_format() {
+        let (format, query) = read_query("format=ndjson&status=failed&page=3").unwrap();
+        assert_eq!((format, query.page, query.statuses.is_empty()), (Format::Ndjson, 1, false));
+        assert_eq!(read_query("").unwrap().0, Format::Csv);
+        assert!(read_query("format=xlsx").is_err() && read_query("colour=red").is_err());
+    }
+}
