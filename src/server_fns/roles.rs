@@ -145,17 +145,23 @@ pub fn shown_role(grants: &RoleGrants) -> String {
 
 /// What somebody ticked and unticked for a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ticks {
-    role: Role,
-    granted: PermissionSet,
-    withdrawn: PermissionSet,
+pub struct Ticks {
+    /// The role.
+    pub role: Role,
+    /// What was ticked.
+    pub granted: PermissionSet,
+    /// What was unticked.
+    pub withdrawn: PermissionSet,
 }
 
-fn read_role(name: &str) -> Result<Role, AppError> {
+/// Reads a role of a form.
+pub fn read_role(name: &str) -> Result<Role, AppError> {
     name.parse().map_err(|cause| AppError::invalid_field("role", format!("{cause}")))
 }
 
-fn ticks_of(shown: &str, grants: &[String]) -> Result<Ticks, AppError> {
+/// What was ticked and unticked for one role of a form: `shown` as [shown_role] wrote it, `grants` the boxes that are
+/// ticked now, of all roles.
+pub fn ticks_of(shown: &str, grants: &[String]) -> Result<Ticks, AppError> {
     let mut words = shown.split(' ');
     let role = read_role(words.next().unwrap_or_default())?;
     let before: PermissionSet = words.filter_map(|name| name.parse().ok()).collect();

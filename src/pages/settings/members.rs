@@ -80,7 +80,7 @@ fn MemberRow(
     } else if is_locked_out {
         view! { <span class="tag">"locked out until set up"</span> }.into_any()
     } else {
-        view! { <span class="nothing">"–"</span> }.into_any()
+        view! { <span class="nothing">"not set up"</span> }.into_any()
     };
     view! {
         <tr role="row">

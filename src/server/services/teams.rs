@@ -277,7 +277,7 @@ impl SentInvite {
                 // Cut, because the browser carries it to the next page.
                 let reason: String = reason.trim_end_matches('.').chars().take(300).collect();
                 format!(
-                    "No letter went out to {email}: {reason}. Send this link yourself. It is shown once and lasts 7 days."
+                    "No letter went out to {email}. {reason}. Send this link yourself. It is shown once and lasts 7 days."
                 )
             }
         };
