@@ -46,6 +46,7 @@ const pages: [name: string, address: string, status: number][] = [
   ["team", "/settings/team", 200],
   ["adapters", "/settings/adapters", 200],
   ["API keys", "/settings/api-keys", 200],
+  ["audit log", "/settings/audit", 200],
   ["API reference", "/api-docs", 200],
 ];
 

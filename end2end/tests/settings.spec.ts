@@ -147,7 +147,7 @@ test("an API key's secret is shown once, and works until it is revoked", async (
   await as("admin", team);
   await page.goto("/settings/api-keys");
   await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByRole("checkbox", { name: "logs:view" }).check();
+  await page.getByLabel("Send, and read the log and templates").check();
   await page.getByRole("button", { name: "Create key" }).click();
 
   const notice = page.getByRole("status").filter({ hasText: "Copy it now" });
@@ -164,14 +164,60 @@ test("an API key's secret is shown once, and works until it is revoked", async (
   await expect(page.getByText(secret)).toHaveCount(0);
   await page.getByRole("button", { name: `Revoke ${name}` }).click();
   await expect(page.getByText("Key revoked.")).toBeVisible();
+  await expect(row).toHaveCount(0);
+  await page.getByText(/keys? that ha(s|ve) ended/).click();
   await expect(row).toContainText("revoked");
   expect(await ask()).toBe(401);
+});
+
+test("a rotated key has two secrets for a while, and the audit log tells of it", async ({ page, as, hasScript }) => {
+  const name = `rotating ${hasScript}`;
+  await as("admin", team);
+  await page.goto("/settings/api-keys");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Choose one by one").check();
+  const templates = page.locator("details.scope-group").filter({ hasText: "Templates" });
+  await templates.locator("summary").click();
+  await templates.getByRole("checkbox", { name: "templates:view" }).check();
+  await page.getByLabel("Ends", { exact: true }).selectOption({ label: "In 30 days" });
+  await page.getByRole("button", { name: "Create key" }).click();
+  const notice = page.getByRole("status").filter({ hasText: "Copy it now" });
+  const first = (await notice.locator("code").innerText()).trim();
+  await expect(page.getByRole("row").filter({ hasText: name })).toContainText(/ends in (29|30) days/);
+
+  await page.getByRole("link", { name, exact: true }).click();
+  await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
+  await page.getByLabel("The old secret counts for").selectOption({ label: "1 hour" });
+  await page.getByRole("button", { name: "Make a new secret" }).click();
+  const second = (await notice.locator("code").innerText()).trim();
+  expect(second).not.toBe(first);
+  const ask = async (secret: string) =>
+    (await fetch(`${team.url}/api/templates`, { headers: { "X-API-Key": secret } })).status;
+  expect([await ask(first), await ask(second)]).toEqual([200, 200]);
+  await page.getByLabel("The old secret counts for").selectOption({ label: "No longer: it ends now" });
+  await page.getByRole("button", { name: "Make a new secret" }).click();
+  await expect(notice.locator("code")).not.toHaveText(second);
+  expect([await ask(first), await ask(second)]).toEqual([401, 401]);
+
+  await page.goto("/settings/audit");
+  await page.getByLabel("What was done").selectOption({ label: "API key rotated" });
+  await page.getByRole("button", { name: "Filter" }).click();
+  await expect(page).toHaveURL(/action=api-key\.rotated/);
+  const lines = page.getByRole("row").filter({ hasText: name });
+  await expect(lines).toHaveCount(2);
+  await expect(lines.first()).toContainText("API key rotated");
+  await lines.first().getByRole("link", { name }).click();
+  await expect(page).toHaveURL(/\/settings\/api-keys\/key_/);
 });
 
 test("a key without a permission is refused and keeps its name", async ({ page, as }) => {
   await as("admin", team);
   await page.goto("/settings/api-keys");
   await page.getByLabel("Name", { exact: true }).fill("idle");
+  await page.getByLabel("Choose one by one").check();
+  for (const group of await page.locator("details.scope-group:not([open]) > summary").all()) {
+    await group.click();
+  }
   for (const box of await page.getByRole("checkbox").all()) {
     await box.uncheck();
   }
