@@ -7,8 +7,8 @@ mod criteria;
 mod ingest;
 mod log;
 mod notifications;
-mod own_account;
 mod outbox;
+mod own_account;
 mod records;
 mod teams;
 
