@@ -77,11 +77,13 @@ for (const [name, address, status] of pages.filter(([, address]) => address.star
   });
 }
 
-test("log-in: nothing to find", async ({ page, hasScript }) => {
-  test.slow();
-  await page.goto("/login");
-  await expectGoodEverywhere(page, hasScript);
-});
+for (const address of ["/login", "/login/code", "/forgot"]) {
+  test(`${address}: nothing to find`, async ({ page, hasScript }) => {
+    test.slow();
+    await page.goto(address);
+    await expectGoodEverywhere(page, hasScript);
+  });
+}
 
 for (const status of ["bounced", "clicked", "queued"]) {
   test(`a ${status} message: nothing to find`, async ({ page, as, hasScript }) => {

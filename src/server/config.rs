@@ -171,11 +171,13 @@ fn parse_issuer(text: &str) -> Result<String, String> {
 fn parse_group_role(text: &str) -> Result<GroupRole, String> {
     let parts = text.rsplit_once('=').and_then(|(group, place)| Some((group, place.split_once(':')?)));
     match parts {
-        Some((group, (team, role))) if ![group, team, role].iter().any(|part| part.trim().is_empty()) => Ok(GroupRole {
-            group: group.trim().to_owned(),
-            team_slug: team.trim().to_owned(),
-            role: role.trim().to_owned(),
-        }),
+        Some((group, (team, role))) if ![group, team, role].iter().any(|part| part.trim().is_empty()) => {
+            Ok(GroupRole {
+                group: group.trim().to_owned(),
+                team_slug: team.trim().to_owned(),
+                role: role.trim().to_owned(),
+            })
+        }
         _ => Err("write a group, a team and a role: support=finch:viewer".to_owned()),
     }
 }

@@ -131,7 +131,8 @@ pub fn flash_key(text: impl Into<String>, key: NewKey) {
 
 /// Keeps recovery codes that were just made, with a sentence about them, for the page that the browser is sent to.
 pub fn flash_recovery_codes(sentence: &str, codes: &[String]) {
-    let advice = "Keep these recovery codes where you keep passwords: each logs you in once, and they are shown only now.";
+    let advice =
+        "Keep these recovery codes where you keep passwords: each logs you in once, and they are shown only now.";
     flash(FlashKind::Success, format!("{sentence} {advice}\n{}", codes.join("\n")));
 }
 

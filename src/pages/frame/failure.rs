@@ -41,21 +41,17 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
         | AppError::InvalidApiKey
         | AppError::WrongCredentials
         | AppError::TwoFactorRequired
-        | AppError::WrongCode => {
-            (error.to_string(), "Log in to go on.".to_owned(), Some(("/login", "Log in")))
-        }
+        | AppError::WrongCode => (error.to_string(), "Log in to go on.".to_owned(), Some(("/login", "Log in"))),
         AppError::LacksTwoFactor => (
             "One more step".to_owned(),
             "This team demands two-factor authentication. Set it up in your profile, and you are in.".to_owned(),
             Some(("/settings/profile", "Set it up")),
         ),
-        AppError::NoTeam => {
-            (
-                error.to_string(),
-                "Your account is in no team. Ask an admin of your team to invite you.".to_owned(),
-                Some(("/settings/profile", "Go to your profile")),
-            )
-        }
+        AppError::NoTeam => (
+            error.to_string(),
+            "Your account is in no team. Ask an admin of your team to invite you.".to_owned(),
+            Some(("/settings/profile", "Go to your profile")),
+        ),
         AppError::Unavailable | AppError::RateLimited { .. } => {
             ("Not now".to_owned(), error.to_string(), Some(("", "Try again")))
         }

@@ -20,8 +20,7 @@ pub use self::sessions::{
     switch_team,
 };
 pub use self::two_factor::{
-    begin_two_factor, cancel_two_factor, confirm_two_factor, disable_two_factor, find_two_factor,
-    renew_recovery_codes,
+    begin_two_factor, cancel_two_factor, confirm_two_factor, disable_two_factor, find_two_factor, renew_recovery_codes,
 };
 
 use self::passwords::{check_new_password, hash_password, is_password_of};

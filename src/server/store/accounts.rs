@@ -253,14 +253,13 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let used = sqlx::query(
-                "DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3",
-            )
-            .bind(token_hash)
-            .bind(id)
-            .bind(micros(now))
-            .execute(&mut *tx)
-            .await?;
+            let used =
+                sqlx::query("DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3")
+                    .bind(token_hash)
+                    .bind(id)
+                    .bind(micros(now))
+                    .execute(&mut *tx)
+                    .await?;
             if used.rows_affected() == 0 {
                 return Ok(false);
             }

@@ -89,13 +89,12 @@ impl Store {
     /// Makes an account for a person at a provider; `false` when the person or the address has one.
     pub async fn insert_openid_user(&self, name: OpenIdName<'_>, user: &NewUser) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let taken: Option<i64> = sqlx::query_scalar(
-                "SELECT 1 FROM openid_accounts WHERE issuer = $1 AND subject = $2",
-            )
-            .bind(name.issuer)
-            .bind(name.subject)
-            .fetch_optional(&mut *tx)
-            .await?;
+            let taken: Option<UserId> =
+                sqlx::query_scalar("SELECT user_id FROM openid_accounts WHERE issuer = $1 AND subject = $2")
+                    .bind(name.issuer)
+                    .bind(name.subject)
+                    .fetch_optional(&mut *tx)
+                    .await?;
             if taken.is_some() {
                 return Ok(false);
             }
@@ -123,12 +122,10 @@ impl Store {
     /// The roles that an account holds, by team.
     pub async fn list_held_roles(&self, user_id: UserId) -> Result<Vec<HeldRole>, AppError> {
         let rows: Vec<(TeamId, String, bool)> = read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT team_id, role, follows_groups FROM memberships WHERE user_id = $1 ORDER BY team_id",
-            )
-            .bind(user_id)
-            .fetch_all(pool)
-            .await
+            sqlx::query_as("SELECT team_id, role, follows_groups FROM memberships WHERE user_id = $1 ORDER BY team_id")
+                .bind(user_id)
+                .fetch_all(pool)
+                .await
         })?;
         rows.into_iter()
             .map(|(team_id, role, follows_groups)| {

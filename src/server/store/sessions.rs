@@ -198,12 +198,7 @@ impl Store {
     }
 
     /// Ends every session of an account but the one with the public name `kept`; gives how many those were.
-    pub async fn end_other_sessions(
-        &self,
-        user_id: UserId,
-        kept: &str,
-        event: &AuditEvent,
-    ) -> Result<u64, AppError> {
+    pub async fn end_other_sessions(&self, user_id: UserId, kept: &str, event: &AuditEvent) -> Result<u64, AppError> {
         write!(self, |tx| {
             let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id_hash <> $2")
                 .bind(user_id)

@@ -156,12 +156,10 @@ impl Store {
             if let Some(team) = demanding {
                 return Err(AppError::Conflict(format!("The team {team} demands two-factor authentication")));
             }
-            sqlx::query(
-                "UPDATE users SET totp_secret = NULL, totp_confirmed_at = NULL, totp_step = 0 WHERE id = $1",
-            )
-            .bind(user_id)
-            .execute(&mut *tx)
-            .await?;
+            sqlx::query("UPDATE users SET totp_secret = NULL, totp_confirmed_at = NULL, totp_step = 0 WHERE id = $1")
+                .bind(user_id)
+                .execute(&mut *tx)
+                .await?;
             sqlx::query("DELETE FROM recovery_codes WHERE user_id = $1").bind(user_id).execute(&mut *tx).await?;
             append_to_teams_of!(tx, user_id, event);
             Ok(())

@@ -108,10 +108,9 @@ impl From<AppError> for CanaryError {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (mut details, mut retry_after_s) = (None, None);
         let code = match error {
-            AppError::NoSession
-            | AppError::WrongCredentials
-            | AppError::TwoFactorRequired
-            | AppError::WrongCode => ErrorCode::Unauthorized,
+            AppError::NoSession | AppError::WrongCredentials | AppError::TwoFactorRequired | AppError::WrongCode => {
+                ErrorCode::Unauthorized
+            }
             AppError::InvalidSession | AppError::InvalidApiKey => ErrorCode::InvalidToken,
             AppError::NoTeam | AppError::MissingPermission(_) | AppError::LacksTwoFactor | AppError::Forbidden(_) => {
                 ErrorCode::Forbidden

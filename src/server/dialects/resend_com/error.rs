@@ -174,9 +174,7 @@ impl From<AppError> for ResendError {
             | AppError::InvalidApiKey
             | AppError::WrongCredentials
             | AppError::TwoFactorRequired
-            | AppError::WrongCode => {
-                (StatusCode::FORBIDDEN, ErrorName::InvalidApiKey, "API key is invalid".into())
-            }
+            | AppError::WrongCode => (StatusCode::FORBIDDEN, ErrorName::InvalidApiKey, "API key is invalid".into()),
             AppError::MissingPermission(permission) => {
                 let message = format!("This API key is restricted: it lacks {}", permission.as_str());
                 (StatusCode::UNAUTHORIZED, ErrorName::RestrictedApiKey, message)

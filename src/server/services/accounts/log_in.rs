@@ -54,12 +54,7 @@ struct Awaited {
 
 /// Logs a person in, or asks for the code of their second factor. Wrong passwords are counted by account and by address;
 /// which of the two was wrong is not said.
-pub async fn log_in(
-    app: &App,
-    session: &Session,
-    input: LogIn,
-    origin: &RequestOrigin,
-) -> Result<LogInStep, AppError> {
+pub async fn log_in(app: &App, session: &Session, input: LogIn, origin: &RequestOrigin) -> Result<LogInStep, AppError> {
     let credentials = check_password(app, input, origin).await?;
     if credentials.has_two_factor {
         await_code(app, session, &credentials).await?;

@@ -115,6 +115,8 @@ pub struct Callback {
     pub code: Option<String>,
     /// What we sent the browser there with.
     pub state: Option<String>,
+    /// Which provider this is. Source: RFC 9207.
+    pub iss: Option<String>,
 }
 
 /// Who the provider says somebody is.
@@ -176,8 +178,8 @@ impl Provider {
         let redirect = format!("{}/login/openid/callback", app.config.public_url());
         let redirect = RedirectUrl::new(redirect).map_err(|_| AppError::Internal)?;
         let secret = app.config.openid.oidc_client_secret.clone().map(ClientSecret::new);
-        let mut client = Client::from_provider_metadata(metadata.clone(), self.client_id.clone(), secret)
-            .set_redirect_uri(redirect);
+        let mut client =
+            Client::from_provider_metadata(metadata.clone(), self.client_id.clone(), secret).set_redirect_uri(redirect);
         let methods = metadata.token_endpoint_auth_methods_supported();
         if methods.is_some_and(|methods| !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)) {
             client = client.set_auth_type(AuthType::RequestBody);
@@ -233,6 +235,9 @@ pub async fn finish(
         .filter(|held| app.clock.now().timestamp_micros() < held.until)
         .filter(|held| held.state.as_bytes().ct_eq(state.as_bytes()).into())
         .ok_or_else(|| refused("This log-in has ended or was begun elsewhere. Begin again"))?;
+    if callback.iss.is_some_and(|issuer| Some(issuer) != app.config.openid.oidc_issuer) {
+        return Err(refused("The answer came from another provider. Begin again"));
+    }
     let code = callback.code.ok_or_else(|| refused("The provider did not log you in"))?;
     let person = ask_for_person(app, &under_way, code).await?;
     let user = enter(app, &person, origin).await?;
@@ -376,7 +381,9 @@ async fn granted(app: &App, person: &Person) -> Result<Vec<Granted>, AppError> {
             Some(found) => {
                 granted.push(Granted { team: team.id, role: found.role, role_name: found.name.clone() });
             }
-            None => warn!(team = setting.team_slug, role = setting.role, "--oidc-role names a role that does not exist"),
+            None => {
+                warn!(team = setting.team_slug, role = setting.role, "--oidc-role names a role that does not exist")
+            }
         }
     }
     Ok(granted)
@@ -384,12 +391,7 @@ async fn granted(app: &App, person: &Person) -> Result<Vec<Granted>, AppError> {
 
 /// Makes the memberships that follow groups what the groups say. Those that an invitation made are left as they are, and a
 /// team's last owner stays one.
-async fn follow_groups(
-    app: &App,
-    user: UserId,
-    granted: &[Granted],
-    origin: &RequestOrigin,
-) -> Result<(), AppError> {
+async fn follow_groups(app: &App, user: UserId, granted: &[Granted], origin: &RequestOrigin) -> Result<(), AppError> {
     let email = app.store.find_user(user).await?.ok_or(AppError::InvalidSession)?.email;
     let provider = &app.config.openid.oidc_name;
     let event = |action: AuditAction| audit::by_provider(app, provider, action, origin).about(user, &email);
@@ -398,8 +400,7 @@ async fn follow_groups(
         let change = json!({ "role": wanted.role_name });
         match held.iter().find(|held| held.team_id == wanted.team) {
             None => {
-                let new =
-                    NewMembership { user_id: user, role: wanted.role, at: app.clock.now(), follows_groups: true };
+                let new = NewMembership { user_id: user, role: wanted.role, at: app.clock.now(), follows_groups: true };
                 app.store.insert_membership(wanted.team, &new, &event(AuditAction::MemberJoined).made(change)).await?;
             }
             Some(held) if held.follows_groups && held.role != wanted.role => {

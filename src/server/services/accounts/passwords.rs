@@ -151,7 +151,11 @@ pub(super) async fn hash_password(app: &App, password: String) -> Result<String,
 
 /// Whether an account has this password. An unknown account has none, nor has one that only an OpenID provider opens; both
 /// take as long.
-pub(super) async fn is_password_of(app: &App, account: Option<&Credentials>, password: String) -> Result<bool, AppError> {
+pub(super) async fn is_password_of(
+    app: &App,
+    account: Option<&Credentials>,
+    password: String,
+) -> Result<bool, AppError> {
     if password.len() > MAX_PASSWORD_BYTES {
         return Ok(false);
     }

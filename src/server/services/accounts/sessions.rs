@@ -32,7 +32,8 @@ pub struct Account {
 impl Account {
     /// A line about what the person does to their own account.
     pub(super) fn event(&self, app: &App, action: AuditAction) -> AuditEvent {
-        audit::by_account(app, self.user.id, &self.user.email, action, &self.origin).about(self.user.id, &self.user.email)
+        audit::by_account(app, self.user.id, &self.user.email, action, &self.origin)
+            .about(self.user.id, &self.user.email)
     }
 }
 

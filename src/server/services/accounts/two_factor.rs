@@ -98,12 +98,7 @@ pub async fn renew_recovery_codes(app: &App, account: &Account, code: &str) -> R
 
 /// Takes two-factor authentication away, with the password and a code. [AppError::Conflict] while a team of theirs
 /// demands it.
-pub async fn disable_two_factor(
-    app: &App,
-    account: &Account,
-    password: String,
-    code: &str,
-) -> Result<(), AppError> {
+pub async fn disable_two_factor(app: &App, account: &Account, password: String, code: &str) -> Result<(), AppError> {
     confirm_password(app, account, password).await?;
     let credentials = app.store.find_credentials_of(account.user.id).await?.ok_or(AppError::InvalidSession)?;
     check_code(app, &credentials, code, &account.origin).await?;
@@ -239,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_square_has_the_three_corners_that_cameras_look_for() {
-        let square = square_of("otpauth://totp/Sendlog:ada@finch.example?secret=GEZDGNBVGY3TQOJQ&issuer=Sendlog").unwrap();
+        let square =
+            square_of("otpauth://totp/Sendlog:ada@finch.example?secret=GEZDGNBVGY3TQOJQ&issuer=Sendlog").unwrap();
         assert!(square.width >= 21 && square.path.starts_with("M0 0h1v1h-1z"));
         assert!(square.path.contains(&format!("M{} 0h1v1h-1z", square.width - 1)));
         assert!(square.path.contains(&format!("M0 {}h1v1h-1z", square.width - 1)));

@@ -15,8 +15,8 @@ use crate::domain::ids::TeamId;
 use crate::domain::team::{Role, TeamRules};
 use crate::domain::viewer::RequestOrigin;
 use crate::server::delivery::sink::Sink;
-use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::accounts::openid::{self, Person};
+use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::teams;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -46,7 +46,9 @@ fn said(answer: &Answer) -> String {
     let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
     let flash = cookies.into_iter().find_map(|cookie| cookie.strip_prefix("flash=")).unwrap_or_default();
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(flash.split(';').next().unwrap()).unwrap();
-    serde_json::from_slice::<Value>(&decoded).map(|flash| flash["text"].as_str().unwrap().to_owned()).unwrap_or_default()
+    serde_json::from_slice::<Value>(&decoded)
+        .map(|flash| flash["text"].as_str().unwrap().to_owned())
+        .unwrap_or_default()
 }
 
 fn location(answer: &Answer) -> &str {

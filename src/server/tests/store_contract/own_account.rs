@@ -26,7 +26,9 @@ async fn ada(app: &TestApp) -> UserId {
 async fn lines(app: &TestApp, user: UserId) -> Vec<usize> {
     let mut counts = Vec::new();
     for team in app.store().list_memberships(user).await.unwrap() {
-        counts.push(app.store().list_audit_entries(team.team_id, &AuditFilter::default(), None, 100).await.unwrap().len());
+        counts.push(
+            app.store().list_audit_entries(team.team_id, &AuditFilter::default(), None, 100).await.unwrap().len(),
+        );
     }
     counts
 }
