@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::difference::{Difference, differences};
 use crate::components::time::{Time, TimeStyle};
+use crate::domain::account::device_words;
 use crate::domain::audit::{ActorKind, AuditAction, AuditEntry};
 
 /// A text that is longer than this, in characters, is folded.
@@ -93,13 +94,14 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         RequestRevealed => Some(format!("/requests/{id}")),
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => Some(format!("/settings/api-keys/{id}")),
         TemplateCreated | TemplateUpdated => Some(format!("/templates/{id}")),
-        RoleCreated | RoleUpdated => Some("/settings/roles".to_owned()),
+        RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
         AdapterCreated | AdapterUpdated => Some("/settings/adapters".to_owned()),
+        TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted | TemplateDeleted
-        | AdapterDeleted | TeamCreated | TeamUpdated | TeamDeleted | ProfileUpdated | PasswordChanged
+        | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged
         | PasswordReset | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed
-        | SessionsEnded => None,
+        | OpenIdLinked | SessionsEnded => None,
     }
 }
 
@@ -110,50 +112,5 @@ const fn kind_words(kind: ActorKind) -> &'static str {
         ActorKind::CommandLine => "at the server",
         ActorKind::Provider => "OpenID provider",
         ActorKind::Nobody => "not logged in",
-    }
-}
-
-/// What a client calls itself, in a few words: "Firefox on Linux", or the program's own name.
-fn device_of(agent: &str) -> String {
-    let find = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
-    };
-    let browser = find(&[
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("FxiOS/", "Firefox"),
-        ("CriOS/", "Chrome"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ]);
-    let system = find(&[
-        ("Windows", "Windows"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Android", "Android"),
-        ("CrOS", "ChromeOS"),
-        ("Mac OS X", "macOS"),
-        ("Linux", "Linux"),
-    ]);
-    match (browser, system) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(browser), None) => browser.to_owned(),
-        (None, _) => agent.split([' ', '/']).next().unwrap_or_default().to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_is_named_in_a_few_words() {
-        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
-        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1";
-        assert_eq!(device_of(chrome), "Chrome on Linux");
-        assert_eq!(device_of(safari), "Safari on iPhone");
-        assert_eq!(device_of("resend-node:4.0.1"), "resend-node:4.0.1");
-        assert_eq!(device_of("curl/8.5.0"), "curl");
     }
 }

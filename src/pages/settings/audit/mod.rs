@@ -192,7 +192,7 @@ const fn noun_of(action: AuditAction) -> &'static str {
         AdapterCreated | AdapterUpdated | AdapterDeleted => "Adapters",
         TeamCreated | TeamUpdated | TeamDeleted => "Team",
         LogInFailed | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled
-        | RecoveryCodesRenewed | RecoveryCodeUsed | SessionsEnded => "Accounts",
+        | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => "Accounts",
     }
 }
 
