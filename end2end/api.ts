@@ -40,6 +40,7 @@ export class Api {
     subject: string;
     html?: string;
     text?: string;
+    maskedVariables?: string[];
   }): Promise<string> {
     return (await this.call<{ id: string }>("POST", "/api/templates", source)).id;
   }

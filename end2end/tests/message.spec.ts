@@ -43,7 +43,7 @@ function fact(page: Page, term: string): Locator {
 }
 
 test("every field is on the page", async ({ page, as }) => {
-  await as("viewer");
+  await as("member");
   await page.goto(`/logs/${email.id}`);
 
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(email.id);
@@ -93,7 +93,7 @@ test("the timeline has every event, newest first, to the second", async ({ page,
 });
 
 test("the preview shows HTML, text and source", async ({ page, as }) => {
-  await as("viewer");
+  await as("member");
   await page.goto(`/logs/${email.id}`);
   const preview = page.getByRole("region", { name: "Preview" });
   const frame = preview.getByTitle("The message as HTML");
@@ -110,6 +110,37 @@ test("the preview shows HTML, text and source", async ({ page, as }) => {
   // By the keyboard as well.
   await page.keyboard.press("ArrowRight");
   await expect(preview.getByLabel("The message as text")).toBeVisible();
+});
+
+test("a viewer sees names and no contents", async ({ page, as }) => {
+  await as("viewer");
+  await page.goto(`/logs/${email.id}`);
+  await expect(page.getByText("Your role does not see contents.")).toBeVisible();
+  await expect(page.getByRole("region", { name: "Variables" })).toContainText('"number": "••••••"');
+  await expect(page.getByRole("region", { name: "Preview" })).toContainText("The body is hidden");
+  await expect(page.getByLabel("Reason")).toHaveCount(0);
+  expect(await page.content()).not.toContain("Ada &amp; Bob");
+});
+
+test("a masked variable is shown for a while to who gives a reason", async ({ page, as, team }) => {
+  const masked = await team.api.createTemplate({
+    name: "Code",
+    subject: "Your code {{ code }}",
+    html: "<p>Your code is {{ code }}</p>",
+    maskedVariables: ["code"],
+  });
+  const id = await team.api.send({ templateId: masked, to: "ada@example.com", variables: { code: "483920" } });
+  await as("member");
+  await page.goto(`/logs/${id}`);
+  expect(await page.content()).not.toContain("483920");
+  const frame = page.getByTitle("The message as HTML");
+  await expect(frame.contentFrame().getByText("Your code is ••••••")).toBeVisible();
+
+  await page.getByLabel("Reason").fill("Ticket 4711: the code did not arrive");
+  await page.getByRole("button", { name: "Show for 10 minutes" }).click();
+  await expect(page.getByText("Reason: Ticket 4711: the code did not arrive")).toBeVisible();
+  await expect(frame.contentFrame().getByText("Your code is 483920")).toBeVisible();
+  await expect(page).toHaveTitle(/Your code 483920/);
 });
 
 test.describe("a message with a script and a picture from elsewhere", () => {
@@ -146,7 +177,7 @@ test.describe("a message with a script and a picture from elsewhere", () => {
     // The browser says what it refused.
     allowError(/Content Security Policy|sandboxed|ERR_BLOCKED_BY_(CSP|RESPONSE)/);
     asked = [];
-    await as("viewer");
+    await as("member");
     await page.goto(`/logs/${id}`);
     const preview = page.getByRole("region", { name: "Preview" });
     const iframe = preview.getByTitle("The message as HTML");
@@ -172,7 +203,7 @@ test.describe("a message with a script and a picture from elsewhere", () => {
   test("its address alone runs nothing either, and another team's log is closed", async ({ page, as, allowError }) => {
     allowError(/Content Security Policy|sandboxed|ERR_BLOCKED_BY_CSP|40[14]/);
     asked = [];
-    await as("viewer");
+    await as("member");
     const response = await page.goto(`/logs/${id}/body`);
     expect(response?.headers()["content-security-policy"]).toMatch(/default-src 'none'.*sandbox/);
     await expect(page.getByText("Shown")).toBeVisible();

@@ -426,7 +426,10 @@ mod tests {
             ("/customers/ada%40example.com/logs?count=2", "/customers/a•••@example.com/logs?count=2"),
             ("/customers/ada%2540example.com/logs", "/customers/a•••@example.com/logs"),
             ("/api/logs?search=%2B15005550006&page=2", "/api/logs?search=+15•••06&page=2"),
-            ("/api/logs?search=50%25+off&to_address=ada%40b.example", "/api/logs?search=50%25+off&to_address=a•••@b.example"),
+            (
+                "/api/logs?search=50%25+off&to_address=ada%40b.example",
+                "/api/logs?search=50%25+off&to_address=a•••@b.example",
+            ),
             ("/%zz/%", "/%zz/%"),
         ] {
             assert_eq!(mask_endpoint(endpoint), expected);

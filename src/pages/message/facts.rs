@@ -125,7 +125,8 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
     let shown = people.into_iter().map(|person| {
         let address = if links {
             let url = crate::pages::logs::search_url(&person.address);
-            view! { <a href=url title="All messages to this address in the last 30 days">{person.address}</a> }.into_any()
+            view! { <a href=url title="All messages to this address in the last 30 days">{person.address}</a> }
+                .into_any()
         } else {
             person.address.into_any()
         };

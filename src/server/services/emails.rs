@@ -59,7 +59,8 @@ pub async fn list_records_at(
     limit: i64,
 ) -> Result<Stretch<EmailRecord>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Stretch { items, has_more } = app.store.list_emails_at(viewer.team, &asked(viewer, filter), cursor, limit).await?;
+    let Stretch { items, has_more } =
+        app.store.list_emails_at(viewer.team, &asked(viewer, filter), cursor, limit).await?;
     Ok(Stretch { items: with_events(app, viewer, items).await?, has_more })
 }
 

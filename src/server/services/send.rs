@@ -339,7 +339,8 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         scheduled_at: None,
         events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
     };
-    let event = audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
+    let event =
+        audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
     let audit = Some(event.made(json!({"resentAs": new.id})));
     let accepted = accept_with(app, viewer, vec![new], Acceptance { audit, ..Acceptance::default() }).await?;
     accepted.into_iter().next().ok_or(AppError::Internal)

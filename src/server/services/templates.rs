@@ -126,7 +126,8 @@ pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Resu
 
 /// The names of variables as they are kept: trimmed, each once, in order.
 fn checked_variables(names: &[String]) -> Result<Vec<String>, AppError> {
-    let mut names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let mut names: Vec<String> =
+        names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     names.sort();
     names.dedup();
     let is_name = |name: &String| name.chars().count() <= MAX_VARIABLE_CHARS && !name.chars().any(char::is_control);

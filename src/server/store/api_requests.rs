@@ -160,7 +160,9 @@ where
     if filter.keeps_addresses && filter.endpoint.is_some() {
         // Addresses, numbers, and both escaped once or twice.
         query.push(" AND r.endpoint NOT LIKE '%@%' AND r.endpoint NOT LIKE '%+%'");
-        query.push(" AND LOWER(r.endpoint) NOT LIKE '%!%40%' ESCAPE '!' AND LOWER(r.endpoint) NOT LIKE '%!%2%' ESCAPE '!'");
+        query.push(
+            " AND LOWER(r.endpoint) NOT LIKE '%!%40%' ESCAPE '!' AND LOWER(r.endpoint) NOT LIKE '%!%2%' ESCAPE '!'",
+        );
     }
     query.push(if matches!(cursor, Cursor::Before(_)) {
         " ORDER BY r.id LIMIT "

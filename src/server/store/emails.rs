@@ -560,11 +560,7 @@ impl Store {
 
     /// What a message says, with its true subject and the version that it was made from; `None` when there is no such
     /// message.
-    pub async fn find_stored_content(
-        &self,
-        team_id: TeamId,
-        id: EmailId,
-    ) -> Result<Option<StoredContent>, AppError> {
+    pub async fn find_stored_content(&self, team_id: TeamId, id: EmailId) -> Result<Option<StoredContent>, AppError> {
         let row: Option<ContentRow> = read!(self, |pool| {
             sqlx::query_as(
                 "SELECT c.variables, c.metadata, c.headers, c.html, c.text, c.subject AS sent_subject,
@@ -599,9 +595,10 @@ impl Store {
             text: row.text,
             attachments: attachments.into_iter().map(summary).collect(),
         };
-        let version = row.version_id.zip(row.version_subject).map(|(id, subject)| {
-            (id, TemplateSource { subject, html: row.version_html, text: row.version_text })
-        });
+        let version = row
+            .version_id
+            .zip(row.version_subject)
+            .map(|(id, subject)| (id, TemplateSource { subject, html: row.version_html, text: row.version_text }));
         Ok(Some(StoredContent { content, sent_subject: row.sent_subject, version }))
     }
 

@@ -231,7 +231,10 @@ impl Store {
     /// The names of all variables that the team's templates mark, deleted templates' too, in no order.
     pub async fn list_marked_variables(&self, team_id: TeamId) -> Result<Vec<String>, AppError> {
         let lists: Vec<Json<Vec<String>>> = read!(self, |pool| {
-            sqlx::query_scalar("SELECT masked_variables FROM templates WHERE team_id = $1").bind(team_id).fetch_all(pool).await
+            sqlx::query_scalar("SELECT masked_variables FROM templates WHERE team_id = $1")
+                .bind(team_id)
+                .fetch_all(pool)
+                .await
         })?;
         let mut names: Vec<String> = lists.into_iter().flat_map(|names| names.0).collect();
         names.sort();

@@ -10,7 +10,7 @@ use super::*;
 use crate::app::App as Pages;
 use crate::domain::api_key::KeyLimits;
 use crate::domain::error::AppError;
-use crate::domain::team::{Invite, TeamRules};
+use crate::domain::team::Invite;
 use crate::server::dialects::canary;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::services::api_keys::NewApiKey;

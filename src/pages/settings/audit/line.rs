@@ -16,7 +16,7 @@ pub fn Line(entry: AuditEntry) -> impl IntoView {
     let changes = differences(&entry).into_iter().map(|change| view! { <Change change/> }).collect_view();
     let has_changes = !changes.is_empty();
     let target = target_of(&entry);
-    let device = entry.user_agent.as_deref().map(device_of);
+    let device = entry.user_agent.as_deref().map(device_words);
     let whole_agent = entry.user_agent.clone();
     view! {
         <tr role="row" data-action=entry.action.as_str()>
