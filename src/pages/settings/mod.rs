@@ -34,8 +34,7 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 6] =
-        [Self::Profile, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys, Self::Audit];
+    const ALL: [Tab; 6] = [Self::Profile, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys, Self::Audit];
 
     const fn label(self) -> &'static str {
         match self {

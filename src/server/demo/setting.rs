@@ -345,13 +345,16 @@ impl Maker<'_> {
         let event = self.event(created_at, AuditAction::TeamCreated).about(id, TEAM_NAME);
         let event = event.made(json!({ "name": TEAM_NAME, "slug": TEAM_SLUG }));
         self.steps.push(Step { event, change: Change::Team(team.clone()) });
-        for ((age_days, (user, role)), (_, email, _)) in [TEAM_AGE_DAYS, 390, 214, 61].into_iter().zip(members).zip(USERS) {
+        for ((age_days, (user, role)), (_, email, _)) in
+            [TEAM_AGE_DAYS, 390, 214, 61].into_iter().zip(members).zip(USERS)
+        {
             let joined_at = self.now - TimeDelta::days(age_days);
             let said = json!({ "role": role.built_in_label() });
             if *role != Role::Owner {
                 self.actor = actor(members[0].0, USERS[0].1);
                 let invited_at = joined_at - TimeDelta::minutes(self.side.random_range(20..900));
-                let event = self.side_event(invited_at, AuditAction::MemberInvited).about(*user, email).made(said.clone());
+                let event =
+                    self.side_event(invited_at, AuditAction::MemberInvited).about(*user, email).made(said.clone());
                 self.steps.push(Step { event, change: Change::Nothing });
                 self.actor = actor(*user, email);
             }

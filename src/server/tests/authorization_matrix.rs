@@ -506,8 +506,12 @@ const fn gives_on(permission: Permission) -> bool {
 const ALSO_READ: &[&str] = &["PUT /api/templates/{id}"];
 
 /// What somebody can do who lacks the second factor that the team demands: look after their own account, and turn to
-/// other teams.
+/// other teams. The descriptions of the APIs are no team's.
 const WITHOUT_SECOND_FACTOR: &[&str] = &[
+    "load_api_document",
+    "load_connect",
+    "/api-docs",
+    "/connect",
     "POST /api/auth/switch-team",
     "GET /api/auth/me",
     "POST /api/teams",

@@ -115,9 +115,8 @@ const fn kind_words(kind: ActorKind) -> &'static str {
 
 /// What a client calls itself, in a few words: "Firefox on Linux", or the program's own name.
 fn device_of(agent: &str) -> String {
-    let find = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
-    };
+    let find =
+        |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     let browser = find(&[
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),
@@ -149,8 +148,10 @@ mod tests {
 
     #[test]
     fn a_client_is_named_in_a_few_words() {
-        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
-        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1";
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+        let safari =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1";
         assert_eq!(device_of(chrome), "Chrome on Linux");
         assert_eq!(device_of(safari), "Safari on iPhone");
         assert_eq!(device_of("resend-node:4.0.1"), "resend-node:4.0.1");
