@@ -65,9 +65,10 @@ impl KeyLimits {
     /// Whether a key with the `other` limits lasts no longer, reaches no further and asks no more often.
     pub fn cover(&self, other: &KeyLimits) -> bool {
         let lasts = self.expires_at.is_none_or(|end| other.expires_at.is_some_and(|other| other <= end));
-        let reaches = self.apis.as_ref().is_none_or(|apis| {
-            other.apis.as_ref().is_some_and(|other| other.iter().all(|api| apis.contains(api)))
-        });
+        let reaches = self
+            .apis
+            .as_ref()
+            .is_none_or(|apis| other.apis.as_ref().is_some_and(|other| other.iter().all(|api| apis.contains(api))));
         let asks = self.rate_limit.is_none_or(|limit| other.rate_limit.is_some_and(|other| other <= limit));
         lasts && reaches && asks
     }
@@ -159,7 +160,8 @@ mod tests {
     fn limits_cover_what_is_bounded_at_least_as_much() {
         let end = |hours| Some(DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hours));
         let none = KeyLimits::default();
-        let some = KeyLimits { expires_at: end(2), apis: Some(vec![KeyApi::Resend, KeyApi::Sendlog]), rate_limit: Some(5) };
+        let some =
+            KeyLimits { expires_at: end(2), apis: Some(vec![KeyApi::Resend, KeyApi::Sendlog]), rate_limit: Some(5) };
         let less = KeyLimits { expires_at: end(1), apis: Some(vec![KeyApi::Resend]), rate_limit: Some(4) };
         assert!(none.cover(&none) && none.cover(&some) && some.cover(&some) && some.cover(&less));
         assert!(!some.cover(&none) && !less.cover(&some));

@@ -218,6 +218,7 @@ pub fn rate_of(text: &str) -> Result<Option<u32>, AppError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let number = text.parse().map_err(|_| AppError::invalid_field("rate_limit", "Requests in a second: a whole number"));
+    let number =
+        text.parse().map_err(|_| AppError::invalid_field("rate_limit", "Requests in a second: a whole number"));
     number.map(Some)
 }

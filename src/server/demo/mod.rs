@@ -105,6 +105,7 @@ pub async fn fill(app: &App, options: &DemoOptions) -> Result<DemoTeam, AppError
     app.store.insert_past_notifications(demo.team.id, &told.notifications).await?;
     app.store.insert_history(demo.team.id, &told.emails).await?;
     app.store.insert_api_requests(&told.requests).await?;
+    setting::add_recent_lines(app, demo.team.id, options).await?;
     info!(team.id = %demo.team.id, messages = options.messages, "filled the demo");
     Ok(demo)
 }

@@ -1,19 +1,26 @@
-//! The demo's team and what it owns before the first message: people, templates, adapters, API keys.
+//! The demo's team and what it owns before the first message: people, templates, adapters, API keys, and the audit log of
+//! how it came to all that.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, SaltString};
 use chrono::{DateTime, TimeDelta, Utc};
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 use tracing::error;
 
 use super::catalogue::{SPECS, Spec};
 use super::{DemoOptions, DemoTeam, DemoUser};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_key::{ApiKey, KeyLimits};
-use crate::domain::audit::AuditAction;
+use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
+use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::ids::{AdapterId, ApiKeyId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at};
+use crate::domain::filter::EmailFilter;
+use crate::domain::ids::{
+    AdapterId, ApiKeyId, AuditEntryId, RoleId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at, time_of_id,
+};
+use crate::domain::page::Cursor;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Role, Team, TeamRules};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
@@ -23,7 +30,9 @@ use crate::server::secrets::token_hash;
 use crate::server::services::api_keys::SECRET_PREFIX;
 use crate::server::services::audit;
 use crate::server::store::accounts::NewUser;
+use crate::server::store::api_keys::NewSecret;
 use crate::server::store::audit::AuditEvent;
+use crate::server::store::roles::NewRole;
 use crate::server::store::teams::NewMembership;
 use crate::server::store::templates::TemplateChange;
 
@@ -44,6 +53,24 @@ const USERS: [(&str, &str, Role); 4] = [
     ("Idris Vega", "idris.vega@finch.example", Role::Admin),
     ("Juno Falk", "juno.falk@finch.example", Role::Member),
     ("Sol Brandt", "sol.brandt@finch.example", Role::Viewer),
+];
+
+/// Apart from the messages' randomness.
+const AUDIT_SEED: u64 = 0x6175_6469;
+
+/// Wrong passwords: how many minutes ago, for which account, from where.
+const FAILED_LOG_INS: [(i64, &str, &str); 5] = [
+    (4_411, "juno.falk@finch.example", "198.51.100.77"),
+    (4_410, "juno.falk@finch.example", "198.51.100.77"),
+    (4_408, "juno.falk@finch.example", "198.51.100.77"),
+    (1_562, "admin@finch.example", "198.51.100.77"),
+    (533, "mara.ott@finch.example", "203.0.113.24"),
+];
+
+/// Looks at what is hidden: how many minutes ago, by which of [USERS], and why.
+const REVEALS: [(i64, usize, &str); 2] = [
+    (1_287, 1, "Customer asks whether the amount on the receipt is right"),
+    (94, 2, "Ticket 4183: the link does not open"),
 ];
 
 /// What messages are made with.
@@ -91,14 +118,17 @@ impl Setting {
     }
 }
 
-/// Makes the team and everything that messages refer to.
+/// Makes the team and everything that messages refer to. What was done is done in the order of time, so that the audit log
+/// is in order too.
 pub(super) async fn set_up(
     app: &App,
     rng: &mut ChaCha8Rng,
     options: &DemoOptions,
 ) -> Result<(DemoTeam, Setting), AppError> {
     let born = options.now - TimeDelta::days(TEAM_AGE_DAYS);
-    let mut maker = Maker { app, rng, now: options.now, team_id: TeamId(0) };
+    let side = ChaCha8Rng::seed_from_u64(options.seed ^ AUDIT_SEED);
+    let owner = AuditActor { kind: ActorKind::CommandLine, id: None, name: "Command line".to_owned() };
+    let mut maker = Maker { app, rng, side, now: options.now, team_id: TeamId(0), actor: owner, steps: Vec::new() };
     let mut users = Vec::new();
     let mut ids = Vec::new();
     for (name, email, role) in USERS {
@@ -106,21 +136,27 @@ pub(super) async fn set_up(
         ids.push((maker.user(born, name, email, &password).await?, role));
         users.push(DemoUser { email: email.to_owned(), password, role });
     }
-    let team = maker.team(born, &ids).await?;
-    let default_adapter = maker.adapter(born, DEFAULT_ADAPTER, &options.smtp_url, true).await?;
-    let backup_adapter = maker.adapter(born, BACKUP_ADAPTER, &options.smtp_url, false).await?;
+    let (owner, admin) = (actor(ids[0].0, USERS[0].1), actor(ids[1].0, USERS[1].1));
+    let team = maker.team(born, &ids);
+    maker.actor = owner.clone();
+    let default_adapter = maker.adapter(born, DEFAULT_ADAPTER, &options.smtp_url, true)?;
+    let backup_adapter = maker.adapter(born, BACKUP_ADAPTER, &options.smtp_url, false)?;
     use Permission::{EmailsSend, LogsView, TemplatesView};
-    let owner = ids.first().map(|(id, _)| *id);
-    let legacy = maker.key(owner, 400, "legacy-worker", &[EmailsSend]).await?;
+    let maker_id = Some(ids[0].0);
+    let legacy = maker.key(maker_id, 400, "legacy-worker", &[EmailsSend]);
     let revoked_at = options.now - TimeDelta::days(88);
     let event = maker.event(revoked_at, AuditAction::ApiKeyRevoked).about(legacy, "legacy-worker");
-    app.store.revoke_api_key(team.id, legacy, revoked_at, &event).await?;
-    let checkout_key = maker.key(owner, 311, "checkout-prod", &[EmailsSend, TemplatesView]).await?;
-    let crm_key = maker.key(owner, 208, "crm", &[EmailsSend, LogsView]).await?;
+    maker.steps.push(Step { event, change: Change::Revocation(legacy, revoked_at) });
+    let checkout_key = maker.key(maker_id, 311, "checkout-prod", &[EmailsSend, TemplatesView]);
+    let crm_key = maker.key(maker_id, 208, "crm", &[EmailsSend, LogsView]);
+    maker.rotation(checkout_key, "checkout-prod", 96);
+    maker.support_role(45);
+    maker.actor = admin;
     let mut templates = Vec::new();
     for spec in &SPECS {
-        templates.push(maker.template(spec).await?);
+        templates.push(maker.template(spec));
     }
+    maker.take_steps().await?;
     let setting = Setting {
         team_id: team.id,
         resender: USERS[1].0.to_owned(),
@@ -133,11 +169,93 @@ pub(super) async fn set_up(
     Ok((DemoTeam { team, users }, setting))
 }
 
+/// Writes down what people did in the last days: looked at messages, resent some, got their password wrong.
+pub(super) async fn add_recent_lines(app: &App, team: TeamId, options: &DemoOptions) -> Result<(), AppError> {
+    let members = app.store.list_members(team).await?;
+    let of = |index: usize| {
+        let email = USERS[index].1;
+        members.iter().find(|member| member.email == email).map(|member| actor(member.user_id, email))
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed ^ AUDIT_SEED ^ 1);
+    let mut lines = Vec::new();
+    let mut note = |at: DateTime<Utc>, actor: AuditActor, action: AuditAction| {
+        let id = AuditEntryId(lowest_id_at(at) + rng.random_range(0..1_i64 << 19));
+        seen_at(AuditEvent { id, actor, ..audit::by_command_line(app, action) })
+    };
+    for (minutes_ago, email, address) in FAILED_LOG_INS {
+        let nobody = AuditActor { kind: ActorKind::Nobody, id: None, name: email.to_owned() };
+        let line = note(options.now - TimeDelta::minutes(minutes_ago), nobody, AuditAction::LogInFailed);
+        lines.push(AuditEvent { address: Some(address.to_owned()), ..line.about("", email) });
+    }
+    let lost = EmailFilter {
+        statuses: [EmailStatus::Failed, EmailStatus::Bounced].into_iter().collect(),
+        ..EmailFilter::default()
+    };
+    let lost = app.store.list_emails_at(team, &lost, Cursor::Newest, 100).await?.items;
+    for ((minutes_ago, index, reason), email) in REVEALS.into_iter().zip(&lost) {
+        let Some(person) = of(index) else { continue };
+        let at = (options.now - TimeDelta::minutes(minutes_ago)).max(email.id.created_at());
+        let line = note(at, person, AuditAction::EmailRevealed).about(email.id, &email.subject);
+        lines.push(line.because(reason));
+    }
+    for email in lost.iter().filter(|email| !email.resent_as.is_empty()).take(5) {
+        let (Some(person), Some(again)) = (of(1), email.resent_as.first()) else { continue };
+        let line = note(again.created_at(), person, AuditAction::EmailResent).about(email.id, &email.subject);
+        lines.push(line.made(json!({ "resentAs": again })));
+    }
+    lines.sort_by_key(|line| line.id.0);
+    for line in &lines {
+        app.store.append_audit_event(team, line).await?;
+    }
+    Ok(())
+}
+
+fn actor(user: UserId, email: &str) -> AuditActor {
+    AuditActor { kind: ActorKind::User, id: Some(user.to_string()), name: email.to_owned() }
+}
+
+/// The line, with the office and the browser of who did it.
+fn seen_at(event: AuditEvent) -> AuditEvent {
+    let (address, agent) = match event.actor.kind {
+        ActorKind::User => ("203.0.113.24", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:145.0) Firefox/145.0"),
+        ActorKind::Nobody => ("198.51.100.77", "python-requests/2.32"),
+        ActorKind::ApiKey | ActorKind::CommandLine | ActorKind::Provider => return event,
+    };
+    AuditEvent { address: Some(address.to_owned()), user_agent: Some(agent.to_owned()), ..event }
+}
+
+/// Something that was done, with its line in the audit log.
+struct Step {
+    event: AuditEvent,
+    change: Change,
+}
+
+enum Change {
+    Team(Team),
+    Membership(NewMembership),
+    Adapter(Adapter, String),
+    /// A key, the hash of its secret, and when it was last used.
+    Key(ApiKey, String, DateTime<Utc>),
+    Revocation(ApiKeyId, DateTime<Utc>),
+    /// A key, the hash and the beginning of its new secret, and when.
+    Rotation(ApiKeyId, String, String, DateTime<Utc>),
+    Role(NewRole),
+    Template(Template),
+    Version(TemplateId, TemplateVersionId, TemplateSource, DateTime<Utc>),
+    /// Nothing that is kept: an invitation that has been accepted since.
+    Nothing,
+}
+
 struct Maker<'a> {
     app: &'a App,
     rng: &'a mut ChaCha8Rng,
+    /// For what only the audit log tells of, so that the messages stay those of the seed.
+    side: ChaCha8Rng,
     now: DateTime<Utc>,
     team_id: TeamId,
+    /// Who does what is done next.
+    actor: AuditActor,
+    steps: Vec<Step>,
 }
 
 impl Maker<'_> {
@@ -145,10 +263,62 @@ impl Maker<'_> {
         Id::from(lowest_id_at(at) + self.rng.random_range(0..1_i64 << 19))
     }
 
-    /// A line of the audit log, by the team's owner.
+    /// A line of the audit log.
     fn event(&mut self, at: DateTime<Utc>, action: AuditAction) -> AuditEvent {
         let event = audit::by_command_line(self.app, action);
-        AuditEvent { id: self.mint(at), ..event }
+        seen_at(AuditEvent { id: self.mint(at), actor: self.actor.clone(), ..event })
+    }
+
+    /// A line of the audit log that takes nothing from the messages' randomness.
+    fn side_event(&mut self, at: DateTime<Utc>, action: AuditAction) -> AuditEvent {
+        let id = AuditEntryId(lowest_id_at(at) + self.side.random_range(0..1_i64 << 19));
+        let event = audit::by_command_line(self.app, action);
+        seen_at(AuditEvent { id, actor: self.actor.clone(), ..event })
+    }
+
+    /// Does everything that was planned, the oldest first.
+    async fn take_steps(&mut self) -> Result<(), AppError> {
+        self.steps.sort_by_key(|step| time_of_id(step.event.id.0));
+        let (store, team) = (&self.app.store, self.team_id);
+        for Step { event, change } in self.steps.drain(..) {
+            let is_new = match change {
+                Change::Team(team) => store.insert_team(&team, None, &event).await?,
+                Change::Membership(new) => store.insert_membership(team, &new, &event).await?,
+                Change::Adapter(adapter, sealed) => {
+                    store.insert_adapter(team, &adapter, &sealed, &event).await?;
+                    true
+                }
+                Change::Key(key, hash, last_used) => {
+                    store.insert_api_key(team, &key, &hash, &event).await?;
+                    // Finding a key notes its use.
+                    store.find_key_by_hash(&hash, last_used).await?;
+                    true
+                }
+                Change::Revocation(id, at) => store.revoke_api_key(team, id, at, &event).await?,
+                Change::Rotation(id, hash, prefix, now) => {
+                    let previous_ends_at = now + TimeDelta::days(1);
+                    let secret = NewSecret { key_hash: &hash, prefix: &prefix, now, previous_ends_at };
+                    store.rotate_api_key(team, id, &secret, &event).await?
+                }
+                Change::Role(new) => {
+                    store.insert_role(team, &new, &event).await?;
+                    true
+                }
+                Change::Template(template) => store.insert_template(team, &template, &event).await?,
+                Change::Version(id, version, source, since) => {
+                    let change = TemplateChange { version: Some((version, &source)), ..TemplateChange::default() };
+                    store.update_template(team, id, &change, since, &event).await?
+                }
+                Change::Nothing => {
+                    store.append_audit_event(team, &event).await?;
+                    true
+                }
+            };
+            if !is_new {
+                return Err(AppError::AlreadyExists("There is a demo in this database already".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     async fn user(&mut self, at: DateTime<Utc>, name: &str, email: &str, password: &str) -> Result<UserId, AppError> {
@@ -169,31 +339,35 @@ impl Maker<'_> {
         Ok(user.id)
     }
 
-    async fn team(&mut self, at: DateTime<Utc>, members: &[(UserId, Role)]) -> Result<Team, AppError> {
+    fn team(&mut self, at: DateTime<Utc>, members: &[(UserId, Role)]) -> Team {
         let id: TeamId = self.mint(at);
         let (slug, name, created_at) = (TEAM_SLUG.to_owned(), TEAM_NAME.to_owned(), id.created_at());
         let team = Team { id, slug, name, created_at, rules: TeamRules::default() };
         let event = self.event(created_at, AuditAction::TeamCreated).about(id, TEAM_NAME);
-        if !self.app.store.insert_team(&team, None, &event).await? {
-            return Err(AppError::AlreadyExists(format!("A team {TEAM_SLUG} exists already")));
-        }
-        for (age_days, (user, role)) in [TEAM_AGE_DAYS, 390, 214, 61].into_iter().zip(members) {
+        let event = event.made(json!({ "name": TEAM_NAME, "slug": TEAM_SLUG }));
+        self.steps.push(Step { event, change: Change::Team(team.clone()) });
+        for ((age_days, (user, role)), (_, email, _)) in
+            [TEAM_AGE_DAYS, 390, 214, 61].into_iter().zip(members).zip(USERS)
+        {
             let joined_at = self.now - TimeDelta::days(age_days);
-            let event = self.event(joined_at, AuditAction::MemberJoined);
+            let said = json!({ "role": role.built_in_label() });
+            if *role != Role::Owner {
+                self.actor = actor(members[0].0, USERS[0].1);
+                let invited_at = joined_at - TimeDelta::minutes(self.side.random_range(20..900));
+                let event =
+                    self.side_event(invited_at, AuditAction::MemberInvited).about(*user, email).made(said.clone());
+                self.steps.push(Step { event, change: Change::Nothing });
+                self.actor = actor(*user, email);
+            }
+            let event = self.event(joined_at, AuditAction::MemberJoined).about(*user, email).made(said);
             let new = NewMembership { user_id: *user, role: *role, at: joined_at, follows_groups: false };
-            self.app.store.insert_membership(id, &new, &event).await?;
+            self.steps.push(Step { event, change: Change::Membership(new) });
         }
         self.team_id = id;
-        Ok(team)
+        team
     }
 
-    async fn adapter(
-        &mut self,
-        at: DateTime<Utc>,
-        name: &str,
-        url: &str,
-        is_default: bool,
-    ) -> Result<AdapterId, AppError> {
+    fn adapter(&mut self, at: DateTime<Utc>, name: &str, url: &str, is_default: bool) -> Result<AdapterId, AppError> {
         let (endpoint, secret) = SmtpEndpoint::parse(url)?;
         let id: AdapterId = self.mint(at);
         let adapter = Adapter {
@@ -207,17 +381,12 @@ impl Maker<'_> {
         };
         let sealed = secret.seal(&self.app.secret_key, self.team_id, id);
         let event = self.event(adapter.created_at, AuditAction::AdapterCreated).about(id, name);
-        self.app.store.insert_adapter(self.team_id, &adapter, &sealed, &event).await?;
+        let event = event.made(json!({ "from": adapter.from_address, "isDefault": is_default }));
+        self.steps.push(Step { event, change: Change::Adapter(adapter, sealed) });
         Ok(id)
     }
 
-    async fn key(
-        &mut self,
-        created_by: Option<UserId>,
-        age_days: i64,
-        name: &str,
-        scopes: &[Permission],
-    ) -> Result<ApiKeyId, AppError> {
+    fn key(&mut self, created_by: Option<UserId>, age_days: i64, name: &str, scopes: &[Permission]) -> ApiKeyId {
         let id: ApiKeyId = self.mint(self.now - TimeDelta::days(age_days));
         let secret = format!("{SECRET_PREFIX}{}", super::catalogue::token(self.rng, 40));
         let key = ApiKey {
@@ -234,16 +403,37 @@ impl Maker<'_> {
             rotated_at: None,
             previous_ends_at: None,
         };
-        let hash = token_hash(&secret);
         let event = self.event(key.created_at, AuditAction::ApiKeyCreated).about(id, name);
-        self.app.store.insert_api_key(self.team_id, &key, &hash, &event).await?;
-        // Finding a key notes its use.
+        let event = event.made(json!({ "name": name, "scopes": key.scopes }));
         let last_used = if name == "legacy-worker" { self.now - TimeDelta::days(89) } else { self.now };
-        self.app.store.find_key_by_hash(&hash, last_used).await?;
-        Ok(id)
+        self.steps.push(Step { event, change: Change::Key(key, token_hash(&secret), last_used) });
+        id
     }
 
-    async fn template(&mut self, spec: &Spec) -> Result<(TemplateId, Vec<Version>), AppError> {
+    fn rotation(&mut self, id: ApiKeyId, name: &str, age_days: i64) {
+        let at = self.now - TimeDelta::days(age_days);
+        let secret = format!("{SECRET_PREFIX}{}", super::catalogue::token(&mut self.side, 40));
+        let prefix: String = secret.chars().take(8).collect();
+        let event = self.side_event(at, AuditAction::ApiKeyRotated).about(id, name).made(json!({ "prefix": prefix }));
+        self.steps.push(Step { event, change: Change::Rotation(id, token_hash(&secret), prefix, at) });
+    }
+
+    /// A role that the team made: it looks, and sees nothing that is hidden.
+    fn support_role(&mut self, age_days: i64) {
+        let at = self.now - TimeDelta::days(age_days);
+        let role = NewRole {
+            id: RoleId(lowest_id_at(at) + self.side.random_range(0..1_i64 << 19)),
+            name: "Support".to_owned(),
+            description: "Answers customers: sees the log, masked.".to_owned(),
+            permissions: [Permission::LogsView].into_iter().collect(),
+            created_at: at,
+        };
+        let event = self.side_event(at, AuditAction::RoleCreated).about(role.id, &role.name);
+        let event = event.made(json!({ "name": role.name, "permissions": role.permissions }));
+        self.steps.push(Step { event, change: Change::Role(role) });
+    }
+
+    fn template(&mut self, spec: &Spec) -> (TemplateId, Vec<Version>) {
         let mut versions: Vec<Version> = Vec::new();
         for (age_days, source) in spec.versions() {
             let since = self.now - TimeDelta::days(age_days) - TimeDelta::minutes(self.rng.random_range(0..400));
@@ -256,17 +446,19 @@ impl Maker<'_> {
         let (created_at, name) = (first.since, spec.name.to_owned());
         let id: TemplateId = self.mint(created_at);
         let masked_variables = Vec::new();
+        let said = json!({ "name": name, "subject": current.source.subject });
         let template = Template { id, name, created_at, updated_at: created_at, masked_variables, current };
-        let event = self.event(created_at, AuditAction::TemplateCreated).about(id, spec.name);
-        if !self.app.store.insert_template(self.team_id, &template, &event).await? {
-            return Err(AppError::AlreadyExists(format!("A template named “{}” exists already", spec.name)));
-        }
-        for version in &versions[1..] {
+        let event = self.event(created_at, AuditAction::TemplateCreated).about(id, spec.name).made(said);
+        self.steps.push(Step { event, change: Change::Template(template) });
+        for pair in versions.windows(2) {
+            let (before, version) = (&pair[0], &pair[1]);
             let event = self.event(version.since, AuditAction::TemplateUpdated).about(id, spec.name);
-            let change = TemplateChange { version: Some((version.id, &version.source)), ..TemplateChange::default() };
-            self.app.store.update_template(self.team_id, id, &change, version.since, &event).await?;
+            let said = |version: &Version| json!(version.source);
+            let event = event.changed(said(before), said(version));
+            let change = Change::Version(id, version.id, version.source.clone(), version.since);
+            self.steps.push(Step { event, change });
         }
-        Ok((id, versions))
+        (id, versions)
     }
 }
 

@@ -255,7 +255,8 @@ async fn require_no_more(
         return Ok(());
     }
     Err(AppError::Forbidden(
-        "A key cannot have another one that lasts longer, is for more APIs or may ask more often than itself".to_owned(),
+        "A key cannot have another one that lasts longer, is for more APIs or may ask more often than itself"
+            .to_owned(),
     ))
 }
 

@@ -128,8 +128,7 @@ impl AuditExport {
             piece.push_str(&COLUMNS.join(","));
             piece.push_str("\r\n");
         }
-        let lines =
-            self.app.store.list_audit_entries(self.team, &self.filter, self.before, EXPORTED_AT_ONCE).await?;
+        let lines = self.app.store.list_audit_entries(self.team, &self.filter, self.before, EXPORTED_AT_ONCE).await?;
         self.before = lines.last().map(|line| line.sequence);
         self.stage = if lines.len() as i64 == EXPORTED_AT_ONCE { Stage::Lines } else { Stage::End };
         for line in &lines {

@@ -262,11 +262,13 @@ impl Store {
     /// The number of the line that has this hash.
     pub async fn find_audit_hash(&self, team_id: TeamId, hash: &str) -> Result<Option<i64>, AppError> {
         Ok(read!(self, |pool| {
-            sqlx::query_scalar("SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2 ORDER BY sequence, id LIMIT 1")
-                .bind(team_id)
-                .bind(hash)
-                .fetch_optional(pool)
-                .await
+            sqlx::query_scalar(
+                "SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2 ORDER BY sequence, id LIMIT 1",
+            )
+            .bind(team_id)
+            .bind(hash)
+            .fetch_optional(pool)
+            .await
         })?)
     }
 

@@ -19,12 +19,8 @@ use crate::server_fns::api_keys::{ApiKeyView, RevokeApiKey, RotateApiKey, Update
 use crate::server_fns::draft::Draft;
 
 /// How long the old secret can count on, in seconds.
-const OVERLAPS: [(&str, &str); 4] = [
-    ("0", "No longer: it ends now"),
-    ("3600", "1 hour"),
-    ("86400", "24 hours"),
-    ("604800", "7 days"),
-];
+const OVERLAPS: [(&str, &str); 4] =
+    [("0", "No longer: it ends now"), ("3600", "1 hour"), ("86400", "24 hours"), ("604800", "7 days")];
 
 /// The one that is chosen at first.
 const USUAL_OVERLAP: &str = "86400";

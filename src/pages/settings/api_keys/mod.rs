@@ -127,7 +127,9 @@ fn Ending(key: ApiKey) -> impl IntoView {
     }
     match key.limits.expires_at {
         None => view! { <span class="nothing">"never"</span> }.into_any(),
-        Some(at) if at <= now => view! { <span class="nothing">"ended " <Time at style=TimeStyle::Day/></span> }.into_any(),
+        Some(at) if at <= now => {
+            view! { <span class="nothing">"ended " <Time at style=TimeStyle::Day/></span> }.into_any()
+        }
         Some(at) if (at - now).num_days() < SOON_DAYS => view! {
             <span class="ends-soon"><Icon glyph=Glyph::Clock/>{ending_words((at - now).num_minutes())}</span>
         }

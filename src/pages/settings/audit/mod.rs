@@ -42,7 +42,8 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
     let list = if stretch.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone()/> }.into_any()
     } else {
-        let older = stretch.items.last().filter(|_| stretch.has_more).map(|last| query.at(Some(last.sequence)).to_url());
+        let older =
+            stretch.items.last().filter(|_| stretch.has_more).map(|last| query.at(Some(last.sequence)).to_url());
         let newest = query.before.map(|_| query.at(None).to_url());
         view! {
             <Lines entries=stretch.items/>

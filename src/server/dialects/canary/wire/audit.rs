@@ -76,8 +76,7 @@ pub struct AuditActorBody {
 
 impl From<AuditEntry> for AuditLineBody {
     fn from(entry: AuditEntry) -> Self {
-        let actor =
-            AuditActorBody { kind: entry.actor.kind.as_str(), id: entry.actor.id, name: entry.actor.name };
+        let actor = AuditActorBody { kind: entry.actor.kind.as_str(), id: entry.actor.id, name: entry.actor.name };
         Self {
             id: entry.id,
             sequence: entry.sequence,
