@@ -30,7 +30,9 @@ const USUAL_OVERLAP: &str = "86400";
 pub fn ApiKeyPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<ApiKeyId>().ok()));
     let load = async move { load_api_key(id.ok_or_else(|| AppError::not_found("API key"))?).await };
-    settings_detail(Tab::ApiKeys, load, |view: ApiKeyView| (view.key.name.clone(), ().into_any(), view! { <Key view/> }))
+    settings_detail(Tab::ApiKeys, load, |view: ApiKeyView| {
+        (view.key.name.clone(), ().into_any(), view! { <Key view/> })
+    })
 }
 
 #[component]
