@@ -13,7 +13,7 @@ use super::catalogue::{SPECS, Spec};
 use super::{DemoOptions, DemoTeam, DemoUser};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_key::{ApiKey, KeyLimits};
-use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
+use crate::domain::audit::{ActorKind, AuditAction, AuditActor, AuditFilter};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
@@ -64,7 +64,7 @@ const FAILED_LOG_INS: [(i64, &str, &str); 5] = [
     (4_410, "juno.falk@finch.example", "198.51.100.77"),
     (4_408, "juno.falk@finch.example", "198.51.100.77"),
     (1_562, "admin@finch.example", "198.51.100.77"),
-    (533, "mara.ott@finch.example", "203.0.113.24"),
+    (533, "mara.ott@finch.example", "198.51.100.77"),
 ];
 
 /// Looks at what is hidden: how many minutes ago, by which of [USERS], and why.
@@ -185,16 +185,18 @@ pub(super) async fn add_recent_lines(app: &App, team: TeamId, options: &DemoOpti
     for (minutes_ago, email, address) in FAILED_LOG_INS {
         let nobody = AuditActor { kind: ActorKind::Nobody, id: None, name: email.to_owned() };
         let line = note(options.now - TimeDelta::minutes(minutes_ago), nobody, AuditAction::LogInFailed);
-        lines.push(AuditEvent { address: Some(address.to_owned()), ..line.about("", email) });
+        let line = AuditEvent { address: Some(address.to_owned()), ..line };
+        lines.push(AuditEvent { target: None, ..line.about("", email) });
     }
     let lost = EmailFilter {
         statuses: [EmailStatus::Failed, EmailStatus::Bounced].into_iter().collect(),
         ..EmailFilter::default()
     };
     let lost = app.store.list_emails_at(team, &lost, Cursor::Newest, 100).await?.items;
-    for ((minutes_ago, index, reason), email) in REVEALS.into_iter().zip(&lost) {
-        let Some(person) = of(index) else { continue };
-        let at = (options.now - TimeDelta::minutes(minutes_ago)).max(email.id.created_at());
+    for (minutes_ago, index, reason) in REVEALS {
+        let at = options.now - TimeDelta::minutes(minutes_ago);
+        let email = lost.iter().filter(|email| email.created_at() < at).nth(index);
+        let (Some(person), Some(email)) = (of(index), email) else { continue };
         let line = note(at, person, AuditAction::EmailRevealed).about(email.id, &email.subject);
         lines.push(line.because(reason));
     }
@@ -203,6 +205,10 @@ pub(super) async fn add_recent_lines(app: &App, team: TeamId, options: &DemoOpti
         let line = note(again.created_at(), person, AuditAction::EmailResent).about(email.id, &email.subject);
         lines.push(line.made(json!({ "resentAs": again })));
     }
+    // The log is in the order of time: what came before its last line so far is left out.
+    let newest = app.store.list_audit_entries(team, &AuditFilter::default(), None, 1).await?;
+    let last = newest.first().map_or(0, |line| line.id.0);
+    lines.retain(|line| line.id.0 > last);
     lines.sort_by_key(|line| line.id.0);
     for line in &lines {
         app.store.append_audit_event(team, line).await?;

@@ -212,3 +212,28 @@ async fn a_second_demo_in_one_database_is_refused() {
         DemoOptions { seed: 2, messages: 100, days: 30, now: now(), smtp_url: "smtp://127.0.0.1:2525".to_owned() };
     assert!(matches!(fill(&demo.app, &options).await, Err(AppError::AlreadyExists(_))));
 }
+
+#[tokio::test]
+async fn the_audit_log_is_in_the_order_of_time_and_whole() {
+    use crate::domain::audit::{AuditAction, AuditFilter};
+    use crate::server::store::audit::AuditVerdict;
+    let demo = demo("audit", 1, MESSAGES).await;
+    let (store, team) = (&demo.app.store, demo.team.team.id);
+    let mut lines = store.list_audit_entries(team, &AuditFilter::default(), None, 1000).await.unwrap();
+    lines.reverse();
+    assert!(lines.windows(2).all(|pair| pair[0].at <= pair[1].at), "{lines:#?}");
+    assert!(lines.last().unwrap().at <= now());
+    for action in [
+        AuditAction::TeamCreated,
+        AuditAction::MemberJoined,
+        AuditAction::ApiKeyRotated,
+        AuditAction::ApiKeyRevoked,
+        AuditAction::RoleCreated,
+        AuditAction::TemplateUpdated,
+        AuditAction::LogInFailed,
+        AuditAction::EmailRevealed,
+    ] {
+        assert!(lines.iter().any(|line| line.action == action), "no {action:?}");
+    }
+    assert!(matches!(store.verify_audit_log(team).await.unwrap(), AuditVerdict::Intact { .. }));
+}

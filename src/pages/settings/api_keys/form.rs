@@ -40,7 +40,7 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
             <div class="panel-head"><h2>"Create a key"</h2></div>
             <form class="stack panel-body scoped-form" method="post" action=CreateApiKey::PATH>
                 <div class="short"><TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/></div>
-                <fieldset class="bare-fieldset presets">
+                <fieldset class="choices">
                     <legend>"What it may do"</legend>
                     {presets}
                 </fieldset>
@@ -135,7 +135,7 @@ pub(super) fn LimitFields(
     });
     let rate_hint = format!("Empty: the server's limit of {server_rate_limit}.");
     view! {
-        <fieldset class="bare-fieldset api-checks">
+        <fieldset class="choices">
             <legend>"For which APIs"</legend>
             <input type="hidden" name="limits[asks_apis]" value="true"/>
             {apis.collect_view()}

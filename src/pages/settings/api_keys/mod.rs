@@ -126,7 +126,7 @@ fn Ending(key: ApiKey) -> impl IntoView {
         return view! { <span class="nothing">"revoked " <Time at style=TimeStyle::Day/></span> }.into_any();
     }
     match key.limits.expires_at {
-        None => view! { <span class="nothing">"never"</span> }.into_any(),
+        None => view! { <span class="nothing">"no end"</span> }.into_any(),
         Some(at) if at <= now => {
             view! { <span class="nothing">"ended " <Time at style=TimeStyle::Day/></span> }.into_any()
         }

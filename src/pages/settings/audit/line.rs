@@ -27,7 +27,7 @@ pub fn Line(entry: AuditEntry) -> impl IntoView {
                 </span>
             </td>
             <td role="cell" class="what">
-                <p><b>{entry.action.label()}</b> {target}</p>
+                <p><b>{entry.action.label()}</b>" "{target}</p>
                 {entry.reason.map(|reason| view! { <p class="reason">"“" {reason} "”"</p> })}
                 {has_changes.then(|| view! { <dl class="changes">{changes}</dl> })}
             </td>
@@ -46,7 +46,7 @@ pub fn Line(entry: AuditEntry) -> impl IntoView {
 fn Change(change: Difference) -> impl IntoView {
     let Difference { field, before, after } = change;
     let arrow = before.is_some().then(|| {
-        view! { <span class="arrow" aria-hidden="true">"→"</span> <span class="visually-hidden">" became "</span> }
+        view! { <span aria-hidden="true">" → "</span><span class="visually-hidden">" became "</span> }
     });
     let is_gone = before.is_some() && after.is_none();
     view! {
