@@ -106,7 +106,7 @@ async fn plant(app: &TestApp) -> Planted {
     let reported = program.post("/api/v1/events", json!(events)).await;
     assert!(reported.status == 200 && !reported.text.contains("invalid"), "{}", reported.text);
     // Requests whose addresses and answers hold secrets.
-    with_basic(app, &key.secret, "").get(&format!("/sendwithus/customers/{ADDRESS}/logs")).await;
+    with_basic(app, &key.secret, "").get(&format!("/sendwithus/api/v1/customers/{ADDRESS}/logs")).await;
     program.get(&format!("/api/logs?search={}", ADDRESS.replace('@', "%40"))).await;
     program.get(&format!("/api/logs/{email}")).await;
     program.get(&format!("/resend/emails/{raw}")).await;
@@ -170,15 +170,15 @@ impl Planted {
         let sendwithus = with_basic(app, &key.secret, "");
         let bearer = with_bearer(app, key).with("user-agent", "walker/1.0");
         let mut paths = vec![
-            (&sendwithus, "/sendwithus/logs".to_owned()),
+            (&sendwithus, "/sendwithus/api/v1/logs".to_owned()),
             (&bearer, "/resend/emails".to_owned()),
-            (&sendwithus, format!("/sendwithus/customers/{ADDRESS}/logs")),
+            (&sendwithus, format!("/sendwithus/api/v1/customers/{ADDRESS}/logs")),
             (&bearer, "/resend/logs?limit=100".to_owned()),
             (&bearer, "/jetemail/outbound/logs".to_owned()),
         ];
         for id in self.ids(Target::Email) {
-            paths.push((&sendwithus, format!("/sendwithus/logs/{id}")));
-            paths.push((&sendwithus, format!("/sendwithus/logs/{id}/events")));
+            paths.push((&sendwithus, format!("/sendwithus/api/v1/logs/{id}")));
+            paths.push((&sendwithus, format!("/sendwithus/api/v1/logs/{id}/events")));
             paths.push((&bearer, format!("/resend/emails/{id}")));
             paths.push((&bearer, format!("/jetemail/outbound/logs/uid?uid={id}")));
             paths.push((&bearer, format!("/api/logs/{id}")));
@@ -192,8 +192,13 @@ impl Planted {
         let query = format!("/notificationapi/{}/logs/query", key.key.id);
         answers.push((query.clone(), client.post(&query, json!({})).await));
         answers.push((format!("{query} by user"), client.post(&query, json!({"userFilter": [ADDRESS]})).await));
-        let batch = json!([{"method": "GET", "path": format!("/logs/{}", self.email)}]);
-        answers.push(("batch".to_owned(), sendwithus.post("/sendwithus/batch", batch).await));
+        let batch = json!([{"method": "GET", "path": format!("/api/v1/logs/{}", self.email)}]);
+        answers.push(("batch".to_owned(), sendwithus.post("/sendwithus/api/v1/batch", batch).await));
+        for (what, answer) in &answers {
+            // Some systems know e-mail alone.
+            let is_right = answer.status == 200 || answer.status == 404 && what.contains(&self.sms.to_string());
+            assert!(is_right, "{what}: {} {}", answer.status, answer.text);
+        }
         answers
     }
 }
@@ -271,8 +276,8 @@ on_both_databases! {
         }
         let key = key_of(&app, all_but_reveal()).await;
         assert_without(&planted.walk_dialects(&app, &key).await, &[SECRET, "1701239876"]);
-        let resent = with_basic(&app, &key.secret, "").post("/sendwithus/resend", json!({"log_id": planted.email})).await;
-        assert_without(&[("resend".to_owned(), resent)], &[SECRET]);
+        let resent = with_basic(&app, &key.secret, "").post("/sendwithus/api/v1/resend", json!({"log_id": planted.email})).await;
+        assert_without(&[("resend".to_owned(), resent)], &[SECRET, "1701239876"]);
     }
 
     async fn addresses_are_shown_in_full_unless_the_team_masks_them(app: TestApp) {
@@ -436,8 +441,8 @@ on_both_databases! {
             assert_eq!(page.status, 200, "{}", page.text);
             page.text.matches("href=\"/requests/req_").count()
         };
-        assert_eq!(requests(&blind, "pl4nted").await, 0);
-        assert!(requests(&owner, "pl4nted").await >= 2);
+        assert_eq!(requests(&blind, "customers/pl4n").await, 0);
+        assert!(requests(&owner, "customers/pl4n").await >= 1);
         assert!(requests(&blind, "v1/send").await >= 1);
     }
 
