@@ -14,7 +14,6 @@ use crate::domain::team::Invite;
 use crate::server::dialects::canary;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::services::api_keys::NewApiKey;
-use crate::server::store::roles::NewRole;
 use crate::server::store::teams::{NewInvite, NewMembership};
 
 /// What a caller must be.
@@ -236,7 +235,7 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("delete_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
     ("resend_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
     ("load_team", Member(TeamInvite), Target::Own, ""),
-    ("update_team", Holds(TeamUpdate), Target::Own, "name=Finch"),
+    ("update_team", Holds(TeamUpdate), Target::Own, "name={fresh}"),
     ("delete_team", Holds(TeamDelete), Target::Team, "team={id}&name={fresh}"),
     ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
     ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=webhooks:view&granted=true"),
@@ -448,16 +447,24 @@ pub(super) fn filled(pattern: &str, texts: &[(&str, String)]) -> String {
 /// A browser of somebody new with a role of the team's own that has this permission alone.
 async fn holder_of(app: &TestApp, team: TeamId, permission: Permission) -> Client {
     let name = random_token();
-    let role = NewRole {
-        id: app.id_at(app.now()),
-        name: name.clone(),
-        description: String::new(),
-        permissions: [permission].into_iter().collect(),
-        created_at: app.now(),
-    };
-    app.store().insert_role(team, &role, &app.event()).await.unwrap();
+    let role = Role::Custom(app.id_at(app.now()));
+    // Past the store: there are more permissions than a team may have roles.
+    for statement in [
+        format!(
+            "INSERT INTO roles (team_id, role, name, name_key, description, created_at)
+             VALUES ({}, '{role}', '{name}', '{name}', '', 0)",
+            team.0
+        ),
+        format!(
+            "INSERT INTO role_permissions (team_id, role, permission) VALUES ({}, '{role}', '{}')",
+            team.0,
+            permission.as_str()
+        ),
+    ] {
+        app.store().try_statement(&statement).await.unwrap();
+    }
     let user = app.add_user(&format!("{name}@finch.example")).await;
-    let new = NewMembership { user_id: user, role: Role::Custom(role.id), at: app.now(), follows_groups: false };
+    let new = NewMembership { user_id: user, role, at: app.now(), follows_groups: false };
     app.store().insert_membership(team, &new, &app.event()).await.unwrap();
     app.browser_of(user, Some(team)).await
 }

@@ -208,7 +208,9 @@ on_both_databases! {
             let (target, query) = row.map_or((Target::Own, ""), |row| (row.2, row.3));
             (format!("{path}?{query}").replace(' ', "%20"), target)
         });
-        for (path, target) in endpoints.chain(pages()).chain(functions) {
+        // The way to an OpenID provider and back is a log-in: it writes into the browser's session and counts the attempt.
+        let is_log_in = |path: &str| path.starts_with("/login/openid");
+        for (path, target) in endpoints.chain(pages()).chain(functions).filter(|(path, _)| !is_log_in(path)) {
             let (owner, texts) = prepare(&app, Caller::Somebody(Role::Owner), target).await;
             let path = filled(&path, &texts);
             let before = stored(&app).await;

@@ -14,20 +14,22 @@ use crate::server::store::audit::AuditVerdict;
 const SILENT: &[&str] = &[
     "POST /api/auth/register",
     "POST /api/auth/login",
+    "POST /api/auth/forgot-password",
     "POST /api/auth/logout",
     "POST /api/auth/switch-team",
     "POST /api/v1/send",
     "POST /api/v1/events",
     "log_in",
+    "log_in_with_code",
+    "forgot_password",
+    // The second factor counts when it is confirmed.
+    "begin_two_factor",
+    "cancel_two_factor",
     "log_out",
     "set_up",
     "mark_failed",
     "set_theme",
     "switch_team",
-    // They are written down by those who own them.
-    "POST /api/logs/{id}/resend",
-    "resend_email",
-    "update_profile",
     // Nothing differs from what was there.
     "save_role_grid",
     "set_role_permission",

@@ -18,7 +18,7 @@ const ENTRY: &str = include_str!("../fixtures/jetemail_entry.json");
 const LOGS: &str = "/jetemail/outbound/logs";
 
 async fn reader(app: &TestApp) -> Client {
-    app.program(&[Permission::LogsView]).await
+    app.program(&[Permission::LogsView, Permission::LogsReveal]).await
 }
 
 async fn sender(app: &TestApp) -> Client {

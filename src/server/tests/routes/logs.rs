@@ -74,7 +74,7 @@ on_both_databases! {
         let facts = EmailFacts { provider_message_id: Some("msg_provider_123".to_owned()), error_message: None };
         app.store().record_events(app.team, id, &events, &facts).await.unwrap();
 
-        let answer = app.sign_in(Role::Viewer).await.get(&format!("/api/logs/{id}")).await;
+        let answer = app.sign_in(Role::Member).await.get(&format!("/api/logs/{id}")).await;
 
         assert_eq!(answer.status, 200);
         // The sample was accepted at half past ten, this message at noon.

@@ -138,7 +138,7 @@ on_both_databases! {
 
     async fn a_messages_body_stands_in_our_frame_alone(app: TestApp) {
         let message = app.add_message(Message::default()).await;
-        let answer = app.sign_in(Role::Viewer).await.get(&format!("/logs/{message}/body")).await;
+        let answer = app.sign_in(Role::Member).await.get(&format!("/logs/{message}/body")).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, "<p>Hello</p>"));
         assert_eq!(sources(&answer, "frame-ancestors"), ["'self'"]);
         assert!(sources(&answer, "sandbox").is_empty());
