@@ -35,7 +35,7 @@ const provider = new Provider(issuer, {
       accountId,
       claims: () => ({ sub: accountId, ...people[accountId] }),
     },
-  // Nobody is asked for consent.
+  // Whoever gave consent gave it to everything.
   loadExistingGrant: async (ctx) => {
     const grant = new ctx.oidc.provider.Grant({
       clientId: ctx.oidc.client.clientId,
@@ -58,8 +58,9 @@ server.on("request", async (request, response) => {
     people = JSON.parse(body);
     response.writeHead(204).end();
   } else if (url.pathname.startsWith("/interaction/") && url.searchParams.has("as")) {
-    const login = { accountId: url.searchParams.get("as") };
-    await provider.interactionFinished(request, response, { login });
+    // A native client's person is asked for consent each time; who chooses a name here has given it.
+    const result = { login: { accountId: url.searchParams.get("as") }, consent: {} };
+    await provider.interactionFinished(request, response, result);
   } else if (url.pathname.startsWith("/interaction/")) {
     const links = Object.keys(people).map((name) => `<li><a href="${url.pathname}?as=${name}">${name}</a></li>`);
     response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
