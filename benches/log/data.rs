@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sendlog::domain::adapter::{Adapter, AdapterKind};
-use sendlog::domain::api_key::ApiKey;
+use sendlog::domain::api_key::{ApiKey, KeyLimits};
+use sendlog::domain::audit::AuditAction;
 use sendlog::domain::channel::Channel;
 use sendlog::domain::email::{Recipient, RecipientKind};
 use sendlog::domain::event::{EmailEvent, EventDetail, EventKind};
@@ -20,7 +21,7 @@ use sendlog::server::App;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::Config;
 use sendlog::server::secrets::{SecretKey, token_hash};
-use sendlog::server::services::{accounts, teams};
+use sendlog::server::services::{accounts, audit, teams};
 use sendlog::server::store::Store;
 use sendlog::server::store::bulk::HistoricEmail;
 use sendlog::server::store::emails::NewEmail;
@@ -302,11 +303,16 @@ async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
         prefix: API_KEY.chars().take(8).collect(),
         scopes: PermissionSet::all(),
         created_by: None,
+        created_by_name: None,
         created_at: now,
         last_used_at: None,
         revoked_at: None,
+        limits: KeyLimits::default(),
+        rotated_at: None,
+        previous_ends_at: None,
     };
-    app.store.insert_api_key(team, &key, &token_hash(API_KEY)).await?;
+    let event = |action| audit::by_command_line(app, action);
+    app.store.insert_api_key(team, &key, &token_hash(API_KEY), &event(AuditAction::ApiKeyCreated)).await?;
     let adapter = Adapter {
         id: app.clock.mint(),
         name: "Nowhere".to_owned(),
@@ -316,7 +322,7 @@ async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
         is_default: true,
         created_at: now,
     };
-    app.store.insert_adapter(team, &adapter, "").await?;
+    app.store.insert_adapter(team, &adapter, "", &event(AuditAction::AdapterCreated)).await?;
     let mut templates = Vec::new();
     for (name, subject) in TEMPLATES {
         let source = TemplateSource {
@@ -327,8 +333,9 @@ async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
         let current = TemplateVersion { id: app.clock.mint(), version: 1, source, created_at: now };
         let id = app.clock.mint();
         let ids = (id, current.id);
-        let template = Template { id, name: name.to_owned(), created_at: now, updated_at: now, current };
-        app.store.insert_template(team, &template).await?;
+        let (name, masked_variables) = (name.to_owned(), Vec::new());
+        let template = Template { id, name, created_at: now, updated_at: now, masked_variables, current };
+        app.store.insert_template(team, &template, &event(AuditAction::TemplateCreated)).await?;
         templates.push(ids);
     }
     Ok(Setting { key: key.id, adapter: adapter.id, templates })

@@ -21,8 +21,12 @@ pub fn Preview(
     let EmailContent { html, text, .. } = content;
     if html.is_none() && text.is_none() {
         let why = if is_hidden || hides_marked {
-            let title = if is_hidden { "The body is hidden" } else { "The body cannot be shown without masked values" };
-            view! { <EmptyState glyph=Glyph::Lock title>{()}</EmptyState> }.into_any()
+            let (title, words) = if is_hidden {
+                ("The body is hidden", "It shows to those who hold the permission logs:reveal.")
+            } else {
+                ("The body is hidden", "It cannot be shown with the marked values masked.")
+            };
+            view! { <EmptyState glyph=Glyph::Lock title><p>{words}</p></EmptyState> }.into_any()
         } else {
             view! { <p class="panel-body nothing">"The body is not kept any more."</p> }.into_any()
         };
