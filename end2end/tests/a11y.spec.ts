@@ -77,6 +77,24 @@ for (const [name, address, status] of pages.filter(([, address]) => address.star
   });
 }
 
+test("an API key: nothing to find", async ({ page, as, hasScript }) => {
+  test.slow();
+  await as("owner");
+  await page.goto("/settings/api-keys");
+  await page.getByRole("link", { name: "checkout-prod" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "checkout-prod" })).toBeVisible();
+  await expectGoodEverywhere(page, hasScript);
+});
+
+freshTest("setting up a second factor: nothing to find", async ({ page, as, sendlog, smtp, hasScript }) => {
+  freshTest.slow();
+  await as("member", await createTeam(sendlog, smtp, `factor-${hasScript}`));
+  await page.goto("/settings/profile");
+  await page.getByRole("button", { name: "Set up" }).click();
+  await expect(page.getByRole("img", { name: /QR/ })).toBeVisible();
+  await expectGoodEverywhere(page, hasScript);
+});
+
 for (const address of ["/login", "/login/code", "/forgot"]) {
   test(`${address}: nothing to find`, async ({ page, hasScript }) => {
     test.slow();
