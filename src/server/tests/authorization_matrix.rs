@@ -666,6 +666,38 @@ on_both_databases! {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    async fn each_single_permission_in_one_team_opens_nothing_of_another(app: TestApp) {
+        let mut elsewhere = Vec::new();
+        for permission in Permission::ALL {
+            let scopes = [*permission].into_iter().collect();
+            elsewhere.push((*permission, true, holder_of(&app, app.other_team, *permission).await));
+            elsewhere.push((*permission, false, app.program_of(app.other_team, scopes).await));
+        }
+        let mut wrong = Vec::new();
+        for (surface, row) in every_row() {
+            let opening = match row.1 {
+                Holds(permission) | Member(permission) => vec![permission],
+                Either(one, other) | Both(one, other) | PersonWith(one, other) => vec![one, other],
+                Nothing | Identity | Person | LogIn | SessionAlone => continue,
+            };
+            if matches!(row.2, Target::Own | Target::Token) {
+                continue;
+            }
+            let texts = shared_target(&app, row.2).await;
+            for (_, is_person, client) in elsewhere.iter().filter(|(permission, ..)| opening.contains(permission)) {
+                if surface == Surface::Pages && !is_person {
+                    continue;
+                }
+                let answer = surface.ask(client, row, &texts).await;
+                let found = surface.outcome(&answer);
+                if !matches!(found, Outcome::NotFound | Outcome::Forbidden | Outcome::Other(400..=409)) {
+                    wrong.push(format!("{}: {found:?} {}", row.0, start_of(&answer.text)));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
     async fn removed_members_and_keys_that_have_ended_get_nothing(app: TestApp) {
         let member = app.add_user("leaving@finch.example").await;
         accounts::add_member(&app.app, app.team, member, Role::Admin).await.unwrap();
