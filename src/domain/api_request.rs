@@ -11,9 +11,13 @@ use super::masking::{MASK, Reveal, Sight};
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
 
-/// The most that is kept, in bytes, of what a successful GET was answered: such answers are the bulk of the log, and
-/// what they say can be asked for again.
-pub const READ_ANSWER_CAP_BYTES: usize = 4 * 1024;
+/// Whether a request only read and got what it asked for: what it was answered is not kept. Such answers would be most of
+/// the database, and what they say can be asked for again. NotificationAPI asks for its log by `POST`.
+pub fn is_answered_read(method: &str, endpoint: &str, status: i64) -> bool {
+    let path = endpoint.split('?').next().unwrap_or_default();
+    let reads = matches!(method, "GET" | "HEAD") || (method == "POST" && path.ends_with("/logs/query"));
+    reads && (200..300).contains(&status)
+}
 
 /// What stands in the place of a secret, and of a whole body that cannot be searched for secrets.
 pub const REDACTED: &str = "[redacted]";
@@ -47,8 +51,7 @@ pub struct ApiRequest {
     pub response_body: LoggedBody,
 }
 
-/// A body as it is kept: secrets and the contents of attachments replaced, at most [BODY_CAP_BYTES] long, or
-/// [READ_ANSWER_CAP_BYTES].
+/// A body as it is kept: secrets and the contents of attachments replaced, at most [BODY_CAP_BYTES] long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedBody {
     /// The text; `None` where there was none or it is not text.

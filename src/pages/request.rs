@@ -16,13 +16,16 @@ use crate::components::number::{byte_size, counted, duration};
 use crate::components::reveal::ContentsNote;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::{Time, TimeStyle};
-use crate::domain::api_request::{ApiRequest, ApiRequestDetail, BODY_CAP_BYTES, LoggedBody};
+use crate::domain::api_request::{ApiRequest, ApiRequestDetail, BODY_CAP_BYTES, LoggedBody, is_answered_read};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailSummary;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::domain::permission::Permission;
 use crate::server_fns::api_requests::{RevealRequest, load_request};
+
+/// What stands for a body that there is none of.
+const NO_BODY: &str = "None, or no text.";
 
 /// A request.
 #[component]
@@ -37,6 +40,11 @@ pub fn RequestPage() -> impl IntoView {
 fn Request(detail: ApiRequestDetail) -> impl IntoView {
     let ApiRequestDetail { request, api_key_name, emails, sight, masks_marked, reveal } = detail;
     let id = request.id.to_string();
+    let absent = if is_answered_read(&request.method, &request.endpoint, request.response_status) {
+        "What a successful read was answered is not kept: it can be asked for again."
+    } else {
+        NO_BODY
+    };
     view! {
         <Title text=format!("{} {} · Sendlog", request.method, request.endpoint)/>
         <div class="page-head">
@@ -54,8 +62,8 @@ fn Request(detail: ApiRequestDetail) -> impl IntoView {
                 <Messages emails/>
             </div>
             <div class="request-bodies">
-                <Body title="Request body" body=request.request_body/>
-                <Body title="Response body" body=request.response_body/>
+                <Body title="Request body" body=request.request_body absent=NO_BODY/>
+                <Body title="Response body" body=request.response_body absent/>
             </div>
         </div>
     }
@@ -133,7 +141,7 @@ fn Message(email: EmailSummary) -> impl IntoView {
 }
 
 #[component]
-fn Body(title: &'static str, body: LoggedBody) -> impl IntoView {
+fn Body(title: &'static str, body: LoggedBody, absent: &'static str) -> impl IntoView {
     let text = body.text.as_deref().filter(|_| !body.is_withheld() && !body.is_masked()).map(indented);
     let marks = [
         body.truncated.then(|| view! { <span class="tag" data-tone="waiting">"truncated"</span> }.into_any()),
@@ -152,7 +160,7 @@ fn Body(title: &'static str, body: LoggedBody) -> impl IntoView {
             view! { <p class="nothing">"It is not kept: it is no JSON, which alone can be searched for secrets."</p> }
                 .into_any()
         }
-        None => view! { <p class="nothing">"None, or no text."</p> }.into_any(),
+        None => view! { <p class="nothing">{absent}</p> }.into_any(),
     };
     view! {
         <section class="panel" aria-label=title>

@@ -10,7 +10,7 @@ use super::setting::Setting;
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::email::RecipientKind;
 use crate::domain::ids::{ApiRequestId, NotificationId, lowest_id_at};
-use crate::server::services::api_requests::logged_body;
+use crate::server::services::api_requests::{logged_answer, logged_body};
 use crate::server::store::emails::NewEmail;
 
 const CHECKOUT_CLIENT: &str = "finch-checkout/4.12 (node 22.11)";
@@ -194,6 +194,6 @@ fn call(
         duration_ms: rng.random_range(2..24) + if rng.random_ratio(1, 30) { rng.random_range(40..300) } else { 0 },
         at,
         request_body: call.request.as_ref().map_or_else(LoggedBody::default, body),
-        response_body: body(&call.answer),
+        response_body: logged_answer(call.method, call.endpoint, call.status, call.answer.to_string().as_bytes()),
     }
 }

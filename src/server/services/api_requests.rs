@@ -9,8 +9,8 @@ use tokio::sync::{Mutex, Notify, Semaphore};
 use tracing::error;
 
 use crate::domain::api_request::{
-    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody,
-    READ_ANSWER_CAP_BYTES, REDACTED,
+    ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody, REDACTED,
+    is_answered_read,
 };
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
@@ -168,16 +168,6 @@ pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> R
 /// A body as it is kept: secrets and the contents of attachments in JSON replaced, at most [BODY_CAP_BYTES] long,
 /// nothing where it is not text.
 pub fn logged_body(body: &[u8]) -> LoggedBody {
-    capped_body(body, BODY_CAP_BYTES)
-}
-
-/// The body of an answer as it is kept: like [logged_body], and at most [READ_ANSWER_CAP_BYTES] of what a GET gave.
-pub fn logged_answer(method: &str, status: u16, body: &[u8]) -> LoggedBody {
-    let is_read = method == "GET" && (200..300).contains(&status);
-    capped_body(body, if is_read { READ_ANSWER_CAP_BYTES } else { BODY_CAP_BYTES })
-}
-
-fn capped_body(body: &[u8], cap_bytes: usize) -> LoggedBody {
     if body.is_empty() {
         return LoggedBody::default();
     }
@@ -190,12 +180,17 @@ fn capped_body(body: &[u8], cap_bytes: usize) -> LoggedBody {
         // A body that is no JSON cannot be searched for secrets by name.
         Err(_) => REDACTED.to_owned(),
     };
-    let truncated = text.len() > cap_bytes;
+    let truncated = text.len() > BODY_CAP_BYTES;
     if truncated {
-        let end = (0..=cap_bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=BODY_CAP_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
     }
     LoggedBody { text: Some(text), truncated }
+}
+
+/// The body of an answer as it is kept: like [logged_body], and nothing of what a successful read gave.
+pub fn logged_answer(method: &str, endpoint: &str, status: i64, body: &[u8]) -> LoggedBody {
+    if is_answered_read(method, endpoint, status) { LoggedBody::default() } else { logged_body(body) }
 }
 
 /// A path and query as it is kept: secrets of the path and values of secret-named parameters replaced.
@@ -375,14 +370,18 @@ mod tests {
     }
 
     #[test]
-    fn of_what_a_get_gave_little_is_kept() {
-        let body = serde_json::to_vec(&"ü".repeat(READ_ANSWER_CAP_BYTES)).unwrap();
-        for (method, status, cap) in
-            [("GET", 200, READ_ANSWER_CAP_BYTES), ("GET", 404, BODY_CAP_BYTES), ("POST", 200, BODY_CAP_BYTES)]
-        {
-            let logged = logged_answer(method, status, &body);
-            assert_eq!(logged.truncated, cap < body.len(), "{method} {status}");
-            assert!(logged.text.unwrap().len() <= cap);
+    fn nothing_is_kept_of_what_a_successful_read_gave() {
+        let query = "/notificationapi/key_1/logs/query";
+        for (method, endpoint, status, is_kept) in [
+            ("GET", "/api/logs?page=2", 200, false),
+            ("HEAD", "/api/logs", 200, false),
+            ("POST", query, 200, false),
+            ("POST", query, 400, true),
+            ("GET", "/api/logs/x", 404, true),
+            ("POST", "/api/v1/send?x=/logs/query", 200, true),
+        ] {
+            let logged = logged_answer(method, endpoint, status, b"{}");
+            assert_eq!(logged.text.is_some(), is_kept, "{method} {endpoint} {status}");
         }
     }
 

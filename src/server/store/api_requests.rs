@@ -24,12 +24,12 @@ struct ApiRequestRow {
     user_agent: Option<String>,
     duration_ms: i64,
     at: i64,
-    request_body: Json<LoggedBody>,
-    response_body: Json<LoggedBody>,
+    request_body: Option<Json<LoggedBody>>,
+    response_body: Option<Json<LoggedBody>>,
 }
 
 impl Store {
-    /// Keeps the requests, in one transaction.
+    /// Keeps the requests, in one transaction. One without bodies, as of every successful read, is one row.
     pub async fn insert_api_requests(&self, requests: &[ApiRequest]) -> Result<(), AppError> {
         write!(self, |tx| {
             for request in requests {
@@ -52,6 +52,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
                 if inserted.rows_affected() == 0 {
+                    continue;
+                }
+                if request.request_body.text.is_none() && request.response_body.text.is_none() {
                     continue;
                 }
                 sqlx::query(
@@ -99,7 +102,7 @@ impl Store {
                 "SELECT r.team_id, r.id, r.api_key_id, k.name AS api_key_name, r.user_id, r.method, r.endpoint,
                      r.response_status, r.user_agent, r.duration_ms, r.at, b.request_body, b.response_body
                  FROM api_requests r
-                 JOIN api_request_bodies b ON b.team_id = r.team_id AND b.api_request_id = r.id
+                 LEFT JOIN api_request_bodies b ON b.team_id = r.team_id AND b.api_request_id = r.id
                  LEFT JOIN api_keys k ON k.team_id = r.team_id AND k.id = r.api_key_id
                  WHERE r.team_id = $1 AND r.id = $2",
             )
@@ -215,8 +218,8 @@ impl From<ApiRequestRow> for ApiRequest {
             user_agent: row.user_agent,
             duration_ms: row.duration_ms,
             at: instant(row.at),
-            request_body: row.request_body.0,
-            response_body: row.response_body.0,
+            request_body: row.request_body.unwrap_or_default().0,
+            response_body: row.response_body.unwrap_or_default().0,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::domain::api_request::{ApiRequest, ApiRequestFilter};
+use crate::domain::api_request::{ApiRequest, ApiRequestFilter, LoggedBody};
 use crate::domain::page::Cursor;
 
 /// A team's requests, newest first.
@@ -29,8 +29,20 @@ on_both_databases! {
         let row = &rows[1];
         assert_eq!((row.method.as_str(), row.user_agent.as_deref()), ("GET", Some("shop/1.0")));
         assert!(row.api_key_id.is_some() && row.user_id.is_none() && row.at == app.now());
-        assert!(row.response_body.text.as_ref().unwrap().contains("totalPages"));
+        assert_eq!(row.response_body, LoggedBody::default());
+        assert!(rows[0].response_body.text.as_ref().unwrap().contains("permission"));
         assert!(logged(&app, app.other_team).await.is_empty());
+    }
+
+    async fn successful_reads_keep_no_body(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await;
+        for _ in 0..3 {
+            program.get("/api/logs").await.data();
+        }
+        program.get("/api/logs/eml_0000000000001").await;
+        logged(&app, app.team).await;
+        let rows = app.store().every_row().await;
+        assert_eq!((rows["api_requests"].len(), rows["api_request_bodies"].len()), (4, 1));
     }
 
     async fn no_secret_reaches_the_log(app: TestApp) {

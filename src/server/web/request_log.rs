@@ -50,20 +50,25 @@ pub async fn record(
             return refuse(dialect, AppError::Internal);
         }
     };
-    let status = parts.status.as_u16();
+    let (status, method) = (i64::from(parts.status.as_u16()), method.to_string());
+    let endpoint = logged_endpoint(&format!("{}{}", dialect.map_or("", Dialect::prefix), uri.path()), uri.query());
+    let response_body = {
+        let (method, endpoint) = (method.clone(), endpoint.clone());
+        redacted(response_bytes.clone(), move |body| logged_answer(&method, &endpoint, status, body)).await
+    };
     let row = ApiRequest {
         id,
         team_id: viewer.team,
         api_key_id: viewer.api_key_id(),
         user_id: viewer.user_id(),
-        method: method.to_string(),
-        endpoint: logged_endpoint(&format!("{}{}", dialect.map_or("", Dialect::prefix), uri.path()), uri.query()),
-        response_status: i64::from(status),
+        method,
+        endpoint,
+        response_status: status,
         user_agent: user_agent.map(|text| text.chars().take(500).collect()),
         duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
         at,
         request_body: redacted(request_bytes, logged_body).await,
-        response_body: redacted(response_bytes.clone(), move |body| logged_answer(method.as_str(), status, body)).await,
+        response_body,
     };
     app.request_log.record(row).await;
     Response::from_parts(parts, Body::from(response_bytes))

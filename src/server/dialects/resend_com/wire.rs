@@ -133,7 +133,7 @@ pub struct Log {
     /// long and its end is missing.
     #[schema(value_type = serde_json::Value, required)]
     pub request_body: KeptBody,
-    /// What was answered, in the same way.
+    /// What was answered, in the same way; null for a successful read, whose answer is not kept.
     #[schema(value_type = serde_json::Value, required)]
     pub response_body: KeptBody,
 }
