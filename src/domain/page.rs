@@ -1,5 +1,6 @@
 //! Pages of a list.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Which page of a list, and how long it is.
@@ -39,6 +40,8 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// How many rows the whole list has.
     pub total: Total,
+    /// Where it begins, when no more of the log was looked through.
+    pub looked_from: Option<DateTime<Utc>>,
 }
 
 /// A place in a list that is newest first.

@@ -46,8 +46,9 @@ pub async fn list_records(
     window: Window,
 ) -> Result<Listed<EmailRecord>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Listed { items, total } = app.store.list_whole_emails(viewer.team, &asked(viewer, filter), window).await?;
-    Ok(Listed { items: with_events(app, viewer, items).await?, total })
+    let listed = app.store.list_whole_emails(viewer.team, &asked(viewer, filter), window).await?;
+    let Listed { items, total, looked_from } = listed;
+    Ok(Listed { items: with_events(app, viewer, items).await?, total, looked_from })
 }
 
 /// Lists the viewer's team's messages at a place of the log, newest first, whole, with their events. Needs `logs:view`.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::dialect::Engine;
 use super::{Store, read, stored, write};
 use crate::domain::audit::{AuditAction, AuditActor, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
@@ -60,6 +61,44 @@ pub enum AuditVerdict {
 const COLUMNS: &str =
     "sequence, id, actor_kind, actor_id, actor_name, action, target, target_name, before, after, reason,
     address, user_agent, hash";
+
+/// How many actors a list offers.
+const MAX_ACTORS: i64 = 200;
+
+/// The statement that lists at most `$2` actors of a team (`$1`) with their last names: one look into the index of actors
+/// for each, however long the log is.
+pub(super) fn list_actors_statement(engine: Engine) -> String {
+    let by_index = engine.by_index("audit_log_by_actor");
+    format!(
+        "WITH RECURSIVE actors (id, place) AS (
+        SELECT (SELECT MIN(f.actor_id) FROM audit_log f WHERE f.team_id = $1), 1
+        UNION ALL
+        SELECT (SELECT MIN(n.actor_id) FROM audit_log n WHERE n.team_id = $1 AND n.actor_id > actors.id), place + 1
+        FROM actors WHERE actors.id IS NOT NULL AND place < $2
+    )
+    SELECT a.id, (
+        SELECT l.actor_name FROM audit_log l{by_index} WHERE l.team_id = $1 AND l.actor_id = a.id
+        ORDER BY l.sequence DESC LIMIT 1)
+    FROM actors a WHERE a.id IS NOT NULL"
+    )
+}
+
+/// The statement that lists lines: `$1` team, `$2` sequence, `$3` and `$4` ids, `$5` action, `$6` actor, `$7` limit. What
+/// is not asked for is not compared, so that what is asked for is found by its index.
+pub(super) fn list_statement(engine: Engine, filter: &AuditFilter) -> String {
+    let by_index = match (&filter.actor_id, filter.action) {
+        (Some(_), _) => engine.by_index("audit_log_by_actor"),
+        (None, Some(_)) => engine.by_index("audit_log_by_action"),
+        (None, None) => String::new(),
+    };
+    let action = if filter.action.is_some() { "action = $5" } else { "CAST($5 AS TEXT) IS NULL" };
+    let actor = if filter.actor_id.is_some() { "actor_id = $6" } else { "CAST($6 AS TEXT) IS NULL" };
+    format!(
+        "SELECT {COLUMNS} FROM audit_log{by_index}
+         WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4 AND {action} AND {actor}
+         ORDER BY sequence DESC, id LIMIT $7"
+    )
+}
 
 /// A line as it is stored: texts alone, so that its hash is over the same bytes on both databases.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -217,12 +256,7 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<AuditEntry>, AppError> {
-        let statement = format!(
-            "SELECT {COLUMNS} FROM audit_log
-             WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4
-                 AND ($5 IS NULL OR action = $5) AND ($6 IS NULL OR actor_id = $6)
-             ORDER BY sequence DESC, id LIMIT $7"
-        );
+        let statement = list_statement(self.engine(), filter);
         let lowest = |time: Option<DateTime<Utc>>, absent: i64| time.map_or(absent, lowest_id_at);
         let rows: Vec<Line> = read!(self, |pool| {
             sqlx::query_as(&statement)
@@ -239,17 +273,18 @@ impl Store {
         rows.into_iter().map(AuditEntry::try_from).collect()
     }
 
-    /// Who is in the team's log, the last name of each, by name: at most 200.
+    /// Who is in the team's log, the last name of each, by name: at most [MAX_ACTORS].
     pub async fn list_audit_actors(&self, team_id: TeamId) -> Result<Vec<(String, String)>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT actor_id, MAX(actor_name) FROM audit_log WHERE team_id = $1 AND actor_id IS NOT NULL
-                 GROUP BY actor_id ORDER BY MAX(actor_name), actor_id LIMIT 200",
-            )
+        let statement = list_actors_statement(self.engine());
+        let mut actors: Vec<(String, String)> = read!(self, |pool| {
+            sqlx::query_as(&statement)
             .bind(team_id)
+            .bind(MAX_ACTORS)
             .fetch_all(pool)
             .await
-        })?)
+        })?;
+        actors.sort_by(|(a_id, a), (b_id, b)| (a, a_id).cmp(&(b, b_id)));
+        Ok(actors)
     }
 
     /// Every team that has an audit log, teams that are gone included.

@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use super::search::TRIGRAM;
-use crate::domain::filter::Criteria;
+use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::ids::EmailId;
 use crate::server::store::dialect::Engine;
 
@@ -79,6 +79,39 @@ macro_rules! push_criteria {
     }};
 }
 
+/// Adds that the message is among those that `email_keys` has for an address or a host that is asked for whole: the
+/// statement begins there rather than at the newest message. [push_criteria] says the same again, to the letter.
+macro_rules! push_keys {
+    ($query:expr, $engine:expr, $team_id:expr, $criteria:expr, $ids:expr) => {{
+        use $crate::server::store::criteria::{keys_of, push_key_values};
+        let (open, close) = $engine.id_list();
+        for (kind, value) in keys_of($criteria) {
+            $query.push(format!(" AND e.id {open}SELECT x.email_id FROM email_keys x WHERE x.team_id = "));
+            $query.push_bind($team_id.0).push(format!(" AND x.kind = {kind} AND x.key IN "));
+            push_key_values!($query, std::iter::once(value));
+            $query.push(" AND x.email_id >= ").push_bind($ids.low);
+            $query.push(" AND x.email_id < ").push_bind($ids.high).push(close);
+        }
+    }};
+}
+
+/// Adds `(…, …)` for texts as `email_keys` may have them: SQLite knows the lower case of ASCII letters alone.
+macro_rules! push_key_values {
+    ($query:expr, $texts:expr) => {{
+        $query.push("(");
+        let mut list = $query.separated(", ");
+        for text in $texts {
+            let text: &str = text;
+            let (lower, ascii) = (text.to_lowercase(), text.to_ascii_lowercase());
+            if lower != ascii {
+                list.push_bind(ascii);
+            }
+            list.push_bind(lower);
+        }
+        $query.push(")");
+    }};
+}
+
 /// Adds that a column is like one of the patterns, as they are or in lower case.
 macro_rules! push_patterns {
     ($query:expr, $engine:expr, $column:expr, $patterns:expr) => {{
@@ -115,7 +148,53 @@ macro_rules! push_whole_addresses {
     }};
 }
 
-pub(super) use {push_criteria, push_patterns, push_whole_addresses};
+pub(super) use {push_criteria, push_key_values, push_keys, push_patterns, push_whole_addresses};
+
+/// The kind of the rows of `email_keys` that hold recipients' addresses.
+pub(super) const RECIPIENT_KEY: i16 = 0;
+
+/// What of the criteria `email_keys` knows, by the kind of its rows.
+pub(super) fn keys_of(criteria: &Criteria) -> impl Iterator<Item = (i16, &str)> {
+    let keys = [
+        (RECIPIENT_KEY, &criteria.recipient),
+        (1, &criteria.server),
+        (2, &criteria.server_ip),
+        (3, &criteria.mx),
+        (4, &criteria.protocol),
+    ];
+    keys.into_iter().filter_map(|(kind, value)| Some((kind, value.as_deref()?)))
+}
+
+/// Whether the messages that are meant are few or found by an index, so that none need be looked at in vain.
+pub(super) fn names_messages(criteria: &Criteria) -> bool {
+    keys_of(criteria).next().is_some()
+        || criteria.email_id.is_some()
+        || criteria.notification_id.is_some()
+        || criteria.external_user_id.is_some()
+        || criteria.provider_message_id.is_some()
+        || criteria.subject.as_deref().is_some_and(|part| part.chars().count() >= TRIGRAM)
+}
+
+/// How many messages, at most, are looked at for conditions that no index knows; `None` for all. An answer says how far
+/// back it looked.
+pub(super) fn looked_at_most(filter: &EmailFilter) -> Option<i64> {
+    let criteria = &filter.criteria;
+    // Each status is a walk of its own index, and the statuses are those that the events can leave.
+    let asks_event = !criteria.events.is_empty() && filter.statuses.is_empty();
+    let asks_text = criteria.from_address.is_some() || criteria.subject.is_some() || asks_event;
+    match () {
+        () if names_messages(criteria) => None,
+        () if criteria.reply.is_some() => Some(LOOKED_AT_FOR_REPLY),
+        () if asks_text => Some(LOOKED_AT),
+        () => None,
+    }
+}
+
+/// How many of the newest messages are looked at for a sender, a short part of a subject or a kind of event.
+const LOOKED_AT: i64 = 100_000;
+
+/// How many are looked at for a part of a server's answer, which is in the events of each.
+const LOOKED_AT_FOR_REPLY: i64 = 10_000;
 
 /// A text as a part of a `LIKE` pattern that escapes by a backslash.
 pub(super) fn escaped(text: &str) -> String {

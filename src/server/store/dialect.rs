@@ -18,6 +18,15 @@ impl Engine {
         }
     }
 
+    /// What stands around a list of ids, `e.id …`, that is to be read before the rows it names. PostgreSQL would rather walk
+    /// the log and look for each row in the list.
+    pub(super) fn id_list(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("IN (", ")"),
+            Self::Postgres => ("= ANY(ARRAY(", "))"),
+        }
+    }
+
     /// Says behind a table by which index to read it. SQLite, which knows nothing of how many rows a condition leaves,
     /// would rather walk a range of the table.
     pub(super) fn by_index(self, name: &str) -> String {

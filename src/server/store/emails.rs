@@ -6,7 +6,7 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::audit::{self, AuditEvent};
-use super::criteria::{asks_for_provider_id, push_criteria};
+use super::criteria::{asks_for_provider_id, keys_of, looked_at_most, push_criteria, push_keys};
 use super::dialect::Engine;
 use super::events::{self, NewEvent, add_to_rollups, record_events};
 use super::outbox::NEVER;
@@ -19,7 +19,7 @@ use crate::domain::email::{
 };
 use crate::domain::error::AppError;
 use crate::domain::event::EventSet;
-use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
+use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
 use crate::domain::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
@@ -641,8 +641,36 @@ impl Store {
         filter: &EmailFilter,
         window: Window,
     ) -> Result<Listed<Email>, AppError> {
+        let bounded = self.bounded(team_id, filter).await?;
+        let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
         let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
-        Ok(Listed { items: self.find_emails(team_id, &ids).await?, total })
+        Ok(Listed { items: self.find_emails(team_id, &ids).await?, total, looked_from })
+    }
+
+    /// The filter with a range that holds no more messages than may be looked at for it, and where that begins; `None`
+    /// where the filter may stay as it is.
+    async fn bounded(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+    ) -> Result<Option<(EmailFilter, DateTime<Utc>)>, AppError> {
+        let most = looked_at_most(filter).filter(|_| filter.search.is_none() && !filter.criteria.nothing);
+        let Some(most) = most else { return Ok(None) };
+        let ids = IdRange::from(filter.range);
+        let oldest: Option<EmailId> = read!(self, |pool| {
+            sqlx::query_scalar(
+                "SELECT id FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT 1 OFFSET $4",
+            )
+            .bind(team_id)
+            .bind(ids.low)
+            .bind(ids.high)
+            .bind(most - 1)
+            .fetch_optional(pool)
+            .await
+        })?;
+        let Some(from) = oldest.map(|id| id.created_at()) else { return Ok(None) };
+        let range = TimeRange { from: Some(from), ..filter.range };
+        Ok(Some((EmailFilter { range, ..filter.clone() }, from)))
     }
 
     /// The messages at a place of the log, whole, newest first. The filter's search text is not looked at.
@@ -914,8 +942,10 @@ pub(super) fn push_walk<Database: sqlx::Database>(
 {
     let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
     let by_provider = asks_for_provider_id(&filter.criteria);
+    let by_person = filter.criteria.external_user_id.is_some();
+    let by_key = keys_of(&filter.criteria).next().is_some();
     let statuses: Vec<Option<EmailStatus>> = match filter.statuses {
-        statuses if by_provider || statuses.is_empty() => vec![None],
+        statuses if by_provider || by_person || by_key || statuses.is_empty() => vec![None],
         statuses => statuses.iter().map(Some).collect(),
     };
     let walks = statuses.len();
@@ -928,6 +958,7 @@ pub(super) fn push_walk<Database: sqlx::Database>(
         }
         let by_index = match (status, filter.slice()) {
             (_, _) if by_provider => engine.by_index("emails_by_provider_message_id"),
+            (_, _) if by_person => engine.by_index("emails_by_external_user"),
             (Some(_), Slice::All | Slice::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
             (_, _) => String::new(),
         };
@@ -938,8 +969,12 @@ pub(super) fn push_walk<Database: sqlx::Database>(
             }
             None => push_statuses!(query, filter.statuses),
         }
-        query.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        // Hidden from the planner of SQLite, which would rather walk the range than look up the ids that a key names.
+        let hidden = if by_key { "+" } else { "" };
+        query.push(format!(" AND {hidden}e.id >= ")).push_bind(ids.low);
+        query.push(format!(" AND {hidden}e.id < ")).push_bind(ids.high);
         push_slice!(query, filter.slice());
+        push_keys!(query, engine, team_id, &filter.criteria, ids);
         push_criteria!(query, engine, &filter.criteria);
         let (length, skip) = match walks {
             1 => (window.limit, window.offset),

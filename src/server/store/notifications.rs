@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use super::criteria::{RECIPIENT_KEY, push_key_values};
+use super::dialect::Engine;
 use super::stats::IdRange;
 use super::{Store, read};
 use crate::domain::email::EmailStatus;
@@ -50,19 +52,46 @@ macro_rules! push_values {
     }};
 }
 
-/// Adds the condition that one of a notification's messages, or the message itself, matches one of the users by its
-/// recipients; the messages are `emails e`.
-macro_rules! push_recipients {
-    ($query:expr, $recipients:expr, $users:expr) => {{
-        $query.push(format!("EXISTS (SELECT 1 FROM {} WHERE LOWER(r.value ->> 'address') IN ", $recipients));
-        push_values!($query, $users.iter().map(|user| user.to_lowercase()));
-        $query.push(")");
+/// Adds what `selected` is of the messages that go to one of the users by address or number, from the index.
+macro_rules! push_addressed {
+    ($query:expr, $team_id:expr, $selected:expr, $users:expr) => {{
+        $query.push(format!("SELECT {} FROM email_keys x", $selected.0)).push($selected.1);
+        $query.push(" WHERE x.team_id = ").push_bind($team_id.0);
+        $query.push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
+        push_key_values!($query, $users.iter().map(String::as_str));
+    }};
+}
+
+/// Adds that a notification, `notifications n`, or one of its messages is for one of the users.
+macro_rules! push_notified {
+    ($query:expr, $engine:expr, $team_id:expr, $users:expr) => {{
+        let (open, close) = $engine.id_list();
+        $query.push(format!(" AND n.id {open}SELECT u.id FROM notifications u WHERE u.team_id = "));
+        $query.push_bind($team_id.0).push(" AND u.external_user_id IN ");
+        push_values!($query, $users.iter().cloned());
+        let of_message = " JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id AND m.notification_id IS NOT NULL";
+        $query.push(" UNION ");
+        push_addressed!($query, $team_id, ("m.notification_id", of_message), $users);
+        $query.push(close);
+    }};
+}
+
+/// Adds that a message, `emails e`, is for one of the users.
+macro_rules! push_sent_to {
+    ($query:expr, $engine:expr, $team_id:expr, $users:expr) => {{
+        let (open, close) = $engine.id_list();
+        $query.push(format!(" AND e.id {open}SELECT u.id FROM emails u WHERE u.team_id = "));
+        $query.push_bind($team_id.0).push(" AND u.external_user_id IN ");
+        push_values!($query, $users.iter().cloned());
+        $query.push(" UNION ");
+        push_addressed!($query, $team_id, ("x.email_id", ""), $users);
+        $query.push(close);
     }};
 }
 
 /// Adds ` AND …` for the entries of a filter that are notifications, `notifications n`.
 macro_rules! push_notification_conditions {
-    ($query:expr, $recipients:expr, $filter:expr, $ids:expr) => {{
+    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $ids:expr) => {{
         let (filter, ids): (&NotificationFilter, &Option<EntryIds>) = ($filter, $ids);
         const MESSAGES: &str = "SELECT 1 FROM emails e WHERE e.team_id = n.team_id AND e.notification_id = n.id";
         if let Some(ids) = ids {
@@ -74,11 +103,7 @@ macro_rules! push_notification_conditions {
             push_values!($query, filter.kinds.iter().cloned());
         }
         if !filter.users.is_empty() {
-            $query.push(" AND (n.external_user_id IN ");
-            push_values!($query, filter.users.iter().cloned());
-            $query.push(format!(" OR EXISTS ({MESSAGES} AND "));
-            push_recipients!($query, $recipients, &filter.users);
-            $query.push("))");
+            push_notified!($query, $engine, $team_id, &filter.users);
         }
         if !filter.ways.is_empty() {
             $query.push(format!(" AND EXISTS ({MESSAGES} AND ({}))", ways_sql(&filter.ways)));
@@ -100,24 +125,21 @@ macro_rules! push_notification_conditions {
 
 /// Adds ` AND …` for the entries of a filter that are messages, `emails e`.
 macro_rules! push_message_conditions {
-    ($query:expr, $recipients:expr, $filter:expr, $ids:expr) => {{
+    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $ids:expr) => {{
         let (filter, ids): (&NotificationFilter, &Option<EntryIds>) = ($filter, $ids);
         if let Some(ids) = ids {
             $query.push(" AND e.id IN ");
             push_values!($query, ids.messages.iter().copied());
         }
         if !filter.kinds.is_empty() {
-            $query.push(" AND EXISTS (SELECT 1 FROM templates t WHERE t.team_id = e.team_id AND t.id = e.template_id");
-            $query.push(" AND t.deleted_at IS NULL AND t.name IN ");
+            let (open, close) = $engine.id_list();
+            $query.push(format!(" AND e.template_id {open}SELECT t.id FROM templates t WHERE t.team_id = "));
+            $query.push_bind($team_id.0).push(" AND t.deleted_at IS NULL AND t.name IN ");
             push_values!($query, filter.kinds.iter().cloned());
-            $query.push(")");
+            $query.push(close);
         }
         if !filter.users.is_empty() {
-            $query.push(" AND (e.external_user_id IN ");
-            push_values!($query, filter.users.iter().cloned());
-            $query.push(" OR ");
-            push_recipients!($query, $recipients, &filter.users);
-            $query.push(")");
+            push_sent_to!($query, $engine, $team_id, &filter.users);
         }
         if !filter.ways.is_empty() {
             $query.push(format!(" AND ({})", ways_sql(&filter.ways)));
@@ -129,8 +151,42 @@ macro_rules! push_message_conditions {
     }};
 }
 
+/// Adds the query for the newest entries with ids from `low` up to, and without, `below`: notifications and messages.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn push_entries<Database: sqlx::Database>(
+    query: &mut QueryBuilder<'static, Database>,
+    engine: Engine,
+    team_id: TeamId,
+    filter: &NotificationFilter,
+    named: &Option<EntryIds>,
+    low: i64,
+    below: (i64, i64),
+    wanted: i64,
+) where
+    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+    String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+{
+    query.push(
+        "SELECT id, CAST(is_message AS BIGINT) FROM (SELECT id, is_message FROM (
+         SELECT n.id, 0 AS is_message FROM notifications n WHERE n.team_id = ",
+    );
+    // Hidden from the planner of SQLite, which would rather walk the range than look up the ids that are named.
+    let hidden = if filter.users.is_empty() && named.is_none() { "" } else { "+" };
+    query.push_bind(team_id.0).push(format!(" AND {hidden}n.id >= ")).push_bind(low);
+    query.push(format!(" AND {hidden}n.id < ")).push_bind(below.0);
+    push_notification_conditions!(query, engine, team_id, filter, named);
+    query.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
+    query.push(") AS newest UNION ALL SELECT id, is_message FROM (");
+    query.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
+    query.push(format!(" AND +e.notification_id IS NULL AND {hidden}e.id >= ")).push_bind(low);
+    query.push(format!(" AND {hidden}e.id < ")).push_bind(below.1);
+    push_message_conditions!(query, engine, team_id, filter, named);
+    query.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
+    query.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
+}
+
 /// The ids that a filter names, told apart.
-struct EntryIds {
+pub(super) struct EntryIds {
     notifications: Vec<i64>,
     messages: Vec<i64>,
 }
@@ -243,21 +299,9 @@ impl Store {
         }
         let wanted = limit.saturating_add(1);
         let rows: Vec<(i64, i64)> = read!(self, |pool| {
-            let mut query = QueryBuilder::new(
-                "SELECT id, CAST(is_message AS BIGINT) FROM (SELECT id, is_message FROM (
-                 SELECT n.id, 0 AS is_message FROM notifications n WHERE n.team_id = ",
-            );
-            query.push_bind(team_id).push(" AND n.id >= ").push_bind(ids.low);
-            query.push(" AND n.id < ").push_bind(notifications_below);
-            push_notification_conditions!(query, self.engine().recipients(), filter, &named);
-            query.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
-            query.push(") AS newest UNION ALL SELECT id, is_message FROM (");
-            query.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id);
-            query.push(" AND e.notification_id IS NULL AND e.id >= ").push_bind(ids.low);
-            query.push(" AND e.id < ").push_bind(messages_below);
-            push_message_conditions!(query, self.engine().recipients(), filter, &named);
-            query.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
-            query.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
+            let mut query = QueryBuilder::new("");
+            let below = (notifications_below, messages_below);
+            push_entries(&mut query, self.engine(), team_id, filter, &named, ids.low, below, wanted);
             query.build_query_as().fetch_all(pool).await
         })?;
         let entry = |(id, is_message): (i64, i64)| match is_message {

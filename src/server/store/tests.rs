@@ -211,20 +211,24 @@ mod upgrades {
 
 /// With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
 mod query_plans {
-    use sqlx::{Execute, QueryBuilder, Sqlite};
+    use sqlx::{Execute, Postgres, QueryBuilder, Sqlite};
 
     use super::TestDatabase;
     use crate::domain::api_request::ApiRequestFilter;
+    use crate::domain::audit::AuditFilter;
     use crate::domain::channel::Channel;
     use crate::domain::email::EmailStatus;
     use crate::domain::event::{EventKind, EventSet};
     use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
     use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
+    use crate::domain::notification::NotificationFilter;
     use crate::domain::page::{Cursor, Window};
     use crate::server::store::api_requests::list_query;
+    use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::dialect::Engine;
     use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
     use crate::server::store::ingest::{FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
+    use crate::server::store::notifications::push_entries;
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
     use crate::server::store::{Db, Store};
@@ -302,10 +306,131 @@ mod query_plans {
         assert_eq!(plan_of(walk(&filter)).await, [table]);
         let ended = StatusSet::from_iter([EmailStatus::Failed, EmailStatus::Bounced, EmailStatus::Spam]);
         assert_eq!(reads_of(&plan_of(walk(&EmailFilter { statuses: ended, ..filter })).await), [index; 3]);
-        let criteria = Criteria { server: Some("a".to_owned()), ..Criteria::default() };
+        let criteria = Criteria { reply: Some("a".to_owned()), ..Criteria::default() };
         let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
         assert!(plan[0] == table && !plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
         assert!(plan[2].starts_with("SEARCH v USING PRIMARY KEY (team_id=? AND email_id=?)"), "{plan:?}");
+    }
+
+    /// What is asked for whole: an address, a host, a person.
+    fn whole_values() -> [Criteria; 6] {
+        let some = || Some("nobody.example".to_owned());
+        let none = Criteria::default;
+        [
+            Criteria { recipient: some(), ..none() },
+            Criteria { server: some(), ..none() },
+            Criteria { server_ip: some(), ..none() },
+            Criteria { mx: some(), ..none() },
+            Criteria { protocol: some(), ..none() },
+            Criteria { external_user_id: some(), ..none() },
+        ]
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_whole_is_found_by_an_index_sqlite() {
+        for criteria in whole_values() {
+            let by_key = criteria.external_user_id.is_none();
+            for statuses in [StatusSet::default(), StatusSet::READ] {
+                let filter = EmailFilter { statuses, criteria: criteria.clone(), ..EmailFilter::default() };
+                let plan = plan_of(walk(&filter)).await;
+                let reads = |step: &&String| step.starts_with("SEARCH e ");
+                let first = plan.iter().find(reads).unwrap();
+                if by_key {
+                    assert!(first.contains("id=?)"), "{plan:?}");
+                    let keys = "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=? AND email_id>? AND email_id<?)";
+                    assert!(plan.iter().any(|step| step == keys), "{plan:?}");
+                } else {
+                    assert!(first.contains("emails_by_external_user (team_id=? AND external_user_id=?"), "{plan:?}");
+                }
+            }
+        }
+    }
+
+    fn entries<Database: sqlx::Database>(query: &mut QueryBuilder<'static, Database>, engine: Engine)
+    where
+        i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+        String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+    {
+        let filter = NotificationFilter { users: vec!["nobody-x".to_owned()], ..NotificationFilter::default() };
+        push_entries(query, engine, TEAM, &filter, &None, 0, (i64::MAX, i64::MAX), 51);
+    }
+
+    #[tokio::test]
+    async fn the_log_of_a_person_is_found_by_indexes_sqlite() {
+        let mut query = QueryBuilder::new("");
+        entries(&mut query, Engine::Sqlite);
+        let plan = plan_of(query).await;
+        for step in [
+            "SEARCH n USING PRIMARY KEY (team_id=? AND id=?)",
+            "SEARCH u USING COVERING INDEX notifications_by_external_user (team_id=? AND external_user_id=?)",
+            "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=?)",
+            "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)",
+            "SEARCH u USING COVERING INDEX emails_by_external_user (team_id=? AND external_user_id=?)",
+        ] {
+            assert!(plan.iter().any(|line| line == step), "{step}\n{plan:#?}");
+        }
+        assert!(!plan.iter().any(|line| line.starts_with("SCAN e") || line.starts_with("SCAN n")), "{plan:#?}");
+    }
+
+    #[tokio::test]
+    async fn who_is_in_the_audit_log_is_found_by_one_look_each_sqlite() {
+        let lists = [AuditFilter::default(), AuditFilter { actor_id: Some("usr_1".to_owned()), ..Default::default() }];
+        let [everything, of_actor] = lists.map(|filter| list_statement(Engine::Sqlite, &filter));
+        let found = plans([list_actors_statement(Engine::Sqlite), everything, of_actor]).await;
+        let in_log: Vec<&String> = found[0].iter().filter(|step| step.contains("audit_log")).collect();
+        assert_eq!(in_log.len(), 3, "{found:?}");
+        assert!(in_log.iter().all(|step| step.contains("audit_log_by_actor (team_id=?")), "{found:?}");
+        assert!(!found[0].iter().any(|step| step.contains("GROUP BY")), "{found:?}");
+        assert_eq!(found[1], ["SEARCH audit_log USING PRIMARY KEY (team_id=? AND sequence<?)"]);
+        assert!(found[2][0].contains("audit_log_by_actor (team_id=? AND actor_id=? AND sequence<?)"), "{found:?}");
+    }
+
+    /// A log of one team, big enough that PostgreSQL prefers an index wherever it has one.
+    const FILL: [&str; 5] = [
+        "INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)",
+        r#"INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
+               has_pdf_attachment, job_id, external_user_id)
+           SELECT 1, n * 1048576, jsonb_build_array(jsonb_build_object('kind', 'to', 'address', 'a' || n || '@b.example')),
+               'a@b.example', 'Hi', '[]', n % 8, 0, FALSE, n, 'user-' || n
+           FROM generate_series(1, 20000) AS n"#,
+        r#"INSERT INTO email_events (team_id, email_id, id, kind, at, detail)
+           SELECT 1, n * 1048576, n, 'sent', 0, jsonb_build_object('server', 'mail.example', 'server_ip', '192.0.2.1',
+               'mx', 'mx' || n, 'protocol', 'smtp') FROM generate_series(1, 20000) AS n"#,
+        "INSERT INTO notifications (team_id, id, kind, external_user_id, warnings)
+           SELECT 1, n * 1048576, 'order', 'user-' || n, '[]' FROM generate_series(1, 20000) AS n",
+        "ANALYZE",
+    ];
+
+    #[tokio::test]
+    async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
+        let database = TestDatabase::postgres().await;
+        let store = Store::open(&database.url()).await.unwrap();
+        let Db::Postgres(pool) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        for statement in FILL {
+            sqlx::query(statement).execute(pool).await.unwrap();
+        }
+        let everything = IdRange { low: 0, high: i64::MAX };
+        let mut plans = Vec::new();
+        for criteria in whole_values() {
+            let mut query: QueryBuilder<'static, Postgres> = QueryBuilder::new("EXPLAIN ");
+            let filter = EmailFilter { criteria, ..EmailFilter::default() };
+            push_walk(&mut query, Engine::Postgres, TEAM, &filter, everything, NEWEST);
+            let plan: Vec<String> = query.build_query_scalar().fetch_all(pool).await.unwrap();
+            plans.push(plan.join("\n"));
+        }
+        let mut query: QueryBuilder<'static, Postgres> = QueryBuilder::new("EXPLAIN ");
+        entries(&mut query, Engine::Postgres);
+        let plan: Vec<String> = query.build_query_scalar().fetch_all(pool).await.unwrap();
+        plans.push(plan.join("\n"));
+        for plan in &plans {
+            let by_index = plan.contains("email_keys_pkey") || plan.contains("emails_by_external_user");
+            assert!(by_index && !plan.contains("Seq Scan on emails"), "{plan}");
+            let names_rows = plan.contains("id = ANY") || plan.contains("external_user_id = ");
+            assert!(names_rows && !plan.contains("Seq Scan on notifications"), "{plan}");
+        }
+        assert!(store.list_audit_actors(TEAM).await.unwrap().is_empty());
+        store.close().await;
+        database.remove().await;
     }
 
     #[tokio::test]

@@ -50,6 +50,11 @@ pub struct LogPage {
     pub pagination: Pagination,
     /// One entry per message, aggregated from all events recorded against its uid.
     pub data: Vec<LogEntry>,
+    /// Where the answer begins, if the log goes further back: for a part of a server's answer (`response`) the newest
+    /// 10,000 messages of the time that was asked for are looked at, for a sender, a part of a subject shorter than 3
+    /// characters or an action alone the newest 100,000.
+    #[serde(rename = "searchedFrom", skip_serializing_if = "Option::is_none")]
+    pub searched_from: Option<String>,
 }
 
 impl LogPage {
@@ -59,7 +64,8 @@ impl LogPage {
         let data: Vec<LogEntry> = shown.map(LogEntry::new).collect();
         let has_more = listed.items.len() > data.len();
         let pagination = Pagination::new(listed.total, window, data.len() as i64, has_more);
-        Self { success: true, pagination, data }
+        let searched_from = listed.looked_from.map(|from| from.to_rfc3339_opts(SecondsFormat::Millis, true));
+        Self { success: true, pagination, data, searched_from }
     }
 }
 
