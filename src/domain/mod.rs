@@ -17,6 +17,7 @@ pub mod notification;
 pub mod page;
 pub mod period;
 pub mod permission;
+pub mod retention;
 pub mod stats;
 pub mod team;
 pub mod template;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
+use crate::domain::retention::Retention;
 use crate::domain::team::Team;
 
 /// What the team's page shows.
@@ -17,6 +18,8 @@ pub struct TeamView {
     pub without_two_factor: usize,
     /// Whether the viewer is one of them.
     pub viewer_lacks_it: bool,
+    /// How long it keeps what it has.
+    pub retention: Retention,
     /// What was typed and refused.
     pub draft: Draft,
 }
@@ -24,13 +27,14 @@ pub struct TeamView {
 /// The viewer's team with its rules.
 #[server]
 pub async fn load_team() -> Result<TeamView, AppError> {
-    use crate::server::{context, services::teams};
+    use crate::server::{context, services::retention, services::teams};
     let (app, viewer) = (context::app(), context::viewer().await?);
+    let retention = retention::find_retention(&app, &viewer).await?;
     let team = teams::find_team(&app, &viewer).await?;
     let without = teams::list_without_two_factor(&app, &viewer).await?;
     let draft = super::draft::load_draft("team".to_owned()).await?;
     let viewer_lacks_it = viewer.user_id().is_some_and(|user| without.contains(&user));
-    Ok(TeamView { team, without_two_factor: without.len(), viewer_lacks_it, draft })
+    Ok(TeamView { team, without_two_factor: without.len(), viewer_lacks_it, retention, draft })
 }
 
 /// Changes the team's name and rules; a rule is on where its box was ticked. Needs `team:update`.
@@ -55,6 +59,49 @@ pub async fn update_team(
     }
     result?;
     context::flash(context::FlashKind::Success, "Saved. The rules hold from everybody's next request on.");
+    Ok(())
+}
+
+/// Changes for how many days the team keeps what it has; an empty field is for ever. Needs `team:update`.
+#[server]
+pub async fn update_retention(
+    #[server(default)] bodies_days: String,
+    #[server(default)] events_days: String,
+    #[server(default)] messages_days: String,
+    #[server(default)] requests_days: String,
+    #[server(default)] audit_days: String,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::retention};
+    let fields = [
+        ("bodies_days", &bodies_days),
+        ("events_days", &events_days),
+        ("messages_days", &messages_days),
+        ("requests_days", &requests_days),
+        ("audit_days", &audit_days),
+    ];
+    let draft = fields.iter().fold(Draft::of("team"), |draft, (name, typed)| draft.with(name, typed));
+    let read = |typed: &str| match typed.trim() {
+        "" => Ok(None),
+        typed => {
+            typed.parse::<i64>().map(Some).map_err(|_| AppError::invalid("Write whole numbers of days, or nothing"))
+        }
+    };
+    let change = async {
+        let retention = Retention {
+            bodies_days: read(&bodies_days)?,
+            events_days: read(&events_days)?,
+            messages_days: read(&messages_days)?,
+            requests_days: read(&requests_days)?,
+            audit_days: read(&audit_days)?,
+        };
+        retention::update_retention(&context::app(), &context::viewer().await?, retention).await
+    };
+    let result = change.await;
+    if result.is_err() {
+        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+    }
+    result?;
+    context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");
     Ok(())
 }
 

@@ -28,7 +28,7 @@ pub fn Preview(
             };
             view! { <EmptyState glyph=Glyph::Lock title><p>{words}</p></EmptyState> }.into_any()
         } else {
-            view! { <p class="panel-body nothing">"The body is not kept any more."</p> }.into_any()
+            view! { <p class="panel-body nothing">"The body is not kept any more: the team keeps bodies for a time only (Settings, Team)."</p> }.into_any()
         };
         return view! {
             <section class="panel" id="preview" aria-label="Preview">

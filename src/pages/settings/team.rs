@@ -8,9 +8,10 @@ use crate::components::can::may;
 use crate::components::field::TextField;
 use crate::components::number::counted;
 use crate::domain::permission::Permission;
+use crate::domain::retention::{MAX_DAYS, Retention};
 use crate::domain::team::Team;
 use crate::server_fns::draft::Draft;
-use crate::server_fns::team::{DeleteTeam, TeamView, UpdateTeam, load_team};
+use crate::server_fns::team::{DeleteTeam, TeamView, UpdateRetention, UpdateTeam, load_team};
 
 /// The team. Every member sees it.
 #[component]
@@ -20,10 +21,11 @@ pub fn TeamPage() -> impl IntoView {
 
 #[component]
 fn TeamSettings(team: TeamView) -> impl IntoView {
-    let TeamView { team, without_two_factor, viewer_lacks_it, draft } = team;
+    let TeamView { team, without_two_factor, viewer_lacks_it, retention, draft } = team;
     let ending = may(Permission::TeamDelete).then(|| view! { <EndOfTeam team=team.clone()/> });
     view! {
-        <Rules team without_two_factor viewer_lacks_it draft/>
+        <Rules team without_two_factor viewer_lacks_it draft=draft.clone()/>
+        <Keeping retention draft/>
         {ending}
     }
 }
@@ -106,6 +108,64 @@ fn Rule(
             {(is_fixed && is_on).then(|| view! { <input type="hidden" name=name value="on"/> })}
             <p class="hint" id=hint_id>{hint}</p>
         </div>
+    }
+}
+
+/// How long the team keeps what it has.
+#[component]
+fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
+    let is_locked = !may(Permission::TeamUpdate);
+    let fields = [
+        (
+            "bodies_days",
+            "Bodies and attachments",
+            retention.bodies_days,
+            "A message without its body cannot be sent again.",
+        ),
+        ("events_days", "Events", retention.events_days, "By the age of the message. What became of it stays."),
+        (
+            "messages_days",
+            "Messages",
+            retention.messages_days,
+            "With everything that is theirs; the statistics forget them too. What still waits to be sent stays.",
+        ),
+        ("requests_days", "API requests", retention.requests_days, "With their bodies."),
+        ("audit_days", "Audit log", retention.audit_days, "What is left of it can still be checked."),
+    ];
+    let fields = fields.into_iter().map(|(name, label, days, hint)| {
+        let value = draft.get(name).unwrap_or_else(|| days.map(|days| days.to_string()).unwrap_or_default());
+        let hint_id = format!("{name}-hint");
+        view! {
+            <div class="field">
+                <label for=name>{label}", days"</label>
+                <input
+                    id=name
+                    name=name
+                    type="number"
+                    min="1"
+                    max=MAX_DAYS.to_string()
+                    value=value
+                    placeholder="for ever"
+                    autocomplete="off"
+                    aria-describedby=hint_id.clone()
+                />
+                <p class="hint" id=hint_id>{hint}</p>
+            </div>
+        }
+    });
+    view! {
+        <section class="panel narrow" aria-label="How long things are kept">
+            <div class="panel-head"><h2>"How long things are kept"</h2></div>
+            <form class="panel-body" method="post" action=UpdateRetention::PATH>
+                <fieldset class="bare-fieldset" disabled=is_locked>
+                    <legend class="visually-hidden">"How long things are kept"</legend>
+                    <p class="hint">"In days; an empty field is for ever. What is older is deleted for good, a little at a time."</p>
+                    {fields.collect_view()}
+                    {(!is_locked)
+                        .then(|| view! { <div class="form-foot"><button class="button primary">"Save the times"</button></div> })}
+                </fieldset>
+            </form>
+        </section>
     }
 }
 

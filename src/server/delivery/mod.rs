@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod http;
 pub mod http_endpoint;
 pub mod message;
+pub mod retention;
 pub mod sink;
 pub mod smtp;
 pub mod worker;

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::endpoint::SmtpSecret;
 use super::http::{HttpRoute, HttpSender, HttpSettings};
 use super::http_endpoint::{HttpEndpoint, HttpSecret};
+use super::retention;
 use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
@@ -128,12 +129,17 @@ impl Worker {
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let mut attempts = JoinSet::new();
         let mut next_housekeeping = Instant::now();
+        let mut deleting: Option<JoinHandle<()>> = None;
         while !*shutdown.borrow() {
             while let Some(ended) = attempts.try_join_next() {
                 report_panic(ended);
             }
             if next_housekeeping <= Instant::now() {
                 self.clean_up().await;
+                if deleting.as_ref().is_none_or(JoinHandle::is_finished) {
+                    // Beside the sending, which does not wait for it.
+                    deleting = Some(tokio::spawn(self.clone().delete_what_is_over(shutdown.clone())));
+                }
                 next_housekeeping = Instant::now() + self.settings.housekeeping_every;
             }
             self.sender.close_idle();
@@ -160,6 +166,13 @@ impl Worker {
         };
         if timeout(self.settings.drain, ending).await.is_err() {
             warn!(attempts = attempts.len(), "stopped before these attempts ended");
+        }
+    }
+
+    async fn delete_what_is_over(self, shutdown: watch::Receiver<bool>) {
+        let now = self.clock.now();
+        if let Err(cause) = retention::delete_what_is_over(&self.store, now, &shutdown).await {
+            warn!(%cause, "could not delete all that is kept no longer");
         }
     }
 

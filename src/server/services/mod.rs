@@ -12,6 +12,7 @@ pub mod limits;
 pub mod mail;
 pub mod notifications;
 pub mod period;
+pub mod retention;
 pub mod reveal;
 pub mod roles;
 pub mod send;

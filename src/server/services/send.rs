@@ -300,8 +300,12 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
             return Err(AppError::Conflict(format!("It is being resent already, as {id}")));
         }
     }
-    let StoredContent { content, sent_subject, version } =
-        app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
+    let stored = app.store.find_stored_content(viewer.team, email.id).await?;
+    let StoredContent { content, sent_subject, version } = stored.ok_or_else(|| {
+        let why =
+            "Its body is not kept any more, so that it cannot be sent again: the team keeps bodies for a time only";
+        AppError::Conflict(why.to_owned())
+    })?;
     let adapter = match email.adapter_id {
         Some(id) => app.store.find_adapter(viewer.team, id).await?,
         None => None,

@@ -276,13 +276,8 @@ impl Store {
     /// Who is in the team's log, the last name of each, by name: at most [MAX_ACTORS].
     pub async fn list_audit_actors(&self, team_id: TeamId) -> Result<Vec<(String, String)>, AppError> {
         let statement = list_actors_statement(self.engine());
-        let mut actors: Vec<(String, String)> = read!(self, |pool| {
-            sqlx::query_as(&statement)
-            .bind(team_id)
-            .bind(MAX_ACTORS)
-            .fetch_all(pool)
-            .await
-        })?;
+        let mut actors: Vec<(String, String)> =
+            read!(self, |pool| { sqlx::query_as(&statement).bind(team_id).bind(MAX_ACTORS).fetch_all(pool).await })?;
         actors.sort_by(|(a_id, a), (b_id, b)| (a, a_id).cmp(&(b, b_id)));
         Ok(actors)
     }
@@ -294,11 +289,13 @@ impl Store {
         })?)
     }
 
-    /// The number of the line that has this hash.
+    /// The number of the line that has this hash; also of the last one that was deleted because its time was over.
     pub async fn find_audit_hash(&self, team_id: TeamId, hash: &str) -> Result<Option<i64>, AppError> {
         Ok(read!(self, |pool| {
             sqlx::query_scalar(
-                "SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2 ORDER BY sequence, id LIMIT 1",
+                "SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2
+                 UNION SELECT sequence FROM audit_anchors WHERE team_id = $1 AND hash = $2
+                 ORDER BY sequence LIMIT 1",
             )
             .bind(team_id)
             .bind(hash)
@@ -308,8 +305,36 @@ impl Store {
     }
 
     /// Checks that a team's log is what was written: every line is there and has the hash that follows from its texts
-    /// and the line before it, and the last one is the newest that was written.
+    /// and the line before it, and the last one is the newest that was written. It begins behind the lines that were
+    /// deleted because their time was over.
     pub async fn verify_audit_log(&self, team_id: TeamId) -> Result<AuditVerdict, AppError> {
+        let mut anchor = self.find_audit_anchor(team_id).await?;
+        loop {
+            let verdict = self.verify_audit_lines(team_id, anchor.clone()).await?;
+            let moved = self.find_audit_anchor(team_id).await?;
+            if moved == anchor {
+                return Ok(verdict);
+            }
+            anchor = moved;
+        }
+    }
+
+    /// The number and the hash of the last line that was deleted because its time was over; 0 and empty where none was.
+    async fn find_audit_anchor(&self, team_id: TeamId) -> Result<(i64, String), AppError> {
+        let anchor: Option<(i64, String)> = read!(self, |pool| {
+            sqlx::query_as("SELECT sequence, hash FROM audit_anchors WHERE team_id = $1")
+                .bind(team_id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(anchor.unwrap_or_default())
+    }
+
+    async fn verify_audit_lines(
+        &self,
+        team_id: TeamId,
+        (deleted, anchor): (i64, String),
+    ) -> Result<AuditVerdict, AppError> {
         let head: Option<(i64, String)> = read!(self, |pool| {
             sqlx::query_as("SELECT sequence, hash FROM audit_heads WHERE team_id = $1")
                 .bind(team_id)
@@ -321,7 +346,7 @@ impl Store {
             "SELECT {COLUMNS} FROM audit_log
              WHERE team_id = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence, id LIMIT {VERIFIED_AT_ONCE}"
         );
-        let (mut checked, mut previous) = (0, String::new());
+        let (mut checked, mut previous) = (deleted, anchor);
         loop {
             let lines: Vec<Line> = read!(self, |pool| {
                 sqlx::query_as(&statement).bind(team_id).bind(checked).bind(entries).fetch_all(pool).await
@@ -341,6 +366,6 @@ impl Store {
         if checked != entries || previous != newest {
             return Ok(AuditVerdict::Broken { sequence: checked.min(entries) + i64::from(checked < entries) });
         }
-        Ok(AuditVerdict::Intact { entries, head: newest })
+        Ok(AuditVerdict::Intact { entries: entries - deleted, head: newest })
     }
 }

@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod notifications;
 pub mod openid;
 pub mod outbox;
+pub mod retention;
 pub mod roles;
 mod search;
 pub mod sessions;

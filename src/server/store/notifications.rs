@@ -69,7 +69,8 @@ macro_rules! push_notified {
         $query.push(format!(" AND n.id {open}SELECT u.id FROM notifications u WHERE u.team_id = "));
         $query.push_bind($team_id.0).push(" AND u.external_user_id IN ");
         push_values!($query, $users.iter().cloned());
-        let of_message = " JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id AND m.notification_id IS NOT NULL";
+        let of_message =
+            " JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id AND m.notification_id IS NOT NULL";
         $query.push(" UNION ");
         push_addressed!($query, $team_id, ("m.notification_id", of_message), $users);
         $query.push(close);

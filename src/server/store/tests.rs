@@ -337,7 +337,8 @@ mod query_plans {
                 let first = plan.iter().find(reads).unwrap();
                 if by_key {
                     assert!(first.contains("id=?)"), "{plan:?}");
-                    let keys = "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=? AND email_id>? AND email_id<?)";
+                    let keys =
+                        "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=? AND email_id>? AND email_id<?)";
                     assert!(plan.iter().any(|step| step == keys), "{plan:?}");
                 } else {
                     assert!(first.contains("emails_by_external_user (team_id=? AND external_user_id=?"), "{plan:?}");

@@ -11,6 +11,7 @@ mod notifications;
 mod outbox;
 mod own_account;
 mod records;
+mod retention;
 mod roles;
 mod teams;
 

@@ -18,16 +18,17 @@ use crate::server::dialects::canary::extract::{
     Caller, JsonBody, LoggedIn, NoParameters, PathText, QueryParameters, RawQuery, StrictQuery, id_of,
 };
 use crate::server::dialects::canary::wire::{
-    ChangedRole, Deleted, InviteBody, KeysOfMember, MemberBody, NewInviteBody, RoleBody, Success, TeamBody,
-    TeamChangeBody, TeamNameBody, success,
+    ChangedRole, Deleted, InviteBody, KeysOfMember, MemberBody, NewInviteBody, RetentionBody, RoleBody, Success,
+    TeamBody, TeamChangeBody, TeamNameBody, success,
 };
-use crate::server::services::{accounts, teams};
+use crate::server::services::{accounts, retention, teams};
 
 /// The endpoints of this file.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create_team))
         .routes(routes!(find_team, update_team, delete_team))
+        .routes(routes!(find_retention, update_retention))
         .routes(routes!(list_members))
         .routes(routes!(change_role, remove_member))
         .routes(routes!(list_invites))
@@ -97,6 +98,51 @@ async fn update_team(
 ) -> Answer<TeamBody> {
     let viewer = in_team(&app, &viewer, &id).await?;
     Ok(success(teams::update_team(&app, &viewer, body.into()).await?.into()))
+}
+
+/// Shows how long a team keeps what it has. Every member may.
+#[utoipa::path(
+    get, path = "/api/teams/{id}/retention", operation_id = "findRetention", tag = "teams",
+    summary = "Show how long a team keeps what it has",
+    security(("session" = []), ("bearer" = []), ("apiKey" = [])),
+    params(("id" = String, Path, description = "The team's id")),
+    responses(
+        (status = 200, description = "For how many days each is kept", body = Success<RetentionBody>),
+        InvalidParameters, Refusals, Missing, Faults,
+    ),
+)]
+async fn find_retention(
+    State(app): State<App>,
+    Caller(viewer): Caller,
+    PathText(id): PathText<String>,
+    _query: NoParameters,
+) -> Answer<RetentionBody> {
+    let viewer = in_team(&app, &viewer, &id).await?;
+    Ok(success(retention::find_retention(&app, &viewer).await?.into()))
+}
+
+/// Changes how long a team keeps what it has, as a whole. What is older is deleted for good, within minutes and in small
+/// steps. Needs `team:update`.
+#[utoipa::path(
+    put, path = "/api/teams/{id}/retention", operation_id = "updateRetention", tag = "teams",
+    summary = "Change how long a team keeps what it has",
+    security(("session" = []), ("bearer" = []), ("apiKey" = [])),
+    params(("id" = String, Path, description = "The team's id")),
+    request_body(content = RetentionBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "For how many days each is kept", body = Success<RetentionBody>),
+        InvalidBody, Refusals, Missing, Faults,
+    ),
+)]
+async fn update_retention(
+    State(app): State<App>,
+    Caller(viewer): Caller,
+    PathText(id): PathText<String>,
+    _query: NoParameters,
+    JsonBody(body): JsonBody<RetentionBody>,
+) -> Answer<RetentionBody> {
+    let viewer = in_team(&app, &viewer, &id).await?;
+    Ok(success(retention::update_retention(&app, &viewer, body.into()).await?.into()))
 }
 
 /// Deletes a team with everything that is its own. Needs `team:delete`.

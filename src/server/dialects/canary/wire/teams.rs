@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::Timestamp;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
+use crate::domain::retention::Retention;
 use crate::domain::team::{Invite, Member, Role, Team, TeamRules};
 use crate::server::services::mail::LetterFate;
 use crate::server::services::teams::{SentInvite, TeamChange};
@@ -36,6 +37,41 @@ impl From<TeamChangeBody> for TeamChange {
     fn from(body: TeamChangeBody) -> Self {
         let TeamChangeBody { name, demands_two_factor, masks_addresses, reveals_with_reason } = body;
         Self { name, demands_two_factor, masks_addresses, reveals_with_reason }
+    }
+}
+
+/// For how many days a team keeps what it has; what is left out or null is kept for ever.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetentionBody {
+    /// Bodies, variables and attachments of messages; no longer than the messages.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub bodies_days: Option<i64>,
+    /// Events of messages, by the age of the message; no longer than the messages.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub events_days: Option<i64>,
+    /// Messages with everything that is theirs. One that still has to be sent stays.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub messages_days: Option<i64>,
+    /// The log of API requests.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub requests_days: Option<i64>,
+    /// The audit log.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub audit_days: Option<i64>,
+}
+
+impl From<RetentionBody> for Retention {
+    fn from(body: RetentionBody) -> Self {
+        let RetentionBody { bodies_days, events_days, messages_days, requests_days, audit_days } = body;
+        Self { bodies_days, events_days, messages_days, requests_days, audit_days }
+    }
+}
+
+impl From<Retention> for RetentionBody {
+    fn from(retention: Retention) -> Self {
+        let Retention { bodies_days, events_days, messages_days, requests_days, audit_days } = retention;
+        Self { bodies_days, events_days, messages_days, requests_days, audit_days }
     }
 }
 

@@ -1,0 +1,308 @@
+//! How long teams keep what they have, and deleting what is older: in small steps, each a transaction of its own, so that
+//! nobody waits. Called by [crate::server::delivery::retention]. Ids are time, so that "older than" is "below this id".
+//! A message that still has to be sent is never touched, nor anything of it.
+
+use std::collections::BTreeMap;
+
+use sqlx::QueryBuilder;
+
+use super::audit::{self, AuditEvent};
+use super::bulk::add_rollups;
+use super::events::{hour_of, rollup_keys};
+use super::{Db, Store, read, write};
+use crate::domain::channel::Channel;
+use crate::domain::email::EmailStatus;
+use crate::domain::error::AppError;
+use crate::domain::ids::{EmailId, TeamId, TemplateId};
+use crate::domain::retention::Retention;
+use crate::domain::stats::StatusCounts;
+
+/// The most rows, or messages with what is theirs, that one step deletes.
+const STEP: i64 = 200;
+
+#[derive(sqlx::FromRow)]
+struct RetentionRow {
+    team_id: TeamId,
+    bodies_days: Option<i64>,
+    events_days: Option<i64>,
+    messages_days: Option<i64>,
+    requests_days: Option<i64>,
+    audit_days: Option<i64>,
+}
+
+impl From<RetentionRow> for Retention {
+    fn from(row: RetentionRow) -> Self {
+        Self {
+            bodies_days: row.bodies_days,
+            events_days: row.events_days,
+            messages_days: row.messages_days,
+            requests_days: row.requests_days,
+            audit_days: row.audit_days,
+        }
+    }
+}
+
+/// Adds `(…, …)` for a list of numbers.
+macro_rules! push_ids {
+    ($query:expr, $ids:expr) => {{
+        $query.push("(");
+        let mut list = $query.separated(", ");
+        for id in $ids {
+            list.push_bind(*id);
+        }
+        $query.push(")");
+    }};
+}
+
+/// Locks messages in the order of their ids, as every transaction does that changes what is theirs.
+macro_rules! lock_emails {
+    ($tx:expr, $store:expr, $team_id:expr, $ids:expr) => {{
+        let mut query = QueryBuilder::new("SELECT id FROM emails WHERE team_id = ");
+        query.push_bind($team_id).push(" AND id IN ");
+        push_ids!(query, $ids);
+        query.push(" ORDER BY id").push($store.for_update());
+        query.build().fetch_all(&mut *$tx).await?;
+    }};
+}
+
+impl Store {
+    /// How long a team keeps what it has; everything for ever where it chose nothing.
+    pub async fn find_retention(&self, team_id: TeamId) -> Result<Retention, AppError> {
+        let row: Option<RetentionRow> = read!(self, |pool| {
+            sqlx::query_as(
+                "SELECT team_id, bodies_days, events_days, messages_days, requests_days, audit_days
+                 FROM retention WHERE team_id = $1",
+            )
+            .bind(team_id)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(Retention::from).unwrap_or_default())
+    }
+
+    /// The teams that keep something for a time.
+    pub async fn list_retentions(&self) -> Result<Vec<(TeamId, Retention)>, AppError> {
+        let rows: Vec<RetentionRow> = read!(self, |pool| {
+            sqlx::query_as(
+                "SELECT team_id, bodies_days, events_days, messages_days, requests_days, audit_days
+                 FROM retention ORDER BY team_id",
+            )
+            .fetch_all(pool)
+            .await
+        })?;
+        Ok(rows.into_iter().map(|row| (row.team_id, Retention::from(row))).collect())
+    }
+
+    /// Changes how long a team keeps what it has; `false` when it is gone.
+    pub async fn update_retention(
+        &self,
+        team_id: TeamId,
+        retention: Retention,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let written = sqlx::query(
+                "INSERT INTO retention
+                 (team_id, bodies_days, events_days, messages_days, requests_days, audit_days)
+                 SELECT id, $2, $3, $4, $5, $6 FROM teams WHERE id = $1
+                 ON CONFLICT (team_id) DO UPDATE SET
+                     bodies_days = excluded.bodies_days, events_days = excluded.events_days,
+                     messages_days = excluded.messages_days, requests_days = excluded.requests_days,
+                     audit_days = excluded.audit_days",
+            )
+            .bind(team_id)
+            .bind(retention.bodies_days)
+            .bind(retention.events_days)
+            .bind(retention.messages_days)
+            .bind(retention.requests_days)
+            .bind(retention.audit_days)
+            .execute(&mut *tx)
+            .await?;
+            if written.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(written.rows_affected() == 1)
+        })
+    }
+
+    /// Deletes bodies, variables and attachments of some messages with ids below `below`; whether there may be more.
+    pub async fn delete_old_bodies(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
+        let ids: Vec<i64> = read!(self, |pool| {
+            sqlx::query_scalar(
+                "SELECT c.email_id FROM email_contents c
+                 WHERE c.team_id = $1 AND c.email_id < $2 AND NOT EXISTS (
+                     SELECT 1 FROM outbox o WHERE o.team_id = c.team_id AND o.email_id = c.email_id)
+                 ORDER BY c.email_id LIMIT $3",
+            )
+            .bind(team_id)
+            .bind(below)
+            .bind(STEP)
+            .fetch_all(pool)
+            .await
+        })?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        write!(self, |tx| {
+            lock_emails!(tx, self, team_id, &ids);
+            for table in ["email_attachments", "email_contents"] {
+                let mut query = QueryBuilder::new(format!("DELETE FROM {table} WHERE team_id = "));
+                query.push_bind(team_id).push(" AND email_id IN ");
+                push_ids!(query, &ids);
+                query.build().execute(&mut *tx).await?;
+            }
+            Ok(ids.len() as i64 == STEP)
+        })
+    }
+
+    /// Deletes the events of some messages with ids below `below`; whether there may be more. Statuses stay.
+    pub async fn delete_old_events(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
+        let ids: Vec<i64> = read!(self, |pool| {
+            sqlx::query_scalar(
+                "SELECT DISTINCT v.email_id FROM email_events v
+                 WHERE v.team_id = $1 AND v.email_id < $2 AND NOT EXISTS (
+                     SELECT 1 FROM outbox o WHERE o.team_id = v.team_id AND o.email_id = v.email_id)
+                 ORDER BY v.email_id LIMIT $3",
+            )
+            .bind(team_id)
+            .bind(below)
+            .bind(STEP)
+            .fetch_all(pool)
+            .await
+        })?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        write!(self, |tx| {
+            lock_emails!(tx, self, team_id, &ids);
+            let mut query = QueryBuilder::new("DELETE FROM email_events WHERE team_id = ");
+            query.push_bind(team_id).push(" AND email_id IN ");
+            push_ids!(query, &ids);
+            query.build().execute(&mut *tx).await?;
+            Ok(ids.len() as i64 == STEP)
+        })
+    }
+
+    /// Deletes some messages with ids below `below`, with everything that is theirs, and takes them out of the counts;
+    /// whether there may be more.
+    pub async fn delete_old_emails(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
+        let lock = self.for_update();
+        let statement = format!(
+            "SELECT e.id, e.status, e.template_id, e.channel FROM emails e
+             WHERE e.team_id = $1 AND e.id < $2 AND NOT EXISTS (
+                 SELECT 1 FROM outbox o WHERE o.team_id = e.team_id AND o.email_id = e.id)
+             ORDER BY e.id LIMIT $3{lock}"
+        );
+        let unindexes = matches!(self.db, Db::Sqlite { .. });
+        write!(self, |tx| {
+            let rows: Vec<(EmailId, i16, Option<TemplateId>, i16)> =
+                sqlx::query_as(&statement).bind(team_id).bind(below).bind(STEP).fetch_all(&mut *tx).await?;
+            if rows.is_empty() {
+                return Ok(false);
+            }
+            let ids: Vec<i64> = rows.iter().map(|row| row.0.0).collect();
+            if unindexes {
+                let mut query = QueryBuilder::new("DELETE FROM email_search WHERE rowid IN ");
+                push_ids!(query, &ids);
+                query.build().execute(&mut *tx).await?;
+            }
+            let mut query = QueryBuilder::new("DELETE FROM emails WHERE team_id = ");
+            query.push_bind(team_id).push(" AND id IN ");
+            push_ids!(query, &ids);
+            query.build().execute(&mut *tx).await?;
+            let mut rollups: BTreeMap<(TemplateId, i64), StatusCounts> = BTreeMap::new();
+            for (id, status, template_id, channel) in rows {
+                let Some(status) = EmailStatus::from_code(status) else { continue };
+                for key in rollup_keys(template_id, Channel::from_code(channel).unwrap_or_default()) {
+                    rollups.entry((key, hour_of(id))).or_default().add(status, -1);
+                }
+            }
+            let keys: Vec<(TemplateId, i64)> = rollups.keys().copied().collect();
+            add_rollups!(tx, team_id, rollups);
+            for (template_id, hour) in keys {
+                sqlx::query(
+                    "DELETE FROM email_rollups WHERE team_id = $1 AND template_id = $2 AND hour = $3
+                         AND queued = 0 AND sent = 0 AND delivered = 0 AND opened = 0 AND clicked = 0 AND bounced = 0
+                         AND failed = 0 AND spam = 0",
+                )
+                .bind(team_id)
+                .bind(template_id)
+                .bind(hour)
+                .execute(&mut *tx)
+                .await?;
+            }
+            Ok(ids.len() as i64 == STEP)
+        })
+    }
+
+    /// Deletes some notifications with ids below `below` that have no message any more; whether there may be more.
+    pub async fn delete_old_notifications(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let deleted = sqlx::query(
+                "DELETE FROM notifications WHERE team_id = $1 AND id IN (
+                     SELECT n.id FROM notifications n
+                     WHERE n.team_id = $1 AND n.id < $2 AND NOT EXISTS (
+                         SELECT 1 FROM emails e WHERE e.team_id = n.team_id AND e.notification_id = n.id)
+                     ORDER BY n.id LIMIT $3)",
+            )
+            .bind(team_id)
+            .bind(below)
+            .bind(STEP)
+            .execute(&mut *tx)
+            .await?;
+            Ok(deleted.rows_affected() as i64 == STEP)
+        })
+    }
+
+    /// Deletes some API requests with ids below `below`; whether there may be more.
+    pub async fn delete_old_requests(&self, team_id: TeamId, below: i64) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let deleted = sqlx::query(
+                "DELETE FROM api_requests WHERE team_id = $1 AND id IN (
+                     SELECT r.id FROM api_requests r WHERE r.team_id = $1 AND r.id < $2 ORDER BY r.id LIMIT $3)",
+            )
+            .bind(team_id)
+            .bind(below)
+            .bind(STEP)
+            .execute(&mut *tx)
+            .await?;
+            Ok(deleted.rows_affected() as i64 == STEP)
+        })
+    }
+
+    /// Deletes some lines of the audit log, the oldest, as long as their ids are below `below`; whether there may be more.
+    /// What is left is a chain from the anchor on.
+    pub async fn delete_old_audit_lines(&self, team_id: TeamId, below: i64) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            // The line before the first that stays: the newest one that is old enough, of the oldest ones.
+            let last: Option<(i64, String)> = sqlx::query_as(
+                "SELECT l.sequence, l.hash FROM audit_log l
+                 WHERE l.team_id = $1 AND l.id < $2 AND l.sequence < $3 + (
+                     SELECT MIN(o.sequence) FROM audit_log o WHERE o.team_id = $1)
+                 ORDER BY l.sequence DESC LIMIT 1",
+            )
+            .bind(team_id)
+            .bind(below)
+            .bind(STEP)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some((sequence, hash)) = last else { return Ok(false) };
+            sqlx::query(
+                "INSERT INTO audit_anchors (team_id, sequence, hash) VALUES ($1, $2, $3)
+                 ON CONFLICT (team_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash
+                 WHERE audit_anchors.sequence < excluded.sequence",
+            )
+            .bind(team_id)
+            .bind(sequence)
+            .bind(&hash)
+            .execute(&mut *tx)
+            .await?;
+            let deleted = sqlx::query("DELETE FROM audit_log WHERE team_id = $1 AND sequence <= $2")
+                .bind(team_id)
+                .bind(sequence)
+                .execute(&mut *tx)
+                .await?;
+            Ok(deleted.rows_affected() as i64 == STEP)
+        })
+    }
+}
