@@ -370,7 +370,7 @@ mod query_plans {
         ] {
             assert!(plan.iter().any(|line| line == step), "{step}\n{plan:#?}");
         }
-        assert!(!plan.iter().any(|line| line.starts_with("SCAN e") || line.starts_with("SCAN n")), "{plan:#?}");
+        assert!(!plan.iter().any(|line| line.ends_with("SCAN e") || line.ends_with("SCAN n")), "{plan:#?}");
     }
 
     #[tokio::test]
@@ -391,14 +391,14 @@ mod query_plans {
         "INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)",
         r#"INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
                has_pdf_attachment, job_id, external_user_id)
-           SELECT 1, n * 1048576, jsonb_build_array(jsonb_build_object('kind', 'to', 'address', 'a' || n || '@b.example')),
+           SELECT 1, n * 1048576::BIGINT, jsonb_build_array(jsonb_build_object('kind', 'to', 'address', 'a' || n || '@b.example')),
                'a@b.example', 'Hi', '[]', n % 8, 0, FALSE, n, 'user-' || n
            FROM generate_series(1, 20000) AS n"#,
         r#"INSERT INTO email_events (team_id, email_id, id, kind, at, detail)
-           SELECT 1, n * 1048576, n, 'sent', 0, jsonb_build_object('server', 'mail.example', 'server_ip', '192.0.2.1',
+           SELECT 1, n * 1048576::BIGINT, n, 'sent', 0, jsonb_build_object('server', 'mail.example', 'server_ip', '192.0.2.1',
                'mx', 'mx' || n, 'protocol', 'smtp') FROM generate_series(1, 20000) AS n"#,
         "INSERT INTO notifications (team_id, id, kind, external_user_id, warnings)
-           SELECT 1, n * 1048576, 'order', 'user-' || n, '[]' FROM generate_series(1, 20000) AS n",
+           SELECT 1, n * 1048576::BIGINT, 'order', 'user-' || n, '[]' FROM generate_series(1, 20000) AS n",
         "ANALYZE",
     ];
 
