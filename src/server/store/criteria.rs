@@ -166,7 +166,7 @@ pub(super) fn keys_of(criteria: &Criteria) -> impl Iterator<Item = (i16, &str)> 
 }
 
 /// Whether the messages that are meant are few or found by an index, so that none need be looked at in vain.
-pub(super) fn names_messages(criteria: &Criteria) -> bool {
+fn names_messages(criteria: &Criteria) -> bool {
     keys_of(criteria).next().is_some()
         || criteria.email_id.is_some()
         || criteria.notification_id.is_some()
@@ -182,11 +182,12 @@ pub(super) fn looked_at_most(filter: &EmailFilter) -> Option<i64> {
     // Each status is a walk of its own index, and the statuses are those that the events can leave.
     let asks_event = !criteria.events.is_empty() && filter.statuses.is_empty();
     let asks_text = criteria.from_address.is_some() || criteria.subject.is_some() || asks_event;
-    match () {
-        () if names_messages(criteria) => None,
-        () if criteria.reply.is_some() => Some(LOOKED_AT_FOR_REPLY),
-        () if asks_text => Some(LOOKED_AT),
-        () => None,
+    if names_messages(criteria) {
+        None
+    } else if criteria.reply.is_some() {
+        Some(LOOKED_AT_FOR_REPLY)
+    } else {
+        asks_text.then_some(LOOKED_AT)
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind, EventSet, fold_status};
 use crate::domain::filter::{Criteria, EmailFilter, StatusSet};
-use crate::domain::ids::EmailId;
+use crate::domain::ids::{EmailId, lowest_id_at};
 use crate::domain::page::{Total, Window};
 use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::events::NewEvent;
@@ -148,6 +148,31 @@ async fn found(app: &TestApp, filter: &EmailFilter, window: Window) -> (Vec<Emai
 }
 
 on_both_databases! {
+    async fn a_part_of_an_answer_is_looked_for_in_the_newest_messages_and_it_is_said_so(app: TestApp) {
+        let (team, newest) = (app.team.0, lowest_id_at(app.now()));
+        let many = format!(
+            "INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
+                 has_pdf_attachment, job_id)
+             WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10004)
+             SELECT {team}, {newest} - CAST(n AS BIGINT) * 1048576, '[]', 'a@b.example', 'Hi', '[]', 2, 0, FALSE, 1
+             FROM numbers"
+        );
+        app.store().try_statement(&many).await.unwrap();
+        let window = Window { offset: 0, limit: 10, oldest_first: false };
+        let listed = async |criteria: Criteria| {
+            let filter = EmailFilter { criteria, ..EmailFilter::default() };
+            app.store().list_whole_emails(app.team, &filter, window).await.unwrap()
+        };
+        let reply = listed(Criteria { reply: Some("queued as".to_owned()), ..Criteria::default() }).await;
+        assert_eq!((reply.items.len(), reply.total), (0, Total::Exact(0)));
+        assert_eq!(reply.looked_from, Some(app.now() - TimeDelta::milliseconds(9_999)));
+        let sender = Some("a@b.example".to_owned());
+        let from = listed(Criteria { from_address: sender.clone(), ..Criteria::default() }).await;
+        assert_eq!((from.items.len(), from.looked_from), (10, None));
+        let narrowed = Criteria { reply: sender.clone(), recipient: sender, ..Criteria::default() };
+        assert_eq!(listed(narrowed).await.looked_from, None);
+    }
+
     async fn every_condition_finds_its_messages_and_no_others(app: TestApp) {
         let mut random = ChaCha8Rng::seed_from_u64(23);
         let log: Vec<HistoricEmail> = (0..300).map(|minute| random_email(&app, &mut random, minute)).collect();
