@@ -2,8 +2,6 @@
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
@@ -16,9 +14,18 @@ use super::services::accounts::{self, Account, LogInStep};
 use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
 use crate::domain::viewer::{RequestOrigin, Viewer};
+use crate::server_fns::draft::{DRAFT_KEY, Draft};
 
 /// How long a [Flash] waits for its page, in seconds.
 const FLASH_SECONDS: u32 = 60;
+/// How long what was typed waits for its page, in seconds.
+const DRAFT_SECONDS: u32 = 600;
+/// The longest sentence for the next page, in bytes: a cookie holds no more.
+const MAX_FLASH_BYTES: usize = 1500;
+/// The longest draft that a cookie holds, in bytes.
+const COOKIE_DRAFT_BYTES: usize = 1500;
+/// The longest draft that is kept at all, in bytes: a template.
+const MAX_DRAFT_BYTES: usize = 1024 * 1024;
 /// How long the chosen colours are remembered, in seconds: a year.
 const THEME_SECONDS: u32 = 31_536_000;
 
@@ -40,10 +47,11 @@ impl Flash {
         Self { kind, text: text.into(), key: None }
     }
 
-    /// The `Set-Cookie` header that keeps it for the next page.
-    pub fn cookie(&self, is_https: bool) -> Option<HeaderValue> {
-        let value = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default());
-        Cookie::Flash.header(&value, FLASH_SECONDS, is_https)
+    /// The `Set-Cookie` header that keeps it for the next page. Nobody but this server can read it: there may be a key, an
+    /// invitation's link or recovery codes in it.
+    pub fn cookie(&self, app: &App) -> Option<HeaderValue> {
+        let text = self.text[..self.text.floor_char_boundary(MAX_FLASH_BYTES)].to_owned();
+        Cookie::Flash.seal(app, &Self { text, ..self.clone() }, FLASH_SECONDS)
     }
 }
 
@@ -119,14 +127,14 @@ fn is_theme(text: &str) -> bool {
 
 /// Keeps a sentence for the page that the browser is sent to.
 pub fn flash(kind: FlashKind, text: impl Into<String>) {
-    append_cookie(Flash::new(kind, text).cookie(app().config.is_https()));
+    append_cookie(Flash::new(kind, text).cookie(&app()));
 }
 
 /// Keeps a key that was just made, with a sentence about it, for the page that the browser is sent to. The server keeps
 /// no secret, so the browser carries it there.
 pub fn flash_key(text: impl Into<String>, key: NewKey) {
     let flash = Flash { key: Some(key), ..Flash::new(FlashKind::Success, text) };
-    append_cookie(flash.cookie(app().config.is_https()));
+    append_cookie(flash.cookie(&app()));
 }
 
 /// Keeps recovery codes that were just made, with a sentence about them, for the page that the browser is sent to.
@@ -161,7 +169,38 @@ pub fn take_flash() -> Option<Flash> {
 }
 
 fn kept_flash() -> Option<Flash> {
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cookie(Cookie::Flash)?).ok()?).ok()
+    Cookie::Flash.open(&app(), &use_context::<Parts>()?.headers)
+}
+
+/// Keeps what was typed into a form that was refused, for its page: sealed in the browser, or, where that is too long, in
+/// the session of somebody who is logged in. What is longer still is not kept.
+pub async fn keep_draft(draft: &Draft) {
+    let bytes = serde_json::to_vec(draft).map_or(usize::MAX, |bytes| bytes.len());
+    let fits = bytes <= COOKIE_DRAFT_BYTES;
+    if !fits {
+        if bytes > MAX_DRAFT_BYTES || try_viewer().await.is_none() {
+            return;
+        }
+        if session().await.insert(DRAFT_KEY, draft).await.is_err() {
+            return;
+        }
+    }
+    append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
+}
+
+/// What was typed into this form, if its page follows a refusal. Nothing is written by looking: the browser forgets that
+/// there is a draft.
+pub async fn take_draft(form: &str) -> Option<Draft> {
+    let kept: Option<Draft> = Cookie::Draft.open(&app(), &use_context::<Parts>()?.headers)?;
+    let draft = match kept {
+        Some(draft) => draft,
+        None => session().await.get(DRAFT_KEY).await.ok()??,
+    };
+    if draft.form() != form {
+        return None;
+    }
+    append_cookie(Cookie::Draft.header("", 0, app().config.is_https()));
+    Some(draft)
 }
 
 /// Gives the response the status of an error, while the page tells it in words.

@@ -2,11 +2,20 @@
 //! nothing else names a cookie.
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tower_sessions::cookie::SameSite;
+
+use super::App;
 
 /// Which site's requests carry our cookies: this one's, and those that follow a link to it. The session's layer sets the
 /// same for its own.
 pub const SAME_SITE: SameSite = SameSite::Lax;
+
+/// The longest value that browsers keep with certainty, less the name and the attributes.
+const MAX_VALUE_BYTES: usize = 3900;
 
 /// A cookie of ours. No script reads any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +26,15 @@ pub enum Cookie {
     Flash,
     /// The chosen colours: `light` or `dark`.
     Theme,
+    /// What was typed into a form that was refused, sealed.
+    Draft,
+    /// A log-in that is under way at the OpenID provider, sealed.
+    OpenId,
 }
 
 impl Cookie {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Session, Self::Flash, Self::Theme];
+    pub const ALL: [Self; 5] = [Self::Session, Self::Flash, Self::Theme, Self::Draft, Self::OpenId];
 
     /// Its name. Behind https the prefix makes browsers refuse one that another host of the domain or an unencrypted
     /// connection has set. Source: RFC 6265bis, 4.1.3.2.
@@ -33,6 +46,10 @@ impl Cookie {
             (Self::Flash, true) => "__Host-flash",
             (Self::Theme, false) => "theme",
             (Self::Theme, true) => "__Host-theme",
+            (Self::Draft, false) => "draft",
+            (Self::Draft, true) => "__Host-draft",
+            (Self::OpenId, false) => "openid",
+            (Self::OpenId, true) => "__Host-openid",
         }
     }
 
@@ -46,6 +63,26 @@ impl Cookie {
     /// The header that [Self::set] is the value of; `None` for a value that no cookie can hold.
     pub fn header(self, value: &str, seconds: u32, is_https: bool) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.set(value, seconds, is_https)).ok()
+    }
+
+    /// The header that keeps a value for `seconds` so that only this server reads it, and not for longer. `None` for one
+    /// that is too long.
+    pub fn seal<T: Serialize>(self, app: &App, value: &T, seconds: u32) -> Option<HeaderValue> {
+        let until = app.clock.now().timestamp_micros() + i64::from(seconds) * 1_000_000;
+        let plain = serde_json::to_vec(&(until, value)).ok()?;
+        let sealed = BASE64_URL_SAFE_NO_PAD.encode(app.secret_key.seal(&plain, self.name(true)));
+        if sealed.len() > MAX_VALUE_BYTES {
+            return None;
+        }
+        self.header(&sealed, seconds, app.config.is_https())
+    }
+
+    /// What [Self::seal] keeps in a request, while it lasts.
+    pub fn open<T: DeserializeOwned>(self, app: &App, headers: &HeaderMap) -> Option<T> {
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(self.find(headers, app.config.is_https())?).ok()?;
+        let plain = app.secret_key.try_open(std::str::from_utf8(&sealed).ok()?, self.name(true))?;
+        let (until, value): (i64, T) = serde_json::from_slice(&plain).ok()?;
+        (app.clock.now().timestamp_micros() < until).then_some(value)
     }
 
     /// Its value in a request.

@@ -8,6 +8,7 @@ pub mod cookies;
 pub mod delivery;
 pub mod demo;
 pub mod dialects;
+mod private_files;
 pub mod render;
 pub mod secrets;
 pub mod services;
@@ -27,7 +28,7 @@ use secrets::SecretKey;
 use services::accounts::openid::Provider;
 use services::api_requests::RequestLog;
 use store::Store;
-use web::RateLimiter;
+use web::{BodyRoom, RateLimiter};
 
 /// How many passwords are hashed at once: each takes 19 MiB and a core.
 const HASHING_PERMITS: usize = 2;
@@ -49,6 +50,8 @@ pub struct App {
     pub request_log: RequestLog,
     /// Counts the requests of each key.
     pub rate_limiter: Arc<RateLimiter>,
+    /// The room for the bodies of requests.
+    pub bodies: Arc<BodyRoom>,
     /// The OpenID provider that people can log in by.
     pub openid: Option<Arc<Provider>>,
     hashing: Arc<Semaphore>,
@@ -68,6 +71,7 @@ impl App {
             secret_key: Arc::new(secret_key),
             outbox_waker: Arc::new(Notify::new()),
             rate_limiter: Arc::default(),
+            bodies: Arc::default(),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
             hashed: Arc::default(),
         }

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tracing::error;
 
+use super::private_files;
 use crate::domain::error::AppError;
 
 const KEY_LENGTH: usize = 32;
@@ -68,7 +69,10 @@ impl SecretKey {
     pub fn load_or_create(path: &Path) -> Result<Self, SecretKeyError> {
         let file_error = |cause| SecretKeyError::File { path: path.display().to_string(), cause };
         match fs::read_to_string(path) {
-            Ok(text) => return Self::from_file(path, &text),
+            Ok(text) => {
+                private_files::tighten(path);
+                return Self::from_file(path, &text);
+            }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(file_error(cause)),
         }
@@ -100,7 +104,8 @@ impl SecretKey {
         })
     }
 
-    fn try_open(&self, sealed: &str, context: &str) -> Option<Vec<u8>> {
+    /// Like [Self::open], for what comes from outside: a text that does not open is nothing to log.
+    pub fn try_open(&self, sealed: &str, context: &str) -> Option<Vec<u8>> {
         let bytes = STANDARD.decode(sealed.strip_prefix(SEALED_PREFIX)?).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LENGTH)?;
         let payload = Payload { msg: sealed, aad: context.as_bytes() };
@@ -145,7 +150,7 @@ impl std::fmt::Debug for SecretKey {
 /// Writes the key beside `path` and moves it there in one step, unless a file is there by then.
 fn write_new(path: &Path, key: &SecretKey) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        private_files::create_folder(folder)?;
     }
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", random_token()));

@@ -1,7 +1,9 @@
 //! The web server: the pages, their server functions, the APIs, and the layers that all of them pass.
 
 mod audit_export;
+mod body;
 mod body_page;
+mod connections;
 mod csrf;
 mod dialect_routes;
 mod export;
@@ -11,9 +13,7 @@ mod request_log;
 mod security;
 mod server_functions;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
@@ -21,7 +21,6 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
-use axum::serve::ListenerExt;
 use leptos::config::LeptosOptions;
 use leptos::prelude::provide_context;
 use leptos::server_fn::axum::server_fn_paths;
@@ -36,22 +35,21 @@ use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, SessionManagerLayer};
-use tracing::info;
 
 use super::App;
 use super::auth::{self, Identity};
 use super::context;
 use super::cookies::{self, Cookie};
 use super::dialects::{Dialect, canary};
+use super::store::sessions::SESSION_DAYS;
 use crate::app::{App as Pages, shell};
 use crate::domain::error::AppError;
+pub use body::BodyRoom;
+use connections::Connections;
 pub use rate_limit::RateLimiter;
 
 /// The largest request body, in bytes: a message with its attachments in base64.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
-
-/// How long a server that was told to stop waits for running requests.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Pages that need no log-in.
 const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/invite/"];
@@ -66,7 +64,7 @@ pub fn router(app: App) -> Router {
         .with_name(Cookie::Session.name(is_https))
         .with_secure(is_https)
         .with_same_site(cookies::SAME_SITE)
-        .with_expiry(Expiry::OnInactivity(CookieDuration::days(30)));
+        .with_expiry(Expiry::OnInactivity(CookieDuration::days(SESSION_DAYS)));
     let (api_routes, _) = canary::routes().split_for_parts();
     let api_routes = api_routes
         .method_not_allowed_fallback(canary::method_not_allowed)
@@ -75,14 +73,15 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state((app.clone(), None), rate_limit::limit))
         .layer(middleware::from_fn_with_state((app.clone(), None), request_log::record));
     let own_routes = Router::new()
-        .route("/", get(|| async { Redirect::to("/logs") }))
         .route("/logs/{id}/body", get(body_page::show))
         .route("/settings/audit/export", get(audit_export::show))
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))
         .route("/logs/export", get(export::download))
-        .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()));
+        .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
+        .layer(middleware::from_fn(csrf::refuse_prefetch));
     Router::new()
+        .route("/", get(|| async { Redirect::to("/logs") }))
         .merge(own_routes)
         .merge(api_routes)
         .with_state(app.clone())
@@ -106,45 +105,19 @@ pub async fn serve(
     dialects: Vec<(Dialect, TcpListener)>,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
+    let connections = Connections::by_file_handles();
     let mut servers = JoinSet::new();
-    servers.spawn(serve_router(router(app.clone()), listener, shutdown.clone()));
+    servers.spawn(connections::serve(router(app.clone()), listener, connections.clone(), shutdown.clone()));
     for (dialect, listener) in dialects {
-        servers.spawn(serve_router(dialect_routes::at_own_address(&app, dialect), listener, shutdown.clone()));
+        let router = dialect_routes::at_own_address(&app, dialect);
+        servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
     }
     let mut result = Ok(());
     while let Some(ended) = servers.join_next().await {
-        result = result.and(ended.map_err(std::io::Error::other).flatten());
+        result = result.and(ended.map_err(std::io::Error::other));
     }
     app.request_log.flush().await;
     result
-}
-
-async fn serve_router(
-    router: Router,
-    listener: TcpListener,
-    mut shutdown: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    // Without this, the last piece of an answer waits for the client's delayed acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let (stopping, mut stopped) = watch::channel(false);
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        let _ = shutdown.wait_for(|stop| *stop).await;
-        let _ = stopping.send(true);
-    });
-    let drained = async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
-    };
-    tokio::select! {
-        result = server.into_future() => result,
-        () = drained => {
-            info!("some requests did not end in time");
-            Ok(())
-        }
-    }
 }
 
 fn page_routes(app: &App, site_root: &Path) -> Router {
@@ -170,7 +143,7 @@ fn page_routes(app: &App, site_root: &Path) -> Router {
     Router::new()
         .leptos_routes_with_context(&state, pages, provide(app), page_shell)
         .fallback(not_found)
-        .layer(middleware::from_fn(require_log_in))
+        .layer(middleware::from_fn_with_state(app.clone(), require_log_in))
         .with_state(state)
 }
 
@@ -201,13 +174,25 @@ fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
 
 /// Layer of the pages: sends a browser without a session to the log-in page, and back afterwards; a person in no team, to
 /// their own account.
-async fn require_log_in(uri: Uri, request: Request, next: Next) -> Response {
+async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next: Next) -> Response {
     let is_public = PUBLIC_PAGES.iter().any(|page| uri.path().starts_with(page));
     let identity = request.extensions().get::<Identity>();
     let is_person = identity.is_some_and(|identity| identity.0.as_ref().is_ok_and(|viewer| viewer.user_id().is_some()));
     let has_no_team = matches!(identity, Some(Identity(Err(AppError::NoTeam))));
     if is_public || is_person || (has_no_team && uri.path() == OWN_PAGE) {
-        return next.run(request).await;
+        let is_https = app.config.is_https();
+        let session = Cookie::Session.find(request.headers(), is_https).filter(|_| is_person).map(str::to_owned);
+        return match body::in_time(next.run(request)).await {
+            Ok(mut response) => {
+                // The session ends so long after the last visit, and so must the cookie that opens it.
+                let seconds = u32::try_from(SESSION_DAYS * 86_400).unwrap_or(u32::MAX);
+                if let Some(kept) = session.and_then(|id| Cookie::Session.header(&id, seconds, is_https)) {
+                    response.headers_mut().append(header::SET_COOKIE, kept);
+                }
+                response
+            }
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+        };
     }
     if has_no_team {
         return Redirect::to(OWN_PAGE).into_response();

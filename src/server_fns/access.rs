@@ -58,14 +58,14 @@ pub async fn log_in(
     #[server(default)] time_zone: Option<String>,
     #[server(default)] next: String,
 ) -> Result<(), AppError> {
-    use super::draft::DRAFT_KEY;
     use crate::server::{context, services::accounts};
     let (session, draft) = (context::session().await, Draft::of("log_in").with("email", &email));
     let input = accounts::LogIn { email, password, time_zone };
     let result = accounts::log_in(&context::app(), &session, input, &context::origin()).await;
     match &result {
         Ok(step) => context::go_on(*step, safe_next(&next)),
-        Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
+        Err(AppError::RateLimited { .. }) => {}
+        Err(_) => context::keep_draft(&draft).await,
     }
     result.map(drop)
 }
@@ -142,7 +142,6 @@ pub async fn set_up(
     team_name: String,
     #[server(default)] time_zone: Option<String>,
 ) -> Result<(), AppError> {
-    use super::draft::DRAFT_KEY;
     use crate::server::{context, services::accounts};
     let draft = Draft::of("set_up").with("name", &name).with("email", &email).with("team_name", &team_name);
     let (session, input) =
@@ -150,7 +149,8 @@ pub async fn set_up(
     let result = accounts::set_up(&context::app(), &session, input, &context::origin()).await;
     match &result {
         Ok(()) => leptos_axum::redirect(HOME),
-        Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
+        Err(AppError::RateLimited { .. }) => {}
+        Err(_) => context::keep_draft(&draft).await,
     }
     result
 }
@@ -176,7 +176,6 @@ pub async fn accept_invite(
     password: String,
     #[server(default)] time_zone: Option<String>,
 ) -> Result<(), AppError> {
-    use super::draft::DRAFT_KEY;
     use crate::server::{context, services::accounts};
     let page = format!("/invite/{token}");
     let (session, draft) = (context::session().await, Draft::of("accept_invite").with("name", &name));
@@ -185,7 +184,8 @@ pub async fn accept_invite(
     match &result {
         Ok(accounts::LogInStep::Done) => leptos_axum::redirect(HOME),
         Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)),
-        Err(_) => drop(session.insert(DRAFT_KEY, draft).await),
+        Err(AppError::RateLimited { .. }) => {}
+        Err(_) => context::keep_draft(&draft).await,
     }
     result.map(drop)
 }

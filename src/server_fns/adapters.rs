@@ -41,7 +41,7 @@ pub async fn create_adapter(
     let input = adapters::NewAdapter { name, kind, url, from_address, is_default: is_default.is_some() };
     let result = adapters::create_adapter(&context::app(), &context::viewer().await?, input).await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     let adapter = result?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));

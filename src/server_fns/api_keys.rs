@@ -135,7 +135,7 @@ pub async fn create_api_key(
     };
     let result = made.await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     let CreatedApiKey { key, secret } = result?;
     let text = format!("Key “{}” made. Copy it now: it is not shown again.\n{secret}", key.name);
@@ -170,7 +170,7 @@ pub async fn update_api_key(
     };
     let result = changed.await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     context::flash(context::FlashKind::Success, format!("Key “{}” saved. It holds from now on.", result?.name));
     Ok(())

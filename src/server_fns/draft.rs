@@ -1,12 +1,12 @@
-//! What somebody typed into a form that was refused: kept in their session until the form's page shows it again, so that
-//! a refusal costs no typing without JavaScript either. Secrets are never kept.
+//! What somebody typed into a form that was refused: kept until the form's page shows it again, so that a refusal costs no
+//! typing without JavaScript either. Secrets are never kept.
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
 
-/// Where the session keeps it.
+/// Where the session keeps a long one.
 pub const DRAFT_KEY: &str = "draft";
 
 /// The fields of a refused form.
@@ -29,6 +29,11 @@ impl Draft {
         self
     }
 
+    /// The form's name.
+    pub fn form(&self) -> &str {
+        &self.form
+    }
+
     /// What was typed into a field.
     pub fn get(&self, field: &str) -> Option<String> {
         self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone())
@@ -45,18 +50,10 @@ impl Draft {
     }
 }
 
-/// Takes the draft of a form out of the session; an empty one where there is none.
+/// The draft of a form, once; an empty one where there is none.
 #[server]
 pub async fn load_draft(form: String) -> Result<Draft, AppError> {
-    let session = crate::server::context::session().await;
-    let kept: Option<Draft> = session.get(DRAFT_KEY).await.ok().flatten();
-    match kept {
-        Some(draft) if draft.form == form => {
-            session.remove_value(DRAFT_KEY).await.ok();
-            Ok(draft)
-        }
-        _ => Ok(Draft::of(form)),
-    }
+    Ok(crate::server::context::take_draft(&form).await.unwrap_or_else(|| Draft::of(form)))
 }
 
 #[cfg(test)]

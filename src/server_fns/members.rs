@@ -76,7 +76,7 @@ pub async fn invite_member(email: String, role: Role) -> Result<(), AppError> {
     let (app, draft) = (context::app(), Draft::of("invite").with("email", &email).with("role", &role.to_string()));
     let result = teams::invite(&app, &context::viewer().await?, &email, role).await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     context::flash(context::FlashKind::Success, result?.notice());
     Ok(())

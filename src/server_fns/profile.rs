@@ -57,7 +57,7 @@ pub async fn update_profile(name: String, time_zone: String) -> Result<(), AppEr
     let result = accounts::update_profile(&context::app(), &context::account().await?, &name, &time_zone).await;
     match &result {
         Ok(()) => context::flash(context::FlashKind::Success, "Profile saved."),
-        Err(_) => drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await),
+        Err(_) => context::keep_draft(&draft).await,
     }
     result
 }

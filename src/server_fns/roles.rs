@@ -73,7 +73,7 @@ pub async fn create_role(
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     let role = result?;
     context::flash(context::FlashKind::Success, format!("Role “{}” made. Choose what it may do.", name.trim()));
@@ -88,7 +88,7 @@ pub async fn rename_role(role: Role, name: String, #[server(default)] descriptio
     let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
     let result = roles::rename_role(&context::app(), &context::viewer().await?, role, &name, &description).await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     result?;
     context::flash(context::FlashKind::Success, "Saved.");

@@ -55,7 +55,7 @@ pub async fn update_team(
     };
     let result = teams::update_team(&context::app(), &context::viewer().await?, change).await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     result?;
     context::flash(context::FlashKind::Success, "Saved. The rules hold from everybody's next request on.");
@@ -98,7 +98,7 @@ pub async fn update_retention(
     };
     let result = change.await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     result?;
     context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");

@@ -66,7 +66,7 @@ pub async fn create_template(
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     match &result {
         Ok(template) => leptos_axum::redirect(&format!("/templates/{}", template.id)),
-        Err(_) => drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await),
+        Err(_) => context::keep_draft(&draft).await,
     }
     let template = result?;
     context::flash(context::FlashKind::Success, format!("Template “{}” made.", template.name));
@@ -90,7 +90,7 @@ pub async fn update_template(
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
     if result.is_err() {
-        drop(context::session().await.insert(super::draft::DRAFT_KEY, draft).await);
+        context::keep_draft(&draft).await;
     }
     let saved = result?;
     context::flash(

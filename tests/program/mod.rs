@@ -75,8 +75,30 @@ pub struct Server {
 impl Server {
     /// Starts `sendlog serve` on the folder's database and waits until it listens.
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        Self::start_by(command(folder), arguments)
+    }
+
+    /// Like [Self::start], with a limit on how many files the program may open.
+    #[allow(dead_code, reason = "each test file uses its part")]
+    pub fn start_with_files(folder: &Folder, files: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.database().display()));
+        command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files.to_string()]);
+        command.arg(env!("CARGO_BIN_EXE_sendlog"));
+        Self::start_by(command, &["--only", "web"])
+    }
+
+    /// The most memory that the program has held so far, in KiB. Linux alone tells.
+    #[allow(dead_code, reason = "each test file uses its part")]
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+    }
+
+    fn start_by(mut command: Command, arguments: &[&str]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut child = command(folder)
+        let mut child = command
             .args(["serve", "--addr", &free.to_string()])
             .args(arguments)
             .stdout(Stdio::piped())

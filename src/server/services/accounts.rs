@@ -29,7 +29,7 @@ use super::{audit, checked_name, limits};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
-use crate::domain::team::{Invite, Membership, Role, Team, User};
+use crate::domain::team::{Invite, Membership, Role, Team, TeamRules, User};
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
@@ -39,6 +39,8 @@ use crate::server::store::sessions::SESSION_TEAM;
 use crate::server::store::teams::NewMembership;
 
 const SETUP_TOKEN: &str = "setup_token_hash";
+/// How many slugs are tried for the first team.
+const MAX_SLUGS: u32 = 100;
 
 /// What the first owner types.
 #[derive(Clone, Debug)]
@@ -91,16 +93,32 @@ pub async fn set_up(app: &App, session: &Session, input: SetUp, origin: &Request
     let expected = app.store.setting(SETUP_TOKEN).await?.unwrap_or_default();
     let is_right: bool = token_hash(&input.token).as_bytes().ct_eq(expected.as_bytes()).into();
     if !is_right || !needs_setup(app).await? {
-        return Err(AppError::Forbidden(
-            "This set-up link has been used or replaced. Restart the server to print a new one.".to_owned(),
-        ));
+        return Err(used_link());
     }
     let team_name = checked_name("teamName", &input.team_name)?;
-    let user = create_user(app, &input.email, &input.name, input.password, input.time_zone.as_deref()).await?;
-    let team = super::teams::create_team_of(app, &team_name, Some(user)).await?;
-    app.store.set_setting(SETUP_TOKEN, None).await?;
-    info!(team.id = %team.id, "set up");
-    begin_session(app, session, user, Some(team.id), origin).await
+    let user = new_user(app, &input.email, &input.name, input.password, input.time_zone.as_deref()).await?;
+    let (id, base) = (app.clock.mint::<TeamId>(), super::teams::slug_of(&team_name));
+    for attempt in 1..=MAX_SLUGS {
+        let slug = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+        let team = Team { id, slug, name: team_name.clone(), created_at: id.created_at(), rules: TeamRules::default() };
+        let event = audit::by_account(app, user.id, &user.email, AuditAction::TeamCreated, &RequestOrigin::default())
+            .about(team.id, &team.name)
+            .made(json!({ "name": team.name, "slug": team.slug }));
+        match app.store.set_up((SETUP_TOKEN, &expected), &user, &team, &event).await {
+            Ok(true) => {
+                info!(team.id = %team.id, "set up");
+                return begin_session(app, session, user.id, Some(team.id), origin).await;
+            }
+            Ok(false) => return Err(used_link()),
+            Err(AppError::AlreadyExists(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(AppError::AlreadyExists("There are too many teams of this name".to_owned()))
+}
+
+fn used_link() -> AppError {
+    AppError::Forbidden("This set-up link has been used or replaced. Restart the server to print a new one.".to_owned())
 }
 
 /// Makes an account; for the command line, set-up and invitations.
@@ -111,21 +129,32 @@ pub async fn create_user(
     password: String,
     time_zone: Option<&str>,
 ) -> Result<UserId, AppError> {
-    let email = checked_email(email)?;
-    let name = checked_name("name", name)?;
-    check_new_password(&password)?;
-    let new = NewUser {
-        id: app.clock.mint(),
-        email: email.clone(),
-        name,
-        password_hash: hash_password(app, password).await?,
-        time_zone: known_time_zone(time_zone).unwrap_or("UTC").to_owned(),
-    };
+    let new = new_user(app, email, name, password, time_zone).await?;
     if app.store.insert_user(&new).await? {
         Ok(new.id)
     } else {
-        Err(AppError::AlreadyExists(format!("An account for {email} exists already")))
+        Err(AppError::AlreadyExists(format!("An account for {} exists already", new.email)))
     }
+}
+
+/// An account as it will be kept, when all of it is right.
+async fn new_user(
+    app: &App,
+    email: &str,
+    name: &str,
+    password: String,
+    time_zone: Option<&str>,
+) -> Result<NewUser, AppError> {
+    let email = checked_email(email)?;
+    let name = checked_name("name", name)?;
+    check_new_password(&password)?;
+    Ok(NewUser {
+        id: app.clock.mint(),
+        email,
+        name,
+        password_hash: hash_password(app, password).await?,
+        time_zone: known_time_zone(time_zone).unwrap_or("UTC").to_owned(),
+    })
 }
 
 /// The viewer of an API key and what bounds it; [AppError::InvalidApiKey] when it is unknown, revoked or has ended.

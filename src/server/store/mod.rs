@@ -37,6 +37,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection};
 use tracing::error;
 
+use super::private_files;
 use crate::domain::error::AppError;
 
 pub use search::COUNT_LIMIT;
@@ -176,7 +177,12 @@ impl Store {
 async fn open_sqlite(path: &str) -> Result<Db, Box<dyn std::error::Error + Send + Sync>> {
     let file = path.split('?').next().unwrap_or(path);
     if let Some(folder) = Path::new(file).parent() {
-        std::fs::create_dir_all(folder)?;
+        private_files::create_folder(folder)?;
+    }
+    // SQLite gives the files beside it the rights that it finds here.
+    private_files::create_file(Path::new(file))?;
+    for suffix in ["-wal", "-shm"] {
+        private_files::tighten(Path::new(&format!("{file}{suffix}")));
     }
     let options = SqliteConnectOptions::new()
         .filename(file)

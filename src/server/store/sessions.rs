@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{self, Error};
@@ -27,6 +27,10 @@ pub const SESSION_USER_AGENT: &str = "user_agent";
 /// Where it holds the network address then.
 pub const SESSION_ADDRESS: &str = "address";
 
+/// How many days after its last visit a session ends.
+pub const SESSION_DAYS: i64 = 30;
+/// How many minutes a session lasts in which nobody is logged in.
+const ANONYMOUS_MINUTES: i64 = 15;
 /// How exactly it is known when a session was last seen.
 const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 
@@ -136,7 +140,8 @@ impl Store {
         })
     }
 
-    /// Notes that a session asks for something, at most once a minute. What is before log-in is not noted.
+    /// Notes that a session asks for something, at most once a minute, and lets it end [SESSION_DAYS] after that. What is
+    /// before log-in is not noted.
     pub async fn touch_session(&self, id: Id, now: DateTime<Utc>) -> Result<(), AppError> {
         let (name, before) = (hash(id), micros(now - SEEN_EVERY));
         let is_due: Option<i64> = read!(self, |pool| {
@@ -150,11 +155,14 @@ impl Store {
             return Ok(());
         }
         write!(self, |tx| {
-            sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id_hash = $1")
-                .bind(&name)
-                .bind(micros(now))
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "UPDATE sessions SET last_seen_at = $2, expires_at = $3 WHERE id_hash = $1 AND user_id IS NOT NULL",
+            )
+            .bind(&name)
+            .bind(micros(now))
+            .bind(micros_of(OffsetDateTime::now_utc() + Duration::days(SESSION_DAYS)))
+            .execute(&mut *tx)
+            .await?;
             Ok(())
         })
     }
@@ -231,8 +239,15 @@ pub fn hash(id: Id) -> String {
     hex::encode(Sha256::digest(id.0.to_be_bytes()))
 }
 
+/// When a session ends: soon, while nobody is logged in.
 fn expires_at(record: &Record) -> i64 {
-    (record.expiry_date.unix_timestamp_nanos() / 1000) as i64
+    let is_somebodys = record.data.contains_key(SESSION_USER);
+    let soon = OffsetDateTime::now_utc() + Duration::minutes(ANONYMOUS_MINUTES);
+    micros_of(if is_somebodys { record.expiry_date } else { record.expiry_date.min(soon) })
+}
+
+fn micros_of(time: OffsetDateTime) -> i64 {
+    (time.unix_timestamp_nanos() / 1000) as i64
 }
 
 fn backend(error: AppError) -> Error {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::accounts::email_key;
+use super::accounts::{NewUser, email_key};
 use super::audit::{self, AuditEvent};
 use super::roles::{keep_to_known_roles, lock_roles, name_of, replace_grants};
 use super::{Store, instant, micros, read, stored, write};
@@ -167,6 +167,68 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            audit::append!(tx, team.id, event);
+            Ok(true)
+        })
+    }
+
+    /// Sets the installation up: uses up the set-up link's token, kept as the setting `token.0` with the hash `token.1`,
+    /// and makes the first account with its team. `false` when the token is used up or another one, or there is an account
+    /// already; [AppError::AlreadyExists] when the team's slug is taken, and then nothing is written.
+    pub async fn set_up(
+        &self,
+        token: (&str, &str),
+        user: &NewUser,
+        team: &Team,
+        event: &AuditEvent,
+    ) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            // Of several at once, one deletes the row; the others wait for it and find none.
+            let used = sqlx::query("DELETE FROM settings WHERE name = $1 AND value = $2")
+                .bind(token.0)
+                .bind(token.1)
+                .execute(&mut *tx)
+                .await?;
+            let somebody: Option<i64> =
+                sqlx::query_scalar("SELECT id FROM users LIMIT 1").fetch_optional(&mut *tx).await?;
+            if used.rows_affected() == 0 || somebody.is_some() {
+                return Ok(false);
+            }
+            sqlx::query(
+                "INSERT INTO users (id, email, email_key, name, password_hash, time_zone, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(user.id)
+            .bind(user.email.trim())
+            .bind(email_key(&user.email))
+            .bind(&user.name)
+            .bind(&user.password_hash)
+            .bind(&user.time_zone)
+            .bind(micros(user.id.created_at()))
+            .execute(&mut *tx)
+            .await?;
+            let inserted = sqlx::query(
+                "INSERT INTO teams (id, slug, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            )
+            .bind(team.id)
+            .bind(&team.slug)
+            .bind(&team.name)
+            .bind(micros(team.created_at))
+            .execute(&mut *tx)
+            .await?;
+            if inserted.rows_affected() == 0 {
+                return Err(AppError::AlreadyExists(format!("There is a team {}", team.slug)));
+            }
+            for role in Role::BUILT_IN {
+                replace_grants!(tx, team.id, role, PermissionSet::default_for(role));
+            }
+            sqlx::query("INSERT INTO memberships (team_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)")
+                .bind(team.id)
+                .bind(user.id)
+                .bind(Role::Owner.to_string())
+                .bind(micros(team.created_at))
+                .execute(&mut *tx)
+                .await?;
             audit::append!(tx, team.id, event);
             Ok(true)
         })

@@ -58,6 +58,39 @@ impl TestDatabase {
 }
 
 impl Store {
+    /// How many rows each table has that a visit could leave something in.
+    pub(crate) async fn count_rows(&self) -> Vec<(&'static str, i64)> {
+        let tables = [
+            "sessions",
+            "settings",
+            "users",
+            "teams",
+            "memberships",
+            "role_permissions",
+            "invites",
+            "rate_limits",
+            "api_keys",
+            "templates",
+            "adapters",
+            "emails",
+            "email_events",
+            "outbox",
+            "notifications",
+            "roles",
+            "recovery_codes",
+            "password_resets",
+            "openid_accounts",
+            "audit_log",
+        ];
+        let mut counts = Vec::new();
+        for table in tables {
+            let statement = format!("SELECT COUNT(*) FROM {table}");
+            let count: i64 = super::read!(self, |pool| sqlx::query_scalar(&statement).fetch_one(pool).await).unwrap();
+            counts.push((table, count));
+        }
+        counts
+    }
+
     /// Every row of every table, as text, by the table's name: equal at two moments between which nothing was written.
     pub(crate) async fn every_row(&self) -> BTreeMap<String, Vec<String>> {
         let mut tables = BTreeMap::new();

@@ -5,6 +5,7 @@ mod api_request_log;
 mod authorization_matrix;
 mod csrf_matrix;
 mod dialect_authorization;
+mod edge;
 mod masking;
 mod routes;
 mod store_contract;
@@ -82,6 +83,11 @@ macro_rules! on_both_databases {
 
 use on_both_databases;
 
+/// The key of every test's server.
+fn test_key() -> SecretKey {
+    "07".repeat(32).parse().unwrap()
+}
+
 /// Every account's password.
 const PASSWORD: &str = "correct horse battery";
 
@@ -124,7 +130,7 @@ impl TestApp {
         let store = Store::open(url).await.unwrap();
         let clock = Clock::fixed(at("2024-01-20T12:00:00Z"));
         let config = Config::at(SocketAddr::from(([127, 0, 0, 1], 3000)));
-        let app = App::new(store, clock, config, SecretKey::generate());
+        let app = App::new(store, clock, config, test_key());
         let team = teams::create_team_of(&app, "Finch", None).await.unwrap().id;
         let other_team = teams::create_team_of(&app, "Wren", None).await.unwrap().id;
         let router = super::web::router(app.clone());

@@ -44,6 +44,22 @@ pub async fn refuse_borrowed_password(
     dialect.refuse(refusal())
 }
 
+/// Layer of what leaves a trace: answers 403 to a browser that only guesses where its person will go next. It then asks
+/// again when they do. Source: Fetch, `Sec-Purpose`.
+pub async fn refuse_prefetch(request: Request, next: Next) -> Response {
+    if is_prefetch(request.headers()) {
+        return CanaryError::from(AppError::Forbidden("This leaves a trace and is not fetched ahead".to_owned()))
+            .into_response();
+    }
+    next.run(request).await
+}
+
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    let names = ["sec-purpose", "purpose"];
+    let mut purposes = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    purposes.any(|purpose| purpose.contains("prefetch"))
+}
+
 /// Passes only a request that no other site caused. For a `GET` that leaves a trace.
 pub fn require_same_origin(headers: &HeaderMap, config: &Config) -> Result<(), AppError> {
     let has_key_alone = api_key(headers).is_some() && Cookie::Session.find(headers, config.is_https()).is_none();

@@ -1,9 +1,10 @@
 //! The way to the OpenID provider and back. Both are links that the browser follows, because a form's answer must not lead
-//! to another site; they write into the browser's own session alone, and the way back counts only where the way there began.
+//! to another site. The way there writes nothing here: what must be known on the way back, the browser carries in a sealed
+//! cookie. The way back counts only in the browser where the way there began.
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tower_sessions::Session;
@@ -12,6 +13,7 @@ use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::auth::{ClientAddress, origin};
 use crate::server::context::{Flash, FlashKind};
+use crate::server::cookies::Cookie;
 use crate::server::services::accounts::openid::{self, Callback};
 use crate::server_fns::access::safe_next;
 
@@ -23,13 +25,12 @@ pub struct Wish {
 }
 
 /// `GET /login/openid`
-pub async fn begin(
-    State(app): State<App>,
-    Extension(session): Extension<Session>,
-    Query(wish): Query<Wish>,
-) -> Response {
-    match openid::begin(&app, &session, safe_next(&wish.next)).await {
-        Ok(url) => Redirect::to(&url).into_response(),
+pub async fn begin(State(app): State<App>, Query(wish): Query<Wish>) -> Response {
+    match openid::begin(&app, safe_next(&wish.next)).await {
+        Ok((url, under_way)) => {
+            let cookie = Cookie::OpenId.seal(&app, &under_way, openid::LASTS_SECONDS);
+            with_cookie(Redirect::to(&url).into_response(), cookie)
+        }
         Err(error) => back_to_log_in(&app, &error),
     }
 }
@@ -42,16 +43,25 @@ pub async fn finish(
     headers: HeaderMap,
     Query(callback): Query<Callback>,
 ) -> Response {
-    match openid::finish(&app, &session, callback, &origin(&address, &headers)).await {
+    let under_way = Cookie::OpenId.open(&app, &headers);
+    let response = match openid::finish(&app, &session, under_way, callback, &origin(&address, &headers)).await {
         Ok(next) => Redirect::to(safe_next(&next)).into_response(),
         Err(error) => back_to_log_in(&app, &error),
+    };
+    with_cookie(response, Cookie::OpenId.header("", 0, app.config.is_https()))
+}
+
+fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    response
 }
 
 fn back_to_log_in(app: &App, error: &AppError) -> Response {
     let mut response = Redirect::to("/login").into_response();
     let flash = Flash::new(FlashKind::Error, format!("{}.", error.to_string().trim_end_matches('.')));
-    if let Some(cookie) = flash.cookie(app.config.is_https()) {
+    if let Some(cookie) = flash.cookie(app) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::error;
 
 use super::MAX_BODY_BYTES;
+use super::body::{self, ANONYMOUS_BODY_BYTES, HeldBody};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
@@ -37,10 +39,28 @@ pub async fn record(
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (request_bytes, response) = match to_bytes(body, MAX_BODY_BYTES).await {
-        Ok(bytes) => (bytes.clone(), next.run(Request::from_parts(parts, Body::from(bytes))).await),
-        Err(_) => (Bytes::new(), refuse(dialect, AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 })),
+    let limit = body_limit(&parts, viewer.is_some());
+    let mut is_unread = limit.is_none() && !body::is_absent(&body);
+    let read = match limit {
+        Some(limit) => body::read(&app.bodies, &parts, body, limit).await,
+        None => Ok(HeldBody::default()),
     };
+    // Held until the request is written down: its bytes are.
+    let (held, mut response) = match read {
+        Ok(held) => {
+            let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
+            let answered = body::in_time(next.run(request)).await;
+            (held, answered.unwrap_or_else(|error| refuse(dialect, error)))
+        }
+        Err(error) => {
+            is_unread = true;
+            (HeldBody::default(), refuse(dialect, error))
+        }
+    };
+    if is_unread {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let request_bytes = held.bytes.clone();
     let Some(viewer) = viewer else { return response };
     let (parts, body) = response.into_parts();
     let response_bytes = match to_bytes(body, usize::MAX).await {
@@ -72,6 +92,18 @@ pub async fn record(
     };
     app.request_log.record(row).await;
     Response::from_parts(parts, Body::from(response_bytes))
+}
+
+/// How much of a body is read: all that is allowed for somebody known, a form where people log in, nothing for anybody
+/// else. A handler that gets no body then has refused its caller before it would look at one.
+fn body_limit(parts: &Parts, is_known: bool) -> Option<usize> {
+    let identity = parts.extensions.get::<Identity>().map(|identity| &identity.0);
+    match identity {
+        _ if is_known => Some(MAX_BODY_BYTES),
+        // Somebody without a team makes one or joins one.
+        Some(Err(AppError::NoTeam | AppError::LacksTwoFactor)) => Some(ANONYMOUS_BODY_BYTES),
+        _ => parts.uri.path().starts_with("/api/auth/").then_some(ANONYMOUS_BODY_BYTES),
+    }
 }
 
 fn refuse(dialect: Option<Dialect>, error: AppError) -> Response {

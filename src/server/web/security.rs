@@ -2,7 +2,7 @@
 //! Headers Project. The browser tests hold the answers to the rules of the HTTP Observatory.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use leptos::nonce::use_nonce;
@@ -22,7 +22,11 @@ const TRANSPORT_SECURITY: &str = "max-age=63072000";
 /// Layer: sets the headers where a handler has not set its own. Its state says whether people come by https.
 pub async fn set_headers(State(is_https): State<bool>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let is_busy = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
+    if is_busy {
+        headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+    }
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };

@@ -3,37 +3,59 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use leptos::prelude::provide_context;
 use leptos::server_fn::error::ServerFnUrlError;
 use url::Url;
 
+use super::body::{self, ANONYMOUS_BODY_BYTES};
 use crate::domain::error::AppError;
 use crate::server::App;
+use crate::server::auth::Identity;
 use crate::server::context::{Flash, FlashKind};
 use crate::server::dialects::canary::error::CanaryError;
 
-/// The largest body of a server function, in bytes.
-const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// The largest body of a function that takes a template, in bytes.
+const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// The largest body of any other function, in bytes: the form with most fields is the grid of roles.
+const FORM_BODY_BYTES: usize = 128 * 1024;
 
 /// `/fn/…`
 pub async fn call(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
-        return CanaryError::from(AppError::TooLarge { limit_bytes: MAX_BODY_BYTES as u64 }).into_response();
+    let held = match body::read(&app.bodies, &parts, body, body_limit(&parts)).await {
+        Ok(held) => held,
+        Err(error) => {
+            let mut response = CanaryError::from(error).into_response();
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
     };
-    if has_nul(&body) {
+    if has_nul(&held.bytes) {
         return CanaryError::from(AppError::invalid("Text must not hold the character U+0000")).into_response();
     }
     if leptos::server_fn::axum::get_server_fn_service(parts.uri.path(), parts.method.clone()).is_none() {
         return CanaryError::from(AppError::not_found("Function")).into_response();
     }
-    let request = Request::from_parts(parts, Body::from(body));
-    let is_https = app.config.is_https();
-    let provide = move || provide_context(app.clone());
-    let response = leptos_axum::handle_server_fns_with_context(provide, request).await.into_response();
-    plain_address(flash_form_error(response, is_https))
+    let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
+    let given = app.clone();
+    let provide = move || provide_context(given.clone());
+    match body::in_time(leptos_axum::handle_server_fns_with_context(provide, request)).await {
+        Ok(response) => plain_address(flash_form_error(response.into_response(), &app)),
+        Err(error) => CanaryError::from(error).into_response(),
+    }
+}
+
+/// How much is read: by who asks, then by what for.
+fn body_limit(parts: &Parts) -> usize {
+    let identity = parts.extensions.get::<Identity>().map(|identity| &identity.0);
+    match identity {
+        Some(Ok(_)) if matches!(parts.uri.path(), "/fn/create_template" | "/fn/update_template") => TEMPLATE_BODY_BYTES,
+        Some(Ok(_)) => FORM_BODY_BYTES,
+        Some(Err(_)) | None => ANONYMOUS_BODY_BYTES,
+    }
 }
 
 /// Takes the `?` off the end of the page's address that leptos leaves there after a form.
@@ -51,11 +73,11 @@ fn has_nul(body: &[u8]) -> bool {
     [&b"%00"[..], b"\\u0000", b"\0"].iter().any(|nul| body.windows(nul.len()).any(|part| part == *nul))
 }
 
-fn flash_form_error(mut response: Response, is_https: bool) -> Response {
+fn flash_form_error(mut response: Response, app: &App) -> Response {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let Some((page, error)) = location.and_then(form_error) else { return response };
     let flash = Flash::new(FlashKind::Error, error.to_string());
-    let (Ok(page), Some(cookie)) = (HeaderValue::from_str(&page), flash.cookie(is_https)) else { return response };
+    let (Ok(page), Some(cookie)) = (HeaderValue::from_str(&page), flash.cookie(app)) else { return response };
     response.headers_mut().insert(header::LOCATION, page);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     *response.status_mut() = StatusCode::SEE_OTHER;

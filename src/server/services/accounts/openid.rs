@@ -1,4 +1,4 @@
-//! Log-in by an OpenID provider: by authorization code with PKCE, state and nonce, which the session keeps meanwhile; then
+//! Log-in by an OpenID provider: by authorization code with PKCE, state and nonce, which the browser keeps meanwhile; then
 //! which account the person has here, and which roles their groups give them. Called by [crate::server::web] and the log-in
 //! page. Sources: OpenID Connect Core 1.0 and Discovery 1.0; RFC 6749, RFC 7636.
 
@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 use tower_sessions::Session;
 use tracing::{info, warn};
 
-use super::sessions::{begin_session, session_error};
+use super::sessions::begin_session;
 use super::{checked_email, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
@@ -37,10 +37,10 @@ use crate::server::store::accounts::NewUser;
 use crate::server::store::openid::OpenIdName;
 use crate::server::store::teams::NewMembership;
 
-/// Where a session holds a log-in that is under way ([UnderWay]).
-const UNDER_WAY: &str = "openid";
-/// How long the person has at the provider.
-const LASTS: TimeDelta = TimeDelta::minutes(10);
+/// How long the person has at the provider, in seconds.
+pub const LASTS_SECONDS: u32 = 600;
+/// The longest address that a log-in leads back to, in bytes.
+const MAX_NEXT_BYTES: usize = 1000;
 /// How long what the provider says of itself is believed.
 const FRESH: TimeDelta = TimeDelta::hours(1);
 /// How long a provider that could not be reached is left alone.
@@ -97,15 +97,13 @@ struct Known {
     failed_at: Option<DateTime<Utc>>,
 }
 
-/// A log-in that is under way at the provider.
-#[derive(Serialize, Deserialize)]
-struct UnderWay {
+/// A log-in that is under way at the provider. The browser keeps it meanwhile, sealed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UnderWay {
     state: String,
     nonce: String,
     verifier: String,
     next: String,
-    /// In microseconds since 1970.
-    until: i64,
 }
 
 /// What the provider sends the browser back with.
@@ -194,8 +192,8 @@ pub async fn find_provider(app: &App) -> Option<(String, bool)> {
     Some((app.config.openid.oidc_name.clone(), is_reachable))
 }
 
-/// Begins a log-in: gives the provider's address to send the browser to.
-pub async fn begin(app: &App, session: &Session, next: &str) -> Result<String, AppError> {
+/// Begins a log-in: gives the provider's address to send the browser to, and what it must bring back.
+pub async fn begin(app: &App, next: &str) -> Result<(String, UnderWay), AppError> {
     let (client, metadata) = provider(app)?.client(app).await?;
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let mut request = client
@@ -213,26 +211,23 @@ pub async fn begin(app: &App, session: &Session, next: &str) -> Result<String, A
         state: state.secret().clone(),
         nonce: nonce.secret().clone(),
         verifier: verifier.secret().clone(),
-        next: next.to_owned(),
-        until: (app.clock.now() + LASTS).timestamp_micros(),
+        // A cookie holds no long address.
+        next: if next.len() <= MAX_NEXT_BYTES { next.to_owned() } else { String::new() },
     };
-    session.cycle_id().await.map_err(session_error)?;
-    session.insert(UNDER_WAY, under_way).await.map_err(session_error)?;
-    Ok(url.to_string())
+    Ok((url.to_string(), under_way))
 }
 
-/// Ends a log-in that [begin] began in this session: finds or makes the account, gives it its roles, and logs the person
+/// Ends a log-in that [begin] began in this browser: finds or makes the account, gives it its roles, and logs the person
 /// in. Gives where they wanted to go. The provider has asked for whatever factors it asks for; ours is not asked for.
 pub async fn finish(
     app: &App,
     session: &Session,
+    under_way: Option<UnderWay>,
     callback: Callback,
     origin: &RequestOrigin,
 ) -> Result<String, AppError> {
-    let under_way: Option<UnderWay> = session.remove(UNDER_WAY).await.map_err(session_error)?;
     let state = callback.state.unwrap_or_default();
     let under_way = under_way
-        .filter(|held| app.clock.now().timestamp_micros() < held.until)
         .filter(|held| held.state.as_bytes().ct_eq(state.as_bytes()).into())
         .ok_or_else(|| refused("This log-in has ended or was begun elsewhere. Begin again"))?;
     if callback.iss.is_some_and(|issuer| Some(issuer) != app.config.openid.oidc_issuer) {

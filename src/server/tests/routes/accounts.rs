@@ -18,6 +18,7 @@ use crate::server::delivery::sink::Sink;
 use crate::server::services::accounts::openid::{self, Person};
 use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::teams;
+use crate::server::tests::test_key;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const EMAIL: &str = "admin@finch.example";
@@ -45,9 +46,10 @@ async fn form(client: &Client, name: &str, fields: &[(&str, &str)]) -> Answer {
 fn said(answer: &Answer) -> String {
     let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
     let flash = cookies.into_iter().find_map(|cookie| cookie.strip_prefix("flash=")).unwrap_or_default();
-    let decoded = BASE64_URL_SAFE_NO_PAD.decode(flash.split(';').next().unwrap()).unwrap();
-    serde_json::from_slice::<Value>(&decoded)
-        .map(|flash| flash["text"].as_str().unwrap().to_owned())
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(flash.split(';').next().unwrap()).unwrap();
+    let plain = test_key().try_open(std::str::from_utf8(&sealed).unwrap(), "__Host-flash").unwrap_or_default();
+    serde_json::from_slice::<Value>(&plain)
+        .map(|flash| flash[1]["text"].as_str().unwrap().to_owned())
         .unwrap_or_default()
 }
 

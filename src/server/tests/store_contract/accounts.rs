@@ -7,6 +7,7 @@ use tower_sessions::session::{Id, Record};
 use super::*;
 use crate::domain::api_key::{ApiKey, KeyApi, KeyLimits};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, LoggedBody};
+use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId, UserId};
 use crate::domain::page::Cursor;
 use crate::domain::permission::{Permission, PermissionSet};
@@ -112,6 +113,23 @@ on_both_databases! {
         assert_eq!(store.count_attempt("a", end, end + TimeDelta::minutes(15)).await.map(|counted| counted.0), Ok(1));
         store.clear_attempts("a").await.unwrap();
         assert_eq!(store.count_attempt("a", end, end + TimeDelta::minutes(1)).await.map(|counted| counted.0), Ok(1));
+    }
+
+    async fn an_installation_is_set_up_once(app: TestApp) {
+        let store = app.store();
+        store.set_setting("token", Some("hash")).await.unwrap();
+        let user = new_user(&app, "first@example.com");
+        let found = store.find_team(app.team).await.unwrap().unwrap();
+        let taken = crate::domain::team::Team { id: app.app.clock.mint(), ..found };
+        let team = crate::domain::team::Team { slug: "first".to_owned(), ..taken.clone() };
+        let event = app.event();
+        assert_eq!(store.set_up(("token", "another"), &user, &team, &event).await, Ok(false));
+        let refused = store.set_up(("token", "hash"), &user, &taken, &event).await;
+        assert!(matches!(refused, Err(AppError::AlreadyExists(_))), "{refused:?}");
+        assert_eq!(store.has_users().await, Ok(false), "nothing of it was written");
+        assert_eq!(store.set_up(("token", "hash"), &user, &team, &event).await, Ok(true));
+        assert_eq!(store.set_up(("token", "hash"), &user, &team, &event).await, Ok(false));
+        assert_eq!(store.find_role(team.id, user.id).await.unwrap(), Some(Role::Owner));
     }
 
     async fn sessions_are_kept_until_they_end(app: TestApp) {

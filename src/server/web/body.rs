@@ -1,0 +1,161 @@
+//! Reads a request's body, the one place where that is done: once it is known who asks, up to a limit, no slower than a
+//! bad line, and only while all bodies together hold no more than the server has room for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header;
+use axum::http::request::Parts;
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::connections::Conduct;
+use crate::domain::error::AppError;
+
+/// What somebody may send who has not said who they are, in bytes: a form.
+pub const ANONYMOUS_BODY_BYTES: usize = 16 * 1024;
+
+/// Up to here a body is small. Small ones never wait for large ones.
+const SMALL_BYTES: usize = 64 * 1024;
+/// What small bodies hold together, in KiB.
+const SMALL_ROOM_KIB: usize = 16 * 1024;
+/// What large bodies hold together, in KiB.
+const LARGE_ROOM_KIB: usize = 64 * 1024;
+/// How long a body waits for room.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
+/// How long nothing may arrive.
+const GAP: Duration = Duration::from_secs(10);
+/// How long a body may take, beside what its length takes at [PACE].
+const GRACE: Duration = Duration::from_secs(15);
+/// The slowest line, in bytes a second.
+const PACE: u64 = 32 * 1024;
+/// How long a request may take once its body is there.
+const HANDLING: Duration = Duration::from_secs(60);
+
+/// The room for bodies, shared by all requests.
+#[derive(Debug)]
+pub struct BodyRoom {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Default for BodyRoom {
+    fn default() -> Self {
+        Self { small: Arc::new(Semaphore::new(SMALL_ROOM_KIB)), large: Arc::new(Semaphore::new(LARGE_ROOM_KIB)) }
+    }
+}
+
+/// A body that has been read. It takes up room until it is dropped.
+#[derive(Debug, Default)]
+pub struct HeldBody {
+    /// The whole body.
+    pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Whether the request has no body.
+pub fn is_absent(body: &Body) -> bool {
+    body.is_end_stream()
+}
+
+/// Reads a body of at most `limit` bytes. [AppError::TooLarge] above that, [AppError::Unavailable] when there is no room
+/// for it, [AppError::Validation] when it does not arrive.
+pub async fn read(room: &BodyRoom, parts: &Parts, mut body: Body, limit: usize) -> Result<HeldBody, AppError> {
+    if is_absent(&body) {
+        return Ok(HeldBody::default());
+    }
+    let too_large = || AppError::TooLarge { limit_bytes: limit as u64 };
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let reading = parts.extensions.get::<Arc<Conduct>>().map(|conduct| conduct.read_body());
+    let mut reserved = length.unwrap_or(SMALL_BYTES.min(limit));
+    let mut held = reserve(room, reserved).await?;
+    let began = Instant::now();
+    let mut bytes: Vec<u8> = Vec::new();
+    let broken = || AppError::invalid("The request body did not arrive whole");
+    while let Some(frame) = timeout(GAP, body.frame()).await.map_err(|_| broken())? {
+        let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
+        let total = bytes.len() + data.len();
+        if total > limit {
+            return Err(too_large());
+        }
+        if total > reserved {
+            // A body that did not tell its length.
+            reserved = limit;
+            held = reserve(room, reserved).await?;
+        }
+        bytes.extend_from_slice(&data);
+        if began.elapsed() > GRACE + Duration::from_secs(bytes.len() as u64 / PACE) {
+            return Err(broken());
+        }
+    }
+    drop(reading);
+    Ok(HeldBody { bytes: bytes.into(), _room: Some(held) })
+}
+
+async fn reserve(room: &BodyRoom, bytes: usize) -> Result<OwnedSemaphorePermit, AppError> {
+    let part = if bytes <= SMALL_BYTES { &room.small } else { &room.large };
+    let wanted = u32::try_from(bytes.div_ceil(1024).max(1)).map_err(|_| AppError::Unavailable)?;
+    let waiting = timeout(ROOM_WITHIN, Arc::clone(part).acquire_many_owned(wanted)).await;
+    waiting.ok().and_then(Result::ok).ok_or(AppError::Unavailable)
+}
+
+/// What a handler answers, unless it takes too long: [AppError::Unavailable].
+pub async fn in_time<T>(handled: impl Future<Output = T>) -> Result<T, AppError> {
+    timeout(HANDLING, handled).await.map_err(|_| AppError::Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use futures_util::stream;
+
+    use super::*;
+
+    fn parts(length: Option<usize>) -> Parts {
+        let request = Request::builder();
+        let request = match length {
+            Some(length) => request.header(header::CONTENT_LENGTH, length),
+            None => request,
+        };
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn silent() -> Body {
+        Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>())
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        let room = BodyRoom::default();
+        let read_text = async |text: &str, limit| read(&room, &parts(None), Body::from(text.to_owned()), limit).await;
+        assert_eq!(read_text("hello", 5).await.unwrap().bytes, "hello");
+        assert_eq!(read_text("hello", 4).await.unwrap_err(), AppError::TooLarge { limit_bytes: 4 });
+        let declared = read(&room, &parts(Some(9)), silent(), 8).await;
+        assert_eq!(declared.unwrap_err(), AppError::TooLarge { limit_bytes: 8 }, "nothing was read");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stops_arriving_is_given_up() {
+        let room = BodyRoom::default();
+        let error = read(&room, &parts(Some(100)), silent(), 1000).await.unwrap_err();
+        assert_eq!(error, AppError::invalid("The request body did not arrive whole"));
+        assert_eq!(room.small.available_permits(), SMALL_ROOM_KIB, "its room is given back");
+    }
+
+    #[tokio::test]
+    async fn large_bodies_find_no_room_and_small_ones_do() {
+        let room = BodyRoom::default();
+        let (limit, large) = (64 * 1024 * 1024, 40 * 1024 * 1024);
+        let held = read(&room, &parts(Some(large)), Body::from(vec![1; large]), limit).await.unwrap();
+        let second = read(&room, &parts(Some(large)), silent(), limit).await;
+        assert_eq!(second.unwrap_err(), AppError::Unavailable);
+        assert!(read(&room, &parts(Some(5)), Body::from("hello"), limit).await.is_ok());
+        drop(held);
+        assert_eq!(room.large.available_permits(), LARGE_ROOM_KIB);
+    }
+}
