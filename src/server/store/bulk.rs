@@ -1,21 +1,18 @@
-//! Past messages in bulk, with the statuses, times, rollups and search rows that accepting them and recording their
-//! events one by one would have left. Called by [crate::server::demo] and the benches, and by [super::ingest] for messages
-//! that others sent; what happens now goes through [super::emails] and [super::events].
-
-use std::collections::BTreeMap;
+//! Messages as rows, many in one statement, with the statuses, times, rollups and search rows that follow from their
+//! events. Past ones are added by [crate::server::demo] and the benches, those that others sent by [super::ingest], and new
+//! ones by [super::emails].
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::emails::{Attachment, NewEmail};
-use super::events::{self, EmailFacts, NewEvent};
+use super::events::{self, EmailFacts, NewEvent, Rollups, apply_rollups};
 use super::{Db, Store, micros, write};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet, StatusRank};
-use crate::domain::ids::{EmailId, TeamId, TemplateId};
+use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::notification::Notification;
-use crate::domain::stats::StatusCounts;
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
@@ -79,14 +76,20 @@ pub(super) struct Folded<'a> {
 
 impl<'a> From<&'a HistoricEmail> for Folded<'a> {
     fn from(historic: &'a HistoricEmail) -> Self {
-        let events = &historic.email.events;
+        Self::new(&historic.email, &historic.facts, historic.waiting.as_ref())
+    }
+}
+
+impl<'a> Folded<'a> {
+    pub fn new(email: &'a NewEmail, facts: &'a EmailFacts, waiting: Option<&'a Waiting>) -> Self {
+        let events = &email.events;
         let rank = events.iter().map(|new| new.event.kind.rank()).max().unwrap_or(StatusRank(0));
         let first_of =
             |kind: EventKind| events.iter().find(|new| new.event.kind == kind).map(|new| micros(new.event.at));
         Self {
-            email: &historic.email,
-            facts: &historic.facts,
-            waiting: historic.waiting.as_ref(),
+            email,
+            facts,
+            waiting,
             rank,
             status: rank.status(),
             event_set: events
@@ -98,7 +101,7 @@ impl<'a> From<&'a HistoricEmail> for Folded<'a> {
     }
 }
 
-/// Inserts rows, [ROWS] at a time; only statements of full length are kept prepared.
+/// Inserts rows, [ROWS] at a time; only statements of full length, and those of a single row, are kept prepared.
 macro_rules! insert_rows {
     ($tx:expr, $into:expr, $rows:expr, |$values:ident, $row:pat_param| $binds:expr) => {
         for rows in $rows.chunks($crate::server::store::bulk::ROWS) {
@@ -106,7 +109,8 @@ macro_rules! insert_rows {
             query.push_values(rows, |mut $values, $row| {
                 $binds;
             });
-            query.build().persistent(rows.len() == $crate::server::store::bulk::ROWS).execute(&mut *$tx).await?;
+            let is_kept = matches!(rows.len(), 1 | $crate::server::store::bulk::ROWS);
+            query.build().persistent(is_kept).execute(&mut *$tx).await?;
         }
     };
 }
@@ -186,21 +190,7 @@ macro_rules! insert_event_rows {
     }};
 }
 
-/// Adds to rollup rows what changes in each, inside a transaction.
-macro_rules! add_rollups {
-    ($tx:expr, $team_id:expr, $rollups:expr) => {
-        for ((template_id, hour), counts) in $rollups {
-            let mut statement =
-                sqlx::query($crate::server::store::events::ADD_TO_ROLLUP).bind($team_id).bind(template_id).bind(hour);
-            for count in counts.0 {
-                statement = statement.bind(count);
-            }
-            statement.execute(&mut *$tx).await?;
-        }
-    };
-}
-
-pub(super) use {add_rollups, insert_event_rows, insert_folded, insert_rows};
+pub(super) use {insert_event_rows, insert_folded, insert_rows};
 
 impl Store {
     /// Adds messages with all their events, a transaction for each thousand. Their ids are new to the team; ascending
@@ -233,13 +223,13 @@ impl Store {
         let rollups = rollups_of(emails);
         write!(self, |tx| {
             insert_folded!(tx, self, team_id, emails);
-            add_rollups!(tx, team_id, rollups);
+            apply_rollups!(tx, team_id, rollups);
             Ok(())
         })
     }
 
-    /// The beginning of the statement that adds rows to the search index, and whether they begin with the team, as in
-    /// [Store::insert_search_statement]: SQLite's index knows no team.
+    /// The beginning of the statement that adds rows to the search index, and whether they begin with the team:
+    /// SQLite's index knows none.
     pub(super) fn insert_search_rows(&self) -> (&'static str, bool) {
         match &self.db {
             Db::Sqlite { .. } => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
@@ -264,14 +254,12 @@ pub(super) fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a Waiting
     emails.iter().filter_map(|row| Some((row.email.id, row.waiting?))).collect()
 }
 
-/// What the messages add to the rollups, in the order in which every transaction takes them.
-pub(super) fn rollups_of(emails: &[Folded]) -> BTreeMap<(TemplateId, i64), StatusCounts> {
-    let mut rollups: BTreeMap<(TemplateId, i64), StatusCounts> = BTreeMap::new();
+/// What the messages add to the rollups.
+pub(super) fn rollups_of(emails: &[Folded]) -> Rollups {
+    let mut rollups = Rollups::default();
     for row in emails {
         let of_template = row.email.template.map(|(template_id, _)| template_id);
-        for template_id in events::rollup_keys(of_template, row.email.channel) {
-            rollups.entry((template_id, events::hour_of(row.email.id))).or_default().add(row.status, 1);
-        }
+        rollups.add(row.email.id, of_template, row.email.channel, events::moved(None, row.status));
     }
     rollups
 }

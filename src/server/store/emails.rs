@@ -6,9 +6,10 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::audit::{self, AuditEvent};
+use super::bulk::{Folded, Waiting, insert_folded, rollups_of};
 use super::criteria::{asks_for_provider_id, keys_of, looked_at_most, push_criteria, push_keys};
 use super::dialect::Engine;
-use super::events::{self, NewEvent, add_to_rollups, record_events};
+use super::events::{self, EmailFacts, NewEvent, apply_rollups};
 use super::outbox::NEVER;
 use super::search::COUNT_LIMIT;
 use super::stats::{HourCut, IdRange, lowest_id_of_hour};
@@ -319,85 +320,6 @@ macro_rules! push_slice {
     };
 }
 
-/// Inserts one message with everything that belongs to it, inside a transaction.
-macro_rules! insert_one {
-    ($tx:expr, $store:expr, $team_id:expr, $new:expr) => {{
-        let (team_id, new): (TeamId, &NewEmail) = ($team_id, $new);
-        let (template_id, version_id) = new.template.unzip();
-        let version_id = version_id.or(new.worded_by);
-        let is_pdf = |attachment: &Attachment| attachment.content_type.eq_ignore_ascii_case("application/pdf");
-        sqlx::query(
-            "INSERT INTO emails
-             (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients,
-              from_address, reply_to, subject, tags, status, status_rank, has_pdf_attachment, job_id, resend_of,
-              channel, notification_id, external_user_id, scheduled_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, $20)",
-        )
-        .bind(team_id)
-        .bind(new.id)
-        .bind(template_id)
-        .bind(version_id)
-        .bind(new.adapter_id)
-        .bind(new.api_key_id)
-        .bind(new.api_request_id)
-        .bind(Json(&new.recipients))
-        .bind(&new.from_address)
-        .bind(&new.reply_to)
-        .bind(&new.subject)
-        .bind(Json(&new.tags))
-        .bind(EmailStatus::Queued.code())
-        .bind(new.attachments.iter().any(is_pdf))
-        .bind(new.job_id)
-        .bind(new.resend_of)
-        .bind(new.channel.code())
-        .bind(new.notification_id)
-        .bind(&new.external_user_id)
-        .bind(new.scheduled_at.map(micros))
-        .execute(&mut *$tx)
-        .await?;
-        sqlx::query(
-            "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(team_id)
-        .bind(new.id)
-        .bind(Json(&new.variables))
-        .bind(Json(&new.metadata))
-        .bind(&new.html)
-        .bind(&new.text)
-        .bind(Json(&new.headers))
-        .bind(&new.sent_subject)
-        .execute(&mut *$tx)
-        .await?;
-        for (position, attachment) in new.attachments.iter().enumerate() {
-            sqlx::query(
-                "INSERT INTO email_attachments
-                 (team_id, email_id, position, filename, content_type, content, content_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            )
-            .bind(team_id)
-            .bind(new.id)
-            .bind(position as i64)
-            .bind(&attachment.filename)
-            .bind(&attachment.content_type)
-            .bind(&attachment.content)
-            .bind(&attachment.content_id)
-            .execute(&mut *$tx)
-            .await?;
-        }
-        sqlx::query($store.insert_search_statement())
-            .bind(team_id)
-            .bind(new.id)
-            .bind(searched_recipients(&new.recipients))
-            .bind(new.subject.to_lowercase())
-            .execute(&mut *$tx)
-            .await?;
-        let queued = events::moved(None, EmailStatus::Queued);
-        add_to_rollups!($tx, team_id, template_id, new.channel, events::hour_of(new.id), queued);
-        record_events!($tx, team_id, new.id, &new.events, &events::EmailFacts::default());
-    }};
-}
-
 pub(super) use {push_slice, push_statuses};
 
 impl Store {
@@ -416,6 +338,10 @@ impl Store {
         emails: &[NewEmail],
         with: &Acceptance,
     ) -> Result<Option<Vec<EmailId>>, AppError> {
+        let waiting: Vec<Waiting> = emails.iter().map(first_attempt).collect();
+        let facts = EmailFacts::default();
+        let folded: Vec<Folded> =
+            emails.iter().zip(&waiting).map(|(new, waiting)| Folded::new(new, &facts, Some(waiting))).collect();
         write!(self, |tx| {
             if let Some(key) = &with.idempotency {
                 sqlx::query(
@@ -469,26 +395,11 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            for new in emails {
-                insert_one!(tx, self, team_id, new);
-                let pending: Vec<&str> = new.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
-                let run_at = match new.adapter_id {
-                    Some(_) => micros(new.scheduled_at.unwrap_or_else(|| new.id.created_at())),
-                    None => NEVER,
-                };
-                sqlx::query(
-                    "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)",
-                )
-                .bind(team_id)
-                .bind(new.id)
-                .bind(Json(&pending))
-                .bind(run_at)
-                .execute(&mut *tx)
-                .await?;
-            }
+            insert_folded!(tx, self, team_id, &folded);
             if let Some(event) = &with.audit {
                 audit::append!(tx, team_id, event);
             }
+            apply_rollups!(tx, team_id, rollups_of(&folded));
             Ok(None)
         })
     }
@@ -887,6 +798,15 @@ impl Store {
             subject: subject.to_lowercase(),
         };
         Ok(rows.into_iter().map(texts).collect())
+    }
+}
+
+/// When a new message is to be sent: at once, or as scheduled, or when its team has an adapter for it.
+fn first_attempt(new: &NewEmail) -> Waiting {
+    Waiting {
+        pending: new.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
+        attempts: 0,
+        next_attempt_at: new.adapter_id.map(|_| new.scheduled_at.unwrap_or_else(|| new.id.created_at())),
     }
 }
 

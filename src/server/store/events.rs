@@ -1,7 +1,7 @@
 //! Events and what follows from them: a message's status by rank, its times, the rollups. [record_events!] is the one
 //! place that changes a message's status.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
@@ -95,20 +95,38 @@ pub(super) fn moved(from: Option<EmailStatus>, to: EmailStatus) -> StatusCounts 
     change
 }
 
-/// The `template_id`s of the rollup rows that count a message, always in the same order, so that two transactions never
-/// wait for each other.
-pub(super) fn rollup_keys(template_id: Option<TemplateId>, channel: Channel) -> impl Iterator<Item = TemplateId> {
+/// The `template_id`s of the rollup rows that count a message.
+fn rollup_keys(template_id: Option<TemplateId>, channel: Channel) -> impl Iterator<Item = TemplateId> {
     let of_channel = rollup_key(Slice::Channel(channel));
     [Some(of_channel), Some(ANY_TEMPLATE), template_id].into_iter().flatten()
 }
 
-/// Adds `change` to a message's rollup rows, of its channel, of its template and of all, inside a transaction.
-macro_rules! add_to_rollups {
-    ($tx:expr, $team_id:expr, $template_id:expr, $channel:expr, $hour:expr, $change:expr) => {
-        for template_id in $crate::server::store::events::rollup_keys($template_id, $channel) {
+/// What a transaction changes in the rollups, by their keys. It is summed while messages are changed and applied once, last,
+/// in the order of the keys: two transactions that meet never wait for each other in a ring.
+#[derive(Debug, Default)]
+pub(super) struct Rollups(BTreeMap<(TemplateId, i64), StatusCounts>);
+
+impl Rollups {
+    /// Adds a change of one message's status to the rows of its hour: of its channel, of its template and of all.
+    pub fn add(&mut self, id: EmailId, template_id: Option<TemplateId>, channel: Channel, change: StatusCounts) {
+        for key in rollup_keys(template_id, channel) {
+            *self.0.entry((key, hour_of(id))).or_default() += change;
+        }
+    }
+
+    /// What changes, in the order in which every transaction takes the rows.
+    pub fn changes(self) -> impl Iterator<Item = ((TemplateId, i64), StatusCounts)> {
+        self.0.into_iter().filter(|(_, change)| *change != StatusCounts::default())
+    }
+}
+
+/// Applies what a transaction changes in the rollups. Nothing of the transaction comes after it.
+macro_rules! apply_rollups {
+    ($tx:expr, $team_id:expr, $rollups:expr) => {
+        for ((template_id, hour), counts) in $crate::server::store::events::Rollups::changes($rollups) {
             let mut statement =
-                sqlx::query($crate::server::store::events::ADD_TO_ROLLUP).bind($team_id).bind(template_id).bind($hour);
-            for count in $change.0 {
+                sqlx::query($crate::server::store::events::ADD_TO_ROLLUP).bind($team_id).bind(template_id).bind(hour);
+            for count in counts.0 {
                 statement = statement.bind(count);
             }
             statement.execute(&mut *$tx).await?;
@@ -117,7 +135,7 @@ macro_rules! add_to_rollups {
 }
 
 /// Records events of one message inside a transaction and folds them into its status, times, facts and rollups. Gives
-/// `false`, and does nothing, when there is no such message.
+/// `false`, and does nothing, when there is no such message. It ends with the rollups: the transaction's last act.
 macro_rules! record_events {
     ($tx:expr, $team_id:expr, $email_id:expr, $events:expr, $facts:expr) => {{
         use $crate::domain::event::{EventKind, StatusRank};
@@ -183,7 +201,9 @@ macro_rules! record_events {
             if status.code() != before.status {
                 let change = events::moved($crate::domain::email::EmailStatus::from_code(before.status), status);
                 let channel = $crate::domain::channel::Channel::from_code(before.channel).unwrap_or_default();
-                events::add_to_rollups!($tx, team_id, before.template_id, channel, events::hour_of(email_id), change);
+                let mut rollups = events::Rollups::default();
+                rollups.add(email_id, before.template_id, channel, change);
+                events::apply_rollups!($tx, team_id, rollups);
             }
             true
         } else {
@@ -192,7 +212,7 @@ macro_rules! record_events {
     }};
 }
 
-pub(super) use {add_to_rollups, record_events};
+pub(super) use {apply_rollups, record_events};
 
 #[derive(sqlx::FromRow)]
 struct EventRow {

@@ -9,16 +9,15 @@ use std::hash::Hash;
 use serde_json::json;
 use sqlx::QueryBuilder;
 
-use super::bulk::{Folded, HistoricEmail, add_rollups, insert_event_rows, insert_folded, rollups_of};
+use super::bulk::{Folded, HistoricEmail, insert_event_rows, insert_folded, rollups_of};
 use super::emails::NewEmail;
-use super::events::{self, EmailFacts, NewEvent};
+use super::events::{self, EmailFacts, NewEvent, Rollups, apply_rollups};
 use super::{Db, Store, micros, write};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet, StatusRank};
 use crate::domain::ids::{EmailId, JobId, TeamId, TemplateId};
-use crate::domain::stats::StatusCounts;
 
 /// Values in one statement.
 const VALUES: usize = 500;
@@ -206,7 +205,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            add_rollups!(tx, team_id, rollups);
+            apply_rollups!(tx, team_id, rollups);
             Ok(outcomes)
         })
     }
@@ -482,13 +481,9 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn add_to(&self, rollups: &mut BTreeMap<(TemplateId, i64), StatusCounts>) {
-        if self.before == self.status {
-            return;
-        }
-        let moved = events::moved(Some(self.before), self.status);
-        for key in events::rollup_keys(self.template_id, self.channel) {
-            *rollups.entry((key, events::hour_of(self.id))).or_default() += moved;
+    fn add_to(&self, rollups: &mut Rollups) {
+        if self.before != self.status {
+            rollups.add(self.id, self.template_id, self.channel, events::moved(Some(self.before), self.status));
         }
     }
 }

@@ -130,19 +130,6 @@ impl Store {
             Db::Postgres(_) => None,
         }
     }
-
-    /// The statement that adds a message to the index: `$1` team, `$2` message, `$3` recipients, `$4` subject.
-    pub(super) fn insert_search_statement(&self) -> &'static str {
-        match &self.db {
-            // The message's id is the row's id; the index itself knows no team.
-            Db::Sqlite { .. } => {
-                "INSERT INTO email_search (rowid, recipients, subject) SELECT $2, $3, $4 WHERE $1 = $1"
-            }
-            Db::Postgres(_) => {
-                "INSERT INTO email_search (team_id, email_id, recipients, subject) VALUES ($1, $2, $3, $4)"
-            }
-        }
-    }
 }
 
 async fn search_sqlite(

@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod criteria;
 mod ingest;
+mod locks;
 mod log;
 mod masking;
 mod notifications;

@@ -40,7 +40,7 @@ fn reported(app: &TestApp, id: &str, kind: EventKind, time: DateTime<Utc>, provi
 }
 
 /// An event that a provider reports of a message of ours.
-fn reported_of(app: &TestApp, id: &str, kind: EventKind, time: DateTime<Utc>, email_id: EmailId) -> ReportedEvent {
+pub fn reported_of(app: &TestApp, id: &str, kind: EventKind, time: DateTime<Utc>, email_id: EmailId) -> ReportedEvent {
     ReportedEvent { email_id: Some(email_id), provider_message_id: None, ..reported(app, id, kind, time, "") }
 }
 
