@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::email::EmailStatus;
 use super::ids::EventId;
 
+mod fold;
+
+pub use fold::{Entry, Fold, MAX_ENTRY_RECIPIENTS, Mark, Told, mark_of};
+
 macro_rules! event_kinds {
     ($($variant:ident, $name:literal, $label:literal, $doc:literal;)+) => {
         /// What happened.
@@ -73,7 +77,7 @@ event_kinds! {
 pub struct UnknownEventKind;
 
 /// How strongly an event speaks for a status, and for which. The strongest event of a message decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusRank(pub i16);
 
 impl StatusRank {

@@ -69,8 +69,8 @@ pub async fn list_records_at(
 /// `emails:send`.
 pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailRecord, AppError> {
     let email = find_email_status(app, viewer, id).await?;
-    let events = app.store.list_events(viewer.team, id).await?;
-    let events = Sight::of(viewer, id, app.clock.now()).events(events, &email.marked_variables);
+    let events = app.store.list_events(viewer.team, email.id).await?;
+    let events = Sight::of(viewer, email.id, app.clock.now()).events(events, &email.marked_variables);
     Ok(EmailRecord { email, events })
 }
 
@@ -127,6 +127,7 @@ pub async fn load_overview(app: &App, viewer: &Viewer, period: &Period, slice: S
 pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailDetail, AppError> {
     viewer.require(Permission::LogsView)?;
     let mut email = load(app, viewer, id).await?;
+    let id = email.id;
     let stored = app.store.find_stored_content(viewer.team, id).await?.unwrap_or_default();
     let events = app.store.list_events(viewer.team, id).await?;
     let now = app.clock.now();
@@ -145,8 +146,8 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
 pub async fn find_email_with_variables(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Value), AppError> {
     viewer.require(Permission::LogsView)?;
     let email = load(app, viewer, id).await?;
-    let stored = app.store.find_stored_content(viewer.team, id).await?.unwrap_or_default();
-    let sight = Sight::of(viewer, id, app.clock.now());
+    let stored = app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
+    let sight = Sight::of(viewer, email.id, app.clock.now());
     let variables = shown_content(sight, &email, stored).variables;
     Ok((sight.email(email), variables))
 }

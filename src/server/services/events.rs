@@ -8,7 +8,7 @@ use tracing::info;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
-use crate::domain::ids::{EmailId, SEQUENCE_BITS, lowest_id_at};
+use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -121,6 +121,9 @@ fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
         let message = format!("kind {} is Sendlog's own word about its own attempts", report.kind.as_str());
         return Err(AppError::invalid_field("kind", message));
     }
+    if report.at < DateTime::UNIX_EPOCH {
+        return Err(AppError::invalid_field("at", "at is before 1970"));
+    }
     if report.at > app.clock.now() + MAX_AHEAD {
         return Err(AppError::invalid_field("at", "at is in the future"));
     }
@@ -145,8 +148,6 @@ fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
         own_id: provider_message_id.as_deref().and_then(own_id),
         provider_message_id,
         entry: NewEntry {
-            id: fresh_id(report.at),
-            job_id: app.clock.mint(),
             channel: report.channel,
             from_address: optional("from", report.from, MAX_ADDRESS_CHARS)?,
             subject: optional("subject", report.subject, MAX_SUBJECT_CHARS)?,
@@ -201,10 +202,4 @@ fn unbracketed(name: &str) -> &str {
 fn own_id(name: &str) -> Option<EmailId> {
     let (id, _) = name.split_once('@')?;
     id.parse().ok()
-}
-
-/// An id for a message that began at `at`. Ids that a clock mints keep to the lower half of their millisecond.
-fn fresh_id(at: DateTime<Utc>) -> EmailId {
-    let half = 1_i64 << (SEQUENCE_BITS - 1);
-    EmailId(lowest_id_at(at) + rand::random_range(half..half + half / 2))
 }

@@ -9,6 +9,7 @@ use tracing::info;
 
 use super::audit;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::address::is_same_address;
 use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
@@ -410,7 +411,8 @@ pub(super) fn split_subject(sent: String, shown: Option<String>) -> (String, Opt
 async fn unreached_recipients(app: &App, viewer: &Viewer, email: &Email) -> Result<Vec<Recipient>, AppError> {
     let events = app.store.list_events(viewer.team, email.id).await?;
     let reached = |recipient: &&Recipient| {
-        let is_about = |event: &&EmailEvent| event.recipient.as_deref() == Some(recipient.address.as_str());
+        let is_recipient = |address: &String| is_same_address(address, &recipient.address);
+        let is_about = |event: &&EmailEvent| event.recipient.as_ref().is_some_and(is_recipient);
         events.iter().filter(is_about).any(|event| event.kind == EventKind::Sent)
             && !events.iter().filter(is_about).any(|event| event.kind == EventKind::Bounced)
     };
@@ -460,7 +462,7 @@ fn checked_recipients(request: &SendRequest) -> Result<Vec<Recipient>, AppError>
     for (field, kind, mailboxes) in groups {
         for text in mailboxes {
             let (name, address) = parse_mailbox(field, text)?;
-            if !recipients.iter().any(|known| known.address == address) {
+            if !recipients.iter().any(|known| is_same_address(&known.address, &address)) {
                 recipients.push(Recipient { kind, address, name });
             }
         }

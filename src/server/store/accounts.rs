@@ -97,9 +97,9 @@ impl From<UserRow> for User {
     }
 }
 
-/// The form in which addresses are compared: trimmed, lower case.
+/// The form in which the addresses of accounts are compared.
 pub fn email_key(email: &str) -> String {
-    email.trim().to_lowercase()
+    crate::domain::address::address_key(email)
 }
 
 impl Store {

@@ -7,23 +7,23 @@ use sqlx::types::Json;
 
 use super::emails::{Attachment, NewEmail};
 use super::events::{self, EmailFacts, NewEvent, Rollups, apply_rollups};
-use super::{Db, Store, micros, write};
-use crate::domain::email::EmailStatus;
+use super::{Db, Store, write};
 use crate::domain::error::AppError;
-use crate::domain::event::{EventKind, EventSet, StatusRank};
+use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::notification::Notification;
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
 
-/// Rows in one statement: 26 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
+/// Rows in one statement: 27 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
 pub(super) const ROWS: usize = 200;
 
 pub(super) const INSERT_EMAILS: &str = "INSERT INTO emails
     (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
-     resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set) ";
+     resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set,
+     told_by) ";
 
 pub(super) const INSERT_CONTENTS: &str =
     "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject) ";
@@ -65,13 +65,8 @@ pub struct Waiting {
 /// A message with what follows from its events.
 pub(super) struct Folded<'a> {
     pub email: &'a NewEmail,
-    pub facts: &'a EmailFacts,
     pub waiting: Option<&'a Waiting>,
-    pub rank: StatusRank,
-    pub status: EmailStatus,
-    pub event_set: EventSet,
-    pub sent_at: Option<i64>,
-    pub delivered_at: Option<i64>,
+    pub fold: Fold,
 }
 
 impl<'a> From<&'a HistoricEmail> for Folded<'a> {
@@ -81,23 +76,14 @@ impl<'a> From<&'a HistoricEmail> for Folded<'a> {
 }
 
 impl<'a> Folded<'a> {
-    pub fn new(email: &'a NewEmail, facts: &'a EmailFacts, waiting: Option<&'a Waiting>) -> Self {
-        let events = &email.events;
-        let rank = events.iter().map(|new| new.event.kind.rank()).max().unwrap_or(StatusRank(0));
-        let first_of =
-            |kind: EventKind| events.iter().find(|new| new.event.kind == kind).map(|new| micros(new.event.at));
-        Self {
-            email,
-            facts,
-            waiting,
-            rank,
-            status: rank.status(),
-            event_set: events
-                .iter()
-                .fold(EventSet::default(), |set, new| set.with(EventSet::of(new.event.kind, new.event.detail.cause))),
-            sent_at: first_of(EventKind::Sent),
-            delivered_at: first_of(EventKind::Delivered),
+    pub fn new(email: &'a NewEmail, facts: &EmailFacts, waiting: Option<&'a Waiting>) -> Self {
+        let mut fold = facts.fold();
+        for new in &email.events {
+            fold.merge(new.fold(facts.error_message.as_deref()));
         }
+        // Sender, subject and channel are the message's own.
+        fold.entry = Entry::default();
+        Self { email, waiting, fold }
     }
 }
 
@@ -133,14 +119,16 @@ macro_rules! insert_folded {
             values.push_bind(sqlx::types::Json(&row.email.recipients));
             values.push_bind(&row.email.from_address).push_bind(&row.email.reply_to);
             values.push_bind(&row.email.subject).push_bind(sqlx::types::Json(&row.email.tags));
-            values.push_bind(row.status.code()).push_bind(row.rank.0);
-            values.push_bind(&row.facts.provider_message_id).push_bind(&row.facts.error_message);
+            values.push_bind(row.fold.status().code()).push_bind(row.fold.rank.0);
+            values.push_bind(row.fold.provider_message_id.as_ref().map(|told| told.value.as_str()));
+            values.push_bind(row.fold.reason.as_ref().map(|told| told.value.as_str()));
             values.push_bind(row.email.attachments.iter().any(bulk::is_pdf));
             values.push_bind(row.email.job_id).push_bind(row.email.resend_of);
-            values.push_bind(row.sent_at).push_bind(row.delivered_at);
+            values.push_bind(row.fold.sent_at.map(micros)).push_bind(row.fold.delivered_at.map(micros));
             values.push_bind(row.email.channel.code()).push_bind(row.email.notification_id);
             values.push_bind(&row.email.external_user_id).push_bind(row.email.scheduled_at.map(micros));
-            values.push_bind(row.event_set.bits());
+            values.push_bind(row.fold.event_set.bits());
+            values.push_bind($crate::server::store::events::Marks::of(&row.fold));
         });
         bulk::insert_rows!($tx, bulk::INSERT_CONTENTS, folded, |values, row| {
             values.push_bind(team_id).push_bind(row.email.id);
@@ -259,7 +247,7 @@ pub(super) fn rollups_of(emails: &[Folded]) -> Rollups {
     let mut rollups = Rollups::default();
     for row in emails {
         let of_template = row.email.template.map(|(template_id, _)| template_id);
-        rollups.add(row.email.id, of_template, row.email.channel, events::moved(None, row.status));
+        rollups.add(row.email.id, of_template, row.email.channel, events::counted(row.fold.status(), 1));
     }
     rollups
 }

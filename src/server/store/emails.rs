@@ -415,9 +415,16 @@ impl Store {
         })
     }
 
-    /// The message with this id.
+    /// The message that has this id, or had it.
     pub async fn find_email(&self, team_id: TeamId, id: EmailId) -> Result<Option<Email>, AppError> {
-        Ok(self.find_emails(team_id, &[id.0]).await?.pop())
+        if let Some(email) = self.find_emails(team_id, &[id.0]).await?.pop() {
+            return Ok(Some(email));
+        }
+        // It may have had this id before an earlier event became known.
+        match self.find_moved_email(team_id, id).await? {
+            Some(id) => Ok(self.find_emails(team_id, &[id.0]).await?.pop()),
+            None => Ok(None),
+        }
     }
 
     /// The messages with these ids, in their order, without those that the team does not have.

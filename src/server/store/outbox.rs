@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::events::{EmailFacts, NewEvent, record_events};
+use super::events::{EmailFacts, NewEvent, record_events, take_turns};
 use super::{Store, micros, read, stored, write};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
@@ -180,6 +180,9 @@ impl Store {
     pub async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<bool, AppError> {
         let (team_id, email_id) = (lease.team_id, lease.email_id);
         write!(self, |tx| {
+            if settlement.facts.provider_message_id.is_some() {
+                take_turns!(tx, self, team_id);
+            }
             let settled = if let (false, Some(next)) = (settlement.pending.is_empty(), settlement.next_attempt_at) {
                 sqlx::query(
                     "UPDATE outbox SET pending = $4, attempts = attempts + 1, run_at = $5, lease_id = NULL,
@@ -204,7 +207,7 @@ impl Store {
                     .rows_affected()
             };
             if settled == 1 {
-                record_events!(tx, team_id, email_id, &settlement.events, &settlement.facts);
+                record_events!(tx, self, team_id, email_id, &settlement.events, &settlement.facts);
             }
             Ok(settled == 1)
         })
@@ -286,7 +289,7 @@ impl Store {
                 .bind(micros(at))
                 .execute(&mut *tx)
                 .await?;
-            record_events!(tx, team_id, email_id, [event], &EmailFacts::default());
+            record_events!(tx, self, team_id, email_id, [event], &EmailFacts::default());
             Ok(true)
         })
     }
@@ -310,7 +313,7 @@ impl Store {
             if taken.rows_affected() == 0 {
                 return Ok(false);
             }
-            record_events!(tx, team_id, email_id, [event], facts);
+            record_events!(tx, self, team_id, email_id, [event], facts);
             Ok(true)
         })
     }

@@ -2,20 +2,16 @@
 //! nobody waits. Called by [crate::server::delivery::retention]. Ids are time, so that "older than" is "below this id".
 //! A message that still has to be sent is never touched, nor anything of it.
 
-use std::collections::BTreeMap;
-
 use sqlx::QueryBuilder;
 
 use super::audit::{self, AuditEvent};
-use super::bulk::add_rollups;
-use super::events::{hour_of, rollup_keys};
+use super::events::{Rollups, apply_rollups, counted};
 use super::{Db, Store, read, write};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::retention::Retention;
-use crate::domain::stats::StatusCounts;
 
 /// The most rows, or messages with what is theirs, that one step deletes.
 const STEP: i64 = 200;
@@ -210,15 +206,14 @@ impl Store {
             query.push_bind(team_id).push(" AND id IN ");
             push_ids!(query, &ids);
             query.build().execute(&mut *tx).await?;
-            let mut rollups: BTreeMap<(TemplateId, i64), StatusCounts> = BTreeMap::new();
+            let mut rollups = Rollups::default();
             for (id, status, template_id, channel) in rows {
                 let Some(status) = EmailStatus::from_code(status) else { continue };
-                for key in rollup_keys(template_id, Channel::from_code(channel).unwrap_or_default()) {
-                    rollups.entry((key, hour_of(id))).or_default().add(status, -1);
-                }
+                let channel = Channel::from_code(channel).unwrap_or_default();
+                rollups.add(id, template_id, channel, counted(status, -1));
             }
-            let keys: Vec<(TemplateId, i64)> = rollups.keys().copied().collect();
-            add_rollups!(tx, team_id, rollups);
+            let keys = rollups.keys();
+            apply_rollups!(tx, team_id, rollups);
             for (template_id, hour) in keys {
                 sqlx::query(
                     "DELETE FROM email_rollups WHERE team_id = $1 AND template_id = $2 AND hour = $3

@@ -130,6 +130,15 @@ impl Store {
             Db::Postgres(_) => None,
         }
     }
+
+    /// The statement that takes a message (`$2`) out of the index before it is deleted as a part of `$3`; `$1` team.
+    /// PostgreSQL's index follows by itself.
+    pub(super) fn delete_searched_statement(&self) -> Option<&'static str> {
+        match &self.db {
+            Db::Sqlite { .. } => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
+            Db::Postgres(_) => None,
+        }
+    }
 }
 
 async fn search_sqlite(

@@ -260,7 +260,8 @@ mod query_plans {
     use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::dialect::Engine;
     use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
-    use crate::server::store::ingest::{FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
+    use crate::server::store::events::FIND_NAMESAKES;
+    use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
     use crate::server::store::notifications::push_entries;
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
@@ -544,6 +545,10 @@ mod query_plans {
         let found = "SEARCH email_events USING COVERING INDEX email_events_provider_event_id \
             (team_id=? AND provider_event_id=?)";
         assert_eq!(plan_of(events).await, [found]);
+        let by_alias = select_in::<Sqlite, _>(FIND_BY_ALIAS, TEAM, "alias", &texts, " GROUP BY alias");
+        assert_eq!(plan_of(by_alias).await, ["SEARCH email_aliases USING PRIMARY KEY (team_id=? AND alias=?)"]);
+        let namesakes = plans([FIND_NAMESAKES.to_owned()]).await.remove(0);
+        assert!(!namesakes.iter().any(|step| step.starts_with("SCAN emails") || step.contains("SCAN n")), "{namesakes:?}");
         let ids = [EmailId(11), EmailId(12)];
         let emails = select_in::<Sqlite, _>(FIND_EMAILS, TEAM, "id", &ids, " ORDER BY id");
         assert_eq!(plan_of(emails).await, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id=?)"]);

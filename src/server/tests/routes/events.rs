@@ -121,6 +121,27 @@ on_both_databases! {
         assert_eq!(app.sign_in(Role::Viewer).await.get(&format!("/api/logs/{id}")).await.data()["status"], "failed");
     }
 
+    async fn a_bounce_in_other_letters_is_about_the_same_recipient(app: TestApp) {
+        app.add_adapter("Main").await;
+        let to = vec!["Ada@Example.com".to_owned(), "bob@example.com".to_owned()];
+        let id = app.add_message(Message { to, ..Message::with_status(EmailStatus::Queued) }).await;
+        let about = |event_id: &str, kind: &str, recipient: &str| {
+            event(event_id, json!({"kind": kind, "emailId": id, "providerMessageId": null, "recipient": recipient}))
+        };
+        let batch = json!([
+            about("a", "sent", "Ada@Example.com"),
+            about("b", "sent", "BOB@example.com"),
+            about("c", "bounced", "ada@example.com"),
+        ]);
+        assert_eq!(statuses(&reporter(&app).await.post(PATH, batch).await), ["recorded"; 3]);
+        let answer = app.sign_in(Role::Admin).await.post(&format!("/api/logs/{id}/resend"), json!({})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let copy = app.store().find_email(app.team, id).await.unwrap().unwrap().resent_as[0];
+        let copy = app.store().find_email(app.team, copy).await.unwrap().unwrap();
+        let addresses: Vec<&str> = copy.recipients.iter().map(|to| to.address.as_str()).collect();
+        assert_eq!(addresses, ["Ada@Example.com"]);
+    }
+
     async fn a_wrong_event_does_not_stop_the_others(app: TestApp) {
         let program = reporter(&app).await;
         let long = "x".repeat(5000);
@@ -148,6 +169,8 @@ on_both_databases! {
             event("a", json!({"cause": "bad luck"})),
             event("a", json!({"colour": "red"})),
             event("a", json!({"reply": "a\u{0}b"})),
+            event("a", json!({"at": "0001-01-01T00:00:00Z"})),
+            event("a", json!({"at": "1969-12-31T23:59:59.999999Z"})),
         ];
         let mut batch = wrong.to_vec();
         batch.push(event("good", json!({"at": "2024-01-20T12:09:59Z"})));
@@ -161,6 +184,7 @@ on_both_databases! {
         let error = |place: usize| answers[place]["error"].as_str().unwrap().to_owned();
         assert!(error(3).contains("unknown variant `eaten`"), "{}", error(3));
         assert_eq!(error(8), "at is in the future");
+        assert_eq!([error(wrong.len() - 2), error(wrong.len() - 1)], ["at is before 1970", "at is before 1970"]);
         assert_eq!(program.get("/api/logs").await.data()["total"], 1);
     }
 
