@@ -7,6 +7,7 @@ mod connections;
 mod csrf;
 mod dialect_routes;
 mod export;
+mod finish;
 mod openid;
 mod rate_limit;
 mod request_log;
@@ -93,6 +94,7 @@ pub fn router(app: App) -> Router {
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site_files(&site_root))
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(is_https, security::set_headers))
         .layer(CompressionLayer::new())
 }
@@ -205,7 +207,7 @@ async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next
 async fn health(State(app): State<App>) -> Response {
     match app.store.ping().await {
         Ok(()) => "ok\n".into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "database does not answer\n").into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes\n").into_response(),
     }
 }
 

@@ -298,6 +298,7 @@ impl Maker<'_> {
                     store.insert_api_key(team, &key, &hash, &event).await?;
                     // Finding a key notes its use.
                     store.find_key_by_hash(&hash, last_used).await?;
+                    store.keep_noted().await;
                     true
                 }
                 Change::Revocation(id, at) => store.revoke_api_key(team, id, at, &event).await?,

@@ -268,7 +268,7 @@ impl Store {
         })?;
         let Some(row) = row else { return Ok(None) };
         if row.last_used_at.is_none_or(|used| now - instant(used) >= LAST_USED_STEP) {
-            self.note_api_key_use(row.team_id, row.id, now).await?;
+            self.note_key(row.team_id, row.id, now);
         }
         let limits = KeyLimits {
             expires_at: row.expires_at.map(instant),
@@ -286,17 +286,5 @@ impl Store {
             reveals: Vec::new(),
         };
         Ok(Some(FoundKey { viewer, limits }))
-    }
-
-    async fn note_api_key_use(&self, team_id: TeamId, id: ApiKeyId, now: DateTime<Utc>) -> Result<(), AppError> {
-        write!(self, |tx| {
-            sqlx::query("UPDATE api_keys SET last_used_at = $3 WHERE team_id = $1 AND id = $2")
-                .bind(team_id)
-                .bind(id)
-                .bind(micros(now))
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
-        })
     }
 }

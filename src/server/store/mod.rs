@@ -11,7 +11,9 @@ mod criteria;
 mod dialect;
 pub mod emails;
 pub mod events;
+mod health;
 pub mod ingest;
+mod noted;
 pub mod notifications;
 pub mod openid;
 pub mod outbox;
@@ -25,9 +27,11 @@ pub mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod two_factor;
+mod writing;
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -40,6 +44,8 @@ use tracing::error;
 use super::private_files;
 use crate::domain::error::AppError;
 
+use health::Health;
+use noted::Noted;
 pub use search::COUNT_LIMIT;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -52,6 +58,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
+    health: Health,
+    noted: Arc<Noted>,
 }
 
 /// The two engines. SQLite has one writer and a pool of readers beside it.
@@ -72,27 +80,22 @@ macro_rules! read {
 }
 
 /// Runs the body in one transaction and commits when it gives `Ok`: `write!(store, |tx| { … Ok(row) })`. `tx` is a
-/// connection; pass `&mut *tx` to each query.
+/// connection; pass `&mut *tx` to each query. A future that is dropped in the middle changes nothing; requests that may
+/// write run in a task of their own, so that none is.
 macro_rules! write {
     ($store:expr, |$tx:ident| $body:expr) => {
         match &$store.db {
             $crate::server::store::Db::Sqlite { write, .. } => {
-                let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let $tx = &mut *transaction;
+                let mut writing = $crate::server::store::writing::Writing::begin(write, "BEGIN IMMEDIATE").await?;
+                let $tx = writing.connection();
                 let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
-                if result.is_ok() {
-                    transaction.commit().await?;
-                }
-                result
+                writing.end(result).await
             }
             $crate::server::store::Db::Postgres(pool) => {
-                let mut transaction = pool.begin().await?;
-                let $tx = &mut *transaction;
+                let mut writing = $crate::server::store::writing::Writing::begin(pool, "BEGIN").await?;
+                let $tx = writing.connection();
                 let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
-                if result.is_ok() {
-                    transaction.commit().await?;
-                }
-                result
+                writing.end(result).await
             }
         }
     };
@@ -138,7 +141,7 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let shown = without_password(url);
         let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
-        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        let (db, health) = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             open_postgres(url).await.map_err(|cause| open_error(cause.to_string()))?
         } else if let Some(path) = url.strip_prefix("sqlite://") {
             open_sqlite(path).await.map_err(|cause| open_error(cause.to_string()))?
@@ -153,17 +156,13 @@ impl Store {
             MigrateError::VersionMissing(version) => OpenError::Newer { url: shown.clone(), version },
             other => OpenError::Migrate { url: shown.clone(), cause: other.to_string() },
         })?;
-        Ok(Self { db })
+        Ok(Self { db, health, noted: Arc::default() })
     }
 
-    /// Whether the database answers. For health checks.
-    pub async fn ping(&self) -> Result<(), AppError> {
-        read!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
-        Ok(())
-    }
-
-    /// Waits for running statements and closes every connection.
+    /// Keeps what was noted, waits for running statements and closes every connection.
     pub async fn close(&self) {
+        self.keep_noted().await;
+        self.health.close().await;
         match &self.db {
             Db::Sqlite { read, write } => {
                 read.close().await;
@@ -174,7 +173,7 @@ impl Store {
     }
 }
 
-async fn open_sqlite(path: &str) -> Result<Db, Box<dyn std::error::Error + Send + Sync>> {
+async fn open_sqlite(path: &str) -> Result<(Db, Health), Box<dyn std::error::Error + Send + Sync>> {
     let file = path.split('?').next().unwrap_or(path);
     if let Some(folder) = Path::new(file).parent() {
         private_files::create_folder(folder)?;
@@ -201,12 +200,12 @@ async fn open_sqlite(path: &str) -> Result<Db, Box<dyn std::error::Error + Send 
         .max_connections(8)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(options.read_only(true).create_if_missing(false))
+        .connect_with(options.clone().read_only(true).create_if_missing(false))
         .await?;
-    Ok(Db::Sqlite { read, write })
+    Ok((Db::Sqlite { read, write }, Health::of_sqlite(options.create_if_missing(false))))
 }
 
-async fn open_postgres(url: &str) -> Result<Db, sqlx::Error> {
+async fn open_postgres(url: &str) -> Result<(Db, Health), sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("sendlog");
     // One connection first: a pool would only say that it timed out.
     tokio::time::timeout(BUSY_TIMEOUT, options.connect())
@@ -214,8 +213,8 @@ async fn open_postgres(url: &str) -> Result<Db, sqlx::Error> {
         .map_err(|_| sqlx::Error::PoolTimedOut)??
         .close()
         .await?;
-    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
-    Ok(Db::Postgres(pool))
+    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
+    Ok((Db::Postgres(pool), Health::of_postgres(options)))
 }
 
 fn without_password(url: &str) -> String {
@@ -230,8 +229,8 @@ fn without_password(url: &str) -> String {
 
 impl From<sqlx::Error> for AppError {
     fn from(cause: sqlx::Error) -> Self {
-        if matches!(cause, sqlx::Error::PoolTimedOut) || is_busy(&cause) {
-            error!(%cause, "database is busy");
+        if matches!(cause, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) || is_temporary(&cause) {
+            error!(%cause, "the database is not available");
             return Self::Unavailable;
         }
         error!(%cause, "database error");
@@ -239,10 +238,20 @@ impl From<sqlx::Error> for AppError {
     }
 }
 
-fn is_busy(cause: &sqlx::Error) -> bool {
-    // SQLITE_BUSY and its extended codes; PostgreSQL's lock_not_available and deadlock_detected.
-    let code = cause.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("5" | "261" | "517" | "773" | "55P03" | "40P01"))
+/// Whether the same statement can succeed later: locks, a full disk, a server that restarts. Sources: SQLite, Result
+/// Codes; PostgreSQL, Error Codes.
+fn is_temporary(cause: &sqlx::Error) -> bool {
+    // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
+    const PASSING: [u32; 5] = [5, 6, 10, 13, 14];
+    // lock_not_available, deadlock_detected, serialization_failure; a server that stops, crashed or starts.
+    const NAMED: [&str; 6] = ["55P03", "40P01", "40001", "57P01", "57P02", "57P03"];
+    let Some(code) = cause.as_database_error().and_then(|error| error.code()) else { return false };
+    // PostgreSQL's have five characters. SQLite's are numbers below 10,000, of which the low byte names the kind.
+    if code.len() < 5 {
+        return code.parse::<u32>().is_ok_and(|code| PASSING.contains(&(code & 0xff)));
+    }
+    // Classes 08 and 53: the connection broke, resources lack.
+    NAMED.contains(&&*code) || code.starts_with("08") || code.starts_with("53")
 }
 
 /// An instant as it is stored.

@@ -154,17 +154,8 @@ impl Store {
         if is_due.is_none() {
             return Ok(());
         }
-        write!(self, |tx| {
-            sqlx::query(
-                "UPDATE sessions SET last_seen_at = $2, expires_at = $3 WHERE id_hash = $1 AND user_id IS NOT NULL",
-            )
-            .bind(&name)
-            .bind(micros(now))
-            .bind(micros_of(OffsetDateTime::now_utc() + Duration::days(SESSION_DAYS)))
-            .execute(&mut *tx)
-            .await?;
-            Ok(())
-        })
+        self.note_session(name, now);
+        Ok(())
     }
 
     /// The sessions of an account that have not ended, the one that was seen last first.
@@ -244,6 +235,11 @@ fn expires_at(record: &Record) -> i64 {
     let is_somebodys = record.data.contains_key(SESSION_USER);
     let soon = OffsetDateTime::now_utc() + Duration::minutes(ANONYMOUS_MINUTES);
     micros_of(if is_somebodys { record.expiry_date } else { record.expiry_date.min(soon) })
+}
+
+/// When a session ends whose person was there just now.
+pub(super) fn ends_after_a_visit() -> i64 {
+    micros_of(OffsetDateTime::now_utc() + Duration::days(SESSION_DAYS))
 }
 
 fn micros_of(time: OffsetDateTime) -> i64 {

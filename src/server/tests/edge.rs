@@ -136,6 +136,7 @@ on_both_databases! {
         assert!(app.store().list_sessions(user, after(2)).await.unwrap().is_empty());
         let later = app.now() + TimeDelta::minutes(2);
         app.store().touch_session(session.id().unwrap(), later).await.unwrap();
+        app.store().keep_noted().await;
         assert_eq!(app.store().list_sessions(user, after(29)).await.unwrap().len(), 1);
         assert!(app.store().list_sessions(user, after(31)).await.unwrap().is_empty());
     }

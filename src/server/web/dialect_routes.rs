@@ -10,7 +10,7 @@ use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{csrf, rate_limit, request_log, security};
+use super::{csrf, finish, rate_limit, request_log, security};
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::auth;
@@ -33,6 +33,7 @@ pub fn at_own_address(app: &App, dialect: Dialect) -> Router {
     };
     router
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(app.config.is_https(), security::set_headers))
         .layer(CompressionLayer::new())
 }

@@ -20,6 +20,7 @@ on_both_databases! {
         {
             program.get("/api/logs").await.data();
         }
+        app.store().keep_noted().await;
         let listed = admin.get("/api/api-keys").await;
         assert!(!listed.text.contains(&key) && listed.data()[0].get("key").is_none());
         assert_eq!(listed.data()[0]["lastUsedAt"], "2024-01-20T12:00:00.000Z");

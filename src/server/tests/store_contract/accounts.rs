@@ -183,7 +183,10 @@ on_both_databases! {
         assert_eq!((viewer.team, viewer.team_name.as_str(), viewer.permissions), (app.team, "Finch", some.scopes));
         assert_eq!(viewer.actor, Actor::ApiKey { id: some.id, name: "Shop".to_owned() });
         assert!(store.find_key_by_hash("hash-3", app.now()).await.unwrap().is_none());
-        let last_used = async || store.list_api_keys(app.team).await.unwrap()[1].last_used_at;
+        let last_used = async || {
+            store.keep_noted().await;
+            store.list_api_keys(app.team).await.unwrap()[1].last_used_at
+        };
         assert_eq!(last_used().await, Some(app.now()));
         store.find_key_by_hash("hash-1", app.now() + TimeDelta::seconds(59)).await.unwrap();
         assert_eq!(last_used().await, Some(app.now()));

@@ -83,6 +83,7 @@ on_both_databases! {
         let (store, user) = (app.store(), ada(&app).await);
         let (one, two) = (session(&app, user).await, session(&app, user).await);
         let seen = async |id| {
+            store.keep_noted().await;
             let found = store.list_sessions(user, app.now()).await.unwrap();
             found.into_iter().find(|session| session.name == hash(id)).map(|session| session.last_seen_at)
         };

@@ -1,0 +1,121 @@
+//! What reading leaves behind: when a key was last used, when a session was last seen. Noted in memory and kept a moment
+//! later in small transactions, so that nobody who reads waits for a write. What cannot be kept is lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tracing::error;
+
+use super::{Store, micros, sessions, write};
+use crate::domain::error::AppError;
+use crate::domain::ids::{ApiKeyId, TeamId};
+
+/// How long what was noted waits for more of its kind.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How many notes of a kind may wait; past it, new ones are lost.
+const CAPACITY: usize = 10_000;
+/// How many are kept in one transaction.
+const BATCH: usize = 200;
+
+/// Notes that wait.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    keys: BTreeMap<(TeamId, ApiKeyId), DateTime<Utc>>,
+    sessions: BTreeMap<String, DateTime<Utc>>,
+    /// Whether a task is going to keep them.
+    is_due: bool,
+}
+
+impl Noted {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Notes the use of a key.
+    pub(super) fn note_key(&self, team_id: TeamId, id: ApiKeyId, at: DateTime<Utc>) {
+        self.note(|waiting| put(&mut waiting.keys, (team_id, id), at));
+    }
+
+    /// Notes that a session asked for something; `name` is the hash of its id.
+    pub(super) fn note_session(&self, name: String, at: DateTime<Utc>) {
+        self.note(|waiting| put(&mut waiting.sessions, name, at));
+    }
+
+    fn note(&self, put: impl FnOnce(&mut Waiting)) {
+        let mut waiting = self.noted.waiting();
+        put(&mut waiting);
+        if !std::mem::replace(&mut waiting.is_due, true) {
+            let store = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(PAUSE).await;
+                store.keep_noted().await;
+            });
+        }
+    }
+
+    /// Keeps what was noted about reading: uses of keys, visits of sessions. Happens by itself half a second after a note.
+    pub async fn keep_noted(&self) {
+        let Waiting { keys, sessions, .. } = std::mem::take(&mut *self.noted.waiting());
+        let keys: Vec<_> = keys.into_iter().collect();
+        let sessions: Vec<_> = sessions.into_iter().collect();
+        for batch in keys.chunks(BATCH) {
+            if let Err(cause) = self.keep_keys(batch).await {
+                error!(%cause, keys = batch.len(), "uses of keys were not noted");
+            }
+        }
+        for batch in sessions.chunks(BATCH) {
+            if let Err(cause) = self.keep_sessions(batch).await {
+                error!(%cause, sessions = batch.len(), "visits of sessions were not noted");
+            }
+        }
+    }
+
+    async fn keep_keys(&self, used: &[((TeamId, ApiKeyId), DateTime<Utc>)]) -> Result<(), AppError> {
+        write!(self, |tx| {
+            for ((team_id, id), at) in used {
+                sqlx::query(
+                    "UPDATE api_keys SET last_used_at = $3
+                     WHERE team_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)",
+                )
+                .bind(team_id)
+                .bind(id)
+                .bind(micros(*at))
+                .execute(&mut *tx)
+                .await?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn keep_sessions(&self, seen: &[(String, DateTime<Utc>)]) -> Result<(), AppError> {
+        write!(self, |tx| {
+            for (name, at) in seen {
+                sqlx::query(
+                    "UPDATE sessions SET last_seen_at = $2, expires_at = $3
+                     WHERE id_hash = $1 AND user_id IS NOT NULL AND last_seen_at < $2",
+                )
+                .bind(name)
+                .bind(micros(*at))
+                .bind(sessions::ends_after_a_visit())
+                .execute(&mut *tx)
+                .await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn put<K: Ord>(notes: &mut BTreeMap<K, DateTime<Utc>>, key: K, at: DateTime<Utc>) {
+    if notes.len() < CAPACITY || notes.contains_key(&key) {
+        notes.insert(key, at);
+    }
+}

@@ -1,0 +1,311 @@
+//! The program under torture, with its database and the mail server that it sends to.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sendlog::domain::ids::EmailId;
+use sendlog::server::delivery::sink::{ReceivedMessage, Sink, SinkSettings};
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{ConnectOptions, Connection, FromRow};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::disk::SmallDisk;
+use super::load::Ledger;
+use crate::program::{Folder, TEAM};
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A mail server that counts how often each message came.
+pub struct Mail {
+    sink: Sink,
+    received: Arc<Mutex<HashMap<EmailId, u64>>>,
+}
+
+impl Mail {
+    pub async fn start() -> Self {
+        let received: Arc<Mutex<HashMap<EmailId, u64>>> = Arc::default();
+        let count = {
+            let received = Arc::clone(&received);
+            move |message: &ReceivedMessage| {
+                let raw = String::from_utf8_lossy(&message.raw);
+                let id = raw.lines().find_map(|line| line.strip_prefix("X-Sendlog-Id: ")).expect("a message of ours");
+                *received.lock().unwrap().entry(id.trim().parse().unwrap()).or_default() += 1;
+            }
+        };
+        let settings = SinkSettings { on_message: Some(Arc::new(count)), ..SinkSettings::default() };
+        let sink = Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap();
+        Self { sink, received }
+    }
+
+    /// How often each message came.
+    pub fn received(&self) -> HashMap<EmailId, u64> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+/// Where the database is.
+#[derive(Clone)]
+enum Place {
+    Sqlite(PathBuf),
+    Postgres { url: String, server: String, name: String },
+}
+
+/// The program. It is killed with its value.
+pub struct Target {
+    folder: Folder,
+    place: Place,
+    /// What goes before the program's name on the command line.
+    wrapper: Vec<String>,
+    child: Option<Child>,
+    /// Where it listens, from its last start.
+    pub addr: SocketAddr,
+    /// A key of every scope.
+    pub key: String,
+    /// A template with one variable.
+    pub template: String,
+}
+
+impl Target {
+    pub async fn sqlite(name: &str, mail: &Mail) -> Self {
+        let folder = Folder::new(name);
+        let place = Place::Sqlite(folder.database());
+        Self::set_up(folder, place, Vec::new(), mail).await
+    }
+
+    pub async fn postgres(name: &str, server: &str, mail: &Mail) -> Self {
+        let folder = Folder::new(name);
+        let name = format!("torture_{}", std::process::id());
+        let mut connection = PgConnection::connect(server).await.unwrap();
+        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut connection).await.unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        let place = Place::Postgres { url: format!("{base}/{name}"), server: server.to_owned(), name };
+        Self::set_up(folder, place, Vec::new(), mail).await
+    }
+
+    /// On a disk of its own, which the program alone sees.
+    pub async fn on_disk(disk: &SmallDisk, mail: &Mail) -> Self {
+        let place = Place::Sqlite(disk.path().join("sendlog.db"));
+        Self::set_up(Folder::new("torture-disk-target"), place, disk.enter(), mail).await
+    }
+
+    async fn set_up(folder: Folder, place: Place, wrapper: Vec<String>, mail: &Mail) -> Self {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut target = Self { folder, place, wrapper, child: None, addr, key: String::new(), template: String::new() };
+        target.admin(&["create-user", "--email", "a@example.com", "--name", "Ada", "--team", TEAM, "--role", "owner"]);
+        let from = "Team <team@example.com>";
+        let url = mail.sink.url();
+        target.admin(&["create-adapter", "--team", TEAM, "--type", "smtp", "--url", &url, "--from", from]);
+        target.key = target.admin(&["create-key", "--team", TEAM, "--name", "torture", "--scope", "*"]);
+        target.start();
+        let body = json!({ "name": "Torture", "subject": "Message {{ index }}", "text": "Hello {{ index }}" });
+        let answer = ask(target.addr, "POST", "/api/templates", &target.bearer(), &body.to_string()).await;
+        let (_, answer) = answer.expect("an answer to the first request");
+        target.template = answer["data"]["id"].as_str().expect("a template id").to_owned();
+        target.stop_gently();
+        target
+    }
+
+    pub fn bearer(&self) -> Vec<(String, String)> {
+        vec![("Authorization".to_owned(), format!("Bearer {}", self.key))]
+    }
+
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_sendlog");
+        let mut command = match self.wrapper.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let url = match &self.place {
+            Place::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Place::Postgres { url, .. } => url.clone(),
+        };
+        command.env("SENDLOG_DATABASE_URL", url).env("SENDLOG_SECRET_KEY", "7".repeat(64));
+        command.env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true").env("SENDLOG_RATE_LIMIT", "1000000");
+        command
+    }
+
+    /// Runs a command of `sendlog admin`; what it prints.
+    pub fn admin(&self, arguments: &[&str]) -> String {
+        let mut command = self.command();
+        command.arg("admin").args(arguments).env("SENDLOG_PASSWORD", "a long enough password");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Starts the program and waits until it listens.
+    pub fn start(&mut self) {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = self.folder.database().with_file_name("log.txt");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = self.command();
+        command.args(["serve", "--addr", &free.to_string()]).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let mut first_line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+        assert!(first_line.contains("Sendlog is at"), "the program does not start: {first_line:?}");
+        (self.child, self.addr) = (Some(child), free);
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub fn stop_gently(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits until `/health` answers with this status; whether it did.
+    pub async fn wait_for_health(&self, wanted: u16, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if ask(self.addr, "GET", "/health", &[], "").await.is_some_and(|(status, _)| status == wanted) {
+                return true;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
+    /// Sends one message, which must be accepted without a restart.
+    pub async fn send_one(&self, ledger: &Ledger) -> Result<(), String> {
+        let to = "after@example.com";
+        let body = json!({ "templateId": self.template, "to": to, "variables": { "index": 0 } });
+        let answer = ask(self.addr, "POST", "/api/v1/send", &self.bearer(), &body.to_string()).await;
+        match &answer {
+            Some((200, answer)) => {
+                ledger.accept(answer["data"]["id"].as_str().unwrap().parse().unwrap(), to);
+                Ok(())
+            }
+            _ => Err(format!("{answer:?}")),
+        }
+    }
+
+    /// Waits until no message is left to be sent.
+    pub async fn settle(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut database = self.database().await;
+        while Instant::now() < deadline {
+            let waiting: Vec<(i64,)> = database.all("SELECT COUNT(*) FROM outbox").await;
+            if waiting == [(0,)] {
+                return;
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// The database, past the program.
+    pub async fn database(&self) -> Database {
+        match &self.place {
+            Place::Sqlite(path) => {
+                let path = self.seen_from_outside(path);
+                let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
+                Database::Sqlite(options.connect().await.unwrap())
+            }
+            Place::Postgres { url, .. } => Database::Postgres(PgConnection::connect(url).await.unwrap()),
+        }
+    }
+
+    fn seen_from_outside(&self, path: &Path) -> PathBuf {
+        // The wrapper's `-t PID` names the process whose disk it is.
+        let holder = self.wrapper.iter().skip_while(|word| *word != "-t").nth(1);
+        match holder {
+            Some(pid) => Path::new("/proc").join(pid).join("root").join(path.strip_prefix("/").unwrap()),
+            None => path.to_owned(),
+        }
+    }
+
+    /// Takes away what is not in its folder.
+    pub async fn remove(mut self) {
+        self.kill();
+        if let Place::Postgres { server, name, .. } = &self.place {
+            let mut connection = PgConnection::connect(server).await.unwrap();
+            let statement = format!("DROP DATABASE {name} WITH (FORCE)");
+            sqlx::query(&statement).execute(&mut connection).await.unwrap();
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A connection to either engine.
+pub enum Database {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Database {
+    /// Every row of a statement that reads the same on both.
+    pub async fn all<T>(&mut self, statement: &str) -> Vec<T>
+    where
+        T: for<'row> FromRow<'row, SqliteRow> + for<'row> FromRow<'row, PgRow> + Send + Unpin,
+    {
+        match self {
+            Self::Sqlite(connection) => sqlx::query_as(statement).fetch_all(connection).await.unwrap(),
+            Self::Postgres(connection) => sqlx::query_as(statement).fetch_all(connection).await.unwrap(),
+        }
+    }
+}
+
+/// Asks over a connection of its own. `None` unless the whole answer came.
+pub async fn ask(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(String, String)],
+    body: &str,
+) -> Option<(u16, Value)> {
+    let asking = async {
+        let mut stream = TcpStream::connect(addr).await.ok()?;
+        stream.write_all(request(addr, method, path, headers, body).as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        });
+        if length.is_some_and(|length| length != body.len()) {
+            return None;
+        }
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+    };
+    timeout(PATIENCE, asking).await.ok().flatten()
+}
+
+/// A request as it goes over the wire.
+pub fn request(addr: SocketAddr, method: &str, path: &str, headers: &[(String, String)], body: &str) -> String {
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nUser-Agent: torture\r\nContent-Type: application/json\r\n{more}\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
