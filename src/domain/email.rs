@@ -9,6 +9,7 @@ use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
 use super::masking::{Reveal, Sight};
+use super::resend::SentCopy;
 
 /// What became of a message. Derived from its events by rank ([super::event::EventKind::rank]), never by arrival.
 /// Source: Canary, Email Logs API, "Email Statuses".
@@ -239,12 +240,17 @@ impl Email {
             && self.resend_of.is_none()
     }
 
+    /// Why it can never be resent, whatever became of it; `None` when it can.
+    pub fn origin_obstacle(&self) -> Option<&'static str> {
+        self.is_from_outside().then_some("Only emails that were sent by Sendlog can be resent")
+    }
+
     /// Why it cannot be resent now, in the words of the API; `None` when it can.
     pub fn resend_obstacle(&self) -> Option<&'static str> {
         if !self.status.can_be_resent() {
             Some("Only failed or bounced emails can be resent")
-        } else if self.is_from_outside() {
-            Some("Only emails that were sent by Sendlog can be resent")
+        } else if let Some(obstacle) = self.origin_obstacle() {
+            Some(obstacle)
         } else if self.template_deleted {
             Some("Original template no longer exists")
         } else {
@@ -294,6 +300,8 @@ pub struct EmailDetail {
     pub sight: Sight,
     /// Why the viewer sees its contents, where they gave a reason.
     pub reveal: Option<Reveal>,
+    /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
+    pub sent_copy: Option<SentCopy>,
 }
 
 /// A message has been accepted: it is kept and will be sent.

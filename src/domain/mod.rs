@@ -18,6 +18,7 @@ pub mod notification;
 pub mod page;
 pub mod period;
 pub mod permission;
+pub mod resend;
 pub mod retention;
 pub mod stats;
 pub mod team;

@@ -78,11 +78,12 @@ pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Sends a failed or bounced message again and goes on to the new one. Needs `logs:resend`.
+/// Sends a failed or bounced message again and goes on to the new one; where a copy got through already, only when `again`
+/// names the newest that did. Needs `logs:resend`.
 #[server]
-pub async fn resend_email(id: EmailId) -> Result<Accepted, AppError> {
+pub async fn resend_email(id: EmailId, #[server(default)] again: Option<EmailId>) -> Result<Accepted, AppError> {
     use crate::server::{context, services::emails};
-    let accepted = emails::resend_email(&context::app(), &context::viewer().await?, id).await?;
+    let accepted = emails::resend_email(&context::app(), &context::viewer().await?, id, again).await?;
     context::flash(context::FlashKind::Success, "Queued again. This is the new message.");
     leptos_axum::redirect(&format!("/logs/{}", accepted.id));
     Ok(accepted)

@@ -52,7 +52,7 @@ fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
     let more = row.recipients.len().saturating_sub(1);
     let everybody = spoken_list(&row.recipients);
     let resend = (may_resend && row.status.can_be_resent()).then(|| {
-        view! { <ResendButton id=row.id.to_string() recipient=everybody.clone() subject=row.subject.clone()/> }
+        view! { <ResendButton id=row.id.to_string() recipient=everybody.clone() subject=row.subject.clone() again=None/> }
     });
     let subject = match (row.subject.is_empty(), row.channel) {
         (false, _) => row.subject,

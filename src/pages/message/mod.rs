@@ -24,9 +24,11 @@ use crate::components::timeline::Timeline;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
+use crate::domain::event::EventKind;
 use crate::domain::ids::EmailId;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
+use crate::domain::resend::{Reach, SentCopy};
 use crate::server_fns::emails::{RevealEmail, load_email};
 
 /// A message. `?images=1` lets its remote images load.
@@ -40,7 +42,8 @@ pub fn MessagePage() -> impl IntoView {
 
 #[component]
 fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
-    let EmailDetail { email, content, events, sight, reveal } = detail;
+    let EmailDetail { email, content, events, sight, reveal, sent_copy } = detail;
+    let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = sight.contents == Contents::AllButMarked && is_marked;
     let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
@@ -48,7 +51,7 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
     let title = if email.subject.is_empty() { email.id.to_string() } else { email.subject.clone() };
     view! {
         <Title text=format!("{title} · Sendlog")/>
-        <Head email=email.clone()/>
+        <Head email=email.clone() sent_copy is_unknown/>
         <Outcome email=email.clone()/>
         <ContentsNote sight hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
@@ -67,8 +70,20 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
 }
 
 #[component]
-fn Head(email: Email) -> impl IntoView {
+fn Head(
+    email: Email,
+    sent_copy: Option<SentCopy>,
+    /// Whether an attempt was cut off, so that nobody knows whether the message went out.
+    is_unknown: bool,
+) -> impl IntoView {
     let id = email.id.to_string();
+    let own = (is_unknown && email.status == EmailStatus::Failed).then_some(SentCopy {
+        id: email.id,
+        is_copy: false,
+        reach: Reach::Unknown,
+        at: email.created_at(),
+    });
+    let again = sent_copy.or(own).map(|sent| (sent.id.to_string(), told(&sent)));
     let obstacle = email.resend_obstacle();
     let recipient = spoken_list(&email.recipients);
     let (button_id, subject) = (id.clone(), email.subject.clone());
@@ -86,7 +101,12 @@ fn Head(email: Email) -> impl IntoView {
                 <Can permission=Permission::LogsResend>
                     {match obstacle {
                         None => view! {
-                            <ResendButton id=button_id.clone() recipient=recipient.clone() subject=subject.clone()/>
+                            <ResendButton
+                                id=button_id.clone()
+                                recipient=recipient.clone()
+                                subject=subject.clone()
+                                again=again.clone()
+                            />
                         }
                         .into_any(),
                         Some(reason) => view! {
@@ -99,6 +119,13 @@ fn Head(email: Email) -> impl IntoView {
             </div>
         </div>
     }
+}
+
+/// What the dialog says of a message that went out already: "It was sent again at 15:58, and arrived."
+fn told(SentCopy { id, is_copy, reach, at }: &SentCopy) -> String {
+    let again = if *is_copy { " again" } else { "" };
+    let time = ViewerClock::of_page().format(*at, TimeStyle::Short);
+    format!("It was sent{again} at {time}, as {id}, and {}.", reach.words())
 }
 
 /// The server's words where it failed or bounced, and what a message waits for that is still to go out.

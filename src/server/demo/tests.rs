@@ -67,6 +67,7 @@ impl Demo {
                     events: store.list_events(team, row.id).await.unwrap(),
                     sight: Sight { contents: Contents::All, masks_addresses: false },
                     reveal: None,
+                    sent_copy: None,
                 });
             }
         }

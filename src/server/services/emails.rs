@@ -17,6 +17,7 @@ use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
+use crate::domain::resend::{Knowing, newest_sent};
 use crate::domain::stats::{Overview, Stats, StatusCounts};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -138,7 +139,11 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     }
     let content = shown_content(sight, &email, stored);
     let events = sight.events(events, &email.marked_variables);
-    Ok(EmailDetail { email: sight.email(email), content, events, sight, reveal })
+    let sent_copy = match email.status.can_be_resent() {
+        true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
+        false => None,
+    };
+    Ok(EmailDetail { email: sight.email(email), content, events, sight, reveal, sent_copy })
 }
 
 /// Finds one message with its variables, without its bodies. Needs `logs:view`; the variables' values need
@@ -164,19 +169,33 @@ async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError
     app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
 }
 
-/// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`.
-pub async fn resend_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Accepted, AppError> {
-    Ok(resend_known_email(app, viewer, id).await?.1)
-}
-
-/// The same, for a caller that tells what the old message was. Needs `logs:resend`.
-pub async fn resend_known_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Accepted), AppError> {
+/// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`. While it or
+/// a message that says the same is under way, [AppError::Conflict] names that one; and when one got through, unless
+/// `again` names it.
+pub async fn resend_email(
+    app: &App,
+    viewer: &Viewer,
+    id: EmailId,
+    again: Option<EmailId>,
+) -> Result<Accepted, AppError> {
     viewer.require(Permission::LogsResend)?;
     let email = load(app, viewer, id).await?;
     if let Some(obstacle) = email.resend_obstacle() {
         return Err(AppError::invalid(obstacle));
     }
-    let accepted = send::accept_again(app, viewer, &email).await?;
+    send::accept_again(app, viewer, &email, Knowing::Of(again), true).await
+}
+
+/// Sends a message again whatever became of it, for a caller who tells what it was and cannot say what it knows of earlier
+/// copies. Needs `logs:resend`. [AppError::Conflict] names a message that says the same and is under way, or was accepted
+/// in the last half minute.
+pub async fn resend_any_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Accepted), AppError> {
+    viewer.require(Permission::LogsResend)?;
+    let email = load(app, viewer, id).await?;
+    if let Some(obstacle) = email.origin_obstacle() {
+        return Err(AppError::invalid(obstacle));
+    }
+    let accepted = send::accept_again(app, viewer, &email, Knowing::Nothing, false).await?;
     Ok((Sight::of(viewer, id, app.clock.now()).email(email), accepted))
 }
 

@@ -19,6 +19,7 @@ use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
 use crate::domain::masking::{MASK, audited_text, mask_marked};
 use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;
+use crate::domain::resend::{Knowing, ResendClaim};
 use crate::domain::template::TemplateSource;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
@@ -293,14 +294,19 @@ pub(super) async fn prepare(
 }
 
 /// Accepts a copy of `email`, with its bodies and attachments as they were. The caller has checked the permission. Of a
-/// message that some recipients did get, only the others get the copy.
-pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> Result<Accepted, AppError> {
-    for id in &email.resent_as {
-        let earlier = app.store.find_email(viewer.team, *id).await?;
-        if earlier.is_some_and(|earlier| earlier.next_attempt_at.is_some()) {
-            return Err(AppError::Conflict(format!("It is being resent already, as {id}")));
-        }
-    }
+/// message that some recipients did get, by itself or by a copy, only the others get this copy.
+pub(super) async fn accept_again(
+    app: &App,
+    viewer: &Viewer,
+    email: &Email,
+    knowing: Knowing,
+    must_have_failed: bool,
+) -> Result<Accepted, AppError> {
+    let relatives = app.store.find_family(viewer.team, email.id).await?;
+    let family: Vec<EmailId> = relatives.iter().map(|relative| relative.id).collect();
+    let claim = ResendClaim { of: email.id, family, knowing, must_have_failed, now: app.clock.now() };
+    // What is refused now needs no lock; the transaction looks again.
+    claim.check(&relatives)?;
     let stored = app.store.find_stored_content(viewer.team, email.id).await?;
     let StoredContent { content, sent_subject, version } = stored.ok_or_else(|| {
         let why =
@@ -327,7 +333,7 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
         adapter_id,
         api_key_id: viewer.api_key_id(),
         api_request_id: None,
-        recipients: unreached_recipients(app, viewer, email).await?,
+        recipients: unreached_recipients(app, viewer, email, &claim.family).await?,
         from_address: email.from_address.clone(),
         reply_to: email.reply_to.clone(),
         subject: email.subject.clone(),
@@ -347,7 +353,8 @@ pub(super) async fn accept_again(app: &App, viewer: &Viewer, email: &Email) -> R
     let event =
         audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
     let audit = Some(event.made(json!({"resentAs": new.id})));
-    let accepted = accept_with(app, viewer, vec![new], Acceptance { audit, ..Acceptance::default() }).await?;
+    let accepted =
+        accept_with(app, viewer, vec![new], Acceptance { audit, claim: Some(claim), ..Acceptance::default() }).await?;
     accepted.into_iter().next().ok_or(AppError::Internal)
 }
 
@@ -367,7 +374,7 @@ pub(super) async fn accept_all(
         expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
         now,
     });
-    accept_with(app, viewer, emails, Acceptance { notification, idempotency, audit: None }).await
+    accept_with(app, viewer, emails, Acceptance { notification, idempotency, ..Acceptance::default() }).await
 }
 
 async fn accept_with(
@@ -408,16 +415,30 @@ pub(super) fn split_subject(sent: String, shown: Option<String>) -> (String, Opt
     }
 }
 
-async fn unreached_recipients(app: &App, viewer: &Viewer, email: &Email) -> Result<Vec<Recipient>, AppError> {
-    let events = app.store.list_events(viewer.team, email.id).await?;
-    let reached = |recipient: &&Recipient| {
+/// Those that neither the message nor another of its family reached; where that is nobody, those that it did not reach
+/// itself; where that is nobody, all.
+async fn unreached_recipients(
+    app: &App,
+    viewer: &Viewer,
+    email: &Email,
+    family: &[EmailId],
+) -> Result<Vec<Recipient>, AppError> {
+    let events = app.store.list_events_of(viewer.team, family).await?;
+    let reached = |id: &EmailId, recipient: &Recipient| {
+        let events = events.get(id).map(Vec::as_slice).unwrap_or_default();
         let is_recipient = |address: &String| is_same_address(address, &recipient.address);
         let is_about = |event: &&EmailEvent| event.recipient.as_ref().is_some_and(is_recipient);
         events.iter().filter(is_about).any(|event| event.kind == EventKind::Sent)
             && !events.iter().filter(is_about).any(|event| event.kind == EventKind::Bounced)
     };
-    let unreached: Vec<Recipient> = email.recipients.iter().filter(|recipient| !reached(recipient)).cloned().collect();
-    Ok(if unreached.is_empty() { email.recipients.clone() } else { unreached })
+    for messages in [family, &[email.id]] {
+        let is_unreached = |recipient: &&Recipient| !messages.iter().any(|id| reached(id, recipient));
+        let unreached: Vec<Recipient> = email.recipients.iter().filter(is_unreached).cloned().collect();
+        if !unreached.is_empty() {
+            return Ok(unreached);
+        }
+    }
+    Ok(email.recipients.clone())
 }
 
 pub(super) async fn choose_adapter(app: &App, viewer: &Viewer, id: Option<AdapterId>) -> Result<Adapter, AppError> {

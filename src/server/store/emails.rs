@@ -26,6 +26,7 @@ use crate::domain::ids::{
 };
 use crate::domain::notification::Notification;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
+use crate::domain::resend::{Relative, ResendClaim};
 use crate::domain::template::TemplateSource;
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
@@ -96,6 +97,8 @@ pub struct Acceptance {
     pub idempotency: Option<NewIdempotencyKey>,
     /// The line of the audit log that tells of it.
     pub audit: Option<AuditEvent>,
+    /// The right to send a message again, where that is what is accepted.
+    pub claim: Option<ResendClaim>,
 }
 
 /// What a message says, with what is needed to show it to those who do not see all of it.
@@ -200,6 +203,65 @@ struct EmailRow {
     delivered_at: Option<i64>,
     next_attempt_at: Option<i64>,
 }
+
+#[derive(sqlx::FromRow)]
+struct FamilyRow {
+    id: EmailId,
+    resend_of: Option<EmailId>,
+    status: i16,
+    event_set: i64,
+    sent_at: Option<i64>,
+    delivered_at: Option<i64>,
+    is_waiting: i64,
+}
+
+impl TryFrom<FamilyRow> for Relative {
+    type Error = AppError;
+
+    fn try_from(row: FamilyRow) -> Result<Self, AppError> {
+        Ok(Self {
+            id: row.id,
+            is_copy: row.resend_of.is_some(),
+            status: status_from(row.status)?,
+            event_set: EventSet::from_bits(row.event_set),
+            is_waiting: row.is_waiting != 0,
+            sent_at: row.sent_at.map(instant),
+            delivered_at: row.delivered_at.map(instant),
+        })
+    }
+}
+
+/// The messages that `$2` sends again, one after the other, and itself.
+macro_rules! above {
+    () => {
+        "WITH RECURSIVE above AS (
+             SELECT e.id, e.resend_of FROM emails e WHERE e.team_id = $1 AND e.id = $2
+             UNION
+             SELECT e.id, e.resend_of FROM above JOIN emails e ON e.team_id = $1 AND e.id = above.resend_of)"
+    };
+}
+
+/// Locks the family of message `$2` by its first message, on both engines: an update that changes nothing.
+const LOCK_FAMILY: &str = concat!(
+    above!(),
+    " UPDATE emails SET status_rank = status_rank WHERE team_id = $1 AND id = (SELECT MIN(above.id) FROM above)"
+);
+
+/// The family of message `$2`: the first that it sends again, and all that send that one again, or one of those. A row of
+/// the outbox counts whoever holds it.
+pub(super) const FIND_FAMILY: &str = concat!(
+    above!(),
+    ", family AS (
+         SELECT MIN(above.id) AS id FROM above
+         UNION
+         SELECT e.id FROM family JOIN emails e ON e.team_id = $1 AND e.resend_of = family.id)
+     SELECT e.id, e.resend_of, e.status, e.event_set, e.sent_at, e.delivered_at,
+         CAST(CASE WHEN o.email_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS is_waiting
+     FROM family
+     JOIN emails e ON e.team_id = $1 AND e.id = family.id
+     LEFT JOIN outbox o ON o.team_id = e.team_id AND o.email_id = e.id
+     ORDER BY e.id"
+);
 
 #[derive(sqlx::FromRow)]
 struct ContentRow {
@@ -331,7 +393,7 @@ impl Store {
 
     /// Accepts the messages of one request, all or none, as [Store::insert_email] does. `Some`, with the messages of the
     /// first request, and nothing accepted, when the idempotency key is known; [AppError::IdempotencyMismatch] when it
-    /// came with another request.
+    /// came with another request. A [ResendClaim] is checked while nobody else can resend a message of the same family.
     pub async fn insert_emails(
         &self,
         team_id: TeamId,
@@ -380,6 +442,13 @@ impl Store {
                     let is_same = request_hash == key.request_hash;
                     return if is_same { Ok(Some(ids.0)) } else { Err(AppError::IdempotencyMismatch) };
                 }
+            }
+            if let Some(claim) = &with.claim {
+                sqlx::query(LOCK_FAMILY).bind(team_id).bind(claim.of).execute(&mut *tx).await?;
+                let rows: Vec<FamilyRow> =
+                    sqlx::query_as(FIND_FAMILY).bind(team_id).bind(claim.of).fetch_all(&mut *tx).await?;
+                let family: Vec<Relative> = rows.into_iter().map(Relative::try_from).collect::<Result<_, _>>()?;
+                claim.check(&family)?;
             }
             if let Some(notification) = &with.notification {
                 sqlx::query(
@@ -469,6 +538,14 @@ impl Store {
         let place = |email: &Email| ids.iter().position(|id| *id == email.id.0);
         emails.sort_by_key(place);
         Ok(emails)
+    }
+
+    /// The messages that say the same as this one, itself among them, in the order of their ids: what it sends again, and
+    /// all copies of that.
+    pub async fn find_family(&self, team_id: TeamId, id: EmailId) -> Result<Vec<Relative>, AppError> {
+        let rows: Vec<FamilyRow> =
+            read!(self, |pool| sqlx::query_as(FIND_FAMILY).bind(team_id).bind(id).fetch_all(pool).await)?;
+        rows.into_iter().map(Relative::try_from).collect()
     }
 
     /// What a message says; `None` when there is no such message.

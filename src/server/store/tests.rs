@@ -259,7 +259,7 @@ mod query_plans {
     use crate::server::store::api_requests::list_query;
     use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::dialect::Engine;
-    use crate::server::store::emails::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
+    use crate::server::store::emails::{FIND_FAMILY, find_hour_statement, list_ids_query, list_rows_query, push_walk};
     use crate::server::store::events::FIND_NAMESAKES;
     use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
     use crate::server::store::notifications::push_entries;
@@ -526,6 +526,14 @@ mod query_plans {
                 "SEARCH t USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_family_is_looked_up_in_indexes() {
+        let plan = plan_of(QueryBuilder::new(FIND_FAMILY)).await;
+        let is_scan = |step: &String| step.starts_with("SCAN e") || step.starts_with("SCAN o");
+        assert!(!plan.iter().any(is_scan), "{plan:?}");
+        assert!(plan.iter().any(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)")), "{plan:?}");
     }
 
     #[tokio::test]

@@ -81,7 +81,32 @@ macro_rules! on_both_databases {
     )+};
 }
 
-use on_both_databases;
+/// The same, with the tasks that a rule spawns on several threads.
+macro_rules! on_both_databases_in_parallel {
+    ($($(#[$attribute:meta])* async fn $rule:ident($app:ident: TestApp) $body:block)+) => {$(
+        $(#[$attribute])*
+        mod $rule {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn rule($app: $crate::server::tests::TestApp) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                let database = $crate::server::store::tests::TestDatabase::sqlite();
+                $crate::server::tests::run(database, rule).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                let database = $crate::server::store::tests::TestDatabase::postgres().await;
+                $crate::server::tests::run(database, rule).await;
+            }
+        }
+    )+};
+}
+
+use {on_both_databases, on_both_databases_in_parallel};
 
 /// The key of every test's server.
 fn test_key() -> SecretKey {
@@ -118,6 +143,8 @@ where
 struct TestApp {
     app: App,
     router: Router,
+    /// The database's address.
+    url: String,
     /// Finch: the team that the roles are in.
     team: TeamId,
     /// Wren: the team that they are not in.
@@ -134,7 +161,14 @@ impl TestApp {
         let team = teams::create_team_of(&app, "Finch", None).await.unwrap().id;
         let other_team = teams::create_team_of(&app, "Wren", None).await.unwrap().id;
         let router = super::web::router(app.clone());
-        Self { app, router, team, other_team, next_id: AtomicI64::new(1) }
+        Self { app, router, url: url.to_owned(), team, other_team, next_id: AtomicI64::new(1) }
+    }
+
+    /// Another program on the same database: it shares nothing else.
+    async fn beside(&self) -> App {
+        let store = Store::open(&self.url).await.unwrap();
+        let config = Config::at(SocketAddr::from(([127, 0, 0, 1], 3001)));
+        App::new(store, Clock::fixed(self.now()), config, SecretKey::generate())
     }
 
     fn store(&self) -> &Store {

@@ -9,7 +9,7 @@ mod locks;
 mod log;
 mod masking;
 mod notifications;
-mod outbox;
+pub(super) mod outbox;
 mod own_account;
 mod records;
 mod retention;

@@ -412,23 +412,19 @@ on_both_databases! {
         assert_eq!(log["email_version"], "Version 2");
     }
 
-    async fn only_failed_and_bounced_messages_are_resent(app: TestApp) {
+    async fn any_message_is_resent_whatever_became_of_it(app: TestApp) {
         app.add_adapter("Mail").await;
         let resender = program(&app, &[Permission::LogsResend]).await;
         for status in EmailStatus::ALL {
             let id = app.add_message(Message::with_status(status)).await;
             let answer = post(&resender, "/resend", json!({"log_id": id.to_string()})).await;
-            if status.can_be_resent() {
-                let json = answer.json();
-                assert_eq!((answer.status, &json["log_id"]), (200, &json!(id.with_prefix("log_"))));
-                assert_eq!(json["email"], json!({
-                    "name": "Welcome to Our Service!", "version_name": null, "locale": "en-US",
-                }));
-                let twice = post(&resender, "/resend", json!({"log_id": id.to_string()})).await;
-                assert_refused(&twice, 400, "It is being resent already");
-            } else {
-                assert_refused(&answer, 400, "Only failed or bounced emails can be resent");
-            }
+            let json = answer.json();
+            assert_eq!((answer.status, &json["log_id"]), (200, &json!(id.with_prefix("log_"))));
+            assert_eq!(json["email"], json!({
+                "name": "Welcome to Our Service!", "version_name": null, "locale": "en-US",
+            }));
+            let twice = post(&resender, "/resend", json!({"log_id": id.to_string()})).await;
+            assert_refused(&twice, 400, "It is being resent already");
         }
         for (body, exception) in [(json!({}), "missing field `log_id`"), (json!({"log_id": 7}), "invalid type"),
             (json!({"log_id": "x", "force": true}), "unknown field `force`")] {

@@ -38,7 +38,7 @@ async fn accept(app: &TestApp, team: TeamId, kind: &str, person: &str, mut email
         api_request_id: Some(app.id_at(app.now())),
         warnings: vec!["SMS was left out".to_owned()],
     };
-    let with = Acceptance { notification: Some(notification.clone()), idempotency: None, audit: None };
+    let with = Acceptance { notification: Some(notification.clone()), ..Acceptance::default() };
     assert_eq!(app.store().insert_emails(team, &emails, &with).await, Ok(None));
     notification
 }
@@ -86,7 +86,7 @@ on_both_databases! {
         let id: NotificationId = app.id_at(app.now());
         let kind = "order_shipped".to_owned();
         let notification = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new() };
-        let with = Acceptance { notification: Some(notification), idempotency: None, audit: None };
+        let with = Acceptance { notification: Some(notification), ..Acceptance::default() };
         assert!(store.insert_emails(app.team, &[new_email(&app, app.now()), taken], &with).await.is_err());
         assert_eq!(store.find_notification(app.team, id).await, Ok(None));
         assert_eq!(walk(&app, &NotificationFilter::default()).await.len(), 1);
@@ -168,7 +168,7 @@ on_both_databases! {
         let id = NotificationId(number.0);
         let kind = "twin".to_owned();
         let twin = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new() };
-        let with = Acceptance { notification: Some(twin), idempotency: None, audit: None };
+        let with = Acceptance { notification: Some(twin), ..Acceptance::default() };
         app.store().insert_emails(app.team, &[], &with).await.unwrap();
         let all = NotificationFilter::default();
         let first = app.store().list_entries(app.team, &all, None, 1).await.unwrap();

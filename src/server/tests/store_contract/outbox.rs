@@ -115,6 +115,28 @@ on_both_databases! {
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
     }
 
+    async fn a_family_is_a_message_and_all_copies_of_it(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let copy_of = |of: Option<EmailId>| NewEmail { resend_of: of, ..new_email(&app, now) };
+        let root = copy_of(None);
+        let (one, two) = (copy_of(Some(root.id)), copy_of(Some(root.id)));
+        let (below, other) = (copy_of(Some(one.id)), copy_of(None));
+        for new in [&root, &one, &two, &below, &other] {
+            store.insert_email(app.team, new).await.unwrap();
+        }
+        assert_eq!(store.lease_outbox(now, now + TimeDelta::minutes(1), 7, 1).await.unwrap()[0].email_id, root.id);
+        let lease = store.lease_outbox(now, now + TimeDelta::minutes(1), 8, 1).await.unwrap().remove(0);
+        assert_eq!((lease.email_id, store.settle(&lease, &Settlement::default()).await), (one.id, Ok(true)));
+        for id in [root.id, one.id, two.id, below.id] {
+            let family = store.find_family(app.team, id).await.unwrap();
+            let found: Vec<_> = family.iter().map(|relative| (relative.id, relative.is_copy, relative.is_waiting)).collect();
+            let expected = [(root.id, false, true), (one.id, true, false), (two.id, true, true), (below.id, true, true)];
+            assert_eq!(found, expected);
+        }
+        assert_eq!(store.find_family(app.team, other.id).await.unwrap().len(), 1);
+        assert_eq!(store.find_family(app.other_team, root.id).await, Ok(Vec::new()));
+    }
+
     async fn a_key_is_forgotten_when_it_has_expired(app: TestApp) {
         let store = app.store();
         let accept = async |request: &str| {

@@ -111,7 +111,7 @@ async fn a_message_is_posted_whole_and_taken() {
         warnings: Vec::new(),
     };
     let email = NewEmail { notification_id: Some(notification.id), ..sms(bench) };
-    let with = Acceptance { notification: Some(notification.clone()), idempotency: None, audit: None };
+    let with = Acceptance { notification: Some(notification.clone()), ..Acceptance::default() };
     bench.store.insert_emails(bench.team, std::slice::from_ref(&email), &with).await.unwrap();
     bench.work(settings()).await;
     let [received] = &web.received()[..] else { panic!("one request") };

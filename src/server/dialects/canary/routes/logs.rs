@@ -9,6 +9,7 @@ use super::Answer;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
+use crate::domain::ids::EmailId;
 use crate::domain::page::PageRequest;
 use crate::domain::stats::Stats;
 use crate::server::App;
@@ -64,6 +65,19 @@ impl QueryParameters for StatsQuery {
 
     fn read(query: &RawQuery) -> Result<Self, AppError> {
         Ok(Self { range: read_range(query)? })
+    }
+}
+
+/// What the caller knows of earlier copies.
+struct ResendQuery {
+    again: Option<EmailId>,
+}
+
+impl QueryParameters for ResendQuery {
+    const NAMES: &'static [&'static str] = &["again"];
+
+    fn read(query: &RawQuery) -> Result<Self, AppError> {
+        Ok(Self { again: query.text("again").filter(|text| !text.is_empty()).map(id_of) })
     }
 }
 
@@ -150,15 +164,21 @@ async fn find_email(
     Ok(success(EmailLog::new(email, variables)))
 }
 
-/// Sends a failed or bounced message again, as a new message. Needs `logs:resend`.
+/// Sends a failed or bounced message again, as a new message. Needs `logs:resend`. Of a message, its copies and theirs, one
+/// is under way at a time: the others are refused with its id. When one of them got through, or may have, another follows
+/// only when `again` names it.
 #[utoipa::path(
     post, path = "/api/logs/{id}/resend", operation_id = "resendEmail", tag = "logs", summary = "Resend an email",
     security(("session" = []), ("bearer" = []), ("apiKey" = [])),
-    params(("id" = String, Path, description = "The message's id")),
+    params(
+        ("id" = String, Path, description = "The message's id"),
+        ("again" = Option<String>, Query,
+            description = "The newest copy that got through, as a refusal named it: another one is wanted all the same"),
+    ),
     responses(
         (status = 200, description = "The new message has been accepted", body = Success<Queued>),
-        (status = 400, description = "It has neither failed nor bounced, or its template is deleted",
-            body = ErrorEnvelope),
+        (status = 400, description = "It has neither failed nor bounced, its template is deleted, or a parameter is \
+            unknown", body = ErrorEnvelope),
         Refusals, Missing, Clash, Faults,
     ),
 )]
@@ -166,7 +186,7 @@ async fn resend_email(
     State(app): State<App>,
     Caller(viewer): Caller,
     PathText(id): PathText<String>,
-    _query: NoParameters,
+    StrictQuery(query): StrictQuery<ResendQuery>,
 ) -> Answer<Queued> {
-    Ok(success(emails::resend_email(&app, &viewer, id_of(&id)).await?.into()))
+    Ok(success(emails::resend_email(&app, &viewer, id_of(&id), query.again).await?.into()))
 }

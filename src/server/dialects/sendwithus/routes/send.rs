@@ -57,7 +57,8 @@ fn unusable(error: AppError) -> AppError {
     error
 }
 
-/// Sends a failed or bounced message again, as a new message. Needs `logs:resend`.
+/// Sends a message again, as a new message, whatever became of it. Needs `logs:resend`. One that is still on its way is
+/// refused, and so is one of which a copy is, or was accepted in the last half minute: `exception` names that one.
 #[utoipa::path(
     post, path = "/resend", operation_id = "resendEmail", tag = "send", summary = "Resend an email",
     security(("basic" = []), ("swuApiKey" = [])),
@@ -70,6 +71,6 @@ fn unusable(error: AppError) -> AppError {
 async fn resend_email(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -> Answer<Resent> {
     query(&uri, &[])?;
     let (viewer, body) = (&caller.0, parse_json::<ResendBody>(&body.0)?);
-    let (old, accepted) = emails::resend_known_email(&app, viewer, log_id(&body.log_id)).await?;
+    let (old, accepted) = emails::resend_any_email(&app, viewer, log_id(&body.log_id)).await?;
     Ok(Json(Resent::new(old, accepted.id)))
 }
