@@ -14,7 +14,7 @@ use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
-use crate::domain::event::{EmailEvent, EventDetail, EventKind};
+use crate::domain::event::{EmailEvent, EventDetail, EventKind, EventSet};
 use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
 use crate::domain::masking::{MASK, audited_text, mask_marked};
 use crate::domain::notification::Notification;
@@ -204,8 +204,10 @@ pub async fn reschedule_email(app: &App, viewer: &Viewer, id: EmailId, at: DateT
 /// Takes a message back that has not gone out yet. Needs `emails:send`.
 pub async fn cancel_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(), AppError> {
     viewer.require(Permission::EmailsSend)?;
-    find_own(app, viewer, id).await?;
-    let reason = format!("Canceled{}", by_person(viewer));
+    let email = find_own(app, viewer, id).await?;
+    let was_tried = EventSet::of_kinds(&[EventKind::Deferred, EventKind::FailedToSend]);
+    let when = if email.event_set.meets(was_tried) { " while it waited for another attempt" } else { "" };
+    let reason = format!("Canceled{}{when}", by_person(viewer));
     let facts = EmailFacts { error_message: Some(reason.clone()), ..EmailFacts::default() };
     let event = event(app, EventKind::Canceled, Some(reason));
     if app.store.cancel(viewer.team, id, &event, &facts).await? {

@@ -328,7 +328,7 @@ impl Store {
                 "SELECT e.id FROM outbox o
                  JOIN emails e ON e.team_id = o.team_id AND e.id = o.email_id
                  JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
-                 WHERE o.team_id = $1 AND o.lease_id IS NULL AND o.attempts = 0 AND n.kind = $2
+                 WHERE o.team_id = $1 AND o.lease_id IS NULL AND n.kind = $2
                      AND n.external_user_id = $3
                  ORDER BY e.id DESC LIMIT $4",
             )

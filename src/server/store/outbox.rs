@@ -260,7 +260,7 @@ impl Store {
         }))
     }
 
-    /// Moves a message that has not been tried yet to another time, and records the event; `false`, and nothing done,
+    /// Moves a message that only waits, for its first attempt or another, to another time, and records the event; `false`, and nothing done,
     /// when it is being sent or was.
     pub async fn reschedule(
         &self,
@@ -272,7 +272,7 @@ impl Store {
         write!(self, |tx| {
             let moved = sqlx::query(
                 "UPDATE outbox SET run_at = CASE WHEN run_at = $4 THEN run_at ELSE $3 END
-                 WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL AND attempts = 0",
+                 WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL",
             )
             .bind(team_id)
             .bind(email_id)
@@ -294,7 +294,8 @@ impl Store {
         })
     }
 
-    /// Takes a message back that is not being sent, and records the event; `false`, and nothing done, when it is or was.
+    /// Takes a message back that only waits, for its first attempt or another, and records the event; `false`, and nothing
+    /// done, when it is being sent or was.
     pub async fn cancel(
         &self,
         team_id: TeamId,
@@ -304,7 +305,7 @@ impl Store {
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let taken = sqlx::query(
-                "DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL AND attempts = 0",
+                "DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL",
             )
             .bind(team_id)
             .bind(email_id)

@@ -201,18 +201,18 @@ on_both_databases! {
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
     }
 
-    async fn a_message_that_is_being_sent_or_was_tried_stays_where_it_is(app: TestApp) {
+    async fn a_message_that_is_being_sent_stays_and_one_that_waits_again_does_not(app: TestApp) {
         let (store, now) = (app.store(), app.now());
         let new = new_email(&app, now);
         store.insert_email(app.team, &new).await.unwrap();
         let first = lease(&app, now, 1).await.remove(0);
-        let stays = async || {
+        let later = now + TimeDelta::hours(1);
+        let change = async || {
             let (moved, canceled) = (event(&app, EventKind::Queued, now), event(&app, EventKind::Canceled, now));
-            let moved = store.reschedule(app.team, new.id, now + TimeDelta::hours(1), &moved).await;
-            let canceled = store.cancel(app.team, new.id, &canceled, &EmailFacts::default()).await;
-            (moved, canceled) == (Ok(false), Ok(false))
+            let moved = store.reschedule(app.team, new.id, later, &moved).await;
+            (moved, store.cancel(app.team, new.id, &canceled, &EmailFacts::default()).await)
         };
-        assert!(stays().await, "while it is being sent");
+        assert_eq!(change().await, (Ok(false), Ok(false)), "while it is being sent");
         let settlement = Settlement {
             events: vec![event(&app, EventKind::Deferred, now)],
             pending: first.pending.clone(),
@@ -220,9 +220,13 @@ on_both_databases! {
             ..Settlement::default()
         };
         assert_eq!(store.settle(&first, &settlement).await, Ok(true));
-        assert!(stays().await, "after the first attempt");
         let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
         assert_eq!((email.scheduled_at, email.next_attempt_at), (None, settlement.next_attempt_at));
+        assert_eq!(change().await, (Ok(true), Ok(true)), "after the first attempt");
+        let email = store.find_email(app.team, new.id).await.unwrap().unwrap();
+        assert_eq!((email.scheduled_at, email.next_attempt_at), (Some(later), None));
+        assert!(lease(&app, now + TimeDelta::hours(2), 2).await.is_empty());
+        assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
     }
 
     async fn an_accepted_message_is_leased_once(app: TestApp) {
