@@ -1,12 +1,13 @@
 //! Sending what was accepted. The [worker] takes messages from the outbox, [message] writes them as mail, [smtp] hands
 //! them to a mail server and tells each recipient's fate; [http] posts messages of other channels to an address of the
 //! team's; [sink] is a mail server of our own for the demo and for tests. Services call [message::check_header] and
-//! [message::parse_mailbox] before they accept a message, and [endpoint::SmtpEndpoint::parse] and
+//! [mailbox::parse_mailboxes] before they accept a message, and [endpoint::SmtpEndpoint::parse] and
 //! [endpoint::SmtpSecret::seal], or those of [http_endpoint], when they save an adapter.
 
 pub mod endpoint;
 pub mod http;
 pub mod http_endpoint;
+pub mod mailbox;
 pub mod message;
 pub mod retention;
 pub mod sink;

@@ -15,7 +15,7 @@ use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
-use crate::server::delivery::message::parse_mailbox;
+use crate::server::delivery::mailbox::parse_mailbox;
 use crate::server::store::audit::AuditEvent;
 
 /// An adapter as somebody asks for it.

@@ -22,7 +22,7 @@ use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::delivery::message::{format_mailbox, parse_mailbox};
+use crate::server::delivery::mailbox::{format_mailbox, parse_mailbox};
 use crate::server::render::{OUTPUT_CAP_BYTES, RenderedTemplate, render_template};
 use crate::server::store::emails::NewEmail;
 
@@ -424,15 +424,16 @@ async fn email_of(frame: &Frame<'_>, address: String, piece: Piece) -> Result<Ne
     let options = &frame.request.email;
     let from = match (&options.from_name, &options.from_address) {
         (None, None) => None,
-        (name, Some(address)) => Some(format_mailbox(name.as_deref(), address)),
+        (name, Some(address)) => Some(send::person_mailbox("from", name.as_deref(), address)?),
         (Some(name), None) => {
             let adapter = send::choose_adapter(frame.app, frame.viewer, None).await?;
-            let (_, address) = parse_mailbox("from", &adapter.from_address)?;
-            Some(format_mailbox(Some(name), &address))
+            let sender = parse_mailbox("from", &adapter.from_address)?;
+            Some(format_mailbox(Some(name), &sender.address))
         }
     };
     let request = SendRequest {
-        to: vec![address],
+        // A notification is for one person.
+        to: vec![parse_mailbox("to.email", &address)?.format()],
         cc: options.cc.clone(),
         bcc: options.bcc.clone(),
         variables: frame.request.variables.clone(),

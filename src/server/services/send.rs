@@ -23,13 +23,14 @@ use crate::domain::resend::{Knowing, ResendClaim};
 use crate::domain::template::TemplateSource;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
-use crate::server::delivery::message::{check_content_type, check_header, parse_mailbox};
+use crate::server::delivery::mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
+use crate::server::delivery::message::{check_content_type, check_header};
 use crate::server::render::{RenderedTemplate, render_template};
 use crate::server::secrets::token_hash;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey, StoredContent};
 use crate::server::store::events::{EmailFacts, NewEvent};
 
-pub use crate::server::delivery::message::{format_mailbox, split_mailboxes};
+pub use crate::server::delivery::mailbox::format_mailbox;
 pub use crate::server::store::emails::Attachment;
 
 /// The most recipients of one message, over all headers.
@@ -72,8 +73,8 @@ const OWN_HEADERS: [&str; 18] = [
     "resent-from",
 ];
 
-/// A message as an application asks for it. Addresses are mailboxes: `ada@example.com` or `Ada <ada@example.com>`. It is
-/// made from a template, or from `html` and `text`.
+/// A message as an application asks for it. Addresses are mailboxes, `ada@example.com` or `Ada <ada@example.com>`; a text
+/// of recipients can hold several. It is made from a template, or from `html` and `text`.
 #[derive(Clone, Debug, Default)]
 pub struct SendRequest {
     /// The template.
@@ -94,7 +95,7 @@ pub struct SendRequest {
     pub html: Option<String>,
     /// The plain-text body, where there is no template. It is sent as it is.
     pub text: Option<String>,
-    /// Where answers go: one mailbox, or several with commas between them.
+    /// Where answers go: one mailbox, or several.
     pub reply_to: Option<String>,
     /// Headers to add.
     pub headers: Vec<(String, String)>,
@@ -137,6 +138,22 @@ pub struct Refusal {
     pub index: usize,
     /// The reason.
     pub error: AppError,
+}
+
+/// Writes the mailbox of one person, whose name may stand beside the address or in the same text; a list is refused.
+pub fn person_mailbox(field: &str, name: Option<&str>, address: &str) -> Result<String, AppError> {
+    let read = parse_mailbox(field, address)?;
+    let name = name.filter(|name| !name.trim().is_empty()).or(read.name.as_deref());
+    Ok(format_mailbox(name, &read.address))
+}
+
+/// The mailboxes of a list that is kept, each as it was written.
+pub fn list_mailboxes(list: &str) -> Vec<String> {
+    match parse_mailboxes("replyTo", list) {
+        Ok(mailboxes) => mailboxes.iter().map(Mailbox::format).collect(),
+        // Kept before lists were read as they are now.
+        Err(_) => vec![list.trim().to_owned()],
+    }
 }
 
 /// Accepts a message. Needs `emails:send`. Fields are named in errors as Canary does: `templateId`, `replyTo`.
@@ -484,14 +501,15 @@ fn checked_recipients(request: &SendRequest) -> Result<Vec<Recipient>, AppError>
     let mut recipients: Vec<Recipient> = Vec::new();
     for (field, kind, mailboxes) in groups {
         for text in mailboxes {
-            let (name, address) = parse_mailbox(field, text)?;
-            if !recipients.iter().any(|known| is_same_address(&known.address, &address)) {
-                recipients.push(Recipient { kind, address, name });
+            for Mailbox { name, address } in parse_mailboxes(field, text)? {
+                if !recipients.iter().any(|known| is_same_address(&known.address, &address)) {
+                    recipients.push(Recipient { kind, address, name });
+                }
+            }
+            if recipients.len() > MAX_RECIPIENTS {
+                return Err(AppError::invalid_field("to", format!("A message has at most {MAX_RECIPIENTS} recipients")));
             }
         }
-    }
-    if recipients.len() > MAX_RECIPIENTS {
-        return Err(AppError::invalid_field("to", format!("A message has at most {MAX_RECIPIENTS} recipients")));
     }
     Ok(recipients)
 }
@@ -502,8 +520,11 @@ fn checked_mailbox(field: &str, text: &str) -> Result<String, AppError> {
 }
 
 fn checked_reply_to(text: &str) -> Result<String, AppError> {
-    split_mailboxes(text).try_for_each(|mailbox| parse_mailbox("replyTo", mailbox).map(drop))?;
-    Ok(text.trim().to_owned())
+    let mailboxes = parse_mailboxes("replyTo", text)?;
+    if mailboxes.len() > MAX_RECIPIENTS {
+        return Err(AppError::invalid_field("replyTo", format!("replyTo holds at most {MAX_RECIPIENTS} addresses")));
+    }
+    Ok(mailboxes.iter().map(Mailbox::format).collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn checked_schedule(app: &App, at: DateTime<Utc>) -> Result<DateTime<Utc>, AppError> {

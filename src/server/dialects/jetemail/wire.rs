@@ -26,7 +26,7 @@ use crate::domain::page::{Listed, Total, Window};
 use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::read_instant;
 use crate::server::services::emails::COUNT_LIMIT;
-use crate::server::services::send::{Attachment, SendRequest, split_mailboxes};
+use crate::server::services::send::{Attachment, SendRequest};
 
 /// Every message's zone.
 pub const ZONE: &str = "default";
@@ -681,11 +681,10 @@ pub enum OneOrMany {
 
 impl OneOrMany {
     fn mailboxes(self) -> Vec<String> {
-        let texts = match self {
+        match self {
             Self::One(text) => vec![text],
             Self::Many(texts) => texts,
-        };
-        texts.iter().flat_map(|text| split_mailboxes(text)).map(|mailbox| mailbox.trim().to_owned()).collect()
+        }
     }
 }
 

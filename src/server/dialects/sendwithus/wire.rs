@@ -27,7 +27,7 @@ use crate::domain::notification::EmailRecord;
 use crate::domain::template::Template;
 use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::RawQuery;
-use crate::server::services::send::{Attachment, SendRequest, format_mailbox};
+use crate::server::services::send::{Attachment, SendRequest, person_mailbox};
 
 /// What ids of messages begin with.
 const LOG_PREFIX: &str = "log_";
@@ -381,13 +381,14 @@ impl SendBody {
         let files: Vec<_> =
             files.map(|(index, file)| file.decode(&format!("files[{index}]"), false)).collect::<Result<_, _>>()?;
         let reply_to = self.sender.as_ref().and_then(|sender| sender.reply_to.clone());
+        let from = self.sender.map(|sender| person_mailbox("from", sender.name.as_deref(), &sender.address));
         Ok(SendRequest {
             template_id: Some(template_id),
-            to: vec![self.recipient.mailbox()],
-            cc: self.cc.unwrap_or_default().iter().map(Person::mailbox).collect(),
-            bcc: self.bcc.unwrap_or_default().iter().map(Person::mailbox).collect(),
+            to: vec![self.recipient.mailbox("to")?],
+            cc: mailboxes("cc", self.cc)?,
+            bcc: mailboxes("bcc", self.bcc)?,
             variables: variables.unwrap_or_default(),
-            from: self.sender.map(|sender| format_mailbox(sender.name.as_deref(), &sender.address)),
+            from: from.transpose()?,
             reply_to: reply_to.filter(|address| !address.is_empty()),
             headers: self.headers.unwrap_or_default().into_iter().collect(),
             adapter_id: self.esp_account.filter(|id| !id.is_empty()).map(|id| id.parse().unwrap_or(NO_ADAPTER)),
@@ -414,9 +415,13 @@ fn one_of<T: PartialEq>(first: (&str, Option<T>), second: (&str, Option<T>)) -> 
 }
 
 impl Person {
-    fn mailbox(&self) -> String {
-        format_mailbox(self.name.as_deref(), &self.address)
+    fn mailbox(&self, field: &str) -> Result<String, AppError> {
+        person_mailbox(field, self.name.as_deref(), &self.address)
     }
+}
+
+fn mailboxes(field: &str, people: Option<Vec<Person>>) -> Result<Vec<String>, AppError> {
+    people.unwrap_or_default().iter().map(|person| person.mailbox(field)).collect()
 }
 
 impl File {

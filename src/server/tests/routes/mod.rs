@@ -9,6 +9,7 @@ mod events;
 mod jetemail;
 mod logs;
 mod notificationapi;
+mod recipients;
 mod resend;
 mod resend_com;
 mod roles;

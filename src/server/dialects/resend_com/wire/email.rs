@@ -8,7 +8,7 @@ use crate::domain::email::{Email, EmailDetail, EmailStatus, Recipient, Recipient
 use crate::domain::event::{EmailEvent, EventKind, EventSet};
 use crate::domain::masking::MASK;
 use crate::domain::notification::EmailRecord;
-use crate::server::services::send::{format_mailbox, split_mailboxes};
+use crate::server::services::send::{format_mailbox, list_mailboxes};
 
 /// What became of a message. Resend's `suppressed` is `failed` here: `resend-rs` cannot read a list with that word in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -211,8 +211,7 @@ fn mailboxes(recipients: &[Recipient], kind: RecipientKind) -> Vec<String> {
 }
 
 fn reply_to(email: &Email) -> Vec<String> {
-    let mailboxes = email.reply_to.as_deref().into_iter().flat_map(split_mailboxes);
-    mailboxes.map(|mailbox| mailbox.trim().to_owned()).collect()
+    email.reply_to.as_deref().map(list_mailboxes).unwrap_or_default()
 }
 
 /// A label in two parts.
