@@ -20,6 +20,7 @@ use sendlog::server::delivery::sink::Sink;
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::demo;
 use sendlog::server::dialects::Dialect;
+use sendlog::server::render::helper::{HELPER_ARGUMENT, serve_as_helper};
 use sendlog::server::secrets::SecretKey;
 use sendlog::server::services::adapters::NewAdapter;
 use sendlog::server::services::api_keys::NewApiKey;
@@ -188,8 +189,16 @@ impl<E: std::fmt::Display> From<E> for Failure {
     }
 }
 
+fn main() -> ExitCode {
+    // A helper needs no threads and no settings.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == HELPER_ARGUMENT) {
+        return serve_as_helper();
+    }
+    run()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sendlog=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

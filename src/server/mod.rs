@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use clock::Clock;
 use config::Config;
+use render::helper::Renderer;
 use secrets::SecretKey;
 use services::accounts::openid::Provider;
 use services::api_requests::RequestLog;
@@ -54,6 +55,8 @@ pub struct App {
     pub bodies: Arc<BodyRoom>,
     /// The OpenID provider that people can log in by.
     pub openid: Option<Arc<Provider>>,
+    /// Makes templates into messages.
+    pub renderer: Arc<Renderer>,
     hashing: Arc<Semaphore>,
     /// How many passwords were hashed or compared with a hash since the start.
     hashed: Arc<AtomicU64>,
@@ -72,6 +75,7 @@ impl App {
             outbox_waker: Arc::new(Notify::new()),
             rate_limiter: Arc::default(),
             bodies: Arc::default(),
+            renderer: Arc::default(),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
             hashed: Arc::default(),
         }

@@ -1,9 +1,18 @@
-//! Templates made into messages. Called by the services that save templates and that send by them.
-//! Source of the syntax: Jinja, as minijinja implements it, <https://docs.rs/minijinja/latest/minijinja/syntax/>.
+//! Templates made into messages: the engine. [helper] calls it, where what a template says does no harm, and is what the
+//! services call. Source of the syntax: Jinja, as minijinja implements it,
+//! <https://docs.rs/minijinja/latest/minijinja/syntax/>.
 
+pub mod helper;
+mod plain;
+
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::value::{Object, ObjectRepr, Rest};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::error::AppError;
@@ -12,8 +21,26 @@ use crate::domain::template::TemplateSource;
 /// The most that a subject, an HTML body or a text body may become, in bytes.
 pub const OUTPUT_CAP_BYTES: usize = 2 * 1024 * 1024;
 
+/// The largest source of a subject, an HTML body or a text body.
+const SOURCE_CAP_BYTES: usize = 2 * 1024 * 1024;
+
 /// How many steps of the engine one text may take.
 const STEPS_CAP: u64 = 2_000_000;
+
+/// The most that a message's variables may take, in bytes, and the most values among them.
+const VARIABLES_CAP_BYTES: usize = 4 * 1024 * 1024;
+const VARIABLES_CAP: usize = 100_000;
+
+/// What a variable is that the caller does not give, or gives as null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Undefined {
+    /// A mistake: the message is refused.
+    #[default]
+    Refused,
+    /// Nothing: it leaves no letter. The custom of Sendwithus.
+    IsNothing,
+}
 
 /// A template's three texts with the variables in their places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +54,8 @@ pub struct RenderedTemplate {
 }
 
 /// A text of a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 enum Part {
     Subject,
     Html,
@@ -52,18 +80,67 @@ impl Part {
             Self::Text => "The template's text",
         }
     }
+
+    /// The texts that a template has.
+    fn all_of(source: &TemplateSource) -> Vec<(Self, &str)> {
+        let parts = [
+            (Self::Subject, Some(&source.subject)),
+            (Self::Html, source.html.as_ref()),
+            (Self::Text, source.text.as_ref()),
+        ];
+        parts.into_iter().filter_map(|(part, text)| Some((part, text?.as_str()))).collect()
+    }
 }
 
-/// Puts `variables`, a JSON object, into a template. Values are escaped in the HTML and nowhere else. An
-/// [AppError::InvalidTemplate] names the variable that is missing and the text that uses it; it is also the answer to a
-/// subject of several lines and to a template that runs without end or grows past [OUTPUT_CAP_BYTES].
-pub fn render_template(source: &TemplateSource, variables: &Value) -> Result<RenderedTemplate, AppError> {
+/// Renders a template of our own, as the demo has them, in this process and on this thread. What others wrote goes to
+/// [helper::Renderer::render_template].
+pub fn render_own_template(source: &TemplateSource, variables: &Value) -> Result<RenderedTemplate, AppError> {
+    checked_variables(variables)?;
+    let render = |part, text: &str| render_part(part, text, variables, Undefined::Refused);
+    Ok(RenderedTemplate {
+        subject: checked_subject(&render(Part::Subject, &source.subject)?)?,
+        html: source.html.as_deref().map(|html| render(Part::Html, html)).transpose()?,
+        text: source.text.as_deref().map(|text| render(Part::Text, text)).transpose()?,
+    })
+}
+
+/// Passes variables that are a JSON object, or null, of a size that a template may work with.
+fn checked_variables(variables: &Value) -> Result<(), AppError> {
+    fn measure(value: &Value, values: &mut usize, bytes: &mut usize) {
+        *values += 1;
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => *bytes += 8,
+            Value::String(text) => *bytes += text.len(),
+            Value::Array(items) => items.iter().for_each(|item| measure(item, values, bytes)),
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                *bytes += name.len();
+                measure(value, values, bytes);
+            }),
+        }
+    }
     if !(variables.is_object() || variables.is_null()) {
         return Err(AppError::invalid_field("variables", "The variables must be a JSON object"));
     }
-    let environment = environment();
-    let render = |part, source: &str| render_part(&environment, part, source, variables);
-    let subject = render(Part::Subject, &source.subject)?;
+    let (mut values, mut bytes) = (0, 0);
+    measure(variables, &mut values, &mut bytes);
+    if values <= VARIABLES_CAP && bytes <= VARIABLES_CAP_BYTES {
+        return Ok(());
+    }
+    let limit_mib = VARIABLES_CAP_BYTES / (1024 * 1024);
+    let message = format!("The variables hold more than {VARIABLES_CAP} values or {limit_mib} MiB");
+    Err(AppError::invalid_field("variables", message))
+}
+
+fn checked_texts(source: &TemplateSource) -> Result<(), AppError> {
+    let large = Part::all_of(source).into_iter().find(|(_, text)| text.len() > SOURCE_CAP_BYTES);
+    large.map_or(Ok(()), |(part, _)| {
+        let limit_mib = SOURCE_CAP_BYTES / (1024 * 1024);
+        Err(AppError::InvalidTemplate(format!("{} is larger than {limit_mib} MiB", part.label())))
+    })
+}
+
+/// A subject that has been rendered, as it is sent.
+fn checked_subject(subject: &str) -> Result<String, AppError> {
     let subject = subject.trim_matches([' ', '\t']);
     if subject.contains(char::is_control) {
         return Err(AppError::InvalidTemplate(
@@ -72,15 +149,11 @@ pub fn render_template(source: &TemplateSource, variables: &Value) -> Result<Ren
                 .to_owned(),
         ));
     }
-    Ok(RenderedTemplate {
-        subject: subject.to_owned(),
-        html: source.html.as_deref().map(|html| render(Part::Html, html)).transpose()?,
-        text: source.text.as_deref().map(|text| render(Part::Text, text)).transpose()?,
-    })
+    Ok(subject.to_owned())
 }
 
-/// Passes only a template that can be saved: all its texts parse, it has a subject, and HTML or text.
-pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
+/// Passes only a template that has a subject, and HTML or text.
+fn check_completeness(source: &TemplateSource) -> Result<(), AppError> {
     let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     if is_blank(Some(&source.subject)) {
         return Err(AppError::InvalidTemplate("A template needs a subject".to_owned()));
@@ -88,44 +161,34 @@ pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
     if is_blank(source.html.as_deref()) && is_blank(source.text.as_deref()) {
         return Err(AppError::InvalidTemplate("A template needs HTML or text, or both".to_owned()));
     }
-    let environment = environment();
-    let parts = [
-        (Part::Subject, Some(&source.subject)),
-        (Part::Html, source.html.as_ref()),
-        (Part::Text, source.text.as_ref()),
-    ];
-    for (part, text) in parts {
-        if let Some(text) = text {
-            let parsed = environment.template_from_named_str(part.as_str(), text);
-            parsed.map_err(|cause| in_line(part, &cause))?;
-        }
-    }
     Ok(())
 }
 
-/// The names of the variables that a template uses, in order; those of a text that does not parse are left out.
-pub fn used_variables(source: &TemplateSource) -> Vec<String> {
-    let environment = environment();
-    let parts = [
-        (Part::Subject, Some(&source.subject)),
-        (Part::Html, source.html.as_ref()),
-        (Part::Text, source.text.as_ref()),
-    ];
-    let mut names: Vec<String> = parts
-        .into_iter()
-        .filter_map(|(part, text)| environment.template_from_named_str(part.as_str(), text?).ok())
-        .flat_map(|template| template.undeclared_variables(false))
-        .collect();
-    names.sort();
-    names.dedup();
+/// Passes only a template of our own that can be saved.
+#[cfg(test)]
+pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
+    check_completeness(source)?;
+    Part::all_of(source).into_iter().try_for_each(|(part, text)| parse_part(part, text))
+}
+
+/// Passes only a text that parses.
+fn parse_part(part: Part, text: &str) -> Result<(), AppError> {
+    let environment = environment(Undefined::Refused, STEPS_CAP);
+    let parsed = environment.template_from_named_str(part.as_str(), text);
+    parsed.map(drop).map_err(|cause| in_line(part, &cause))
+}
+
+/// The names of the variables that a text uses; none when it does not parse.
+fn names_in(part: Part, text: &str) -> Vec<String> {
+    let environment = environment(Undefined::Refused, STEPS_CAP);
+    let Ok(template) = environment.template_from_named_str(part.as_str(), text) else { return Vec::new() };
+    let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
     names.retain(|name| !environment.globals().any(|(global, _)| global == name));
     names
 }
 
-fn environment() -> Environment<'static> {
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(STEPS_CAP));
     // Errors carry where in the source they arose.
     environment.set_debug(true);
     environment.set_auto_escape_callback(
@@ -133,32 +196,193 @@ fn environment() -> Environment<'static> {
             if name == Part::Html.as_str() { AutoEscape::Html } else { AutoEscape::None }
         },
     );
+    environment.add_filter("default", default_of);
+    environment.add_filter("d", default_of);
     // It would show every variable.
     environment.remove_global("debug");
     environment
+});
+
+fn environment(undefined: Undefined, steps: u64) -> Environment<'static> {
+    let mut environment = ENVIRONMENT.clone();
+    environment.set_undefined_behavior(match undefined {
+        Undefined::Refused => UndefinedBehavior::Strict,
+        Undefined::IsNothing => UndefinedBehavior::Chainable,
+    });
+    environment.set_fuel(Some(steps));
+    environment
 }
 
-fn render_part(environment: &Environment, part: Part, source: &str, variables: &Value) -> Result<String, AppError> {
-    let template = environment.template_from_named_str(part.as_str(), source).map_err(|cause| in_line(part, &cause))?;
+/// Why a text could not be rendered.
+enum Failure {
+    /// It takes too many steps.
+    Steps,
+    /// What to say of it.
+    Because(AppError),
+}
+
+impl Failure {
+    fn said_of(self, part: Part) -> AppError {
+        match self {
+            Self::Steps => {
+                AppError::InvalidTemplate(format!("{} takes too many steps with these variables", part.label()))
+            }
+            Self::Because(error) => error,
+        }
+    }
+}
+
+fn render_part(part: Part, source: &str, variables: &Value, undefined: Undefined) -> Result<String, AppError> {
+    try_part(part, source, variables, undefined, STEPS_CAP).map_err(|failure| failure.said_of(part))
+}
+
+fn try_part(
+    part: Part,
+    source: &str,
+    variables: &Value,
+    undefined: Undefined,
+    steps: u64,
+) -> Result<String, Failure> {
+    let environment = environment(undefined, steps);
+    let template = environment.template_from_named_str(part.as_str(), source);
+    let template = template.map_err(|cause| Failure::Because(in_line(part, &cause)))?;
     let mut output = CappedOutput::default();
-    match template.render_captured_to(variables, &mut output) {
-        Ok(_) => String::from_utf8(output.bytes).map_err(|_| AppError::Internal),
+    let rendered = match undefined {
+        Undefined::Refused => template.render_captured_to(variables, &mut output).map(drop),
+        Undefined::IsNothing => template.render_captured_to(without_nulls(variables), &mut output).map(drop),
+    };
+    match rendered {
+        Ok(()) => {
+            let null = match undefined {
+                Undefined::Refused => null_in_output(part, source, variables, steps),
+                Undefined::IsNothing => None,
+            };
+            if let Some(name) = null {
+                let message = format!("{} uses `{name}`, which is null in the variables", part.label());
+                return Err(Failure::Because(AppError::InvalidTemplate(message)));
+            }
+            String::from_utf8(output.bytes).map_err(|_| Failure::Because(AppError::Internal))
+        }
         Err(_) if output.is_full => {
             let limit_mib = OUTPUT_CAP_BYTES / (1024 * 1024);
-            Err(AppError::InvalidTemplate(format!(
+            Err(Failure::Because(AppError::InvalidTemplate(format!(
                 "{} becomes larger than {limit_mib} MiB with these variables",
                 part.label()
-            )))
+            ))))
         }
-        Err(cause) if innermost(&cause).kind() == ErrorKind::OutOfFuel => {
-            Err(AppError::InvalidTemplate(format!("{} takes too many steps with these variables", part.label())))
-        }
+        Err(cause) if innermost(&cause).kind() == ErrorKind::OutOfFuel => Err(Failure::Steps),
         Err(cause) if innermost(&cause).kind() == ErrorKind::UndefinedError => {
             let candidates = template.undeclared_variables(true);
-            Err(undefined(part, innermost(&cause), source, candidates, variables))
+            Err(Failure::Because(undefined_variable(part, innermost(&cause), source, candidates, variables)))
         }
-        Err(cause) => Err(in_line(part, innermost(&cause))),
+        Err(cause) => Err(Failure::Because(in_line(part, innermost(&cause)))),
     }
+}
+
+/// The variables without those that are null.
+fn without_nulls(variables: &Value) -> Value {
+    match variables {
+        Value::Object(fields) => {
+            let given = fields.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| if item.is_null() { Value::String(String::new()) } else { without_nulls(item) })
+                .collect(),
+        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => variables.clone(),
+    }
+}
+
+/// What begins and ends a [NullMark] in a text. Nobody writes these letters: they are none.
+const MARK: (char, char) = ('\u{fdd0}', '\u{fdd1}');
+
+/// The null variable that shows in what a text becomes, where one does. The engine writes "None" for null, through any
+/// number of filters and operators; so the text is rendered once more, with marks in their places.
+fn null_in_output(part: Part, source: &str, variables: &Value, steps: u64) -> Option<String> {
+    let mut names = Vec::new();
+    let marked = marked(variables, String::new(), &mut names);
+    if names.is_empty() {
+        return None;
+    }
+    let mut environment = environment(Undefined::Refused, steps);
+    environment.add_test("none", is_null);
+    // JSON has a null of its own.
+    environment.add_filter("tojson", no_json);
+    let template = environment.template_from_named_str(part.as_str(), source).ok()?;
+    let mut output = CappedOutput::default();
+    // Where it fails now, marks are not what null is, and what was written until then tells enough.
+    let _ = template.render_captured_to(marked, &mut output);
+    let output = String::from_utf8_lossy(&output.bytes);
+    let (_, mark) = output.split_once(MARK.0)?;
+    let index = mark.split_once(MARK.1).and_then(|(index, _)| index.parse::<usize>().ok());
+    names.get(index.unwrap_or_default()).cloned()
+}
+
+/// The variables with a mark in the place of every null, whose path is added to `names`.
+fn marked(value: &Value, path: String, names: &mut Vec<String>) -> minijinja::Value {
+    match value {
+        Value::Null if path.is_empty() => minijinja::Value::from(()),
+        Value::Null => {
+            names.push(path);
+            minijinja::Value::from_object(NullMark(names.len() - 1))
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            let items: Vec<minijinja::Value> =
+                items.map(|(index, item)| marked(item, format!("{path}[{index}]"), names)).collect();
+            minijinja::Value::from(items)
+        }
+        Value::Object(fields) => {
+            let dot = if path.is_empty() { "" } else { "." };
+            let fields: BTreeMap<String, minijinja::Value> = fields
+                .iter()
+                .map(|(name, field)| (name.clone(), marked(field, format!("{path}{dot}{name}"), names)))
+                .collect();
+            minijinja::Value::from(fields)
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => minijinja::Value::from_serialize(value),
+    }
+}
+
+/// Stands for a null variable, by its place among their names, and shows where it is written.
+#[derive(Debug)]
+struct NullMark(usize);
+
+impl Object for NullMark {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", MARK.0, self.0, MARK.1)
+    }
+}
+
+fn is_null(value: &minijinja::Value) -> bool {
+    value.is_none() || value.downcast_object_ref::<NullMark>().is_some()
+}
+
+/// The filter `default`, for null too.
+fn default_of(
+    state: &State,
+    value: &minijinja::Value,
+    args: Rest<minijinja::Value>,
+) -> Result<minijinja::Value, Error> {
+    if is_null(value) {
+        return Ok(args.first().cloned().unwrap_or_else(|| minijinja::Value::from("")));
+    }
+    minijinja::filters::default(state, value, args)
+}
+
+fn no_json(_value: &minijinja::Value, _options: Rest<minijinja::Value>) -> minijinja::Value {
+    minijinja::Value::from_safe_string(String::new())
 }
 
 /// The error that started a chain of them.
@@ -172,7 +396,7 @@ fn innermost(error: &Error) -> &Error {
 
 /// Says which variable is missing: a path of the template that the variables do not contain and that stands where the
 /// error arose, or else the expression that stands there.
-fn undefined(
+fn undefined_variable(
     part: Part,
     error: &Error,
     source: &str,
@@ -258,6 +482,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn render_template(source: &TemplateSource, variables: &Value) -> Result<RenderedTemplate, AppError> {
+        render_own_template(source, variables)
+    }
 
     fn source(subject: &str, html: &str, text: &str) -> TemplateSource {
         TemplateSource { subject: subject.to_owned(), html: Some(html.to_owned()), text: Some(text.to_owned()) }

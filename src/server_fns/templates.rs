@@ -45,7 +45,7 @@ pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
     let template = templates::find_template(&app, &viewer, id).await?;
     let versions = templates::list_versions(&app, &viewer, id).await?;
     let draft = super::draft::load_draft(id.to_string()).await?;
-    let used_variables = templates::used_variables(&template.current.source);
+    let used_variables = templates::used_variables(&app, &template.current.source).await;
     Ok(TemplateView { template: Some(template), used_variables, versions, draft })
 }
 

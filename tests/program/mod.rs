@@ -110,6 +110,12 @@ impl Server {
         Self { child, addr: free }
     }
 
+    /// The number of its process.
+    #[allow(dead_code, reason = "each file of tests uses what it needs")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: the program gets no chance to tidy up.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

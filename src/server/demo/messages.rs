@@ -19,7 +19,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, JobId, lowest_id_at};
-use crate::server::render::render_template;
+use crate::server::render::render_own_template;
 use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::emails::{Attachment, NewEmail};
 
@@ -139,7 +139,7 @@ impl Composer {
         let customer = self.customer(plan);
         let (template_id, version_id, source) = self.setting.version_at(plan.spec, plan.at);
         let values = catalogue::values(&mut self.rng, plan.spec.kind, &customer, plan.at);
-        let rendered = render_template(source, &values.variables)?;
+        let rendered = render_own_template(source, &values.variables)?;
         let adapter = if self.rng.random_ratio(1, 35) { BACKUP_ADAPTER } else { DEFAULT_ADAPTER };
         let mut tags: Vec<String> = plan.spec.tags.iter().map(|&tag| tag.to_owned()).collect();
         tags.push(customer.country.region.to_owned());

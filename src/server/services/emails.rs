@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use super::reveal::shown_content;
+use super::reveal::{shown_content, shows_attachments};
 use super::{audit, period, send};
 use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, Slice, TimeRange};
 use crate::domain::ids::EmailId;
-use crate::domain::masking::{Contents, Sight, masks_addresses};
+use crate::domain::masking::{Contents, Sight, audited_text, masks_addresses};
 use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
 use crate::domain::period::{Period, PeriodChoice};
@@ -21,6 +21,7 @@ use crate::domain::resend::{Knowing, newest_sent};
 use crate::domain::stats::{Overview, Stats, StatusCounts};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
+use crate::server::store::emails::Attachment;
 
 /// Counting the matches of a search or of criteria stops here.
 pub use crate::server::store::COUNT_LIMIT;
@@ -137,7 +138,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     if let (Contents::All, Some(subject)) = (sight.contents, &stored.sent_subject) {
         email.subject.clone_from(subject);
     }
-    let content = shown_content(sight, &email, stored);
+    let content = shown_content(app, sight, &email, stored).await;
     let events = sight.events(events, &email.marked_variables);
     let sent_copy = match email.status.can_be_resent() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
@@ -153,8 +154,42 @@ pub async fn find_email_with_variables(app: &App, viewer: &Viewer, id: EmailId) 
     let email = load(app, viewer, id).await?;
     let stored = app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
     let sight = Sight::of(viewer, email.id, app.clock.now());
-    let variables = shown_content(sight, &email, stored).variables;
+    let variables = shown_content(app, sight, &email, stored).await.variables;
     Ok((sight.email(email), variables))
+}
+
+/// One file that was sent with a message, by its place from 0, for who may see contents. It is written into the audit log.
+/// Needs `logs:view` and `logs:reveal`, and a reason where the team asks for one.
+pub async fn open_attachment(app: &App, viewer: &Viewer, id: EmailId, place: usize) -> Result<Attachment, AppError> {
+    viewer.require(Permission::LogsView)?;
+    viewer.require(Permission::LogsReveal)?;
+    let email = load(app, viewer, id).await?;
+    let name = audited_text(viewer, email.subject.clone());
+    let Some(attachments) = shown_attachments(app, viewer, email).await? else {
+        return Err(AppError::Forbidden("Give a reason on the message's page to see what is attached".to_owned()));
+    };
+    let file = attachments.into_iter().nth(place).ok_or_else(|| AppError::not_found("Attachment"))?;
+    let line = audit::by(app, viewer, AuditAction::EmailRevealed).about(id, name);
+    app.store.append_audit_event(viewer.team, &line.made(json!({ "attachment": place + 1 }))).await?;
+    Ok(file)
+}
+
+/// The files that a message's HTML shows by `cid:`; none where the viewer does not see them. Needs `logs:view`.
+pub async fn list_inline_files(app: &App, viewer: &Viewer, id: EmailId) -> Result<Vec<Attachment>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let email = load(app, viewer, id).await?;
+    let mut files = shown_attachments(app, viewer, email).await?.unwrap_or_default();
+    files.retain(|file| file.content_id.is_some());
+    Ok(files)
+}
+
+async fn shown_attachments(app: &App, viewer: &Viewer, email: Email) -> Result<Option<Vec<Attachment>>, AppError> {
+    let stored = app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
+    let sight = Sight::of(viewer, email.id, app.clock.now());
+    if !shows_attachments(sight, &email, &stored.content) {
+        return Ok(None);
+    }
+    app.store.list_attachments(viewer.team, email.id).await.map(Some)
 }
 
 /// Finds what became of one message. Needs `logs:view` or, for the programs that send, `emails:send`.

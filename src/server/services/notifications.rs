@@ -23,7 +23,7 @@ use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::delivery::mailbox::{format_mailbox, parse_mailbox};
-use crate::server::render::{OUTPUT_CAP_BYTES, RenderedTemplate, render_template};
+use crate::server::render::{OUTPUT_CAP_BYTES, RenderedTemplate, Undefined};
 use crate::server::store::emails::NewEmail;
 
 /// The longest `type` of a notification, in characters.
@@ -169,7 +169,7 @@ pub async fn send_notification(
             warnings.push(format!("{} was left out: {}", way.label(), missing_address(way)));
             continue;
         };
-        let Some(piece) = piece_on(way, &request, template.as_ref())? else {
+        let Some(piece) = piece_on(app, way, &request, template.as_ref()).await? else {
             warnings.push(format!("{} was left out: there is no content for it", way.label()));
             continue;
         };
@@ -371,33 +371,39 @@ const fn missing_address(way: Way) -> &'static str {
 }
 
 /// What is said on a way, with the variables in their places; `None` where there is nothing.
-fn piece_on(way: Way, request: &NotificationRequest, template: Option<&Template>) -> Result<Option<Piece>, AppError> {
-    let render = |source: &TemplateSource| {
-        let mut content = render_template(source, &request.variables)?;
-        replace_texts(&mut content, &request.replacements)?;
-        send::check_subject(&content.subject)?;
-        Ok::<_, AppError>(content)
-    };
+async fn piece_on(
+    app: &App,
+    way: Way,
+    request: &NotificationRequest,
+    template: Option<&Template>,
+) -> Result<Option<Piece>, AppError> {
     if let Some(content) = request.contents.iter().find(|content| content.way == way) {
-        let content_of = render(&content.source)?;
+        let content_of = rendered(app, &content.source, request).await?;
         let piece = Piece { content: content_of, shown_subject: None, template: None, data: content.data.clone() };
         return Ok(Some(piece));
     }
     let Some(template) = template else { return Ok(None) };
-    let source = &template.current.source;
-    let shown = send::masked_subject(&source.subject, &request.variables, &template.masked_variables);
-    let shown_subject = shown.map(|subject| replaced_subject(subject, &request.replacements)).transpose()?;
-    let template_of = Some((template.id, template.current.id));
-    match (way, &source.text) {
-        (Way::Email, _) => {
-            Ok(Some(Piece { content: render(source)?, shown_subject, template: template_of, data: Value::Null }))
-        }
-        (Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp, Some(_)) => {
-            let source = TemplateSource { html: None, ..source.clone() };
-            Ok(Some(Piece { content: render(&source)?, shown_subject, template: template_of, data: Value::Null }))
-        }
-        (Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp, None) => Ok(None),
+    let mut source = template.current.source.clone();
+    match way {
+        Way::Email => {}
+        Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp if source.text.is_none() => return Ok(None),
+        Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp => source.html = None,
     }
+    let shown = send::masked_subject(app, &source.subject, &request.variables, &template.masked_variables).await;
+    let shown_subject = shown.map(|subject| replaced_subject(subject, &request.replacements)).transpose()?;
+    let content = rendered(app, &source, request).await?;
+    Ok(Some(Piece { content, shown_subject, template: Some((template.id, template.current.id)), data: Value::Null }))
+}
+
+async fn rendered(
+    app: &App,
+    source: &TemplateSource,
+    request: &NotificationRequest,
+) -> Result<RenderedTemplate, AppError> {
+    let mut content = app.renderer.render_template(source, &request.variables, Undefined::Refused).await?;
+    replace_texts(&mut content, &request.replacements)?;
+    send::check_subject(&content.subject)?;
+    Ok(content)
 }
 
 fn replaced_subject(subject: String, replacements: &[(String, String)]) -> Result<String, AppError> {

@@ -16,7 +16,7 @@ use crate::domain::masking::{Contents, REVEAL_MINUTES, Reveal, Sight, audited_te
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::render::render_template;
+use crate::server::render::Undefined;
 use crate::server::store::audit::AuditEvent;
 use crate::server::store::emails::StoredContent;
 
@@ -101,7 +101,7 @@ fn checked_reason(reason: &str) -> Result<String, AppError> {
 
 /// What a message says, as it is shown. Bodies that hold values of marked variables are made again without them, from the
 /// version of the template that they were made from; where that does not work, they are not shown.
-pub(super) fn shown_content(sight: Sight, email: &Email, stored: StoredContent) -> EmailContent {
+pub(super) async fn shown_content(app: &App, sight: Sight, email: &Email, stored: StoredContent) -> EmailContent {
     let StoredContent { content, version, .. } = stored;
     match sight.contents {
         Contents::Hidden | Contents::Locked => return hidden_content(content),
@@ -112,7 +112,12 @@ pub(super) fn shown_content(sight: Sight, email: &Email, stored: StoredContent) 
         return content;
     }
     let (variables, secrets) = mask_marked(&content.variables, &email.marked_variables);
-    let rendered = version.and_then(|(_, source)| render_template(&source, &variables).ok()).unwrap_or_default();
+    let rendered = match version {
+        // It was accepted, with whatever was missing.
+        Some((_, source)) => app.renderer.render_template(&source, &variables, Undefined::IsNothing).await.ok(),
+        None => None,
+    };
+    let rendered = rendered.unwrap_or_default();
     let scrubbed = |body: Option<String>, kept: Option<String>| kept.and(body).map(|body| secrets.scrub(&body));
     EmailContent {
         html: scrubbed(rendered.html, content.html),
@@ -128,6 +133,15 @@ pub(super) fn shown_content(sight: Sight, email: &Email, stored: StoredContent) 
             })
             .collect(),
         variables,
+    }
+}
+
+/// Whether the viewer sees what is attached: what a marked variable says may stand in it.
+pub(super) fn shows_attachments(sight: Sight, email: &Email, content: &EmailContent) -> bool {
+    match sight.contents {
+        Contents::Hidden | Contents::Locked => false,
+        Contents::AllButMarked => !holds_marked(email, content),
+        Contents::All => true,
     }
 }
 

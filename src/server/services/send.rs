@@ -20,17 +20,17 @@ use crate::domain::masking::{MASK, audited_text, mask_marked};
 use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Knowing, ResendClaim};
-use crate::domain::template::TemplateSource;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
 use crate::server::delivery::mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
 use crate::server::delivery::message::{check_content_type, check_header};
-use crate::server::render::{RenderedTemplate, render_template};
+use crate::server::render::RenderedTemplate;
 use crate::server::secrets::token_hash;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey, StoredContent};
 use crate::server::store::events::{EmailFacts, NewEvent};
 
 pub use crate::server::delivery::mailbox::format_mailbox;
+pub use crate::server::render::Undefined;
 pub use crate::server::store::emails::Attachment;
 
 /// The most recipients of one message, over all headers.
@@ -109,6 +109,8 @@ pub struct SendRequest {
     pub metadata: Value,
     /// When to send it; at once when `None` or past.
     pub scheduled_at: Option<DateTime<Utc>>,
+    /// What a variable of the template is that is not given.
+    pub undefined: Undefined,
 }
 
 /// Where messages to accept come from.
@@ -264,8 +266,9 @@ pub(super) async fn prepare(
             if let Some(subject) = request.subject {
                 source.subject = subject;
             }
-            let shown = masked_subject(&source.subject, &variables, &template.masked_variables);
-            (Some((template.id, template.current.id)), render_template(&source, &variables)?, shown)
+            let shown = masked_subject(app, &source.subject, &variables, &template.masked_variables).await;
+            let rendered = app.renderer.render_template(&source, &variables, request.undefined).await?;
+            (Some((template.id, template.current.id)), rendered, shown)
         }
         None => {
             let subject = request.subject.unwrap_or_default();
@@ -416,14 +419,14 @@ async fn accept_with(
 
 /// The subject as the log shows it, where the template marks variables that are given: with their values masked. Where it
 /// cannot be made so, nothing of it is shown.
-pub(super) fn masked_subject(source: &str, variables: &Value, marked: &[String]) -> Option<String> {
+pub(super) async fn masked_subject(app: &App, source: &str, variables: &Value, marked: &[String]) -> Option<String> {
     if !marked.iter().any(|name| variables.get(name).is_some()) {
         return None;
     }
     let (variables, secrets) = mask_marked(variables, marked);
-    let source = TemplateSource { subject: source.to_owned(), ..TemplateSource::default() };
-    let shown = render_template(&source, &variables).map(|rendered| secrets.scrub(&rendered.subject));
-    Some(shown.unwrap_or_else(|_| MASK.to_owned()))
+    // What is missing is found in the subject that is sent.
+    let shown = app.renderer.render_subject(source, &variables, Undefined::IsNothing).await;
+    Some(shown.map_or_else(|_| MASK.to_owned(), |subject| secrets.scrub(&subject)))
 }
 
 /// The subject for the log and, where that is another, the one that is sent.

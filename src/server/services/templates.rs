@@ -10,10 +10,7 @@ use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::render::check_template;
 use crate::server::store::templates::TemplateChange;
-
-pub use crate::server::render::used_variables;
 
 /// The most variables of a template that are masked.
 const MAX_MASKED_VARIABLES: usize = 50;
@@ -52,6 +49,11 @@ pub async fn find_template_to_send(app: &App, viewer: &Viewer, id_or_name: &str)
     found.ok_or_else(|| AppError::not_found("Template"))
 }
 
+/// The names of the variables that a template uses, in order. Those of a text that does not parse are left out.
+pub async fn used_variables(app: &App, source: &TemplateSource) -> Vec<String> {
+    app.renderer.used_variables(source).await
+}
+
 /// The versions of a template, newest first. Needs `templates:view`.
 pub async fn list_versions(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Vec<TemplateVersion>, AppError> {
     viewer.require(Permission::TemplatesView)?;
@@ -70,7 +72,7 @@ pub async fn create_template(
     viewer.require(Permission::TemplatesCreate)?;
     let name = checked_name("name", name)?;
     let masked_variables = checked_variables(masked_variables)?;
-    check_template(&source)?;
+    app.renderer.check_template(&source).await?;
     let (id, version_id, now) = (app.clock.mint(), app.clock.mint(), app.clock.now());
     let current = TemplateVersion { id: version_id, version: 1, source, created_at: now };
     let template = Template { id, name, created_at: now, updated_at: now, masked_variables, current };
@@ -94,7 +96,7 @@ pub async fn update_template(
 ) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesUpdate)?;
     let present = load(app, viewer, id).await?;
-    check_template(&source)?;
+    app.renderer.check_template(&source).await?;
     let name = name.map(|name| checked_name("name", name)).transpose()?.filter(|name| *name != present.name);
     let version = (source != present.current.source).then(|| (app.clock.mint(), &source));
     let masked = masked_variables.map(checked_variables).transpose()?;

@@ -27,7 +27,7 @@ use crate::domain::notification::EmailRecord;
 use crate::domain::template::Template;
 use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::RawQuery;
-use crate::server::services::send::{Attachment, SendRequest, person_mailbox};
+use crate::server::services::send::{Attachment, SendRequest, Undefined, person_mailbox};
 
 /// What ids of messages begin with.
 const LOG_PREFIX: &str = "log_";
@@ -394,6 +394,7 @@ impl SendBody {
             adapter_id: self.esp_account.filter(|id| !id.is_empty()).map(|id| id.parse().unwrap_or(NO_ADAPTER)),
             attachments: inline.into_iter().chain(files).collect(),
             tags: self.tags.unwrap_or_default(),
+            undefined: Undefined::IsNothing,
             ..SendRequest::default()
         })
     }
