@@ -9,11 +9,12 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
-use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, SubsecRound, TimeDelta, Utc};
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use crate::domain::error::AppError;
+use crate::domain::filter::TimeRange;
 use crate::domain::ids::ApiRequestId;
 use crate::domain::viewer::Viewer;
 use crate::server::auth::Identity;
@@ -153,6 +154,17 @@ impl RawQuery {
         })
     }
 
+    /// The range from `from` to `to`, which belongs to it: a date alone means to its end, in UTC. Messages are told apart
+    /// by milliseconds.
+    pub fn range(&self) -> Result<TimeRange, AppError> {
+        let day = self.text("to").and_then(read_day);
+        let to = match day.and_then(|day| day.checked_add_days(Days::new(1))) {
+            Some(next) => Some(next.and_time(NaiveTime::MIN).and_utc()),
+            None => self.instant("to")?.map(|to| to.trunc_subsecs(3) + TimeDelta::milliseconds(1)),
+        };
+        Ok(TimeRange { from: self.instant("from")?, to })
+    }
+
     /// An instant: a date and time with its offset from UTC, or a date, which means its midnight in UTC.
     pub fn instant(&self, name: &str) -> Result<Option<DateTime<Utc>>, AppError> {
         let Some(text) = self.text(name) else { return Ok(None) };
@@ -179,8 +191,8 @@ fn unknown_parameter(name: &str, names: &[&str]) -> String {
 
 /// Reads an instant: a date and time with its offset from UTC, or a date, which means its midnight in UTC.
 pub fn read_instant(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return (text.len() == 10).then(|| date.and_time(NaiveTime::MIN).and_utc());
+    if NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() {
+        return read_day(text).map(|day| day.and_time(NaiveTime::MIN).and_utc());
     }
     // A `+` that was not encoded arrives as a space.
     let text = text.replace(' ', "+");
@@ -191,9 +203,26 @@ pub fn read_instant(text: &str) -> Option<DateTime<Utc>> {
     year_has_four_digits.then(|| time.with_timezone(&Utc).trunc_subsecs(6))
 }
 
+fn read_day(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_alone_as_to_means_to_its_end() {
+        let range = |query: &str| {
+            let range = RawQuery::parse(query, &["from", "to"]).unwrap().range().unwrap();
+            [range.from, range.to].map(|time| time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(range("from=2024-01-20&to=2024-01-20"), [text("2024-01-20T00:00:00Z"), text("2024-01-21T00:00:00Z")]);
+        assert_eq!(range("to=2024-02-29"), [None, text("2024-03-01T00:00:00Z")]);
+        assert_eq!(range("to=2024-01-20T00:00:00Z"), [None, text("2024-01-20T00:00:00.001Z")]);
+        assert!(RawQuery::parse("to=2024-02-30", &["to"]).unwrap().range().is_err());
+    }
 
     fn instant(text: &str) -> Option<String> {
         read_instant(text).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))

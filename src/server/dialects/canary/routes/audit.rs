@@ -1,14 +1,12 @@
 //! The audit log, to read.
 
 use axum::extract::State;
-use chrono::{SubsecRound, TimeDelta};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
 use crate::domain::audit::AuditFilter;
 use crate::domain::error::AppError;
-use crate::domain::filter::TimeRange;
 use crate::server::App;
 use crate::server::dialects::canary::error::{Faults, InvalidParameters, Refusals};
 use crate::server::dialects::canary::extract::{Caller, MAX_NUMBER, QueryParameters, RawQuery, StrictQuery};
@@ -36,12 +34,10 @@ impl QueryParameters for AuditQuery {
         let action = query.text("action").filter(|text| !text.is_empty()).map(|name| {
             name.parse().map_err(|_| AppError::invalid_field("action", format!("Unknown action “{name}”")))
         });
-        // `to` belongs to the range, as it does in the log of messages.
-        let to = query.instant("to")?.map(|to| to.trunc_subsecs(3) + TimeDelta::milliseconds(1));
         let filter = AuditFilter {
             action: action.transpose()?,
             actor_id: query.short_text("actorId", MAX_ID_CHARS)?,
-            range: TimeRange { from: query.instant("from")?, to },
+            range: query.range()?,
         };
         let before = query.text("before").map(|_| query.number("before", 1..=MAX_NUMBER, 1)).transpose()?;
         Ok(Self { filter, before, limit: query.number("limit", 1..=100, DEFAULT_LIMIT)? })

@@ -1,7 +1,6 @@
 //! The log: list, count, read, resend. Source: Canary, Email Logs API.
 
 use axum::extract::State;
-use chrono::{SubsecRound, TimeDelta};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -45,7 +44,7 @@ impl QueryParameters for ListQuery {
         let page = query.number("page", 1..=MAX_NUMBER, 1)?;
         let page_size = query.number("pageSize", 1..=PageRequest::MAX_SIZE, DEFAULT_PAGE_SIZE)?;
         let filter = EmailFilter {
-            range: read_range(query)?,
+            range: query.range()?,
             statuses: query.text("status").map(read_status).transpose()?.unwrap_or_default(),
             template_id: query.text("templateId").filter(|text| !text.is_empty()).map(id_of),
             search: query.short_text("search", MAX_SEARCH_CHARS)?,
@@ -64,7 +63,7 @@ impl QueryParameters for StatsQuery {
     const NAMES: &'static [&'static str] = &["from", "to"];
 
     fn read(query: &RawQuery) -> Result<Self, AppError> {
-        Ok(Self { range: read_range(query)? })
+        Ok(Self { range: query.range()? })
     }
 }
 
@@ -79,12 +78,6 @@ impl QueryParameters for ResendQuery {
     fn read(query: &RawQuery) -> Result<Self, AppError> {
         Ok(Self { again: query.text("again").filter(|text| !text.is_empty()).map(id_of) })
     }
-}
-
-/// `to` belongs to the range: clients ask up to `23:59:59Z`. Messages are told apart by milliseconds.
-fn read_range(query: &RawQuery) -> Result<TimeRange, AppError> {
-    let to = query.instant("to")?.map(|to| to.trunc_subsecs(3) + TimeDelta::milliseconds(1));
-    Ok(TimeRange { from: query.instant("from")?, to })
 }
 
 fn read_status(name: &str) -> Result<StatusSet, AppError> {
