@@ -1,5 +1,6 @@
 //! The web server: the pages, their server functions, the APIs, and the layers that all of them pass.
 
+mod attachment;
 mod audit_export;
 mod body;
 mod body_page;
@@ -75,6 +76,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state((app.clone(), None), request_log::record));
     let own_routes = Router::new()
         .route("/logs/{id}/body", get(body_page::show))
+        .route("/logs/{id}/attachments/{place}", get(attachment::download))
         .route("/settings/audit/export", get(audit_export::show))
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))

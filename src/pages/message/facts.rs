@@ -19,8 +19,11 @@ pub fn Facts(
     content: EmailContent,
     /// Whether an address leads to the messages for it; one that is masked finds none.
     links_addresses: bool,
+    /// Whether the viewer may save what is attached.
+    opens_attachments: bool,
 ) -> impl IntoView {
     let EmailContent { attachments, headers, .. } = content;
+    let attachments_of = opens_attachments.then_some(email.id);
     let to = of_kind(&email.recipients, RecipientKind::To);
     let cc = of_kind(&email.recipients, RecipientKind::Cc);
     let bcc = of_kind(&email.recipients, RecipientKind::Bcc);
@@ -41,7 +44,7 @@ pub fn Facts(
         (!headers.is_empty()).then(|| fact("Headers", view! { <Headers headers/> })),
         Some(fact("Template", view! { <TemplateFact email=email.clone()/> })),
         (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
-        (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments/> })),
+        (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments of=attachments_of/> })),
         email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
         (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
         Some(fact("Accepted", view! { <Time at=accepted style=TimeStyle::Second/> })),
@@ -172,12 +175,22 @@ fn Tags(tags: Vec<String>) -> impl IntoView {
 }
 
 #[component]
-fn Attachments(attachments: Vec<AttachmentSummary>) -> impl IntoView {
-    let shown = attachments.into_iter().map(|file| {
+fn Attachments(
+    attachments: Vec<AttachmentSummary>,
+    /// The message whose files may be saved.
+    of: Option<EmailId>,
+) -> impl IntoView {
+    let shown = attachments.into_iter().enumerate().map(|(place, file)| {
+        let name = match of {
+            Some(id) => {
+                view! { <a href=format!("/logs/{id}/attachments/{place}") download>{file.filename}</a> }.into_any()
+            }
+            None => file.filename.into_any(),
+        };
         view! {
             <li class="attachment">
                 <Icon glyph=Glyph::File/>
-                {file.filename}
+                {name}
                 <span class="name">{format!("{} · {}", file.content_type, byte_size(file.size_bytes))}</span>
             </li>
         }

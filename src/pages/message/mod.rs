@@ -47,6 +47,7 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = sight.contents == Contents::AllButMarked && is_marked;
     let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
+    let opens_attachments = sight.shows_contents() && !hides_marked && may(Permission::LogsReveal);
     let zone = ViewerClock::of_page().zone.name();
     let title = if email.subject.is_empty() { email.id.to_string() } else { email.subject.clone() };
     view! {
@@ -59,7 +60,7 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
                 <div class="panel-head"><h2>"Timeline"</h2><p>{zone}</p></div>
                 <Timeline events has_several_recipients={email.recipients.len() > 1}/>
             </section>
-            <Facts email=email.clone() content=content.clone() links_addresses=!sight.masks_addresses/>
+            <Facts email=email.clone() content=content.clone() links_addresses=!sight.masks_addresses opens_attachments/>
             <div class="message-data">
                 {variables.map(|json| view! { <Json title="Variables" json/> })}
                 {metadata.map(|json| view! { <Json title="Metadata" json/> })}

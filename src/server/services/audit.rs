@@ -125,6 +125,8 @@ impl AuditExport {
         }
         let mut piece = String::new();
         if self.stage == Stage::Head && self.format == ExportFormat::Csv {
+            // Tells spreadsheets that the file is UTF-8. Source: RFC 3629, section 6.
+            piece.push('\u{feff}');
             piece.push_str(&COLUMNS.join(","));
             piece.push_str("\r\n");
         }

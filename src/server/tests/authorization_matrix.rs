@@ -154,6 +154,7 @@ pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
+    ("GET /logs/{id}/attachments/{place}", Both(LogsView, LogsReveal), Target::Email, ""),
     ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
     ("GET /login/openid", Nothing, Target::Own, ""),
     ("GET /login/openid/callback", Nothing, Target::Own, ""),
@@ -389,7 +390,16 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
     };
     let id = match target {
         Target::Own | Target::Role => String::new(),
-        Target::Email => app.add_message(Message::with_status(EmailStatus::Failed)).await.to_string(),
+        Target::Email => {
+            let attachments = vec![Attachment {
+                filename: "a.txt".to_owned(),
+                content_type: "text/plain".to_owned(),
+                content: b"a".to_vec(),
+                content_id: None,
+            }];
+            let message = Message { attachments, ..Message::with_status(EmailStatus::Failed) };
+            app.add_message(message).await.to_string()
+        }
         Target::Template => app.add_template(&fresh).await.id.to_string(),
         Target::Adapter => app.add_adapter(&fresh).await.id.to_string(),
         Target::ApiKey => {
@@ -401,7 +411,7 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Target::Notification => app.add_notification().await.to_string(),
         Target::Team | Target::Member | Target::Invite | Target::Token => team.to_string(),
     };
-    let mut texts = vec![("{id}", id), ("{fresh}", fresh.clone()), ("{short}", fresh[..20].to_owned())];
+    let mut texts = vec![("{id}", id), ("{place}", "0".to_owned()), ("{fresh}", fresh.clone()), ("{short}", fresh[..20].to_owned())];
     if target == Target::Role {
         texts.push(("{role}", role_of(app, team, LogsView).await.to_string()));
     }

@@ -135,7 +135,7 @@ impl Planted {
         let pages = PAGES.iter().map(|row| (row.0, row));
         let mut paths: Vec<String> = gets
             .chain(pages)
-            .flat_map(|(path, row)| self.ids(row.2).into_iter().map(|id| path.replace("{id}", &id)))
+            .flat_map(|(path, row)| self.ids(row.2).into_iter().map(|id| path.replace("{id}", &id).replace("{place}", "0")))
             .collect();
         for list in [
             "/logs?preset=30d",
@@ -474,7 +474,10 @@ on_both_databases! {
         assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8; header=present");
         assert_eq!(answer.headers["content-disposition"], "attachment; filename=\"messages-20240120-120000.csv\"");
         let lines: Vec<&str> = answer.text.split_terminator("\r\n").collect();
-        assert_eq!(lines[0], "id,created_at,status,channel,to,from,subject,template,sent_at,delivered_at,error,tags");
+        assert_eq!(
+            lines[0],
+            "\u{feff}id,created_at,status,channel,to,cc,bcc,from,subject,template,sent_at,delivered_at,error,tags"
+        );
         assert!(lines[1].starts_with(&format!("{},2024-01-20T10:30:00.000Z,failed,email,", ids[1])), "{}", lines[1]);
         assert!(lines[1].contains("\"Two, \"\"quoted\"\"\""), "{}", lines[1]);
         assert!(lines[2].contains(&format!(",{ADDRESS},")) && lines[2].contains(",'=cmd|' /C calc'!A0,"), "{}", lines[2]);

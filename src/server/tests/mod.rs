@@ -37,7 +37,7 @@ use super::store::Store;
 use super::store::accounts::NewUser;
 use super::store::audit::AuditEvent;
 use super::store::bulk::HistoricEmail;
-use super::store::emails::NewEmail;
+use super::store::emails::{Attachment, NewEmail};
 use super::store::events::{EmailFacts, NewEvent};
 use super::store::roles::NewRole;
 use super::store::tests::TestDatabase;
@@ -366,6 +366,7 @@ struct Message {
     to: Vec<String>,
     subject: String,
     template: Option<(TemplateId, TemplateVersionId)>,
+    attachments: Vec<Attachment>,
 }
 
 impl Default for Message {
@@ -376,6 +377,7 @@ impl Default for Message {
             to: vec!["user@example.com".to_owned()],
             subject: "Welcome to Our Service!".to_owned(),
             template: None,
+            attachments: Vec::new(),
         }
     }
 }
@@ -417,7 +419,7 @@ impl Message {
             metadata: serde_json::json!({}),
             html: Some("<p>Hello</p>".to_owned()),
             text: None,
-            attachments: Vec::new(),
+            attachments: self.attachments.clone(),
             sent_subject: None,
             worded_by: None,
             resend_of: None,

@@ -1,16 +1,27 @@
 //! A message's HTML, for the sandboxed frame on its page: no script runs in it, and nothing is loaded from elsewhere
 //! unless the reader asks for images.
 
+use std::borrow::Cow;
+
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::services::emails;
+use crate::server::services::send::Attachment;
+
+/// The most that images within a body may add to it, in bytes.
+const INLINE_CAP_BYTES: usize = 16 * 1024 * 1024;
+
+/// The images that a body shows itself. An SVG is a document, not an image alone.
+const IMAGE_TYPES: [&str; 6] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"];
 
 /// What stands in the place of a body that the viewer does not see.
 const HIDDEN: &str = "<!doctype html><title>Message</title><p>Hidden.</p>";
@@ -54,8 +65,100 @@ async fn load(app: &App, identity: Identity, id: &str) -> Result<String, AppErro
     let id = id.parse().map_err(|_| AppError::not_found("Email log"))?;
     let detail = emails::find_email(app, &viewer, id).await?;
     match detail.content.html {
+        Some(html) if html.contains("cid:") => {
+            Ok(with_inline_images(&html, &emails::list_inline_files(app, &viewer, id).await?))
+        }
         Some(html) => Ok(html),
         None if !detail.sight.shows_contents() => Ok(HIDDEN.to_owned()),
         None => Err(AppError::not_found("HTML body")),
+    }
+}
+
+/// The HTML with the images that were sent with it in the place of their `cid:` addresses. Source: RFC 2392.
+fn with_inline_images(html: &str, files: &[Attachment]) -> String {
+    let images: Vec<(&str, String)> = files
+        .iter()
+        .filter_map(|file| {
+            let kind = file.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            let content_id = file.content_id.as_deref()?;
+            let is_image = IMAGE_TYPES.contains(&kind.as_str());
+            is_image.then(|| (content_id, format!("data:{kind};base64,{}", STANDARD.encode(&file.content))))
+        })
+        .collect();
+    let (mut shown, mut rest, mut added) = (String::with_capacity(html.len()), html, 0);
+    while let Some((before, behind)) = rest.split_once("cid:") {
+        let length = behind.find(['"', '\'', '>', '<', ' ', ')', '\n', '\r', '\t']).unwrap_or(behind.len());
+        let name = decoded(&behind[..length]);
+        let image = images.iter().find(|(content_id, _)| *content_id == name);
+        shown.push_str(before);
+        match image {
+            // It stands where an address does, not within a word.
+            Some((_, data)) if before.ends_with(['"', '\'', '(', '=']) && added + data.len() <= INLINE_CAP_BYTES => {
+                added += data.len();
+                shown.push_str(data);
+            }
+            Some(_) | None => {
+                shown.push_str("cid:");
+                shown.push_str(&behind[..length]);
+            }
+        }
+        rest = &behind[length..];
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// A `cid:` address without its percent signs and without what HTML escapes.
+fn decoded(text: &str) -> String {
+    let text = if text.contains('&') { Cow::Owned(text.replace("&amp;", "&")) } else { Cow::Borrowed(text) };
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let hex = behind.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match (first, hex) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            (byte, _) => {
+                bytes.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content_id: &str, content_type: &str, content: &[u8]) -> Attachment {
+        Attachment {
+            filename: "a".to_owned(),
+            content_type: content_type.to_owned(),
+            content: content.to_vec(),
+            content_id: Some(content_id.to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_preview_shows_images_that_came_with_the_message() {
+        let files = [file("logo", "image/png", b"a"), file("a@b", "image/jpeg; name=x", b"b"), file("x", "image/svg+xml", b"<svg>")];
+        let html = "<img src=\"cid:logo\"><img src='cid:a%40b'><img src=cid:logo><p style=\"background:url(cid:logo)\">\
+            <img src=\"cid:x\"><img src=\"cid:none\"> acid:logo";
+        assert_eq!(
+            with_inline_images(html, &files),
+            "<img src=\"data:image/png;base64,YQ==\"><img src='data:image/jpeg;base64,Yg=='>\
+             <img src=data:image/png;base64,YQ==><p style=\"background:url(data:image/png;base64,YQ==)\">\
+             <img src=\"cid:x\"><img src=\"cid:none\"> acid:logo"
+        );
+    }
+
+    #[test]
+    fn images_that_are_shown_over_and_over_do_not_grow_without_end() {
+        let files = [file("logo", "image/png", &vec![0; 1024 * 1024])];
+        let shown = with_inline_images(&"<img src=\"cid:logo\">".repeat(1000), &files);
+        assert!(shown.len() < INLINE_CAP_BYTES + 1024 * 1024);
     }
 }

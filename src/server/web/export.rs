@@ -23,17 +23,22 @@ use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::services::emails;
 
+/// What tells spreadsheets that a file is UTF-8. Source: RFC 3629, section 6.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The most messages of one file.
 const MAX_ROWS: i64 = 100_000;
 /// Messages that are read at a time.
 const PAGE_ROWS: i64 = 500;
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 14] = [
     "id",
     "created_at",
     "status",
     "channel",
     "to",
+    "cc",
+    "bcc",
     "from",
     "subject",
     "template",
@@ -76,7 +81,7 @@ impl Format {
 
     fn beginning(self) -> String {
         match self {
-            Self::Csv => csv_line(COLUMNS.map(|name| name.to_owned())),
+            Self::Csv => format!("{BYTE_ORDER_MARK}{}", csv_line(COLUMNS.map(|name| name.to_owned()))),
             Self::Ndjson => String::new(),
         }
     }
@@ -184,23 +189,26 @@ fn audited(query: &LogQuery) -> Value {
     query.fields().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 
-fn addresses(email: &Email) -> Vec<String> {
-    let to = email.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
-    to.map(|recipient| recipient.address.clone()).collect()
+fn addresses(email: &Email, kind: RecipientKind) -> Vec<String> {
+    let of_kind = email.recipients.iter().filter(|recipient| recipient.kind == kind);
+    of_kind.map(|recipient| recipient.address.clone()).collect()
 }
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn cells(email: Email) -> [String; 12] {
-    let to = addresses(&email).join(", ");
+fn cells(email: Email) -> [String; 14] {
+    let [to, cc, bcc] = [RecipientKind::To, RecipientKind::Cc, RecipientKind::Bcc]
+        .map(|kind| addresses(&email, kind).join(", "));
     [
         email.id.to_string(),
         time(email.created_at()),
         email.status.as_str().to_owned(),
         email.channel.as_str().to_owned(),
         to,
+        cc,
+        bcc,
         email.from_address,
         email.subject,
         email.template_name.unwrap_or_default(),
@@ -217,7 +225,9 @@ fn object(email: Email) -> Value {
         "created_at": time(email.created_at()),
         "status": email.status,
         "channel": email.channel.as_str(),
-        "to": addresses(&email),
+        "to": addresses(&email, RecipientKind::To),
+        "cc": addresses(&email, RecipientKind::Cc),
+        "bcc": addresses(&email, RecipientKind::Bcc),
         "from": email.from_address,
         "subject": email.subject,
         "template": email.template_name,

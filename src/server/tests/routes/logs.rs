@@ -214,7 +214,7 @@ on_both_databases! {
             .await;
         let viewer = app.sign_in(Role::Viewer).await;
         let template_id = template.id.to_string();
-        let cases: [(String, &[usize]); 15] = [
+        let cases: [(String, &[usize]); 17] = [
             (String::new(), &[3, 2, 1, 0]),
             ("status=bounced".to_owned(), &[0]),
             ("status=opened".to_owned(), &[]),
@@ -229,6 +229,8 @@ on_both_databases! {
             ("from=2024-01-12".to_owned(), &[3, 2]),
             ("to=2024-01-11T00:00:00.000Z".to_owned(), &[1, 0]),
             ("to=2024-01-10T23:59:59.999Z".to_owned(), &[0]),
+            ("to=2024-01-11".to_owned(), &[1, 0]),
+            ("from=2024-01-13&to=2024-01-13".to_owned(), &[3]),
             ("from=2024-01-11T01:00:00%2B01:00&to=2024-01-12".to_owned(), &[2, 1]),
         ];
         for (query, expected) in cases {

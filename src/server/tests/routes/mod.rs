@@ -3,6 +3,7 @@
 mod accounts;
 mod adapters;
 mod api_keys;
+mod attachments;
 mod audit;
 mod auth;
 mod events;
