@@ -194,11 +194,11 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == HELPER_ARGUMENT) {
         return serve_as_helper();
     }
-    run()
+    run_command()
 }
 
 #[tokio::main]
-async fn run() -> ExitCode {
+async fn run_command() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sendlog=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

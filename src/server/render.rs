@@ -187,21 +187,20 @@ fn names_in(part: Part, text: &str) -> Vec<String> {
     names
 }
 
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    // Errors carry where in the source they arose.
-    environment.set_debug(true);
-    environment.set_auto_escape_callback(
-        |name| {
+static ENVIRONMENT: LazyLock<Environment<'static>> =
+    LazyLock::new(|| {
+        let mut environment = Environment::new();
+        // Errors carry where in the source they arose.
+        environment.set_debug(true);
+        environment.set_auto_escape_callback(|name| {
             if name == Part::Html.as_str() { AutoEscape::Html } else { AutoEscape::None }
-        },
-    );
-    environment.add_filter("default", default_of);
-    environment.add_filter("d", default_of);
-    // It would show every variable.
-    environment.remove_global("debug");
-    environment
-});
+        });
+        environment.add_filter("default", default_of);
+        environment.add_filter("d", default_of);
+        // It would show every variable.
+        environment.remove_global("debug");
+        environment
+    });
 
 fn environment(undefined: Undefined, steps: u64) -> Environment<'static> {
     let mut environment = ENVIRONMENT.clone();
@@ -236,13 +235,7 @@ fn render_part(part: Part, source: &str, variables: &Value, undefined: Undefined
     try_part(part, source, variables, undefined, STEPS_CAP).map_err(|failure| failure.said_of(part))
 }
 
-fn try_part(
-    part: Part,
-    source: &str,
-    variables: &Value,
-    undefined: Undefined,
-    steps: u64,
-) -> Result<String, Failure> {
+fn try_part(part: Part, source: &str, variables: &Value, undefined: Undefined, steps: u64) -> Result<String, Failure> {
     let environment = environment(undefined, steps);
     let template = environment.template_from_named_str(part.as_str(), source);
     let template = template.map_err(|cause| Failure::Because(in_line(part, &cause)))?;

@@ -74,11 +74,12 @@ pub fn format_mailbox(name: Option<&str>, address: &str) -> String {
 pub fn wire_address(address: &str) -> Option<Address> {
     let (local, domain) = address.rsplit_once('@')?;
     let has_odd_dots = local.starts_with('.') || local.ends_with('.') || local.contains("..");
-    let local = if has_odd_dots && !local.starts_with('"') && local.chars().all(|letter| letter == '.' || is_atom(letter)) {
-        format!("\"{local}\"")
-    } else {
-        local.to_owned()
-    };
+    let local =
+        if has_odd_dots && !local.starts_with('"') && local.chars().all(|letter| letter == '.' || is_atom(letter)) {
+            format!("\"{local}\"")
+        } else {
+            local.to_owned()
+        };
     let written = if domain.is_ascii() {
         format!("{local}@{domain}")
     } else {
@@ -356,7 +357,8 @@ mod tests {
     #[test]
     fn as_many_mailboxes_come_out_as_went_in() {
         let names = ["", "Ada", "Doe, Jane", "a; b", "Zoë \"the first\"", "x@y.io", "Re: (all) <you>", "back\\slash"];
-        let addresses = ["a@x.io", "a..b@x.io", "\"a, b; c\"@x.io", "zoë@bücher.example", "o'neil+tag@x.io", "a@[192.0.2.1]"];
+        let addresses =
+            ["a@x.io", "a..b@x.io", "\"a, b; c\"@x.io", "zoë@bücher.example", "o'neil+tag@x.io", "a@[192.0.2.1]"];
         let mailboxes: Vec<Mailbox> = names
             .iter()
             .flat_map(|name| addresses.iter().map(move |address| (name, address)))
@@ -393,7 +395,10 @@ mod tests {
             assert!(!outside_comments || kept >= text.matches("x@x.io").count().min(read.len()), "{text}: {read:?}");
             for mailbox in &read {
                 assert!(wire_address(&mailbox.address).is_some(), "{text}");
-                assert_eq!(parse_mailbox("to", &mailbox.address).map(|again| again.address), Ok(mailbox.address.clone()));
+                assert_eq!(
+                    parse_mailbox("to", &mailbox.address).map(|again| again.address),
+                    Ok(mailbox.address.clone())
+                );
             }
         }
     }

@@ -215,10 +215,14 @@ mod tests {
     fn a_date_alone_as_to_means_to_its_end() {
         let range = |query: &str| {
             let range = RawQuery::parse(query, &["from", "to"]).unwrap().range().unwrap();
-            [range.from, range.to].map(|time| time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
+            [range.from, range.to]
+                .map(|time| time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
         };
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(range("from=2024-01-20&to=2024-01-20"), [text("2024-01-20T00:00:00Z"), text("2024-01-21T00:00:00Z")]);
+        assert_eq!(
+            range("from=2024-01-20&to=2024-01-20"),
+            [text("2024-01-20T00:00:00Z"), text("2024-01-21T00:00:00Z")]
+        );
         assert_eq!(range("to=2024-02-29"), [None, text("2024-03-01T00:00:00Z")]);
         assert_eq!(range("to=2024-01-20T00:00:00Z"), [None, text("2024-01-20T00:00:00.001Z")]);
         assert!(RawQuery::parse("to=2024-02-30", &["to"]).unwrap().range().is_err());

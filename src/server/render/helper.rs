@@ -253,7 +253,8 @@ struct Helper {
 
 impl Helper {
     async fn start() -> Result<Self, AppError> {
-        let started = Self::spawn().await.map_err(|cause| error!(%cause, "could not start a helper to render templates"));
+        let started =
+            Self::spawn().await.map_err(|cause| error!(%cause, "could not start a helper to render templates"));
         started.map_err(|()| AppError::Unavailable)
     }
 
@@ -310,8 +311,12 @@ const ARGUMENTS: [&str; 1] = [HELPER_ARGUMENT];
 const ENVIRONMENT: [(&str, &str); 0] = [];
 /// The tests' program cannot be told to render by an argument: one of its tests does it.
 #[cfg(test)]
-const ARGUMENTS: [&str; 4] =
-    ["--exact", "server::render::helper::tests::serves_when_it_is_started_as_a_helper", "--nocapture", "--test-threads=1"];
+const ARGUMENTS: [&str; 4] = [
+    "--exact",
+    "server::render::helper::tests::serves_when_it_is_started_as_a_helper",
+    "--nocapture",
+    "--test-threads=1",
+];
 #[cfg(test)]
 const ENVIRONMENT: [(&str, &str); 1] = [("SENDLOG_TEST_RENDERS", "1")];
 
@@ -404,7 +409,10 @@ mod tests {
         for (source, expected) in [
             ("{{ name }}", "&lt;Ada&gt;"),
             ("{{ 'Dear ' ~ name }}", "Dear &lt;Ada&gt;"),
-            ("{% set sum = namespace(n=0) %}{% for i in items %}{% set sum.n = sum.n + i.price %}{% endfor %}{{ sum.n }}", "21.5"),
+            (
+                "{% set sum = namespace(n=0) %}{% for i in items %}{% set sum.n = sum.n + i.price %}{% endfor %}{{ sum.n }}",
+                "21.5",
+            ),
             ("{{ items|map(attribute='price')|join(', ') }}", "1.5, 20"),
             ("{{ {'a': nothing}|tojson }}", "{\"a\":null}"),
             ("{{ nothing|default('you') }}{% if nothing is none %}!{% endif %}", "you!"),
@@ -430,7 +438,11 @@ mod tests {
             ("{% for item in items %}{{ item }}{% endfor %}", "items[1]"),
         ] {
             let message = error_of(&renderer, source, variables.clone()).await;
-            assert_eq!(message, format!("The template's HTML uses `{name}`, which is null in the variables"), "{source}");
+            assert_eq!(
+                message,
+                format!("The template's HTML uses `{name}`, which is null in the variables"),
+                "{source}"
+            );
             let lenient = renderer.render_template(&html(source), &variables, Undefined::IsNothing).await.unwrap();
             assert!(!lenient.html.unwrap().to_lowercase().contains("none"), "{source}");
         }
@@ -439,7 +451,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn an_undefined_variable_is_nothing_where_that_is_the_custom() {
         let renderer = Renderer::default();
-        for source in ["a{{ b }}", "a{{ b.c.d }}", "a{{ b|upper }}", "a{% for i in b %}{{ i }}{% endfor %}", "{{ 'a' ~ b }}"] {
+        for source in
+            ["a{{ b }}", "a{{ b.c.d }}", "a{{ b|upper }}", "a{% for i in b %}{{ i }}{% endfor %}", "{{ 'a' ~ b }}"]
+        {
             let rendered = renderer.render_template(&html(source), &json!({}), Undefined::IsNothing).await.unwrap();
             assert_eq!(rendered.html.as_deref(), Some("a"), "{source}");
         }
@@ -524,7 +538,8 @@ mod tests {
                 let renderer = Arc::clone(&renderer);
                 tokio::spawn(async move {
                     let source = html("{{ index + 1 }}");
-                    let rendered = renderer.render_template(&source, &json!({"index": index}), Undefined::Refused).await;
+                    let rendered =
+                        renderer.render_template(&source, &json!({"index": index}), Undefined::Refused).await;
                     assert_eq!(rendered.unwrap().html, Some((index + 1).to_string()));
                 })
             })

@@ -20,9 +20,11 @@ const FILTERS: [&str; 7] = ["upper", "lower", "title", "capitalize", "escape", "
 pub fn is_plain(source: &str) -> bool {
     let (mut rest, mut depth, mut branches) = (source, 0_usize, 0_usize);
     for _ in 0..=MAX_TAGS {
-        let Some(start) = rest.match_indices('{').map(|(at, _)| at).find(|at| {
-            matches!(rest.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#'))
-        }) else {
+        let Some(start) = rest
+            .match_indices('{')
+            .map(|(at, _)| at)
+            .find(|at| matches!(rest.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#')))
+        else {
             return depth == 0;
         };
         let (kind, inside) = (rest.as_bytes()[start + 1], &rest[start + 2..]);
@@ -115,10 +117,26 @@ fn is_name(text: &str) -> bool {
     // What the engine itself knows by a name is left to the helper.
     let is_taken = matches!(
         text,
-        "self" | "super" | "caller" | "loop" | "range" | "dict" | "namespace" | "debug" | "not" | "in" | "is" | "and"
-            | "or" | "if" | "else" | "recursive"
+        "self"
+            | "super"
+            | "caller"
+            | "loop"
+            | "range"
+            | "dict"
+            | "namespace"
+            | "debug"
+            | "not"
+            | "in"
+            | "is"
+            | "and"
+            | "or"
+            | "if"
+            | "else"
+            | "recursive"
     );
-    text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_') && text.chars().all(is_letter) && !is_taken
+    text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
+        && text.chars().all(is_letter)
+        && !is_taken
 }
 
 /// A number, or a text in quotes without marks of the syntax in it.

@@ -510,7 +510,10 @@ fn checked_recipients(request: &SendRequest) -> Result<Vec<Recipient>, AppError>
                 }
             }
             if recipients.len() > MAX_RECIPIENTS {
-                return Err(AppError::invalid_field("to", format!("A message has at most {MAX_RECIPIENTS} recipients")));
+                return Err(AppError::invalid_field(
+                    "to",
+                    format!("A message has at most {MAX_RECIPIENTS} recipients"),
+                ));
             }
         }
     }

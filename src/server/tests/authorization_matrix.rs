@@ -411,7 +411,12 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Target::Notification => app.add_notification().await.to_string(),
         Target::Team | Target::Member | Target::Invite | Target::Token => team.to_string(),
     };
-    let mut texts = vec![("{id}", id), ("{place}", "0".to_owned()), ("{fresh}", fresh.clone()), ("{short}", fresh[..20].to_owned())];
+    let mut texts = vec![
+        ("{id}", id),
+        ("{place}", "0".to_owned()),
+        ("{fresh}", fresh.clone()),
+        ("{short}", fresh[..20].to_owned()),
+    ];
     if target == Target::Role {
         texts.push(("{role}", role_of(app, team, LogsView).await.to_string()));
     }

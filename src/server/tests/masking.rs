@@ -135,7 +135,9 @@ impl Planted {
         let pages = PAGES.iter().map(|row| (row.0, row));
         let mut paths: Vec<String> = gets
             .chain(pages)
-            .flat_map(|(path, row)| self.ids(row.2).into_iter().map(|id| path.replace("{id}", &id).replace("{place}", "0")))
+            .flat_map(|(path, row)| {
+                self.ids(row.2).into_iter().map(|id| path.replace("{id}", &id).replace("{place}", "0"))
+            })
             .collect();
         for list in [
             "/logs?preset=30d",

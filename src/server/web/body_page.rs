@@ -144,7 +144,11 @@ mod tests {
 
     #[test]
     fn the_preview_shows_images_that_came_with_the_message() {
-        let files = [file("logo", "image/png", b"a"), file("a@b", "image/jpeg; name=x", b"b"), file("x", "image/svg+xml", b"<svg>")];
+        let files = [
+            file("logo", "image/png", b"a"),
+            file("a@b", "image/jpeg; name=x", b"b"),
+            file("x", "image/svg+xml", b"<svg>"),
+        ];
         let html = "<img src=\"cid:logo\"><img src='cid:a%40b'><img src=cid:logo><p style=\"background:url(cid:logo)\">\
             <img src=\"cid:x\"><img src=\"cid:none\"> acid:logo";
         assert_eq!(

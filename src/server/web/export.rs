@@ -199,8 +199,8 @@ fn time(at: DateTime<Utc>) -> String {
 }
 
 fn cells(email: Email) -> [String; 14] {
-    let [to, cc, bcc] = [RecipientKind::To, RecipientKind::Cc, RecipientKind::Bcc]
-        .map(|kind| addresses(&email, kind).join(", "));
+    let [to, cc, bcc] =
+        [RecipientKind::To, RecipientKind::Cc, RecipientKind::Bcc].map(|kind| addresses(&email, kind).join(", "));
     [
         email.id.to_string(),
         time(email.created_at()),

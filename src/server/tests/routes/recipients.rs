@@ -14,7 +14,10 @@ use crate::server::services::api_keys;
 const LISTS: [(&str, &[(&str, &str)]); 18] = [
     ("c1@example.com", &[("", "c1@example.com")]),
     ("c3@example.com, Bob <c4@example.com>", &[("", "c3@example.com"), ("Bob", "c4@example.com")]),
-    ("\"Doe, Jane\" <c1@example.com>, Bob <c2@example.com>", &[("Doe, Jane", "c1@example.com"), ("Bob", "c2@example.com")]),
+    (
+        "\"Doe, Jane\" <c1@example.com>, Bob <c2@example.com>",
+        &[("Doe, Jane", "c1@example.com"), ("Bob", "c2@example.com")],
+    ),
     ("c7@example.com; Bob <c8@example.com>", &[("", "c7@example.com"), ("Bob", "c8@example.com")]),
     ("Team: c1@example.com, Bob <c2@example.com>;", &[("", "c1@example.com"), ("Bob", "c2@example.com")]),
     ("c1@example.com (Ada), c2@example.com,", &[("Ada", "c1@example.com"), ("", "c2@example.com")]),
@@ -76,7 +79,11 @@ async fn apis(app: &TestApp) -> Vec<Api> {
             path: "/sendwithus/api/v1/send".to_owned(),
             body: json!({"email_id": template, "recipient": {"address": "first@x.io"}, "email_data": {"name": "A"},
                 "cc": [{"address": "second@x.io"}], "bcc": [{"address": "third@x.io"}]}),
-            fields: vec![("/recipient/address", To, false), ("/cc/0/address", Cc, false), ("/bcc/0/address", Bcc, false)],
+            fields: vec![
+                ("/recipient/address", To, false),
+                ("/cc/0/address", Cc, false),
+                ("/bcc/0/address", Bcc, false),
+            ],
         },
         Api {
             client: basic(&id, &key.secret),
