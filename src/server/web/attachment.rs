@@ -47,10 +47,6 @@ async fn load(
 ) -> Result<Attachment, AppError> {
     let viewer = identity.0?;
     csrf::require_same_origin(headers, &app.config)?;
-    let purpose = headers.get("sec-purpose").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if purpose.contains("prefetch") {
-        return Err(AppError::Forbidden("A file is not fetched in advance".to_owned()));
-    }
     let id = id.parse().map_err(|_| AppError::not_found("Email log"))?;
     let place = place.parse().map_err(|_| AppError::not_found("Attachment"))?;
     emails::open_attachment(app, &viewer, id, place).await
