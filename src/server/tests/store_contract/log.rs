@@ -58,6 +58,7 @@ async fn random_log(app: &TestApp, random: &mut ChaCha8Rng) -> Vec<Known> {
             status: *EmailStatus::ALL.choose(random).unwrap(),
             to: vec![format!("{}@finch{}.example", names.choose(random).unwrap(), random.random_range(0..30))],
             subject: (*subjects.choose(random).unwrap()).to_owned(),
+            attachments: Vec::new(),
             template: random.random_bool(0.5).then(|| *templates.choose(random).unwrap()),
         })
         .collect();
