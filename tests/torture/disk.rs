@@ -25,25 +25,28 @@ impl SmallDisk {
     pub fn mount(name: &str) -> Option<Self> {
         let folder = Folder::new(name);
         let path = folder.database().parent()?.to_owned();
-        [false, true].into_iter().find_map(|own_users| {
-            let flags = if own_users { "-Urm" } else { "-m" };
-            let script = format!("mount -t tmpfs -o size={SIZE} tmpfs '{}' && echo mounted && exec cat", path.display());
-            let mut holder = Command::new("unshare")
-                .args([flags, "sh", "-c", &script])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .ok()?;
-            let mut said = String::new();
-            let _ = BufReader::new(holder.stdout.take()?).read_line(&mut said);
-            if said.trim() == "mounted" {
-                return Some((holder, own_users));
-            }
-            let _ = holder.wait();
-            None
-        })
-        .map(|(holder, own_users)| Self { folder, holder, own_users })
+        [false, true]
+            .into_iter()
+            .find_map(|own_users| {
+                let flags = if own_users { "-Urm" } else { "-m" };
+                let script =
+                    format!("mount -t tmpfs -o size={SIZE} tmpfs '{}' && echo mounted && exec cat", path.display());
+                let mut holder = Command::new("unshare")
+                    .args([flags, "sh", "-c", &script])
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .ok()?;
+                let mut said = String::new();
+                let _ = BufReader::new(holder.stdout.take()?).read_line(&mut said);
+                if said.trim() == "mounted" {
+                    return Some((holder, own_users));
+                }
+                let _ = holder.wait();
+                None
+            })
+            .map(|(holder, own_users)| Self { folder, holder, own_users })
     }
 
     /// Where it is, for those who see it.

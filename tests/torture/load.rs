@@ -208,8 +208,13 @@ impl Caller {
     /// Four requests at once to resend one message that bounced.
     async fn resend(&self, mut rng: StdRng) {
         while self.goes_on() {
-            let bounced: Vec<EmailId> =
-                self.ledger.accepted().into_iter().filter(|(_, to)| to.starts_with("bounce")).map(|(id, _)| id).collect();
+            let bounced: Vec<EmailId> = self
+                .ledger
+                .accepted()
+                .into_iter()
+                .filter(|(_, to)| to.starts_with("bounce"))
+                .map(|(id, _)| id)
+                .collect();
             let Some(of) = bounced.choose(&mut rng).copied() else {
                 sleep(Duration::from_millis(20)).await;
                 continue;

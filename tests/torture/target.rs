@@ -100,7 +100,8 @@ impl Target {
 
     async fn set_up(folder: Folder, place: Place, wrapper: Vec<String>, mail: &Mail) -> Self {
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut target = Self { folder, place, wrapper, child: None, addr, key: String::new(), template: String::new() };
+        let mut target =
+            Self { folder, place, wrapper, child: None, addr, key: String::new(), template: String::new() };
         target.admin(&["create-user", "--email", "a@example.com", "--name", "Ada", "--team", TEAM, "--role", "owner"]);
         let from = "Team <team@example.com>";
         let url = mail.sink.url();

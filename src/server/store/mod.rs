@@ -213,7 +213,8 @@ async fn open_postgres(url: &str) -> Result<(Db, Health), sqlx::Error> {
         .map_err(|_| sqlx::Error::PoolTimedOut)??
         .close()
         .await?;
-    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
+    let pool =
+        PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
     Ok((Db::Postgres(pool), Health::of_postgres(options)))
 }
 

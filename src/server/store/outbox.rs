@@ -304,13 +304,11 @@ impl Store {
         facts: &EmailFacts,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let taken = sqlx::query(
-                "DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL",
-            )
-            .bind(team_id)
-            .bind(email_id)
-            .execute(&mut *tx)
-            .await?;
+            let taken = sqlx::query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL")
+                .bind(team_id)
+                .bind(email_id)
+                .execute(&mut *tx)
+                .await?;
             if taken.rows_affected() == 0 {
                 return Ok(false);
             }

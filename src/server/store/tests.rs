@@ -556,7 +556,10 @@ mod query_plans {
         let by_alias = select_in::<Sqlite, _>(FIND_BY_ALIAS, TEAM, "alias", &texts, " GROUP BY alias");
         assert_eq!(plan_of(by_alias).await, ["SEARCH email_aliases USING PRIMARY KEY (team_id=? AND alias=?)"]);
         let namesakes = plans([FIND_NAMESAKES.to_owned()]).await.remove(0);
-        assert!(!namesakes.iter().any(|step| step.starts_with("SCAN emails") || step.contains("SCAN n")), "{namesakes:?}");
+        assert!(
+            !namesakes.iter().any(|step| step.starts_with("SCAN emails") || step.contains("SCAN n")),
+            "{namesakes:?}"
+        );
         let ids = [EmailId(11), EmailId(12)];
         let emails = select_in::<Sqlite, _>(FIND_EMAILS, TEAM, "id", &ids, " ORDER BY id");
         assert_eq!(plan_of(emails).await, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id=?)"]);
