@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo build dev fmt setup setup-test test lint test-rust test-e2e test-clients test-openapi bench screenshots
+.PHONY: help run demo build dev fmt setup setup-test test lint test-rust torture test-e2e test-clients test-openapi bench screenshots
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: setup-test ## Formatting, clippy for server and browser, docs, types of th
 
 test-rust: setup-test ## The Rust tests, on SQLite and on a throw-away PostgreSQL
 	@scripts/test-rust.sh $(ARGS)
+
+torture: setup-test ## Kill the program ROUNDS times under load, fill its disk, and look for what is lost or doubled
+	@TORTURE_ROUNDS=$(or $(ROUNDS),50) scripts/test-rust.sh --test torture -- --nocapture
 
 test-e2e: setup-test build ## Playwright in Chromium against the release
 	@scripts/test-e2e.sh $(ARGS)

@@ -135,7 +135,7 @@ impl Target {
             Place::Postgres { url, .. } => url.clone(),
         };
         command.env("SENDLOG_DATABASE_URL", url).env("SENDLOG_SECRET_KEY", "7".repeat(64));
-        command.env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true").env("SENDLOG_RATE_LIMIT", "1000000");
+        command.env("SENDLOG_RATE_LIMIT", "1000000");
         command
     }
 
