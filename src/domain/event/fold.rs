@@ -197,8 +197,8 @@ mod tests {
             let id = format!("e{number}");
             let mut fold = Fold::of(&event, Some(&id), None);
             let told = |value: String| Some(Told { mark: mark_of(&event, Some(&id)), value });
-            fold.provider_message_id = told(format!("p{}", number % 3)).filter(|_| number % 4 == 0);
-            fold.entry.subject = told(format!("subject {number}")).filter(|_| number % 3 == 0);
+            fold.provider_message_id = told(format!("p{}", number % 3)).filter(|_| number.is_multiple_of(4));
+            fold.entry.subject = told(format!("subject {number}")).filter(|_| number.is_multiple_of(3));
             fold
         };
         (0..count).map(|number| one(numbers, number)).collect()

@@ -27,7 +27,7 @@ where
 
     /// What the transaction's statements run on.
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
-        self.connection.as_mut().map_or_else(|| unreachable!("only end and drop take the connection"), |live| live)
+        self.connection.as_deref_mut().unwrap_or_else(|| unreachable!("only end and drop take the connection"))
     }
 
     /// Commits what gave `Ok` and rolls the rest back. The connection goes back to its pool if that went through.

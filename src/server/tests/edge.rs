@@ -1,12 +1,11 @@
 //! What comes from outside leaves nothing behind that its sender did not earn: anonymous requests, visits, prefetching.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::json;
 use tower_sessions::Session;
 
@@ -131,7 +130,7 @@ on_both_databases! {
         let soon = time::OffsetDateTime::now_utc() + time::Duration::days(1);
         session.set_expiry(Some(tower_sessions::Expiry::AtDateTime(soon)));
         session.save().await.unwrap();
-        let after = |days: i64| DateTime::<Utc>::from(SystemTime::now()) + TimeDelta::days(days);
+        let after = |days: i64| crate::server::clock::Clock::system().now() + TimeDelta::days(days);
         assert_eq!(app.store().list_sessions(user, after(0)).await.unwrap().len(), 1);
         assert!(app.store().list_sessions(user, after(2)).await.unwrap().is_empty());
         let later = app.now() + TimeDelta::minutes(2);
@@ -145,7 +144,7 @@ on_both_databases! {
         let session = Session::new(None, Arc::new(app.store().clone()), None);
         session.insert("awaited", "somebody").await.unwrap();
         session.save().await.unwrap();
-        let after = |minutes: i64| DateTime::<Utc>::from(SystemTime::now()) + TimeDelta::minutes(minutes);
+        let after = |minutes: i64| crate::server::clock::Clock::system().now() + TimeDelta::minutes(minutes);
         app.store().delete_expired_sessions(after(14)).await.unwrap();
         assert_eq!(app.store().count_rows().await[0], ("sessions", 1));
         app.store().delete_expired_sessions(after(16)).await.unwrap();
