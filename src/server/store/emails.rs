@@ -247,6 +247,7 @@ const LOCK_FAMILY: &str = concat!(
     " UPDATE emails SET status_rank = status_rank WHERE team_id = $1 AND id = (SELECT MIN(above.id) FROM above)"
 );
 
+// SQLite keeps the order of a CROSS JOIN; left to itself it walks all copies of the team for each member of the family.
 /// The family of message `$2`: the first that it sends again, and all that send that one again, or one of those. A row of
 /// the outbox counts whoever holds it.
 pub(super) const FIND_FAMILY: &str = concat!(
@@ -254,12 +255,13 @@ pub(super) const FIND_FAMILY: &str = concat!(
     ", family AS (
          SELECT MIN(above.id) AS id FROM above
          UNION
-         SELECT e.id FROM family JOIN emails e ON e.team_id = $1 AND e.resend_of = family.id)
+         SELECT e.id FROM family CROSS JOIN emails e WHERE e.team_id = $1 AND e.resend_of = family.id)
      SELECT e.id, e.resend_of, e.status, e.event_set, e.sent_at, e.delivered_at,
          CAST(CASE WHEN o.email_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS is_waiting
      FROM family
-     JOIN emails e ON e.team_id = $1 AND e.id = family.id
+     CROSS JOIN emails e
      LEFT JOIN outbox o ON o.team_id = e.team_id AND o.email_id = e.id
+     WHERE e.team_id = $1 AND e.id = family.id
      ORDER BY e.id"
 );
 

@@ -534,6 +534,8 @@ mod query_plans {
         let is_scan = |step: &String| step.starts_with("SCAN e") || step.starts_with("SCAN o");
         assert!(!plan.iter().any(is_scan), "{plan:?}");
         assert!(plan.iter().any(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)")), "{plan:?}");
+        let is_walk = |step: &String| step.starts_with("SEARCH e ") && step.ends_with("(team_id=?)");
+        assert!(!plan.iter().any(is_walk), "{plan:?}");
     }
 
     #[tokio::test]

@@ -143,6 +143,7 @@ on_both_databases! {
         }
         let id = here.headers["cookie"].to_str().unwrap().trim_start_matches("session=");
         assert!(!page.text.contains(id), "the id opens the session");
+        app.store().keep_noted().await;
         let sessions = profile(&here).await["sessions"].clone();
         assert_eq!((&sessions[0]["is_this"], &sessions[0]["last_seen_at"]), (&json!(true), &json!(app.now())));
         let other = sessions[1]["name"].as_str().unwrap();
