@@ -46,6 +46,7 @@ impl Health {
     }
 
     pub(super) async fn close(&self) {
+        *self.last.lock().await = None;
         match &self.pool {
             HealthPool::Sqlite(pool) => pool.close().await,
             HealthPool::Postgres(pool) => pool.close().await,

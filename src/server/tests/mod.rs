@@ -467,6 +467,14 @@ impl Client {
         client
     }
 
+    /// The same with the cookies that an answer sets, beside its own.
+    fn with_cookies_of(&self, answer: &Answer) -> Self {
+        let own = self.headers.get("cookie").map(|cookies| cookies.to_str().unwrap());
+        let set = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        let set = set.map(|cookie| cookie.split(';').next().unwrap());
+        self.with("cookie", &own.into_iter().chain(set).collect::<Vec<_>>().join("; "))
+    }
+
     /// The same at another network address.
     fn at_address(&self, last: u8) -> Self {
         Self { address: SocketAddr::from(([192, 0, 2, last], 4711)), ..self.clone() }

@@ -270,10 +270,7 @@ on_both_databases! {
         let refused = "name=Kept&preset=chosen&limits[ends]=90&limits[ends_on]=&limits[asks_apis]=true&limits[apis][]=resend&limits[rate_limit]=3";
         let refusal = post("create_api_key", refused).await;
         assert_eq!(refusal.status, 303);
-        let set = refusal.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().unwrap().split(';').next());
-        let draft = set.into_iter().find(|cookie| cookie.starts_with("draft=")).expect("a draft");
-        let cookies = format!("{}; {draft}", admin.headers["cookie"].to_str().unwrap());
-        let again = admin.with("cookie", &cookies).get("/settings/api-keys").await.text;
+        let again = admin.with_cookies_of(&refusal).get("/settings/api-keys").await.text;
         assert!(again.contains("value=\"Kept\"") && again.contains("value=\"3\""), "{again}");
         // The form of the page for programs names no limits.
         assert_eq!(post("create_api_key", "name=Plain&scopes[]=logs:view").await.status, 302);

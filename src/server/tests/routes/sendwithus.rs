@@ -372,7 +372,6 @@ on_both_databases! {
                 "sender.reply_to: “no” is not an e-mail address",
             ),
             (message(&template, json!({"email_data": []})), "email_data must be a JSON object"),
-            (message(&template, json!({"email_data": {}})), "name"),
             (message(&template, json!({"tags": [""]})), "tags are at most 20"),
             (message(&template, json!({"headers": {"From": "x"}})), "The header From cannot be set"),
             (message(&template, json!({"files": [{"id": "a", "data": "!"}]})), "files[0].data must be base64"),
@@ -391,6 +390,16 @@ on_both_databases! {
         }
         assert_refused(&post(&sender, "/send?x=1", message(&template, json!({}))).await, 400, "Unknown parameter x");
         assert_eq!(count(&app).await, 0);
+    }
+
+    async fn an_undefined_variable_is_nothing(app: TestApp) {
+        let template = sending(&app).await;
+        let sender = program(&app, &[Permission::EmailsSend]).await;
+        for data in [json!({}), json!({"name": null})] {
+            let answer = post(&sender, "/send", message(&template, json!({"email_data": data}))).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }
+        assert_eq!(count(&app).await, 2);
     }
 
     async fn a_body_too_large_is_refused(app: TestApp) {
