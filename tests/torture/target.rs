@@ -207,21 +207,20 @@ impl Target {
     /// Waits until no message is left to be sent.
     pub async fn settle(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        let mut database = self.database().await;
         while Instant::now() < deadline {
-            let waiting: Vec<(i64,)> = database.all("SELECT COUNT(*) FROM outbox").await;
-            if waiting == [(0,)] {
+            let answer = ask(self.addr, "GET", "/api/logs?status=queued", &self.bearer(), "").await;
+            if answer.is_some_and(|(status, answer)| status == 200 && answer["data"]["total"] == 0) {
                 return;
             }
             sleep(Duration::from_millis(250)).await;
         }
     }
 
-    /// The database, past the program.
+    /// The database, past the program, which has ended.
     pub async fn database(&self) -> Database {
         match &self.place {
             Place::Sqlite(path) => {
-                let path = self.seen_from_outside(path);
+                let path = self.copied_out(path);
                 let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
                 Database::Sqlite(options.connect().await.unwrap())
             }
@@ -229,13 +228,19 @@ impl Target {
         }
     }
 
-    fn seen_from_outside(&self, path: &Path) -> PathBuf {
+    /// A copy that everybody sees, of a database on a disk that the program alone sees.
+    fn copied_out(&self, path: &Path) -> PathBuf {
         // The wrapper's `-t PID` names the process whose disk it is.
-        let holder = self.wrapper.iter().skip_while(|word| *word != "-t").nth(1);
-        match holder {
-            Some(pid) => Path::new("/proc").join(pid).join("root").join(path.strip_prefix("/").unwrap()),
-            None => path.to_owned(),
+        let Some(pid) = self.wrapper.iter().skip_while(|word| *word != "-t").nth(1) else { return path.to_owned() };
+        let outside = Path::new("/proc").join(pid).join("root").join(path.strip_prefix("/").unwrap());
+        let copy = self.folder.database();
+        for ending in ["", "-wal"] {
+            let named = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
+            if named(&outside).exists() {
+                std::fs::copy(named(&outside), named(&copy)).unwrap();
+            }
         }
+        copy
     }
 
     /// Takes away what is not in its folder.
