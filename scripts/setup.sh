@@ -48,7 +48,7 @@ set_up_tests() {
     npm_packages clients/node "the npm clients of the dialects"
 
     local packages=()
-    scripts/find-chromium.sh >/dev/null 2>&1 || packages+=(chromium fonts-liberation)
+    scripts/find-chromium.sh >/dev/null 2>&1 || packages+=("$(chromium_package)" fonts-liberation)
     [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null 2>&1 || packages+=(postgresql)
     has_python || packages+=(python3 python3-venv)
     if ((${#packages[@]})); then
@@ -90,6 +90,15 @@ npm_packages() {
         npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" ||
         stop "npm could not install $what; by hand: cd $folder && npm ci (it needs the npm registry)"
     touch "$folder/node_modules/.package-lock.json"
+}
+
+# The window-less build is the quicker one; not every system packages it.
+chromium_package() {
+    if apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+        echo chromium-headless-shell
+    else
+        echo chromium
+    fi
 }
 
 # has_python: whether there is a Python that can make environments.

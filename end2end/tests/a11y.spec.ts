@@ -11,12 +11,18 @@ const wide = { width: 1440, height: 900 };
 const narrow = { width: 390, height: 844 };
 
 async function expectGoodEverywhere(page: Page, hasScript: boolean): Promise<void> {
-  const looks = [["light", wide], ["dark", wide], ["dark", narrow], ["light", narrow]] as const;
-  for (const [colorScheme, size] of looks) {
+  // A theme changes colours and nothing else, so of every size one theme is looked at for everything.
+  const looks = [
+    ["light", wide, undefined],
+    ["dark", wide, ["color-contrast"]],
+    ["dark", narrow, undefined],
+    ["light", narrow, ["color-contrast"]],
+  ] as const;
+  for (const [colorScheme, size, rules] of looks) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize(size);
     if (hasScript) {
-      await expectAccessible(page);
+      await expectAccessible(page, { rules: rules && [...rules] });
     }
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(overflow, `pixels that ${page.url()} is too wide at ${size.width}`).toBeLessThanOrEqual(0);

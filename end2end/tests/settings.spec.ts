@@ -289,9 +289,33 @@ test("the team's name and rules are changed by who may", async ({ page, as }) =>
   const reason = page.getByRole("checkbox", { name: "Ask for a reason before contents are shown" });
   for (const isOn of [true, false]) {
     await reason.setChecked(isOn);
-    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "Save", exact: true }).click();
     await expect(page.getByText("Saved.")).toBeVisible();
     await expect(reason).toBeChecked({ checked: isOn });
+  }
+});
+
+test("how long things are kept is set by who may", async ({ page, as }) => {
+  await as("viewer", team);
+  await page.goto("/settings/team");
+  await expect(page.getByLabel("Messages, days")).toBeDisabled();
+  await expect(page.getByRole("button", { name: "Save the times" })).toHaveCount(0);
+
+  await as("owner", team);
+  await page.goto("/settings/team");
+  await page.getByLabel("Messages, days").fill("90");
+  await page.getByLabel("Events, days").fill("120");
+  await page.getByRole("button", { name: "Save the times" }).click();
+  // Events go with their message: a longer time of theirs is refused, and what was typed stays.
+  await expect(page.getByRole("alert")).toContainText("Events go with their messages");
+  await expect(page.getByLabel("Events, days")).toHaveValue("120");
+
+  for (const days of ["30", ""]) {
+    await page.getByLabel("Messages, days").fill(days === "" ? "" : "90");
+    await page.getByLabel("Events, days").fill(days);
+    await page.getByRole("button", { name: "Save the times" }).click();
+    await expect(page.getByText("Saved.")).toBeVisible();
+    await expect(page.getByLabel("Events, days")).toHaveValue(days);
   }
 });
 
