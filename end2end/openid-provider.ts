@@ -7,7 +7,8 @@ const program = fileURLToPath(new URL("openid-provider-process.mjs", import.meta
 
 export interface Claims {
   email: string;
-  email_verified: boolean;
+  /** Some providers write it as text. */
+  email_verified: boolean | "true" | "false";
   name: string;
   groups: string[];
 }

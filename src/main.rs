@@ -1,6 +1,6 @@
 //! The command line: `sendlog serve`, `migrate`, `demo`, `admin`. A wrong setting is one line and exit status 2.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -202,7 +202,7 @@ async fn run_command() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sendlog=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Quietly(std::io::stderr()))
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
@@ -224,8 +224,33 @@ async fn run_command() -> ExitCode {
 }
 
 fn fail(line: &str) -> ExitCode {
-    eprintln!("sendlog: {line}");
+    let _ = writeln!(std::io::stderr(), "sendlog: {line}");
     ExitCode::from(2)
+}
+
+/// Writes what it can: a log whose reader has gone, or whose disk is full, stops nobody.
+struct Quietly<W>(W);
+
+impl<W: Write> Write for Quietly<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
+}
+
+/// Prints what a command was asked for. A command whose answer gets nowhere has failed.
+fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|cause| Failure(format!("cannot write the answer: {cause}")))
+}
+
+/// Prints what a server says of itself. It serves whether or not somebody reads that.
+fn announce(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// What clap says, up to its hints, in one line.
@@ -239,11 +264,11 @@ async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
     let listeners = listen(&app.config).await?;
     if app.config.only != Some(Half::Worker) {
         if let Some(token) = accounts::create_setup_token(&app).await? {
-            println!("Set up Sendlog, once, at {}/setup?token={token}", app.config.public_url());
+            announce(format_args!("Set up Sendlog, once, at {}/setup?token={token}", app.config.public_url()));
         }
-        println!("Sendlog is at {}", app.config.public_url());
+        announce(format_args!("Sendlog is at {}", app.config.public_url()));
         for (dialect, addr) in &app.config.dialect_addrs {
-            println!("{} is at http://{addr}", dialect.as_str());
+            announce(format_args!("{} is at http://{addr}", dialect.as_str()));
         }
     }
     run(app, listeners).await
@@ -251,8 +276,7 @@ async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
 
 async fn migrate(database: DatabaseArgs) -> Result<(), Failure> {
     Store::open(&database.database_url).await?.close().await;
-    println!("The database is up to date.");
-    Ok(())
+    print_line("The database is up to date.")
 }
 
 async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
@@ -270,10 +294,10 @@ async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     };
     let team = demo::fill(&app, &options).await?;
     if args.json {
-        println!("{}", json!(team));
+        announce(json!(team));
     } else {
-        println!("{}", team.log_ins());
-        println!("Sendlog is at {}", app.config.public_url());
+        announce(team.log_ins());
+        announce(format_args!("Sendlog is at {}", app.config.public_url()));
     }
     run(app, listeners).await
 }
@@ -291,7 +315,7 @@ async fn admin(command: AdminCommand) -> Result<ExitCode, Failure> {
             };
             accounts::add_member(&app, team.id, user, role).await?;
             let object = json!({ "id": user, "email": email, "team": team.slug, "role": role });
-            print_made(common.json, &object, &format!("Made {email} {} of {}.", role, team.name));
+            print_made(common.json, &object, &format!("Made {email} {} of {}.", role, team.name))?;
         }
         AdminCommand::Key { team, name, scope, expires_in_days, api, rate_limit, common } => {
             let app = open_for_admin(&common).await?;
@@ -304,14 +328,14 @@ async fn admin(command: AdminCommand) -> Result<ExitCode, Failure> {
             let new = NewApiKey { name, scopes: scopes(&scope)?, limits };
             let made = api_keys::create_limited_key_of(&app, team, None, new).await?;
             let object = json!({ "id": made.key.id, "key": made.secret });
-            print_made(common.json, &object, &made.secret);
+            print_made(common.json, &object, &made.secret)?;
         }
         AdminCommand::Adapter { team, kind, url, from, name, default, common } => {
             let app = open_for_admin(&common).await?;
             let team = find_team(&app, &team).await?;
             let new = NewAdapter { name, kind, url, from_address: from.unwrap_or_default(), is_default: default };
             let made = adapters::create_adapter_of(&app, team, new).await?;
-            print_made(common.json, &json!(made), &format!("Added adapter {} ({}).", made.name, made.endpoint));
+            print_made(common.json, &json!(made), &format!("Added adapter {} ({}).", made.name, made.endpoint))?;
         }
         AdminCommand::Audit { team, expect, common } => {
             let app = open_for_admin(&common).await?;
@@ -340,14 +364,14 @@ async fn verify_audit(
         let object = match &log.verdict {
             AuditVerdict::Intact { entries, head } => {
                 if !as_json {
-                    println!("{name}: {entries} lines, intact, head {head}");
+                    print_line(format_args!("{name}: {entries} lines, intact, head {head}"))?;
                 }
                 json!({ "team": name, "id": log.team, "intact": true, "lines": entries, "head": head })
             }
             AuditVerdict::Broken { sequence } => {
                 is_right = false;
                 if !as_json {
-                    println!("{name}: broken, line {sequence} is missing or was changed");
+                    print_line(format_args!("{name}: broken, line {sequence} is missing or was changed"))?;
                 }
                 json!({ "team": name, "id": log.team, "intact": false, "firstBrokenLine": sequence })
             }
@@ -365,12 +389,12 @@ async fn verify_audit(
             is_right = false;
             missing.push(json!({ "team": name, "hash": hash }));
             if !as_json {
-                println!("{name}: no line has the hash {hash}: lines were cut off or written anew");
+                print_line(format_args!("{name}: no line has the hash {hash}: lines were cut off or written anew"))?;
             }
         }
     }
     if as_json {
-        println!("{}", json!({ "intact": is_right, "teams": objects, "missing": missing }));
+        print_line(json!({ "intact": is_right, "teams": objects, "missing": missing }))?;
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -384,12 +408,8 @@ fn parse_expected(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn print_made(as_json: bool, object: &serde_json::Value, line: &str) {
-    if as_json {
-        println!("{object}");
-    } else {
-        println!("{line}");
-    }
+fn print_made(as_json: bool, object: &serde_json::Value, line: &str) -> Result<(), Failure> {
+    if as_json { print_line(object) } else { print_line(line) }
 }
 
 fn password() -> Result<String, Failure> {

@@ -5,6 +5,7 @@
 mod program;
 
 use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use program::{Folder, Server, create_template, post, set_up};
@@ -48,6 +49,24 @@ async fn a_kill_during_delivery_loses_nothing() {
     let sink = Sink::start(mail_addr).await.unwrap();
     let _server = Server::start(&folder, &[]);
     assert_all_arrive_once(&sink).await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_stops_nobody() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (name, log) in [("log-closed", Stdio::from(writer)), ("log-full", Stdio::from(full))] {
+        let folder = Folder::new(name);
+        let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let key = set_up(&folder, &sink.url());
+        let server = Server::start_with_log(&folder, log);
+        let template = create_template(server.addr, &key, SUBJECT).await;
+        for index in 0..MESSAGES {
+            send(server.addr, &key, &template, index).await;
+        }
+        assert_all_arrive_once(&sink).await;
+    }
 }
 
 async fn assert_all_arrive_once(sink: &Sink) {

@@ -62,13 +62,23 @@ test("groups give a role at log-in, change it, and take it away", async ({ page,
   if (hasScript) await expectAccessible(page); // axe-core is a script
 });
 
+test("an address that is verified in text is verified", async ({ page, hasScript }) => {
+  const email = `kim-${hasScript}@example.com`;
+  await provider.setPeople({ [`kim-${hasScript}`]: ada(["support"], { email, email_verified: "true" }) });
+  await logIn(page, `kim-${hasScript}`);
+  await expect(page.getByText("finch, Viewer")).toBeVisible();
+});
+
 test("an unverified address and a person without a role are refused", async ({ page }) => {
   await provider.setPeople({
     eve: ada(["ops"], { email: "eve@example.com", email_verified: false }),
+    dan: ada(["ops"], { email: "dan@example.com", email_verified: "false" }),
     bob: ada(["other"], { email: "bob@example.com" }),
   });
-  await logIn(page, "eve");
-  await expect(page.getByRole("alert")).toContainText("has not verified your e-mail address");
+  for (const unverified of ["eve", "dan"]) {
+    await logIn(page, unverified);
+    await expect(page.getByRole("alert")).toContainText("has not verified your e-mail address");
+  }
   await logIn(page, "bob");
   await expect(page.getByRole("alert")).toContainText("None of your groups has a role here");
   await page.goto(`${server.url}/logs`);
@@ -77,7 +87,7 @@ test("an unverified address and a person without a role are refused", async ({ p
 
 test("an answer to another question is refused", async ({ page }) => {
   await provider.setPeople({ ada: ada(["support"]) });
-  const sentences = { nonce: "could not be verified", state: "was begun elsewhere" };
+  const sentences = { nonce: "could not be verified: it belongs to another log-in (nonce)", state: "was begun elsewhere" };
   for (const [parameter, sentence] of Object.entries(sentences)) {
     await page.context().clearCookies();
     const way = await wayToProvider(page);

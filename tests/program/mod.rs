@@ -88,6 +88,14 @@ impl Server {
         Self::start_by(command, &["--only", "web"])
     }
 
+    /// Like [Self::start], with every log line going to `log`.
+    #[allow(dead_code, reason = "each test file uses its part")]
+    pub fn start_with_log(folder: &Folder, log: Stdio) -> Self {
+        let mut command = command(folder);
+        command.env("RUST_LOG", "trace").stderr(log);
+        Self::start_by(command, &[])
+    }
+
     /// The most memory that the program has held so far, in KiB. Linux alone tells.
     #[allow(dead_code, reason = "each test file uses its part")]
     pub fn peak_memory_kib(&self) -> u64 {

@@ -19,6 +19,10 @@ const SUBMISSION_PORT: u16 = 587;
 /// The port of mail submission over TLS.
 const SUBMISSIONS_PORT: u16 = 465;
 
+/// What is said to a password that ends the address too early.
+pub(super) const ESCAPES: &str =
+    "In a user name or password write / as %2F, ? as %3F, # as %23, \\ as %5C and @ as %40";
+
 const URL_FORM: &str = "write smtp://user:password@mail.example.com:587, or smtps:// for TLS from the first byte";
 
 /// When a connection is encrypted.
@@ -77,6 +81,10 @@ impl SmtpEndpoint {
         if url.chars().any(char::is_control) {
             return Err(wrong("The address must be one line, without control characters"));
         }
+        // Asked first: such an address may also name a wrong port or host, which would mislead.
+        if has_sign_after_authority(url) {
+            return Err(wrong(ESCAPES));
+        }
         let parsed = url::Url::parse(url.trim())
             .map_err(|cause| wrong(&format!("The address of the mail server is wrong ({cause}): {URL_FORM}")))?;
         let is_implicit = match parsed.scheme() {
@@ -93,9 +101,7 @@ impl SmtpEndpoint {
             Err(cause) => return Err(wrong(&format!("The host is wrong ({cause}): {URL_FORM}"))),
         };
         if !matches!(parsed.path(), "" | "/") || parsed.fragment().is_some() {
-            return Err(wrong(
-                "The address must end after the port. In a password write / as %2F, ? as %3F, # as %23 and @ as %40",
-            ));
+            return Err(wrong(&format!("The address must end after the port. {ESCAPES}")));
         }
         let port = parsed.port().unwrap_or(if is_implicit { SUBMISSIONS_PORT } else { SUBMISSION_PORT });
         if port == 0 {
@@ -109,6 +115,12 @@ impl SmtpEndpoint {
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
+}
+
+/// Whether an `@` comes after what ends user, host and port: most likely a password holds a `/`, `?`, `#` or `\`.
+pub(super) fn has_sign_after_authority(url: &str) -> bool {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after_scheme.split_once(['/', '?', '#', '\\']).is_some_and(|(_, rest)| rest.contains('@'))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -290,6 +302,17 @@ mod tests {
             let refused = SmtpEndpoint::parse(url).expect_err(url);
             assert!(matches!(&refused, AppError::Validation { field: Some(field), .. } if field == "url"), "{url}");
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_ends_the_address_is_told_how_to_be_written() {
+        for sign in ['/', '?', '#', '\\'] {
+            for password in [format!("p{sign}w"), format!("{sign}pw"), format!("12{sign}pw"), format!("p@{sign}w")] {
+                let url = format!("smtp://ada:{password}@mail.example.com:587");
+                let refused = SmtpEndpoint::parse(&url).expect_err(&url).to_string();
+                assert!(refused.contains("%2F") && refused.contains("%23"), "{url}: {refused}");
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::endpoint::{seal_context, secret};
+use super::endpoint::{ESCAPES, has_sign_after_authority, seal_context, secret};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::server::secrets::SecretKey;
@@ -48,13 +48,19 @@ impl HttpEndpoint {
         if url.chars().any(char::is_control) {
             return Err(wrong("The address must be one line, without control characters"));
         }
-        let mut parsed =
-            Url::parse(url.trim()).map_err(|cause| wrong(&format!("The address is wrong ({cause}): {URL_FORM}")))?;
+        // An `@` may stand in a path or a query, so it is a sign of a cut password only where something is wrong anyway.
+        let cut_password = has_sign_after_authority(url).then(|| wrong(ESCAPES));
+        let mut parsed = Url::parse(url.trim()).map_err(|cause| {
+            cut_password.clone().unwrap_or_else(|| wrong(&format!("The address is wrong ({cause}): {URL_FORM}")))
+        })?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(wrong(&format!("The address must begin with https:// or http://: {URL_FORM}")));
         }
         if parsed.fragment().is_some() {
-            return Err(wrong("The address must not have a part after #. In a password write # as %23"));
+            return Err(wrong(&format!("The address must not have a part after #. {ESCAPES}")));
+        }
+        if let Some(cut_password) = cut_password.filter(|_| parsed.domain().is_some_and(is_short_name)) {
+            return Err(cut_password);
         }
         if parsed.port() == Some(0) {
             return Err(wrong("The port must be from 1 to 65535"));
@@ -105,6 +111,11 @@ impl FromStr for HttpEndpoint {
     fn from_str(text: &str) -> Result<Self, AppError> {
         Self::parse(text).map(|(endpoint, _)| endpoint)
     }
+}
+
+/// Whether a host is one word, as the user name before a cut password is.
+fn is_short_name(host: &str) -> bool {
+    !host.contains('.') && host != "localhost"
 }
 
 impl HttpSecret {
@@ -177,6 +188,22 @@ mod tests {
             let refused = HttpEndpoint::parse(url).expect_err(url);
             assert!(matches!(&refused, AppError::Validation { field: Some(field), .. } if field == "url"), "{url}");
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_ends_the_address_is_told_how_to_be_written() {
+        for sign in ['/', '?', '#', '\\'] {
+            for secret in [format!("ada:p{sign}w"), format!("tok{sign}en")] {
+                let url = format!("https://{secret}@h.example/m");
+                let refused = HttpEndpoint::parse(&url).expect_err(&url).to_string();
+                assert!(refused.contains("%2F") && refused.contains("%23"), "{url}: {refused}");
+            }
+        }
+        for url in
+            ["https://h.example:8080/users/@me", "https://localhost/m?to=a@b.example", "https://tok@h.example/@me"]
+        {
+            assert!(HttpEndpoint::parse(url).is_ok(), "{url}");
         }
     }
 

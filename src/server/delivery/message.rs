@@ -12,6 +12,7 @@ use super::mailbox::{parse_mailbox, parse_mailboxes, wire_address};
 use crate::domain::email::RecipientKind;
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
+use crate::server::store::emails::Attachment;
 use crate::server::store::outbox::Outgoing;
 
 const ID_HEADER: &str = "X-Sendlog-Id";
@@ -121,51 +122,68 @@ fn with_recipients(
     Ok(builder)
 }
 
+/// Text and HTML side by side, pictures of the HTML beside it, and attachments after all of that. Source: RFC 2387.
 fn with_body(builder: MessageBuilder, outgoing: &Outgoing) -> Result<lettre::Message, BuildError> {
-    let body = body_part(outgoing.text.as_deref(), outgoing.html.as_deref());
-    let built = if outgoing.attachments.is_empty() {
-        match body {
-            BodyPart::Single(part) => builder.singlepart(part),
-            BodyPart::Both(parts) => builder.multipart(parts),
-        }
-    } else {
-        let mut mixed = match body {
-            BodyPart::Single(part) => MultiPart::mixed().singlepart(part),
-            BodyPart::Both(parts) => MultiPart::mixed().multipart(parts),
-        };
-        for attachment in &outgoing.attachments {
-            check("attachment's file name", &attachment.filename)?;
-            let content_type = attachment_type(&attachment.content_type)
-                .ok_or_else(|| BuildError("an attachment has no valid content type".to_owned()))?;
-            let part = match &attachment.content_id {
-                Some(content_id) => {
-                    check("attachment's content id", content_id)?;
-                    AttachmentPart::new_inline_with_name(content_id.clone(), attachment.filename.clone())
-                }
-                None => AttachmentPart::new(attachment.filename.clone()),
-            };
-            // Always in base64: any other encoding lets mail servers touch line ends.
-            let content = Body::new_with_encoding(attachment.content.clone(), ContentTransferEncoding::Base64)
-                .map_err(|_| BuildError("an attachment cannot be encoded".to_owned()))?;
-            mixed = mixed.singlepart(part.body(content, content_type));
-        }
-        builder.multipart(mixed)
+    let has_html = outgoing.html.is_some();
+    let (inline, attached): (Vec<_>, Vec<_>) =
+        outgoing.attachments.iter().partition(|attachment| has_html && attachment.content_id.is_some());
+    let html = outgoing.html.as_deref().map(with_plain_line_ends).map(SinglePart::html).map(Part::Single);
+    let html = html.map(|html| html.followed_by(MultiPart::related().build(), inline)).transpose()?;
+    let text = outgoing.text.as_deref().map(with_plain_line_ends).map(SinglePart::plain);
+    let body = match (text, html) {
+        (Some(text), Some(html)) => Part::Multi(html.in_multipart(MultiPart::alternative().singlepart(text))),
+        (None, Some(html)) => html,
+        (text, None) => Part::Single(text.unwrap_or_else(|| SinglePart::plain(String::new()))),
+    };
+    let built = match body.followed_by(MultiPart::mixed().build(), attached)? {
+        Part::Single(part) => builder.singlepart(part),
+        Part::Multi(parts) => builder.multipart(parts),
     };
     built.map_err(|cause| BuildError(cause.to_string()))
 }
 
-enum BodyPart {
+enum Part {
     Single(SinglePart),
-    Both(MultiPart),
+    Multi(MultiPart),
 }
 
-fn body_part(text: Option<&str>, html: Option<&str>) -> BodyPart {
-    match (text.map(with_plain_line_ends), html.map(with_plain_line_ends)) {
-        (Some(text), Some(html)) => BodyPart::Both(MultiPart::alternative_plain_html(text, html)),
-        (None, Some(html)) => BodyPart::Single(SinglePart::html(html)),
-        (Some(text), None) => BodyPart::Single(SinglePart::plain(text)),
-        (None, None) => BodyPart::Single(SinglePart::plain(String::new())),
+impl Part {
+    /// This part as the next one of `parts`.
+    fn in_multipart(self, parts: MultiPart) -> MultiPart {
+        match self {
+            Self::Single(part) => parts.singlepart(part),
+            Self::Multi(inner) => parts.multipart(inner),
+        }
     }
+
+    /// This part in an empty multipart, with attachments after it; alone when there are none.
+    fn followed_by(self, mut parts: MultiPart, attachments: Vec<&Attachment>) -> Result<Self, BuildError> {
+        if attachments.is_empty() {
+            return Ok(self);
+        }
+        parts = self.in_multipart(parts);
+        for attachment in attachments {
+            parts = parts.singlepart(attachment_part(attachment)?);
+        }
+        Ok(Self::Multi(parts))
+    }
+}
+
+fn attachment_part(attachment: &Attachment) -> Result<SinglePart, BuildError> {
+    check("attachment's file name", &attachment.filename)?;
+    let content_type = attachment_type(&attachment.content_type)
+        .ok_or_else(|| BuildError("an attachment has no valid content type".to_owned()))?;
+    let part = match &attachment.content_id {
+        Some(content_id) => {
+            check("attachment's content id", content_id)?;
+            AttachmentPart::new_inline_with_name(content_id.clone(), attachment.filename.clone())
+        }
+        None => AttachmentPart::new(attachment.filename.clone()),
+    };
+    // Always in base64: any other encoding lets mail servers touch line ends.
+    let content = Body::new_with_encoding(attachment.content.clone(), ContentTransferEncoding::Base64)
+        .map_err(|_| BuildError("an attachment cannot be encoded".to_owned()))?;
+    Ok(part.body(content, content_type))
 }
 
 /// A lone CR would let a receiving server see other lines than ours (SMTP smuggling); lettre writes each LF as CRLF.
@@ -211,7 +229,6 @@ mod tests {
     use super::*;
     use crate::domain::channel::Channel;
     use crate::domain::email::Recipient;
-    use crate::server::store::emails::Attachment;
 
     fn recipient(kind: RecipientKind, name: Option<&str>, address: &str) -> Recipient {
         Recipient { kind, address: address.to_owned(), name: name.map(str::to_owned) }
@@ -288,6 +305,50 @@ mod tests {
         assert!(place("text/plain") < place("text/html"));
         assert!(place("text/html") < place("application/pdf"));
         assert!(message.contains("filename*0*=utf-8''%C3%9Cbersicht.pdf") || message.contains("%C3%9Cbersicht.pdf"));
+    }
+
+    #[test]
+    fn pictures_sit_beside_the_html_that_shows_them() {
+        let mut outgoing = outgoing();
+        let attachment = |filename: &str, content_id: Option<&str>| Attachment {
+            filename: filename.to_owned(),
+            content_type: "image/png".to_owned(),
+            content: vec![1],
+            content_id: content_id.map(str::to_owned),
+        };
+        outgoing.attachments = vec![attachment("attached.png", None), attachment("shown.png", Some("logo"))];
+        // The parts in the order in which they begin; a boundary's end closes its multipart.
+        let order = |message: &str, texts: &[&str]| {
+            let mut rest = 0;
+            for text in texts {
+                let found = message[rest..].find(text).unwrap_or_else(|| panic!("{text} after {rest} in {message}"));
+                rest += found + text.len();
+            }
+        };
+        let message = built(&outgoing);
+        order(
+            &message,
+            &[
+                "multipart/mixed",
+                "multipart/alternative",
+                "text/plain",
+                "multipart/related",
+                "text/html",
+                "Content-ID: <logo>",
+                "attached.png",
+            ],
+        );
+        outgoing.text = None;
+        outgoing.attachments.remove(0);
+        let message = built(&outgoing);
+        order(&message, &["multipart/related", "text/html", "Content-ID: <logo>"]);
+        assert!(!message.contains("multipart/mixed"));
+
+        // Without HTML nothing shows it, so it is attached.
+        (outgoing.html, outgoing.text) = (None, Some("Hello".to_owned()));
+        let message = built(&outgoing);
+        order(&message, &["multipart/mixed", "text/plain", "Content-ID: <logo>"]);
+        assert!(!message.contains("multipart/related"));
     }
 
     #[test]

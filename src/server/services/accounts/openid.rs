@@ -261,7 +261,10 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
         (client, _) = provider.client(app).await?;
         verified = token.claims(&client.id_token_verifier().set_time_fn(|| clock.now()), &nonce).cloned();
     }
-    let claims = verified.map_err(|cause| not_believed(&cause))?;
+    let claims = verified.map_err(|cause| {
+        not_believed(&cause);
+        refused(&format!("The provider's answer could not be verified: {}. Begin again", refused_claim(&cause)))
+    })?;
     let groups_claim = &app.config.openid.oidc_groups_claim;
     let mut person = Person {
         subject: claims.subject().to_string(),
@@ -284,6 +287,22 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
         }
     }
     Ok(person)
+}
+
+/// What of an ID token is wrong, and by which claim. Source: OpenID Connect Core 1.0, section 3.1.3.7.
+fn refused_claim(cause: &ClaimsVerificationError) -> &'static str {
+    match cause {
+        ClaimsVerificationError::Expired(_) => "it is too old (exp)",
+        ClaimsVerificationError::InvalidAudience(_) => "it is meant for another client (aud)",
+        ClaimsVerificationError::InvalidIssuer(_) => "another issuer wrote it (iss)",
+        ClaimsVerificationError::InvalidNonce(_) => "it belongs to another log-in (nonce)",
+        ClaimsVerificationError::InvalidSubject(_) => "it is about somebody else (sub)",
+        ClaimsVerificationError::InvalidAuthTime(_) => "the log-in there was too long ago (auth_time)",
+        ClaimsVerificationError::InvalidAuthContext(_) => "the log-in there was of another kind (acr)",
+        ClaimsVerificationError::SignatureVerification(_) => "its signature is not the provider's",
+        ClaimsVerificationError::Unsupported(_) => "it is signed in a way that is not understood (alg)",
+        _ => "a claim is not what it must be",
+    }
 }
 
 /// The groups that a claim names: a list of texts, or one text.
