@@ -325,7 +325,7 @@ async fn admin(command: AdminCommand) -> Result<ExitCode, Failure> {
                 apis: (!api.is_empty()).then_some(api),
                 rate_limit,
             };
-            let new = NewApiKey { name, scopes: scopes(&scope)?, limits };
+            let new = NewApiKey { name, scopes: scopes(&scope)?, limits, belongs_to_team: true };
             let made = api_keys::create_limited_key_of(&app, team, None, new).await?;
             let object = json!({ "id": made.key.id, "key": made.secret });
             print_made(common.json, &object, &made.secret)?;

@@ -18,7 +18,14 @@ pub struct ApiKey {
     pub prefix: String,
     /// What it may do.
     pub scopes: PermissionSet,
-    /// Who made it, or took it over; `None` for one made on the command line.
+    /// What it may do at this moment: all of its scopes, or less, for the reason in `held_back`.
+    pub effective: PermissionSet,
+    /// Why it may do less than its scopes say.
+    pub held_back: Option<HeldBack>,
+    /// Whether it is the team's own, which its scopes alone bound. Otherwise it may do at most what the person may who made
+    /// it.
+    pub belongs_to_team: bool,
+    /// Who made it, or took it over; `None` for one made on the command line, or by a key of the team's own.
     pub created_by: Option<UserId>,
     /// That person's name.
     pub created_by_name: Option<String>,
@@ -41,6 +48,41 @@ impl ApiKey {
     /// Whether it counts no more at `now`: revoked, or past its end.
     pub fn has_ended(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_some() || self.limits.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// Why a key may do less than its scopes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub enum HeldBack {
+    /// Who made it is no member of the team any more.
+    MakerLeft,
+    /// The team demands a second factor, and who made it has none.
+    MakerLacksTwoFactor,
+    /// The role of who made it grants less.
+    MakerMayLess,
+}
+
+impl HeldBack {
+    /// What an open key may do of its `scopes`, and why less: `granted` is what its maker's role grants, `None` where they
+    /// are no member; `lacks_two_factor` whether they lack the second factor that the team demands.
+    pub fn of(
+        scopes: PermissionSet,
+        belongs_to_team: bool,
+        granted: Option<PermissionSet>,
+        lacks_two_factor: bool,
+    ) -> (PermissionSet, Option<Self>) {
+        if belongs_to_team {
+            return (scopes, None);
+        }
+        let nothing = PermissionSet::default();
+        match granted {
+            None => (nothing, Some(Self::MakerLeft)),
+            Some(_) if lacks_two_factor => (nothing, Some(Self::MakerLacksTwoFactor)),
+            Some(granted) if granted.contains_all(scopes) => (scopes, None),
+            Some(granted) => (scopes.shared_with(granted), Some(Self::MakerMayLess)),
+        }
     }
 }
 

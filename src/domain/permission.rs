@@ -146,6 +146,11 @@ impl PermissionSet {
         self.0 & other.0 == other.0
     }
 
+    /// The permissions that are in both sets.
+    pub const fn shared_with(self, other: PermissionSet) -> PermissionSet {
+        PermissionSet(self.0 & other.0)
+    }
+
     /// The permissions in the set, in [Permission::ALL]'s order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |permission| self.contains(*permission))

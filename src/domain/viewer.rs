@@ -22,7 +22,8 @@ pub struct Viewer {
     pub permissions: PermissionSet,
     /// What that team demands and shows.
     pub rules: TeamRules,
-    /// Whether the team demands a second factor that this person does not have. They may do nothing until they have one.
+    /// Whether the team demands a second factor that this person, or the one whose rights bound the key, does not have.
+    /// They may do nothing until they have one.
     pub lacks_two_factor: bool,
     /// Where the request came from.
     #[serde(skip)]
@@ -65,6 +66,8 @@ pub enum Actor {
         id: ApiKeyId,
         /// The key's name.
         name: String,
+        /// Whose rights bound what it may do; `None` for one of the team's own.
+        bound_to: Option<UserId>,
     },
 }
 
@@ -83,7 +86,34 @@ impl Viewer {
 
     /// Passes only a viewer who has the second factor that the team demands. For what needs no permission.
     pub fn require_two_factor(&self) -> Result<(), AppError> {
-        if self.lacks_two_factor { Err(AppError::LacksTwoFactor) } else { Ok(()) }
+        match &self.actor {
+            _ if !self.lacks_two_factor => Ok(()),
+            Actor::User { .. } => Err(AppError::LacksTwoFactor),
+            Actor::ApiKey { .. } => Err(AppError::Forbidden(
+                "This team demands two-factor authentication, which the person who made this key has not set up"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Whose rights count here: the person's, or those of the person that the key is bound to. `None` for a key of the
+    /// team's own.
+    pub fn liable(&self) -> Option<UserId> {
+        match &self.actor {
+            Actor::User { id, .. } => Some(*id),
+            Actor::ApiKey { bound_to, .. } => *bound_to,
+        }
+    }
+
+    /// Whether this is a key that only its scopes bound.
+    pub fn is_teams_own_key(&self) -> bool {
+        matches!(self.actor, Actor::ApiKey { bound_to: None, .. })
+    }
+
+    /// Whether a message that this key accepted, or `None`, is the viewer's to follow: all are with `logs:view`, and for a
+    /// key those that it accepted itself.
+    pub fn may_follow(&self, accepted_by: Option<ApiKeyId>) -> bool {
+        self.may(Permission::LogsView) || accepted_by.is_some() && accepted_by == self.api_key_id()
     }
 
     /// The reason that the viewer gave to see the contents of the message or request with the id `target`, while it

@@ -115,6 +115,7 @@ pub async fn create_api_key(
     name: String,
     #[server(default)] preset: ScopePreset,
     #[server(default)] scopes: Vec<Permission>,
+    #[server(default)] belongs_to_team: bool,
     #[server(default)] limits: LimitsForm,
 ) -> Result<(), AppError> {
     use crate::domain::api_key::{CreatedApiKey, KeyLimits, NewKey};
@@ -123,6 +124,7 @@ pub async fn create_api_key(
     let (app, viewer) = (context::app(), context::viewer().await?);
     let chosen: PermissionSet = scopes.into_iter().collect();
     let draft = draft_of("api_key", &name, chosen, &limits).with("preset", preset.as_str());
+    let draft = draft.with("belongs_to_team", if belongs_to_team { "true" } else { "false" });
     let made = async {
         let ends = if limits.ends.is_empty() { "never" } else { &limits.ends };
         let limits = KeyLimits {
@@ -130,7 +132,7 @@ pub async fn create_api_key(
             apis: limits.asks_apis.then(|| limits.apis.clone()),
             rate_limit: rate_of(&limits.rate_limit)?,
         };
-        let new = NewApiKey { name, scopes: preset.scopes(viewer.permissions, chosen), limits };
+        let new = NewApiKey { name, scopes: preset.scopes(viewer.permissions, chosen), limits, belongs_to_team };
         api_keys::create_api_key(&app, &viewer, new).await
     };
     let result = made.await;
@@ -149,6 +151,8 @@ pub async fn update_api_key(
     id: ApiKeyId,
     name: String,
     #[server(default)] scopes: Vec<Permission>,
+    #[server(default)] asks_owner: bool,
+    #[server(default)] belongs_to_team: bool,
     #[server(default)] limits: LimitsForm,
 ) -> Result<(), AppError> {
     use crate::server::context;
@@ -156,6 +160,7 @@ pub async fn update_api_key(
     let (app, viewer) = (context::app(), context::viewer().await?);
     let scopes: PermissionSet = scopes.into_iter().collect();
     let draft = draft_of(&id.to_string(), &name, scopes, &limits);
+    let draft = draft.with("belongs_to_team", if belongs_to_team { "true" } else { "false" });
     let changed = async {
         let is_kept = matches!(limits.ends.as_str(), "" | "keep") && limits.ends_on.trim().is_empty();
         let end = || end_of_choice(&app, &viewer, &limits.ends, &limits.ends_on);
@@ -165,6 +170,7 @@ pub async fn update_api_key(
             expires_at: if is_kept { None } else { Some(end()?) },
             apis: limits.asks_apis.then(|| Some(limits.apis.clone())),
             rate_limit: Some(rate_of(&limits.rate_limit)?),
+            belongs_to_team: asks_owner.then_some(belongs_to_team),
         };
         api_keys::update_api_key(&app, &viewer, id, change).await
     };

@@ -10,6 +10,7 @@ use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId, UserId};
 use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::team::Role;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
@@ -40,6 +41,8 @@ pub struct NewApiKey {
     pub scopes: PermissionSet,
     /// What bounds it beside that.
     pub limits: KeyLimits,
+    /// Whether it is to be the team's own, which its scopes alone bound. Otherwise it may do at most what its maker may.
+    pub belongs_to_team: bool,
 }
 
 /// What of a key is to change; what is `None` stays.
@@ -55,6 +58,8 @@ pub struct ApiKeyChange {
     pub apis: Option<Option<Vec<KeyApi>>>,
     /// Another limit, or the server's.
     pub rate_limit: Option<Option<u32>>,
+    /// Whether it is to be the team's own; one that is no longer is its changer's.
+    pub belongs_to_team: Option<bool>,
 }
 
 /// The team's keys. Needs `api-keys:view`.
@@ -69,15 +74,20 @@ pub async fn find_api_key(app: &App, viewer: &Viewer, id: ApiKeyId) -> Result<Ap
     load(app, viewer.team, id).await
 }
 
-/// Makes a key. Needs `api-keys:create`; nobody gives a key more than they may do themselves.
+/// Makes a key. Needs `api-keys:create`; nobody gives a key more than they may do themselves, and only an owner makes one of
+/// the team's own. What a key makes is bound like itself.
 pub async fn create_api_key(app: &App, viewer: &Viewer, new: NewApiKey) -> Result<CreatedApiKey, AppError> {
     viewer.require(Permission::ApiKeysCreate)?;
     require_no_more(app, viewer, new.scopes, &new.limits).await?;
+    if new.belongs_to_team {
+        require_hold_of_teams_own(viewer)?;
+    }
+    let new = NewApiKey { belongs_to_team: new.belongs_to_team || viewer.is_teams_own_key(), ..new };
     let event = audit::by(app, viewer, AuditAction::ApiKeyCreated);
-    make(app, viewer.team, viewer.user_id(), new, event).await
+    make(app, viewer.team, viewer.liable(), new, event).await
 }
 
-/// Makes a key that only its scopes bound, without asking who wants it.
+/// Makes a key without asking who wants it: the team's own where nobody does.
 pub async fn create_key_of(
     app: &App,
     team: TeamId,
@@ -85,11 +95,16 @@ pub async fn create_key_of(
     name: &str,
     scopes: PermissionSet,
 ) -> Result<CreatedApiKey, AppError> {
-    let new = NewApiKey { name: name.to_owned(), scopes, limits: KeyLimits::default() };
+    let new = NewApiKey {
+        name: name.to_owned(),
+        scopes,
+        limits: KeyLimits::default(),
+        belongs_to_team: created_by.is_none(),
+    };
     create_limited_key_of(app, team, created_by, new).await
 }
 
-/// Makes a key without asking who wants it, for the command line.
+/// Makes a key with limits without asking who wants it, for the command line.
 pub async fn create_limited_key_of(
     app: &App,
     team: TeamId,
@@ -107,11 +122,16 @@ async fn make(
     event: AuditEvent,
 ) -> Result<CreatedApiKey, AppError> {
     let secret = new_secret();
+    let scopes = checked_scopes(new.scopes)?;
     let key = ApiKey {
         id: app.clock.mint(),
         name: checked_name("name", &new.name)?,
         prefix: shown_of(&secret),
-        scopes: checked_scopes(new.scopes)?,
+        scopes,
+        // Nobody gives a key more than they may.
+        effective: scopes,
+        held_back: None,
+        belongs_to_team: new.belongs_to_team,
         created_by,
         created_by_name: None,
         created_at: app.clock.now(),
@@ -132,7 +152,7 @@ async fn make(
 }
 
 /// Changes a key's name, scopes and limits. Needs `api-keys:create`; nobody makes a key into one that may do more than
-/// they may, and a key that has ended stays as it is.
+/// they may, only an owner changes one of the team's own or makes it one, and a key that has ended stays as it is.
 pub async fn update_api_key(
     app: &App,
     viewer: &Viewer,
@@ -141,6 +161,9 @@ pub async fn update_api_key(
 ) -> Result<ApiKey, AppError> {
     viewer.require(Permission::ApiKeysCreate)?;
     let before = load_living(app, viewer.team, id).await?;
+    if before.belongs_to_team || change.belongs_to_team == Some(true) {
+        require_hold_of_teams_own(viewer)?;
+    }
     let mut key = before.clone();
     if let Some(name) = change.name {
         key.name = checked_name("name", &name)?;
@@ -157,6 +180,11 @@ pub async fn update_api_key(
     if let Some(rate_limit) = change.rate_limit.filter(|limit| *limit != before.limits.rate_limit) {
         key.limits.rate_limit = checked_rate(app, rate_limit)?;
     }
+    match change.belongs_to_team {
+        Some(false) if before.belongs_to_team => (key.belongs_to_team, key.created_by) = (false, owner_of(viewer)?),
+        Some(true) => key.belongs_to_team = true,
+        Some(false) | None => {}
+    }
     require_no_more(app, viewer, key.scopes, &key.limits).await?;
     if key == before {
         return Ok(key);
@@ -165,14 +193,16 @@ pub async fn update_api_key(
     let event = event.changed(said(&before), said(&key));
     if app.store.update_api_key(viewer.team, &key, &event).await? {
         info!(team.id = %viewer.team, api_key.id = %id, "changed API key");
-        Ok(key)
+        // What it may do now depends on its maker.
+        load(app, viewer.team, id).await
     } else {
         Err(AppError::not_found("API key"))
     }
 }
 
 /// Gives a key another secret. The one before counts for as long as `overlap` says, at most [LONGEST_OVERLAP]. Needs
-/// `api-keys:create`, and every permission that the key has: who rotates it can use it.
+/// `api-keys:create`, and every permission that the key has: who rotates it can use it. One of the team's own needs an
+/// owner: what its new holder may at another time does not bound it.
 pub async fn rotate_api_key(
     app: &App,
     viewer: &Viewer,
@@ -184,6 +214,9 @@ pub async fn rotate_api_key(
         return Err(AppError::invalid_field("overlapSeconds", "Let the old secret count for at most 7 days"));
     }
     let before = load_living(app, viewer.team, id).await?;
+    if before.belongs_to_team {
+        require_hold_of_teams_own(viewer)?;
+    }
     require_no_more(app, viewer, before.scopes, &before.limits).await?;
     let (secret, now) = (new_secret(), app.clock.now());
     let key = ApiKey {
@@ -260,6 +293,22 @@ async fn require_no_more(
     ))
 }
 
+/// Passes only who may have a key that outlives their own rights: an owner, or a key that does so itself.
+fn require_hold_of_teams_own(viewer: &Viewer) -> Result<(), AppError> {
+    if viewer.role() == Some(Role::Owner) || viewer.is_teams_own_key() {
+        return Ok(());
+    }
+    Err(AppError::Forbidden("Only an owner makes, changes or rotates a key of the team's own".to_owned()))
+}
+
+/// The owner who takes a key of the team's own over.
+fn owner_of(viewer: &Viewer) -> Result<Option<UserId>, AppError> {
+    match viewer.user_id() {
+        Some(user) => Ok(Some(user)),
+        None => Err(AppError::Forbidden("Log in as a person to do this: a key takes no other key over".to_owned())),
+    }
+}
+
 async fn load(app: &App, team: TeamId, id: ApiKeyId) -> Result<ApiKey, AppError> {
     app.store.find_api_key(team, id).await?.ok_or_else(|| AppError::not_found("API key"))
 }
@@ -329,5 +378,6 @@ fn said(key: &ApiKey) -> Value {
         "expiresAt": key.limits.expires_at,
         "apis": key.limits.apis,
         "rateLimit": key.limits.rate_limit,
+        "belongsToTeam": key.belongs_to_team,
     })
 }

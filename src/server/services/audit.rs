@@ -215,7 +215,7 @@ pub fn by(app: &App, viewer: &Viewer, action: AuditAction) -> AuditEvent {
         Actor::User { id, email, .. } => {
             AuditActor { kind: ActorKind::User, id: Some(id.to_string()), name: email.clone() }
         }
-        Actor::ApiKey { id, name } => {
+        Actor::ApiKey { id, name, .. } => {
             AuditActor { kind: ActorKind::ApiKey, id: Some(id.to_string()), name: name.clone() }
         }
     };

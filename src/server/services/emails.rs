@@ -67,8 +67,7 @@ pub async fn list_records_at(
     Ok(Stretch { items: with_events(app, viewer, items).await?, has_more })
 }
 
-/// Finds one message with its events, without its bodies. Needs `logs:view` or, for the programs that send,
-/// `emails:send`.
+/// Finds one message with its events, without its bodies. Needs `logs:view`; a key with `emails:send` finds what it sent.
 pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailRecord, AppError> {
     let email = find_email_status(app, viewer, id).await?;
     let events = app.store.list_events(viewer.team, email.id).await?;
@@ -192,12 +191,16 @@ async fn shown_attachments(app: &App, viewer: &Viewer, email: Email) -> Result<O
     app.store.list_attachments(viewer.team, email.id).await.map(Some)
 }
 
-/// Finds what became of one message. Needs `logs:view` or, for the programs that send, `emails:send`.
+/// Finds what became of one message. Needs `logs:view`; a key with `emails:send` finds what it sent.
 pub async fn find_email_status(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
-    if !viewer.may(Permission::EmailsSend) {
+    if viewer.api_key_id().is_none() || !viewer.may(Permission::EmailsSend) {
         viewer.require(Permission::LogsView)?;
     }
-    Ok(Sight::of(viewer, id, app.clock.now()).email(load(app, viewer, id).await?))
+    let email = load(app, viewer, id).await?;
+    if !viewer.may_follow(email.api_key_id) {
+        return Err(AppError::not_found("Email log"));
+    }
+    Ok(Sight::of(viewer, id, app.clock.now()).email(email))
 }
 
 async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {

@@ -218,7 +218,7 @@ pub async fn cancel_notification(app: &App, viewer: &Viewer, id: EntryId) -> Res
 }
 
 /// Takes the messages back that have not gone out yet of a person's notifications of a kind; with a label, those that
-/// have it. Gives how many. Needs `emails:send`.
+/// have it. Gives how many. Needs `emails:send`, and `logs:view` for what another key or person sent.
 pub async fn retract_notifications(
     app: &App,
     viewer: &Viewer,
@@ -230,7 +230,8 @@ pub async fn retract_notifications(
     let ids = app.store.list_waiting_emails(viewer.team, kind, person_id, MAX_RETRACTED).await?;
     let mut retracted = 0;
     for email in app.store.find_emails(viewer.team, &ids).await? {
-        let is_meant = tag.is_none_or(|tag| email.tags.iter().any(|known| known == tag));
+        let is_meant =
+            viewer.may_follow(email.api_key_id) && tag.is_none_or(|tag| email.tags.iter().any(|known| known == tag));
         if is_meant && is_done(send::cancel_email(app, viewer, email.id).await)? {
             retracted += 1;
         }
@@ -293,6 +294,10 @@ async fn messages_of(app: &App, viewer: &Viewer, id: EntryId) -> Result<Vec<Emai
         EntryId::Notification(id) => {
             if app.store.find_notification(viewer.team, id).await?.is_some() {
                 let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
+                if ids.is_empty() && !viewer.may(Permission::LogsView) {
+                    // Nobody knows whose it is.
+                    return Err(AppError::not_found("Notification"));
+                }
                 return Ok(ids.into_iter().map(EmailId).collect());
             }
             EmailId(id.0)

@@ -206,7 +206,8 @@ pub async fn send_each(
     Ok((accept_all(app, viewer, emails, None, origin.idempotency).await?, refusals))
 }
 
-/// Moves a message that has not gone out yet to another time. Needs `emails:send`.
+/// Moves a message that has not gone out yet to another time. Needs `emails:send`, and `logs:view` for what another key
+/// or person sent.
 pub async fn reschedule_email(app: &App, viewer: &Viewer, id: EmailId, at: DateTime<Utc>) -> Result<(), AppError> {
     viewer.require(Permission::EmailsSend)?;
     let at = checked_schedule(app, at)?;
@@ -220,7 +221,8 @@ pub async fn reschedule_email(app: &App, viewer: &Viewer, id: EmailId, at: DateT
     Err(AppError::Conflict("Only an email that has not been sent yet can be rescheduled".to_owned()))
 }
 
-/// Takes a message back that has not gone out yet. Needs `emails:send`.
+/// Takes a message back that has not gone out yet. Needs `emails:send`, and `logs:view` for what another key or person
+/// sent.
 pub async fn cancel_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(), AppError> {
     viewer.require(Permission::EmailsSend)?;
     let email = find_own(app, viewer, id).await?;
@@ -236,7 +238,9 @@ pub async fn cancel_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(),
 }
 
 async fn find_own(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
-    app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
+    let email = app.store.find_email(viewer.team, id).await?;
+    let email = email.filter(|email| viewer.may_follow(email.api_key_id));
+    email.ok_or_else(|| AppError::not_found("Email log"))
 }
 
 /// Checks a request and makes the message of it, without keeping anything.

@@ -202,13 +202,14 @@ pub async fn change_role(app: &App, viewer: &Viewer, user: UserId, role: Role) -
     Ok(())
 }
 
-/// How many keys that still open the team each member made. Needs `team:remove-member`: it is asked before a removal.
+/// How many keys that still open the team each member made, the team's own aside. Needs `team:remove-member`: it is asked before a removal.
 pub async fn count_keys_of_members(app: &App, viewer: &Viewer) -> Result<Vec<(UserId, usize)>, AppError> {
     viewer.require(Permission::TeamRemoveMember)?;
     let (keys, now) = (app.store.list_api_keys(viewer.team).await?, app.clock.now());
     let mut counts: Vec<(UserId, usize)> = Vec::new();
     let lives = |key: &ApiKey| key.revoked_at.is_none() && key.limits.expires_at.is_none_or(|end| end > now);
-    for maker in keys.iter().filter(|key| lives(key)).filter_map(|key| key.created_by) {
+    let ends = |key: &&ApiKey| lives(key) && !key.belongs_to_team;
+    for maker in keys.iter().filter(ends).filter_map(|key| key.created_by) {
         match counts.iter_mut().find(|(user, _)| *user == maker) {
             Some((_, count)) => *count += 1,
             None => counts.push((maker, 1)),

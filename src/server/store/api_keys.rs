@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use super::audit::{self, AuditEvent};
 use super::teams::ViewedTeam;
 use super::{Store, instant, micros, read, stored, write};
-use crate::domain::api_key::{ApiKey, KeyApi, KeyLimits};
+use crate::domain::api_key::{ApiKey, HeldBack, KeyApi, KeyLimits};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId, UserId};
 use crate::domain::permission::PermissionSet;
@@ -21,6 +21,8 @@ struct ApiKeyRow {
     name: String,
     prefix: String,
     scopes: Json<Vec<String>>,
+    #[sqlx(flatten)]
+    bounds: Bounds,
     created_by: Option<UserId>,
     created_by_name: Option<String>,
     created_at: i64,
@@ -35,11 +37,16 @@ struct ApiKeyRow {
 
 impl From<ApiKeyRow> for ApiKey {
     fn from(row: ApiKeyRow) -> Self {
+        let scopes = scopes(&row.scopes);
+        let (effective, held_back) = row.bounds.of(scopes);
         Self {
             id: row.id,
             name: row.name,
             prefix: row.prefix,
-            scopes: scopes(&row.scopes),
+            scopes,
+            effective,
+            held_back,
+            belongs_to_team: row.bounds.belongs_to_team,
             created_by: row.created_by,
             created_by_name: row.created_by_name,
             created_at: instant(row.created_at),
@@ -55,6 +62,37 @@ impl From<ApiKeyRow> for ApiKey {
         }
     }
 }
+
+/// What bounds what a key may do: whether it is the team's own, and otherwise what the person may who made it.
+#[derive(sqlx::FromRow)]
+struct Bounds {
+    belongs_to_team: bool,
+    /// The maker's role, where they are a member.
+    maker_role: Option<String>,
+    /// The names of what that role grants, with blanks between them.
+    maker_grants: Option<String>,
+    maker_lacks_two_factor: Option<bool>,
+}
+
+impl Bounds {
+    /// What a key with these scopes may do at this moment, and why less.
+    fn of(&self, scopes: PermissionSet) -> (PermissionSet, Option<HeldBack>) {
+        let names = self.maker_grants.as_deref().unwrap_or_default();
+        let granted = names.split(' ').filter_map(|name| name.parse().ok()).collect();
+        let granted = self.maker_role.as_ref().map(|_| granted);
+        HeldBack::of(scopes, self.belongs_to_team, granted, self.maker_lacks_two_factor.unwrap_or(false))
+    }
+}
+
+/// The columns of [Bounds], of a key `k` of a team `t` beside [MAKER].
+const BOUNDS_COLUMNS: &str = "k.belongs_to_team, m.role AS maker_role,
+    (SELECT string_agg(p.permission, ' ') FROM role_permissions p WHERE p.team_id = m.team_id AND p.role = m.role)
+        AS maker_grants,
+    t.demands_two_factor AND u.password_hash <> '' AND u.totp_confirmed_at IS NULL AS maker_lacks_two_factor";
+
+/// Who made a key `k`, where they are still there.
+const MAKER: &str = "LEFT JOIN users u ON u.id = k.created_by
+    LEFT JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.created_by";
 
 /// Scopes as stored: names, or `*` for every permission there will ever be.
 fn scopes(names: &[String]) -> PermissionSet {
@@ -96,6 +134,17 @@ pub struct FoundKey {
 const KEY_COLUMNS: &str = "k.id, k.name, k.prefix, k.scopes, k.created_by, u.name AS created_by_name, k.created_at,
     k.last_used_at, k.revoked_at, k.expires_at, k.dialects, k.rate_limit, k.rotated_at, k.previous_ends_at";
 
+/// Finds a key that counts by the hash of its secret, with its team and what its maker may.
+pub(super) fn find_by_hash_statement() -> String {
+    format!(
+        "SELECT k.team_id, k.id, k.name, k.scopes, k.created_by, k.last_used_at, k.expires_at, k.dialects, k.rate_limit,
+             t.name AS team_name, t.demands_two_factor, t.masks_addresses, t.reveals_with_reason, {BOUNDS_COLUMNS}
+         FROM api_keys k JOIN teams t ON t.id = k.team_id {MAKER}
+         WHERE (k.key_hash = $1 OR (k.previous_hash = $1 AND k.previous_ends_at > $2))
+             AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)"
+    )
+}
+
 impl Store {
     /// Keeps a new key; `key_hash` is the SHA-256 of the whole secret, in hexadecimal.
     pub async fn insert_api_key(
@@ -108,8 +157,8 @@ impl Store {
         write!(self, |tx| {
             sqlx::query(
                 "INSERT INTO api_keys (team_id, id, name, prefix, key_hash, scopes, created_by, created_at, expires_at,
-                     dialects, rate_limit)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                     dialects, rate_limit, belongs_to_team)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             )
             .bind(team_id)
             .bind(key.id)
@@ -122,6 +171,7 @@ impl Store {
             .bind(key.limits.expires_at.map(micros))
             .bind(key.limits.apis.as_ref().map(Json))
             .bind(key.limits.rate_limit.map(i64::from))
+            .bind(key.belongs_to_team)
             .execute(&mut *tx)
             .await?;
             audit::append!(tx, team_id, event);
@@ -132,7 +182,7 @@ impl Store {
     /// The team's keys, newest first, revoked ones too.
     pub async fn list_api_keys(&self, team_id: TeamId) -> Result<Vec<ApiKey>, AppError> {
         let statement = format!(
-            "SELECT {KEY_COLUMNS} FROM api_keys k LEFT JOIN users u ON u.id = k.created_by
+            "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id {MAKER}
              WHERE k.team_id = $1 ORDER BY k.id DESC"
         );
         let rows: Vec<ApiKeyRow> = read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
@@ -142,7 +192,7 @@ impl Store {
     /// One of the team's keys.
     pub async fn find_api_key(&self, team_id: TeamId, id: ApiKeyId) -> Result<Option<ApiKey>, AppError> {
         let statement = format!(
-            "SELECT {KEY_COLUMNS} FROM api_keys k LEFT JOIN users u ON u.id = k.created_by
+            "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id {MAKER}
              WHERE k.team_id = $1 AND k.id = $2"
         );
         let row: Option<ApiKeyRow> =
@@ -159,7 +209,8 @@ impl Store {
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
             let updated = sqlx::query(
-                "UPDATE api_keys SET name = $3, scopes = $4, expires_at = $5, dialects = $6, rate_limit = $7
+                "UPDATE api_keys SET name = $3, scopes = $4, expires_at = $5, dialects = $6, rate_limit = $7,
+                     belongs_to_team = $8, created_by = $9
                  WHERE team_id = $1 AND id = $2 AND revoked_at IS NULL",
             )
             .bind(team_id)
@@ -169,6 +220,8 @@ impl Store {
             .bind(changed.limits.expires_at.map(micros))
             .bind(changed.limits.apis.as_ref().map(Json))
             .bind(changed.limits.rate_limit.map(i64::from))
+            .bind(changed.belongs_to_team)
+            .bind(changed.created_by)
             .execute(&mut *tx)
             .await?;
             if updated.rows_affected() == 1 {
@@ -237,8 +290,9 @@ impl Store {
         })
     }
 
-    /// The key with this hash, now or before its last rotation, as a viewer of its team; `None` when it is unknown,
-    /// revoked or has ended. Notes the use. The hash stands for the team here.
+    /// The key with this hash, now or before its last rotation, as a viewer of its team, with what it may do at this
+    /// moment: of its scopes what its maker may too, unless it is the team's own. `None` when it is unknown,
+    /// revoked or has ended, and when its maker is no member any more. Notes the use. The hash stands for the team here.
     pub async fn find_key_by_hash(&self, key_hash: &str, now: DateTime<Utc>) -> Result<Option<FoundKey>, AppError> {
         #[derive(sqlx::FromRow)]
         struct Row {
@@ -246,6 +300,9 @@ impl Store {
             id: ApiKeyId,
             name: String,
             scopes: Json<Vec<String>>,
+            created_by: Option<UserId>,
+            #[sqlx(flatten)]
+            bounds: Bounds,
             last_used_at: Option<i64>,
             expires_at: Option<i64>,
             dialects: Option<Json<Vec<KeyApi>>>,
@@ -253,20 +310,15 @@ impl Store {
             #[sqlx(flatten)]
             team: ViewedTeam,
         }
+        let statement = find_by_hash_statement();
         let row: Option<Row> = read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT k.team_id, k.id, k.name, k.scopes, k.last_used_at, k.expires_at, k.dialects, k.rate_limit,
-                     t.name AS team_name, t.demands_two_factor, t.masks_addresses, t.reveals_with_reason
-                 FROM api_keys k JOIN teams t ON t.id = k.team_id
-                 WHERE (k.key_hash = $1 OR (k.previous_hash = $1 AND k.previous_ends_at > $2))
-                     AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)",
-            )
-            .bind(key_hash)
-            .bind(micros(now))
-            .fetch_optional(pool)
-            .await
+            sqlx::query_as(&statement).bind(key_hash).bind(micros(now)).fetch_optional(pool).await
         })?;
         let Some(row) = row else { return Ok(None) };
+        let (permissions, held_back) = row.bounds.of(scopes(&row.scopes));
+        if held_back == Some(HeldBack::MakerLeft) {
+            return Ok(None);
+        }
         if row.last_used_at.is_none_or(|used| now - instant(used) >= LAST_USED_STEP) {
             self.note_key(row.team_id, row.id, now);
         }
@@ -275,13 +327,14 @@ impl Store {
             apis: row.dialects.map(|dialects| dialects.0),
             rate_limit: row.rate_limit.map(|limit| stored("api_keys.rate_limit", limit.try_into())).transpose()?,
         };
+        let bound_to = row.created_by.filter(|_| !row.bounds.belongs_to_team);
         let viewer = Viewer {
-            actor: Actor::ApiKey { id: row.id, name: row.name },
+            actor: Actor::ApiKey { id: row.id, name: row.name, bound_to },
             team: row.team_id,
             rules: row.team.rules(),
             team_name: row.team.team_name,
-            permissions: scopes(&row.scopes),
-            lacks_two_factor: false,
+            permissions,
+            lacks_two_factor: held_back == Some(HeldBack::MakerLacksTwoFactor),
             origin: RequestOrigin::default(),
             reveals: Vec::new(),
         };

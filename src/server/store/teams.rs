@@ -401,8 +401,8 @@ impl Store {
         })
     }
 
-    /// Ends a membership, the person's sessions in the team, and the keys of the team that they made, unless those are
-    /// handed to `heir`; `false` when there is no such member. [AppError::Conflict] when no owner would remain.
+    /// Ends a membership, the person's sessions in the team, and the keys that they made, unless those are the team's own
+    /// or handed to `heir`; `false` when there is no such member. [AppError::Conflict] when no owner would remain.
     pub async fn delete_membership(
         &self,
         team_id: TeamId,
@@ -428,9 +428,13 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             let keys = match heir {
-                Some(_) => "UPDATE api_keys SET created_by = $3 WHERE team_id = $1 AND created_by = $2",
+                Some(_) => {
+                    "UPDATE api_keys SET created_by = $3
+                     WHERE team_id = $1 AND created_by = $2 AND NOT belongs_to_team"
+                }
                 None => {
-                    "UPDATE api_keys SET revoked_at = $3 WHERE team_id = $1 AND created_by = $2 AND revoked_at IS NULL"
+                    "UPDATE api_keys SET revoked_at = $3
+                     WHERE team_id = $1 AND created_by = $2 AND revoked_at IS NULL AND NOT belongs_to_team"
                 }
             };
             sqlx::query(keys)

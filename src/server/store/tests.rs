@@ -256,6 +256,7 @@ mod query_plans {
     use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
     use crate::domain::notification::NotificationFilter;
     use crate::domain::page::{Cursor, Window};
+    use crate::server::store::api_keys::find_by_hash_statement;
     use crate::server::store::api_requests::list_query;
     use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::dialect::Engine;
@@ -418,6 +419,15 @@ mod query_plans {
         assert!(!found[0].iter().any(|step| step.contains("GROUP BY")), "{found:?}");
         assert_eq!(found[1], ["SEARCH audit_log USING PRIMARY KEY (team_id=? AND sequence<?)"]);
         assert!(found[2][0].contains("audit_log_by_actor (team_id=? AND actor_id=? AND sequence<?)"), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_key_is_found_by_its_hash_and_its_makers_rights_by_their_keys_sqlite() {
+        let plan = plans([find_by_hash_statement()]).await.remove(0);
+        assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");
+        let searches: Vec<&String> = plan.iter().filter(|step| step.starts_with("SEARCH")).collect();
+        let of = |table: &str| searches.iter().any(|step| step.starts_with(&format!("SEARCH {table} USING")));
+        assert!(["k", "t", "u", "m", "p"].into_iter().all(of), "{plan:#?}");
     }
 
     /// A log of one team, big enough that PostgreSQL prefers an index wherever it has one.

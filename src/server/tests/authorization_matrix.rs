@@ -29,8 +29,8 @@ pub(super) enum Needs {
     Session,
     /// The permission.
     Permission(Permission),
-    /// Either permission.
-    Either(Permission, Permission),
+    /// `logs:view`; a key with `emails:send` finds what it sent itself, and nothing else.
+    Following,
     /// A member of the team, or a key with the permission.
     Member(Permission),
     /// A session; what else comes of it, with the right password or code, is another test's.
@@ -71,7 +71,7 @@ pub(super) enum Target {
 }
 
 use Needs::{
-    Both, Either, Identity, Member, Nothing, Permission as Holds, Person, PersonWith, Session as LogIn, SessionAlone,
+    Both, Following, Identity, Member, Nothing, Permission as Holds, Person, PersonWith, Session as LogIn, SessionAlone,
 };
 use Permission::*;
 
@@ -109,7 +109,7 @@ pub(super) const ENDPOINTS: &[Row] = &[
         Target::Own,
         r#"[{"id":"{fresh}","kind":"sent","at":"2024-01-20T10:00:00Z","providerMessageId":"{fresh}","recipient":"a@b.example"}]"#,
     ),
-    ("GET /api/v1/{id}/status", Either(LogsView, EmailsSend), Target::Email, ""),
+    ("GET /api/v1/{id}/status", Following, Target::Email, ""),
     ("POST /api/teams", Person, Target::Own, r#"{"name":"New"}"#),
     ("GET /api/teams/{id}", Identity, Target::Team, ""),
     ("PUT /api/teams/{id}", Holds(TeamUpdate), Target::Team, r#"{"name":"Renamed"}"#),
@@ -295,6 +295,8 @@ pub(super) enum Caller {
     Holding(Permission),
     /// A key with this scope alone.
     Scoped(Permission),
+    /// A key with every scope, made by somebody whose role has this permission alone.
+    Bound(Permission),
 }
 
 const CALLERS: [Caller; 8] = [
@@ -340,7 +342,7 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
         Caller::Somebody(role) => permission.granted_by_default(role),
         Caller::FullKey | Caller::Stranger => true,
         Caller::Nobody | Caller::OtherKey => false,
-        Caller::Holding(held) | Caller::Scoped(held) => held == permission,
+        Caller::Holding(held) | Caller::Scoped(held) | Caller::Bound(held) => held == permission,
     };
     let is_person = matches!(caller, Caller::Somebody(_) | Caller::Stranger | Caller::Holding(_));
     let may = match needs {
@@ -350,14 +352,14 @@ fn expected(caller: Caller, needs: Needs, target: Target) -> Option<Outcome> {
         Identity => caller != Caller::Nobody,
         Person | LogIn => is_person,
         Holds(permission) => holds(permission),
-        Either(one, other) => holds(one) || holds(other),
+        Following => holds(LogsView),
         Member(permission) => is_person || holds(permission),
         Both(one, other) => holds(one) && holds(other),
         PersonWith(one, other) => is_person && holds(one) && holds(other),
     };
     match (caller, target) {
         (Caller::Nobody, _) => Some(Outcome::Unauthorized),
-        (Caller::FullKey | Caller::OtherKey | Caller::Scoped(_), _) if matches!(needs, LogIn) => {
+        (Caller::FullKey | Caller::OtherKey | Caller::Scoped(_) | Caller::Bound(_), _) if matches!(needs, LogIn) => {
             Some(Outcome::Unauthorized)
         }
         (Caller::Stranger, Target::Own | Target::Token) => None,
@@ -387,6 +389,7 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Caller::Stranger => app.sign_in_elsewhere().await,
         Caller::Holding(permission) => holder_of(app, team, permission).await,
         Caller::Scoped(permission) => app.program_of(team, [permission].into_iter().collect()).await,
+        Caller::Bound(permission) => bound_to_holder_of(app, team, permission).await,
     };
     let id = match target {
         Target::Own | Target::Role => String::new(),
@@ -405,7 +408,9 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Target::ApiKey => {
             // Who changes or rotates a key must hold what it may do.
             let scopes = [WebhooksView].into_iter().collect();
-            api_keys::create_key_of(&app.app, team, None, "Old", scopes).await.unwrap().key.id.to_string()
+            // And one of the team's own is an owner's to change.
+            let owner = Some(app.user(app.team, Role::Owner).await);
+            api_keys::create_key_of(&app.app, team, owner, "Old", scopes).await.unwrap().key.id.to_string()
         }
         Target::ApiRequest => app.add_api_request().await.to_string(),
         Target::Notification => app.add_notification().await.to_string(),
@@ -433,7 +438,8 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             | Caller::OtherKey
             | Caller::Stranger
             | Caller::Holding(_)
-            | Caller::Scoped(_) => format!("{fresh}@finch.example"),
+            | Caller::Scoped(_)
+            | Caller::Bound(_) => format!("{fresh}@finch.example"),
         };
         let (created_at, expires_at) = (app.now(), app.now() + TimeDelta::days(7));
         let invite = Invite {
@@ -478,11 +484,22 @@ async fn role_of(app: &TestApp, team: TeamId, permission: Permission) -> Role {
 
 /// A browser of somebody new with a role of the team's own that has this permission alone.
 async fn holder_of(app: &TestApp, team: TeamId, permission: Permission) -> Client {
+    let user = new_holder(app, team, permission).await;
+    app.browser_of(user, Some(team)).await
+}
+
+/// A key with every scope that somebody new made, whose role has this permission alone.
+async fn bound_to_holder_of(app: &TestApp, team: TeamId, permission: Permission) -> Client {
+    let user = new_holder(app, team, permission).await;
+    app.program_bound_to(team, user, PermissionSet::all()).await
+}
+
+async fn new_holder(app: &TestApp, team: TeamId, permission: Permission) -> UserId {
     let role = role_of(app, team, permission).await;
     let user = app.add_user(&format!("{}@finch.example", random_token())).await;
     let new = NewMembership { user_id: user, role, at: app.now(), follows_groups: false };
     app.store().insert_membership(team, &new, &app.event()).await.unwrap();
-    app.browser_of(user, Some(team)).await
+    user
 }
 
 /// What also needs the permission to view the thing, which it answers with or begins from.
@@ -641,12 +658,13 @@ on_both_databases! {
         for permission in Permission::ALL {
             singles.push((*permission, true, holder_of(&app, app.team, *permission).await));
             singles.push((*permission, false, app.program(&[*permission]).await));
+            singles.push((*permission, false, bound_to_holder_of(&app, app.team, *permission).await));
         }
         let mut wrong = Vec::new();
         for (surface, row) in every_row() {
             let (opening, is_any_member_let_in) = match row.1 {
                 Holds(permission) => (vec![permission], false),
-                Either(one, other) => (vec![one, other], false),
+                Following => (vec![LogsView], false),
                 Member(permission) => (vec![permission], true),
                 // One of two is not enough.
                 Both(..) | PersonWith(..) => (Vec::new(), false),
@@ -658,15 +676,17 @@ on_both_databases! {
                 if opening.contains(permission) || (*is_person && is_any_member_let_in) || (!is_person && is_page) {
                     continue;
                 }
+                let is_followed = matches!(row.1, Following) && *permission == EmailsSend && !is_person;
+                let wanted = if is_followed { Outcome::NotFound } else { Outcome::Forbidden };
                 let answer = surface.ask(client, row, &texts).await;
-                if surface.outcome(&answer) != Outcome::Forbidden {
+                if surface.outcome(&answer) != wanted {
                     let who = if *is_person { "a role" } else { "a key" };
                     wrong.push(format!("{} by {who} with {}: {} {}", row.0, permission.as_str(), answer.status, start_of(&answer.text)));
                 }
             }
             for permission in opening {
-                for caller in [Caller::Holding(permission), Caller::Scoped(permission)] {
-                    if is_page && matches!(caller, Caller::Scoped(_)) {
+                for caller in [Caller::Holding(permission), Caller::Scoped(permission), Caller::Bound(permission)] {
+                    if is_page && !matches!(caller, Caller::Holding(_)) {
                         continue;
                     }
                     let (client, texts) = prepare(&app, caller, row.2).await;
@@ -695,7 +715,8 @@ on_both_databases! {
         for (surface, row) in every_row() {
             let opening = match row.1 {
                 Holds(permission) | Member(permission) => vec![permission],
-                Either(one, other) | Both(one, other) | PersonWith(one, other) => vec![one, other],
+                Following => vec![LogsView, EmailsSend],
+                Both(one, other) | PersonWith(one, other) => vec![one, other],
                 Nothing | Identity | Person | LogIn | SessionAlone => continue,
             };
             if matches!(row.2, Target::Own | Target::Token) {
@@ -725,14 +746,21 @@ on_both_databases! {
         let revoked = api_keys::create_key_of(&app.app, app.team, None, "Old", scopes).await.unwrap();
         app.store().revoke_api_key(app.team, revoked.key.id, app.now(), &app.event()).await.unwrap();
         let limits = KeyLimits { expires_at: Some(app.now() + TimeDelta::hours(1)), ..KeyLimits::default() };
-        let new = NewApiKey { name: "Short".to_owned(), scopes, limits };
+        let new = NewApiKey { name: "Short".to_owned(), scopes, limits, belongs_to_team: true };
         let expired = api_keys::create_limited_key_of(&app.app, app.team, None, new).await.unwrap();
         app.advance(TimeDelta::hours(1));
+        // Past the service, which revokes the keys of who is removed.
+        let gone = app.add_user("gone@finch.example").await;
+        accounts::add_member(&app.app, app.team, gone, Role::Owner).await.unwrap();
+        let orphaned = app.program_bound_to(app.team, gone, scopes).await;
+        let end = format!("DELETE FROM memberships WHERE team_id = {} AND user_id = {}", app.team.0, gone.0);
+        app.store().try_statement(&end).await.unwrap();
         let with_key = |secret: &str| app.client().with("authorization", &format!("Bearer {secret}"));
         let callers = [
             ("a removed member", removed),
             ("a revoked key", with_key(&revoked.secret)),
             ("a key past its end", with_key(&expired.secret)),
+            ("a key whose maker is no member", orphaned),
         ];
         let mut wrong = Vec::new();
         for (surface, row) in every_row() {

@@ -19,6 +19,8 @@ enum About {
     Own,
     /// A message that failed.
     Email,
+    /// A message that failed, which the caller's key accepted.
+    Sent,
     /// A request to an API.
     Request,
 }
@@ -28,8 +30,8 @@ type Row = (&'static str, &'static [Permission], About, &'static str);
 
 const SENDWITHUS: &[Row] = &[
     ("GET /logs", &[LogsView], About::Own, ""),
-    ("GET /logs/{}", &[LogsView, EmailsSend], About::Email, ""),
-    ("GET /logs/{}/events", &[LogsView, EmailsSend], About::Email, ""),
+    ("GET /logs/{}", &[LogsView, EmailsSend], About::Sent, ""),
+    ("GET /logs/{}/events", &[LogsView, EmailsSend], About::Sent, ""),
     ("POST /resend", &[LogsResend], About::Email, r#"{"log_id":"{id}"}"#),
     ("POST /send", &[EmailsSend], About::Own, r#"{"email_id":"Receipt","recipient":{"address":"a@b.example"}}"#),
     ("GET /customers/{}/logs", &[LogsView], About::Own, ""),
@@ -52,8 +54,8 @@ const RESEND: &[Row] = &[
     ),
     ("GET /emails", &[LogsView], About::Own, ""),
     ("GET /emails/{}", &[LogsView], About::Email, ""),
-    ("PATCH /emails/{}", &[EmailsSend], About::Email, r#"{"scheduled_at":"2024-01-21T12:00:00Z"}"#),
-    ("POST /emails/{}/cancel", &[EmailsSend], About::Email, ""),
+    ("PATCH /emails/{}", &[EmailsSend], About::Sent, r#"{"scheduled_at":"2024-01-21T12:00:00Z"}"#),
+    ("POST /emails/{}/cancel", &[EmailsSend], About::Sent, ""),
 ];
 
 const JETEMAIL: &[Row] = &[
@@ -76,8 +78,8 @@ const NOTIFICATIONAPI: &[Row] = &[
         r#"{"type":"greeting","to":{"id":"a","email":"a@b.example"},"email":{"subject":"s","html":"h"}}"#,
     ),
     ("POST /{client}/sender/retract", &[EmailsSend], About::Own, r#"{"notificationId":"greeting","userId":"a"}"#),
-    ("PATCH /{client}/schedule/{}", &[EmailsSend], About::Email, r#"{"schedule":"2024-01-21T12:00:00Z"}"#),
-    ("DELETE /{client}/schedule/{}", &[EmailsSend], About::Email, ""),
+    ("PATCH /{client}/schedule/{}", &[EmailsSend], About::Sent, r#"{"schedule":"2024-01-21T12:00:00Z"}"#),
+    ("DELETE /{client}/schedule/{}", &[EmailsSend], About::Sent, ""),
     ("POST /{client}/logs/query", &[LogsView], About::Own, "{}"),
 ];
 
@@ -134,16 +136,37 @@ async fn new_key(app: &TestApp, team: TeamId, scopes: PermissionSet) -> CreatedA
 
 /// A key of Finch with every scope and these limits.
 async fn limited_key(app: &TestApp, limits: KeyLimits) -> CreatedApiKey {
-    let new = NewApiKey { name: "Test".to_owned(), scopes: PermissionSet::all(), limits };
+    let new = NewApiKey { name: "Test".to_owned(), scopes: PermissionSet::all(), limits, belongs_to_team: true };
     api_keys::create_limited_key_of(&app.app, app.team, None, new).await.unwrap()
+}
+
+/// A key of Finch with `emails:send` and these scopes.
+async fn key_that_sends(app: &TestApp, more: &[Permission]) -> CreatedApiKey {
+    new_key(app, app.team, more.iter().copied().chain([EmailsSend]).collect()).await
 }
 
 /// Sends a row's request about something of Finch's.
 async fn ask(app: &TestApp, dialect: Dialect, row: &Row, client: Client, key: &CreatedApiKey) -> Answer {
+    ask_by(app, dialect, row, client, key, key).await
+}
+
+/// The same about what `key` sent, where `caller` asks.
+async fn ask_by(
+    app: &TestApp,
+    dialect: Dialect,
+    row: &Row,
+    client: Client,
+    key: &CreatedApiKey,
+    caller: &CreatedApiKey,
+) -> Answer {
     let (route, _, about, body) = row;
     let id = match about {
         About::Own => "ada@finch.example".to_owned(),
         About::Email => app.add_message(Message::with_status(EmailStatus::Failed)).await.to_string(),
+        About::Sent => {
+            let message = Message { key: Some(key.key.id), ..Message::with_status(EmailStatus::Failed) };
+            app.add_message(message).await.to_string()
+        }
         About::Request => {
             let program = app.program(&[LogsView]).await;
             program.get("/api/logs").await;
@@ -153,7 +176,7 @@ async fn ask(app: &TestApp, dialect: Dialect, row: &Row, client: Client, key: &C
         }
     };
     let (method, path) = route.split_once(' ').unwrap();
-    let path = path.replace("{client}", &key.key.id.to_string()).replace("{}", &id);
+    let path = path.replace("{client}", &caller.key.id.to_string()).replace("{}", &id);
     let query = if path.ends_with("/uid") { format!("?uid={id}") } else { String::new() };
     let body = body.replace("{id}", &id);
     let client = client.with("user-agent", "matrix/1.0");
@@ -174,6 +197,45 @@ on_both_databases! {
                     let is_right = is_refused != row.1.contains(permission) && answer.status < 500 && answer.status != 404;
                     if !is_right {
                         wrong.push(format!("{dialect:?} {} by {}: {} {}", row.0, permission.as_str(), answer.status, answer.text));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn a_key_that_only_sends_finds_its_own_messages_alone(app: TestApp) {
+        let (mine, other) = (key_that_sends(&app, &[]).await, key_that_sends(&app, &[]).await);
+        let seeing = key_that_sends(&app, &[LogsView]).await;
+        let mut wrong = Vec::new();
+        for dialect in Dialect::ALL {
+            for row in rows(dialect).iter().filter(|row| row.2 == About::Sent) {
+                for (who, caller, is_found) in [("its own", &mine, true), ("another", &other, false), ("a seeing", &seeing, true)] {
+                    let answer = ask_by(&app, dialect, row, with_key(&app, dialect, caller), &mine, caller).await;
+                    if (answer.status == 404) == is_found || matches!(answer.status, 401 | 403 | 500..) {
+                        wrong.push(format!("{dialect:?} {} by {who} key: {} {}", row.0, answer.status, answer.text));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    async fn a_key_is_bound_by_its_maker_in_every_dialect(app: TestApp) {
+        app.add_adapter("Mail").await;
+        app.add_template("Receipt").await;
+        let user = app.user(app.team, Role::Admin).await;
+        let scopes = PermissionSet::all();
+        let bound = api_keys::create_key_of(&app.app, app.team, Some(user), "Bound", scopes).await.unwrap();
+        let mut wrong = Vec::new();
+        for role in [Role::Admin, Role::Viewer, Role::Admin] {
+            app.store().update_member_role(app.team, user, role, &app.event()).await.unwrap();
+            for dialect in Dialect::ALL {
+                for row in rows(dialect) {
+                    let answer = ask(&app, dialect, row, with_key(&app, dialect, &bound), &bound).await;
+                    let may = row.1.iter().any(|permission| permission.granted_by_default(role));
+                    if may == matches!(answer.status, 401 | 403) || answer.status >= 500 {
+                        wrong.push(format!("{dialect:?} {} of a {role}: {} {}", row.0, answer.status, answer.text));
                     }
                 }
             }

@@ -6,6 +6,7 @@ mod authorization_matrix;
 mod csrf_matrix;
 mod dialect_authorization;
 mod edge;
+mod key_rights;
 mod masking;
 mod routes;
 mod store_contract;
@@ -48,7 +49,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{
-    ApiRequestId, EmailId, NotificationId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at,
+    ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at,
 };
 use crate::domain::notification::Notification;
 use crate::domain::permission::{Permission, PermissionSet};
@@ -257,6 +258,12 @@ impl TestApp {
         self.client().with("authorization", &format!("Bearer {}", created.secret))
     }
 
+    /// A program with a new key that `maker` made, and whose rights bound it.
+    async fn program_bound_to(&self, team: TeamId, maker: UserId, scopes: PermissionSet) -> Client {
+        let created = api_keys::create_key_of(&self.app, team, Some(maker), "Bound", scopes).await.unwrap();
+        self.client().with("authorization", &format!("Bearer {}", created.secret))
+    }
+
     /// Somebody without credentials.
     fn client(&self) -> Client {
         Client {
@@ -367,6 +374,7 @@ struct Message {
     subject: String,
     template: Option<(TemplateId, TemplateVersionId)>,
     attachments: Vec<Attachment>,
+    key: Option<ApiKeyId>,
 }
 
 impl Default for Message {
@@ -378,6 +386,7 @@ impl Default for Message {
             subject: "Welcome to Our Service!".to_owned(),
             template: None,
             attachments: Vec::new(),
+            key: None,
         }
     }
 }
@@ -408,7 +417,7 @@ impl Message {
             notification_id: None,
             external_user_id: None,
             adapter_id: Some(app.id_at(self.at)),
-            api_key_id: None,
+            api_key_id: self.key,
             api_request_id: None,
             recipients: self.to.iter().map(recipient).collect(),
             from_address: "noreply@example.com".to_owned(),

@@ -2,7 +2,7 @@
 //! endpoint, server function and page, asked by an owner without it. Their own account stays theirs.
 
 use super::authorization_matrix::{
-    Caller, ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target, filled, prepare,
+    Caller, ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Surface, Target, every_row, filled, prepare,
 };
 use super::*;
 use crate::domain::team::TeamRules;
@@ -59,6 +59,37 @@ async fn demand_if_there(app: &TestApp, team: TeamId) {
 }
 
 on_both_databases! {
+    async fn a_key_is_refused_like_its_maker_without_the_demanded_factor(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let mut wrong = Vec::new();
+        for (surface, row) in every_row() {
+            let (route, needs, target, _) = row;
+            let asks_permission = match needs {
+                Needs::Nothing | Needs::Session | Needs::SessionAlone | Needs::Identity | Needs::Person => false,
+                Needs::PersonWith(..) => false,
+                Needs::Permission(_) | Needs::Following | Needs::Member(_) | Needs::Both(..) => true,
+            };
+            if !asks_permission || surface == Surface::Pages {
+                continue;
+            }
+            let (_, texts) = prepare(&app, Caller::Somebody(Role::Owner), *target).await;
+            let made: Option<TeamId> = texts.iter().find(|(name, _)| *name == "{id}").and_then(|(_, id)| id.parse().ok());
+            let team = made.filter(|_| *target == Target::Team).unwrap_or(app.team);
+            let owner = app.user(app.team, Role::Owner).await;
+            let bound = app.program_bound_to(team, owner, PermissionSet::all()).await;
+            demand(&app, team, true).await;
+            let answer = surface.ask(&bound, row, &texts).await;
+            if !answer.text.contains(REFUSAL) {
+                wrong.push(format!("{route}: {} {:.200}", answer.status, answer.text));
+            }
+            demand_if_there(&app, team).await;
+        }
+        assert_eq!(wrong, Vec::<String>::new());
+        // One of the team's own goes on.
+        demand(&app, app.team, true).await;
+        app.program(&[Permission::LogsView]).await.get("/api/logs").await.data();
+    }
+
     async fn a_member_without_the_demanded_factor_sees_nothing_of_the_team(app: TestApp) {
         app.add_adapter("Mail").await;
         for rows in [ENDPOINTS, OWN_ROUTES] {

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_params_map;
 
-use super::form::{LimitFields, ScopeGroups, scopes_of};
-use super::{Ending, api_words, scope_words};
+use super::form::{LimitFields, ScopeGroups, TeamsOwn, scopes_of};
+use super::{Ending, api_words, bound_words, held_back_words, is_owner, scope_words};
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
@@ -41,7 +41,8 @@ fn Key(view: ApiKeyView) -> impl IntoView {
     let is_living = !key.has_ended(ViewerClock::of_page().now);
     let own = use_context::<Viewer>().map(|viewer| viewer.permissions).unwrap_or_default();
     let may_do_more = is_living && may(Permission::ApiKeysCreate) && !own.contains_all(key.scopes);
-    let is_changeable = is_living && may(Permission::ApiKeysCreate) && !may_do_more;
+    let is_owners = is_living && may(Permission::ApiKeysCreate) && key.belongs_to_team && !is_owner();
+    let is_changeable = is_living && may(Permission::ApiKeysCreate) && !may_do_more && !is_owners;
     let is_revocable = is_living && may(Permission::ApiKeysRevoke);
     let forms = is_changeable.then(|| {
         view! {
@@ -55,6 +56,9 @@ fn Key(view: ApiKeyView) -> impl IntoView {
         {may_do_more.then(|| view! {
             <p class="lead">"This key may do more than you may, so you cannot change or rotate it."</p>
         })}
+        {(is_owners && !may_do_more).then(|| view! {
+            <p class="lead">"This key is the team's own, so only an owner changes or rotates it."</p>
+        })}
         {forms}
         {revocation}
     }
@@ -66,7 +70,15 @@ fn Facts(key: ApiKey, server_rate_limit: u32) -> impl IntoView {
     let never = || view! { <span class="nothing">"never"</span> }.into_any();
     let time = |at| view! { <Time at style=TimeStyle::Minute/> }.into_any();
     let maker = key.created_by_name.clone().map(|name| format!(" by {name}"));
-    let maker = maker.or_else(|| key.created_by.is_none().then(|| " at the command line".to_owned()));
+    let maker = maker.or_else(|| key.created_by.is_none().then(|| " at the command line, or by a key".to_owned()));
+    let held_back = key.held_back.map(|_| {
+        view! {
+            <div class="fact">
+                <dt>"May now"</dt>
+                <dd>{scope_words(key.effective)} <span class="name">{held_back_words(&key)}</span></dd>
+            </div>
+        }
+    });
     let rate = match key.limits.rate_limit {
         Some(limit) => format!("{limit} in a second"),
         None => format!("{server_rate_limit} in a second, the server's limit"),
@@ -76,6 +88,8 @@ fn Facts(key: ApiKey, server_rate_limit: u32) -> impl IntoView {
         <dl class="facts panel-body">
             <div class="fact"><dt>"Begins with"</dt><dd><code>{format!("{}…", key.prefix)}</code></dd></div>
             <div class="fact"><dt>"May"</dt><dd>{scope_words(key.scopes)}</dd></div>
+            {held_back}
+            <div class="fact"><dt>"Bound by"</dt><dd>{bound_words(&key)}</dd></div>
             <div class="fact"><dt>"For"</dt><dd>{api_words(&key.limits)}</dd></div>
             <div class="fact"><dt>"Requests"</dt><dd>{rate}</dd></div>
             <div class="fact">
@@ -121,6 +135,7 @@ fn Change(key: ApiKey, draft: Draft, server_rate_limit: u32) -> impl IntoView {
                 <input type="hidden" name="id" value=key.id.to_string()/>
                 <div class="short"><TextField label="Name" name="name" value=draft.get("name").unwrap_or_else(|| key.name.clone())/></div>
                 <ScopeGroups offered=own chosen/>
+                <TeamsOwn is_teams_own=key.belongs_to_team draft=draft.clone()/>
                 <LimitFields limits=key.limits draft is_new=false server_rate_limit/>
                 <div class="form-foot"><button class="button primary">"Save"</button></div>
             </form>

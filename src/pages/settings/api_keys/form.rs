@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use super::super::roles::grouped_by_noun;
+use super::is_owner;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::api_key::{KeyApi, KeyLimits};
@@ -45,6 +46,7 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
                     {presets}
                 </fieldset>
                 <ScopeGroups offered=own chosen/>
+                <TeamsOwn is_teams_own=false draft=draft.clone()/>
                 <LimitFields limits draft is_new=true server_rate_limit/>
                 <div class="form-foot"><button class="button primary">"Create key"</button></div>
             </form>
@@ -93,6 +95,32 @@ pub(super) fn ScopeGroups(
         })
     });
     view! { <div class="scope-groups" role="group" aria-label="Permissions">{groups.collect_view()}</div> }
+}
+
+/// Whose rights bound the key. Only owners are asked.
+#[component]
+pub(super) fn TeamsOwn(
+    /// Whether it is the team's own.
+    is_teams_own: bool,
+    /// What was typed and refused.
+    draft: Draft,
+) -> impl IntoView {
+    let is_chosen = draft.get("belongs_to_team").map_or(is_teams_own, |chosen| chosen == "true");
+    is_owner().then(|| {
+        view! {
+            <fieldset class="choices">
+                <legend>"What bounds it"</legend>
+                <input type="hidden" name="asks_owner" value="true"/>
+                <label class="check">
+                    <input type="checkbox" name="belongs_to_team" value="true" checked=is_chosen/>
+                    <span>
+                        "The team's own: it may do all of this whoever leaves the team or gets another role. Otherwise it may "
+                        "do at most what the person may who made it."
+                    </span>
+                </label>
+            </fieldset>
+        }
+    })
 }
 
 /// End, APIs and rate limit.

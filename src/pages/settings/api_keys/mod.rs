@@ -15,8 +15,10 @@ use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
-use crate::domain::api_key::{ApiKey, KeyApi, KeyLimits};
+use crate::domain::api_key::{ApiKey, HeldBack, KeyApi, KeyLimits};
 use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::team::Role;
+use crate::domain::viewer::Viewer;
 use crate::server_fns::api_keys::{ApiKeysView, RevokeApiKey, load_api_keys};
 
 /// From how many days before its end on a key is marked.
@@ -104,7 +106,10 @@ fn KeyRow(key: ApiKey) -> impl IntoView {
                 </span>
             </td>
             <td role="cell" class="scopes">
-                <span class="two-lines"><span>{scope_words(key.scopes)}</span><span>{api_words(&key.limits)}</span></span>
+                <span class="two-lines">
+                    <span>{scope_words(key.effective)}</span>
+                    <span>{format!("{} · {}", api_words(&key.limits), reach_words(&key))}</span>
+                </span>
             </td>
             <td role="cell"><Ending key=key.clone()/></td>
             <td role="cell" class="wide-only">
@@ -156,6 +161,9 @@ fn scope_words(scopes: PermissionSet) -> String {
     if scopes == PermissionSet::all() {
         return "Everything".to_owned();
     }
+    if scopes == PermissionSet::default() {
+        return "Nothing".to_owned();
+    }
     let groups = grouped_by_noun().into_iter().filter_map(|(noun, permissions)| {
         let held: Vec<&str> =
             permissions.iter().filter(|permission| scopes.contains(**permission)).map(verb_of).collect();
@@ -166,6 +174,42 @@ fn scope_words(scopes: PermissionSet) -> String {
         }
     });
     groups.collect::<Vec<_>>().join(" · ")
+}
+
+/// Whether the page is an owner's.
+fn is_owner() -> bool {
+    use_context::<Viewer>().is_some_and(|viewer| viewer.role() == Some(Role::Owner))
+}
+
+/// What bounds a key, in words.
+fn bound_words(key: &ApiKey) -> String {
+    match (&key.created_by_name, key.belongs_to_team) {
+        (_, true) => "Its scopes alone: it is the team's own".to_owned(),
+        (Some(name), false) => format!("What {name} may: it does at most that"),
+        (None, false) => "What the person may who made it".to_owned(),
+    }
+}
+
+/// Why a key may do less than its scopes say.
+fn held_back_words(key: &ApiKey) -> String {
+    let maker = key.created_by_name.as_deref().unwrap_or("who made it");
+    match key.held_back {
+        None => String::new(),
+        Some(HeldBack::MakerLeft) => format!("because {maker} is not in the team any more"),
+        Some(HeldBack::MakerLacksTwoFactor) => {
+            format!("because the team demands two-factor authentication, which {maker} has not set up")
+        }
+        Some(HeldBack::MakerMayLess) => format!("because {maker} may no more than that"),
+    }
+}
+
+/// Whose rights bound a key, in a few words.
+fn reach_words(key: &ApiKey) -> String {
+    match (key.held_back, key.belongs_to_team) {
+        (Some(_), _) => held_back_words(key),
+        (None, true) => "the team's own".to_owned(),
+        (None, false) => "bound by its maker".to_owned(),
+    }
 }
 
 /// What is done, of a permission's name: `view` of `logs:view`.
@@ -193,6 +237,7 @@ mod tests {
         let templates = [TemplatesView, TemplatesCreate, TemplatesUpdate, TemplatesDelete, AuditView];
         assert_eq!(words(&templates), "Templates: all · Audit: view");
         assert_eq!(words(Permission::ALL), "Everything");
+        assert_eq!(words(&[]), "Nothing");
     }
 
     #[test]

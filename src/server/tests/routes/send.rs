@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::email::EmailStatus;
 use crate::domain::ids::EmailId;
-use crate::domain::permission::Permission;
+use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
+use crate::server::services::api_keys;
 
 /// A team that can send: its template's id.
 async fn template(app: &TestApp) -> String {
@@ -60,10 +61,13 @@ on_both_databases! {
     }
 
     async fn the_status_is_told_to_who_sends_and_to_who_looks(app: TestApp) {
-        let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let scopes: PermissionSet = [Permission::EmailsSend].into_iter().collect();
+        let key = api_keys::create_key_of(&app.app, app.team, None, "Shop", scopes).await.unwrap();
+        let id = app.add_message(Message { key: Some(key.key.id), ..Message::with_status(EmailStatus::Bounced) }).await;
         let path = format!("/api/v1/{id}/status");
-        for scope in [Permission::EmailsSend, Permission::LogsView] {
-            let answer = app.program(&[scope]).await.get(&path).await;
+        let who_sent = app.client().with("x-api-key", &key.secret);
+        for program in [who_sent, app.program(&[Permission::LogsView]).await] {
+            let answer = program.get(&path).await;
             assert_eq!(answer.text_of("status"), "bounced");
             let names =
                 ["success", "data", "id", "status", "createdAt", "sentAt", "deliveredAt", "errorMessage", "jobId"];

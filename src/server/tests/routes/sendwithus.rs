@@ -285,7 +285,8 @@ on_both_databases! {
             assert_eq!(types.len(), 2 + kinds.len());
         }
         let (id, _) = sample(&app, &[Requested]).await;
-        assert_eq!(get(&sender, &format!("/logs/{id}")).await.json()["status"], "requested");
+        let reader = program(&app, &[Permission::LogsView]).await;
+        assert_eq!(get(&reader, &format!("/logs/{id}")).await.json()["status"], "requested");
     }
 
     async fn a_message_is_sent_by_id_and_by_name(app: TestApp) {

@@ -163,6 +163,9 @@ on_both_databases! {
             name: "Shop".to_owned(),
             prefix: "sl_12345".to_owned(),
             scopes,
+            effective: scopes,
+            held_back: None,
+            belongs_to_team: true,
             created_by: None,
             created_by_name: None,
             created_at: app.now(),
@@ -181,7 +184,7 @@ on_both_databases! {
 
         let viewer = store.find_key_by_hash("hash-1", app.now()).await.unwrap().unwrap().viewer;
         assert_eq!((viewer.team, viewer.team_name.as_str(), viewer.permissions), (app.team, "Finch", some.scopes));
-        assert_eq!(viewer.actor, Actor::ApiKey { id: some.id, name: "Shop".to_owned() });
+        assert_eq!(viewer.actor, Actor::ApiKey { id: some.id, name: "Shop".to_owned(), bound_to: None });
         assert!(store.find_key_by_hash("hash-3", app.now()).await.unwrap().is_none());
         let last_used = async || {
             store.keep_noted().await;
@@ -215,6 +218,9 @@ on_both_databases! {
             name: "Shop".to_owned(),
             prefix: "sl_1".to_owned(),
             scopes: [Permission::LogsView].into_iter().collect(),
+            effective: [Permission::LogsView].into_iter().collect(),
+            held_back: None,
+            belongs_to_team: false,
             created_by: Some(app.user(app.team, Role::Owner).await),
             created_by_name: Some("owner".to_owned()),
             created_at: now,
@@ -266,6 +272,9 @@ on_both_databases! {
                 name: "Own".to_owned(),
                 prefix: "sl_1".to_owned(),
                 scopes: PermissionSet::all(),
+                effective: PermissionSet::all(),
+                held_back: None,
+                belongs_to_team: false,
                 created_by: Some(user),
                 created_by_name: None,
                 created_at: app.now(),

@@ -59,6 +59,7 @@ async fn random_log(app: &TestApp, random: &mut ChaCha8Rng) -> Vec<Known> {
             to: vec![format!("{}@finch{}.example", names.choose(random).unwrap(), random.random_range(0..30))],
             subject: (*subjects.choose(random).unwrap()).to_owned(),
             attachments: Vec::new(),
+            key: None,
             template: random.random_bool(0.5).then(|| *templates.choose(random).unwrap()),
         })
         .collect();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::Timestamp;
-use crate::domain::api_key::{ApiKey, CreatedApiKey, KeyApi, KeyLimits};
+use crate::domain::api_key::{ApiKey, CreatedApiKey, HeldBack, KeyApi, KeyLimits};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, UserId};
 use crate::domain::permission::{Permission, PermissionSet};
@@ -29,6 +29,10 @@ pub struct NewApiKeyBody {
     /// How many requests it may make in a second; the server's limit when left out.
     #[schema(minimum = 1)]
     pub rate_limit: Option<u32>,
+    /// Whether it is the team's own, which its scopes alone bound; for owners. Otherwise it may do at most what the person
+    /// may who made it.
+    #[serde(default)]
+    pub belongs_to_team: bool,
 }
 
 /// What of a key is to change; what is left out stays.
@@ -51,6 +55,8 @@ pub struct ApiKeyChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     pub rate_limit: Option<Option<u32>>,
+    /// Whether it is to be the team's own; for owners. One that is no longer is bound by its changer.
+    pub belongs_to_team: Option<bool>,
 }
 
 /// How to replace a key's secret.
@@ -72,7 +78,12 @@ impl NewApiKeyBody {
     pub fn read(self) -> Result<NewApiKey, AppError> {
         let expires_at = self.expires_at.as_deref().map(read_end).transpose()?;
         let limits = KeyLimits { expires_at, apis: self.apis, rate_limit: self.rate_limit };
-        Ok(NewApiKey { scopes: read_scopes(&self.scopes)?, name: self.name, limits })
+        Ok(NewApiKey {
+            scopes: read_scopes(&self.scopes)?,
+            name: self.name,
+            limits,
+            belongs_to_team: self.belongs_to_team,
+        })
     }
 }
 
@@ -85,6 +96,7 @@ impl ApiKeyChangeBody {
             expires_at: self.expires_at.map(|end| end.as_deref().map(read_end).transpose()).transpose()?,
             apis: self.apis,
             rate_limit: self.rate_limit,
+            belongs_to_team: self.belongs_to_team,
         })
     }
 }
@@ -124,9 +136,17 @@ pub struct ApiKeyBody {
     pub name: String,
     /// How the key begins.
     pub prefix: String,
-    /// What it may do.
+    /// What it may do at most.
     pub scopes: Vec<Permission>,
-    /// Who made it; null for one made on the command line.
+    /// What it may do at this moment.
+    pub effective_scopes: Vec<Permission>,
+    /// Why that is less than its scopes; null where it is not.
+    #[schema(required)]
+    pub held_back: Option<HeldBack>,
+    /// Whether it is the team's own, which its scopes alone bound. Otherwise it may do at most what the person may who made
+    /// it.
+    pub belongs_to_team: bool,
+    /// Who made it; null for one made on the command line, or by a key of the team's own.
     #[schema(value_type = Option<String>, required)]
     pub created_by: Option<UserId>,
     /// When it was made.
@@ -164,6 +184,9 @@ impl From<ApiKey> for ApiKeyBody {
             name: key.name,
             prefix: key.prefix,
             scopes: key.scopes.iter().collect(),
+            effective_scopes: key.effective.iter().collect(),
+            held_back: key.held_back,
+            belongs_to_team: key.belongs_to_team,
             created_by: key.created_by,
             created_at: key.created_at.into(),
             last_used_at: key.last_used_at.map(Timestamp),
