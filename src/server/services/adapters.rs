@@ -123,9 +123,9 @@ pub async fn update_adapter(
     }
     let event = audit::by(app, viewer, AuditAction::AdapterUpdated).about(id, &before.name);
     let event = event.changed(said(&before), after);
-    if app.store.update_adapter(viewer.team, &adapter, sealed.as_deref(), &event).await? {
+    if app.store.update_adapter(viewer.team, &before, &adapter, sealed.as_deref(), &event).await? {
         app.outbox_waker.notify_one();
-        Ok(adapter)
+        load(app, viewer.team, id).await
     } else {
         Err(AppError::not_found("Adapter"))
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::audit::{self, AuditEvent};
+use super::events::take_turns;
 use super::outbox::NEVER;
 use super::{Store, instant, micros, read, stored, write};
 use crate::domain::adapter::{Adapter, AdapterKind};
@@ -37,6 +38,23 @@ impl TryFrom<AdapterRow> for Adapter {
             created_at: instant(row.created_at),
         })
     }
+}
+
+/// Refuses a name that another adapter has, inside a transaction that has taken turns.
+macro_rules! keep_name_free {
+    ($tx:expr, $team_id:expr, $id:expr, $name:expr) => {
+        let namesake: Option<AdapterId> = sqlx::query_scalar(
+            "SELECT id FROM adapters WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",
+        )
+        .bind($team_id)
+        .bind($name)
+        .bind($id)
+        .fetch_optional(&mut *$tx)
+        .await?;
+        if namesake.is_some() {
+            return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", $name)));
+        }
+    };
 }
 
 /// Gives the messages of a channel that wait for an adapter to this one, inside a transaction.
@@ -79,6 +97,8 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            take_turns!(tx, self, team_id);
+            keep_name_free!(tx, team_id, new.id, &new.name);
             let has_default: Option<AdapterId> = sqlx::query_scalar(
                 "SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL",
             )
@@ -94,10 +114,10 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
-            let inserted = sqlx::query(
+            sqlx::query(
                 "INSERT INTO adapters
                  (team_id, id, name, kind, from_address, endpoint, sealed_secret, is_default, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             )
             .bind(team_id)
             .bind(new.id)
@@ -110,9 +130,6 @@ impl Store {
             .bind(micros(new.created_at))
             .execute(&mut *tx)
             .await?;
-            if inserted.rows_affected() == 0 {
-                return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", new.name)));
-            }
             for channel in Channel::ALL.into_iter().filter(|channel| is_default && new.kind.sends(*channel)) {
                 give_to_adapter!(tx, team_id, new, channel);
             }
@@ -121,26 +138,23 @@ impl Store {
         })
     }
 
-    /// Changes an adapter; `sealed_secret` is kept when `None`. One that becomes the default gets the messages that wait
-    /// for one. `false` when there is no such adapter, [AppError::AlreadyExists] when another has the name.
+    /// Changes of an adapter what differs between `before` and `changed`, so that nobody undoes what somebody else changes
+    /// at the same time; `sealed_secret` is kept when `None`. One that becomes the default gets the messages that wait for
+    /// one. `false` when there is no such adapter, [AppError::AlreadyExists] when another has the name.
     pub async fn update_adapter(
         &self,
         team_id: TeamId,
+        before: &Adapter,
         changed: &Adapter,
         sealed_secret: Option<&str>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
+        let becomes_default = changed.is_default && !before.is_default;
+        let new = |before: &'_ str, changed: &'_ str| (before != changed).then(|| changed.to_owned());
         write!(self, |tx| {
-            let namesake: Option<AdapterId> = sqlx::query_scalar(
-                "SELECT id FROM adapters WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",
-            )
-            .bind(team_id)
-            .bind(&changed.name)
-            .bind(changed.id)
-            .fetch_optional(&mut *tx)
-            .await?;
-            if namesake.is_some() {
-                return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", changed.name)));
+            take_turns!(tx, self, team_id);
+            if changed.name != before.name {
+                keep_name_free!(tx, team_id, changed.id, &changed.name);
             }
             let present: Option<AdapterId> =
                 sqlx::query_scalar("SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
@@ -151,7 +165,7 @@ impl Store {
             if present.is_none() {
                 return Ok(false);
             }
-            if changed.is_default {
+            if becomes_default {
                 sqlx::query(
                     "UPDATE adapters SET is_default = FALSE
                      WHERE team_id = $1 AND is_default AND id <> $2 AND kind = $3",
@@ -162,28 +176,26 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            let updated = sqlx::query(
-                "UPDATE adapters SET name = $3, from_address = $4, endpoint = $5, is_default = $6,
+            sqlx::query(
+                "UPDATE adapters SET name = COALESCE($3, name), from_address = COALESCE($4, from_address),
+                     endpoint = COALESCE($5, endpoint), is_default = (is_default OR $6),
                      sealed_secret = COALESCE($7, sealed_secret)
-                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
+                 WHERE team_id = $1 AND id = $2",
             )
             .bind(team_id)
             .bind(changed.id)
-            .bind(&changed.name)
-            .bind(&changed.from_address)
-            .bind(&changed.endpoint)
-            .bind(changed.is_default)
+            .bind(new(&before.name, &changed.name))
+            .bind(new(&before.from_address, &changed.from_address))
+            .bind(new(&before.endpoint, &changed.endpoint))
+            .bind(becomes_default)
             .bind(sealed_secret)
             .execute(&mut *tx)
             .await?;
-            for channel in Channel::ALL.into_iter().filter(|channel| changed.is_default && changed.kind.sends(*channel))
-            {
+            for channel in Channel::ALL.into_iter().filter(|channel| becomes_default && changed.kind.sends(*channel)) {
                 give_to_adapter!(tx, team_id, changed, channel);
             }
-            if updated.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(updated.rows_affected() == 1)
+            audit::append!(tx, team_id, event);
+            Ok(true)
         })
     }
 
@@ -227,6 +239,7 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            take_turns!(tx, self, team_id);
             let deleted = sqlx::query(
                 "UPDATE adapters SET deleted_at = $3, is_default = FALSE
                  WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",

@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod api_requests;
 pub mod audit;
 pub mod bulk;
+mod constraints;
 mod criteria;
 mod dialect;
 pub mod emails;
@@ -230,6 +231,9 @@ fn without_password(url: &str) -> String {
 
 impl From<sqlx::Error> for AppError {
     fn from(cause: sqlx::Error) -> Self {
+        if let Some(refusal) = constraints::refusal_of(&cause) {
+            return refusal;
+        }
         if matches!(cause, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) || is_temporary(&cause) {
             error!(%cause, "the database is not available");
             return Self::Unavailable;

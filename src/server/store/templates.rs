@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::audit::{self, AuditEvent};
+use super::events::take_turns;
 use super::{Store, instant, micros, read, write};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId};
@@ -87,6 +88,7 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            take_turns!(tx, self, team_id);
             let inserted = sqlx::query(
                 "INSERT INTO templates (team_id, id, name, current_version_id, created_at, masked_variables)
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -132,6 +134,7 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         write!(self, |tx| {
+            take_turns!(tx, self, team_id);
             if let Some(name) = change.name {
                 let namesake: Option<TemplateId> = sqlx::query_scalar(
                     "SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",

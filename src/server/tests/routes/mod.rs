@@ -10,6 +10,7 @@ mod events;
 mod jetemail;
 mod logs;
 mod notificationapi;
+mod races;
 mod recipients;
 mod resend;
 mod resend_com;

@@ -236,7 +236,7 @@ on_both_databases! {
         let late = waiting(&app, now, Channel::InApp, "ada");
         store.insert_email(app.team, &late).await.unwrap();
         let changed = Adapter { is_default: true, ..second.clone() };
-        assert_eq!(store.update_adapter(app.team, &changed, None, &app.event()).await, Ok(true));
+        assert_eq!(store.update_adapter(app.team, &second, &changed, None, &app.event()).await, Ok(true));
         assert_eq!(store.find_email(app.team, late.id).await.unwrap().unwrap().adapter_id, Some(second.id));
     }
 

@@ -242,16 +242,16 @@ on_both_databases! {
         assert_eq!(names, ["First", "Second"]);
 
         let renamed = Adapter { name: "Second".to_owned(), is_default: true, ..first.clone() };
-        let taken = store.update_adapter(app.team, &renamed, None, &app.event()).await;
+        let taken = store.update_adapter(app.team, &first, &renamed, None, &app.event()).await;
         assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
         assert_eq!(default().await.as_deref(), Some("Second"));
         let changed = Adapter { name: "Third".to_owned(), is_default: true, ..first.clone() };
-        assert_eq!(store.update_adapter(app.other_team, &changed, None, &app.event()).await, Ok(false));
-        assert_eq!(store.update_adapter(app.team, &changed, None, &app.event()).await, Ok(true));
+        assert_eq!(store.update_adapter(app.other_team, &first, &changed, None, &app.event()).await, Ok(false));
+        assert_eq!(store.update_adapter(app.team, &first, &changed, None, &app.event()).await, Ok(true));
         assert_eq!(store.find_adapter(app.team, first.id).await, Ok(Some(changed)));
         assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
         second.is_default = false;
-        assert_eq!(store.update_adapter(app.team, &second, Some("sealed-4"), &app.event()).await, Ok(true));
+        assert_eq!(store.update_adapter(app.team, &second.clone(), &second, Some("sealed-4"), &app.event()).await, Ok(true));
         assert_eq!(store.find_adapter_secret(app.team, second.id).await, Ok(Some("sealed-4".to_owned())));
         assert_eq!(default().await.as_deref(), Some("Third"));
 
