@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::account::device_words;
 use super::api_request::LoggedBody;
 use super::email::{Email, EmailContent, EmailSummary, Recipient};
 use super::event::EmailEvent;
@@ -102,22 +103,25 @@ impl Sight {
         EmailSummary { subject: self.text(email.subject), ..email }
     }
 
-    /// A message, as it is shown.
-    pub fn email(self, mut email: Email) -> Email {
+    /// A message whose marked variables hold these secrets, as it is shown.
+    pub fn email(self, mut email: Email, secrets: &Secrets) -> Email {
         self.recipients(&mut email.recipients);
+        let text = |text: String| self.text(self.scrubbed(text, secrets));
         Email {
-            external_user_id: email.external_user_id.map(|id| self.text(id)),
-            from_address: self.text(email.from_address),
-            reply_to: email.reply_to.map(|address| self.text(address)),
-            subject: self.text(email.subject),
-            tags: email.tags.into_iter().map(|tag| self.text(tag)).collect(),
-            error_message: email.error_message.map(|words| self.text(words)),
+            external_user_id: email.external_user_id.map(text),
+            from_address: text(email.from_address),
+            reply_to: email.reply_to.map(text),
+            subject: text(email.subject),
+            tags: email.tags.into_iter().map(text).collect(),
+            error_message: email.error_message.map(text),
             ..email
         }
     }
 
-    /// What happened to a message whose template marks these variables, as it is shown. A link can hold what they hold.
-    pub fn events(self, events: Vec<EmailEvent>, marked: &[String]) -> Vec<EmailEvent> {
+    /// What happened to a message whose template marks these variables, which hold these secrets, as it is shown. A link can
+    /// hold them in any form. Who does not see contents does not see the reader's network address either, and of their
+    /// program the kind.
+    pub fn events(self, events: Vec<EmailEvent>, marked: &[String], secrets: &Secrets) -> Vec<EmailEvent> {
         let shows_links = match self.contents {
             Contents::Hidden | Contents::Locked => false,
             Contents::AllButMarked => marked.is_empty(),
@@ -125,8 +129,12 @@ impl Sight {
         };
         let shown = |mut event: EmailEvent| {
             event.recipient = event.recipient.map(|address| self.text(address));
-            event.detail.message = event.detail.message.map(|words| self.text(words));
-            event.detail.reply = event.detail.reply.map(|words| self.text(words));
+            event.detail.message = event.detail.message.map(|words| self.text(self.scrubbed(words, secrets)));
+            event.detail.reply = event.detail.reply.map(|words| self.text(self.scrubbed(words, secrets)));
+            if !self.shows_contents() {
+                event.detail.ip = None;
+                event.detail.user_agent = event.detail.user_agent.map(|agent| device_words(&agent));
+            }
             event.detail.url = event.detail.url.filter(|_| shows_links).map(|url| self.text(url));
             event
         };
@@ -142,20 +150,24 @@ impl Sight {
         }
     }
 
-    /// A body of an API request, as it is shown in a team whose templates mark these variables. JSON that was cut off
-    /// cannot be searched for them and is not shown where it names one.
-    pub fn body(self, body: LoggedBody, marked: &[String]) -> LoggedBody {
+    /// A body of an API request, as it is shown in a team whose templates mark these variables, where the messages that it
+    /// is about hold these secrets. JSON that was cut off cannot be searched for the variables and is not shown where it
+    /// names one. A link can hold the secrets in any form.
+    pub fn body(self, body: LoggedBody, marked: &[String], secrets: &Secrets) -> LoggedBody {
         let Some(text) = body.text else { return body };
         let shown = match self.contents {
             Contents::Hidden | Contents::Locked => MASK.to_owned(),
             Contents::All => text,
-            Contents::AllButMarked if marked.iter().any(|name| text.contains(name.as_str())) => {
+            Contents::AllButMarked => {
+                let names_marked = marked.iter().any(|name| text.contains(name.as_str()));
                 match serde_json::from_str::<Value>(&text) {
-                    Ok(json) => mask_fields(json, marked).to_string(),
-                    Err(_) => MASK.to_owned(),
+                    _ if !names_marked && secrets.is_empty() => text,
+                    Ok(json) if secrets.is_empty() => mask_fields(json, marked).to_string(),
+                    Ok(json) => secrets.scrub_json(mask_links(mask_fields(json, marked))).to_string(),
+                    Err(_) if names_marked => MASK.to_owned(),
+                    Err(_) => secrets.scrub(&text),
                 }
             }
-            Contents::AllButMarked => text,
         };
         LoggedBody { text: Some(shown), ..body }
     }
@@ -164,8 +176,16 @@ impl Sight {
         if self.masks_addresses {
             for recipient in recipients {
                 recipient.address = mask_addresses(&recipient.address);
-                recipient.name = recipient.name.take().map(|name| mask_addresses(&name));
+                // A name tells whose address it is.
+                recipient.name = None;
             }
+        }
+    }
+
+    fn scrubbed(self, text: String, secrets: &Secrets) -> String {
+        match self.contents {
+            Contents::Hidden | Contents::Locked | Contents::AllButMarked => secrets.scrub(&text),
+            Contents::All => text,
         }
     }
 }
@@ -178,6 +198,16 @@ pub fn masks_addresses(viewer: &Viewer) -> bool {
 /// A text that may hold addresses, for the audit log, which those can read who see addresses masked.
 pub fn audited_text(viewer: &Viewer, text: String) -> String {
     if viewer.rules.masks_addresses { mask_endpoint(&text) } else { text }
+}
+
+/// The same of all texts in JSON.
+pub fn audited_json(viewer: &Viewer, json: Value) -> Value {
+    match json {
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, audited_json(viewer, value))).collect(),
+        Value::Array(items) => items.into_iter().map(|item| audited_json(viewer, item)).collect(),
+        Value::String(text) => Value::String(audited_text(viewer, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => json,
+    }
 }
 
 /// Contents of which nothing is shown but their shape: the names of variables, how many files there are.
@@ -252,11 +282,42 @@ fn mask_fields_in(json: &mut Value, names: &[String], secrets: &mut Secrets) {
     }
 }
 
+/// JSON in which the links that were followed are masked.
+fn mask_links(json: Value) -> Value {
+    let is_link = |name: &str| matches!(name, "url" | "link");
+    match json {
+        Value::Object(fields) => {
+            let shown = |(name, value): (String, Value)| {
+                let value = if is_link(&name) { mask_values(value) } else { mask_links(value) };
+                (name, value)
+            };
+            fields.into_iter().map(shown).collect()
+        }
+        Value::Array(items) => items.into_iter().map(mask_links).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => json,
+    }
+}
+
 /// What marked variables hold, to be masked in other texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets(Vec<String>);
 
 impl Secrets {
+    /// What the variables hold that are marked.
+    pub fn of(variables: &Value, marked: &[String]) -> Self {
+        mask_marked(variables, marked).1
+    }
+
+    /// Takes those of another message too.
+    pub fn extend(&mut self, others: Secrets) {
+        others.0.into_iter().for_each(|text| self.keep(text));
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn take_from(&mut self, value: &Value) {
         match value {
             Value::Object(fields) => fields.values().for_each(|value| self.take_from(value)),
@@ -268,7 +329,16 @@ impl Secrets {
     }
 
     fn take(&mut self, text: String) {
-        if text.chars().count() >= MIN_SCRUBBED_CHARS && !self.0.contains(&text) {
+        if text.chars().count() >= MIN_SCRUBBED_CHARS {
+            // As it stands in links, and in JSON that was cut off.
+            self.keep(escaped(&text));
+            self.keep(Value::String(text.clone()).to_string().trim_matches('"').to_owned());
+            self.keep(text);
+        }
+    }
+
+    fn keep(&mut self, text: String) {
+        if !self.0.contains(&text) {
             self.0.push(text);
             // The longest first: one can be a part of another.
             self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
@@ -369,6 +439,15 @@ fn mask_endpoint(endpoint: &str) -> String {
     masked
 }
 
+/// A text as it stands in a link. Source: RFC 3986, section 2.3.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
 /// A text with its `%40` and the like read, twice where it was escaped twice.
 fn unescaped(text: &str) -> String {
     let once = |text: &str| {
@@ -437,6 +516,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_message_holds_is_masked_in_the_bodies_that_are_about_it() {
+        let secrets = Secrets::of(&json!({"code": "s3cret/42", "name": "Ada"}), &["code".to_owned()]);
+        let sight = Sight { contents: Contents::AllButMarked, masks_addresses: false };
+        let shown = |text: &str| {
+            sight.body(LoggedBody { text: Some(text.to_owned()), truncated: true }, &[], &secrets).text.unwrap()
+        };
+        let body = json!({"events": [{"url": "https://a.example/?x", "tags": ["s3cret/42"], "ua": "s3cret%2F42!"}]});
+        let expected = json!({"events": [{"url": MASK, "tags": [MASK], "ua": format!("{MASK}!")}]});
+        assert_eq!(shown(&body.to_string()), expected.to_string());
+        assert_eq!(shown(r#"{"tags": ["s3cret/42", "x"#), format!(r#"{{"tags": ["{MASK}", "x"#));
+    }
+
+    #[test]
     fn masked_variables_keep_their_shape() {
         let variables = json!({"code": "123456", "card": {"number": 4242, "ok": true, "lines": [null, "x"]}});
         let masked = json!({"code": MASK, "card": {"number": MASK, "ok": MASK, "lines": [MASK, MASK]}});
@@ -468,10 +560,11 @@ mod tests {
     fn a_body_that_was_cut_off_is_not_shown_where_it_names_a_marked_variable() {
         let sight = Sight { contents: Contents::AllButMarked, masks_addresses: false };
         let body = |text: &str| LoggedBody { text: Some(text.to_owned()), truncated: true };
-        let shown = |text: &str| sight.body(body(text), &["code".to_owned()]).text.unwrap();
+        let none = Secrets::default();
+        let shown = |text: &str| sight.body(body(text), &["code".to_owned()], &none).text.unwrap();
         assert_eq!(shown(r#"{"code":"123"#), MASK);
         assert_eq!(shown(r#"{"name":"123"#), r#"{"name":"123"#);
         let locked = Sight { contents: Contents::Locked, ..sight };
-        assert_eq!(locked.body(body("{}"), &[]).text.as_deref(), Some(MASK));
+        assert_eq!(locked.body(body("{}"), &[], &none).text.as_deref(), Some(MASK));
     }
 }

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tracing::error;
 
+use super::reveal::secrets_named;
 use crate::domain::api_request::{
     ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, BODY_CAP_BYTES, LoggedBody, REDACTED,
     is_answered_read,
 };
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
-use crate::domain::masking::{Contents, Sight, masks_addresses};
+use crate::domain::masking::{Contents, Secrets, Sight, masks_addresses};
 use crate::domain::page::{Cursor, Stretch};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -152,11 +153,17 @@ pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> R
     let marked = app.store.list_marked_variables(viewer.team).await?;
     let now = app.clock.now();
     let sight = Sight::of(viewer, id, now);
+    let secrets = if sight.contents == Contents::AllButMarked && !marked.is_empty() {
+        let texts = [request.request_body.text.as_deref(), request.response_body.text.as_deref()];
+        secrets_named(app, viewer, &texts, emails.iter().map(|email| email.id)).await?
+    } else {
+        Secrets::default()
+    };
     let reveal = viewer.reveal_of(id, now).cloned().filter(|_| sight.contents == Contents::All);
     let shown = ApiRequest {
         endpoint: sight.endpoint(request.endpoint.clone()),
-        request_body: sight.body(request.request_body.clone(), &marked),
-        response_body: sight.body(request.response_body.clone(), &marked),
+        request_body: sight.body(request.request_body.clone(), &marked, &secrets),
+        response_body: sight.body(request.response_body.clone(), &marked, &secrets),
         ..request.clone()
     };
     let masks_marked = sight.contents == Contents::AllButMarked

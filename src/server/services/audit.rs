@@ -48,7 +48,8 @@ pub async fn list_audit_entries(
     let mut items = app.store.list_audit_entries(viewer.team, filter, before, limit + 1).await?;
     let has_more = items.len() as i64 > limit;
     items.truncate(usize::try_from(limit).unwrap_or_default());
-    Ok(Stretch { items, has_more })
+    let shows_templates = viewer.may(Permission::TemplatesView);
+    Ok(Stretch { items: items.into_iter().map(|line| shown(line, shows_templates)).collect(), has_more })
 }
 
 /// Who is in the viewer's team's audit log: ids and names, to filter by. Needs `audit:view`.
@@ -84,6 +85,7 @@ pub struct AuditExport {
     team: TeamId,
     filter: AuditFilter,
     format: ExportFormat,
+    shows_templates: bool,
     /// `None` before the first piece.
     before: Option<i64>,
     stage: Stage,
@@ -114,7 +116,9 @@ pub async fn start_export(
     });
     let event = by(app, viewer, AuditAction::AuditExported).about(viewer.team, &viewer.team_name).made(said);
     app.store.append_audit_event(viewer.team, &event).await?;
-    Ok(AuditExport { app: app.clone(), team: viewer.team, filter, format, before: None, stage: Stage::Head })
+    let shows_templates = viewer.may(Permission::TemplatesView);
+    let app = app.clone();
+    Ok(AuditExport { app, team: viewer.team, filter, format, shows_templates, before: None, stage: Stage::Head })
 }
 
 impl AuditExport {
@@ -133,10 +137,11 @@ impl AuditExport {
         let lines = self.app.store.list_audit_entries(self.team, &self.filter, self.before, EXPORTED_AT_ONCE).await?;
         self.before = lines.last().map(|line| line.sequence);
         self.stage = if lines.len() as i64 == EXPORTED_AT_ONCE { Stage::Lines } else { Stage::End };
-        for line in &lines {
+        for line in lines {
+            let line = shown(line, self.shows_templates);
             match self.format {
                 ExportFormat::Csv => {
-                    let cells: Vec<String> = cells_of(line).iter().map(|text| csv_cell(text)).collect();
+                    let cells: Vec<String> = cells_of(&line).iter().map(|text| csv_cell(text)).collect();
                     piece.push_str(&cells.join(","));
                     piece.push_str("\r\n");
                 }
@@ -148,6 +153,20 @@ impl AuditExport {
         }
         Ok(Some(piece))
     }
+}
+
+/// A line, as it is shown: what templates say to those alone who see templates. Its hash is that of the line as it is kept.
+fn shown(mut line: AuditEntry, shows_templates: bool) -> AuditEntry {
+    let is_of_template = matches!(
+        line.action,
+        AuditAction::TemplateCreated | AuditAction::TemplateUpdated | AuditAction::TemplateDeleted
+    );
+    if is_of_template && !shows_templates {
+        for said in [&mut line.before, &mut line.after] {
+            *said = said.take().map(super::templates::without_sources);
+        }
+    }
+    line
 }
 
 /// The texts of a line, in the order of [COLUMNS].

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use super::reveal::{shown_content, shows_attachments};
+use super::reveal::{secrets_of, secrets_of_one, shown_content, shows_attachments};
 use super::{audit, period, send};
 use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, Slice, TimeRange};
 use crate::domain::ids::EmailId;
-use crate::domain::masking::{Contents, Sight, audited_text, masks_addresses};
+use crate::domain::masking::{Contents, Secrets, Sight, audited_json, audited_text, masks_addresses};
 use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
 use crate::domain::period::{Period, PeriodChoice};
@@ -71,7 +71,8 @@ pub async fn list_records_at(
 pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailRecord, AppError> {
     let email = find_email_status(app, viewer, id).await?;
     let events = app.store.list_events(viewer.team, email.id).await?;
-    let events = Sight::of(viewer, email.id, app.clock.now()).events(events, &email.marked_variables);
+    let secrets = secrets_of_one(app, viewer, &email).await?;
+    let events = Sight::of(viewer, email.id, app.clock.now()).events(events, &email.marked_variables, &secrets);
     Ok(EmailRecord { email, events })
 }
 
@@ -79,11 +80,13 @@ pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<Emai
 pub(super) async fn with_events(app: &App, viewer: &Viewer, emails: Vec<Email>) -> Result<Vec<EmailRecord>, AppError> {
     let ids: Vec<EmailId> = emails.iter().map(|email| email.id).collect();
     let mut events = app.store.list_events_of(viewer.team, &ids).await?;
+    let mut secrets = secrets_of(app, viewer, &emails).await?;
     let now = app.clock.now();
     let record = |email: Email| {
         let sight = Sight::of(viewer, email.id, now);
-        let events = sight.events(events.remove(&email.id).unwrap_or_default(), &email.marked_variables);
-        EmailRecord { email: sight.email(email), events }
+        let secrets = secrets.remove(&email.id).unwrap_or_default();
+        let events = sight.events(events.remove(&email.id).unwrap_or_default(), &email.marked_variables, &secrets);
+        EmailRecord { email: sight.email(email, &secrets), events }
     };
     Ok(emails.into_iter().map(record).collect())
 }
@@ -137,13 +140,14 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     if let (Contents::All, Some(subject)) = (sight.contents, &stored.sent_subject) {
         email.subject.clone_from(subject);
     }
+    let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
     let content = shown_content(app, sight, &email, stored).await;
-    let events = sight.events(events, &email.marked_variables);
+    let events = sight.events(events, &email.marked_variables, &secrets);
     let sent_copy = match email.status.can_be_resent() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
         false => None,
     };
-    Ok(EmailDetail { email: sight.email(email), content, events, sight, reveal, sent_copy })
+    Ok(EmailDetail { email: sight.email(email, &secrets), content, events, sight, reveal, sent_copy })
 }
 
 /// Finds one message with its variables, without its bodies. Needs `logs:view`; the variables' values need
@@ -153,8 +157,9 @@ pub async fn find_email_with_variables(app: &App, viewer: &Viewer, id: EmailId) 
     let email = load(app, viewer, id).await?;
     let stored = app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
     let sight = Sight::of(viewer, email.id, app.clock.now());
+    let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
     let variables = shown_content(app, sight, &email, stored).await.variables;
-    Ok((sight.email(email), variables))
+    Ok((sight.email(email, &secrets), variables))
 }
 
 /// One file that was sent with a message, by its place from 0, for who may see contents. It is written into the audit log.
@@ -200,7 +205,8 @@ pub async fn find_email_status(app: &App, viewer: &Viewer, id: EmailId) -> Resul
     if !viewer.may_follow(email.api_key_id) {
         return Err(AppError::not_found("Email log"));
     }
-    Ok(Sight::of(viewer, id, app.clock.now()).email(email))
+    let secrets = secrets_of_one(app, viewer, &email).await?;
+    Ok(Sight::of(viewer, id, app.clock.now()).email(email, &secrets))
 }
 
 async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
@@ -234,7 +240,8 @@ pub async fn resend_any_email(app: &App, viewer: &Viewer, id: EmailId) -> Result
         return Err(AppError::invalid(obstacle));
     }
     let accepted = send::accept_again(app, viewer, &email, Knowing::Nothing, false).await?;
-    Ok((Sight::of(viewer, id, app.clock.now()).email(email), accepted))
+    let secrets = secrets_of_one(app, viewer, &email).await?;
+    Ok((Sight::of(viewer, id, app.clock.now()).email(email, &secrets), accepted))
 }
 
 /// Notes an export of the log in the audit log, before its first byte. Needs `logs:export` and `logs:view`. `format` is
@@ -242,6 +249,7 @@ pub async fn resend_any_email(app: &App, viewer: &Viewer, id: EmailId) -> Result
 pub async fn begin_export(app: &App, viewer: &Viewer, format: &str, filter: Value) -> Result<(), AppError> {
     viewer.require(Permission::LogsView)?;
     viewer.require(Permission::LogsExport)?;
+    let filter = audited_json(viewer, filter);
     let line = audit::by(app, viewer, AuditAction::LogExported).made(json!({"format": format, "filter": filter}));
     app.store.append_audit_event(viewer.team, &line).await
 }
@@ -259,7 +267,12 @@ pub async fn export_page(
     viewer.require(Permission::LogsExport)?;
     let emails = app.store.list_older_emails(viewer.team, &asked(viewer, filter), before, limit).await?;
     let now = app.clock.now();
-    Ok(emails.into_iter().map(|email| Sight::of(viewer, email.id, now).email(email)).collect())
+    let mut secrets = secrets_of(app, viewer, &emails).await?;
+    let shown = |email: Email| {
+        let secrets = secrets.remove(&email.id).unwrap_or_default();
+        Sight::of(viewer, email.id, now).email(email, &secrets)
+    };
+    Ok(emails.into_iter().map(shown).collect())
 }
 
 fn zone_of(viewer: &Viewer) -> Tz {

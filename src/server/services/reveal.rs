@@ -2,6 +2,8 @@
 //! message or API request, for one session, for [REVEAL_MINUTES]. Called by the services that read the log, and by the
 //! forms of the message's and the request's page.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use serde_json::json;
 use tower_sessions::Session;
@@ -12,7 +14,9 @@ use crate::domain::audit::AuditAction;
 use crate::domain::email::{Email, EmailContent};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId};
-use crate::domain::masking::{Contents, REVEAL_MINUTES, Reveal, Sight, audited_text, hidden_content, mask_marked};
+use crate::domain::masking::{
+    Contents, REVEAL_MINUTES, Reveal, Secrets, Sight, audited_text, hidden_content, mask_marked,
+};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -24,6 +28,10 @@ use crate::server::store::emails::StoredContent;
 const SESSION_REVEALS: &str = "reveals";
 /// The most that a session may see at once; the oldest gives way.
 const MAX_REVEALS: usize = 20;
+/// The longest name of a message that is looked for, in bytes.
+const MAX_NAME_BYTES: usize = 2000;
+/// How many of them are looked for at a time.
+const NAMES_AT_ONCE: usize = 1000;
 /// How long a reason is, in characters.
 const REASON_CHARS: std::ops::RangeInclusive<usize> = 3..=200;
 
@@ -97,6 +105,61 @@ fn checked_reason(reason: &str) -> Result<String, AppError> {
     }
     let message = format!("Give a reason in one line of {} to {} characters", REASON_CHARS.start(), REASON_CHARS.end());
     Err(AppError::invalid_field("reason", message))
+}
+
+/// What the marked variables of messages hold that the viewer does not see all of, by message; the others hold nothing.
+pub(super) async fn secrets_of(
+    app: &App,
+    viewer: &Viewer,
+    emails: &[Email],
+) -> Result<HashMap<EmailId, Secrets>, AppError> {
+    let now = app.clock.now();
+    let hides = |email: &&Email| {
+        !email.marked_variables.is_empty() && Sight::of(viewer, email.id, now).contents != Contents::All
+    };
+    let hiding: HashMap<EmailId, &Email> = emails.iter().filter(hides).map(|email| (email.id, email)).collect();
+    let ids: Vec<EmailId> = hiding.keys().copied().collect();
+    let variables = app.store.list_variables(viewer.team, &ids).await?;
+    let secrets = |(id, variables)| Some((id, Secrets::of(&variables, &hiding.get(&id)?.marked_variables)));
+    Ok(variables.into_iter().filter_map(secrets).collect())
+}
+
+/// The same of one message.
+pub(super) async fn secrets_of_one(app: &App, viewer: &Viewer, email: &Email) -> Result<Secrets, AppError> {
+    let mut secrets = secrets_of(app, viewer, std::slice::from_ref(email)).await?;
+    Ok(secrets.remove(&email.id).unwrap_or_default())
+}
+
+/// The same of all messages that the texts name, by their ids or their providers' in quotes, and of these.
+pub(super) async fn secrets_named(
+    app: &App,
+    viewer: &Viewer,
+    texts: &[Option<&str>],
+    made: impl Iterator<Item = EmailId>,
+) -> Result<Secrets, AppError> {
+    let quoted = texts.iter().flatten().flat_map(|text| text.split('"'));
+    let mut names: Vec<&str> = quoted.filter(|name| (1..=MAX_NAME_BYTES).contains(&name.len())).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut ids: Vec<i64> = made.map(|id| id.0).collect();
+    ids.extend(names.iter().filter_map(|name| name.parse::<EmailId>().ok()).map(|id| id.0));
+    for names in names.chunks(NAMES_AT_ONCE) {
+        ids.extend(app.store.list_ids_by_provider(viewer.team, names).await?.into_iter().map(|id| id.0));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let emails = app.store.find_emails(viewer.team, &ids).await?;
+    let ids: Vec<EmailId> =
+        emails.iter().filter(|email| !email.marked_variables.is_empty()).map(|email| email.id).collect();
+    let mut variables: HashMap<EmailId, serde_json::Value> =
+        app.store.list_variables(viewer.team, &ids).await?.into_iter().collect();
+    let mut secrets = Secrets::default();
+    for email in &emails {
+        if let Some(variables) = variables.remove(&email.id) {
+            secrets.extend(Secrets::of(&variables, &email.marked_variables));
+        }
+    }
+    Ok(secrets)
 }
 
 /// What a message says, as it is shown. Bodies that hold values of marked variables are made again without them, from the

@@ -555,6 +555,42 @@ impl Store {
         Ok(self.find_stored_content(team_id, id).await?.map(|stored| stored.content))
     }
 
+    /// The variables that these messages were made with, in no order; nothing of those whose contents are gone.
+    pub async fn list_variables(
+        &self,
+        team_id: TeamId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(EmailId, serde_json::Value)>, AppError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(EmailId, Json<serde_json::Value>)> = read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT email_id, variables FROM email_contents WHERE team_id = ");
+            query.push_bind(team_id).push(" AND email_id IN (");
+            push_list!(query, ids);
+            query.push(")").build_query_as().fetch_all(pool).await
+        })?;
+        Ok(rows.into_iter().map(|(id, variables)| (id, variables.0)).collect())
+    }
+
+    /// The messages that providers know by these ids, with or without brackets, in no order.
+    pub async fn list_ids_by_provider(&self, team_id: TeamId, names: &[&str]) -> Result<Vec<EmailId>, AppError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bracketed: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();
+        let names: Vec<&str> = names.iter().copied().chain(bracketed.iter().map(String::as_str)).collect();
+        Ok(read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT id FROM emails WHERE team_id = ");
+            query.push_bind(team_id).push(" AND provider_message_id IN (");
+            push_list!(query, &names);
+            query.push(") UNION SELECT email_id FROM email_aliases WHERE team_id = ").push_bind(team_id);
+            query.push(" AND alias IN (");
+            push_list!(query, &names);
+            query.push(")").build_query_scalar().fetch_all(pool).await
+        })?)
+    }
+
     /// What a message says, with its true subject and the version that it was made from; `None` when there is no such
     /// message.
     pub async fn find_stored_content(&self, team_id: TeamId, id: EmailId) -> Result<Option<StoredContent>, AppError> {

@@ -23,6 +23,11 @@ const CODE: &str = "pl4nted-code";
 const NAME: &str = "pl4nted-name";
 const ADDRESS: &str = "pl4nted.ada@customer.example";
 const NUMBER: &str = "+491701239876";
+/// The name of whose address it is.
+const CUSTOMER: &str = "Pl4nted Lovelace";
+/// Where, and with what, the customer read it.
+const READER_IP: &str = "203.0.113.77";
+const READER_AGENT: &str = "Mozilla/5.0 (pl4nted-model; Windows NT 10.0) Chrome/120.0 Safari/537.36";
 
 /// Messages with secrets in every place.
 struct Planted {
@@ -62,7 +67,7 @@ async fn plant(app: &TestApp) -> Planted {
     let sent = program
         .post(
             "/api/v1/send",
-            json!({"templateId": template, "to": [ADDRESS], "from": "Finch <pl4nted.from@finch.example>",
+            json!({"templateId": template, "to": [format!("{CUSTOMER} <{ADDRESS}>")], "tags": ["paid", format!("t-{CODE}")], "from": "Finch <pl4nted.from@finch.example>",
                 "replyTo": "pl4nted.reply@finch.example", "variables": {"code": CODE, "name": NAME, "nested": {"code": [CODE]}},
                 "metadata": {"order": "pl4nted-meta"},
                 "attachments": [{"filename": "pl4nted.pdf", "content": "aGVsbG8="}]}),
@@ -92,6 +97,8 @@ async fn plant(app: &TestApp) -> Planted {
     let events: Vec<Value> = [email, raw]
         .iter()
         .flat_map(|id| {
+            // What the other message says is marked by nobody.
+            let code = if *id == email { CODE } else { "0000" };
             let event = |kind: &str, more: Value| {
                 let mut event = json!({"id": format!("{id}-{kind}"), "kind": kind, "at": "2024-01-20T11:00:00Z",
                     "emailId": id, "recipient": ADDRESS});
@@ -99,8 +106,15 @@ async fn plant(app: &TestApp) -> Planted {
                 event
             };
             [
-                event("clicked", json!({"url": "https://a.example/?t=pl4nted-link"})),
-                event("bounced", json!({"reply": "550 5.1.1 <pl4nted.ada@customer.example> is unknown"})),
+                event(
+                    "clicked",
+                    json!({"url": format!("https://a.example/?t=pl4nted-link&c={code}"), "ip": READER_IP}),
+                ),
+                event("opened", json!({"userAgent": READER_AGENT, "ip": READER_IP, "message": format!("Read {code}")})),
+                event(
+                    "bounced",
+                    json!({"reply": format!("550 5.1.1 <pl4nted.ada@customer.example> is unknown {code}")}),
+                ),
             ]
         })
         .collect();
@@ -291,6 +305,49 @@ on_both_databases! {
         assert_without(&planted.walk_dialects(&app, &key).await, &[SECRET, "1701239876"]);
         let resent = with_basic(&app, &key.secret, "").post("/sendwithus/api/v1/resend", json!({"log_id": planted.email})).await;
         assert_without(&[("resend".to_owned(), resent)], &[SECRET, "1701239876"]);
+    }
+
+    async fn nothing_of_a_customer_is_left_in_what_an_export_notes(app: TestApp) {
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        let planted = plant(&app).await;
+        let owner = app.sign_in(Role::Owner).await;
+        let url = format!("/logs/export?preset=30d&search={}", ADDRESS.replace('@', "%40"));
+        assert_eq!(owner.get(&url).await.status, 200);
+        let line = audited(&app, AuditAction::LogExported).await.remove(0);
+        assert_eq!(line.after.unwrap()["filter"]["search"], "p•••@customer.example");
+        assert_without(&planted.walk(&blind(&app).await).await, &[SECRET, "1701239876", READER_IP]);
+    }
+
+    async fn who_does_not_see_contents_sees_no_readers_address(app: TestApp) {
+        let planted = plant(&app).await;
+        let blind = blind(&app).await;
+        assert_without(&planted.walk(&blind).await, &[READER_IP, "pl4nted-model"]);
+        let page = blind.get(&format!("/logs/{}", planted.email)).await.text;
+        assert!(page.contains("Chrome on Windows"), "{page}");
+        let key = key_of(&app, all_but_reveal()).await;
+        assert_without(&planted.walk_dialects(&app, &key).await, &[READER_IP, "pl4nted-model"]);
+        let page = app.sign_in(Role::Owner).await.get(&format!("/logs/{}", planted.email)).await.text;
+        assert!(page.contains(READER_IP) && page.contains("pl4nted-model"), "{page}");
+    }
+
+    async fn the_audit_log_alone_tells_no_templates(app: TestApp) {
+        let planted = plant(&app).await;
+        let owner = app.sign_in(Role::Owner).await;
+        let changed = json!({"subject": "pl4nted-subject", "html": "<p>pl4nted-body</p>"});
+        owner.put(&format!("/api/templates/{}", planted.template), changed).await.data();
+        let said = ["pl4nted-subject", "pl4nted-body", "code }} for you"];
+        let texts = async |client: &Client| {
+            let mut texts = client.get("/api/audit").await.text;
+            for format in ["csv", "ndjson"] {
+                texts.push_str(&client.get(&format!("/settings/audit/export?format={format}")).await.text);
+            }
+            texts
+        };
+        let auditor = texts(&app.program(&[Permission::AuditView]).await).await;
+        assert!(auditor.contains("template.updated") && auditor.contains(MASK), "{auditor}");
+        assert!(said.iter().all(|text| !auditor.contains(text)), "{auditor}");
+        let editor = texts(&app.program(&[Permission::AuditView, Permission::TemplatesView]).await).await;
+        assert!(said.iter().all(|text| editor.contains(text)), "{editor}");
     }
 
     async fn addresses_are_shown_in_full_unless_the_team_masks_them(app: TestApp) {

@@ -34,6 +34,22 @@ on_both_databases! {
         assert_eq!((found("your code").await, found("123456").await), (1, 0));
     }
 
+    async fn variables_and_ids_are_listed_of_the_team_alone(app: TestApp) {
+        let store = app.store();
+        let new = NewEmail { variables: serde_json::json!({"code": "123456"}), ..super::outbox::new_email(&app, app.now()) };
+        store.insert_email(app.team, &new).await.unwrap();
+        let known = format!("UPDATE emails SET provider_message_id = '<known@mx>' WHERE id = {}", new.id.0);
+        store.try_statement(&known).await.unwrap();
+        let listed = store.list_variables(app.team, &[new.id, EmailId(7)]).await;
+        assert_eq!(listed, Ok(vec![(new.id, serde_json::json!({"code": "123456"}))]));
+        assert_eq!(store.list_variables(app.other_team, &[new.id]).await, Ok(Vec::new()));
+        assert_eq!(store.list_variables(app.team, &[]).await, Ok(Vec::new()));
+        assert_eq!(store.list_ids_by_provider(app.team, &["known@mx", "other"]).await, Ok(vec![new.id]));
+        assert_eq!(store.list_ids_by_provider(app.team, &["<known@mx>"]).await, Ok(vec![new.id]));
+        assert_eq!(store.list_ids_by_provider(app.other_team, &["known@mx"]).await, Ok(Vec::new()));
+        assert_eq!(store.list_ids_by_provider(app.team, &[]).await, Ok(Vec::new()));
+    }
+
     async fn a_message_knows_what_its_template_marks_also_when_that_is_deleted(app: TestApp) {
         let template = app.add_template("Code").await;
         let made = NewEmail {
