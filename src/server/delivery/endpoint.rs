@@ -6,7 +6,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use lettre::transport::smtp::authentication::Credentials;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
@@ -221,12 +220,6 @@ impl SmtpSecret {
     pub fn open(key: &SecretKey, sealed: &str, team_id: TeamId, adapter_id: AdapterId) -> Result<Self, AppError> {
         let json = key.open(sealed, &seal_context(team_id, adapter_id))?;
         serde_json::from_slice(&json).map_err(|_| AppError::Internal)
-    }
-
-    /// What logs in; `None` where the server asks for no log-in.
-    pub(super) fn credentials(&self) -> Option<Credentials> {
-        let password = self.password.clone().unwrap_or_default();
-        self.user.clone().map(|user| Credentials::new(user, password))
     }
 }
 

@@ -1,20 +1,16 @@
 //! Handing a message to a mail server over SMTP, recipient by recipient. Called by [super::worker].
 //! Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
 
+mod client;
+mod tls;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::Address;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::Response;
-use lettre::transport::smtp::{Error as SmtpError, client::AsyncTokioStream};
+use lettre::transport::smtp::extension::ClientId;
 use sha2::{Digest, Sha256};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::endpoint::{SmtpEndpoint, SmtpSecret, TlsMode};
@@ -22,12 +18,10 @@ use super::message::{BuildError, build_message, envelope_address, is_ascii, mess
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::server::store::outbox::Outgoing;
+use client::{Broken, Client, Reply};
 
 /// How much of a server's reply is kept, in characters.
 const REPLY_CAP: usize = 1000;
-
-/// How much of a message goes to the socket at once, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// How long a parting word to a server may take.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -149,7 +143,7 @@ struct PoolKey {
 }
 
 struct Connection {
-    smtp: AsyncSmtpConnection,
+    client: Client,
     idle_since: Instant,
     messages: u32,
 }
@@ -176,14 +170,15 @@ impl SmtpSender {
 
     /// Sends a message to the `pending` addresses and tells what became of each. `before_data` runs when the server has
     /// accepted a recipient, just before the message's bytes go out; when it gives `false`, nothing goes out and the
-    /// attempt is `None`. `date` is when the message was accepted.
+    /// attempt is `None`. `date` is when the message was accepted. Where the server closes a kept connection before it
+    /// has the message, all begins again on a new one.
     pub async fn send<Before>(
         &self,
         route: &SmtpRoute,
         outgoing: &Outgoing,
         (email_id, date): (EmailId, chrono::DateTime<chrono::Utc>),
         pending: &[String],
-        before_data: impl FnOnce() -> Before,
+        before_data: impl Fn() -> Before,
     ) -> Option<Attempt>
     where
         Before: Future<Output = bool>,
@@ -192,28 +187,39 @@ impl SmtpSender {
             Ok(from) => from,
             Err(cause) => return Some(Attempt::all(pending, &failed(&cause))),
         };
-        let mut connection = match self.connection(route).await {
-            Ok(connection) => connection,
-            Err(Unusable { reason, .. }) => {
-                return Some(Attempt::all(pending, &RecipientOutcome::Unreachable { reason }));
+        let mut kept = self.kept(&route.key()).await;
+        loop {
+            let is_kept = kept.is_some();
+            let connection = match kept.take() {
+                Some(kept) => Ok(kept),
+                None => self.connect(route).await,
+            };
+            let mut connection = match connection {
+                Ok(connection) => connection,
+                Err(Unusable { reason, .. }) => {
+                    return Some(Attempt::all(pending, &RecipientOutcome::Unreachable { reason }));
+                }
+            };
+            let allow_utf8 = connection.client.offers.smtputf8;
+            let message = match build_message(outgoing, email_id, date, allow_utf8) {
+                Ok(message) => message,
+                Err(cause) => {
+                    self.keep(route.key(), connection);
+                    return Some(Attempt::all(pending, &failed(&cause)));
+                }
+            };
+            let mut transaction = Transaction::new(&mut connection.client, &self.settings, pending, allow_utf8);
+            let is_done = transaction.run(&from, &message, &before_data).await;
+            let Transaction { outcomes, is_usable, is_closed, .. } = transaction;
+            if is_closed && is_kept {
+                continue;
             }
-        };
-        let allow_utf8 = connection.smtp.server_info().supports_feature(Extension::SmtpUtfEight);
-        let message = match build_message(outgoing, email_id, date, allow_utf8) {
-            Ok(message) => message,
-            Err(cause) => {
+            connection.messages += 1;
+            if is_usable {
                 self.keep(route.key(), connection);
-                return Some(Attempt::all(pending, &failed(&cause)));
             }
-        };
-        let mut transaction = Transaction::new(&mut connection.smtp, &self.settings, pending, allow_utf8);
-        let is_done = transaction.run(&from, &message, before_data).await;
-        let (outcomes, is_usable) = (transaction.outcomes, transaction.is_usable);
-        connection.messages += 1;
-        if is_usable {
-            self.keep(route.key(), connection);
+            return is_done.then(|| attempt(pending, outcomes, &message_id(email_id, &from)));
         }
-        is_done.then(|| attempt(pending, outcomes, &message_id(email_id, &from)))
     }
 
     /// Closes connections that were idle for too long. Called now and then.
@@ -238,7 +244,7 @@ impl SmtpSender {
         let connections = idle.entry(key).or_default();
         if connection.messages < self.settings.messages_per_connection
             && connections.len() < self.settings.idle_per_adapter
-            && !connection.smtp.has_broken()
+            && !connection.client.is_over()
         {
             connections.push(connection);
         } else {
@@ -247,19 +253,20 @@ impl SmtpSender {
         }
     }
 
-    /// A kept connection that still answers, or a new one.
-    async fn connection(&self, route: &SmtpRoute) -> Result<Connection, Unusable> {
-        let key = route.key();
+    /// A kept connection that still answers.
+    async fn kept(&self, key: &PoolKey) -> Option<Connection> {
         loop {
-            let kept = {
+            let mut kept = {
                 let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                idle.get_mut(&key).and_then(Vec::pop)
-            };
-            let Some(mut kept) = kept else { return self.connect(route).await };
+                idle.get_mut(key).and_then(Vec::pop)
+            }?;
             if self.is_old(&kept) {
                 part(kept);
-            } else if matches!(timeout(self.settings.connect_timeout, kept.smtp.command(Rset)).await, Ok(Ok(_))) {
-                return Ok(kept);
+                continue;
+            }
+            let answer = timeout(self.settings.connect_timeout, kept.client.command("RSET")).await;
+            if matches!(answer, Ok(Ok(reply)) if reply.is_done()) {
+                return Some(kept);
             }
         }
     }
@@ -267,31 +274,26 @@ impl SmtpSender {
     async fn connect(&self, route: &SmtpRoute) -> Result<Connection, Unusable> {
         let server = format!("{}:{}", route.endpoint.host, route.endpoint.port);
         let limit = self.settings.connect_timeout;
-        let smtp = timeout(limit, self.open(route, &server)).await.unwrap_or_else(|_| {
+        let client = timeout(limit, self.open(route, &server)).await.unwrap_or_else(|_| {
             Err(Unusable { reason: format!("{server} did not answer within {} seconds", limit.as_secs_f64()) })
         })?;
-        Ok(Connection { smtp, idle_since: Instant::now(), messages: 0 })
+        Ok(Connection { client, idle_since: Instant::now(), messages: 0 })
     }
 
-    async fn open(&self, route: &SmtpRoute, server: &str) -> Result<AsyncSmtpConnection, Unusable> {
+    async fn open(&self, route: &SmtpRoute, server: &str) -> Result<Client, Unusable> {
         let SmtpEndpoint { host, port, tls } = &route.endpoint;
-        let cannot_connect = |cause: &SmtpError| Unusable::new("Cannot connect to", server, cause);
-        let no_tls = |cause: &SmtpError| Unusable::new("Cannot encrypt the connection to", server, cause);
-        let hello = self.settings.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain);
-        let mut is_encrypted = false;
-        let mut smtp = if *tls == TlsMode::Implicit {
-            is_encrypted = true;
-            let parameters = tls_parameters(route).await.map_err(|cause| no_tls(&cause))?;
-            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), None, &hello, Some(parameters), None)
-                .await
-                .map_err(|cause| cannot_connect(&cause))?
-        } else {
-            let stream = connected(host, *port).await.map_err(|cause| Unusable {
-                reason: format!("Cannot connect to {server}: {}", clean(&cause.to_string())),
-            })?;
-            AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(|cause| cannot_connect(&cause))?
-        };
-        let can_encrypt = smtp.can_starttls() && !is_encrypted;
+        let hello = self.settings.hello_name.clone().unwrap_or_else(|| ClientId::default().to_string());
+        let cannot_connect = |why: &str| Unusable::new("Cannot connect to", server, why);
+        let no_tls = |why: &str| Unusable::new("Cannot encrypt the connection to", server, why);
+        let stream = client::connect(host, *port).await.map_err(|cause| cannot_connect(&cause.to_string()))?;
+        let mut client = Client::new(stream);
+        let mut is_encrypted = *tls == TlsMode::Implicit;
+        if is_encrypted {
+            client = client.encrypt(host, is_lenient(route)).await.map_err(|cause| no_tls(&cause.to_string()))?;
+        }
+        accepted(client.greeting().await).map_err(|why| cannot_connect(&why))?;
+        accepted(client.hello(&hello).await).map_err(|why| cannot_connect(&why))?;
+        let can_encrypt = client.offers.starttls && !is_encrypted;
         match tls {
             TlsMode::Required if !can_encrypt => {
                 return Err(Unusable {
@@ -299,59 +301,56 @@ impl SmtpSender {
                 });
             }
             TlsMode::Required | TlsMode::Opportunistic if can_encrypt => {
-                let parameters = tls_parameters(route).await.map_err(|cause| no_tls(&cause))?;
-                smtp.starttls(parameters, &hello).await.map_err(|cause| no_tls(&cause))?;
+                accepted(client.command("STARTTLS").await).map_err(|why| no_tls(&why))?;
+                client = client.encrypt(host, is_lenient(route)).await.map_err(|cause| no_tls(&cause.to_string()))?;
+                // What was said before the encryption counts for nothing.
+                accepted(client.hello(&hello).await).map_err(|why| no_tls(&why))?;
                 is_encrypted = true;
             }
             TlsMode::Implicit | TlsMode::Required | TlsMode::Opportunistic | TlsMode::None => {}
         }
-        if let Some(credentials) = route.secret.credentials() {
+        if let Some(user) = &route.secret.user {
             if !is_encrypted && !route.endpoint.is_loopback() {
                 let reason = format!("{server} is not encrypted, so the password was not sent to it");
                 return Err(Unusable { reason });
             }
-            log_in(&mut smtp, &credentials, server).await?;
+            let password = route.secret.password.as_deref().unwrap_or_default();
+            log_in(&mut client, user, password, server).await?;
         }
-        Ok(smtp)
+        Ok(client)
     }
 }
 
 /// Says goodbye to a server and closes the connection, in the background.
 fn part(mut connection: Connection) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(async move { timeout(QUIT_TIMEOUT, connection.smtp.quit()).await.map(drop) });
+        runtime.spawn(async move { timeout(QUIT_TIMEOUT, connection.client.command("QUIT")).await.map(drop) });
     }
 }
 
-async fn connected(host: &str, port: u16) -> std::io::Result<Box<dyn AsyncTokioStream>> {
-    let stream = TcpStream::connect((host, port)).await?;
-    // A message and the dot that ends it are two writes: Nagle's algorithm would hold the second back.
-    stream.set_nodelay(true)?;
-    Ok(Box::new(stream))
+/// Whether any certificate does: encryption that is optional and guards no password is not worth failing for one.
+fn is_lenient(route: &SmtpRoute) -> bool {
+    route.endpoint.tls == TlsMode::Opportunistic && (route.endpoint.is_loopback() || route.secret.user.is_none())
 }
 
-/// The certificates to trust. Reading them takes milliseconds of file work.
-async fn tls_parameters(route: &SmtpRoute) -> Result<TlsParameters, SmtpError> {
-    // Encryption that is optional and guards no password is not worth failing for a certificate.
-    let is_lenient =
-        route.endpoint.tls == TlsMode::Opportunistic && (route.endpoint.is_loopback() || route.secret.user.is_none());
-    let builder = TlsParameters::builder(route.endpoint.host.clone()).dangerous_accept_invalid_certs(is_lenient);
-    match tokio::task::spawn_blocking(move || builder.build()).await {
-        Ok(built) => built,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+async fn log_in(client: &mut Client, user: &str, password: &str, server: &str) -> Result<(), Unusable> {
+    match client.log_in(user, password).await {
+        Ok(None) => {
+            let reason = format!("{server} offers no log-in by PLAIN or LOGIN, but the adapter has a user name");
+            Err(Unusable { reason })
+        }
+        Ok(Some(reply)) if reply.is_done() => Ok(()),
+        Ok(Some(reply)) => Err(Unusable::new("The log-in was refused by", server, &reply.words())),
+        Err(cause) => Err(Unusable::new("The log-in failed at", server, &cause.to_string())),
     }
 }
 
-async fn log_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials, server: &str) -> Result<(), Unusable> {
-    let info = smtp.server_info();
-    if info.get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
-        let reason = format!("{server} offers no log-in by PLAIN or LOGIN, but the adapter has a user name");
-        return Err(Unusable { reason });
-    }
-    match smtp.auth(DEFAULT_MECHANISMS, credentials).await {
-        Ok(_) => Ok(()),
-        Err(cause) if cause.status().is_some() => Err(Unusable::new("The log-in was refused by", server, &cause)),
-        Err(cause) => Err(Unusable::new("The log-in failed at", server, &cause)),
+/// Why a server did not do what it was asked.
+fn accepted(answer: Result<Reply, Broken>) -> Result<(), String> {
+    match answer {
+        Ok(reply) if reply.is_done() => Ok(()),
+        Ok(reply) => Err(reply.words()),
+        Err(cause) => Err(cause.to_string()),
     }
 }
 
@@ -361,22 +360,14 @@ struct Unusable {
 }
 
 impl Unusable {
-    fn new(what: &str, server: &str, cause: &SmtpError) -> Self {
-        Self { reason: format!("{what} {server}: {}", words(cause)) }
-    }
-}
-
-struct Rset;
-
-impl fmt::Display for Rset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RSET\r\n")
+    fn new(what: &str, server: &str, why: &str) -> Self {
+        Self { reason: format!("{what} {server}: {}", clean(why)) }
     }
 }
 
 /// One message on one connection.
 struct Transaction<'a> {
-    smtp: &'a mut AsyncSmtpConnection,
+    client: &'a mut Client,
     settings: &'a SmtpSettings,
     pending: &'a [String],
     allow_utf8: bool,
@@ -384,6 +375,8 @@ struct Transaction<'a> {
     outcomes: Vec<Option<RecipientOutcome>>,
     /// Whether the connection can carry another message.
     is_usable: bool,
+    /// Whether the server closed the connection before it could have the message.
+    is_closed: bool,
 }
 
 /// Why a command got no positive answer.
@@ -394,20 +387,18 @@ enum Refusal {
     Permanent(String),
     /// The connection is of no more use.
     Broken(String),
+    /// The server closed the connection, or says that it does (421).
+    Closed(String),
 }
 
 impl<'a> Transaction<'a> {
-    fn new(
-        smtp: &'a mut AsyncSmtpConnection,
-        settings: &'a SmtpSettings,
-        pending: &'a [String],
-        allow_utf8: bool,
-    ) -> Self {
-        Self { smtp, settings, pending, allow_utf8, outcomes: vec![None; pending.len()], is_usable: true }
+    fn new(client: &'a mut Client, settings: &'a SmtpSettings, pending: &'a [String], allow_utf8: bool) -> Self {
+        let outcomes = vec![None; pending.len()];
+        Self { client, settings, pending, allow_utf8, outcomes, is_usable: true, is_closed: false }
     }
 
     /// Settles every recipient; `false` when `before_data` stopped it.
-    async fn run<Before>(&mut self, from: &Address, message: &[u8], before_data: impl FnOnce() -> Before) -> bool
+    async fn run<Before>(&mut self, from: &Address, message: &[u8], before_data: impl Fn() -> Before) -> bool
     where
         Before: Future<Output = bool>,
     {
@@ -452,15 +443,15 @@ impl<'a> Transaction<'a> {
     }
 
     async fn mail(&mut self, from: &Address, to: &[Option<Address>], message: &[u8]) -> Result<(), Refusal> {
-        let mut parameters = Vec::new();
+        let mut command = format!("MAIL FROM:<{from}>");
         let is_plain = to.iter().flatten().chain([from]).all(is_ascii) && message.is_ascii();
         if !is_plain && self.allow_utf8 {
-            parameters.push(MailParameter::SmtpUtfEight);
+            command.push_str(" SMTPUTF8");
         }
-        if !message.is_ascii() && self.smtp.server_info().supports_feature(Extension::EightBitMime) {
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        if !message.is_ascii() && self.client.offers.eight_bit_mime {
+            command.push_str(" BODY=8BITMIME");
         }
-        self.command(Mail::new(Some(from.clone()), parameters)).await.map(drop)
+        self.command(&command).await.map(drop)
     }
 
     /// Names the recipients; whether the server took one.
@@ -468,7 +459,7 @@ impl<'a> Transaction<'a> {
         let mut accepted = false;
         for (index, address) in addresses.iter().enumerate() {
             let Some(address) = address else { continue };
-            match self.command(Rcpt::new(address.clone(), Vec::new())).await {
+            match self.command(&format!("RCPT TO:<{address}>")).await {
                 Ok(_) => accepted = true,
                 Err(Refusal::Temporary(reply)) => {
                     self.outcomes[index] = Some(RecipientOutcome::Deferred { reply });
@@ -476,7 +467,7 @@ impl<'a> Transaction<'a> {
                 Err(Refusal::Permanent(reply)) => {
                     self.outcomes[index] = Some(RecipientOutcome::Refused { reply });
                 }
-                Err(broken @ Refusal::Broken(_)) => {
+                Err(broken @ (Refusal::Broken(_) | Refusal::Closed(_))) => {
                     self.settle_open(broken);
                     return false;
                 }
@@ -486,41 +477,44 @@ impl<'a> Transaction<'a> {
     }
 
     async fn content(&mut self, message: &[u8]) {
-        match self.command(Data).await {
-            Ok(reply) if reply.has_code(354) => {}
+        match self.command("DATA").await {
+            Ok(reply) if reply.code == 354 => {}
             Ok(reply) => {
-                let answer = positive_words(&reply);
+                let answer = reply.words();
                 return self.settle_open(Refusal::Broken(format!("The mail server answered DATA with {answer}")));
             }
             Err(refusal) => return self.settle_open(refusal),
         }
-        // The client ends every message with a line break and a dot.
-        let message = message.strip_suffix(b"\r\n").unwrap_or(message);
         let mut all_written = false;
-        let end = std::iter::from_fn(|| {
-            all_written = true;
-            None
-        });
-        let sending = self.smtp.message_iter(message.chunks(CHUNK_BYTES).chain(end));
+        let sending = async {
+            self.client.write_message(message, &mut all_written).await?;
+            self.client.reply().await
+        };
         let result = timeout(self.settings.content_timeout, sending).await;
         match result {
-            Ok(Ok(reply)) => {
-                let reply = positive_words(&reply);
+            Ok(Ok(reply)) if reply.is_done() => {
+                let reply = reply.words();
                 self.settle_each_open(|| RecipientOutcome::Accepted { reply: reply.clone() });
             }
-            Ok(Err(cause)) if cause.status().is_some() => {
-                let refusal = refusal(&cause);
-                self.settle_open(refusal);
+            Ok(Ok(reply)) if reply.is_positive() => self.settle_broken_content(all_written, &reply.words()),
+            Ok(Ok(reply)) => {
+                self.settle_open(refusal(&reply));
+                // It had the message and has said what it makes of it.
+                self.is_closed = false;
             }
-            Ok(Err(cause)) => self.settle_broken_content(all_written, &words(&cause)),
+            Ok(Err(cause)) => {
+                self.is_closed = !all_written && cause.is_closed();
+                self.settle_broken_content(all_written, &cause.to_string());
+            }
             Err(_) => self.settle_broken_content(all_written, "the mail server did not answer in time"),
         }
     }
 
     fn settle_broken_content(&mut self, all_written: bool, why: &str) {
         if !all_written {
-            return self
-                .settle_open(Refusal::Broken(format!("The connection broke while the message was sent: {why}")));
+            let reason = format!("The connection broke while the message was sent: {why}");
+            let is_closed = self.is_closed;
+            return self.settle_open(if is_closed { Refusal::Closed(reason) } else { Refusal::Broken(reason) });
         }
         self.is_usable = false;
         let reason = format!(
@@ -530,10 +524,14 @@ impl<'a> Transaction<'a> {
         self.settle_each_open(|| RecipientOutcome::Unknown { reason: reason.clone() });
     }
 
-    async fn command(&mut self, command: impl fmt::Display) -> Result<Response, Refusal> {
-        match timeout(self.settings.command_timeout, self.smtp.command(command)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(cause)) => Err(refusal(&cause)),
+    async fn command(&mut self, command: &str) -> Result<Reply, Refusal> {
+        match timeout(self.settings.command_timeout, self.client.command(command)).await {
+            Ok(Ok(reply)) if reply.is_positive() => Ok(reply),
+            Ok(Ok(reply)) => Err(refusal(&reply)),
+            Ok(Err(cause)) => {
+                let reason = format!("The connection broke: {cause}");
+                Err(if cause.is_closed() { Refusal::Closed(reason) } else { Refusal::Broken(reason) })
+            }
             Err(_) => Err(Refusal::Broken("The mail server did not answer in time".to_owned())),
         }
     }
@@ -544,6 +542,7 @@ impl<'a> Transaction<'a> {
 
     /// Gives every recipient whose fate is open what follows from a refusal of the whole message.
     fn settle_open(&mut self, refusal: Refusal) {
+        self.is_closed = matches!(refusal, Refusal::Closed(_));
         match refusal {
             Refusal::Temporary(reply) => {
                 self.settle_each_open(|| RecipientOutcome::Deferred { reply: reply.clone() });
@@ -551,7 +550,7 @@ impl<'a> Transaction<'a> {
             Refusal::Permanent(reply) => {
                 self.settle_each_open(|| RecipientOutcome::Failed { reason: reply.clone() });
             }
-            Refusal::Broken(reason) => {
+            Refusal::Broken(reason) | Refusal::Closed(reason) => {
                 self.is_usable = false;
                 self.settle_each_open(|| RecipientOutcome::Unreachable { reason: reason.clone() });
             }
@@ -565,34 +564,16 @@ impl<'a> Transaction<'a> {
     }
 }
 
-fn refusal(cause: &SmtpError) -> Refusal {
-    let code = cause.status().map(u16::from);
-    match code {
+/// What a negative reply means.
+fn refusal(reply: &Reply) -> Refusal {
+    match reply.code {
         // The server closes the connection.
-        Some(421) => Refusal::Broken(words(cause)),
+        421 => Refusal::Closed(reply.words()),
         // The server wants a log-in or encryption first: mending the adapter helps, so the message waits.
-        Some(530 | 534 | 535 | 538) => Refusal::Broken(words(cause)),
-        Some(500..) => Refusal::Permanent(words(cause)),
-        Some(_) => Refusal::Temporary(words(cause)),
-        None => Refusal::Broken(format!("The connection broke: {}", words(cause))),
+        530 | 534 | 535 | 538 => Refusal::Broken(reply.words()),
+        500.. => Refusal::Permanent(reply.words()),
+        _ => Refusal::Temporary(reply.words()),
     }
-}
-
-/// The server's own words where it answered, and else the cause.
-fn words(cause: &SmtpError) -> String {
-    let first = std::error::Error::source(cause);
-    let innermost = std::iter::successors(first, |cause| cause.source()).last();
-    let text = innermost.map(ToString::to_string);
-    match (cause.status(), text) {
-        (Some(code), text) => clean(&format!("{code} {}", text.unwrap_or_default())),
-        (None, Some(text)) => clean(&text),
-        (None, None) => clean(&cause.to_string()),
-    }
-}
-
-fn positive_words(reply: &Response) -> String {
-    let lines: Vec<&str> = reply.message().collect();
-    clean(&format!("{} {}", reply.code(), lines.join(" ")))
 }
 
 /// A foreign text on one line, without control characters, capped.
@@ -711,6 +692,37 @@ mod tests {
     async fn a_server_that_is_not_there_is_named() {
         let refused = sender().check(&route("smtp://127.0.0.1:1")).await.unwrap_err().to_string();
         assert!(refused.starts_with("Cannot connect to 127.0.0.1:1: "), "{refused}");
+    }
+
+    /// A server that greets with `start`, and then sends `more` of it without an end; how many bytes it got rid of.
+    async fn endless(start: &'static [u8], more: &'static [u8]) -> (String, tokio::task::JoinHandle<u64>) {
+        use tokio::io::AsyncWriteExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("smtp://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(start).await.unwrap();
+            let chunk = more.repeat(4096);
+            let mut sent = 0;
+            while let Ok(written) = stream.write(&chunk).await {
+                sent += written as u64;
+            }
+            sent
+        });
+        (url, serving)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_endless_answer_is_not_listened_to() {
+        for (start, more) in
+            [(&b"220 "[..], &b"xxxxxxxxxxxxxxxx"[..]), (&b"220-"[..], &b"more\r\n220-"[..]), (&b""[..], &b"xxxx"[..])]
+        {
+            let (url, serving) = endless(start, more).await;
+            let refused = sender().check(&route(&url)).await.unwrap_err().to_string();
+            assert!(refused.contains("answer is too long") || refused.contains("(SMTP)"), "{refused}");
+            // More than we read lies in the sockets' buffers.
+            assert!(serving.await.unwrap() < 64 << 20);
+        }
     }
 
     #[tokio::test]

@@ -327,11 +327,13 @@ impl Worker {
             Ok(route) => route,
             Err(outcome) => return (Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome))),
         };
-        let before_data = async || match self.store.mark_in_doubt(lease).await {
-            Ok(is_ours) => is_ours,
-            Err(cause) => {
-                warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "could not mark the attempt");
-                false
+        let before_data = || async move {
+            match self.store.mark_in_doubt(lease).await {
+                Ok(is_ours) => is_ours,
+                Err(cause) => {
+                    warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "could not mark the attempt");
+                    false
+                }
             }
         };
         let message = (lease.email_id, lease.email_id.created_at());
