@@ -46,6 +46,22 @@ on_both_databases! {
         assert_eq!(ids, [row.id.0 + 2, row.id.0 + 1, row.id.0]);
     }
 
+    async fn rows_that_wait_for_the_database_have_a_bound_in_bytes(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await;
+        program.get("/api/logs").await.data();
+        let row = logged(&app, app.team).await.remove(0);
+        let text = Some("x".repeat(8 * 1024 * 1024));
+        let large = |number: i64| ApiRequest {
+            id: ApiRequestId(row.id.0 + number),
+            request_body: LoggedBody { text: text.clone(), truncated: false },
+            ..row.clone()
+        };
+        (1..=5).for_each(|number| app.app.request_log.record(large(number)));
+        assert_eq!(logged(&app, app.team).await.len(), 1 + 3);
+        app.app.request_log.record(large(6));
+        assert_eq!(logged(&app, app.team).await.len(), 1 + 3 + 1);
+    }
+
     async fn a_request_whose_client_hangs_up_is_written_down(app: TestApp) {
         let program = app.program(&[Permission::LogsView]).await;
         let (begun, is_begun) = tokio::sync::oneshot::channel();
