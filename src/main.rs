@@ -282,6 +282,8 @@ async fn migrate(database: DatabaseArgs) -> Result<(), Failure> {
 async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     let folder = TemporaryFolder::create()?;
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
+    // Its mail goes to a sink on this machine.
+    let config = Config { allow_private_adapters: true, ..config };
     let app = App::new(Store::open(&url).await?, Clock::system(), config, SecretKey::generate());
     let listeners = listen(&app.config).await?;
     let sink = Sink::start(([127, 0, 0, 1], 0).into()).await?;
@@ -448,8 +450,10 @@ fn check_slug(slug: &str) -> Result<(), Failure> {
 }
 
 async fn open_for_admin(args: &AdminArgs) -> Result<App, Failure> {
-    // The server's own limit on requests is not known here, so it bounds no key.
-    let config = Config { rate_limit: u32::MAX, ..Config::at(([127, 0, 0, 1], 3000).into()) };
+    // The server's own settings are not known here: its limit on requests bounds no key, and it looks itself at where it
+    // connects to.
+    let config =
+        Config { rate_limit: u32::MAX, allow_private_adapters: true, ..Config::at(([127, 0, 0, 1], 3000).into()) };
     open(&args.database, config).await
 }
 
@@ -503,7 +507,7 @@ async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
     if only != Some(Half::Worker) {
         let app = app.clone();
         // Asked early, so that a wrong setting is in the log at the start. The server serves without an answer.
-        tokio::spawn(async move { accounts::openid::find_provider(&app).await });
+        tokio::spawn(async move { accounts::openid::look_for_provider(&app).await });
     }
     let worker = async {
         if only != Some(Half::Web) {
@@ -511,7 +515,7 @@ async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
                 app.store.clone(),
                 app.clock.clone(),
                 Arc::clone(&app.secret_key),
-                WorkerSettings::default(),
+                WorkerSettings::within(app.config.outbound()),
             );
             worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone()).await;
         }

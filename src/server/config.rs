@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::dialects::Dialect;
+use super::outbound::Outbound;
 
 /// Requests in a second, for one key.
 const DEFAULT_RATE_LIMIT: u32 = 1000;
@@ -54,6 +55,10 @@ pub struct Config {
     /// Read the client's address from X-Forwarded-For; set it only behind a proxy that writes that header
     #[arg(long, env = "SENDLOG_TRUST_PROXY")]
     pub trust_proxy: bool,
+
+    /// Let adapters reach private addresses: this machine and the networks beside it
+    #[arg(long, env = "SENDLOG_ALLOW_PRIVATE_ADAPTERS")]
+    pub allow_private_adapters: bool,
 
     /// Log-in by an OpenID provider.
     #[command(flatten)]
@@ -120,8 +125,14 @@ impl Config {
             only: None,
             site_root: None,
             trust_proxy: false,
+            allow_private_adapters: false,
             openid: OpenIdArgs::default(),
         }
+    }
+
+    /// Where adapters and the OpenID provider may lead.
+    pub const fn outbound(&self) -> Outbound {
+        Outbound::new(self.allow_private_adapters)
     }
 
     /// The address people open, without a slash at its end.

@@ -8,6 +8,7 @@ pub mod cookies;
 pub mod delivery;
 pub mod demo;
 pub mod dialects;
+pub mod outbound;
 mod private_files;
 pub mod render;
 pub mod secrets;
@@ -69,7 +70,7 @@ impl App {
             request_log: RequestLog::start(store.clone()),
             store,
             clock,
-            openid: Provider::new(&config.openid).map(Arc::new),
+            openid: Provider::new(&config.openid, config.outbound()).map(Arc::new),
             config: Arc::new(config),
             secret_key: Arc::new(secret_key),
             outbox_waker: Arc::new(Notify::new()),

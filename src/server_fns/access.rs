@@ -46,7 +46,7 @@ pub struct LogInView {
 #[server]
 pub async fn load_log_in() -> Result<LogInView, AppError> {
     use crate::server::{context, services::accounts};
-    let provider = accounts::openid::find_provider(&context::app()).await;
+    let provider = accounts::openid::find_provider(&context::app());
     Ok(LogInView { provider, draft: super::draft::load_draft("log_in".to_owned()).await? })
 }
 

@@ -61,6 +61,7 @@ fn admin(folder: &Folder, arguments: &[&str]) -> String {
 /// The program with its settings for the folder's database.
 pub fn command(folder: &Folder) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sendlog"));
+    command.env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true");
     command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.database().display()));
     command
 }
@@ -82,6 +83,7 @@ impl Server {
     #[allow(dead_code, reason = "each test file uses its part")]
     pub fn start_with_files(folder: &Folder, files: u32) -> Self {
         let mut command = Command::new("sh");
+        command.env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true");
         command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.database().display()));
         command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files.to_string()]);
         command.arg(env!("CARGO_BIN_EXE_sendlog"));

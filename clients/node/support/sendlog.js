@@ -82,7 +82,7 @@ export class Sendlog {
       "--dialect-addr",
       `${dialect}=127.0.0.1:${this.#ports[dialect]}`,
     ]);
-    const command = ["serve", "--addr", `127.0.0.1:${main}`, ...addresses, ...args];
+    const command = ["serve", "--allow-private-adapters", "--addr", `127.0.0.1:${main}`, ...addresses, ...args];
     this.#process = spawn(binary, command, {
       cwd: this.#folder,
       env: this.#env,

@@ -42,7 +42,7 @@ class Sendlog:
         # The developer's own settings are not the test's.
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("SENDLOG_")}
         self._env["SENDLOG_DATABASE_URL"] = f"sqlite://{self._folder}/sendlog.db"
-        command = [str(program()), "serve", "--addr", f"127.0.0.1:{main}"]
+        command = [str(program()), "serve", "--allow-private-adapters", "--addr", f"127.0.0.1:{main}"]
         for dialect, port in self.ports.items():
             command += ["--dialect-addr", f"{dialect}=127.0.0.1:{port}"]
         self._output: list[str] = []

@@ -2,7 +2,6 @@
 //! [super::worker]. Every attempt carries the same `Idempotency-Key`, so that one whose outcome is not known can be made
 //! again. Sources: RFC 9110 (statuses, `Retry-After`), draft-ietf-httpapi-idempotency-key-header.
 
-use std::error::Error;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -17,6 +16,7 @@ use super::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
 use super::smtp::{Attempt, RecipientOutcome, clean};
 use crate::domain::channel::Channel;
 use crate::domain::ids::{EmailId, NotificationId};
+use crate::server::outbound::{Outbound, innermost, proxy_hosts};
 use crate::server::store::outbox::Outgoing;
 
 /// How much of an answer is read, in bytes.
@@ -40,11 +40,18 @@ pub struct HttpSettings {
     pub timeout: Duration,
     /// Whether requests go through the proxy that the environment names.
     pub uses_proxy: bool,
+    /// Which addresses may be posted to.
+    pub outbound: Outbound,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(30), uses_proxy: true }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
+            uses_proxy: true,
+            outbound: Outbound::default(),
+        }
     }
 }
 
@@ -120,6 +127,8 @@ impl HttpSender {
 
     async fn post(&self, route: &HttpRoute, message: &Message<'_>, email_id: EmailId) -> Result<Answer, String> {
         let host = route.endpoint.host();
+        // An address in numbers is not looked up, so the client's resolver does not see it.
+        self.settings.outbound.check_host(host).map_err(|cause| format!("Cannot connect to {host}: {cause}"))?;
         let body = serde_json::to_vec(message).map_err(|cause| format!("The message cannot be written: {cause}"))?;
         let request = self
             .client()
@@ -135,11 +144,12 @@ impl HttpSender {
 
     async fn client(&self) -> Result<&Client, String> {
         let make = || async {
-            let HttpSettings { connect_timeout, timeout, uses_proxy } = self.settings.clone();
+            let HttpSettings { connect_timeout, timeout, uses_proxy, outbound } = self.settings.clone();
             let building = tokio::task::spawn_blocking(move || {
                 let builder = Client::builder()
                     .user_agent(concat!("Sendlog/", env!("CARGO_PKG_VERSION")))
                     .redirect(Policy::none())
+                    .dns_resolver(outbound.resolver(if uses_proxy { proxy_hosts() } else { Vec::new() }))
                     .connect_timeout(connect_timeout)
                     .timeout(timeout);
                 if uses_proxy { builder.build() } else { builder.no_proxy().build() }
@@ -189,15 +199,6 @@ fn with_log_in(request: RequestBuilder, secret: &HttpSecret) -> RequestBuilder {
         Some(HttpLogIn::Basic(user, password)) => request.basic_auth(user, Some(password)),
         None => request,
     }
-}
-
-/// The cause that the others are about.
-fn innermost(cause: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = cause;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 /// What a server answered.

@@ -17,6 +17,7 @@ use super::endpoint::{SmtpEndpoint, SmtpSecret, TlsMode};
 use super::message::{BuildError, build_message, envelope_address, is_ascii, message_id, sender_address};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId};
+use crate::server::outbound::Outbound;
 use crate::server::store::outbox::Outgoing;
 use client::{Broken, Client, Reply};
 
@@ -44,6 +45,8 @@ pub struct SmtpSettings {
     pub idle_per_adapter: usize,
     /// The name that this machine gives itself in EHLO; its host name when `None`.
     pub hello_name: Option<String>,
+    /// Which mail servers may be connected to.
+    pub outbound: Outbound,
 }
 
 impl Default for SmtpSettings {
@@ -56,6 +59,7 @@ impl Default for SmtpSettings {
             messages_per_connection: 100,
             idle_per_adapter: 8,
             hello_name: None,
+            outbound: Outbound::default(),
         }
     }
 }
@@ -285,7 +289,9 @@ impl SmtpSender {
         let hello = self.settings.hello_name.clone().unwrap_or_else(|| ClientId::default().to_string());
         let cannot_connect = |why: &str| Unusable::new("Cannot connect to", server, why);
         let no_tls = |why: &str| Unusable::new("Cannot encrypt the connection to", server, why);
-        let stream = client::connect(host, *port).await.map_err(|cause| cannot_connect(&cause.to_string()))?;
+        let stream = client::connect(self.settings.outbound, host, *port)
+            .await
+            .map_err(|cause| cannot_connect(&cause.to_string()))?;
         let mut client = Client::new(stream);
         let mut is_encrypted = *tls == TlsMode::Implicit;
         if is_encrypted {
@@ -656,7 +662,8 @@ mod tests {
     }
 
     fn sender() -> SmtpSender {
-        SmtpSender::new(SmtpSettings { connect_timeout: Duration::from_secs(5), ..SmtpSettings::default() })
+        let outbound = Outbound::new(true);
+        SmtpSender::new(SmtpSettings { connect_timeout: Duration::from_secs(5), outbound, ..SmtpSettings::default() })
     }
 
     fn route(url: &str) -> SmtpRoute {
@@ -726,9 +733,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_private_mail_server_is_refused_in_the_same_words_open_or_closed() {
+        let open = guarded_sink().await;
+        let refusal = async |addr: String| {
+            let sender = SmtpSender::new(SmtpSettings::default());
+            let refused = sender.check(&route(&format!("smtp://{addr}"))).await.unwrap_err().to_string();
+            refused.replace(&addr, "ADDRESS")
+        };
+        let said = refusal(open.addr().to_string()).await;
+        assert!(said.contains("leads to no public address"), "{said}");
+        assert_eq!(said, refusal("127.0.0.1:1".to_owned()).await);
+        assert!(refusal("localhost:1".to_owned()).await.contains("leads to no public address"));
+        assert!(refusal("169.254.169.254:80".to_owned()).await.contains("leads to no public address"));
+    }
+
+    #[tokio::test]
     async fn a_server_that_says_nothing_is_given_up() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = SmtpSettings { connect_timeout: Duration::from_millis(200), ..SmtpSettings::default() };
+        let (connect_timeout, outbound) = (Duration::from_millis(200), Outbound::new(true));
+        let settings = SmtpSettings { connect_timeout, outbound, ..SmtpSettings::default() };
         let url = format!("smtp://{}", silent.local_addr().unwrap());
         let refused = SmtpSender::new(settings).check(&route(&url)).await.unwrap_err().to_string();
         assert!(refused.contains("did not answer within 0.2 seconds"), "{refused}");

@@ -22,6 +22,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::AdapterId;
 use crate::server::clock::Clock;
+use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 use crate::server::store::events::{EmailFacts, NewEvent};
@@ -88,6 +89,17 @@ impl Default for WorkerSettings {
             housekeeping_every: Duration::from_secs(10 * MINUTE),
             smtp: SmtpSettings::default(),
             http: HttpSettings::default(),
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// The settings of a server's worker: its adapters lead where `outbound` lets them.
+    pub fn within(outbound: Outbound) -> Self {
+        Self {
+            smtp: SmtpSettings { outbound, ..SmtpSettings::default() },
+            http: HttpSettings { outbound, ..HttpSettings::default() },
+            ..Self::default()
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::server::App;
 use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::mailbox::parse_mailbox;
+use crate::server::outbound::Unreachable;
 use crate::server::store::audit::AuditEvent;
 
 /// An adapter as somebody asks for it.
@@ -71,7 +72,7 @@ pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Resu
 }
 
 async fn add(app: &App, team: TeamId, new: NewAdapter, event: AuditEvent) -> Result<Adapter, AppError> {
-    let address = Address::parse(new.kind, &new.url)?;
+    let address = Address::parse(app, new.kind, &new.url)?;
     let name = checked_name("name", if new.name.trim().is_empty() { &address.host } else { &new.name })?;
     let adapter = Adapter {
         id: app.clock.mint(),
@@ -113,7 +114,7 @@ pub async fn update_adapter(
     adapter.is_default = change.is_default.unwrap_or(adapter.is_default);
     let mut sealed = None;
     if let Some(url) = change.url {
-        let address = Address::parse(adapter.kind, &url)?;
+        let address = Address::parse(app, adapter.kind, &url)?;
         adapter.endpoint = address.endpoint;
         sealed = Some(address.secret.seal(app, viewer.team, id));
     }
@@ -175,7 +176,15 @@ enum Secret {
 }
 
 impl Address {
-    fn parse(kind: AdapterKind, url: &str) -> Result<Self, AppError> {
+    /// Reads an address and refuses one that is private by its very text. A name is looked up at every connection.
+    fn parse(app: &App, kind: AdapterKind, url: &str) -> Result<Self, AppError> {
+        let address = Self::read(kind, url)?;
+        let refused = |cause: Unreachable| AppError::invalid_field("url", cause.to_string());
+        app.config.outbound().check_host(&address.host).map_err(refused)?;
+        Ok(address)
+    }
+
+    fn read(kind: AdapterKind, url: &str) -> Result<Self, AppError> {
         match kind {
             AdapterKind::Smtp => {
                 let (endpoint, secret) = SmtpEndpoint::parse(url)?;

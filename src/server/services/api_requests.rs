@@ -1,11 +1,11 @@
 //! The log of API requests: rows are taken from the web layer, redacted, capped, and kept in batches, so that reading
 //! does not wait for the disk. [RequestLog::flush] keeps what is waiting before the program ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::Notify;
 use tracing::error;
 
 use super::reveal::secrets_named;
@@ -24,8 +24,14 @@ use crate::server::store::Store;
 
 const BATCH: usize = 500;
 const PAUSE: Duration = Duration::from_millis(200);
-/// How many rows may wait; past it, callers wait for the database.
-const CAPACITY: usize = 10_000;
+/// How long a database that is not available is left alone.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How much may wait to be written, in bytes. What comes then is not logged: callers do not wait for their log.
+const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// What a row takes beside its texts, in bytes.
+const ROW_BYTES: usize = 512;
+/// How long the log's readers wait for what was just answered to be written.
+const READERS_WAIT: Duration = Duration::from_millis(500);
 
 /// Names, without `-` and `_`, whose values never reach the log: a part of the name is enough.
 const SECRET_NAMES: [&str; 10] = [
@@ -59,10 +65,17 @@ pub struct RequestLog {
 
 struct Inner {
     store: Store,
-    waiting: Mutex<Vec<ApiRequest>>,
-    room: Semaphore,
+    waiting: Mutex<Waiting>,
     arrived: Notify,
-    writing: Mutex<()>,
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// The rows that wait, and how much they and those being written take.
+#[derive(Default)]
+struct Waiting {
+    rows: Vec<ApiRequest>,
+    bytes: usize,
+    dropped: u64,
 }
 
 impl RequestLog {
@@ -71,9 +84,8 @@ impl RequestLog {
         let inner = Arc::new(Inner {
             store,
             waiting: Mutex::default(),
-            room: Semaphore::new(CAPACITY),
             arrived: Notify::new(),
-            writing: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
         });
         let log = Self { inner };
         let writer = log.clone();
@@ -81,36 +93,100 @@ impl RequestLog {
             loop {
                 writer.inner.arrived.notified().await;
                 tokio::time::sleep(PAUSE).await;
-                writer.flush().await;
+                while !writer.write().await {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
             }
         });
         log
     }
 
-    /// Takes a row; waits while too many are waiting.
-    pub async fn record(&self, request: ApiRequest) {
-        if let Ok(place) = self.inner.room.acquire().await {
-            place.forget();
+    /// Takes a row, unless too much waits already. Waits for nothing.
+    pub fn record(&self, request: ApiRequest) {
+        let mut waiting = self.waiting();
+        let bytes = bytes_of(&request);
+        if waiting.bytes.saturating_add(bytes) > MAX_WAITING_BYTES {
+            waiting.dropped += 1;
+            return;
         }
-        self.inner.waiting.lock().await.push(request);
+        waiting.bytes += bytes;
+        waiting.rows.push(request);
+        drop(waiting);
         self.inner.arrived.notify_one();
     }
 
-    /// Keeps every row that is waiting.
+    /// Tries to keep every row that is waiting. Whoever leaves meanwhile, it goes on.
     pub async fn flush(&self) {
+        let log = self.clone();
+        let _ = tokio::spawn(async move { log.write().await }).await;
+    }
+
+    /// Like [Self::flush], for a reader: who reads does not wait long for a write.
+    async fn settle(&self) {
+        let _ = tokio::time::timeout(READERS_WAIT, self.flush()).await;
+    }
+
+    /// Keeps the rows that wait. `false` when the database is not available: they wait on. A row that the database does not
+    /// take is dropped, its neighbours are kept. Runs to its end, so it is never a part of a request.
+    async fn write(&self) -> bool {
         let _one_at_a_time = self.inner.writing.lock().await;
-        let rows = std::mem::take(&mut *self.inner.waiting.lock().await);
-        for batch in rows.chunks(BATCH) {
-            if let Err(cause) = self.inner.store.insert_api_requests(batch).await {
-                error!(%cause, rows = batch.len(), "API requests were not logged");
-            }
-            self.inner.room.add_permits(batch.len());
+        let (mut rows, dropped) = {
+            let mut waiting = self.waiting();
+            (std::mem::take(&mut waiting.rows), std::mem::take(&mut waiting.dropped))
+        };
+        if dropped > 0 {
+            error!(rows = dropped, "API requests were not logged: too many wait for the database");
         }
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(BATCH));
+            let unwritten = self.write_batch(&rows).await;
+            let written: usize = rows[..rows.len() - unwritten].iter().map(bytes_of).sum();
+            let kept = rows.split_off(rows.len() - unwritten);
+            let is_available = kept.is_empty();
+            rows = kept;
+            rows.extend(rest);
+            let mut waiting = self.waiting();
+            waiting.bytes = waiting.bytes.saturating_sub(written);
+            if !is_available {
+                rows.append(&mut waiting.rows);
+                waiting.rows = rows;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps a batch, together or row by row. Gives how many rows at its end wait for a database that is not available.
+    async fn write_batch(&self, rows: &[ApiRequest]) -> usize {
+        match self.inner.store.insert_api_requests(rows).await {
+            Ok(()) => return 0,
+            Err(AppError::Unavailable) => return rows.len(),
+            Err(_) => {}
+        }
+        for (done, row) in rows.iter().enumerate() {
+            match self.inner.store.insert_api_requests(std::slice::from_ref(row)).await {
+                Ok(()) => {}
+                Err(AppError::Unavailable) => return rows.len() - done,
+                Err(cause) => error!(%cause, api_request.id = %row.id, "an API request was not logged"),
+            }
+        }
+        0
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What a row takes while it waits, in bytes.
+fn bytes_of(request: &ApiRequest) -> usize {
+    let body = |body: &LoggedBody| body.text.as_ref().map_or(0, String::len);
+    let agent = request.user_agent.as_ref().map_or(0, String::len);
+    ROW_BYTES + request.endpoint.len() + agent + body(&request.request_body) + body(&request.response_body)
+}
+
 /// Lists the viewer's team's API requests at a place of their log, newest first. Needs `requests:view`. What was answered
-/// before is among them.
+/// before is among them, unless the database is too busy to take it.
 pub async fn list_api_requests(
     app: &App,
     viewer: &Viewer,
@@ -119,7 +195,7 @@ pub async fn list_api_requests(
     limit: i64,
 ) -> Result<Stretch<ApiRequestSummary>, AppError> {
     viewer.require(Permission::RequestsView)?;
-    app.request_log.flush().await;
+    app.request_log.settle().await;
     let filter = ApiRequestFilter { keeps_addresses: masks_addresses(viewer), ..filter.clone() };
     let Stretch { items, has_more } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
     let now = app.clock.now();
@@ -142,7 +218,7 @@ pub async fn list_key_names(app: &App, viewer: &Viewer) -> Result<Vec<(ApiKeyId,
 /// and the bodies `logs:reveal`.
 pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> Result<ApiRequestDetail, AppError> {
     viewer.require(Permission::RequestsView)?;
-    app.request_log.flush().await;
+    app.request_log.settle().await;
     let found = app.store.find_api_request(viewer.team, id).await?;
     let (request, api_key_name) = found.ok_or_else(|| AppError::not_found("API request"))?;
     let emails = if viewer.may(Permission::LogsView) {

@@ -77,6 +77,7 @@ pub async fn send_letter(app: &App, team: TeamId, letter: &Letter) -> Result<(),
         connect_timeout: STEP_LIMIT,
         command_timeout: STEP_LIMIT,
         content_timeout: STEP_LIMIT,
+        outbound: app.config.outbound(),
         ..SmtpSettings::default()
     };
     let (sender, to) = (SmtpSender::new(settings), [letter.to.clone()]);

@@ -34,6 +34,53 @@ on_both_databases! {
         assert!(logged(&app, app.other_team).await.is_empty());
     }
 
+    async fn a_row_that_is_not_taken_takes_no_neighbour_with_it(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await;
+        program.get("/api/logs?page=1").await.data();
+        let row = logged(&app, app.team).await.remove(0);
+        let same_but = |id: i64| ApiRequest { id: ApiRequestId(id), ..row.clone() };
+        for row in [same_but(row.id.0 + 1), row.clone(), same_but(row.id.0 + 2)] {
+            app.app.request_log.record(row);
+        }
+        let ids: Vec<i64> = logged(&app, app.team).await.iter().map(|row| row.id.0).collect();
+        assert_eq!(ids, [row.id.0 + 2, row.id.0 + 1, row.id.0]);
+    }
+
+    async fn rows_that_wait_for_the_database_have_a_bound_in_bytes(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await;
+        program.get("/api/logs").await.data();
+        let row = logged(&app, app.team).await.remove(0);
+        let text = Some("x".repeat(8 * 1024 * 1024));
+        let large = |number: i64| ApiRequest {
+            id: ApiRequestId(row.id.0 + number),
+            request_body: LoggedBody { text: text.clone(), truncated: false },
+            ..row.clone()
+        };
+        (1..=5).for_each(|number| app.app.request_log.record(large(number)));
+        assert_eq!(logged(&app, app.team).await.len(), 1 + 3);
+        app.app.request_log.record(large(6));
+        assert_eq!(logged(&app, app.team).await.len(), 1 + 3 + 1);
+    }
+
+    async fn a_request_whose_client_hangs_up_is_written_down(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await;
+        let (begun, is_begun) = tokio::sync::oneshot::channel();
+        let body = Body::from_stream(futures_util::stream::once(async move {
+            let _ = begun.send(());
+            std::future::pending::<Result<Vec<u8>, std::io::Error>>().await
+        }));
+        let mut request = Request::builder().method("POST").uri("/api/templates?x=7").body(body).unwrap();
+        request.headers_mut().extend(program.headers.clone());
+        request.extensions_mut().insert(ConnectInfo(program.address));
+        tokio::select! {
+            answer = program.router.clone().oneshot(request) => panic!("{answer:?}"),
+            begun = is_begun => begun.unwrap(),
+        }
+        let rows = logged(&app, app.team).await;
+        assert_eq!((rows.len(), rows[0].endpoint.as_str()), (1, "/api/templates?x=7"));
+        assert_eq!(rows[0].response_status, 499);
+    }
+
     async fn successful_reads_keep_no_body(app: TestApp) {
         let program = app.program(&[Permission::LogsView]).await;
         for _ in 0..3 {

@@ -157,7 +157,8 @@ impl TestApp {
     async fn start(url: &str) -> Self {
         let store = Store::open(url).await.unwrap();
         let clock = Clock::fixed(at("2024-01-20T12:00:00Z"));
-        let config = Config::at(SocketAddr::from(([127, 0, 0, 1], 3000)));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 3000));
+        let config = Config { allow_private_adapters: true, ..Config::at(addr) };
         let app = App::new(store, clock, config, test_key());
         let team = teams::create_team_of(&app, "Finch", None).await.unwrap().id;
         let other_team = teams::create_team_of(&app, "Wren", None).await.unwrap().id;
@@ -168,7 +169,15 @@ impl TestApp {
     /// Another program on the same database: it shares nothing else.
     async fn beside(&self) -> App {
         let store = Store::open(&self.url).await.unwrap();
-        let config = Config::at(SocketAddr::from(([127, 0, 0, 1], 3001)));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 3001));
+        let config = Config { allow_private_adapters: true, ..Config::at(addr) };
+        App::new(store, Clock::fixed(self.now()), config, SecretKey::generate())
+    }
+
+    /// Like [Self::beside], but its adapters reach the internet alone, as the settings have it by default.
+    async fn beside_on_the_internet(&self) -> App {
+        let store = Store::open(&self.url).await.unwrap();
+        let config = Config::at(SocketAddr::from(([127, 0, 0, 1], 3002)));
         App::new(store, Clock::fixed(self.now()), config, SecretKey::generate())
     }
 

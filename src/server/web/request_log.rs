@@ -12,14 +12,17 @@ use tracing::error;
 
 use super::MAX_BODY_BYTES;
 use super::body::{self, ANONYMOUS_BODY_BYTES, HeldBody};
-use crate::domain::api_request::{ApiRequest, LoggedBody};
+use crate::domain::api_request::{ApiRequest, LoggedBody, is_answered_read};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::server::App;
 use crate::server::auth::{Identity, KeyInUse};
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
-use crate::server::services::api_requests::{logged_answer, logged_body, logged_endpoint};
+use crate::server::services::api_requests::{RequestLog, logged_answer, logged_body, logged_endpoint};
+
+/// The status of a request whose client left before it was answered. Source: nginx.
+const CLIENT_LEFT: i64 = 499;
 
 /// Bodies longer than this are redacted on a thread of their own.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
@@ -37,8 +40,27 @@ pub async fn record(
     let key = request.extensions().get::<KeyInUse>().map(|key| key.0.viewer.clone());
     let viewer = key.or_else(|| request.extensions().get::<Identity>()?.0.clone().ok());
     let (parts, body) = request.into_parts();
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let path = format!("{}{}", dialect.map_or("", Dialect::prefix), parts.uri.path());
+    let mut under_way = viewer.as_ref().map(|viewer| UnderWay {
+        log: app.request_log.clone(),
+        started,
+        body: Bytes::new(),
+        row: Some(ApiRequest {
+            id,
+            team_id: viewer.team,
+            api_key_id: viewer.api_key_id(),
+            user_id: viewer.user_id(),
+            method: parts.method.to_string(),
+            endpoint: logged_endpoint(&path, parts.uri.query()),
+            response_status: CLIENT_LEFT,
+            user_agent: user_agent.map(|text| text.chars().take(500).collect()),
+            duration_ms: 0,
+            at,
+            request_body: LoggedBody::default(),
+            response_body: LoggedBody::default(),
+        }),
+    });
     let limit = body_limit(&parts, viewer.is_some());
     let mut is_unread = limit.is_none() && !body::is_absent(&body);
     let read = match limit {
@@ -48,6 +70,9 @@ pub async fn record(
     // Held until the request is written down: its bytes are.
     let (held, mut response) = match read {
         Ok(held) => {
+            if let Some(under_way) = &mut under_way {
+                under_way.body = held.bytes.clone();
+            }
             let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
             let answered = body::in_time(next.run(request)).await;
             (held, answered.unwrap_or_else(|error| refuse(dialect, error)))
@@ -60,38 +85,50 @@ pub async fn record(
     if is_unread {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let request_bytes = held.bytes.clone();
-    let Some(viewer) = viewer else { return response };
-    let (parts, body) = response.into_parts();
-    let response_bytes = match to_bytes(body, usize::MAX).await {
-        Ok(bytes) => bytes,
-        Err(cause) => {
-            error!(%cause, "an answer ended early");
-            return refuse(dialect, AppError::Internal);
+    let Some(mut under_way) = under_way else { return response };
+    let Some(row) = &mut under_way.row else { return response };
+    row.response_status = i64::from(response.status().as_u16());
+    let (method, endpoint, status) = (row.method.clone(), row.endpoint.clone(), row.response_status);
+    // Of a successful read nothing is kept, so its answer goes on as it comes.
+    let response = if is_answered_read(&method, &endpoint, status) {
+        response
+    } else {
+        let (parts, body) = response.into_parts();
+        let bytes = match to_bytes(body, usize::MAX).await {
+            Ok(bytes) => bytes,
+            Err(cause) => {
+                error!(%cause, "an answer ended early");
+                return refuse(dialect, AppError::Internal);
+            }
+        };
+        row.response_body = redacted(bytes.clone(), move |body| logged_answer(&method, &endpoint, status, body)).await;
+        Response::from_parts(parts, Body::from(bytes))
+    };
+    row.request_body = redacted(held.bytes.clone(), logged_body).await;
+    under_way.body = Bytes::new();
+    drop(under_way);
+    response
+}
+
+/// A request that is being answered. It is written down when this is dropped: when it was answered, or when its client
+/// left before.
+struct UnderWay {
+    log: RequestLog,
+    started: Instant,
+    /// What was asked, while the row does not hold it.
+    body: Bytes,
+    row: Option<ApiRequest>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Some(mut row) = self.row.take() else { return };
+        row.duration_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        if row.request_body.text.is_none() && self.body.len() <= SMALL_BODY_BYTES {
+            row.request_body = logged_body(&self.body);
         }
-    };
-    let (status, method) = (i64::from(parts.status.as_u16()), method.to_string());
-    let endpoint = logged_endpoint(&format!("{}{}", dialect.map_or("", Dialect::prefix), uri.path()), uri.query());
-    let response_body = {
-        let (method, endpoint) = (method.clone(), endpoint.clone());
-        redacted(response_bytes.clone(), move |body| logged_answer(&method, &endpoint, status, body)).await
-    };
-    let row = ApiRequest {
-        id,
-        team_id: viewer.team,
-        api_key_id: viewer.api_key_id(),
-        user_id: viewer.user_id(),
-        method,
-        endpoint,
-        response_status: status,
-        user_agent: user_agent.map(|text| text.chars().take(500).collect()),
-        duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
-        at,
-        request_body: redacted(request_bytes, logged_body).await,
-        response_body,
-    };
-    app.request_log.record(row).await;
-    Response::from_parts(parts, Body::from(response_bytes))
+        self.log.record(row);
+    }
 }
 
 /// How much of a body is read: all that is allowed for somebody known, a form where people log in, nothing for anybody

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::clean;
 use super::tls;
+use crate::server::outbound::{Outbound, Unreachable};
 
 /// The longest line of a reply, in bytes; RFC 5321 knows 512.
 const LINE_CAP: u64 = 4 * 1024;
@@ -113,8 +114,8 @@ impl Reply {
 }
 
 /// Connects to a mail server: the one place where connections to them are made.
-pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
+pub(super) async fn connect(outbound: Outbound, host: &str, port: u16) -> Result<TcpStream, Unreachable> {
+    let stream = outbound.connect(host, port).await?;
     // A message and the dot that ends it are two writes: Nagle's algorithm would hold the second back.
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -43,7 +43,7 @@ fn quick() -> WorkerSettings {
         poll_every: Duration::from_millis(20),
         retry_delays: vec![Duration::from_millis(50); 2],
         drain: Duration::from_secs(5),
-        ..WorkerSettings::default()
+        ..WorkerSettings::within(Outbound::new(true))
     }
 }
 

@@ -2,6 +2,7 @@
 //! which account the person has here, and which roles their groups give them. Called by [crate::server::web] and the log-in
 //! page. Sources: OpenID Connect Core 1.0 and Discovery 1.0; RFC 6749, RFC 7636.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,9 +13,9 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse, UserInfoClaims,
+    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -32,6 +33,7 @@ use crate::domain::team::Role;
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::config::OpenIdArgs;
+use crate::server::outbound::{Outbound, Unreachable, innermost, proxy_hosts};
 use crate::server::services::audit;
 use crate::server::store::accounts::NewUser;
 use crate::server::store::openid::OpenIdName;
@@ -47,6 +49,9 @@ const FRESH: TimeDelta = TimeDelta::hours(1);
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(15);
 /// How long an answer of the provider is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest answer of the provider, in bytes.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Every claim that OpenID Connect Core does not name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,6 +93,8 @@ pub struct Provider {
     issuer: IssuerUrl,
     client_id: ClientId,
     http: reqwest::Client,
+    /// Where what the provider names may lead. Its own host is where the settings say.
+    outbound: Outbound,
     known: Mutex<Known>,
 }
 
@@ -95,6 +102,30 @@ pub struct Provider {
 struct Known {
     metadata: Option<(CoreProviderMetadata, DateTime<Utc>)>,
     failed_at: Option<DateTime<Utc>>,
+}
+
+impl Known {
+    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        self.metadata.as_ref().is_some_and(|(_, at)| now - *at < FRESH)
+    }
+
+    fn is_left_alone(&self, now: DateTime<Utc>) -> bool {
+        self.failed_at.is_some_and(|at| now - at < RETRY_AFTER)
+    }
+}
+
+/// A question to the provider.
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'a>>;
+
+/// Why the provider did not answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error(transparent)]
+    Refused(#[from] Unreachable),
+    #[error("{}", innermost(.0))]
+    Http(#[from] reqwest::Error),
+    #[error("the answer is too long")]
+    TooLong,
 }
 
 /// A log-in that is under way at the provider. The browser keeps it meanwhile, sealed.
@@ -134,23 +165,62 @@ pub struct Person {
 
 impl Provider {
     /// The provider of the settings, if they name one. Nothing is asked of it yet.
-    pub fn new(settings: &OpenIdArgs) -> Option<Self> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build();
+    pub fn new(settings: &OpenIdArgs, outbound: Outbound) -> Option<Self> {
+        let issuer = IssuerUrl::new(settings.oidc_issuer.clone()?).ok()?;
+        let own = issuer.url().host_str().map(str::to_owned);
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(outbound.resolver(proxy_hosts().into_iter().chain(own).collect()))
+            .timeout(TIMEOUT)
+            .build();
         Some(Self {
-            issuer: IssuerUrl::new(settings.oidc_issuer.clone()?).ok()?,
+            issuer,
             client_id: ClientId::new(settings.oidc_client_id.clone()?),
             http: http.ok()?,
+            outbound,
             known: Mutex::default(),
         })
+    }
+
+    /// What asks the provider, for the crate that speaks OpenID.
+    fn http<'a>(&'a self) -> impl Fn(HttpRequest) -> Asking<'a> + Send + Sync {
+        move |request| -> Asking<'a> { Box::pin(self.ask(request)) }
+    }
+
+    /// Asks the provider, or what it names. The answer has a bound, and so has where it comes from.
+    async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
+        let request = reqwest::Request::try_from(request)?;
+        let host = request.url().host_str().unwrap_or_default();
+        if self.issuer.url().host_str() != Some(host) {
+            // An address in numbers is not looked up, so the client's resolver does not see it.
+            self.outbound.check_host(host)?;
+        }
+        let mut response = self.http.execute(request).await?;
+        let mut answer = HttpResponse::default();
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = response.headers().clone();
+        while let Some(chunk) = response.chunk().await? {
+            if answer.body().len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(NoAnswer::TooLong);
+            }
+            answer.body_mut().extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+
+    /// Whether the provider can be reached as far as is known, and whether that should be looked at. Waits for nothing.
+    fn seen(&self, now: DateTime<Utc>) -> (bool, bool) {
+        // Somebody who is asking it holds what is known.
+        let Ok(known) = self.known.try_lock() else { return (true, false) };
+        let is_left_alone = known.is_left_alone(now);
+        (known.metadata.is_some() || !is_left_alone, !known.is_fresh(now) && !is_left_alone)
     }
 
     /// What the provider says of itself; asked for when that is not known or old.
     async fn metadata(&self, now: DateTime<Utc>) -> Option<CoreProviderMetadata> {
         let mut known = self.known.lock().await;
-        let is_fresh = known.metadata.as_ref().is_some_and(|(_, at)| now - *at < FRESH);
-        let is_left_alone = known.failed_at.is_some_and(|at| now - at < RETRY_AFTER);
-        if !is_fresh && !is_left_alone {
-            match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await {
+        if !known.is_fresh(now) && !known.is_left_alone(now) {
+            match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http()).await {
                 Ok(metadata) => *known = Known { metadata: Some((metadata, now)), failed_at: None },
                 Err(cause) => {
                     warn!(%cause, "the OpenID provider cannot be reached");
@@ -186,10 +256,22 @@ impl Provider {
     }
 }
 
-/// What the log-in page calls the provider, and whether it can be reached; `None` where there is none.
-pub async fn find_provider(app: &App) -> Option<(String, bool)> {
-    let is_reachable = app.openid.as_ref()?.metadata(app.clock.now()).await.is_some();
+/// What the log-in page calls the provider, and whether it can be reached as far as is known; `None` where there is none.
+/// The page does not wait for the provider: it is asked in the background, and when somebody logs in by it.
+pub fn find_provider(app: &App) -> Option<(String, bool)> {
+    let (is_reachable, should_look) = app.openid.as_ref()?.seen(app.clock.now());
+    if should_look {
+        let app = app.clone();
+        tokio::spawn(async move { look_for_provider(&app).await });
+    }
     Some((app.config.openid.oidc_name.clone(), is_reachable))
+}
+
+/// Asks the provider, where there is one, what it says of itself.
+pub async fn look_for_provider(app: &App) {
+    if let Some(provider) = &app.openid {
+        provider.metadata(app.clock.now()).await;
+    }
 }
 
 /// Begins a log-in: gives the provider's address to send the browser to, and what it must bring back.
@@ -251,7 +333,8 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
     let (mut client, _) = provider.client(app).await?;
     let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|cause| not_believed(&cause))?;
     let request = request.set_pkce_verifier(PkceCodeVerifier::new(under_way.verifier.clone()));
-    let tokens = request.request_async(&provider.http).await.map_err(|cause| not_believed(&cause))?;
+    let http = provider.http();
+    let tokens = request.request_async(&http).await.map_err(|cause| not_believed(&cause))?;
     let token = tokens.id_token().ok_or_else(|| not_believed(&"there is no ID token"))?;
     let nonce = Nonce::new(under_way.nonce.clone());
     let clock = app.clock.clone();
@@ -276,7 +359,7 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
     // Many providers tell more here than in the token.
     if let Ok(request) = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone())) {
         let more: UserInfoClaims<OtherClaims, CoreGenderClaim> =
-            request.request_async(&provider.http).await.map_err(|cause| not_believed(&cause))?;
+            request.request_async(&http).await.map_err(|cause| not_believed(&cause))?;
         if person.email.is_none() {
             person.email = more.email().map(|email| email.to_string());
             person.email_verified = more.email_verified().unwrap_or(false);
@@ -453,4 +536,70 @@ fn provider(app: &App) -> Result<&Provider, AppError> {
 
 fn refused(sentence: &str) -> AppError {
     AppError::Forbidden(sentence.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers every connection with `body`.
+    async fn server(body: Vec<u8>) -> std::net::SocketAddr {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&body).await;
+            }
+        });
+        addr
+    }
+
+    fn provider_at(addr: std::net::SocketAddr) -> Provider {
+        let settings = OpenIdArgs {
+            oidc_issuer: Some(format!("http://{addr}")),
+            oidc_client_id: Some("sendlog".to_owned()),
+            ..OpenIdArgs::default()
+        };
+        Provider::new(&settings, Outbound::default()).unwrap()
+    }
+
+    async fn ask(provider: &Provider, url: &str) -> Result<HttpResponse, NoAnswer> {
+        let mut request = HttpRequest::default();
+        *request.uri_mut() = url.parse().unwrap();
+        provider.ask(request).await
+    }
+
+    #[tokio::test]
+    async fn what_the_provider_names_elsewhere_leads_to_no_private_address() {
+        let addr = server(b"{}".to_vec()).await;
+        let provider = provider_at(addr);
+        assert_eq!(ask(&provider, &format!("http://{addr}/keys")).await.unwrap().body(), b"{}");
+        for elsewhere in ["http://169.254.169.254/", "http://[::1]:80/", "http://localhost:1/"] {
+            let refused = ask(&provider, elsewhere).await.unwrap_err().to_string();
+            assert!(refused.contains("leads to no public address"), "{elsewhere}: {refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_of_the_provider_is_cut_off() {
+        let addr = server(vec![b' '; MAX_ANSWER_BYTES + 1]).await;
+        assert!(matches!(ask(&provider_at(addr), &format!("http://{addr}/")).await, Err(NoAnswer::TooLong)));
+    }
+
+    #[tokio::test]
+    async fn nobody_who_looks_at_the_page_waits_for_a_silent_provider() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let provider = std::sync::Arc::new(provider_at(silent.local_addr().unwrap()));
+        let now = DateTime::UNIX_EPOCH;
+        assert_eq!(provider.seen(now), (true, true));
+        let asking = std::sync::Arc::clone(&provider);
+        let asked = tokio::spawn(async move { asking.metadata(now).await });
+        let _connection = silent.accept().await.unwrap();
+        assert_eq!(provider.seen(now), (true, false));
+        asked.abort();
+    }
 }

@@ -3,10 +3,47 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
+use crate::domain::error::AppError;
 use crate::domain::team::Role;
+use crate::server::services::adapters::{AdapterChange, NewAdapter, create_adapter, update_adapter};
 
 on_both_databases! {
+    async fn an_adapter_leads_to_no_private_address_unless_the_operator_allows_it(app: TestApp) {
+        let guarded = app.beside_on_the_internet().await;
+        let admin = app.viewer(Role::Admin).await;
+        let new = |kind, url: &str| NewAdapter {
+            name: "Mail".to_owned(),
+            kind,
+            url: url.to_owned(),
+            from_address: "Finch <a@finch.example>".to_owned(),
+            is_default: false,
+        };
+        let mut refusals = Vec::new();
+        for host in ["127.0.0.1:25", "127.0.0.1:1", "169.254.169.254", "[::1]:80", "[::ffff:10.0.0.1]", "localhost"] {
+            for (kind, scheme) in [(AdapterKind::Smtp, "smtp"), (AdapterKind::Http, "http")] {
+                let new = new(kind, &format!("{scheme}://{host}"));
+                let refused = create_adapter(&guarded, &admin, new.clone()).await.unwrap_err();
+                assert!(matches!(&refused, AppError::Validation { field: Some(field), .. } if field == "url"));
+                let said = refused.to_string();
+                refusals.push(said[said.find(" leads to").unwrap_or_default()..].to_owned());
+            }
+        }
+        refusals.dedup();
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        // Other spellings of 127.0.0.1, which a browser understands.
+        for host in ["2130706433", "0x7f.1", "0177.0.0.1"] {
+            let new = new(AdapterKind::Http, &format!("http://{host}/"));
+            assert!(create_adapter(&guarded, &admin, new).await.is_err(), "{host}");
+        }
+        let made = create_adapter(&guarded, &admin, new(AdapterKind::Smtp, "smtp://mail.finch.example")).await;
+        let change = AdapterChange { url: Some("smtp://10.0.0.1".to_owned()), ..AdapterChange::default() };
+        assert!(update_adapter(&guarded, &admin, made.unwrap().id, change).await.is_err());
+        let made = create_adapter(&app.app, &admin, new(AdapterKind::Http, "http://127.0.0.1:9")).await;
+        assert_eq!(made.unwrap().endpoint, "http://127.0.0.1:9/");
+    }
+
     async fn an_adapter_is_added_changed_and_deleted(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
         let added = admin

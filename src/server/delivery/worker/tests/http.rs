@@ -95,7 +95,7 @@ fn sms(bench: &Bench) -> NewEmail {
 }
 
 fn settings() -> WorkerSettings {
-    let http = HttpSettings { timeout: Duration::from_millis(300), uses_proxy: false, ..HttpSettings::default() };
+    let http = HttpSettings { timeout: Duration::from_millis(300), uses_proxy: false, ..quick().http };
     WorkerSettings { http, ..quick() }
 }
 
