@@ -7,6 +7,7 @@ mod csrf_matrix;
 mod dialect_authorization;
 mod edge;
 mod masking;
+mod once;
 mod routes;
 mod store_contract;
 mod two_factor_matrix;
@@ -347,6 +348,7 @@ impl TestApp {
             external_user_id: None,
             api_request_id: None,
             warnings: Vec::new(),
+            ignored_ways: Vec::new(),
         };
         self.store().insert_past_notifications(self.team, std::slice::from_ref(&notification)).await.unwrap();
         notification.id
