@@ -59,6 +59,7 @@ impl NotificationState {
 }
 
 /// A way to reach somebody, as a notification tells them apart: a device and a browser are two ways of [Channel::Push].
+/// Their order is kept in databases, by [Way::bits].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Way {
     /// E-mail.
@@ -92,6 +93,16 @@ impl Way {
             Self::WebPush => "Web push",
             Self::InApp => "In-app",
         }
+    }
+
+    /// Several ways as one number, a bit each.
+    pub fn bits(ways: &[Way]) -> i64 {
+        ways.iter().fold(0, |bits, way| bits | 1 << *way as i64)
+    }
+
+    /// The ways of [Way::bits].
+    pub fn of_bits(bits: i64) -> Vec<Way> {
+        Self::ALL.into_iter().filter(|way| bits & Self::bits(&[*way]) != 0).collect()
     }
 
     /// The channel of its messages.
@@ -131,6 +142,8 @@ pub struct Notification {
     pub api_request_id: Option<ApiRequestId>,
     /// Why a channel was left out, a sentence each.
     pub warnings: Vec<String>,
+    /// The ways that it was to go and does not.
+    pub ignored_ways: Vec<Way>,
 }
 
 impl Notification {

@@ -160,21 +160,25 @@ impl Caller {
         }
     }
 
-    /// The same request several times with one key, by an API that knows such keys.
+    /// The same request several times with one key, by any API.
     async fn send_by_key(&self, mut rng: StdRng) {
         while self.goes_on() {
             let (to, key) = (someone(&mut rng), format!("key-{}", rng.random::<u64>()));
             let more = [("Idempotency-Key".to_owned(), key.clone())];
-            let from = "Team <team@example.com>";
-            let (path, body) = ("/resend/emails", json!({ "from": from, "to": to, "subject": "Once", "text": key }));
+            let mail = json!({ "from": "Team <team@example.com>", "to": to, "subject": "Once", "text": key });
+            let (path, body) = match rng.random_range(0..3) {
+                0 => ("/resend/emails", mail),
+                1 => ("/jetemail/email", mail),
+                _ => ("/api/v1/send", self.body(&to, &mut rng)),
+            };
             let repeats = rng.random_range(2..4);
             for answer in [
                 self.ask(path, &more, &body).await,
                 self.ask(path, &more, &body).await,
                 if repeats > 2 { self.ask(path, &more, &body).await } else { None },
             ] {
-                if let Some((200, answer)) = answer {
-                    let id = id_in(&answer["id"]);
+                if let Some((200 | 201, answer)) = answer {
+                    let id = id_in(if answer["id"].is_null() { &answer["data"]["id"] } else { &answer["id"] });
                     self.ledger.accept(id, &to);
                     self.ledger.by_key.lock().unwrap().entry(key.clone()).or_default().insert(id);
                 }

@@ -18,7 +18,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, EventId, JobId, NotificationId, lowest_id_at};
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, Way};
 use crate::server::store::bulk::{HistoricEmail, Waiting};
 use crate::server::store::emails::NewEmail;
 use crate::server::store::events::EmailFacts;
@@ -116,7 +116,7 @@ impl Maker<'_> {
             text.replace("{name}", name).replace("{number}", &number).replace("{code}", &code)
         };
         let (title, text) = (words(self.occasion.title), words(self.occasion.text));
-        let mut warnings = Vec::new();
+        let (mut warnings, mut ignored_ways) = (Vec::new(), Vec::new());
         let mut emails = Vec::new();
         for (place, channel) in (1..).zip(self.occasion.channels) {
             // Not everybody has left a telephone number or a device.
@@ -124,6 +124,7 @@ impl Maker<'_> {
             if can_be_reached {
                 emails.push(self.message(EmailId(first_id + place), id, *channel, &user, &title, &text));
             } else {
+                ignored_ways.extend(Way::ALL.into_iter().find(|way| way.channel() == *channel));
                 warnings.push(match channel {
                     Channel::Sms | Channel::Call => format!("{} was left out: the user has no number", channel.label()),
                     Channel::Email | Channel::Push | Channel::InApp => {
@@ -142,6 +143,7 @@ impl Maker<'_> {
             external_user_id: Some(user),
             api_request_id: Some(request.id),
             warnings,
+            ignored_ways,
         });
         made.requests.push(request);
         made.emails.extend(emails);

@@ -8,16 +8,22 @@ use std::ops::RangeInclusive;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, SubsecRound, TimeDelta, Utc};
 use http_body_util::LengthLimitError;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::error;
 
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::ApiRequestId;
+use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
+use crate::server::App;
 use crate::server::auth::Identity;
+use crate::server::services::send::{self, IdempotencyKey, KeptAnswer};
 use crate::server::web::MAX_BODY_BYTES;
 
 /// Who asks. `E` is the dialect's error.
@@ -68,6 +74,82 @@ impl<S: Sync, E: From<AppError> + IntoResponse> FromRequest<S> for Body<E> {
     async fn from_request(request: Request, _: &S) -> Result<Self, E> {
         Ok(Self(read_body(request).await?, PhantomData))
     }
+}
+
+/// An endpoint that accepts messages.
+pub trait Sending: 'static {
+    /// The dialect's error.
+    type Error: From<AppError> + IntoResponse;
+    /// What idempotency keys count for: the same key can stand for another request elsewhere.
+    const ENDPOINT: &'static str;
+}
+
+/// The whole body of a request to send, with the idempotency key that makes its repetition harmless, and the right to send
+/// where there is one. A repetition does not get here: what the first request was answered is its answer, before anything
+/// else of it is looked at.
+pub struct Once<S> {
+    /// The body.
+    pub body: Bytes,
+    /// The key.
+    pub key: Option<IdempotencyKey>,
+    endpoint: PhantomData<fn() -> S>,
+}
+
+impl<S: Sending> FromRequest<App> for Once<S> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        match Self::read(request, app).await {
+            Ok((once, None)) => Ok(once),
+            Ok((_, Some(first))) => Err(respond(first)),
+            Err(error) => Err(S::Error::from(error).into_response()),
+        }
+    }
+}
+
+impl<S: Sending> Once<S> {
+    /// With what the first request was answered, where this one repeats it.
+    async fn read(request: Request, app: &App) -> Result<(Self, Option<KeptAnswer>), AppError> {
+        let viewer = request.extensions().get::<Identity>().cloned().ok_or(AppError::Internal)?.0?;
+        let of_batch = request.extensions().get::<IdempotencyKey>().cloned();
+        let own = read_idempotency_key(request.headers())?;
+        let body = read_body(request).await?;
+        let own = own.map(|key| IdempotencyKey { endpoint: S::ENDPOINT, key, body: body.clone() });
+        let key = of_batch.or(own);
+        let first = match &key {
+            Some(key) => send::find_first_answer(app, &viewer, Permission::EmailsSend, key).await?,
+            None => None,
+        };
+        Ok((Self { body, key, endpoint: PhantomData }, first))
+    }
+}
+
+/// The header `Idempotency-Key`: 1 to 256 characters.
+pub fn read_idempotency_key(headers: &HeaderMap) -> Result<Option<String>, AppError> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=MAX_KEY_CHARS).contains(&key.chars().count()));
+    let wrong = || format!("{IDEMPOTENCY_KEY} must have 1 to {MAX_KEY_CHARS} characters");
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| AppError::invalid_field(IDEMPOTENCY_KEY, wrong()))
+}
+
+/// The header with a key that makes a repetition harmless.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// The longest idempotency key, in characters. Sources: Resend, Idempotency Keys; JetEmail, Idempotency Keys.
+const MAX_KEY_CHARS: usize = 256;
+
+/// An answer that can be kept for a repetition.
+pub fn answer_of(status: StatusCode, body: &impl Serialize) -> Result<KeptAnswer, AppError> {
+    let body = serde_json::to_string(body).map_err(|cause| {
+        error!(%cause, "could not write an answer");
+        AppError::Internal
+    })?;
+    Ok(KeptAnswer { status: status.as_u16(), body })
+}
+
+/// Gives the answer.
+pub fn respond(answer: KeptAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
 }
 
 /// Reads the whole body.

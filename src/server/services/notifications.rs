@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::emails::with_events;
-use super::send::{self, Attachment, Origin, SendRequest};
+use super::send::{self, Attachment, KeptAnswer, Origin, SendRequest};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
@@ -133,13 +133,14 @@ struct Frame<'a> {
 
 /// Accepts a notification, with a message for every way that it goes. Needs `emails:send`. A way on which there is nothing
 /// to say, or nobody to reach, is left out with a warning; a notification that goes no way is kept too. Messages of
-/// other channels than e-mail wait where the team has no adapter for them.
+/// other channels than e-mail wait where the team has no adapter for them. Gives what [send::send_email] does.
 pub async fn send_notification(
     app: &App,
     viewer: &Viewer,
     request: NotificationRequest,
     origin: Origin,
-) -> Result<SentNotification, AppError> {
+    answer: impl FnOnce(SentNotification) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, AppError> {
     viewer.require(Permission::EmailsSend)?;
     let kind = checked_line("type", &request.kind, MAX_KIND_CHARS)?;
     let person_id = checked_person(&request.person)?;
@@ -163,14 +164,16 @@ pub async fn send_notification(
     if ways.is_empty() {
         warnings.push(format!("There is no template named “{kind}” and no content: nothing was sent"));
     }
-    let mut emails = Vec::with_capacity(ways.len());
+    let (mut emails, mut ignored_ways) = (Vec::with_capacity(ways.len()), Vec::new());
     for way in ways {
         let Some(address) = address_on(way, &request.person, &frame.person_id) else {
             warnings.push(format!("{} was left out: {}", way.label(), missing_address(way)));
+            ignored_ways.push(way);
             continue;
         };
         let Some(piece) = piece_on(app, way, &request, template.as_ref()).await? else {
             warnings.push(format!("{} was left out: there is no content for it", way.label()));
+            ignored_ways.push(way);
             continue;
         };
         emails.push(match way {
@@ -185,9 +188,10 @@ pub async fn send_notification(
         external_user_id: Some(frame.person_id),
         api_request_id: origin.api_request_id,
         warnings: warnings.clone(),
+        ignored_ways,
     };
-    let accepted = send::accept_all(app, viewer, emails, Some(notification), origin.idempotency).await?;
-    Ok(SentNotification { id: frame.id, accepted, warnings })
+    let answer = answer(SentNotification { id: frame.id, accepted: send::accepted_of(&emails), warnings })?;
+    send::accept_all(app, viewer, emails, Some(notification), origin.idempotency, answer).await
 }
 
 /// Moves a notification's messages that have not gone out yet to another time. Needs `emails:send`.

@@ -31,7 +31,7 @@ use crate::server::store::events::{EmailFacts, NewEvent};
 
 pub use crate::server::delivery::mailbox::format_mailbox;
 pub use crate::server::render::Undefined;
-pub use crate::server::store::emails::Attachment;
+pub use crate::server::store::emails::{Attachment, KeptAnswer};
 
 /// The most recipients of one message, over all headers.
 pub const MAX_RECIPIENTS: usize = 50;
@@ -133,6 +133,12 @@ pub struct IdempotencyKey {
     pub body: Bytes,
 }
 
+impl IdempotencyKey {
+    fn request_hash(&self) -> String {
+        hex::encode(Sha256::digest(&self.body))
+    }
+}
+
 /// Why a message of several was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -158,40 +164,62 @@ pub fn list_mailboxes(list: &str) -> Vec<String> {
     }
 }
 
-/// Accepts a message. Needs `emails:send`. Fields are named in errors as Canary does: `templateId`, `replyTo`.
+/// What the request was answered that came first with this key; [AppError::IdempotencyMismatch] when that was another one.
+/// It is looked for before anything else of a request, since what it names may be gone by now. Needs `permission`, the one
+/// that the request needs.
+pub async fn find_first_answer(
+    app: &App,
+    viewer: &Viewer,
+    permission: Permission,
+    key: &IdempotencyKey,
+) -> Result<Option<KeptAnswer>, AppError> {
+    viewer.require(permission)?;
+    let (key_hash, request_hash) = (token_hash(&key.key), key.request_hash());
+    app.store.find_first_answer(viewer.team, key.endpoint, &key_hash, &request_hash, app.clock.now()).await
+}
+
+/// Accepts a message. Needs `emails:send`. Fields are named in errors as Canary does: `templateId`, `replyTo`. `answer`
+/// makes what the caller is told; it is kept in the transaction that accepts, so that a repetition with the same key is
+/// told the same. Gives what to tell: that, or what the first request with the key was told.
 pub async fn send_email(
     app: &App,
     viewer: &Viewer,
     request: SendRequest,
     origin: Origin,
-) -> Result<Accepted, AppError> {
-    let accepted = send_emails(app, viewer, vec![request], origin).await.map_err(|refusal| refusal.error)?;
-    accepted.into_iter().next().ok_or(AppError::Internal)
+    answer: impl FnOnce(Accepted) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, AppError> {
+    let email = prepare(app, viewer, request, origin.api_request_id).await?;
+    let answer = answer(Accepted { id: email.id, job_id: email.job_id })?;
+    accept_all(app, viewer, vec![email], None, origin.idempotency, answer).await
 }
 
-/// Accepts several messages, all or none, in their order. Needs `emails:send`.
+/// Accepts several messages, all or none, in their order, as [send_email] does one. Needs `emails:send`.
 pub async fn send_emails(
     app: &App,
     viewer: &Viewer,
     requests: Vec<SendRequest>,
     origin: Origin,
-) -> Result<Vec<Accepted>, Refusal> {
+    answer: impl FnOnce(Vec<Accepted>) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, Refusal> {
     let mut emails = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
         let prepared = prepare(app, viewer, request, origin.api_request_id).await;
         emails.push(prepared.map_err(|error| Refusal { index, error })?);
     }
-    let accepted = accept_all(app, viewer, emails, None, origin.idempotency).await;
-    accepted.map_err(|error| Refusal { index: 0, error })
+    let whole = |error| Refusal { index: 0, error };
+    let answer = answer(accepted_of(&emails)).map_err(whole)?;
+    accept_all(app, viewer, emails, None, origin.idempotency, answer).await.map_err(whole)
 }
 
-/// Accepts those of several messages that are right, and tells why not for each of the others. Needs `emails:send`.
+/// Accepts those of several messages that are right, as [send_email] does one; `answer` is told why not of each of the
+/// others. Needs `emails:send`.
 pub async fn send_each(
     app: &App,
     viewer: &Viewer,
     requests: Vec<SendRequest>,
     origin: Origin,
-) -> Result<(Vec<Accepted>, Vec<Refusal>), AppError> {
+    answer: impl FnOnce(Vec<Accepted>, Vec<Refusal>) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, AppError> {
     viewer.require(Permission::EmailsSend)?;
     let (mut emails, mut refusals) = (Vec::new(), Vec::new());
     for (index, request) in requests.into_iter().enumerate() {
@@ -203,7 +231,8 @@ pub async fn send_each(
             Err(error) => refusals.push(Refusal { index, error }),
         }
     }
-    Ok((accept_all(app, viewer, emails, None, origin.idempotency).await?, refusals))
+    let answer = answer(accepted_of(&emails), refusals)?;
+    accept_all(app, viewer, emails, None, origin.idempotency, answer).await
 }
 
 /// Moves a message that has not gone out yet to another time. Needs `emails:send`, and `logs:view` for what another key
@@ -379,46 +408,54 @@ pub(super) async fn accept_again(
     let event =
         audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
     let audit = Some(event.made(json!({"resentAs": new.id})));
-    let accepted =
-        accept_with(app, viewer, vec![new], Acceptance { audit, claim: Some(claim), ..Acceptance::default() }).await?;
-    accepted.into_iter().next().ok_or(AppError::Internal)
+    let accepted = Accepted { id: new.id, job_id: new.job_id };
+    accept_with(app, viewer, &[new], Acceptance { audit, claim: Some(claim), ..Acceptance::default() }).await?;
+    Ok(accepted)
 }
 
-/// Accepts messages that have been checked, all or none, with the notification that they are parts of.
+/// Accepts messages that have been checked, all or none, with the notification that they are parts of. Gives `answer`, or
+/// what the first request with the same key was answered.
 pub(super) async fn accept_all(
     app: &App,
     viewer: &Viewer,
     emails: Vec<NewEmail>,
     notification: Option<Notification>,
     idempotency: Option<IdempotencyKey>,
-) -> Result<Vec<Accepted>, AppError> {
+    answer: KeptAnswer,
+) -> Result<KeptAnswer, AppError> {
     let now = app.clock.now();
     let idempotency = idempotency.map(|key| NewIdempotencyKey {
         endpoint: key.endpoint.to_owned(),
         key_hash: token_hash(&key.key),
-        request_hash: hex::encode(Sha256::digest(&key.body)),
+        request_hash: key.request_hash(),
+        answer: answer.clone(),
         expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
         now,
     });
-    accept_with(app, viewer, emails, Acceptance { notification, idempotency, ..Acceptance::default() }).await
+    let with = Acceptance { notification, idempotency, ..Acceptance::default() };
+    Ok(accept_with(app, viewer, &emails, with).await?.unwrap_or(answer))
 }
 
+/// `Some`, and nothing accepted, where an earlier request came with the same key: what that one was answered.
 async fn accept_with(
     app: &App,
     viewer: &Viewer,
-    emails: Vec<NewEmail>,
+    emails: &[NewEmail],
     with: Acceptance,
-) -> Result<Vec<Accepted>, AppError> {
-    if let Some(earlier) = app.store.insert_emails(viewer.team, &emails, &with).await? {
-        let ids: Vec<i64> = earlier.iter().map(|id| id.0).collect();
-        let emails = app.store.find_emails(viewer.team, &ids).await?;
-        return Ok(emails.into_iter().map(|email| Accepted { id: email.id, job_id: email.job_id }).collect());
+) -> Result<Option<KeptAnswer>, AppError> {
+    if let Some(first) = app.store.insert_emails(viewer.team, emails, &with).await? {
+        return Ok(Some(first));
     }
     app.outbox_waker.notify_one();
-    for new in &emails {
+    for new in emails {
         info!(email.id = %new.id, team.id = %viewer.team, "accepted message");
     }
-    Ok(emails.into_iter().map(|new| Accepted { id: new.id, job_id: new.job_id }).collect())
+    Ok(None)
+}
+
+/// What callers are told of the messages.
+pub(super) fn accepted_of(emails: &[NewEmail]) -> Vec<Accepted> {
+    emails.iter().map(|new| Accepted { id: new.id, job_id: new.job_id }).collect()
 }
 
 /// The subject as the log shows it, where the template marks variables that are given: with their values masked. Where it

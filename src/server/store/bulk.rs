@@ -11,7 +11,7 @@ use super::{Db, Store, write};
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, Way};
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
@@ -35,7 +35,7 @@ pub(super) const INSERT_EVENTS: &str =
     "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
 
 const INSERT_NOTIFICATIONS: &str =
-    "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings) ";
+    "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings, ignored_ways) ";
 
 pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) ";
 
@@ -202,6 +202,7 @@ impl Store {
                 values.push_bind(team_id).push_bind(row.id);
                 values.push_bind(&row.kind).push_bind(&row.external_user_id);
                 values.push_bind(row.api_request_id).push_bind(Json(&row.warnings));
+                values.push_bind(Way::bits(&row.ignored_ways));
             });
             Ok(())
         })

@@ -24,7 +24,7 @@ use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
 use crate::domain::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, Way};
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
 use crate::domain::resend::{Relative, ResendClaim};
 use crate::domain::template::TemplateSource;
@@ -112,6 +112,15 @@ pub struct StoredContent {
     pub version: Option<(TemplateVersionId, TemplateSource)>,
 }
 
+/// What a request is answered, kept for its repetition to be answered the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, JSON.
+    pub body: String,
+}
+
 /// An idempotency key with the request it came with.
 #[derive(Clone, Debug)]
 pub struct NewIdempotencyKey {
@@ -121,6 +130,8 @@ pub struct NewIdempotencyKey {
     pub key_hash: String,
     /// The hash of the whole request.
     pub request_hash: String,
+    /// What the request is answered.
+    pub answer: KeptAnswer,
     /// Until when it is remembered.
     pub expires_at: DateTime<Utc>,
     /// Now.
@@ -265,6 +276,30 @@ pub(super) const FIND_FAMILY: &str = concat!(
      ORDER BY e.id"
 );
 
+/// The request that came with an idempotency key first.
+#[derive(sqlx::FromRow)]
+struct FirstRequest {
+    request_hash: String,
+    answer_status: Option<i64>,
+    answer_body: Option<String>,
+}
+
+impl FirstRequest {
+    /// What a request with the same key is answered.
+    fn answer_to(self, request_hash: &str) -> Result<KeptAnswer, AppError> {
+        if self.request_hash != request_hash {
+            return Err(AppError::IdempotencyMismatch);
+        }
+        match (self.answer_status.and_then(|status| u16::try_from(status).ok()), self.answer_body) {
+            (Some(status), Some(body)) => Ok(KeptAnswer { status, body }),
+            (_, _) => {
+                let message = "A request with this idempotency key was accepted by an earlier version of the server";
+                Err(AppError::Conflict(message.to_owned()))
+            }
+        }
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct ContentRow {
     variables: Json<serde_json::Value>,
@@ -393,15 +428,15 @@ impl Store {
         self.insert_emails(team_id, std::slice::from_ref(new), &Acceptance::default()).await.map(drop)
     }
 
-    /// Accepts the messages of one request, all or none, as [Store::insert_email] does. `Some`, with the messages of the
-    /// first request, and nothing accepted, when the idempotency key is known; [AppError::IdempotencyMismatch] when it
+    /// Accepts the messages of one request, all or none, as [Store::insert_email] does. `Some`, with what the
+    /// first request was answered, and nothing accepted, when the idempotency key is known; [AppError::IdempotencyMismatch] when it
     /// came with another request. A [ResendClaim] is checked while nobody else can resend a message of the same family.
     pub async fn insert_emails(
         &self,
         team_id: TeamId,
         emails: &[NewEmail],
         with: &Acceptance,
-    ) -> Result<Option<Vec<EmailId>>, AppError> {
+    ) -> Result<Option<KeptAnswer>, AppError> {
         let waiting: Vec<Waiting> = emails.iter().map(first_attempt).collect();
         let facts = EmailFacts::default();
         let folded: Vec<Folded> =
@@ -420,8 +455,10 @@ impl Store {
                 .await?;
                 let ids: Vec<EmailId> = emails.iter().map(|new| new.id).collect();
                 let inserted = sqlx::query(
-                    "INSERT INTO idempotency_keys (team_id, endpoint, key_hash, request_hash, email_ids, expires_at)
-                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                    "INSERT INTO idempotency_keys (
+                         team_id, endpoint, key_hash, request_hash, email_ids, expires_at, answer_status, answer_body
+                     )
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
                 )
                 .bind(team_id)
                 .bind(&key.endpoint)
@@ -429,11 +466,13 @@ impl Store {
                 .bind(&key.request_hash)
                 .bind(Json(&ids))
                 .bind(micros(key.expires_at))
+                .bind(i64::from(key.answer.status))
+                .bind(&key.answer.body)
                 .execute(&mut *tx)
                 .await?;
                 if inserted.rows_affected() == 0 {
-                    let (request_hash, ids): (String, Json<Vec<EmailId>>) = sqlx::query_as(
-                        "SELECT request_hash, email_ids FROM idempotency_keys
+                    let first: FirstRequest = sqlx::query_as(
+                        "SELECT request_hash, answer_status, answer_body FROM idempotency_keys
                          WHERE team_id = $1 AND endpoint = $2 AND key_hash = $3",
                     )
                     .bind(team_id)
@@ -441,8 +480,7 @@ impl Store {
                     .bind(&key.key_hash)
                     .fetch_one(&mut *tx)
                     .await?;
-                    let is_same = request_hash == key.request_hash;
-                    return if is_same { Ok(Some(ids.0)) } else { Err(AppError::IdempotencyMismatch) };
+                    return first.answer_to(&key.request_hash).map(Some);
                 }
             }
             if let Some(claim) = &with.claim {
@@ -454,8 +492,10 @@ impl Store {
             }
             if let Some(notification) = &with.notification {
                 sqlx::query(
-                    "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings)
-                     VALUES ($1, $2, $3, $4, $5, $6)",
+                    "INSERT INTO notifications (
+                         team_id, id, kind, external_user_id, api_request_id, warnings, ignored_ways
+                     )
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
                 )
                 .bind(team_id)
                 .bind(notification.id)
@@ -463,6 +503,7 @@ impl Store {
                 .bind(&notification.external_user_id)
                 .bind(notification.api_request_id)
                 .bind(Json(&notification.warnings))
+                .bind(Way::bits(&notification.ignored_ways))
                 .execute(&mut *tx)
                 .await?;
             }
@@ -473,6 +514,31 @@ impl Store {
             apply_rollups!(tx, team_id, rollups_of(&folded));
             Ok(None)
         })
+    }
+
+    /// What the request was answered that this idempotency key came with first; [AppError::IdempotencyMismatch] when that
+    /// was another request. `None` for a key that is not remembered.
+    pub async fn find_first_answer(
+        &self,
+        team_id: TeamId,
+        endpoint: &str,
+        key_hash: &str,
+        request_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<KeptAnswer>, AppError> {
+        let first: Option<FirstRequest> = read!(self, |pool| {
+            sqlx::query_as(
+                "SELECT request_hash, answer_status, answer_body FROM idempotency_keys
+                 WHERE team_id = $1 AND endpoint = $2 AND key_hash = $3 AND expires_at > $4",
+            )
+            .bind(team_id)
+            .bind(endpoint)
+            .bind(key_hash)
+            .bind(micros(now))
+            .fetch_optional(pool)
+            .await
+        })?;
+        first.map(|first| first.answer_to(request_hash)).transpose()
     }
 
     /// Forgets idempotency keys that are no longer remembered.

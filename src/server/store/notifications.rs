@@ -26,6 +26,7 @@ pub(super) struct NotificationRow {
     external_user_id: Option<String>,
     api_request_id: Option<ApiRequestId>,
     warnings: Json<Vec<String>>,
+    ignored_ways: i64,
 }
 
 impl From<NotificationRow> for Notification {
@@ -36,6 +37,7 @@ impl From<NotificationRow> for Notification {
             external_user_id: row.external_user_id,
             api_request_id: row.api_request_id,
             warnings: row.warnings.0,
+            ignored_ways: Way::of_bits(row.ignored_ways),
         }
     }
 }
@@ -107,7 +109,8 @@ macro_rules! push_notification_conditions {
             push_notified!($query, $engine, $team_id, &filter.users);
         }
         if !filter.ways.is_empty() {
-            $query.push(format!(" AND EXISTS ({MESSAGES} AND ({}))", ways_sql(&filter.ways)));
+            let (ways, ignored) = (ways_sql(&filter.ways), Way::bits(&filter.ways));
+            $query.push(format!(" AND (n.ignored_ways & {ignored} <> 0 OR EXISTS ({MESSAGES} AND ({ways})))"));
         }
         if !filter.states.is_empty() {
             let failed = format!("EXISTS ({MESSAGES} AND e.status IN ({}))", codes_of(NotificationState::Failure));
@@ -233,7 +236,8 @@ impl Store {
         }
         let rows: Vec<NotificationRow> = read!(self, |pool| {
             let mut query = QueryBuilder::new(
-                "SELECT id, kind, external_user_id, api_request_id, warnings FROM notifications WHERE team_id = ",
+                "SELECT id, kind, external_user_id, api_request_id, warnings, ignored_ways
+                 FROM notifications WHERE team_id = ",
             );
             query.push_bind(team_id).push(" AND id IN ");
             push_values!(query, ids.iter().map(|id| id.0));

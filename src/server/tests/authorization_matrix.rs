@@ -161,6 +161,12 @@ pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
 ];
 
+/// The endpoints that are posted to by those who may send.
+pub(super) fn native_posts_of_senders() -> Vec<&'static str> {
+    let rows = ENDPOINTS.iter().filter(|row| matches!(row.1, Holds(EmailsSend)));
+    rows.filter_map(|row| row.0.strip_prefix("POST ")).collect()
+}
+
 /// Patterns of web.rs whose routes are in the other tables.
 const PATTERNS: [&str; 3] = ["/api", "/api/{*path}", "/fn/{*name}"];
 

@@ -95,8 +95,14 @@ fn rows(dialect: Dialect) -> &'static [Row] {
 /// Endpoints that ask nothing of the caller themselves: a batch's requests are asked one by one.
 const OPEN: [(Dialect, &str); 1] = [(Dialect::Sendwithus, "POST /batch")];
 
+/// The endpoints that are posted to by those who may send.
+pub(super) fn posts_of_senders(dialect: Dialect) -> Vec<&'static str> {
+    let rows = rows(dialect).iter().filter(|row| row.1.contains(&EmailsSend));
+    rows.filter_map(|row| row.0.strip_prefix("POST ")).collect()
+}
+
 /// A path with `{}` for each variable part but the key's id.
-fn plain(path: &str) -> String {
+pub(super) fn plain(path: &str) -> String {
     let part = |part: &str| match part.strip_prefix('{') {
         Some("clientId}" | "client_id}" | "client}") => "{client}".to_owned(),
         Some(_) => "{}".to_owned(),
@@ -120,7 +126,7 @@ fn every_endpoint_of_a_dialect_is_in_a_table() {
 }
 
 /// A client that carries the key as the system's clients do.
-fn with_key(app: &TestApp, dialect: Dialect, key: &CreatedApiKey) -> Client {
+pub(super) fn with_key(app: &TestApp, dialect: Dialect, key: &CreatedApiKey) -> Client {
     let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     let authorization = match dialect {
         Dialect::Sendwithus => basic(&key.secret, ""),
@@ -130,7 +136,7 @@ fn with_key(app: &TestApp, dialect: Dialect, key: &CreatedApiKey) -> Client {
     app.client().with("authorization", &authorization)
 }
 
-async fn new_key(app: &TestApp, team: TeamId, scopes: PermissionSet) -> CreatedApiKey {
+pub(super) async fn new_key(app: &TestApp, team: TeamId, scopes: PermissionSet) -> CreatedApiKey {
     api_keys::create_key_of(&app.app, team, None, "Test", scopes).await.unwrap()
 }
 

@@ -8,6 +8,7 @@ mod dialect_authorization;
 mod edge;
 mod key_rights;
 mod masking;
+mod once;
 mod routes;
 mod store_contract;
 mod two_factor_matrix;
@@ -363,6 +364,7 @@ impl TestApp {
             external_user_id: None,
             api_request_id: None,
             warnings: Vec::new(),
+            ignored_ways: Vec::new(),
         };
         self.store().insert_past_notifications(self.team, std::slice::from_ref(&notification)).await.unwrap();
         notification.id

@@ -226,6 +226,14 @@ pub enum TooMany {
     RateLimited(#[to_schema] ErrorEnvelope),
 }
 
+/// What an endpoint can answer that takes an idempotency key.
+#[derive(IntoResponses)]
+pub enum Mismatch {
+    /// The idempotency key came with another body before
+    #[response(status = 409)]
+    Mismatch(#[to_schema] ErrorEnvelope),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

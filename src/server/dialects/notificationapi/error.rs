@@ -109,6 +109,14 @@ pub enum Refusals {
     Unavailable(#[to_schema] ErrorBody),
 }
 
+/// What an endpoint can answer that takes an idempotency key.
+#[derive(IntoResponses)]
+pub enum Mismatch {
+    /// The idempotency key came with another body before
+    #[response(status = 409)]
+    Mismatch(#[to_schema] ErrorBody),
+}
+
 /// What an endpoint can answer that changes a notification that waits.
 #[derive(IntoResponses)]
 pub enum ScheduleRefusals {

@@ -9,6 +9,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
+use crate::server::dialects::request::IDEMPOTENCY_KEY;
 
 /// An error on its way to the client.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ error_names! {
     NotFound, "not_found", "404: no such thing in the key's team, or no such endpoint";
     MethodNotAllowed, "method_not_allowed", "405: the endpoint does not know the method";
     InvalidIdempotentRequest, "invalid_idempotent_request", "409: the idempotency key came with another body before";
-    ConcurrentIdempotentRequests, "concurrent_idempotent_requests", "409: of Resend's alone: here the second waits";
+    ConcurrentIdempotentRequests, "concurrent_idempotent_requests", "409: of Resend's alone: here the second waits for the first's answer";
     InvalidAttachment, "invalid_attachment", "422: an attachment is wrong";
     InvalidFromAddress, "invalid_from_address", "422: of Resend's alone: here a validation_error";
     InvalidAccess, "invalid_access", "422: of Resend's alone";
@@ -217,6 +218,9 @@ fn not_found(noun: &str) -> String {
 
 /// An error about a field, which the use cases name as Canary does.
 fn about_field(field: &str, message: &str) -> ResendError {
+    if field == IDEMPOTENCY_KEY {
+        return ResendError::invalid_idempotency_key();
+    }
     let name = match field {
         "replyTo" => "reply_to",
         "scheduledAt" => "scheduled_at",

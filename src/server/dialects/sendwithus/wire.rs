@@ -245,10 +245,14 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The answer for a message that has just been accepted.
-    pub fn new(email: Email, locale: Option<String>) -> Self {
-        let receipt_id = email.id.with_prefix(LOG_PREFIX);
-        Self { success: true, status: "OK", receipt_id, email: SentEmail::new(email, locale) }
+    /// The answer for a message that is made from the template.
+    pub fn new(id: EmailId, template: &Template, locale: Option<String>) -> Self {
+        let email = SentEmail {
+            name: template.name.clone(),
+            version_name: Some(name_of_version(template.current.version)),
+            locale: locale.unwrap_or_else(|| DEFAULT_LOCALE.to_owned()),
+        };
+        Self { success: true, status: "OK", receipt_id: id.with_prefix(LOG_PREFIX), email }
     }
 }
 

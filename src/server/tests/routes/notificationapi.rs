@@ -627,7 +627,8 @@ on_both_databases! {
             (json!({"dateRangeFilter": {"startTime": start, "endTime": start + 1000}}), vec![&second, &first]),
             (json!({"dateRangeFilter": {"endTime": start - 1}}), vec![]),
             (json!({"notificationFilter": ["code", "empty"]}), vec![&third, &second]),
-            (json!({"channelFilter": ["EMAIL"]}), vec![&first]),
+            // A channel that was left out is that notification's too.
+            (json!({"channelFilter": ["EMAIL"]}), vec![&third, &first]),
             (json!({"channelFilter": ["SMS", "PUSH"]}), vec![&second]),
             (json!({"channelFilter": ["WEB_PUSH"]}), vec![]),
             (json!({"userFilter": ["carol"]}), vec![&third]),

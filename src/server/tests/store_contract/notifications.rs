@@ -37,6 +37,7 @@ async fn accept(app: &TestApp, team: TeamId, kind: &str, person: &str, mut email
         external_user_id: Some(person.to_owned()),
         api_request_id: Some(app.id_at(app.now())),
         warnings: vec!["SMS was left out".to_owned()],
+        ignored_ways: vec![Way::Sms],
     };
     let with = Acceptance { notification: Some(notification.clone()), ..Acceptance::default() };
     assert_eq!(app.store().insert_emails(team, &emails, &with).await, Ok(None));
@@ -85,7 +86,7 @@ on_both_databases! {
         store.insert_email(app.team, &taken).await.unwrap();
         let id: NotificationId = app.id_at(app.now());
         let kind = "order_shipped".to_owned();
-        let notification = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new() };
+        let notification = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new(), ignored_ways: Vec::new() };
         let with = Acceptance { notification: Some(notification), ..Acceptance::default() };
         assert!(store.insert_emails(app.team, &[new_email(&app, app.now()), taken], &with).await.is_err());
         assert_eq!(store.find_notification(app.team, id).await, Ok(None));
@@ -132,7 +133,7 @@ on_both_databases! {
         let states = |states: &[NotificationState]| NotificationFilter { states: states.to_vec(), ..any.clone() };
         let entries = |ids: &[EntryId]| NotificationFilter { entries: Some(ids.to_vec()), ..any.clone() };
         let as_uuid = |id: EmailId| id.to_uuid().parse::<EntryId>().unwrap();
-        let cases: [(&str, NotificationFilter, &[EntryId]); 22] = [
+        let cases: [(&str, NotificationFilter, &[EntryId]); 23] = [
             ("all", any.clone(), &[empty, paid, shipped, other, alone]),
             ("from", range(Some(time(3)), None), &[empty, paid, shipped]),
             ("to", range(None, Some(time(3))), &[other, alone]),
@@ -146,6 +147,7 @@ on_both_databases! {
             ("email", ways(&[Way::Email]), &[shipped, alone]),
             ("browser", ways(&[Way::WebPush]), &[shipped]),
             ("device", ways(&[Way::Push]), &[paid]),
+            ("left out", ways(&[Way::Sms, Way::Call]), &[empty, paid, shipped, other]),
             ("two ways", ways(&[Way::Push, Way::Call]), &[paid, other]),
             ("failure", states(&[NotificationState::Failure]), &[empty, shipped]),
             ("success", states(&[NotificationState::Success]), &[paid]),
@@ -167,7 +169,7 @@ on_both_databases! {
         app.store().insert_email(app.team, &alone).await.unwrap();
         let id = NotificationId(number.0);
         let kind = "twin".to_owned();
-        let twin = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new() };
+        let twin = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new(), ignored_ways: Vec::new() };
         let with = Acceptance { notification: Some(twin), ..Acceptance::default() };
         app.store().insert_emails(app.team, &[], &with).await.unwrap();
         let all = NotificationFilter::default();

@@ -9,7 +9,7 @@ use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, TeamId};
-use crate::server::store::emails::{Acceptance, Attachment, NewEmail, NewIdempotencyKey};
+use crate::server::store::emails::{Acceptance, Attachment, KeptAnswer, NewEmail, NewIdempotencyKey};
 use crate::server::store::events::{EmailFacts, NewEvent};
 use crate::server::store::outbox::{Lease, Settlement};
 
@@ -82,6 +82,7 @@ fn with_key(app: &TestApp, key: &str, request: &str) -> Acceptance {
         endpoint: "/emails".to_owned(),
         key_hash: key.to_owned(),
         request_hash: request.to_owned(),
+        answer: KeptAnswer { status: 201, body: format!(r#"{{"asked":"{request}"}}"#) },
         expires_at: app.now() + TimeDelta::hours(24),
         now: app.now(),
     };
@@ -93,14 +94,19 @@ on_both_databases! {
         let store = app.store();
         let accept = async |team, with: &Acceptance| {
             let emails = [new_email(&app, app.now()), new_email(&app, app.now())];
-            let ids: Vec<EmailId> = emails.iter().map(|email| email.id).collect();
-            (ids, store.insert_emails(team, &emails, with).await)
+            store.insert_emails(team, &emails, with).await
         };
-        let (first, accepted) = accept(app.team, &with_key(&app, "key", "one")).await;
-        assert_eq!(accepted, Ok(None));
-        let (_, again) = accept(app.team, &with_key(&app, "key", "one")).await;
-        assert_eq!(again, Ok(Some(first)));
-        let (_, other) = accept(app.team, &with_key(&app, "key", "another")).await;
+        let find = async |team, request: &str| store.find_first_answer(team, "/emails", "key", request, app.now()).await;
+        assert_eq!(find(app.team, "one").await, Ok(None));
+        assert_eq!(accept(app.team, &with_key(&app, "key", "one")).await, Ok(None));
+        let first = Some(with_key(&app, "key", "one").idempotency.unwrap().answer);
+        let mut again = with_key(&app, "key", "one");
+        again.idempotency.as_mut().unwrap().answer.body = "what a second would be answered".to_owned();
+        assert_eq!(accept(app.team, &again).await, Ok(first.clone()));
+        assert_eq!(find(app.team, "one").await, Ok(first));
+        assert_eq!(find(app.team, "another").await, Err(AppError::IdempotencyMismatch));
+        assert_eq!(find(app.other_team, "one").await, Ok(None));
+        let other = accept(app.team, &with_key(&app, "key", "another")).await;
         assert_eq!(other, Err(AppError::IdempotencyMismatch));
         assert_eq!(lease(&app, app.now(), 1).await.len(), 2);
         // Another key, another endpoint, another team: each counts by itself.
@@ -109,7 +115,7 @@ on_both_databases! {
         for (team, with) in
             [(app.team, with_key(&app, "key 2", "one")), (app.team, elsewhere), (app.other_team, with_key(&app, "key", "another"))]
         {
-            assert_eq!(accept(team, &with).await.1, Ok(None));
+            assert_eq!(accept(team, &with).await, Ok(None));
         }
         assert_eq!(lease(&app, app.now(), 2).await.len(), 6);
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
@@ -159,19 +165,22 @@ on_both_databases! {
     async fn requests_at_once_with_one_key_are_accepted_once(app: TestApp) {
         let attempts = (0..8).map(|_| {
             let (store, team) = (app.store().clone(), app.team);
-            let (email, with) = (new_email(&app, app.now()), with_key(&app, "key", "one"));
-            tokio::spawn(async move { (email.id, store.insert_emails(team, &[email], &with).await.unwrap()) })
+            let email = new_email(&app, app.now());
+            let mut with = with_key(&app, "key", "one");
+            let answer = KeptAnswer { status: 200, body: email.id.to_string() };
+            with.idempotency.as_mut().unwrap().answer = answer.clone();
+            tokio::spawn(async move { (answer, store.insert_emails(team, &[email], &with).await.unwrap()) })
         });
         let mut accepted = Vec::new();
         let mut found = Vec::new();
         for attempt in attempts.collect::<Vec<_>>() {
             match attempt.await.unwrap() {
-                (id, None) => accepted.push(id),
-                (_, Some(earlier)) => found.push(earlier),
+                (answer, None) => accepted.push(answer),
+                (_, Some(first)) => found.push(first),
             }
         }
         assert_eq!((accepted.len(), found.len()), (1, 7));
-        assert!(found.iter().all(|earlier| *earlier == accepted));
+        assert!(found.iter().all(|first| *first == accepted[0]));
         assert_eq!(lease(&app, app.now(), 1).await.len(), 1);
     }
 

@@ -1,14 +1,20 @@
 //! Sending, and what became of it.
 
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
+use crate::domain::email::Accepted;
 use crate::server::App;
-use crate::server::dialects::canary::error::{Faults, InvalidBody, InvalidParameters, Missing, Refusals};
-use crate::server::dialects::canary::extract::{Caller, JsonBody, NoParameters, PathText, RequestId, id_of};
+use crate::server::dialects::canary::error::{
+    CanaryError, Faults, InvalidBody, InvalidParameters, Mismatch, Missing, Refusals,
+};
+use crate::server::dialects::canary::extract::{Caller, NoParameters, PathText, RequestId, id_of, json_body};
 use crate::server::dialects::canary::wire::{Queued, SendBody, SendStatus, Success, success};
+use crate::server::dialects::request::{Once, Sending, answer_of, respond};
 use crate::server::services::send::Origin;
 use crate::server::services::{emails, send};
 
@@ -17,15 +23,24 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(send_email)).routes(routes!(find_send_status))
 }
 
+struct ToSend;
+
+impl Sending for ToSend {
+    type Error = CanaryError;
+    const ENDPOINT: &'static str = "canary:/send";
+}
+
 /// Accepts a message made from a template. Once this answers, the message is kept and will be sent. Needs
 /// `emails:send`.
 #[utoipa::path(
     post, path = "/api/v1/send", operation_id = "sendEmail", tag = "send", summary = "Send an email",
     security(("session" = []), ("bearer" = []), ("apiKey" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+        description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = SendBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The message has been accepted", body = Success<Queued>),
-        InvalidBody, Refusals, Missing, Faults,
+        InvalidBody, Mismatch, Refusals, Missing, Faults,
     ),
 )]
 async fn send_email(
@@ -33,10 +48,13 @@ async fn send_email(
     Caller(viewer): Caller,
     RequestId(request_id): RequestId,
     _query: NoParameters,
-    JsonBody(body): JsonBody<SendBody>,
-) -> Answer<Queued> {
-    let origin = Origin { api_request_id: request_id, idempotency: None };
-    Ok(success(send::send_email(&app, &viewer, body.into_request()?, origin).await?.into()))
+    headers: HeaderMap,
+    once: Once<ToSend>,
+) -> Result<Response, CanaryError> {
+    let request = json_body::<SendBody>(&headers, &once.body)?.into_request()?;
+    let origin = Origin { api_request_id: request_id, idempotency: once.key };
+    let answer = |accepted: Accepted| answer_of(StatusCode::OK, &success(Queued::from(accepted)).0);
+    Ok(respond(send::send_email(&app, &viewer, request, origin, answer).await?))
 }
 
 /// Shows what became of a message. Needs `logs:view` or `emails:send`.

@@ -2,24 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::domain::email::Accepted;
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::dialects::jetemail::error::{Clash, JetemailError, Refusals};
 use crate::server::dialects::jetemail::wire::{BatchAnswer, BatchBody, BatchResult, SendBody, SentBody};
-use crate::server::dialects::request::{Body, Caller, RawQuery as StrictQuery, RequestId, parse_json};
-use crate::server::services::send::{self, IdempotencyKey, Origin, SendRequest};
+use crate::server::dialects::request::{
+    Caller, Once, RawQuery as StrictQuery, RequestId, Sending, answer_of, parse_json, respond,
+};
+use crate::server::services::send::{self, Origin, Refusal, SendRequest};
 
-const MAX_KEY_CHARS: usize = 256;
 const MAX_BATCH: usize = 100;
+
+struct ToEmail;
+
+impl Sending for ToEmail {
+    type Error = JetemailError;
+    const ENDPOINT: &'static str = "/jetemail/email";
+}
+
+struct ToBatch;
+
+impl Sending for ToBatch {
+    type Error = JetemailError;
+    const ENDPOINT: &'static str = "/jetemail/email-batch";
+}
 
 /// The endpoints of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -44,17 +59,15 @@ async fn send_email(
     caller: Caller<JetemailError>,
     RequestId(request_id): RequestId,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body<JetemailError>,
-) -> Result<(StatusCode, Json<SentBody>), JetemailError> {
+    once: Once<ToEmail>,
+) -> Result<Response, JetemailError> {
     StrictQuery::parse(&query.unwrap_or_default(), &[])?;
-    let idempotency = idempotency_key(&headers, "/jetemail/email", &body.0)?;
-    let request = parse_json::<SendBody>(&body.0)?.into_request(app.clock.now())?;
+    let request = parse_json::<SendBody>(&once.body)?.into_request(app.clock.now())?;
     let scheduled_at = request.scheduled_at;
-    let origin = Origin { api_request_id: request_id, idempotency };
-    let accepted = send::send_email(&app, &caller.0, request, origin).await?;
     let status = if scheduled_at.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
-    Ok((status, Json(SentBody::new(&accepted, scheduled_at))))
+    let origin = Origin { api_request_id: request_id, idempotency: once.key };
+    let answer = |accepted: Accepted| answer_of(status, &SentBody::new(&accepted, scheduled_at));
+    Ok(respond(send::send_email(&app, &caller.0, request, origin, answer).await?))
 }
 
 /// Accepts those of several messages that are right, and says of the others what is wrong. Needs `emails:send`.
@@ -75,12 +88,10 @@ async fn send_batch(
     caller: Caller<JetemailError>,
     RequestId(request_id): RequestId,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body<JetemailError>,
-) -> Result<(StatusCode, Json<BatchAnswer>), JetemailError> {
+    once: Once<ToBatch>,
+) -> Result<Response, JetemailError> {
     StrictQuery::parse(&query.unwrap_or_default(), &[])?;
-    let idempotency = idempotency_key(&headers, "/jetemail/email-batch", &body.0)?;
-    let BatchBody { emails } = parse_json(&body.0)?;
+    let BatchBody { emails } = parse_json(&once.body)?;
     if emails.is_empty() || emails.len() > MAX_BATCH {
         let message = format!("emails must hold 1 to {MAX_BATCH} messages");
         return Err(AppError::invalid_field("emails", message).into());
@@ -101,46 +112,32 @@ async fn send_batch(
             }
         }
     }
-    let origin = Origin { api_request_id: request_id, idempotency };
-    let (accepted, refusals) = send::send_each(&app, &caller.0, requests, origin).await?;
-    for refusal in refusals.into_iter().rev() {
-        let (index, _) = places.remove(refusal.index);
-        wrong.insert(index, refusal.error);
-    }
-    // A repetition of an earlier request knows no more messages than that one accepted.
-    let mut sent: BTreeMap<usize, SentBody> = places
-        .into_iter()
-        .zip(&accepted)
-        .map(|((index, scheduled_at), accepted)| (index, SentBody::new(accepted, scheduled_at)))
-        .collect();
-    let result = |(index, email): (usize, Value)| match sent.remove(&index) {
-        Some(sent) => BatchResult::Success(sent),
-        None => {
-            let error = wrong.remove(&index);
-            let error = error.unwrap_or_else(|| AppError::invalid("The first request with this key did not accept it"));
-            BatchResult::Error { error: JetemailError::from(error).message(), email }
+    let origin = Origin { api_request_id: request_id, idempotency: once.key };
+    let answer = |accepted: Vec<Accepted>, refusals: Vec<Refusal>| {
+        for refusal in refusals.into_iter().rev() {
+            let (index, _) = places.remove(refusal.index);
+            wrong.insert(index, refusal.error);
         }
+        let mut sent: BTreeMap<usize, SentBody> = places
+            .into_iter()
+            .zip(&accepted)
+            .map(|((index, scheduled_at), accepted)| (index, SentBody::new(accepted, scheduled_at)))
+            .collect();
+        let result = |(index, email): (usize, Value)| match sent.remove(&index) {
+            Some(sent) => BatchResult::Success(sent),
+            None => {
+                let error = wrong.remove(&index).unwrap_or(AppError::Internal);
+                BatchResult::Error { error: JetemailError::from(error).message(), email }
+            }
+        };
+        let answer = BatchAnswer::new(emails.into_iter().enumerate().map(result).collect());
+        answer_of(StatusCode::MULTI_STATUS, &answer)
     };
-    let answer = BatchAnswer::new(emails.into_iter().enumerate().map(result).collect());
-    Ok((StatusCode::MULTI_STATUS, Json(answer)))
+    Ok(respond(send::send_each(&app, &caller.0, requests, origin, answer).await?))
 }
 
 fn read_one(app: &App, email: &Value) -> Result<SendRequest, AppError> {
     let body =
         SendBody::deserialize(email).map_err(|cause| AppError::invalid(format!("The message is wrong: {cause}")))?;
     body.into_request(app.clock.now())
-}
-
-fn idempotency_key(
-    headers: &HeaderMap,
-    endpoint: &'static str,
-    body: &Bytes,
-) -> Result<Option<IdempotencyKey>, AppError> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=MAX_KEY_CHARS).contains(&key.chars().count()));
-    let key = key.ok_or_else(|| {
-        let message = format!("Idempotency-Key must have 1 to {MAX_KEY_CHARS} characters");
-        AppError::invalid_field("Idempotency-Key", message)
-    })?;
-    Ok(Some(IdempotencyKey { endpoint, key: key.to_owned(), body: body.clone() }))
 }

@@ -3,15 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Client;
 use crate::server::App;
-use crate::server::dialects::notificationapi::error::{NotificationapiError, Refusals};
+use crate::server::dialects::notificationapi::error::{Mismatch, NotificationapiError, Refusals};
 use crate::server::dialects::notificationapi::wire::{RetractBody, Retracted, SendBody, Sent};
-use crate::server::dialects::request::{Body, RequestId, parse_json};
-use crate::server::services::notifications;
+use crate::server::dialects::request::{Body, Once, RequestId, Sending, answer_of, parse_json, respond};
+use crate::server::services::notifications::{self, SentNotification};
 use crate::server::services::send::Origin;
 
 /// The endpoints of this file.
@@ -19,29 +20,43 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(send_notification)).routes(routes!(retract_notifications))
 }
 
+struct ToSender;
+
+impl Sending for ToSender {
+    type Error = NotificationapiError;
+    const ENDPOINT: &'static str = "notificationapi:/sender";
+}
+
 /// Accepts a notification. Once this answers, its messages are kept and will be sent. Needs `emails:send`.
 #[utoipa::path(
     post, path = "/{clientId}/sender", operation_id = "sendNotification", tag = "sender",
     summary = "Send a notification", security(("basic" = [])),
-    params(("clientId" = String, Path, description = "The key's id")),
+    params(
+        ("clientId" = String, Path, description = "The key's id"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+            description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),
+    ),
     request_body(content = SendBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The notification has been accepted", body = Sent),
         (status = 202, description = "It has been accepted, but something of it was ignored: `messages` say what",
             body = Sent),
-        Refusals,
+        Mismatch, Refusals,
     ),
 )]
 async fn send_notification(
     State(app): State<App>,
     client: Client,
     RequestId(api_request_id): RequestId,
-    body: Body<NotificationapiError>,
-) -> Result<(StatusCode, Json<Sent>), NotificationapiError> {
-    let request = parse_json::<SendBody>(&body.0)?.into_request()?;
-    let origin = Origin { api_request_id, idempotency: None };
-    let sent: Sent = notifications::send_notification(&app, &client.viewer, request, origin).await?.into();
-    Ok((status_of(&sent.messages), Json(sent)))
+    once: Once<ToSender>,
+) -> Result<Response, NotificationapiError> {
+    let request = parse_json::<SendBody>(&once.body)?.into_request()?;
+    let origin = Origin { api_request_id, idempotency: once.key };
+    let answer = |sent: SentNotification| {
+        let sent = Sent::from(sent);
+        answer_of(status_of(&sent.messages), &sent)
+    };
+    Ok(respond(notifications::send_notification(&app, &client.viewer, request, origin, answer).await?))
 }
 
 /// Takes back what has not gone out yet of a person's notifications of a type. Needs `emails:send`.

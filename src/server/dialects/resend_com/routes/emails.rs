@@ -1,20 +1,21 @@
 //! Sending, alone and in batches, and what became of it.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Answer, id_of, read_no_parameters, read_paging};
 use crate::domain::channel::Channel;
+use crate::domain::email::Accepted;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::EmailId;
 use crate::server::App;
-use crate::server::dialects::request::{Body, Caller, PathText, RequestId};
+use crate::server::dialects::request::{Body, Caller, Once, PathText, RequestId, Sending, answer_of, respond};
 use crate::server::dialects::resend_com::error::{
     ErrorBody, InvalidBody, InvalidParameters, Mismatch, Missing, Refusals, ResendError,
 };
@@ -23,11 +24,22 @@ use crate::server::dialects::resend_com::wire::email::{ChangedEmail, EmailObject
 use crate::server::dialects::resend_com::wire::send::{
     BatchError, SendBody, Sent, SentBatch, UpdateBody, read_batch, read_body,
 };
-use crate::server::services::send::{IdempotencyKey, Origin};
+use crate::server::services::send::{Origin, Refusal};
 use crate::server::services::{emails, send};
 
-/// The longest idempotency key, in characters.
-const MAX_KEY_CHARS: usize = 256;
+struct ToEmails;
+
+impl Sending for ToEmails {
+    type Error = ResendError;
+    const ENDPOINT: &'static str = "resend:/emails";
+}
+
+struct ToBatch;
+
+impl Sending for ToBatch {
+    type Error = ResendError;
+    const ENDPOINT: &'static str = "resend:/emails/batch";
+}
 
 /// The endpoints of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -44,7 +56,7 @@ pub fn routes() -> OpenApiRouter<App> {
     security(("bearer" = [])),
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
-            description = "With the same key, the same body is accepted once within 24 hours"),
+            description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),
     ),
     request_body(content = SendBody, content_type = "application/json"),
     responses(
@@ -57,14 +69,13 @@ async fn send_email(
     caller: Caller<ResendError>,
     RequestId(api_request_id): RequestId,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body<ResendError>,
-) -> Answer<Sent> {
+    once: Once<ToEmails>,
+) -> Result<Response, ResendError> {
     read_no_parameters(query.as_deref())?;
-    let idempotency = read_idempotency_key(&headers, "resend:/emails", &body.0)?;
-    let request = read_body::<SendBody>(&body.0)?.into_request(app.clock.now())?;
-    let accepted = send::send_email(&app, &caller.0, request, Origin { api_request_id, idempotency }).await;
-    Ok(Json(accepted.map_err(ResendError::of_message)?.into()))
+    let request = read_body::<SendBody>(&once.body)?.into_request(app.clock.now())?;
+    let origin = Origin { api_request_id, idempotency: once.key };
+    let answer = |accepted: Accepted| answer_of(StatusCode::OK, &Sent::from(accepted));
+    Ok(respond(send::send_email(&app, &caller.0, request, origin, answer).await.map_err(ResendError::of_message)?))
 }
 
 /// Accepts up to 100 messages: all or none of them, or those that are right. Needs `emails:send`.
@@ -73,7 +84,7 @@ async fn send_email(
     security(("bearer" = [])),
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
-            description = "With the same key, the same body is accepted once within 24 hours"),
+            description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),
         ("x-batch-validation" = Option<BatchValidation>, Header,
             description = "`strict`, the default, for all or none; `permissive` for those that are right"),
     ),
@@ -89,22 +100,24 @@ async fn send_batch(
     RequestId(api_request_id): RequestId,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Body<ResendError>,
-) -> Answer<SentBatch> {
+    once: Once<ToBatch>,
+) -> Result<Response, ResendError> {
     read_no_parameters(query.as_deref())?;
     let validation = BatchValidation::read(&headers)?;
-    let idempotency = read_idempotency_key(&headers, "resend:/emails/batch", &body.0)?;
-    let origin = Origin { api_request_id, idempotency };
-    let messages = read_batch(&body.0, app.clock.now())?.into_iter().enumerate();
+    let origin = Origin { api_request_id, idempotency: once.key };
+    let sent = |accepted: Vec<Accepted>, errors: Option<Vec<BatchError>>| {
+        let data = accepted.into_iter().map(Sent::from).collect();
+        answer_of(StatusCode::OK, &SentBatch { data, errors })
+    };
+    let messages = read_batch(&once.body, app.clock.now())?.into_iter().enumerate();
     match validation {
         BatchValidation::Strict => {
             let right =
                 |(index, message): (usize, Result<_, ResendError>)| message.map_err(|error| error.of_batch(index));
             let requests = messages.map(right).collect::<Result<_, _>>()?;
-            let accepted = send::send_emails(&app, &caller.0, requests, origin).await;
-            let accepted =
-                accepted.map_err(|refusal| ResendError::of_message(refusal.error).of_batch(refusal.index))?;
-            Ok(Json(SentBatch { data: accepted.into_iter().map(Sent::from).collect(), errors: None }))
+            let answer = |accepted| sent(accepted, None);
+            let answer = send::send_emails(&app, &caller.0, requests, origin, answer).await;
+            Ok(respond(answer.map_err(|refusal| ResendError::of_message(refusal.error).of_batch(refusal.index))?))
         }
         BatchValidation::Permissive => {
             let (mut requests, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
@@ -120,13 +133,15 @@ async fn send_batch(
                     Err(error) => return Err(error),
                 }
             }
-            let (accepted, refusals) = send::send_each(&app, &caller.0, requests, origin).await?;
-            errors.extend(refusals.into_iter().map(|refusal| BatchError {
-                index: places.get(refusal.index).copied().unwrap_or(refusal.index),
-                message: ResendError::of_message(refusal.error).into_message(),
-            }));
-            errors.sort_by_key(|error| error.index);
-            Ok(Json(SentBatch { data: accepted.into_iter().map(Sent::from).collect(), errors: Some(errors) }))
+            let answer = |accepted, refusals: Vec<Refusal>| {
+                errors.extend(refusals.into_iter().map(|refusal| BatchError {
+                    index: places.get(refusal.index).copied().unwrap_or(refusal.index),
+                    message: ResendError::of_message(refusal.error).into_message(),
+                }));
+                errors.sort_by_key(|error| error.index);
+                sent(accepted, Some(errors))
+            };
+            Ok(respond(send::send_each(&app, &caller.0, requests, origin, answer).await?))
         }
     }
 }
@@ -250,18 +265,4 @@ impl BatchValidation {
             }
         }
     }
-}
-
-/// The key that makes a repetition harmless; `endpoint` is where it counts.
-fn read_idempotency_key(
-    headers: &HeaderMap,
-    endpoint: &'static str,
-    body: &Bytes,
-) -> Result<Option<IdempotencyKey>, ResendError> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().map_err(|_| ResendError::invalid_idempotency_key())?;
-    if key.is_empty() || key.chars().count() > MAX_KEY_CHARS {
-        return Err(ResendError::invalid_idempotency_key());
-    }
-    Ok(Some(IdempotencyKey { endpoint, key: key.to_owned(), body: body.clone() }))
 }

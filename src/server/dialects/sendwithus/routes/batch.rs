@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::body::{Body as HttpBody, to_bytes};
+use axum::body::{Body as HttpBody, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{Method, Request, Uri, header};
+use axum::http::{HeaderMap, Method, Request, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -15,13 +15,15 @@ use utoipa_axum::routes;
 use super::{Body, Caller, query};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
+use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::dialects::Dialect;
-use crate::server::dialects::request::{RequestId, parse_json};
+use crate::server::dialects::request::{RequestId, parse_json, read_idempotency_key};
 use crate::server::dialects::sendwithus::error::{Faults, LargeBody, SendwithusError};
 use crate::server::dialects::sendwithus::wire::{Command, CommandAnswer, CommandMethod};
+use crate::server::services::send::{self, IdempotencyKey};
 
 /// The most requests of one batch. Sendwithus advises against more and knows no limit.
 const MAX_COMMANDS: usize = 100;
@@ -44,6 +46,8 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     post, path = "/batch", operation_id = "runBatch", tag = "batch", summary = "Run several requests",
     security(("basic" = []), ("swuApiKey" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+        description = "Makes a repetition harmless: with the same key and the same body, what was sent is not sent again for 24 hours and answered the same")),
     request_body(content = Vec<Command>, content_type = "application/json"),
     responses(
         (status = 200, description = "The answers, in the order of the requests", body = Vec<CommandAnswer>),
@@ -55,19 +59,45 @@ async fn run_batch(
     caller: Caller,
     RequestId(request_id): RequestId,
     uri: Uri,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, SendwithusError> {
     query(&uri, &[])?;
+    let key = read_idempotency_key(&headers)?;
+    let key = |index: usize| key.as_ref().map(|key| command_key(index, key, &body.0));
+    refuse_other_body(&app, &caller.0, &key).await?;
     let commands: Vec<Command> = parse_json(&body.0)?;
     if commands.len() > MAX_COMMANDS {
         return Err(AppError::invalid(format!("A batch has at most {MAX_COMMANDS} requests")).into());
     }
     let router = COMMANDS.clone().with_state(app);
     let mut answers = Vec::with_capacity(commands.len());
-    for command in commands {
-        answers.push(run(&router, &caller.0, request_id, command).await?);
+    for (index, command) in commands.into_iter().enumerate() {
+        answers.push(run(&router, &caller.0, request_id, key(index), command).await?);
     }
     Ok(([(header::CONTENT_TYPE, "application/json")], format!("[{}]", answers.join(","))).into_response())
+}
+
+/// The key of one request of a batch. What was sent is kept one by one, as it is sent: a batch that was cut off goes on
+/// where it stopped. Answers to what was read are not kept: another key with fewer rights could repeat the batch.
+fn command_key(index: usize, key: &str, batch: &Bytes) -> IdempotencyKey {
+    IdempotencyKey { endpoint: "sendwithus:/batch", key: format!("{index}:{key}"), body: batch.clone() }
+}
+
+/// Refuses a key under which something of another batch was sent.
+async fn refuse_other_body(
+    app: &App,
+    viewer: &Viewer,
+    key: &impl Fn(usize) -> Option<IdempotencyKey>,
+) -> Result<(), AppError> {
+    for key in (0..MAX_COMMANDS).map_while(key) {
+        match send::find_first_answer(app, viewer, Permission::EmailsSend, &key).await {
+            // Who may not send is told so by each request that sends.
+            Err(AppError::MissingPermission(_)) => break,
+            found => found?,
+        };
+    }
+    Ok(())
 }
 
 /// The JSON of the answer to one request.
@@ -75,11 +105,17 @@ async fn run(
     router: &Router,
     viewer: &Viewer,
     request_id: Option<ApiRequestId>,
+    key: Option<IdempotencyKey>,
     command: Command,
 ) -> Result<String, AppError> {
     let Command { path, method, body } = command;
     let response = match request(viewer, request_id, &path, method, body) {
-        Ok(request) => router.clone().oneshot(request).await.into_response(),
+        Ok(mut request) => {
+            if let Some(key) = key {
+                request.extensions_mut().insert(key);
+            }
+            router.clone().oneshot(request).await.into_response()
+        }
         Err(error) => SendwithusError::from(error).into_response(),
     };
     let status_code = response.status().as_u16();

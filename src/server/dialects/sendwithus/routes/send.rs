@@ -3,15 +3,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Answer, Body, Caller, log_id, query};
+use crate::domain::email::Accepted;
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::dialects::request::{RequestId, parse_json};
-use crate::server::dialects::sendwithus::error::{Faults, LargeBody, Missing};
+use crate::server::dialects::request::{Once, RequestId, Sending, answer_of, parse_json, respond};
+use crate::server::dialects::sendwithus::error::{Faults, LargeBody, Missing, SendwithusError};
 use crate::server::dialects::sendwithus::wire::{Receipt, ResendBody, Resent, SendBody};
 use crate::server::services::send::Origin;
 use crate::server::services::{emails, send, templates};
@@ -21,11 +23,20 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(send_email)).routes(routes!(resend_email))
 }
 
+struct ToSend;
+
+impl Sending for ToSend {
+    type Error = SendwithusError;
+    const ENDPOINT: &'static str = "sendwithus:/send";
+}
+
 /// Accepts a message made from a template. Once this answers, the message is kept and will be sent. Needs
 /// `emails:send`.
 #[utoipa::path(
     post, path = "/send", operation_id = "sendEmail", tag = "send", summary = "Send an email",
     security(("basic" = []), ("swuApiKey" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+        description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = SendBody, content_type = "application/json"),
     responses((status = 200, description = "The message has been accepted", body = Receipt), LargeBody, Faults),
 )]
@@ -34,18 +45,18 @@ async fn send_email(
     caller: Caller,
     RequestId(api_request_id): RequestId,
     uri: Uri,
-    body: Body,
-) -> Answer<Receipt> {
+    once: Once<ToSend>,
+) -> Result<Response, SendwithusError> {
     query(&uri, &[])?;
-    let (viewer, body) = (&caller.0, parse_json::<SendBody>(&body.0)?);
+    let (viewer, body) = (&caller.0, parse_json::<SendBody>(&once.body)?);
     let template = templates::find_template_to_send(&app, viewer, body.template()?).await;
     let template = template.map_err(unusable)?;
     body.check_version(&template)?;
     let locale = body.locale()?;
-    let origin = Origin { api_request_id, idempotency: None };
-    let accepted = send::send_email(&app, viewer, body.into_request(template.id)?, origin).await;
-    let accepted = accepted.map_err(unusable)?;
-    Ok(Json(Receipt::new(emails::find_email_status(&app, viewer, accepted.id).await?, locale)))
+    let origin = Origin { api_request_id, idempotency: once.key };
+    let request = body.into_request(template.id)?;
+    let answer = |accepted: Accepted| answer_of(StatusCode::OK, &Receipt::new(accepted.id, &template, locale));
+    Ok(respond(send::send_email(&app, viewer, request, origin, answer).await.map_err(unusable)?))
 }
 
 /// What a message names and what is not there is a fault of the message: 400, as the published clients expect.

@@ -1,0 +1,159 @@
+//! Once means once: every endpoint that accepts messages, in every system's shape, with a key that makes its repetition
+//! harmless. An endpoint that is in no table here fails the first test.
+
+use std::collections::BTreeSet;
+
+use super::authorization_matrix::native_posts_of_senders;
+use super::dialect_authorization::{new_key, plain, posts_of_senders, with_key};
+use super::*;
+use crate::domain::api_key::CreatedApiKey;
+use crate::server::dialects::{Dialect, canary};
+use Dialect::{Jetemail, Notificationapi, Resend, Sendwithus};
+
+/// Whose endpoint, its path, a body in which `{template}` is an id, and how many messages that makes.
+type Row = (Option<Dialect>, &'static str, &'static str, usize);
+
+const SENDS: [Row; 8] = [
+    (None, "/api/v1/send", r#"{"templateId":"{template}","to":"a@b.example","variables":{"name":"Ada"}}"#, 1),
+    (Some(Sendwithus), "/send", r#"{"email_id":"Receipt","recipient":{"address":"a@b.example"}}"#, 1),
+    (
+        Some(Sendwithus),
+        "/batch",
+        r#"[{"path":"/api/v1/send","method":"POST","body":{"email_id":"Receipt","recipient":{"address":"a@b.example"}}},
+            {"path":"/api/v1/send","method":"POST","body":{"email_id":"Receipt","recipient":{"address":"a@b.example"}}}]"#,
+        2,
+    ),
+    (Some(Resend), "/emails", r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}"#, 1),
+    (
+        Some(Resend),
+        "/emails/batch",
+        r#"[{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"},
+            {"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}]"#,
+        2,
+    ),
+    (Some(Jetemail), "/email", r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"}"#, 1),
+    (
+        Some(Jetemail),
+        "/email-batch",
+        r#"{"emails":[{"from":"a@b.example","to":"c@d.example","subject":"s","text":"t"},{"to":"nobody"}]}"#,
+        1,
+    ),
+    (
+        Some(Notificationapi),
+        "/{clientId}/sender",
+        r#"{"type":"Receipt","to":{"id":"a","email":"a@b.example"},"parameters":{"name":"Ada"}}"#,
+        1,
+    ),
+];
+
+/// What asks for `emails:send` too and makes no message.
+const CHANGES: [(Option<Dialect>, &str); 2] =
+    [(Some(Resend), "/emails/{email_id}/cancel"), (Some(Notificationapi), "/{clientId}/sender/retract")];
+
+#[test]
+fn every_endpoint_that_sends_takes_an_idempotency_key() {
+    let documents = Dialect::ALL.map(|dialect| (Some(dialect), dialect.routes().into_openapi()));
+    for (dialect, document) in documents.into_iter().chain([(None, canary::openapi())]) {
+        let document = serde_json::to_value(document).unwrap();
+        let takes_key = document["paths"].as_object().unwrap().iter().filter_map(|(path, operations)| {
+            let mut parameters = operations["post"]["parameters"].as_array().into_iter().flatten();
+            parameters.any(|parameter| parameter["name"] == "Idempotency-Key").then(|| plain(path))
+        });
+        let sends = paths_of(dialect, &SENDS.map(|row| (row.0, row.1)));
+        assert_eq!(takes_key.collect::<BTreeSet<_>>(), sends, "{dialect:?}");
+        let posts: BTreeSet<String> = match dialect {
+            Some(dialect) => posts_of_senders(dialect).into_iter().map(str::to_owned).collect(),
+            None => native_posts_of_senders().into_iter().map(str::to_owned).collect(),
+        };
+        // A batch asks for nothing itself: each of its requests does.
+        let mut known = paths_of(dialect, &CHANGES);
+        known.extend(sends.into_iter().filter(|path| path != "/batch"));
+        assert_eq!(posts, known, "{dialect:?}");
+    }
+}
+
+fn paths_of(dialect: Option<Dialect>, rows: &[(Option<Dialect>, &str)]) -> BTreeSet<String> {
+    rows.iter().filter(|row| row.0 == dialect).map(|row| plain(row.1)).collect()
+}
+
+/// A client of a row's system, with an idempotency key, and the whole path.
+fn client_of(app: &TestApp, row: &Row, key: &CreatedApiKey) -> (Client, String) {
+    let path = row.1.replace("{clientId}", &key.key.id.to_string());
+    let (client, path) = match row.0 {
+        Some(dialect) => (with_key(app, dialect, key), format!("{}{path}", dialect.prefix())),
+        None => (app.client().with("authorization", &format!("Bearer {}", key.secret)), path),
+    };
+    (client.with("user-agent", "once/1.0").with("idempotency-key", "order-7"), path)
+}
+
+async fn count(app: &TestApp, key: &CreatedApiKey) -> usize {
+    let client = with_key(app, Resend, key).with("user-agent", "once/1.0");
+    client.get("/resend/emails?limit=100").await.json()["data"].as_array().unwrap().len()
+}
+
+on_both_databases_in_parallel! {
+    async fn a_repetition_is_answered_as_the_first_request_was(app: TestApp) {
+        let adapter = app.add_adapter("Mail").await;
+        let template = app.add_template("Receipt").await;
+        let key = new_key(&app, app.team, PermissionSet::all()).await;
+        let body_of = |row: &Row| row.2.replace("{template}", &template.id.to_string());
+        let mut firsts = Vec::new();
+        for row in &SENDS {
+            let before = count(&app, &key).await;
+            let (client, path) = client_of(&app, row, &key);
+            let askers = (0..6).map(|_| {
+                let (client, path, body) = (client.clone(), path.clone(), body_of(row));
+                tokio::spawn(async move { client.send("POST", &path, Some(body)).await })
+            });
+            let mut answers = Vec::new();
+            for asker in askers.collect::<Vec<_>>() {
+                let answer = asker.await.unwrap();
+                assert!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+                answers.push((answer.status, answer.text));
+            }
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{path}: {answers:?}");
+            assert_eq!(count(&app, &key).await - before, row.3, "{path}");
+            firsts.push(answers.remove(0));
+        }
+        // What the requests name goes away; what was accepted stays so.
+        let (owner, sent) = (app.viewer(Role::Owner).await, count(&app, &key).await);
+        templates::delete_template(&app.app, &owner, template.id).await.unwrap();
+        adapters::delete_adapter(&app.app, &owner, adapter.id).await.unwrap();
+        let powerless = new_key(&app, app.team, [Permission::LogsView].into_iter().collect()).await;
+        for (row, first) in SENDS.iter().zip(firsts) {
+            let (client, path) = client_of(&app, row, &key);
+            let again = client.send("POST", &path, Some(body_of(row))).await;
+            assert_eq!((again.status, &again.text), (first.0, &first.1), "{path}");
+            assert_eq!(again.headers["content-type"], "application/json", "{path}");
+            let other = client.send("POST", &path, Some(format!("{} ", body_of(row)))).await;
+            let refused = if row.0 == Some(Sendwithus) { 400 } else { 409 };
+            assert_eq!(other.status, refused, "{path}: {}", other.text);
+            assert!(other.text.contains("used before"), "{path}: {}", other.text);
+            // Whoever may not send learns nothing of it.
+            let (client, path) = client_of(&app, row, &powerless);
+            let refused = client.send("POST", &path, Some(body_of(row))).await;
+            assert!(refused.text.contains("emails:send"), "{path}: {} {}", refused.status, refused.text);
+        }
+        assert_eq!(count(&app, &key).await, sent);
+    }
+
+    async fn a_request_that_failed_is_not_remembered(app: TestApp) {
+        let key = new_key(&app, app.team, PermissionSet::all()).await;
+        let mut refused = Vec::new();
+        for row in SENDS.iter().filter(|row| !row.1.contains("batch")) {
+            let (client, path) = client_of(&app, row, &key);
+            let answer = client.send("POST", &path, Some(row.2.replace("{template}", "tpl_06xq3k9v2m4p8"))).await;
+            if answer.status >= 400 {
+                refused.push(row);
+            }
+        }
+        assert!(refused.len() >= 4);
+        app.add_adapter("Mail").await;
+        let template = app.add_template("Receipt").await;
+        for row in refused {
+            let (client, path) = client_of(&app, row, &key);
+            let answer = client.send("POST", &path, Some(row.2.replace("{template}", &template.id.to_string()))).await;
+            assert!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+        }
+    }
+}
