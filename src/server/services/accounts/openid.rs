@@ -12,10 +12,10 @@ use openidconnect::core::{
     CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
+    AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
+    ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -114,16 +114,26 @@ impl Known {
     }
 }
 
-/// A question to the provider.
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'a>>;
+/// How the crate that speaks OpenID asks the provider.
+impl<'c> AsyncHttpClient<'c> for Provider {
+    type Error = NoAnswer;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.ask(request))
+    }
+}
 
 /// Why the provider did not answer.
 #[derive(Debug, thiserror::Error)]
-enum NoAnswer {
+pub enum NoAnswer {
+    /// It leads to a private address.
     #[error(transparent)]
     Refused(#[from] Unreachable),
+    /// The request failed.
     #[error("{}", innermost(.0))]
     Http(#[from] reqwest::Error),
+    /// Nobody reads that much.
     #[error("the answer is too long")]
     TooLong,
 }
@@ -182,11 +192,6 @@ impl Provider {
         })
     }
 
-    /// What asks the provider, for the crate that speaks OpenID.
-    fn http<'a>(&'a self) -> impl Fn(HttpRequest) -> Asking<'a> + Send + Sync {
-        move |request| -> Asking<'a> { Box::pin(self.ask(request)) }
-    }
-
     /// Asks the provider, or what it names. The answer has a bound, and so has where it comes from.
     async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
         let request = reqwest::Request::try_from(request)?;
@@ -220,7 +225,7 @@ impl Provider {
     async fn metadata(&self, now: DateTime<Utc>) -> Option<CoreProviderMetadata> {
         let mut known = self.known.lock().await;
         if !known.is_fresh(now) && !known.is_left_alone(now) {
-            match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http()).await {
+            match CoreProviderMetadata::discover_async(self.issuer.clone(), self).await {
                 Ok(metadata) => *known = Known { metadata: Some((metadata, now)), failed_at: None },
                 Err(cause) => {
                     warn!(%cause, "the OpenID provider cannot be reached");
@@ -333,8 +338,7 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
     let (mut client, _) = provider.client(app).await?;
     let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|cause| not_believed(&cause))?;
     let request = request.set_pkce_verifier(PkceCodeVerifier::new(under_way.verifier.clone()));
-    let http = provider.http();
-    let tokens = request.request_async(&http).await.map_err(|cause| not_believed(&cause))?;
+    let tokens = request.request_async(provider).await.map_err(|cause| not_believed(&cause))?;
     let token = tokens.id_token().ok_or_else(|| not_believed(&"there is no ID token"))?;
     let nonce = Nonce::new(under_way.nonce.clone());
     let clock = app.clock.clone();
@@ -359,7 +363,7 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
     // Many providers tell more here than in the token.
     if let Ok(request) = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone())) {
         let more: UserInfoClaims<OtherClaims, CoreGenderClaim> =
-            request.request_async(&http).await.map_err(|cause| not_believed(&cause))?;
+            request.request_async(provider).await.map_err(|cause| not_believed(&cause))?;
         if person.email.is_none() {
             person.email = more.email().map(|email| email.to_string());
             person.email_verified = more.email_verified().unwrap_or(false);
