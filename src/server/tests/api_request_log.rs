@@ -69,7 +69,7 @@ on_both_databases! {
             let _ = begun.send(());
             std::future::pending::<Result<Vec<u8>, std::io::Error>>().await
         }));
-        let mut request = Request::builder().method("POST").uri("/api/templates?x=7").body(body).unwrap();
+        let mut request = Request::builder().method("GET").uri("/api/templates?x=7").body(body).unwrap();
         request.headers_mut().extend(program.headers.clone());
         request.extensions_mut().insert(ConnectInfo(program.address));
         tokio::select! {
