@@ -137,6 +137,18 @@ on_both_databases_in_parallel! {
         assert_eq!(count(&app, &key).await, sent);
     }
 
+    async fn a_key_that_is_empty_or_too_long_is_refused(app: TestApp) {
+        let key = new_key(&app, app.team, PermissionSet::all()).await;
+        for row in &SENDS {
+            let (client, path) = client_of(&app, row, &key);
+            for wrong in ["", &"k".repeat(257)] {
+                let answer = client.with("idempotency-key", wrong).send("POST", &path, Some(row.2.to_owned())).await;
+                assert_eq!(answer.status, 400, "{path}: {}", answer.text);
+                assert!(answer.text.contains("1 to 256 characters"), "{path}: {}", answer.text);
+            }
+        }
+    }
+
     async fn a_request_that_failed_is_not_remembered(app: TestApp) {
         let key = new_key(&app, app.team, PermissionSet::all()).await;
         let mut refused = Vec::new();
