@@ -81,6 +81,9 @@ pub enum AppError {
     /// The database or a queue is not available now; trying again later can work.
     #[error("The service is busy. Try again in a moment.")]
     Unavailable,
+    /// The database was stopped at a limit of time; asking for less can work.
+    #[error("This took too long and was stopped. Narrow the period or the filter.")]
+    TooSlow,
     /// A fault of ours. The cause is in the server's log.
     #[error("Something went wrong on our side. It has been logged.")]
     Internal,
@@ -118,7 +121,7 @@ impl AppError {
             Self::TooLarge { .. } => 413,
             Self::RateLimited { .. } => 429,
             Self::Adapter(_) | Self::Internal => 500,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::TooSlow => 503,
         }
     }
 }

@@ -52,7 +52,7 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
             "Your account is in no team. Ask an admin of your team to invite you.".to_owned(),
             Some(("/settings/profile", "Go to your profile")),
         ),
-        AppError::Unavailable | AppError::RateLimited { .. } => {
+        AppError::Unavailable | AppError::TooSlow | AppError::RateLimited { .. } => {
             ("Not now".to_owned(), error.to_string(), Some(("", "Try again")))
         }
         AppError::Forbidden(_)

@@ -225,7 +225,12 @@ pub async fn send_each(
     for (index, request) in requests.into_iter().enumerate() {
         match prepare(app, viewer, request, origin.api_request_id).await {
             Ok(email) => emails.push(email),
-            Err(error @ (AppError::MissingPermission(_) | AppError::Unavailable | AppError::Internal)) => {
+            Err(
+                error @ (AppError::MissingPermission(_)
+                | AppError::Unavailable
+                | AppError::TooSlow
+                | AppError::Internal),
+            ) => {
                 return Err(error);
             }
             Err(error) => refusals.push(Refusal { index, error }),

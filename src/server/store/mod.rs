@@ -18,6 +18,7 @@ mod noted;
 pub mod notifications;
 pub mod openid;
 pub mod outbox;
+mod reading;
 pub mod retention;
 pub mod roles;
 mod search;
@@ -37,16 +38,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::private_files;
 use crate::domain::error::AppError;
 
 use health::Health;
 use noted::Noted;
+use reading::{PostgresPools, PostgresReaders, SqliteReaders};
 pub use search::COUNT_LIMIT;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -63,19 +65,34 @@ pub struct Store {
     noted: Arc<Noted>,
 }
 
-/// The two engines. SQLite has one writer and a pool of readers beside it.
+/// The two engines. SQLite has one writer. Those who only read have connections of their own, with a limit of time.
 #[derive(Clone, Debug)]
 enum Db {
-    Sqlite { read: SqlitePool, write: SqlitePool },
-    Postgres(PgPool),
+    Sqlite { read: SqliteReaders, write: SqlitePool },
+    Postgres(PostgresPools),
 }
 
-/// Runs a query that only reads, on whichever engine: `read!(store, |pool| sqlx::query_as(…).fetch_all(pool).await)`.
+/// Runs a query that only reads, on whichever engine: `read!(store, |pool| sqlx::query_as(…).fetch_all(pool).await)`. It is
+/// stopped at its limit, and when the future is dropped: [reading].
 macro_rules! read {
     ($store:expr, |$pool:ident| $body:expr) => {
         match &$store.db {
-            $crate::server::store::Db::Sqlite { read: $pool, .. } => $body,
-            $crate::server::store::Db::Postgres($pool) => $body,
+            $crate::server::store::Db::Sqlite { read, .. } => match read.begin().await {
+                Ok(mut reading) => {
+                    let $pool = reading.connection();
+                    let result = $body;
+                    reading.end(result)
+                }
+                Err(cause) => Err(cause),
+            },
+            $crate::server::store::Db::Postgres(pools) => match pools.read.begin().await {
+                Ok(mut reading) => {
+                    let $pool = reading.connection();
+                    let result = $body;
+                    reading.end(result)
+                }
+                Err(cause) => Err(cause),
+            },
         }
     };
 }
@@ -92,8 +109,8 @@ macro_rules! write {
                 let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
                 writing.end(result).await
             }
-            $crate::server::store::Db::Postgres(pool) => {
-                let mut writing = $crate::server::store::writing::Writing::begin(pool, "BEGIN").await?;
+            $crate::server::store::Db::Postgres(pools) => {
+                let mut writing = $crate::server::store::writing::Writing::begin(&pools.write, "BEGIN").await?;
                 let $tx = writing.connection();
                 let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
                 writing.end(result).await
@@ -140,18 +157,23 @@ impl Store {
     /// Opens the database at `url` (`sqlite://PATH` or `postgres://…`) and brings its tables up to date. A SQLite file
     /// is made when it is absent, with its folder.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
+        Self::open_with_limit(url, reading::LIMIT).await
+    }
+
+    /// The same with another limit of time for what only reads.
+    async fn open_with_limit(url: &str, limit: Duration) -> Result<Self, OpenError> {
         let shown = without_password(url);
         let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
         let (db, health) = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            open_postgres(url).await.map_err(|cause| open_error(cause.to_string()))?
+            open_postgres(url, limit).await.map_err(|cause| open_error(cause.to_string()))?
         } else if let Some(path) = url.strip_prefix("sqlite://") {
-            open_sqlite(path).await.map_err(|cause| open_error(cause.to_string()))?
+            open_sqlite(path, limit).await.map_err(|cause| open_error(cause.to_string()))?
         } else {
             return Err(OpenError::Address(shown));
         };
         let migrated = match &db {
             Db::Sqlite { write, .. } => SQLITE_MIGRATIONS.run(write).await,
-            Db::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+            Db::Postgres(pools) => POSTGRES_MIGRATIONS.run(&pools.write).await,
         };
         migrated.map_err(|cause| match cause {
             MigrateError::VersionMissing(version) => OpenError::Newer { url: shown.clone(), version },
@@ -169,12 +191,15 @@ impl Store {
                 read.close().await;
                 write.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pools) => {
+                pools.read.close().await;
+                pools.write.close().await;
+            }
         }
     }
 }
 
-async fn open_sqlite(path: &str) -> Result<(Db, Health), Box<dyn std::error::Error + Send + Sync>> {
+async fn open_sqlite(path: &str, limit: Duration) -> Result<(Db, Health), Box<dyn std::error::Error + Send + Sync>> {
     let file = path.split('?').next().unwrap_or(path);
     if let Some(folder) = Path::new(file).parent() {
         private_files::create_folder(folder)?;
@@ -197,16 +222,11 @@ async fn open_sqlite(path: &str) -> Result<(Db, Health), Box<dyn std::error::Err
         .pragma("temp_store", "memory");
     let write =
         SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
-    let read = SqlitePoolOptions::new()
-        .max_connections(8)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(options.clone().read_only(true).create_if_missing(false))
-        .await?;
+    let read = SqliteReaders::new(options.clone().read_only(true).create_if_missing(false), limit);
     Ok((Db::Sqlite { read, write }, Health::of_sqlite(options.create_if_missing(false))))
 }
 
-async fn open_postgres(url: &str) -> Result<(Db, Health), sqlx::Error> {
+async fn open_postgres(url: &str, limit: Duration) -> Result<(Db, Health), sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("sendlog");
     // One connection first: a pool would only say that it timed out.
     tokio::time::timeout(BUSY_TIMEOUT, options.connect())
@@ -214,9 +234,10 @@ async fn open_postgres(url: &str) -> Result<(Db, Health), sqlx::Error> {
         .map_err(|_| sqlx::Error::PoolTimedOut)??
         .close()
         .await?;
-    let pool =
+    let write =
         PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
-    Ok((Db::Postgres(pool), Health::of_postgres(options)))
+    let read = PostgresReaders::new(options.clone(), limit);
+    Ok((Db::Postgres(PostgresPools { read, write }), Health::of_postgres(options)))
 }
 
 fn without_password(url: &str) -> String {
@@ -238,6 +259,10 @@ impl From<sqlx::Error> for AppError {
             error!(%cause, "the database is not available");
             return Self::Unavailable;
         }
+        if was_stopped(&cause) {
+            warn!(%cause, "a statement was stopped");
+            return Self::TooSlow;
+        }
         error!(%cause, "database error");
         Self::Internal
     }
@@ -257,6 +282,11 @@ fn is_temporary(cause: &sqlx::Error) -> bool {
     }
     // Classes 08 and 53: the connection broke, resources lack.
     NAMED.contains(&&*code) || code.starts_with("08") || code.starts_with("53")
+}
+
+/// Whether the statement was ended before it was through, by its limit: SQLITE_INTERRUPT, query_canceled.
+fn was_stopped(cause: &sqlx::Error) -> bool {
+    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| ["9", "57014"].contains(&&*code))
 }
 
 /// An instant as it is stored.

@@ -3,8 +3,8 @@
 //! that grow until the page is full, so that a common text never gathers the whole log. Shorter texts have no trigram
 //! and are looked for in the newest [SCAN_LIMIT] messages.
 
-use sqlx::postgres::PgPool;
-use sqlx::sqlite::SqlitePool;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::criteria::{contains, push_criteria, push_whole_addresses};
@@ -53,12 +53,18 @@ impl Store {
             return self.scan_ids(team_id, filter, text, ids, window).await;
         }
         match &self.db {
-            Db::Sqlite { read, .. } => search_sqlite(read, team_id, filter, text, ids, window).await,
-            Db::Postgres(pool) => {
+            Db::Sqlite { read, .. } => {
+                let mut reading = read.begin().await?;
+                let found = search_sqlite(reading.connection(), team_id, filter, text, ids, window).await;
+                reading.end(found)
+            }
+            Db::Postgres(pools) => {
                 let last = window.offset.saturating_add(window.limit);
                 let wanted = last.min(COUNT_LIMIT + window.limit).max(COUNT_LIMIT + 1);
-                let found = search_postgres(pool, team_id, filter, text, ids, window.oldest_first, wanted).await?;
-                Ok(page_of(found, window, true))
+                let mut reading = pools.read.begin().await?;
+                let connection = reading.connection();
+                let found = search_postgres(connection, team_id, filter, text, ids, window.oldest_first, wanted).await;
+                Ok(page_of(reading.end(found)?, window, true))
             }
         }
     }
@@ -82,9 +88,15 @@ impl Store {
         match &self.db {
             Db::Sqlite { read, .. } => {
                 let mut query = search_sqlite_query(team_id, filter, text, ids, window);
-                Ok(query.build_query_scalar().fetch_all(read).await?)
+                let mut reading = read.begin().await?;
+                let found = query.build_query_scalar().fetch_all(reading.connection()).await;
+                Ok(reading.end(found)?)
             }
-            Db::Postgres(pool) => search_postgres(pool, team_id, filter, text, ids, false, limit).await,
+            Db::Postgres(pools) => {
+                let mut reading = pools.read.begin().await?;
+                let found = search_postgres(reading.connection(), team_id, filter, text, ids, false, limit).await;
+                reading.end(found)
+            }
         }
     }
 
@@ -142,7 +154,7 @@ impl Store {
 }
 
 async fn search_sqlite(
-    read: &SqlitePool,
+    read: &mut SqliteConnection,
     team_id: TeamId,
     filter: &EmailFilter,
     text: &str,
@@ -151,17 +163,17 @@ async fn search_sqlite(
 ) -> Result<Matches, AppError> {
     let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1", team_id, filter, text, ids);
     counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
-    let count: i64 = counted.build_query_scalar().fetch_one(read).await?;
+    let count: i64 = counted.build_query_scalar().fetch_one(&mut *read).await?;
     let total = if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) };
     if window.offset >= count {
         return Ok(Matches { ids: Vec::new(), total });
     }
     let mut page = search_sqlite_query(team_id, filter, text, ids, window);
-    Ok(Matches { ids: page.build_query_scalar().fetch_all(read).await?, total })
+    Ok(Matches { ids: page.build_query_scalar().fetch_all(&mut *read).await?, total })
 }
 
 async fn search_postgres(
-    pool: &PgPool,
+    read: &mut PgConnection,
     team_id: TeamId,
     filter: &EmailFilter,
     text: &str,
@@ -171,7 +183,7 @@ async fn search_postgres(
 ) -> Result<Vec<i64>, AppError> {
     let ends = "SELECT MIN(id), MAX(id) FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3";
     let (oldest, newest): (Option<i64>, Option<i64>) =
-        sqlx::query_as(ends).bind(team_id).bind(ids.low).bind(ids.high).fetch_one(pool).await?;
+        sqlx::query_as(ends).bind(team_id).bind(ids.low).bind(ids.high).fetch_one(&mut *read).await?;
     let (Some(mut low), Some(newest)) = (oldest, newest) else { return Ok(Vec::new()) };
     let pattern = contains(text);
     let (mut high, mut window) = (newest.saturating_add(1), DAY);
@@ -198,7 +210,7 @@ async fn search_postgres(
         }
         query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
         query.push_bind(limit - found.len() as i64);
-        found.extend(query.build_query_scalar::<i64>().fetch_all(pool).await?);
+        found.extend(query.build_query_scalar::<i64>().fetch_all(&mut *read).await?);
         (low, high) = if oldest_first { (piece.high, high) } else { (low, piece.low) };
         window = window.saturating_mul(8);
     }

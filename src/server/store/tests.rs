@@ -96,16 +96,19 @@ impl Store {
         let mut tables = BTreeMap::new();
         match &self.db {
             Db::Sqlite { read, .. } => {
+                let mut reading = read.begin().await.unwrap();
+                let read = reading.connection();
                 let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
                     AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%'";
-                for name in texts(sqlx::query_scalar(names).fetch_all(read).await) {
+                for name in texts(sqlx::query_scalar(names).fetch_all(&mut *read).await) {
                     let columns = "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info($1)";
-                    let columns = texts(sqlx::query_scalar(columns).bind(&name).fetch_all(read).await);
+                    let columns = texts(sqlx::query_scalar(columns).bind(&name).fetch_all(&mut *read).await);
                     let rows = format!("SELECT {} FROM \"{name}\"", columns.join(" || ', ' || "));
-                    tables.insert(name, texts(sqlx::query_scalar(&rows).fetch_all(read).await));
+                    tables.insert(name, texts(sqlx::query_scalar(&rows).fetch_all(&mut *read).await));
                 }
             }
-            Db::Postgres(pool) => {
+            Db::Postgres(pools) => {
+                let pool = &pools.write;
                 let names = "SELECT tablename::text FROM pg_tables
                     WHERE schemaname = 'public' AND tablename NOT LIKE '\\_sqlx\\_%'";
                 for name in texts(sqlx::query_scalar(names).fetch_all(pool).await) {
@@ -286,12 +289,14 @@ mod query_plans {
         let database = TestDatabase::sqlite();
         let store = Store::open(&database.url()).await.unwrap();
         let Db::Sqlite { read, .. } = &store.db else { unreachable!("the address is SQLite's") };
+        let mut reading = read.begin().await.unwrap();
         let mut plans = Vec::new();
         for statement in statements {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
-            let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(&explain).fetch_all(read).await.unwrap();
+            let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(&explain).fetch_all(reading.connection()).await.unwrap();
             plans.push(rows.into_iter().map(|row| row.3).collect());
         }
+        drop(reading);
         store.close().await;
         database.remove().await;
         plans
@@ -450,7 +455,8 @@ mod query_plans {
     async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
         let database = TestDatabase::postgres().await;
         let store = Store::open(&database.url()).await.unwrap();
-        let Db::Postgres(pool) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        let pool = &pools.write;
         for statement in FILL {
             sqlx::query(statement).execute(pool).await.unwrap();
         }
@@ -618,7 +624,7 @@ impl Store {
     pub(crate) async fn try_statement(&self, statement: &str) -> Result<(), sqlx::Error> {
         match &self.db {
             Db::Sqlite { write, .. } => sqlx::query(statement).execute(write).await.map(drop),
-            Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop),
+            Db::Postgres(pools) => sqlx::query(statement).execute(&pools.write).await.map(drop),
         }
     }
 
@@ -641,11 +647,100 @@ impl Store {
                     sqlx::query(sql).execute(write).await.unwrap();
                 }
             }
-            Db::Postgres(pool) => {
+            Db::Postgres(pools) => {
+                let pool = &pools.write;
                 sqlx::query("ALTER TABLE audit_log DISABLE TRIGGER ALL").execute(pool).await.unwrap();
                 sqlx::query(statement).execute(pool).await.unwrap();
                 sqlx::query("ALTER TABLE audit_log ENABLE TRIGGER ALL").execute(pool).await.unwrap();
             }
         }
+    }
+}
+
+/// What only reads ends at a limit, and with its caller.
+mod reading {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use tokio::time::{sleep, timeout};
+
+    use super::super::reading::PLACES;
+    use super::{Db, Store, TestDatabase};
+    use crate::domain::error::AppError;
+
+    impl Store {
+        /// Reads without an end.
+        async fn read_slowly(&self) -> Result<i64, AppError> {
+            let statement = match &self.db {
+                Db::Sqlite { .. } => {
+                    "WITH RECURSIVE slow (n) AS (SELECT COUNT(*) FROM teams UNION ALL SELECT n + 1 FROM slow)
+                     SELECT COUNT(*) FROM slow"
+                }
+                Db::Postgres(_) => "SELECT COUNT(*) FROM teams, pg_sleep(3600) AS slow",
+            };
+            Ok(super::super::read!(self, |pool| sqlx::query_scalar(statement).fetch_one(pool).await)?)
+        }
+
+        /// Whether one of those still runs. SQLite cannot empty its log while somebody reads, and waits a while for that.
+        async fn reads_slowly(&self) -> bool {
+            match &self.db {
+                Db::Sqlite { write, .. } => {
+                    let emptied: (i64, i64, i64) =
+                        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(write).await.unwrap();
+                    emptied.0 != 0
+                }
+                Db::Postgres(pools) => {
+                    let running = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
+                        AND state = 'active' AND query LIKE '%AS slow' AND pid <> pg_backend_pid()";
+                    sqlx::query_scalar::<_, i64>(running).fetch_one(&pools.write).await.unwrap() > 0
+                }
+            }
+        }
+    }
+
+    async fn a_read_is_stopped_at_its_limit(database: TestDatabase) {
+        let store = Store::open_with_limit(&database.url(), Duration::from_millis(100)).await.unwrap();
+        for _ in 0..=PLACES {
+            assert_eq!(store.read_slowly().await, Err(AppError::TooSlow));
+        }
+        assert_eq!(store.count_rows().await[0], ("sessions", 0));
+        assert!(!store.reads_slowly().await);
+        store.close().await;
+        database.remove().await;
+    }
+
+    async fn a_read_stops_when_its_caller_leaves(database: TestDatabase) {
+        let store = Store::open_with_limit(&database.url(), Duration::from_secs(3600)).await.unwrap();
+        let callers = (0..PLACES).map(|_| timeout(Duration::from_millis(300), store.read_slowly()));
+        assert!(join_all(callers).await.iter().all(Result::is_err));
+        let mut looks = 0;
+        while store.reads_slowly().await {
+            looks += 1;
+            assert!(looks < 200, "a statement runs on");
+            sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(store.count_rows().await[0], ("sessions", 0));
+        store.close().await;
+        database.remove().await;
+    }
+
+    #[tokio::test]
+    async fn a_read_is_stopped_at_its_limit_sqlite() {
+        a_read_is_stopped_at_its_limit(TestDatabase::sqlite()).await;
+    }
+
+    #[tokio::test]
+    async fn a_read_is_stopped_at_its_limit_postgres() {
+        a_read_is_stopped_at_its_limit(TestDatabase::postgres().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_read_stops_when_its_caller_leaves_sqlite() {
+        a_read_stops_when_its_caller_leaves(TestDatabase::sqlite()).await;
+    }
+
+    #[tokio::test]
+    async fn a_read_stops_when_its_caller_leaves_postgres() {
+        a_read_stops_when_its_caller_leaves(TestDatabase::postgres().await).await;
     }
 }

@@ -129,7 +129,7 @@ impl From<AppError> for CanaryError {
                 ErrorCode::RateLimited
             }
             AppError::Adapter(_) => ErrorCode::AdapterError,
-            AppError::Unavailable => ErrorCode::ServiceUnavailable,
+            AppError::Unavailable | AppError::TooSlow => ErrorCode::ServiceUnavailable,
             AppError::Internal => ErrorCode::InternalError,
         };
         Self { status, code, message, details, retry_after_s }

@@ -70,7 +70,7 @@ impl From<AppError> for JetemailError {
                 retry_after_s = Some(seconds);
                 text
             }
-            AppError::Adapter(_) | AppError::Unavailable | AppError::Internal => {
+            AppError::Adapter(_) | AppError::Unavailable | AppError::TooSlow | AppError::Internal => {
                 details = Some(text.clone());
                 text
             }
@@ -172,6 +172,7 @@ mod tests {
             (AppError::RateLimited { retry_after_s: 1 }, 429),
             (AppError::Internal, 500),
             (AppError::Unavailable, 503),
+            (AppError::TooSlow, 503),
         ] {
             assert_eq!(JetemailError::from(error).status.as_u16(), status);
         }

@@ -50,6 +50,7 @@ impl From<AppError> for NotificationapiError {
             | AppError::TooLarge { .. }
             | AppError::Adapter(_)
             | AppError::Unavailable
+            | AppError::TooSlow
             | AppError::Internal => None,
         };
         let message = match error {
@@ -147,6 +148,7 @@ mod tests {
             (AppError::RateLimited { retry_after_s: 1 }, 429),
             (AppError::Internal, 500),
             (AppError::Unavailable, 503),
+            (AppError::TooSlow, 503),
         ] {
             assert_eq!(NotificationapiError::from(error).into_response().status(), status);
         }

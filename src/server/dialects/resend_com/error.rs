@@ -197,7 +197,9 @@ impl From<AppError> for ResendError {
                 let error = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorName::RateLimitExceeded, message);
                 return Self { retry_after_s: Some(retry_after_s), ..error };
             }
-            AppError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, ErrorName::ApplicationError, shown),
+            AppError::Unavailable | AppError::TooSlow => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorName::ApplicationError, shown)
+            }
             AppError::Adapter(_) | AppError::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, ErrorName::ApplicationError, shown)
             }
@@ -378,6 +380,12 @@ mod tests {
             ),
             (AppError::TooLarge { limit_bytes: 1 }, 413, "validation_error", "The request body is larger than 1 bytes"),
             (AppError::Unavailable, 503, "application_error", "The service is busy. Try again in a moment."),
+            (
+                AppError::TooSlow,
+                503,
+                "application_error",
+                "This took too long and was stopped. Narrow the period or the filter.",
+            ),
             (AppError::Internal, 500, "application_error", "Something went wrong on our side. It has been logged."),
         ];
         for (error, status, name, message) in cases {

@@ -71,7 +71,7 @@ impl From<AppError> for SendwithusError {
                 StatusCode::TOO_MANY_REQUESTS
             }
             AppError::Adapter(_) | AppError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            AppError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Unavailable | AppError::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { status, exception, retry_after_s }
     }
@@ -172,6 +172,7 @@ mod tests {
             (AppError::InvalidTemplate("no".to_owned()), 400, "no"),
             (AppError::TooLarge { limit_bytes: 5 }, 413, "The request body is larger than 5 bytes"),
             (AppError::Unavailable, 503, "The service is busy. Try again in a moment."),
+            (AppError::TooSlow, 503, "This took too long and was stopped. Narrow the period or the filter."),
         ];
         for (error, status, exception) in cases {
             let error = SendwithusError::from(error);
