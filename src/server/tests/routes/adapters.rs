@@ -14,7 +14,7 @@ on_both_databases! {
         let guarded = app.beside_on_the_internet().await;
         let admin = app.viewer(Role::Admin).await;
         let new = |kind, url: &str| NewAdapter {
-            name: "Mail".to_owned(),
+            name: String::new(),
             kind,
             url: url.to_owned(),
             from_address: "Finch <a@finch.example>".to_owned(),
