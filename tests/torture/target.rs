@@ -154,7 +154,10 @@ impl Target {
         let log = self.folder.database().with_file_name("log.txt");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = self.command();
-        command.args(["serve", "--allow-private-adapters", "--addr", &free.to_string()]).stdout(Stdio::piped()).stderr(log);
+        command
+            .args(["serve", "--allow-private-adapters", "--addr", &free.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(log);
         let mut child = command.spawn().unwrap();
         let mut first_line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();

@@ -293,7 +293,8 @@ mod query_plans {
         let mut plans = Vec::new();
         for statement in statements {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
-            let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(&explain).fetch_all(reading.connection()).await.unwrap();
+            let rows: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(&explain).fetch_all(reading.connection()).await.unwrap();
             plans.push(rows.into_iter().map(|row| row.3).collect());
         }
         drop(reading);
