@@ -100,6 +100,8 @@ fn is_refused(answer: &Answer) -> bool {
 /// Everything that is stored, but for the log of requests.
 async fn stored(app: &TestApp) -> std::collections::BTreeMap<String, Vec<String>> {
     app.app.request_log.flush().await;
+    // When a key was last used is written a moment later.
+    app.store().keep_noted().await;
     let mut rows = app.store().every_row().await;
     rows.retain(|table, _| !table.starts_with(REQUEST_LOG));
     rows
