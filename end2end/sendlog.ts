@@ -58,7 +58,7 @@ export class Sendlog {
     const addr = `127.0.0.1:${await freePort()}`;
     const url = `http://${addr}`;
     // The tests' mail servers are on this machine.
-    const env = { ...withoutSettings(process.env), SENDLOG_ALLOW_PRIVATE_ADAPTERS: "true", ...extra };
+    const env: NodeJS.ProcessEnv = { ...withoutSettings(process.env), SENDLOG_ALLOW_PRIVATE_ADAPTERS: "true", ...extra };
     if (ownDatabase) {
       env.SENDLOG_DATABASE_URL = `sqlite://${folder}/sendlog.db`;
     }
