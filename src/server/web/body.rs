@@ -31,6 +31,12 @@ const GAP: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(15);
 /// The slowest line, in bytes a second.
 const PACE: u64 = 32 * 1024;
+/// The most that is read and thrown away of a body that is too large, in bytes.
+const DRAINED_BYTES: usize = 64 * 1024 * 1024;
+/// How long that may take.
+const DRAINED_WITHIN: Duration = Duration::from_secs(5);
+/// How long nothing may arrive of it.
+const DRAINED_GAP: Duration = Duration::from_secs(1);
 /// How long a request may take once its body is there.
 const HANDLING: Duration = Duration::from_secs(60);
 
@@ -68,7 +74,11 @@ pub async fn read(room: &BodyRoom, parts: &Parts, mut body: Body, limit: usize) 
     }
     let too_large = || AppError::TooLarge { limit_bytes: limit as u64 };
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit) {
+    let drains = limit > ANONYMOUS_BODY_BYTES;
+    if let Some(length) = length.filter(|length| *length > limit) {
+        if drains && length <= DRAINED_BYTES {
+            drain(body).await;
+        }
         return Err(too_large());
     }
     let reading = parts.extensions.get::<Arc<Conduct>>().map(|conduct| conduct.read_body());
@@ -81,6 +91,10 @@ pub async fn read(room: &BodyRoom, parts: &Parts, mut body: Body, limit: usize) 
         let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
         let total = bytes.len() + data.len();
         if total > limit {
+            if drains {
+                drop((held, bytes));
+                drain(body).await;
+            }
             return Err(too_large());
         }
         if total > reserved {
@@ -95,6 +109,20 @@ pub async fn read(room: &BodyRoom, parts: &Parts, mut body: Body, limit: usize) 
     }
     drop(reading);
     Ok(HeldBody { bytes: bytes.into(), _room: Some(held) })
+}
+
+/// Reads what is left of a body that is too large, and keeps nothing of it: most clients read no answer before they have
+/// sent everything, and would see a broken connection in its place.
+async fn drain(mut body: Body) {
+    let all = async {
+        let mut left = DRAINED_BYTES;
+        while let Ok(Some(Ok(frame))) = timeout(DRAINED_GAP, body.frame()).await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    };
+    // Whoever takes longer sees the connection close.
+    let _ = timeout(DRAINED_WITHIN, all).await;
 }
 
 async fn reserve(room: &BodyRoom, bytes: usize) -> Result<OwnedSemaphorePermit, AppError> {
@@ -112,7 +140,7 @@ pub async fn in_time<T>(handled: impl Future<Output = T>) -> Result<T, AppError>
 #[cfg(test)]
 mod tests {
     use axum::http::Request;
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
 
     use super::*;
 
@@ -137,6 +165,22 @@ mod tests {
         assert_eq!(read_text("hello", 4).await.unwrap_err(), AppError::TooLarge { limit_bytes: 4 });
         let declared = read(&room, &parts(Some(9)), silent(), 8).await;
         assert_eq!(declared.unwrap_err(), AppError::TooLarge { limit_bytes: 8 }, "nothing was read");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_read_to_its_end_by_those_who_are_known() {
+        let (room, limit) = (BodyRoom::default(), ANONYMOUS_BODY_BYTES + 1);
+        for declared in [Some(limit + 2), None] {
+            let sent = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let counted = Arc::clone(&sent);
+            let chunks = stream::iter([limit, 1, 1]).map(move |size| {
+                counted.fetch_add(size, std::sync::atomic::Ordering::Relaxed);
+                Ok::<_, std::io::Error>(Bytes::from(vec![1; size]))
+            });
+            let refused = read(&room, &parts(declared), Body::from_stream(chunks), limit).await;
+            assert_eq!(refused.unwrap_err(), AppError::TooLarge { limit_bytes: limit as u64 });
+            assert_eq!(sent.load(std::sync::atomic::Ordering::Relaxed), limit + 2);
+        }
     }
 
     #[tokio::test]
