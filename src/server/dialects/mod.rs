@@ -9,6 +9,7 @@ pub mod notificationapi;
 pub mod request;
 pub mod resend_com;
 pub mod sendwithus;
+mod strict;
 
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::error;
 
+use super::strict;
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::ApiRequestId;
@@ -82,10 +83,14 @@ pub trait Sending: 'static {
     type Error: From<AppError> + IntoResponse;
     /// What idempotency keys count for: the same key can stand for another request elsewhere.
     const ENDPOINT: &'static str;
+    /// What the caller must be allowed.
+    const RIGHT: Permission = Permission::EmailsSend;
+    /// Whether the request's address says a part of what it asks for.
+    const BY_ADDRESS: bool = false;
 }
 
-/// The whole body of a request to send, with the idempotency key that makes its repetition harmless, and the right to send
-/// where there is one. A repetition does not get here: what the first request was answered is its answer, before anything
+/// The whole body of a request to send, with the idempotency key that makes its repetition harmless, and the right to do it
+/// where there is a key. A repetition does not get here: what the first request was answered is its answer, before anything
 /// else of it is looked at.
 pub struct Once<S> {
     /// The body.
@@ -113,11 +118,16 @@ impl<S: Sending> Once<S> {
         let viewer = request.extensions().get::<Identity>().cloned().ok_or(AppError::Internal)?.0?;
         let of_batch = request.extensions().get::<IdempotencyKey>().cloned();
         let own = read_idempotency_key(request.headers())?;
+        let address = S::BY_ADDRESS.then(|| request.uri().to_string());
         let body = read_body(request).await?;
-        let own = own.map(|key| IdempotencyKey { endpoint: S::ENDPOINT, key, body: body.clone() });
+        let asked = match address {
+            Some(address) => Bytes::from([address.as_bytes(), b"\n", &body].concat()),
+            None => body.clone(),
+        };
+        let own = own.map(|key| IdempotencyKey { endpoint: S::ENDPOINT, key, body: asked });
         let key = of_batch.or(own);
         let first = match &key {
-            Some(key) => send::find_first_answer(app, &viewer, Permission::EmailsSend, key).await?,
+            Some(key) => send::find_first_answer(app, &viewer, S::RIGHT, key).await?,
             None => None,
         };
         Ok((Self { body, key, endpoint: PhantomData }, first))
@@ -166,13 +176,13 @@ pub async fn read_body(request: Request) -> Result<Bytes, AppError> {
 /// Reads JSON; [AppError::Validation] names the place of a mistake. Texts with U+0000, which PostgreSQL keeps nowhere,
 /// are refused.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AppError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(AppError::invalid("The request body is empty: send JSON"));
-    }
     if holds_nul(bytes) {
         return Err(AppError::invalid("Texts must not contain the character U+0000"));
     }
-    serde_json::from_slice(bytes).map_err(|cause| AppError::invalid(format!("The request body is wrong: {cause}")))
+    strict::from_slice(bytes).map_err(|wrong| match wrong.is_json {
+        true => AppError::invalid(format!("The request body is wrong: {}", wrong.words)),
+        false => AppError::invalid(wrong.words),
+    })
 }
 
 /// Whether a text in the JSON holds U+0000, which PostgreSQL keeps in no text.
@@ -185,6 +195,7 @@ pub fn holds_nul(bytes: &[u8]) -> bool {
             serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => false,
         }
     }
+    let bytes = strict::json_text(bytes).unwrap_or(bytes);
     bytes.windows(6).any(|window| window == br"\u0000")
         && serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| is_in(&value))
 }

@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::str::FromStr;
 
-use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -20,6 +19,7 @@ use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::auth::{ClientAddress, Identity, origin};
 use crate::server::dialects::request::holds_nul;
 pub(super) use crate::server::dialects::request::{MAX_NUMBER, RawQuery};
+use crate::server::dialects::strict;
 use crate::server::services::accounts;
 use crate::server::web::MAX_BODY_BYTES;
 
@@ -182,20 +182,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CanaryError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(CanaryError::invalid_body("The request body is empty: send a JSON object", None));
-    }
     if holds_nul(bytes) {
         return Err(CanaryError::invalid_body("Texts must not contain the character U+0000", None));
     }
-    match Json::<T>::from_bytes(bytes) {
-        Ok(Json(value)) => Ok(value),
-        Err(rejection) => {
-            let message = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
-            let details = place_of(&message);
-            Err(CanaryError::invalid_body(message, details))
-        }
-    }
+    strict::from_slice(bytes).map_err(|wrong| {
+        let details = place_of(&wrong.words);
+        CanaryError::invalid_body(wrong.words, details)
+    })
 }
 
 /// The field, line and column that a message of serde's names: `to[0]: invalid type: … at line 1 column 9`.
@@ -253,8 +246,7 @@ mod tests {
             (place_of(&message_of(body)), envelope)
         };
         fn message_of(body: &str) -> String {
-            let rejection = Json::<Body>::from_bytes(body.as_bytes()).map(|_| ()).unwrap_err();
-            rejection.source().unwrap().to_string()
+            strict::from_slice::<Body>(body.as_bytes()).unwrap_err().words
         }
         let field = |body: &str| place(body).0.and_then(|details| details.field);
         assert_eq!(field(r#"{"to":[5]}"#).as_deref(), Some("to[0]"));

@@ -19,6 +19,7 @@ use crate::domain::notification::{EmailRecord, EntryId, LogEntry, NotificationFi
 use crate::domain::page::Stretch;
 use crate::domain::template::TemplateSource;
 use crate::server::dialects::canary::wire::{AttachmentBody, Timestamp};
+use crate::server::dialects::strict;
 use crate::server::services::notifications::{Content, EmailOptions, NotificationRequest, Person, SentNotification};
 
 /// The most values of a filter.
@@ -477,7 +478,7 @@ fn objects(items: Vec<Map<String, Value>>) -> Value {
 /// Reads an object or null. A struct alone would take a list of its fields' values too.
 fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
-    fields.map(|fields| serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)).transpose()
+    fields.map(|fields| strict::from_value(Value::Object(fields)).map_err(D::Error::custom)).transpose()
 }
 
 impl RetractBody {

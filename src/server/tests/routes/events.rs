@@ -188,6 +188,15 @@ on_both_databases! {
         assert_eq!(program.get("/api/logs").await.data()["total"], 1);
     }
 
+    async fn a_byte_order_mark_is_no_part_of_the_first_event(app: TestApp) {
+        let program = reporter(&app).await;
+        let lines = format!("\u{feff}{}\n{}\n", event("a", json!({})), event("b", json!({"kind": "opened"})));
+        let labelled = program.with("content-type", "application/x-ndjson");
+        assert_eq!(statuses(&labelled.send("POST", PATH, Some(lines)).await), ["recorded", "recorded"]);
+        let array = format!("\u{feff}{}", json!([event("c", json!({}))]));
+        assert_eq!(statuses(&program.send("POST", PATH, Some(array)).await), ["recorded"]);
+    }
+
     async fn events_come_as_lines_too_and_compressed(app: TestApp) {
         let program = reporter(&app).await;
         let lines = format!("\n{}\r\n{{\n{}\n\n", event("a", json!({})), event("b", json!({"kind": "opened"})));

@@ -118,7 +118,8 @@ impl Api {
 async fn newest(app: &TestApp, kind: RecipientKind) -> (usize, Vec<(String, String)>) {
     let viewer = app.sign_in(crate::domain::team::Role::Owner).await;
     let list = viewer.get("/api/logs?pageSize=1").await.data();
-    let id = list["items"][0]["id"].as_str().unwrap().parse().unwrap();
+    let Some(id) = list["items"][0]["id"].as_str() else { return (0, Vec::new()) };
+    let id = id.parse().unwrap();
     let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
     let of_kind = email.recipients.into_iter().filter(|recipient| recipient.kind == kind);
     let found = of_kind.map(|recipient| (recipient.name.unwrap_or_default(), recipient.address)).collect();
@@ -147,6 +148,27 @@ on_both_databases! {
                     assert_eq!(found, expected, "{what}");
                 }
             }
+        }
+    }
+
+    async fn a_list_is_never_read_as_an_object(app: TestApp) {
+        for api in apis(&app).await {
+            let before = newest(&app, RecipientKind::To).await.0;
+            let as_list = |value: &Value| Value::Array(value.as_object().unwrap().values().cloned().collect());
+            let mut wrong = vec![as_list(&api.body)];
+            for (field, ..) in &api.fields {
+                let (parent, _) = field.rsplit_once('/').unwrap();
+                if api.body.pointer(parent).is_some_and(Value::is_object) && !parent.is_empty() {
+                    let mut body = api.body.clone();
+                    *body.pointer_mut(parent).unwrap() = json!(["first@x.io", "second@x.io"]);
+                    wrong.push(body);
+                }
+            }
+            for body in wrong {
+                let answer = api.client.post(&api.path, body.clone()).await;
+                assert!((400..500).contains(&answer.status), "{} {body}: {} {}", api.path, answer.status, answer.text);
+            }
+            assert_eq!(newest(&app, RecipientKind::To).await.0, before, "{}", api.path);
         }
     }
 

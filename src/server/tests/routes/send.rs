@@ -24,6 +24,33 @@ fn message(template: &str, change: Value) -> Value {
 }
 
 on_both_databases! {
+    async fn a_body_may_begin_with_a_byte_order_mark(app: TestApp) {
+        let template = template(&app).await;
+        let program = app.program(&[Permission::EmailsSend]).await;
+        let body = format!("\u{feff}{}", message(&template, json!({})));
+        assert_eq!(program.send("POST", "/api/v1/send", Some(body)).await.status, 200);
+    }
+
+    async fn a_body_of_another_kind_is_refused_in_plain_words(app: TestApp) {
+        let program = app.program(&[Permission::EmailsSend]).await;
+        let bodies: [(&[u8], &str); 8] = [
+            (b"[]", "expected an object"),
+            (b"null", "expected an object"),
+            (b"\"x\"", "expected an object"),
+            (b"{", "EOF while parsing"),
+            (b"to=ada", "expected ident"),
+            (b"{\"to\":5}", "expected an address"),
+            (b"\x1f\x8b\x08\0", "is compressed"),
+            (b"\xff\xfe{\0}\0", "is UTF-16"),
+        ];
+        for (body, words) in bodies {
+            let answer = program.send_bytes("POST", "/api/v1/send", Some(body.to_vec())).await;
+            let said = answer.text.to_lowercase();
+            assert!(answer.status == 400 && said.contains(&words.to_lowercase()), "{body:?}: {}", answer.text);
+            assert!(!said.contains("struct") && !said.contains("sendbody"), "{}", answer.text);
+        }
+    }
+
     async fn a_message_is_accepted_and_kept(app: TestApp) {
         let template = template(&app).await;
         let program = app.program(&[Permission::EmailsSend]).await;

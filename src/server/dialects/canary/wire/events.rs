@@ -21,6 +21,7 @@ use crate::domain::ids::EmailId;
 use crate::server::dialects::canary::error::CanaryError;
 use crate::server::dialects::canary::extract::id_of;
 use crate::server::dialects::request::read_body;
+use crate::server::dialects::strict;
 use crate::server::services::events::{EventReport, MAX_EVENT_ID_CHARS, Reported};
 use crate::server::web::MAX_BODY_BYTES;
 
@@ -199,7 +200,7 @@ pub struct EventLine {
 impl EventLine {
     fn read(value: Value) -> Self {
         let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(MAX_EVENT_ID_CHARS).collect());
-        let body = serde_json::from_value::<EventBody>(value);
+        let body = strict::from_value::<EventBody>(value);
         let body = body.map_err(|cause| AppError::invalid(format!("The event is wrong: {cause}")));
         Self { id, report: body.and_then(EventBody::into_report) }
     }
@@ -270,7 +271,7 @@ fn inflated(body: &[u8]) -> Result<Bytes, AppError> {
 }
 
 fn read_lines(label: Label, body: &[u8]) -> Result<Vec<EventLine>, AppError> {
-    let body = body.trim_ascii();
+    let body = strict::json_text(body).map_err(AppError::invalid)?.trim_ascii();
     if body.is_empty() {
         return Err(AppError::invalid("The request body is empty: send events"));
     }

@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use base64::Engine;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDelta, Utc};
 use serde::de::{self, DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -21,6 +19,7 @@ use crate::domain::error::AppError;
 use crate::server::dialects::attachment::{BASE64, content_type_of};
 use crate::server::dialects::request::holds_nul;
 use crate::server::dialects::resend_com::error::ResendError;
+use crate::server::dialects::strict;
 use crate::server::services::send::{Attachment, SendRequest};
 
 /// The most messages of a batch.
@@ -32,18 +31,12 @@ const NAMELESS: &str = "attachment";
 
 /// Reads a body, whatever its label says. What is no JSON is told apart from JSON that is no message.
 pub fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ResendError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(ResendError::malformed("The request body is empty: send JSON"));
-    }
     if holds_nul(bytes) {
         return Err(ResendError::invalid("Texts must not contain the character U+0000"));
     }
-    Json::<T>::from_bytes(bytes).map(|Json(value)| value).map_err(|rejection| {
-        let message = std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), ToString::to_string);
-        match rejection {
-            JsonRejection::JsonDataError(_) => ResendError::invalid(message),
-            _ => ResendError::malformed(message),
-        }
+    strict::from_slice(bytes).map_err(|wrong| match wrong.is_json {
+        true => ResendError::invalid(wrong.words),
+        false => ResendError::malformed(wrong.words),
     })
 }
 
