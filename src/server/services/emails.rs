@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::reveal::{secrets_of, secrets_of_one, shown_content, shows_attachments};
+use super::send::{IdempotencyKey, KeptAnswer};
 use super::{audit, period, send};
 use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
@@ -222,26 +223,65 @@ pub async fn resend_email(
     id: EmailId,
     again: Option<EmailId>,
 ) -> Result<Accepted, AppError> {
+    let copy = copy_of_failed(app, viewer, id, again, false).await?;
+    let accepted = copy.accepted();
+    send::accept_copy(app, viewer, copy, None).await?;
+    Ok(accepted)
+}
+
+/// The same for a program, which may repeat its request with a key: `answer` makes what it is told, as in
+/// [send::send_email].
+pub async fn resend_email_once(
+    app: &App,
+    viewer: &Viewer,
+    id: EmailId,
+    again: Option<EmailId>,
+    key: Option<IdempotencyKey>,
+    answer: impl FnOnce(Accepted) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, AppError> {
+    let copy = copy_of_failed(app, viewer, id, again, key.is_some()).await?;
+    let answer = answer(copy.accepted())?;
+    let first = send::accept_copy(app, viewer, copy, key.map(|key| (key, answer.clone()))).await?;
+    Ok(first.unwrap_or(answer))
+}
+
+async fn copy_of_failed(
+    app: &App,
+    viewer: &Viewer,
+    id: EmailId,
+    again: Option<EmailId>,
+    may_repeat: bool,
+) -> Result<send::PreparedCopy, AppError> {
     viewer.require(Permission::LogsResend)?;
     let email = load(app, viewer, id).await?;
     if let Some(obstacle) = email.resend_obstacle() {
         return Err(AppError::invalid(obstacle));
     }
-    send::accept_again(app, viewer, &email, Knowing::Of(again), true).await
+    send::prepare_copy(app, viewer, &email, Knowing::Of(again), true, may_repeat).await
 }
 
 /// Sends a message again whatever became of it, for a caller who tells what it was and cannot say what it knows of earlier
 /// copies. Needs `logs:resend`. [AppError::Conflict] names a message that says the same and is under way, or was accepted
-/// in the last half minute.
-pub async fn resend_any_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Accepted), AppError> {
+/// in the last half minute. `answer` makes what the caller is told of the message and its copy, as in
+/// [send::send_email].
+pub async fn resend_any_email(
+    app: &App,
+    viewer: &Viewer,
+    id: EmailId,
+    key: Option<IdempotencyKey>,
+    answer: impl FnOnce(Email, Accepted) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, AppError> {
     viewer.require(Permission::LogsResend)?;
     let email = load(app, viewer, id).await?;
     if let Some(obstacle) = email.origin_obstacle() {
         return Err(AppError::invalid(obstacle));
     }
-    let accepted = send::accept_again(app, viewer, &email, Knowing::Nothing, false).await?;
+    let copy = send::prepare_copy(app, viewer, &email, Knowing::Nothing, false, key.is_some()).await?;
     let secrets = secrets_of_one(app, viewer, &email).await?;
-    Ok((Sight::of(viewer, id, app.clock.now()).email(email, &secrets), accepted))
+    let shown = Sight::of(viewer, id, app.clock.now()).email(email, &secrets);
+    let answer = answer(shown, copy.accepted())?;
+    let first = send::accept_copy(app, viewer, copy, key.map(|key| (key, answer.clone()))).await?;
+    Ok(first.unwrap_or(answer))
 }
 
 /// Notes an export of the log in the audit log, before its first byte. Needs `logs:export` and `logs:view`. `format` is

@@ -26,6 +26,7 @@ use crate::server::delivery::mailbox::{Mailbox, parse_mailbox, parse_mailboxes};
 use crate::server::delivery::message::{check_content_type, check_header};
 use crate::server::render::RenderedTemplate;
 use crate::server::secrets::token_hash;
+use crate::server::store::audit::AuditEvent;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey, StoredContent};
 use crate::server::store::events::{EmailFacts, NewEvent};
 
@@ -129,7 +130,7 @@ pub struct IdempotencyKey {
     pub endpoint: &'static str,
     /// The key.
     pub key: String,
-    /// The request's body: the same key with another one is refused.
+    /// What the request says: the same key with anything else is refused.
     pub body: Bytes,
 }
 
@@ -353,20 +354,38 @@ pub(super) async fn prepare(
     })
 }
 
-/// Accepts a copy of `email`, with its bodies and attachments as they were. The caller has checked the permission. Of a
-/// message that some recipients did get, by itself or by a copy, only the others get this copy.
-pub(super) async fn accept_again(
+/// A copy of a message, ready to be accepted.
+pub(super) struct PreparedCopy {
+    new: NewEmail,
+    claim: ResendClaim,
+    audit: AuditEvent,
+}
+
+impl PreparedCopy {
+    /// What the caller is told of it.
+    pub fn accepted(&self) -> Accepted {
+        Accepted { id: self.new.id, job_id: self.new.job_id }
+    }
+}
+
+/// Makes a copy of `email`, with its bodies and attachments as they were. The caller has checked the permission. Of a
+/// message that some recipients did get, by itself or by a copy, only the others get this copy. A request that may repeat
+/// another is refused in [accept_copy] alone, where that is known.
+pub(super) async fn prepare_copy(
     app: &App,
     viewer: &Viewer,
     email: &Email,
     knowing: Knowing,
     must_have_failed: bool,
-) -> Result<Accepted, AppError> {
+    may_repeat: bool,
+) -> Result<PreparedCopy, AppError> {
     let relatives = app.store.find_family(viewer.team, email.id).await?;
     let family: Vec<EmailId> = relatives.iter().map(|relative| relative.id).collect();
     let claim = ResendClaim { of: email.id, family, knowing, must_have_failed, now: app.clock.now() };
-    // What is refused now needs no lock; the transaction looks again.
-    claim.check(&relatives)?;
+    if !may_repeat {
+        // What is refused now needs no lock; the transaction looks again.
+        claim.check(&relatives)?;
+    }
     let stored = app.store.find_stored_content(viewer.team, email.id).await?;
     let StoredContent { content, sent_subject, version } = stored.ok_or_else(|| {
         let why =
@@ -412,10 +431,33 @@ pub(super) async fn accept_again(
     };
     let event =
         audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
-    let audit = Some(event.made(json!({"resentAs": new.id})));
-    let accepted = Accepted { id: new.id, job_id: new.job_id };
-    accept_with(app, viewer, &[new], Acceptance { audit, claim: Some(claim), ..Acceptance::default() }).await?;
-    Ok(accepted)
+    let audit = event.made(json!({"resentAs": new.id}));
+    Ok(PreparedCopy { new, claim, audit })
+}
+
+/// Accepts a copy. `Some`, and nothing accepted, where an earlier request came with the same key: what that one was
+/// answered. `once` is the key with what this one is answered.
+pub(super) async fn accept_copy(
+    app: &App,
+    viewer: &Viewer,
+    copy: PreparedCopy,
+    once: Option<(IdempotencyKey, KeptAnswer)>,
+) -> Result<Option<KeptAnswer>, AppError> {
+    let idempotency = once.map(|(key, answer)| new_key(app, &key, answer));
+    let with = Acceptance { audit: Some(copy.audit), claim: Some(copy.claim), idempotency, ..Acceptance::default() };
+    accept_with(app, viewer, &[copy.new], with).await
+}
+
+fn new_key(app: &App, key: &IdempotencyKey, answer: KeptAnswer) -> NewIdempotencyKey {
+    let now = app.clock.now();
+    NewIdempotencyKey {
+        endpoint: key.endpoint.to_owned(),
+        key_hash: token_hash(&key.key),
+        request_hash: key.request_hash(),
+        answer,
+        expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
+        now,
+    }
 }
 
 /// Accepts messages that have been checked, all or none, with the notification that they are parts of. Gives `answer`, or
@@ -428,15 +470,7 @@ pub(super) async fn accept_all(
     idempotency: Option<IdempotencyKey>,
     answer: KeptAnswer,
 ) -> Result<KeptAnswer, AppError> {
-    let now = app.clock.now();
-    let idempotency = idempotency.map(|key| NewIdempotencyKey {
-        endpoint: key.endpoint.to_owned(),
-        key_hash: token_hash(&key.key),
-        request_hash: key.request_hash(),
-        answer: answer.clone(),
-        expires_at: now + TimeDelta::hours(IDEMPOTENCY_HOURS),
-        now,
-    });
+    let idempotency = idempotency.map(|key| new_key(app, &key, answer.clone()));
     let with = Acceptance { notification, idempotency, ..Acceptance::default() };
     Ok(accept_with(app, viewer, &emails, with).await?.unwrap_or(answer))
 }
@@ -496,8 +530,9 @@ async fn unreached_recipients(
         let events = events.get(id).map(Vec::as_slice).unwrap_or_default();
         let is_recipient = |address: &String| is_same_address(address, &recipient.address);
         let is_about = |event: &&EmailEvent| event.recipient.as_ref().is_some_and(is_recipient);
-        events.iter().filter(is_about).any(|event| event.kind == EventKind::Sent)
-            && !events.iter().filter(is_about).any(|event| event.kind == EventKind::Bounced)
+        let told = |kinds: &[EventKind]| events.iter().filter(is_about).any(|event| kinds.contains(&event.kind));
+        told(&[EventKind::Sent, EventKind::Delivered, EventKind::Opened, EventKind::Clicked])
+            && !told(&[EventKind::Bounced, EventKind::Failed])
     };
     for messages in [family, &[email.id]] {
         let is_unreached = |recipient: &&Recipient| !messages.iter().any(|id| reached(id, recipient));

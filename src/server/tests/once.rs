@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use super::authorization_matrix::native_posts_of_senders;
 use super::dialect_authorization::{new_key, plain, posts_of_senders, with_key};
+use chrono::TimeDelta;
+
 use super::*;
 use crate::domain::api_key::CreatedApiKey;
 use crate::server::dialects::{Dialect, canary};
@@ -46,6 +48,13 @@ const SENDS: [Row; 8] = [
     ),
 ];
 
+/// Those that send a message again: whose, the path, a body; `{id}` is the message's. The second of each pair asks for
+/// something else.
+const RESENDS: [(Option<Dialect>, [(&str, &str); 2]); 2] = [
+    (None, [("/api/logs/{id}/resend", ""), ("/api/logs/{id}/resend?again={id}", "")]),
+    (Some(Sendwithus), [("/resend", r#"{"log_id":"{id}"}"#), ("/resend", r#"{"log_id": "{id}"}"#)]),
+];
+
 /// What asks for `emails:send` too and makes no message.
 const CHANGES: [(Option<Dialect>, &str); 2] =
     [(Some(Resend), "/emails/{email_id}/cancel"), (Some(Notificationapi), "/{clientId}/sender/retract")];
@@ -60,7 +69,8 @@ fn every_endpoint_that_sends_takes_an_idempotency_key() {
             parameters.any(|parameter| parameter["name"] == "Idempotency-Key").then(|| plain(path))
         });
         let sends = paths_of(dialect, &SENDS.map(|row| (row.0, row.1)));
-        assert_eq!(takes_key.collect::<BTreeSet<_>>(), sends, "{dialect:?}");
+        let resends = paths_of(dialect, &RESENDS.map(|(dialect, [(path, _), _])| (dialect, path)));
+        assert_eq!(takes_key.collect::<BTreeSet<_>>(), &sends | &resends, "{dialect:?}");
         let posts: BTreeSet<String> = match dialect {
             Some(dialect) => posts_of_senders(dialect).into_iter().map(str::to_owned).collect(),
             None => native_posts_of_senders().into_iter().map(str::to_owned).collect(),
@@ -78,8 +88,12 @@ fn paths_of(dialect: Option<Dialect>, rows: &[(Option<Dialect>, &str)]) -> BTree
 
 /// A client of a row's system, with an idempotency key, and the whole path.
 fn client_of(app: &TestApp, row: &Row, key: &CreatedApiKey) -> (Client, String) {
-    let path = row.1.replace("{clientId}", &key.key.id.to_string());
-    let (client, path) = match row.0 {
+    client_at(app, row.0, row.1, key)
+}
+
+fn client_at(app: &TestApp, dialect: Option<Dialect>, path: &str, key: &CreatedApiKey) -> (Client, String) {
+    let path = path.replace("{clientId}", &key.key.id.to_string());
+    let (client, path) = match dialect {
         Some(dialect) => (with_key(app, dialect, key), format!("{}{path}", dialect.prefix())),
         None => (app.client().with("authorization", &format!("Bearer {}", key.secret)), path),
     };
@@ -135,6 +149,41 @@ on_both_databases_in_parallel! {
             assert!(refused.text.contains("emails:send"), "{path}: {} {}", refused.status, refused.text);
         }
         assert_eq!(count(&app, &key).await, sent);
+    }
+
+    async fn a_repeated_resend_is_answered_as_the_first_was(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let template = app.add_template("Receipt").await;
+        let key = new_key(&app, app.team, PermissionSet::all()).await;
+        let powerless = new_key(&app, app.team, [Permission::LogsView].into_iter().collect()).await;
+        for (dialect, asked) in RESENDS {
+            let made_from = Some((template.id, template.current.id));
+            let failed = Message { template: made_from, ..Message::with_status(EmailStatus::Failed) };
+            let id = app.add_message(failed).await.to_string();
+            let [first, other] = asked.map(|(path, body)| (path.replace("{id}", &id), body.replace("{id}", &id)));
+            let before = count(&app, &key).await;
+            let (client, path) = client_at(&app, dialect, &first.0, &key);
+            let askers = (0..6).map(|_| {
+                let (client, path, body) = (client.clone(), path.clone(), first.1.clone());
+                tokio::spawn(async move { client.send("POST", &path, Some(body)).await })
+            });
+            let mut answers = Vec::new();
+            for asker in askers.collect::<Vec<_>>() {
+                let answer = asker.await.unwrap();
+                assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+                answers.push(answer.text);
+            }
+            app.advance(TimeDelta::minutes(2));
+            answers.push(client.send("POST", &path, Some(first.1.clone())).await.text);
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{path}: {answers:?}");
+            assert_eq!(count(&app, &key).await - before, 1, "{path}");
+            let (client, path) = client_at(&app, dialect, &other.0, &key);
+            let refused = client.send("POST", &path, Some(other.1)).await;
+            assert!(refused.status >= 400 && refused.text.contains("used before"), "{path}: {}", refused.text);
+            let (client, path) = client_at(&app, dialect, &first.0, &powerless);
+            let refused = client.send("POST", &path, Some(first.1)).await;
+            assert!(refused.text.contains("logs:resend"), "{path}: {}", refused.text);
+        }
     }
 
     async fn a_key_that_is_empty_or_too_long_is_refused(app: TestApp) {

@@ -1,22 +1,26 @@
 //! The log: list, count, read, resend. Source: Canary, Email Logs API.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
-use crate::domain::email::EmailStatus;
+use crate::domain::email::{Accepted, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::EmailId;
 use crate::domain::page::PageRequest;
+use crate::domain::permission::Permission;
 use crate::domain::stats::Stats;
 use crate::server::App;
-use crate::server::dialects::canary::error::{Clash, ErrorEnvelope, Faults, InvalidParameters, Missing, Refusals};
+use crate::server::dialects::canary::error::{CanaryError, Clash, ErrorEnvelope, Faults, InvalidParameters, Missing, Refusals};
 use crate::server::dialects::canary::extract::{
     Caller, MAX_NUMBER, NoParameters, PathText, QueryParameters, RawQuery, StrictQuery, id_of,
 };
 use crate::server::dialects::canary::wire::{EmailLog, EmailPage, Queued, Success, success};
+use crate::server::dialects::request::{Once, Sending, answer_of, respond};
 use crate::server::services::emails;
 
 const DEFAULT_PAGE_SIZE: i64 = 20;
@@ -157,6 +161,15 @@ async fn find_email(
     Ok(success(EmailLog::new(email, variables)))
 }
 
+struct ToResend;
+
+impl Sending for ToResend {
+    type Error = CanaryError;
+    const ENDPOINT: &'static str = "canary:/resend";
+    const RIGHT: Permission = Permission::LogsResend;
+    const BY_ADDRESS: bool = true;
+}
+
 /// Sends a failed or bounced message again, as a new message. Needs `logs:resend`. Of a message, its copies and theirs, one
 /// is under way at a time: the others are refused with its id. When one of them got through, or may have, another follows
 /// only when `again` names it.
@@ -167,6 +180,8 @@ async fn find_email(
         ("id" = String, Path, description = "The message's id"),
         ("again" = Option<String>, Query,
             description = "The newest copy that got through, as a refusal named it: another one is wanted all the same"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+            description = "Makes a repetition harmless: the same key at the same address gives the same answer for 24 hours"),
     ),
     responses(
         (status = 200, description = "The new message has been accepted", body = Success<Queued>),
@@ -180,6 +195,8 @@ async fn resend_email(
     Caller(viewer): Caller,
     PathText(id): PathText<String>,
     StrictQuery(query): StrictQuery<ResendQuery>,
-) -> Answer<Queued> {
-    Ok(success(emails::resend_email(&app, &viewer, id_of(&id), query.again).await?.into()))
+    once: Once<ToResend>,
+) -> Result<Response, CanaryError> {
+    let answer = |accepted: Accepted| answer_of(StatusCode::OK, &success(Queued::from(accepted)).0);
+    Ok(respond(emails::resend_email_once(&app, &viewer, id_of(&id), query.again, once.key, answer).await?))
 }

@@ -1,16 +1,16 @@
 //! Sending, for the first time and again. Sources: Sendwithus, Logs API, "Resend an existing Log"; for `POST /send` what
 //! its published clients send and read.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Answer, Body, Caller, log_id, query};
-use crate::domain::email::Accepted;
+use super::{Caller, log_id, query};
+use crate::domain::email::{Accepted, Email};
 use crate::domain::error::AppError;
+use crate::domain::permission::Permission;
 use crate::server::App;
 use crate::server::dialects::request::{Once, RequestId, Sending, answer_of, parse_json, respond};
 use crate::server::dialects::sendwithus::error::{Faults, LargeBody, Missing, SendwithusError};
@@ -68,20 +68,35 @@ fn unusable(error: AppError) -> AppError {
     error
 }
 
+struct ToResend;
+
+impl Sending for ToResend {
+    type Error = SendwithusError;
+    const ENDPOINT: &'static str = "sendwithus:/resend";
+    const RIGHT: Permission = Permission::LogsResend;
+}
+
 /// Sends a message again, as a new message, whatever became of it. Needs `logs:resend`. One that is still on its way is
 /// refused, and so is one of which a copy is, or was accepted in the last half minute: `exception` names that one.
 #[utoipa::path(
     post, path = "/resend", operation_id = "resendEmail", tag = "send", summary = "Resend an email",
     security(("basic" = []), ("swuApiKey" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+        description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = ResendBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The new message has been accepted", body = Resent),
         LargeBody, Missing, Faults,
     ),
 )]
-async fn resend_email(State(app): State<App>, caller: Caller, uri: Uri, body: Body) -> Answer<Resent> {
+async fn resend_email(
+    State(app): State<App>,
+    caller: Caller,
+    uri: Uri,
+    once: Once<ToResend>,
+) -> Result<Response, SendwithusError> {
     query(&uri, &[])?;
-    let (viewer, body) = (&caller.0, parse_json::<ResendBody>(&body.0)?);
-    let (old, accepted) = emails::resend_any_email(&app, viewer, log_id(&body.log_id)).await?;
-    Ok(Json(Resent::new(old, accepted.id)))
+    let body = parse_json::<ResendBody>(&once.body)?;
+    let answer = |old: Email, accepted: Accepted| answer_of(StatusCode::OK, &Resent::new(old, accepted.id));
+    Ok(respond(emails::resend_any_email(&app, &caller.0, log_id(&body.log_id), once.key, answer).await?))
 }
