@@ -6,6 +6,7 @@ mod api_keys;
 mod attachments;
 mod audit;
 mod auth;
+mod documents;
 mod events;
 mod jetemail;
 mod logs;

@@ -236,7 +236,7 @@ impl QueryParameters for RemovalQuery {
     params(
         ("id" = String, Path, description = "The team's id"),
         ("userId" = String, Path, description = "The member's account"),
-        ("keys" = Option<KeysOfMember>, Query,
+        ("keys" = inline(Option<KeysOfMember>), Query,
             description = "What becomes of the API keys that the member made; by default they are revoked"),
     ),
     responses(

@@ -85,7 +85,7 @@ async fn send_email(
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
             description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),
-        ("x-batch-validation" = Option<BatchValidation>, Header,
+        ("x-batch-validation" = inline(Option<BatchValidation>), Header,
             description = "`strict`, the default, for all or none; `permissive` for those that are right"),
     ),
     request_body(content = Vec<SendBody>, content_type = "application/json", description = "1 to 100 messages"),
