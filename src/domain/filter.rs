@@ -114,7 +114,7 @@ pub struct Criteria {
     pub recipient: Option<String>,
     /// A part of its subject.
     pub subject: Option<String>,
-    /// A part of a mail server's answer.
+    /// A part of a mail server's answer, about a message whose template marks no variable.
     pub reply: Option<String>,
     /// The host it was handed to.
     pub server: Option<String>,

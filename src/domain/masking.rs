@@ -130,7 +130,19 @@ impl Sight {
         let shown = |mut event: EmailEvent| {
             event.recipient = event.recipient.map(|address| self.text(address));
             event.detail.message = event.detail.message.map(|words| self.text(self.scrubbed(words, secrets)));
-            event.detail.reply = event.detail.reply.map(|words| self.text(self.scrubbed(words, secrets)));
+            for words in [
+                &mut event.detail.reply,
+                &mut event.detail.user_agent,
+                &mut event.detail.ip,
+                &mut event.detail.country,
+                &mut event.detail.server,
+                &mut event.detail.server_ip,
+                &mut event.detail.mx,
+                &mut event.detail.protocol,
+            ] {
+                *words = words.take().map(|words| self.scrubbed(words, secrets));
+            }
+            event.detail.reply = event.detail.reply.map(|words| self.text(words));
             if !self.shows_contents() {
                 event.detail.ip = None;
                 event.detail.user_agent = event.detail.user_agent.map(|agent| device_words(&agent));

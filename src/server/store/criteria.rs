@@ -74,10 +74,19 @@ macro_rules! push_criteria {
                     $query.push(" AND (v.detail ->> 'reply') NOT LIKE '%@%' AND (v.detail ->> 'reply') NOT LIKE '%+%'");
                 }
                 $query.push(")");
+                if field == "reply" {
+                    $query.push($crate::server::store::criteria::MARKS_NOTHING);
+                }
             }
         }
     }};
 }
+
+/// That the message's template marks no variable. Nobody sees in a list what a marked one holds, and an answer can hold it:
+/// looked for part by part, it would be learnt.
+pub(super) const MARKS_NOTHING: &str = " AND NOT EXISTS (
+    SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
+    WHERE y.team_id = e.team_id AND y.id = e.template_version_id AND z.masked_variables <> '[]')";
 
 /// Adds that the message is among those that `email_keys` has for an address or a host that is asked for whole: the
 /// statement begins there rather than at the newest message. [push_criteria] says the same again, to the letter.

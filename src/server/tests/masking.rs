@@ -113,14 +113,15 @@ async fn plant(app: &TestApp) -> Planted {
                 event("opened", json!({"userAgent": READER_AGENT, "ip": READER_IP, "message": format!("Read {code}")})),
                 event(
                     "bounced",
-                    json!({"reply": format!("550 5.1.1 <pl4nted.ada@customer.example> is unknown {code}")}),
+                    json!({"reply": format!("550 5.1.1 <pl4nted.ada@customer.example> is unknown {code}"),
+                        "server": format!("host-{code}.example"), "mx": format!("mx.{code}.example")}),
                 ),
             ]
         })
         .collect();
     // They have gone out: what still waits is not resent.
     let (store, now) = (app.store(), app.now());
-    for lease in store.lease_outbox(now, now + TimeDelta::seconds(30), 1, 100).await.unwrap() {
+    for lease in store.lease_due(now, now + TimeDelta::seconds(30), 1, 100).await.unwrap() {
         assert_eq!(store.settle(&lease, &Settlement::default()).await, Ok(true));
     }
     let reported = program.post("/api/v1/events", json!(events)).await;
@@ -514,6 +515,16 @@ on_both_databases! {
         assert_eq!(requests(&blind, "customers/pl4n").await, 0);
         assert!(requests(&owner, "customers/pl4n").await >= 1);
         assert!(requests(&blind, "v1/send").await >= 1);
+    }
+
+    async fn a_search_is_no_oracle_for_marked_variables(app: TestApp) {
+        plant(&app).await;
+        let key = key_of(&app, PermissionSet::all()).await;
+        let jetemail = with_bearer(&app, &key).with("user-agent", "a/1");
+        for (part, found) in [(CODE, 0), ("nted-c", 0), ("unknown", 1), ("unknown%200000", 1)] {
+            let answer = jetemail.get(&format!("/jetemail/outbound/logs?response={part}")).await;
+            assert_eq!(answer.json()["pagination"]["total_count"], found, "{part}: {}", answer.text);
+        }
     }
 
     async fn a_resend_sends_the_true_contents_and_is_audited(app: TestApp) {
