@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{EmailEvent, EventKind, EventSet, StatusRank};
-use crate::domain::address::address_key;
+use crate::domain::address::mailbox_key;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 
@@ -89,7 +89,7 @@ impl Fold {
             mark: Mark { weakness: -rank.0, ..mark_of(event, event_id) },
             value: words.to_owned(),
         });
-        let recipient = event.recipient.as_ref().map(|address| (address_key(address), address.clone()));
+        let recipient = event.recipient.as_ref().map(|address| (mailbox_key(address), address.clone()));
         Self {
             rank,
             event_set: EventSet::of(event.kind, event.detail.cause),

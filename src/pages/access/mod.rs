@@ -9,6 +9,7 @@ use super::frame::{PageTitle, bare};
 use super::query_string;
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
+use crate::domain::address::address_key;
 use crate::server_fns::access::{
     AcceptInvite, ForgotPassword, InviteView, JoinTeam, LogIn, LogInView, LogInWithCode, ResetPassword, SetUp,
     load_code_request, load_invite, load_log_in, load_reset, safe_next,
@@ -173,7 +174,7 @@ pub fn InvitePage() -> impl IntoView {
 fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
     let InviteView { email, role_name, team_name, logged_in_as } = invite;
     let is_theirs =
-        logged_in_as.as_ref().is_some_and(|account| crate::domain::address::is_same_address(account, &email));
+        logged_in_as.as_ref().is_some_and(|account| address_key(account) == address_key(&email));
     let role = format!("with the role “{role_name}”");
     let form = if is_theirs {
         view! {

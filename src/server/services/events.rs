@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::info;
 
 use crate::domain::channel::Channel;
+use crate::domain::address::bare_address;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
@@ -135,6 +136,7 @@ fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
         return Err(AppError::invalid_field("emailId", "emailId or providerMessageId is required"));
     }
     let recipient = optional("recipient", report.recipient, MAX_ADDRESS_CHARS)?;
+    let recipient = recipient.map(|told| bare_address(&told).to_owned()).filter(|address| !address.is_empty());
     let event = EmailEvent {
         id: app.clock.mint(),
         kind: report.kind,

@@ -8,7 +8,7 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::{Store, instant, read, stored, write};
-use crate::domain::address::address_key;
+use crate::domain::address::mailbox_key;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
 use crate::domain::error::AppError;
@@ -196,7 +196,7 @@ impl MessageRow {
         // Kept before marks were: nothing that is as strong takes its place.
         let unmarked = Mark { weakness: -self.status_rank.min(70), at: i64::MIN, event: String::new() };
         let entry = if self.is_from_outside() {
-            let address = |to: &Recipient| (address_key(&to.address), to.address.clone());
+            let address = |to: &Recipient| (mailbox_key(&to.address), to.address.clone());
             let channel = Channel::from_code(self.channel).unwrap_or_default();
             Entry {
                 began_at: Some(self.id.created_at()),

@@ -34,7 +34,7 @@ async fn settle(app: &TestApp, id: EmailId, kind: EventKind) {
 /// Empties the outbox.
 async fn take_from_outbox(app: &TestApp) {
     let now = app.now() + TimeDelta::minutes(1);
-    for lease in app.store().lease_outbox(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap() {
+    for lease in app.store().lease_due(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap() {
         assert_eq!(app.store().settle(&lease, &Settlement::default()).await, Ok(true));
     }
 }
@@ -183,7 +183,7 @@ on_both_databases! {
         resend(&admin, &new.id).await.assert_error(409, "CONFLICT", &told);
         // Nor while a worker holds it.
         let now = app.now();
-        assert_eq!(app.store().lease_outbox(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap().len(), 1);
+        assert_eq!(app.store().lease_due(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap().len(), 1);
         resend(&admin, &new.id).await.assert_error(409, "CONFLICT", &told);
     }
 
@@ -205,6 +205,32 @@ on_both_databases! {
         let second = app.store().find_email(app.team, second).await.unwrap().unwrap();
         let addresses: Vec<&str> = second.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
         assert_eq!(addresses, ["ada@a.example"]);
+    }
+
+    async fn a_recipient_is_known_by_the_form_that_its_server_was_told(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let program = app.program(&[Permission::EventsWrite]).await;
+        for (bounced, told) in [
+            ("jose@exämple.com", "jose@xn--exmple-cua.com"),
+            ("jose@xn--exmple-cua.com", "jose@exämple.com"),
+            ("a..b@example.com", "\"a..b\"@example.com"),
+            ("ada@example.com", "Ada <ADA@example.com>"),
+            ("ada@example.com", "rfc822; ada@example.com"),
+        ] {
+            let to = vec![bounced.to_owned(), "bob@b.example".to_owned()];
+            let id = app.add_message(Message { to, ..Message::with_status(EmailStatus::Sent) }).await;
+            let report = |kind: &str, recipient: &str| {
+                json!({"id": format!("{id}-{kind}"), "kind": kind, "emailId": id, "at": "2024-01-20T10:30:05Z",
+                    "recipient": recipient})
+            };
+            let reported = program.post("/api/v1/events", json!([report("bounced", told), report("delivered", "bob@b.example")])).await;
+            assert_eq!(reported.data()[0]["status"], "recorded", "{}", reported.text);
+            let copy: EmailId = resend(&admin, &id).await.text_of("id").parse().unwrap();
+            let copy = app.store().find_email(app.team, copy).await.unwrap().unwrap();
+            let addresses: Vec<&str> = copy.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+            assert_eq!(addresses, [bounced], "told of {told}");
+        }
     }
 
     async fn a_form_says_what_it_knows_of_earlier_copies(app: TestApp) {
