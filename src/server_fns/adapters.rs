@@ -13,8 +13,10 @@ use crate::domain::ids::AdapterId;
 pub struct AdaptersView {
     /// The team's adapters.
     pub adapters: Vec<Adapter>,
-    /// What was typed and refused.
+    /// What was typed and refused, into the form of a new one.
     pub draft: Draft,
+    /// What was typed and refused, into the form of a change.
+    pub change: Draft,
 }
 
 /// The team's adapters. Needs `adapters:view`.
@@ -22,7 +24,8 @@ pub struct AdaptersView {
 pub async fn load_adapters() -> Result<AdaptersView, AppError> {
     use crate::server::{context, services::adapters};
     let adapters = adapters::list_adapters(&context::app(), &context::viewer().await?).await?;
-    Ok(AdaptersView { adapters, draft: super::draft::load_draft("adapter".to_owned()).await? })
+    let draft = super::draft::load_draft("adapter".to_owned()).await?;
+    Ok(AdaptersView { adapters, draft, change: super::draft::load_draft("adapter_change".to_owned()).await? })
 }
 
 /// Adds an adapter. Needs `adapters:create`.
@@ -45,6 +48,30 @@ pub async fn create_adapter(
     }
     let adapter = result?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
+    Ok(())
+}
+
+/// Changes an adapter; without `url` its address stays, with the log-in. Needs `adapters:update`.
+#[server]
+pub async fn update_adapter(
+    id: AdapterId,
+    name: String,
+    #[server(default)] url: String,
+    #[server(default)] from_address: String,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    // The address holds a password, so it is not kept.
+    let draft = Draft::of("adapter_change").with("name", &name).with("from_address", &from_address);
+    let url = Some(url).filter(|url| !url.trim().is_empty());
+    let change =
+        adapters::AdapterChange { name: Some(name), url, from_address: Some(from_address), is_default: None };
+    let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
+    if result.is_err() {
+        context::keep_draft(&draft).await;
+    }
+    let adapter = result?;
+    context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
+    leptos_axum::redirect("/settings/adapters");
     Ok(())
 }
 

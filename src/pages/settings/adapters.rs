@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
@@ -10,18 +11,27 @@ use crate::components::field::{SelectField, TextField};
 use crate::components::icon::Glyph;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::permission::Permission;
-use crate::server_fns::adapters::{AdaptersView, CreateAdapter, DeleteAdapter, MakeDefaultAdapter, load_adapters};
+use crate::server_fns::adapters::{
+    AdaptersView, CreateAdapter, DeleteAdapter, MakeDefaultAdapter, UpdateAdapter, load_adapters,
+};
 use crate::server_fns::draft::Draft;
 
-/// The ways out.
+/// The ways out. `?edit=` names one to change.
 #[component]
 pub fn AdaptersPage() -> impl IntoView {
-    settings_page(Tab::Adapters, load_adapters(), |adapters| view! { <Adapters adapters/> })
+    let edited = use_query_map().with_untracked(|query| query.get("edit"));
+    settings_page(Tab::Adapters, load_adapters(), |adapters| view! { <Adapters adapters edited/> })
 }
 
 #[component]
-fn Adapters(adapters: AdaptersView) -> impl IntoView {
-    let AdaptersView { adapters, draft } = adapters;
+fn Adapters(adapters: AdaptersView, edited: Option<String>) -> impl IntoView {
+    let AdaptersView { adapters, draft, change } = adapters;
+    let is_edited = |adapter: &&Adapter| edited.as_ref().is_some_and(|id| adapter.id.to_string() == *id);
+    let edited = adapters.iter().find(is_edited).filter(|_| may(Permission::AdaptersUpdate)).cloned();
+    let form = match edited {
+        Some(adapter) => view! { <EditAdapter adapter draft=change/> }.into_any(),
+        None => view! { <Can permission=Permission::AdaptersCreate><NewAdapter draft=draft.clone()/></Can> }.into_any(),
+    };
     let list = if adapters.is_empty() {
         view! {
             <EmptyState glyph=Glyph::Plug title="No adapter yet">
@@ -34,7 +44,7 @@ fn Adapters(adapters: AdaptersView) -> impl IntoView {
     };
     view! {
         <section class="panel" aria-label="Adapters">{list}</section>
-        <Can permission=Permission::AdaptersCreate><NewAdapter draft=draft.clone()/></Can>
+        {form}
     }
 }
 
@@ -72,6 +82,10 @@ fn AdapterRow(adapter: Adapter) -> impl IntoView {
     } else {
         ().into_any()
     };
+    let edit = may(Permission::AdaptersUpdate).then(|| {
+        let href = format!("/settings/adapters?edit={id}");
+        view! { <a class="button small" href=href aria-label=format!("Edit {}", adapter.name)>"Edit"</a> }
+    });
     let remove = may(Permission::AdaptersDelete).then(|| {
         view! {
             <form method="post" action=DeleteAdapter::PATH>
@@ -86,7 +100,7 @@ fn AdapterRow(adapter: Adapter) -> impl IntoView {
             </td>
             <td role="cell">{sent_by(adapter.kind)}</td>
             <td role="cell">{adapter.from_address}</td>
-            <td role="cell" class="actions">{default}{remove}</td>
+            <td role="cell" class="actions">{default}{edit}{remove}</td>
         </tr>
     }
 }
@@ -96,6 +110,38 @@ const fn sent_by(kind: AdapterKind) -> &'static str {
     match kind {
         AdapterKind::Smtp => "E-mail",
         AdapterKind::Http => "SMS, calls, push, in-app",
+    }
+}
+
+#[component]
+fn EditAdapter(adapter: Adapter, draft: Draft) -> impl IntoView {
+    let title = format!("Edit {}", adapter.name);
+    let heading = title.clone();
+    let shown = |field: &str, now: &str| draft.get(field).unwrap_or_else(|| now.to_owned());
+    view! {
+        <section class="panel narrow" aria-label=title>
+            <div class="panel-head"><h2>{heading}</h2></div>
+            <form class="stack panel-body" method="post" action=UpdateAdapter::PATH>
+                <input type="hidden" name="id" value=adapter.id.to_string()/>
+                <TextField label="Name" name="name" value=shown("name", &adapter.name) autofocus=true/>
+                <TextField
+                    label="New server address"
+                    name="url"
+                    placeholder="smtp://user:password@mail.example.com:587"
+                    hint="Without one, the address stays, with its user and password. A new one takes the place of all three; messages that wait go out by it."
+                    required=false
+                />
+                <TextField
+                    label="Sender of messages that name none"
+                    name="from_address"
+                    value=shown("from_address", &adapter.from_address)
+                />
+                <div class="form-foot">
+                    <a class="button" href="/settings/adapters">"Cancel"</a>
+                    <button class="button primary">"Save"</button>
+                </div>
+            </form>
+        </section>
     }
 }
 

@@ -229,6 +229,7 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
         "name={fresh}&kind=smtp&url=smtp://a.example&from_address=a@b.example",
     ),
     ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
+    ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
     ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=webhooks:view"),
