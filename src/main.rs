@@ -515,7 +515,7 @@ async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
                 app.store.clone(),
                 app.clock.clone(),
                 Arc::clone(&app.secret_key),
-                WorkerSettings::within(app.config.outbound()),
+                WorkerSettings::of(&app.config),
             );
             worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone()).await;
         }

@@ -7,11 +7,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::delivery::worker::RETRY_DELAYS_S;
 use super::dialects::Dialect;
 use super::outbound::Outbound;
 
 /// Requests in a second, for one key.
 const DEFAULT_RATE_LIMIT: u32 = 1000;
+
+/// The longest pause between two tries: a week.
+const MAX_RETRY_DELAY_S: u64 = 7 * 24 * 60 * 60;
 
 /// Settings of every command that opens the database.
 #[derive(Clone, Debug, Args)]
@@ -59,6 +63,11 @@ pub struct Config {
     /// Let adapters reach private addresses: this machine and the networks beside it
     #[arg(long, env = "SENDLOG_ALLOW_PRIVATE_ADAPTERS")]
     pub allow_private_adapters: bool,
+
+    /// How many seconds after each failed try of a message the next one follows, a fifth more or less; there is one try
+    /// more than there are delays
+    #[arg(long, env = "SENDLOG_RETRY_DELAYS", value_delimiter = ',', default_values_t = RETRY_DELAYS_S, value_parser = clap::value_parser!(u64).range(1..=MAX_RETRY_DELAY_S))]
+    pub retry_delays: Vec<u64>,
 
     /// Log-in by an OpenID provider.
     #[command(flatten)]
@@ -126,6 +135,7 @@ impl Config {
             site_root: None,
             trust_proxy: false,
             allow_private_adapters: false,
+            retry_delays: RETRY_DELAYS_S.to_vec(),
             openid: OpenIdArgs::default(),
         }
     }

@@ -62,6 +62,8 @@ fn admin(folder: &Folder, arguments: &[&str]) -> String {
 pub fn command(folder: &Folder) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sendlog"));
     command.env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true");
+    // A try that a kill cut off is made again soon.
+    command.env("SENDLOG_RETRY_DELAYS", "1,1,1,1,1");
     command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.database().display()));
     command
 }

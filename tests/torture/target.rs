@@ -135,7 +135,8 @@ impl Target {
             Place::Postgres { url, .. } => url.clone(),
         };
         command.env("SENDLOG_DATABASE_URL", url).env("SENDLOG_SECRET_KEY", "7".repeat(64));
-        command.env("SENDLOG_RATE_LIMIT", "1000000");
+        // A try that a kill cut off is made again soon, however many kills there are.
+        command.env("SENDLOG_RATE_LIMIT", "1000000").env("SENDLOG_RETRY_DELAYS", "1,1,1,1,1,1,1,1,1,1,1,1");
         command
     }
 

@@ -1,4 +1,4 @@
-//! Sending what was accepted. The [worker] takes messages from the outbox, [message] writes them as mail, [smtp] hands
+//! Sending what was accepted. The [worker] takes messages from the outbox as [plan] says, [message] writes them as mail, [smtp] hands
 //! them to a mail server and tells each recipient's fate; [http] posts messages of other channels to an address of the
 //! team's; [sink] is a mail server of our own for the demo and for tests. Services call [message::check_header] and
 //! [mailbox::parse_mailboxes] before they accept a message, and [endpoint::SmtpEndpoint::parse] and
@@ -9,6 +9,7 @@ pub mod http;
 pub mod http_endpoint;
 pub mod mailbox;
 pub mod message;
+mod plan;
 pub mod retention;
 pub mod sink;
 pub mod smtp;

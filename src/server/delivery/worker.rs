@@ -2,12 +2,11 @@
 //! workers can run on one database; a message is leased by one at a time. Started by `serve`, beside the web server or
 //! alone.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
@@ -15,28 +14,26 @@ use tracing::{error, info, warn};
 use super::endpoint::SmtpSecret;
 use super::http::{HttpRoute, HttpSender, HttpSettings};
 use super::http_endpoint::{HttpEndpoint, HttpSecret};
+use super::plan::{NoSlot, Slot, Slots};
 use super::retention;
 use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
-use crate::domain::ids::AdapterId;
 use crate::server::clock::Clock;
+use crate::server::config::Config;
 use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 use crate::server::store::events::{EmailFacts, NewEvent};
-use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter, Settlement};
+use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter, Queue, Settlement};
 
-/// What is said of a message whose attempt a crash cut off.
+/// What is said of a message whose attempt a crash cut off while it went out.
 const CUT_OFF: &str = "The server stopped during the last attempt, so it is not known whether the message went out. \
                        Check with the recipient before you resend it.";
 
-/// How long an attempt waits for its adapter before it makes room for others.
-const ADAPTER_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long a message then steps back.
-const STEP_BACK: Duration = Duration::from_secs(3);
+/// What is said of an attempt that ended without an outcome, before the message went out or where a repetition is known.
+const NOT_ENDED: &str = "The server stopped before this attempt ended";
 
 /// The shortest pause between two looks, unless somebody calls: due rows can be another worker's, or not to be had.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -45,13 +42,18 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const SETTLE_TRIES: u32 = 60;
 const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 
+/// How many seconds after each failed try the next one follows, unless the operator says otherwise.
+pub const RETRY_DELAYS_S: [u64; 7] = [30, 120, 600, 1800, 3600, 10_800, 21_600];
+
 /// How the worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
-    /// How many attempts run at once.
+    /// How many attempts run at once. A team has at most half of those that the others leave.
     pub concurrency: usize,
     /// How many of them by one adapter.
     pub concurrency_per_adapter: usize,
+    /// How much memory the messages under way may hold, in bytes, shared like the attempts.
+    pub memory: usize,
     /// How long a lease lasts when nobody renews it.
     pub lease: Duration,
     /// How often a running attempt renews its lease.
@@ -62,6 +64,8 @@ pub struct WorkerSettings {
     pub retry_delays: Vec<Duration>,
     /// By how much a delay varies at random, as a part of it: 0.2 is a fifth more or less.
     pub retry_jitter: f64,
+    /// How long a message is left that could not be sent for want of memory or of the database.
+    pub step_back: Duration,
     /// How long running attempts may go on after the shutdown began.
     pub drain: Duration,
     /// How often what has expired is deleted.
@@ -74,19 +78,18 @@ pub struct WorkerSettings {
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        const MINUTE: u64 = 60;
-        const HOUR: u64 = 60 * MINUTE;
-        let delays_s = [30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR];
         Self {
-            concurrency: 16,
+            concurrency: 32,
             concurrency_per_adapter: 8,
+            memory: 256 * 1024 * 1024,
             lease: Duration::from_secs(30),
             renew_every: Duration::from_secs(10),
             poll_every: Duration::from_secs(1),
-            retry_delays: delays_s.map(Duration::from_secs).to_vec(),
+            retry_delays: RETRY_DELAYS_S.map(Duration::from_secs).to_vec(),
             retry_jitter: 0.2,
+            step_back: Duration::from_secs(3),
             drain: Duration::from_secs(20),
-            housekeeping_every: Duration::from_secs(10 * MINUTE),
+            housekeeping_every: Duration::from_secs(600),
             smtp: SmtpSettings::default(),
             http: HttpSettings::default(),
         }
@@ -94,7 +97,13 @@ impl Default for WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// The settings of a server's worker: its adapters lead where `outbound` lets them.
+    /// The settings of a server's worker.
+    pub fn of(config: &Config) -> Self {
+        let retry_delays = config.retry_delays.iter().copied().map(Duration::from_secs).collect();
+        Self { retry_delays, ..Self::within(config.outbound()) }
+    }
+
+    /// The defaults of a worker whose adapters lead where `outbound` lets them.
     pub fn within(outbound: Outbound) -> Self {
         Self {
             smtp: SmtpSettings { outbound, ..SmtpSettings::default() },
@@ -102,6 +111,13 @@ impl WorkerSettings {
             ..Self::default()
         }
     }
+}
+
+/// What the worker found to do.
+struct Look {
+    leases: Vec<(Lease, Slot)>,
+    /// How long there is nothing else to do, if nobody calls and no attempt ends.
+    pause: Duration,
 }
 
 /// The worker. Cheap to clone; [Worker::run] does the work.
@@ -114,7 +130,7 @@ pub struct Worker {
     waker: Arc<Notify>,
     sender: Arc<SmtpSender>,
     poster: Arc<HttpSender>,
-    adapters: Arc<Mutex<HashMap<AdapterId, Arc<Semaphore>>>>,
+    slots: Arc<Slots>,
 }
 
 impl Worker {
@@ -122,8 +138,8 @@ impl Worker {
     pub fn new(store: Store, clock: Clock, secret_key: Arc<SecretKey>, settings: WorkerSettings) -> Self {
         let sender = Arc::new(SmtpSender::new(settings.smtp.clone()));
         let poster = Arc::new(HttpSender::new(settings.http.clone()));
-        let (waker, adapters) = (Arc::default(), Arc::default());
-        Self { store, clock, secret_key, settings: Arc::new(settings), waker, sender, poster, adapters }
+        let slots = Arc::new(Slots::new(settings.concurrency, settings.concurrency_per_adapter, settings.memory));
+        Self { store, clock, secret_key, settings: Arc::new(settings), waker: Arc::default(), sender, poster, slots }
     }
 
     /// The worker, woken by `waker`: whoever accepts a message calls `notify_one` after the commit.
@@ -155,16 +171,19 @@ impl Worker {
                 next_housekeeping = Instant::now() + self.settings.housekeeping_every;
             }
             self.sender.close_idle();
-            for lease in self.lease(attempts.len()).await {
+            let look = self.look().await;
+            for (lease, slot) in look.leases {
                 let worker = self.clone();
-                attempts.spawn(async move { worker.attempt(&lease).await });
+                attempts.spawn(async move {
+                    let _slot = slot;
+                    worker.attempt(&lease).await;
+                });
             }
-            let pause = self.pause(attempts.len()).await;
             tokio::select! {
                 changed = shutdown.changed() => if changed.is_err() { break },
                 () = self.waker.notified() => {}
                 Some(ended) = attempts.join_next() => report_panic(ended),
-                () = sleep(pause) => {}
+                () = sleep(look.pause) => {}
             }
         }
         self.drain(attempts).await;
@@ -196,38 +215,59 @@ impl Worker {
         if let Err(cause) = self.store.delete_expired_idempotency_keys(now).await {
             warn!(%cause, "could not delete expired idempotency keys");
         }
-        if let Err(cause) = self.store.give_waiting_to_adapters().await {
-            warn!(%cause, "could not give waiting messages to their adapters");
-        }
     }
 
-    async fn lease(&self, running: usize) -> Vec<Lease> {
-        let free = self.settings.concurrency.saturating_sub(running);
-        if free == 0 {
-            return Vec::new();
-        }
-        let now = self.clock.now();
-        let until = now + delta(self.settings.lease);
-        let leased = self.store.lease_outbox(now, until, self.clock.mint(), free as i64).await;
-        leased.unwrap_or_else(|cause| {
-            warn!(%cause, "could not lease messages to send");
-            Vec::new()
-        })
-    }
-
-    /// How long there is nothing to do, if nobody calls.
-    async fn pause(&self, running: usize) -> Duration {
-        let longest = self.settings.poll_every;
-        if running >= self.settings.concurrency {
-            return longest;
-        }
-        match self.store.next_outbox_run().await {
-            Ok(Some(due)) => {
-                let wait = (due - self.clock.now()).to_std().unwrap_or_default();
-                wait.max(SHORTEST_PAUSE).min(longest)
+    /// Leases what is due and has room, and gives messages that wait for an adapter to those that came.
+    async fn look(&self) -> Look {
+        let queues = match self.store.list_queues().await {
+            Ok(queues) => queues,
+            Err(cause) => {
+                warn!(%cause, "could not look for messages to send");
+                return Look { leases: Vec::new(), pause: self.settings.poll_every };
             }
-            Ok(None) | Err(_) => longest,
+        };
+        let mut has_more = self.give_waiting(&queues).await;
+        let now = self.clock.now();
+        let shares = self.slots.share(queues.iter().copied().filter(|queue| queue.due_at() <= now).collect());
+        let asked: usize = shares.iter().map(|share| share.count).sum();
+        let until = now + delta(self.settings.lease);
+        let leased = match self.store.lease_outbox(now, until, self.clock.mint(), &shares).await {
+            Ok(leased) => leased,
+            Err(cause) => {
+                warn!(%cause, "could not lease messages to send");
+                return Look { leases: Vec::new(), pause: self.settings.poll_every };
+            }
+        };
+        // A queue that had fewer left room for the others.
+        has_more |= leased.len() < asked;
+        let mut leases = Vec::with_capacity(leased.len());
+        for lease in leased {
+            match self.slots.take(&lease) {
+                Ok(slot) => leases.push((lease, slot)),
+                Err(NoSlot::NoMemory) => self.give_back(&lease).await,
+                Err(NoSlot::IsRunning) => {}
+            }
         }
+        Look { leases, pause: if has_more { SHORTEST_PAUSE } else { self.pause(&queues) } }
+    }
+
+    /// Whether some messages got an adapter: there can be more.
+    async fn give_waiting(&self, queues: &[Queue]) -> bool {
+        let mut given = 0;
+        for queue in queues.iter().filter(|queue| queue.taker.is_some()) {
+            match self.store.give_waiting(queue, self.clock.now()).await {
+                Ok(count) => given += count,
+                Err(cause) => warn!(team.id = %queue.team_id, %cause, "could not give waiting messages to their adapter"),
+            }
+        }
+        given > 0
+    }
+
+    /// How long there is nothing to do, if nobody calls and no attempt ends. What has no room waits for the end of one.
+    fn pause(&self, queues: &[Queue]) -> Duration {
+        let next = queues.iter().filter(|queue| self.slots.room(queue) > 0).map(Queue::due_at).min();
+        let wait = next.map(|due| (due - self.clock.now()).to_std().unwrap_or_default());
+        wait.unwrap_or(Duration::MAX).clamp(SHORTEST_PAUSE, self.settings.poll_every.max(SHORTEST_PAUSE))
     }
 
     /// Delivers a leased message and keeps the lease while it does.
@@ -238,6 +278,15 @@ impl Worker {
         };
         if let Err(cause) = result {
             warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "attempt broken off; another follows");
+            self.give_back(lease).await;
+        }
+    }
+
+    /// Leaves a message for a moment, so that others have their turn. If the database refuses that, the lease ends.
+    async fn give_back(&self, lease: &Lease) {
+        let again = self.clock.now() + delta(jittered(self.settings.step_back, 0.5));
+        if let Err(cause) = self.store.give_back(lease, again).await {
+            warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "could not give a message back");
         }
     }
 
@@ -261,6 +310,11 @@ impl Worker {
             let outcome = RecipientOutcome::Unknown { reason: CUT_OFF.to_owned() };
             return self.record(lease, &Via::default(), Attempt::all(&lease.pending, &outcome)).await;
         }
+        if lease.was_cut_off {
+            // What ended the last attempt may end the next one too: it counts, and the message waits like after any other.
+            let outcome = RecipientOutcome::Unreachable { reason: NOT_ENDED.to_owned() };
+            return self.record(lease, &Via::default(), Attempt::all(&lease.pending, &outcome)).await;
+        }
         let Some(outgoing) = self.store.find_outgoing(lease.team_id, lease.email_id).await? else {
             self.store.settle(lease, &Settlement::default()).await?;
             return Ok(());
@@ -282,7 +336,6 @@ impl Worker {
             );
             return self.record(lease, &Via::default(), fail(reason)).await;
         }
-        let Some((_permit, outgoing)) = self.enter(lease, adapter.id, outgoing).await? else { return Ok(()) };
         let (via, attempt) = match adapter.kind {
             AdapterKind::Smtp => self.send(lease, &adapter, &outgoing).await,
             AdapterKind::Http => self.post(lease, &adapter, &outgoing).await?,
@@ -292,32 +345,6 @@ impl Worker {
             Some(attempt) => self.record(lease, &via, attempt).await,
             None => Ok(()),
         }
-    }
-
-    /// Waits for the adapter to be free. While it waits it does not hold the message's bytes, and after a moment it
-    /// gives the message back, so that a slow adapter does not stop the others; then `None`.
-    async fn enter(
-        &self,
-        lease: &Lease,
-        adapter_id: AdapterId,
-        outgoing: Outgoing,
-    ) -> Result<Option<(OwnedSemaphorePermit, Outgoing)>, AppError> {
-        let semaphore = {
-            let mut adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || Arc::new(Semaphore::new(self.settings.concurrency_per_adapter));
-            Arc::clone(adapters.entry(adapter_id).or_insert_with(new))
-        };
-        if let Ok(permit) = Arc::clone(&semaphore).try_acquire_owned() {
-            return Ok(Some((permit, outgoing)));
-        }
-        drop(outgoing);
-        let Ok(Ok(permit)) = timeout(ADAPTER_PATIENCE, semaphore.acquire_owned()).await else {
-            let again = self.clock.now() + delta(jittered(STEP_BACK, 0.5));
-            self.store.renew_lease(lease, again).await?;
-            return Ok(None);
-        };
-        let outgoing = self.store.find_outgoing(lease.team_id, lease.email_id).await?;
-        Ok(outgoing.map(|outgoing| (permit, outgoing)))
     }
 
     fn smtp_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {

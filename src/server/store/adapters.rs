@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::audit::{self, AuditEvent};
 use super::events::take_turns;
-use super::outbox::NEVER;
 use super::{Store, instant, micros, read, stored, write};
 use crate::domain::adapter::{Adapter, AdapterKind};
-use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 
@@ -57,38 +55,9 @@ macro_rules! keep_name_free {
     };
 }
 
-/// Gives the messages of a channel that wait for an adapter to this one, inside a transaction.
-macro_rules! give_to_adapter {
-    ($tx:expr, $team_id:expr, $adapter:expr, $channel:expr) => {
-        sqlx::query(
-            "UPDATE emails SET adapter_id = $3
-             WHERE team_id = $1 AND channel = $2 AND adapter_id IS NULL
-                 AND id IN (SELECT email_id FROM outbox WHERE team_id = $1 AND run_at = $4)",
-        )
-        .bind($team_id)
-        .bind($channel.code())
-        .bind($adapter.id)
-        .bind(NEVER)
-        .execute(&mut *$tx)
-        .await?;
-        sqlx::query(
-            "UPDATE outbox SET run_at = COALESCE(
-                 (SELECT scheduled_at FROM emails e WHERE e.team_id = outbox.team_id AND e.id = outbox.email_id), $3)
-             WHERE team_id = $1 AND run_at = $4
-                 AND email_id IN (SELECT id FROM emails WHERE team_id = $1 AND adapter_id = $2)",
-        )
-        .bind($team_id)
-        .bind($adapter.id)
-        .bind(micros($adapter.created_at))
-        .bind(NEVER)
-        .execute(&mut *$tx)
-        .await?;
-    };
-}
-
 impl Store {
     /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
-    /// another; the first of its kind is the default in any case, and gets the messages that wait for one.
+    /// another; the first of its kind is the default in any case. The worker gives it the messages that wait for one.
     pub async fn insert_adapter(
         &self,
         team_id: TeamId,
@@ -130,9 +99,6 @@ impl Store {
             .bind(micros(new.created_at))
             .execute(&mut *tx)
             .await?;
-            for channel in Channel::ALL.into_iter().filter(|channel| is_default && new.kind.sends(*channel)) {
-                give_to_adapter!(tx, team_id, new, channel);
-            }
             audit::append!(tx, team_id, event);
             Ok(true)
         })
@@ -191,43 +157,9 @@ impl Store {
             .bind(sealed_secret)
             .execute(&mut *tx)
             .await?;
-            for channel in Channel::ALL.into_iter().filter(|channel| becomes_default && changed.kind.sends(*channel)) {
-                give_to_adapter!(tx, team_id, changed, channel);
-            }
             audit::append!(tx, team_id, event);
             Ok(true)
         })
-    }
-
-    /// Gives every message that waits for an adapter to its team's default one of its channel, over all teams; how many
-    /// adapters there were to take some. A message can come in while the first adapter of its kind is being made, and
-    /// neither sees the other. Called by the worker now and then.
-    pub async fn give_waiting_to_adapters(&self) -> Result<usize, AppError> {
-        #[derive(sqlx::FromRow)]
-        struct Taker {
-            team_id: TeamId,
-            #[sqlx(flatten)]
-            adapter: AdapterRow,
-        }
-        let statement = format!(
-            "SELECT team_id, {ADAPTER_COLUMNS} FROM adapters
-             WHERE is_default AND deleted_at IS NULL AND team_id IN (SELECT team_id FROM outbox WHERE run_at = $1)
-             ORDER BY team_id, id"
-        );
-        let takers: Vec<Taker> = read!(self, |pool| sqlx::query_as(&statement).bind(NEVER).fetch_all(pool).await)?;
-        let adapters: Vec<(TeamId, Adapter)> = takers
-            .into_iter()
-            .map(|taker| Ok((taker.team_id, Adapter::try_from(taker.adapter)?)))
-            .collect::<Result<_, AppError>>()?;
-        for (team_id, adapter) in &adapters {
-            write!(self, |tx| {
-                for channel in Channel::ALL.into_iter().filter(|channel| adapter.kind.sends(*channel)) {
-                    give_to_adapter!(tx, *team_id, adapter, channel);
-                }
-                Ok(())
-            })?;
-        }
-        Ok(adapters.len())
     }
 
     /// Deletes an adapter; `false` when there is none.

@@ -37,7 +37,7 @@ pub(super) const INSERT_EVENTS: &str =
 const INSERT_NOTIFICATIONS: &str =
     "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings, ignored_ways) ";
 
-pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) ";
+pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, adapter_id, pending, attempts, run_at) ";
 
 /// A message of the past with everything that has happened to it.
 #[derive(Clone, Debug)]
@@ -155,8 +155,9 @@ macro_rules! insert_folded {
             values.push_bind(emails::searched_recipients(&row.email.recipients));
             values.push_bind(row.email.subject.to_lowercase());
         });
-        bulk::insert_rows!($tx, bulk::INSERT_OUTBOX, bulk::waiting_of(folded), |values, (id, waiting)| {
-            values.push_bind(team_id).push_bind(*id);
+        bulk::insert_rows!($tx, bulk::INSERT_OUTBOX, bulk::waiting_of(folded), |values, (email, waiting)| {
+            values.push_bind(team_id).push_bind(email.id);
+            values.push_bind($crate::server::store::outbox::queue_of(email.adapter_id, email.channel));
             values.push_bind(sqlx::types::Json(&waiting.pending)).push_bind(waiting.attempts);
             values.push_bind(waiting.next_attempt_at.map_or($crate::server::store::outbox::NEVER, micros));
         });
@@ -239,8 +240,8 @@ pub(super) fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'
     emails.iter().flat_map(of_email).collect()
 }
 
-pub(super) fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a Waiting)> {
-    emails.iter().filter_map(|row| Some((row.email.id, row.waiting?))).collect()
+pub(super) fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(&'a NewEmail, &'a Waiting)> {
+    emails.iter().filter_map(|row| Some((row.email, row.waiting?))).collect()
 }
 
 /// What the messages add to the rollups.

@@ -1,5 +1,9 @@
-//! The queue of messages to send, read by [crate::server::delivery::worker]. A worker leases rows; a lease that is not
-//! renewed ends, and the row is found again.
+//! The messages to send, read by [crate::server::delivery::worker]: a queue for each adapter of each team. A worker leases
+//! rows of those that it has room for; a lease that is not renewed ends, and the row is found again. Whoever changes a row of
+//! the outbox and its message takes the row first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -16,13 +20,91 @@ use crate::server::store::emails::Attachment;
 /// When a message is due that waits for an adapter: the last second of the year 9999, in microseconds.
 pub(super) const NEVER: i64 = 253_402_300_799_000_000;
 
+/// How many messages that waited get their adapter in one transaction.
+const GIVEN_AT_ONCE: i64 = 500;
+
+/// The queues that have rows, each found behind the one before it without a look at their rows, with the first time of each,
+/// and the default adapter that can take one that waits for it.
+pub(super) const LIST_QUEUES: &str = "WITH RECURSIVE waiting (team_id) AS (
+         SELECT MIN(team_id) FROM outbox
+         UNION ALL
+         SELECT (SELECT MIN(o.team_id) FROM outbox o WHERE o.team_id > w.team_id)
+         FROM waiting w WHERE w.team_id IS NOT NULL
+     ), queues (team_id, adapter_id) AS (
+         SELECT w.team_id, (SELECT MIN(o.adapter_id) FROM outbox o WHERE o.team_id = w.team_id)
+         FROM waiting w WHERE w.team_id IS NOT NULL
+         UNION ALL
+         SELECT q.team_id, (
+             SELECT MIN(o.adapter_id) FROM outbox o WHERE o.team_id = q.team_id AND o.adapter_id > q.adapter_id)
+         FROM queues q WHERE q.adapter_id IS NOT NULL
+     )
+     SELECT q.team_id, q.adapter_id,
+         (SELECT MIN(o.run_at) FROM outbox o WHERE o.team_id = q.team_id AND o.adapter_id = q.adapter_id) AS due_at,
+         CASE WHEN q.adapter_id < 0 THEN (
+             SELECT MIN(a.id) FROM adapters a
+             WHERE a.team_id = q.team_id AND a.is_default AND a.deleted_at IS NULL
+                 AND a.kind = CASE q.adapter_id WHEN -1 THEN 'smtp' ELSE 'http' END) END AS taker
+     FROM queues q WHERE q.adapter_id IS NOT NULL";
+
+/// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
+pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt,
+         CAST(CASE WHEN lease_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS was_leased,
+         CAST(COALESCE((SELECT octet_length(COALESCE(c.html, '')) + octet_length(COALESCE(c.text, ''))
+             FROM email_contents c WHERE c.team_id = outbox.team_id AND c.email_id = outbox.email_id), 0)
+         + COALESCE((SELECT SUM(octet_length(a.content))
+             FROM email_attachments a WHERE a.team_id = outbox.team_id AND a.email_id = outbox.email_id), 0)
+         AS BIGINT) AS bytes
+     FROM outbox WHERE team_id = $1 AND adapter_id = $2 AND run_at <= $3
+     ORDER BY run_at, email_id LIMIT $4 ";
+
+/// The first rows of the queue of a channel (`$2`). `$1` team, `$3` how many.
+pub(super) const FIND_WAITING: &str =
+    "SELECT email_id FROM outbox WHERE team_id = $1 AND adapter_id = $2 ORDER BY run_at, email_id LIMIT $3 ";
+
+/// The queue of a message: its adapter's, or, while it waits for one, that of its channel, which is below 0.
+pub(super) fn queue_of(adapter_id: Option<AdapterId>, channel: Channel) -> AdapterId {
+    adapter_id.unwrap_or(AdapterId(-1 - i64::from(channel.code())))
+}
+
+/// A queue that is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Queue {
+    /// The messages' team.
+    pub team_id: TeamId,
+    /// Their adapter; below 0 for those that wait for one.
+    pub adapter_id: AdapterId,
+    pub(super) due_at: i64,
+    /// The adapter that can be given those that wait for one.
+    pub taker: Option<AdapterId>,
+}
+
+impl Queue {
+    /// When the first of its messages is due, or the first of its leases ends.
+    pub fn due_at(&self) -> DateTime<Utc> {
+        super::instant(self.due_at)
+    }
+}
+
+/// How many rows of a queue to lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The queue's team.
+    pub team_id: TeamId,
+    /// The queue's adapter.
+    pub adapter_id: AdapterId,
+    /// How many rows.
+    pub count: usize,
+}
+
 /// A leased row.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    /// The lease's own number.
-    pub lease_id: i64,
+    /// The lease's own number. A later lease of the same program takes the place of an earlier one whose attempt still runs.
+    pub lease_id: Arc<AtomicI64>,
     /// The message's team.
     pub team_id: TeamId,
+    /// The adapter it goes out by.
+    pub adapter_id: AdapterId,
     /// The message.
     pub email_id: EmailId,
     /// The addresses not yet settled.
@@ -31,6 +113,10 @@ pub struct Lease {
     pub attempts: i64,
     /// Whether an earlier lease ended while the message's bytes were on their way: its outcome is unknown.
     pub in_doubt: bool,
+    /// Whether an earlier lease ended before its attempt did.
+    pub was_cut_off: bool,
+    /// The bytes of the message's bodies and attachments.
+    pub bytes: i64,
 }
 
 /// What to send.
@@ -99,51 +185,119 @@ pub struct Settlement {
 }
 
 impl Store {
-    /// Leases up to `limit` rows that are due at `now`, until `until`.
+    /// The queues that are not empty, over all teams, in no order.
+    pub async fn list_queues(&self) -> Result<Vec<Queue>, AppError> {
+        Ok(read!(self, |pool| sqlx::query_as(LIST_QUEUES).fetch_all(pool).await)?)
+    }
+
+    /// Leases the rows of each share that are due at `now`, the first due first, until `until`, all in one transaction.
     pub async fn lease_outbox(
         &self,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
         lease_id: i64,
-        limit: i64,
+        shares: &[Share],
     ) -> Result<Vec<Lease>, AppError> {
-        let skip_locked = self.skip_locked();
-        // Every team's rows: the worker serves them all.
-        let statement = format!(
-            "UPDATE outbox SET lease_id = $1, run_at = $2
-             WHERE (team_id, email_id) IN (
-                 SELECT team_id, email_id FROM outbox WHERE run_at <= $3 ORDER BY run_at LIMIT $4 {skip_locked})
-             RETURNING team_id, email_id, pending, attempts, in_doubt"
-        );
-        type Row = (TeamId, EmailId, Json<Vec<String>>, i64, bool);
-        if self.next_outbox_run().await?.is_none_or(|run_at| run_at > now) {
+        type Row = (EmailId, Json<Vec<String>>, i64, bool, i64, i64);
+        if shares.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<Row> = write!(self, |tx| {
-            Ok(sqlx::query_as(&statement)
-                .bind(lease_id)
-                .bind(micros(until))
-                .bind(micros(now))
-                .bind(limit)
-                .fetch_all(&mut *tx)
-                .await?)
-        })?;
-        let lease = |(team_id, email_id, pending, attempts, in_doubt): Row| Lease {
-            lease_id,
-            team_id,
-            email_id,
-            pending: pending.0,
-            attempts,
-            in_doubt,
-        };
-        Ok(rows.into_iter().map(lease).collect())
+        let find_due = format!("{FIND_DUE}{}", self.skip_locked());
+        write!(self, |tx| {
+            let mut leases = Vec::new();
+            for share in shares {
+                let rows: Vec<Row> = sqlx::query_as(&find_due)
+                    .bind(share.team_id)
+                    .bind(share.adapter_id)
+                    .bind(micros(now))
+                    .bind(share.count as i64)
+                    .fetch_all(&mut *tx)
+                    .await?;
+                for (email_id, pending, attempts, in_doubt, was_leased, bytes) in rows {
+                    sqlx::query("UPDATE outbox SET lease_id = $3, run_at = $4 WHERE team_id = $1 AND email_id = $2")
+                        .bind(share.team_id)
+                        .bind(email_id)
+                        .bind(lease_id)
+                        .bind(micros(until))
+                        .execute(&mut *tx)
+                        .await?;
+                    leases.push(Lease {
+                        lease_id: Arc::new(AtomicI64::new(lease_id)),
+                        team_id: share.team_id,
+                        adapter_id: share.adapter_id,
+                        email_id,
+                        pending: pending.0,
+                        attempts,
+                        in_doubt,
+                        was_cut_off: was_leased != 0,
+                        bytes,
+                    });
+                }
+            }
+            Ok(leases)
+        })
     }
 
-    /// When the next row is due; `None` for an empty outbox.
-    pub async fn next_outbox_run(&self) -> Result<Option<DateTime<Utc>>, AppError> {
-        let run_at: Option<i64> =
-            read!(self, |pool| sqlx::query_scalar("SELECT MIN(run_at) FROM outbox").fetch_one(pool).await)?;
-        Ok(run_at.map(super::instant))
+    /// Gives the first messages of a queue that waits for an adapter to the one that can take them; how many. None when it
+    /// is the default no longer.
+    pub async fn give_waiting(&self, queue: &Queue, now: DateTime<Utc>) -> Result<usize, AppError> {
+        let Some(taker) = queue.taker else { return Ok(0) };
+        let find_waiting = format!("{FIND_WAITING}{}", self.skip_locked());
+        let find_taker = format!(
+            "SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND is_default AND deleted_at IS NULL{}",
+            self.for_update()
+        );
+        write!(self, |tx| {
+            let found: Option<AdapterId> =
+                sqlx::query_scalar(&find_taker).bind(queue.team_id).bind(taker).fetch_optional(&mut *tx).await?;
+            if found.is_none() {
+                return Ok(0);
+            }
+            let ids: Vec<EmailId> = sqlx::query_scalar(&find_waiting)
+                .bind(queue.team_id)
+                .bind(queue.adapter_id)
+                .bind(GIVEN_AT_ONCE)
+                .fetch_all(&mut *tx)
+                .await?;
+            for id in &ids {
+                sqlx::query(
+                    "UPDATE outbox SET adapter_id = $3, run_at = COALESCE(
+                         (SELECT e.scheduled_at FROM emails e WHERE e.team_id = $1 AND e.id = $2), $4)
+                     WHERE team_id = $1 AND email_id = $2",
+                )
+                .bind(queue.team_id)
+                .bind(id)
+                .bind(taker)
+                .bind(micros(now))
+                .execute(&mut *tx)
+                .await?;
+                sqlx::query("UPDATE emails SET adapter_id = $3 WHERE team_id = $1 AND id = $2")
+                    .bind(queue.team_id)
+                    .bind(id)
+                    .bind(taker)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Ok(ids.len())
+        })
+    }
+
+    /// Gives a leased row back for another attempt at `at`, which counts nothing; `false` when the row is no longer this
+    /// lease's, or its outcome is in doubt.
+    pub async fn give_back(&self, lease: &Lease, at: DateTime<Utc>) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let given = sqlx::query(
+                "UPDATE outbox SET lease_id = NULL, run_at = $4
+                 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3 AND NOT in_doubt",
+            )
+            .bind(lease.team_id)
+            .bind(lease.email_id)
+            .bind(lease.lease_id.load(Ordering::SeqCst))
+            .bind(micros(at))
+            .execute(&mut *tx)
+            .await?;
+            Ok(given.rows_affected() == 1)
+        })
     }
 
     /// Prolongs a lease; `false` when the row is no longer this lease's.
@@ -153,7 +307,7 @@ impl Store {
                 sqlx::query("UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
                     .bind(lease.team_id)
                     .bind(lease.email_id)
-                    .bind(lease.lease_id)
+                    .bind(lease.lease_id.load(Ordering::SeqCst))
                     .bind(micros(until))
                     .execute(&mut *tx)
                     .await?;
@@ -169,7 +323,7 @@ impl Store {
                 sqlx::query("UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
                     .bind(lease.team_id)
                     .bind(lease.email_id)
-                    .bind(lease.lease_id)
+                    .bind(lease.lease_id.load(Ordering::SeqCst))
                     .execute(&mut *tx)
                     .await?;
             Ok(marked.rows_affected() == 1)
@@ -191,7 +345,7 @@ impl Store {
                 )
                 .bind(team_id)
                 .bind(email_id)
-                .bind(lease.lease_id)
+                .bind(lease.lease_id.load(Ordering::SeqCst))
                 .bind(Json(&settlement.pending))
                 .bind(micros(next))
                 .execute(&mut *tx)
@@ -201,7 +355,7 @@ impl Store {
                 sqlx::query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
                     .bind(team_id)
                     .bind(email_id)
-                    .bind(lease.lease_id)
+                    .bind(lease.lease_id.load(Ordering::SeqCst))
                     .execute(&mut *tx)
                     .await?
                     .rows_affected()

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Executor};
 
+use super::outbox::{Lease, Queue, Share};
 use super::{Db, Store};
+use crate::domain::error::AppError;
+use crate::domain::ids::{AdapterId, TeamId};
 
 /// A database that one test works in.
 pub(crate) enum TestDatabase {
@@ -57,7 +61,50 @@ impl TestDatabase {
     }
 }
 
+impl Queue {
+    /// A queue of an adapter whose first message is due at this time.
+    pub(crate) fn at(team_id: TeamId, adapter_id: AdapterId, due_at: DateTime<Utc>) -> Self {
+        Self { team_id, adapter_id, due_at: super::micros(due_at), taker: None }
+    }
+}
+
 impl Store {
+    /// When the next message is due or the next lease ends; `None` for an empty outbox.
+    pub(crate) async fn next_outbox_run(&self) -> Result<Option<DateTime<Utc>>, AppError> {
+        Ok(self.list_queues().await?.iter().map(Queue::due_at).min())
+    }
+
+    /// Leases up to `limit` rows that are due, of the queue whose first is due the longest before the others.
+    pub(crate) async fn lease_due(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        lease_id: i64,
+        limit: usize,
+    ) -> Result<Vec<Lease>, AppError> {
+        let mut queues = self.list_queues().await?;
+        queues.sort_by_key(Queue::due_at);
+        let mut leases = Vec::new();
+        for queue in queues.iter().filter(|queue| queue.due_at() <= now) {
+            let count = limit - leases.len();
+            if count == 0 {
+                break;
+            }
+            let share = Share { team_id: queue.team_id, adapter_id: queue.adapter_id, count };
+            leases.extend(self.lease_outbox(now, until, lease_id, &[share]).await?);
+        }
+        Ok(leases)
+    }
+
+    /// Gives adapters the messages that wait for them, as the worker does; how many.
+    pub(crate) async fn give_all_waiting(&self, now: DateTime<Utc>) -> Result<usize, AppError> {
+        let mut given = 0;
+        for queue in self.list_queues().await? {
+            given += self.give_waiting(&queue, now).await?;
+        }
+        Ok(given)
+    }
+
     /// How many rows each table has that a visit could leave something in.
     pub(crate) async fn count_rows(&self) -> Vec<(&'static str, i64)> {
         let tables = [
@@ -267,6 +314,7 @@ mod query_plans {
     use crate::server::store::events::FIND_NAMESAKES;
     use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
     use crate::server::store::notifications::push_entries;
+    use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
     use crate::server::store::{Db, Store};
@@ -481,6 +529,45 @@ mod query_plans {
             assert!(names_rows && !plan.contains("Seq Scan on notifications"), "{plan}");
         }
         assert!(store.list_audit_actors(TEAM).await.unwrap().is_empty());
+        store.close().await;
+        database.remove().await;
+    }
+
+    #[tokio::test]
+    async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() {
+        let steps = plans([LIST_QUEUES, FIND_DUE, FIND_WAITING].map(str::to_owned)).await;
+        for plan in &steps {
+            let walks = |step: &String| {
+                let reads_rows = step.contains(" o ") || step.contains(" outbox ");
+                reads_rows && !step.contains("COVERING INDEX") && !step.contains("(team_id=? AND adapter_id=?")
+            };
+            assert!(!plan.iter().any(|step| walks(step) || step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+        let by_queue = "SEARCH outbox USING INDEX outbox_by_queue (team_id=? AND adapter_id=? AND run_at<?)";
+        assert_eq!(steps[1][0], by_queue);
+        assert!(steps[1][1..].iter().all(|step| !step.starts_with("SCAN")), "{:?}", steps[1]);
+        assert_eq!(steps[2], [by_queue.replace(" AND run_at<?", "").replace("INDEX", "COVERING INDEX")]);
+    }
+
+    #[tokio::test]
+    async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings_postgres() {
+        let database = TestDatabase::postgres().await;
+        let store = Store::open(&database.url()).await.unwrap();
+        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        let fill = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at, adapter_id)
+            SELECT team_id, id, '[]', 0, id, id % 3 FROM emails";
+        for statement in FILL[..FILL.len() - 1].iter().copied().chain([fill, "ANALYZE"]) {
+            sqlx::query(statement).execute(&pools.write).await.unwrap();
+        }
+        for statement in [LIST_QUEUES, FIND_DUE, FIND_WAITING] {
+            let values = ["1", "0", "1048576000", "10"];
+            let statement = (1..=4).fold(statement.to_owned(), |text, at| text.replace(&format!("${at}"), values[at - 1]));
+            let plan: Vec<String> =
+                sqlx::query_scalar(&format!("EXPLAIN {statement}")).fetch_all(&pools.write).await.unwrap();
+            let plan = plan.join("\n");
+            assert!(plan.contains("outbox_by_queue") && !plan.contains("Seq Scan on outbox"), "{plan}");
+        }
+        assert_eq!(store.list_queues().await.unwrap().len(), 3);
         store.close().await;
         database.remove().await;
     }

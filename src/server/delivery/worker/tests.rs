@@ -2,6 +2,7 @@
 
 mod http;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,12 +13,11 @@ use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
-use crate::domain::ids::AuditEntryId;
-use crate::domain::ids::{EmailId, TeamId};
+use crate::domain::ids::{AdapterId, AuditEntryId, EmailId, TeamId};
 use crate::domain::team::{Team, TeamRules};
 use crate::server::secrets::random_token;
 use crate::server::store::audit::AuditEvent;
-use crate::server::store::emails::{Attachment, NewEmail};
+use crate::server::store::emails::{Acceptance, Attachment, NewEmail};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -42,6 +42,7 @@ fn quick() -> WorkerSettings {
     WorkerSettings {
         poll_every: Duration::from_millis(20),
         retry_delays: vec![Duration::from_millis(50); 2],
+        step_back: Duration::from_millis(50),
         drain: Duration::from_secs(5),
         ..WorkerSettings::within(Outbound::new(true))
     }
@@ -83,21 +84,46 @@ impl Bench {
         let folder = std::env::temp_dir().join(format!("sendlog-worker-{}", random_token()));
         let store = Store::open(&format!("sqlite://{}", folder.join("test.db").display())).await.unwrap();
         let (clock, key) = (Clock::system(), Arc::new(SecretKey::generate()));
-        let (slug, name, rules) = ("finch".into(), "Finch".into(), TeamRules::default());
-        let team = Team { id: clock.mint(), slug, name, created_at: clock.now(), rules };
-        assert!(store.insert_team(&team, None, &event()).await.unwrap());
+        let (team, adapter) = (TeamId(0), AdapterId(0));
+        let mut bench = Self { store, clock, key, sink, team, adapter, folder };
+        bench.team = bench.add_team("finch").await;
+        bench.adapter = bench.add_adapter(bench.team, "Main", kind, endpoint, seal).await;
+        bench
+    }
+
+    async fn add_team(&self, slug: &str) -> TeamId {
+        let (id, slug, name, rules) = (self.clock.mint(), slug.into(), slug.into(), TeamRules::default());
+        let team = Team { id, slug, name, created_at: self.clock.now(), rules };
+        assert!(self.store.insert_team(&team, None, &event()).await.unwrap());
+        id
+    }
+
+    async fn add_adapter(
+        &self,
+        team: TeamId,
+        name: &str,
+        kind: AdapterKind,
+        endpoint: &str,
+        seal: impl FnOnce(&SecretKey, TeamId, AdapterId) -> String,
+    ) -> AdapterId {
         let adapter = Adapter {
-            id: clock.mint(),
-            name: "Main".to_owned(),
+            id: self.clock.mint(),
+            name: name.to_owned(),
             kind,
             from_address: "Finch <receipts@finch.example>".to_owned(),
             endpoint: endpoint.to_owned(),
             is_default: true,
-            created_at: clock.now(),
+            created_at: self.clock.now(),
         };
-        let sealed = seal(&key, team.id, adapter.id);
-        assert!(store.insert_adapter(team.id, &adapter, &sealed, &event()).await.unwrap());
-        Self { store, clock, key, sink, team: team.id, adapter: adapter.id, folder }
+        let sealed = seal(&self.key, team, adapter.id);
+        assert!(self.store.insert_adapter(team, &adapter, &sealed, &event()).await.unwrap());
+        adapter.id
+    }
+
+    async fn add_smtp_adapter(&self, team: TeamId, name: &str, url: &str) -> AdapterId {
+        let (endpoint, secret) = SmtpEndpoint::parse(url).unwrap();
+        let seal = |key: &SecretKey, team, id| secret.seal(key, team, id);
+        self.add_adapter(team, name, AdapterKind::Smtp, &endpoint.to_string(), seal).await
     }
 
     fn email(&self, to: &[&str]) -> NewEmail {
@@ -380,7 +406,7 @@ async fn an_attempt_that_a_crash_cut_off_is_uncertain_and_not_repeated() {
     let bench = Bench::new().await;
     let id = bench.accept_to(&["ada@example.com"]).await;
     let now = bench.clock.now();
-    let leases = bench.store.lease_outbox(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
+    let leases = bench.store.lease_due(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
     assert!(bench.store.mark_in_doubt(&leases[0]).await.unwrap());
     bench.work(quick()).await;
     let email = bench.find(id).await;
@@ -492,14 +518,139 @@ async fn a_server_that_always_closes_is_tried_later() {
 }
 
 #[tokio::test]
-async fn a_lease_that_ends_is_found_again() {
+async fn an_attempt_that_a_crash_cut_off_before_the_message_went_out_counts_and_is_made_again() {
     let bench = Bench::new().await;
     let id = bench.accept_to(&["ada@example.com"]).await;
     let now = bench.clock.now();
-    bench.store.lease_outbox(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
+    bench.store.lease_due(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
     bench.work(quick()).await;
+    let [cut_off, sent] = &bench.events(id).await[..] else { panic!("two events") };
+    assert_eq!((cut_off.kind, sent.kind), (EventKind::FailedToSend, EventKind::Sent));
+    assert_eq!(cut_off.detail.message.as_deref(), Some("Try 1 of 3; the next one in 1 second"));
+    assert_eq!(cut_off.detail.reply.as_deref(), Some(NOT_ENDED));
     assert_eq!(bench.find(id).await.status, EmailStatus::Sent);
     assert_eq!(bench.sink.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_whose_attempts_are_always_cut_off_is_given_up() {
+    let bench = Bench::new().await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    let now = bench.clock.now();
+    bench.store.lease_due(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
+    bench.work(WorkerSettings { retry_delays: Vec::new(), ..quick() }).await;
+    let email = bench.find(id).await;
+    assert_eq!(email.status, EmailStatus::Failed);
+    assert_eq!(email.error_message, Some(format!("Gave up after 1 try: {NOT_ENDED}")));
+    assert!(bench.sink.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_team_whose_servers_hang_delays_no_other_team() {
+    let bench = Bench::new().await;
+    let silent = tokio::net::TcpListener::bind(LOOPBACK).await.unwrap();
+    let url = format!("smtp://{}?tls=none", silent.local_addr().unwrap());
+    let hanging = bench.add_team("heron").await;
+    let mut waiting = Vec::new();
+    for name in ["One", "Two"] {
+        let adapter = bench.add_smtp_adapter(hanging, name, &url).await;
+        for _ in 0..20 {
+            let email = NewEmail { adapter_id: Some(adapter), ..bench.email(&["ada@example.com"]) };
+            bench.store.insert_email(hanging, &email).await.unwrap();
+            waiting.push(email.id);
+        }
+    }
+    let (stop, stopped) = watch::channel(false);
+    let settings = WorkerSettings { concurrency: 8, drain: Duration::ZERO, ..quick() };
+    let running = tokio::spawn(bench.worker(settings).run(stopped));
+    // As many attempts as the team may have are under way and hang.
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(timeout(Duration::from_secs(20), silent.accept()).await.unwrap().unwrap());
+    }
+    for number in 0..10 {
+        bench.accept_to(&[&format!("bob{number}@example.com")]).await;
+    }
+    let arrived = async {
+        while bench.sink.messages().len() < 10 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), arrived).await.expect("the other team's mail arrives while these hang");
+    // What only waits for the adapter can be taken back and moved.
+    let queued = || EmailEvent {
+        id: bench.clock.mint(),
+        kind: EventKind::Queued,
+        at: bench.clock.now(),
+        recipient: None,
+        detail: EventDetail::default(),
+    };
+    let mut moved = 0;
+    for id in &waiting {
+        let later = bench.clock.now() + TimeDelta::hours(1);
+        moved += usize::from(bench.store.reschedule(hanging, *id, later, &queued().into()).await.unwrap());
+    }
+    assert_eq!(moved, waiting.len() - held.len(), "all but those under way");
+    stop.send(true).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn large_messages_go_one_after_the_other_and_small_ones_pass_them() {
+    let (url, connections) = scripted(|connection, _, verb| match verb {
+        // The first message hangs until its sender gives up.
+        "." if connection == 0 => b"",
+        "DATA" => &b"354 go on\r\n"[..],
+        _ => b"250 2.0.0 Ok\r\n",
+    })
+    .await;
+    let bench = Bench::new().await;
+    let slow = bench.add_smtp_adapter(bench.team, "Slow", &url).await;
+    let large = || NewEmail { adapter_id: Some(slow), text: Some("x".repeat(300_000)), ..bench.email(&["a@b.example"]) };
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(bench.accept(large()).await);
+    }
+    let small = bench.accept_to(&["ada@example.com"]).await;
+    // Two of them at once would hold more than half of it.
+    bench.work(WorkerSettings { memory: 3_000_000, ..quick() }).await;
+    assert_eq!(bench.find(small).await.status, EmailStatus::Sent);
+    let mut ended: Vec<EventKind> = Vec::new();
+    for id in ids {
+        ended.extend(bench.kinds(id).await);
+    }
+    ended.sort_by_key(|kind| kind.as_str());
+    assert_eq!(ended, [EventKind::Sent, EventKind::Sent, EventKind::Sent, EventKind::Uncertain], "none counts as a try");
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 2, "one connection at a time");
+}
+
+#[tokio::test]
+async fn what_waits_for_an_adapter_is_given_to_it_in_steps() {
+    let bench = Bench::new().await;
+    let team = bench.add_team("heron").await;
+    let mut emails: Vec<NewEmail> =
+        (0..501).map(|_| NewEmail { adapter_id: None, ..bench.email(&["ada@example.com"]) }).collect();
+    let later = bench.clock.now() + TimeDelta::hours(1);
+    for email in &mut emails[..500] {
+        email.scheduled_at = Some(later);
+    }
+    bench.store.insert_emails(team, &emails, &Acceptance::default()).await.unwrap();
+    let adapter = bench.add_smtp_adapter(team, "Late", &bench.sink.url()).await;
+    let queue = bench.store.list_queues().await.unwrap()[0];
+    assert_eq!(bench.store.give_waiting(&queue, bench.clock.now()).await, Ok(500));
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(bench.worker(quick()).run(stopped));
+    let arrived = async {
+        while bench.sink.messages().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), arrived).await.expect("the last one is given and sent");
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    let queue = bench.store.list_queues().await.unwrap()[0];
+    assert_eq!((queue.adapter_id, queue.due_at()), (adapter, later));
+    assert_eq!(bench.store.find_email(team, emails[0].id).await.unwrap().unwrap().adapter_id, Some(adapter));
 }
 
 #[tokio::test]

@@ -226,7 +226,7 @@ on_both_databases! {
         let (store, time) = (app.store(), app.now());
         let new = new_email(&app, time);
         store.insert_email(app.team, &new).await.unwrap();
-        let lease = store.lease_outbox(time, time + TimeDelta::minutes(1), 1, 1).await.unwrap().remove(0);
+        let lease = store.lease_due(time, time + TimeDelta::minutes(1), 1, 1).await.unwrap().remove(0);
         let delivered = reported(&app, "a", EventKind::Delivered, time, "4bXyz12");
         let phantom = *recorded(&store.ingest_events(app.team, &[delivered]).await.unwrap()).first().unwrap();
         assert_ne!(phantom, new.id);

@@ -10,6 +10,7 @@ use crate::domain::channel::Channel;
 use crate::domain::event::EventKind;
 use crate::domain::filter::{Slice, TimeRange};
 use crate::server::store::emails::{Acceptance, NewEmail};
+use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Settlement;
 use crate::server::store::tests::TestDatabase;
 
@@ -44,7 +45,7 @@ mod callers_who_write_at_once_never_wait_in_a_ring {
                     }
                     store.insert_emails(team, &emails, &Acceptance::default()).await.unwrap();
                     let lease_id = app.app.clock.mint::<crate::domain::ids::EventId>().0;
-                    let leases = store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 2).await.unwrap();
+                    let leases = store.lease_due(now, now + TimeDelta::minutes(1), lease_id, 2).await.unwrap();
                     for lease in leases {
                         let settlement =
                             Settlement { events: vec![event(&app, EventKind::Sent, now)], ..Settlement::default() };
@@ -71,6 +72,69 @@ mod callers_who_write_at_once_never_wait_in_a_ring {
         let accepted =
             (0..CALLERS).flat_map(|caller| (0..ROUNDS).map(move |round| 1 + (caller + round) % 3)).sum::<usize>();
         assert_eq!(counts.0.iter().sum::<i64>(), accepted as i64);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn sqlite() {
+        crate::server::tests::run(TestDatabase::sqlite(), rule).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn postgres() {
+        crate::server::tests::run(TestDatabase::postgres().await, rule).await;
+    }
+}
+
+mod giving_adapters_and_taking_back_at_once_never_wait_in_a_ring {
+    use super::*;
+    use crate::domain::email::EmailStatus;
+
+    /// Messages that wait for an adapter are given to it while their senders cancel and move them.
+    async fn rule(app: TestApp) {
+        let (store, team, now) = (app.store().clone(), app.team, app.now());
+        let emails: Vec<NewEmail> = (0..60).map(|_| NewEmail { adapter_id: None, ..new_email(&app, now) }).collect();
+        store.insert_emails(team, &emails, &Acceptance::default()).await.unwrap();
+        app.add_adapter("Late").await;
+        let app = std::sync::Arc::new(app);
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let store = store.clone();
+            callers.spawn(async move {
+                for _ in 0..4 {
+                    store.give_all_waiting(now).await.unwrap();
+                }
+            });
+        }
+        for (place, new) in emails.iter().enumerate().rev() {
+            let (app, id) = (std::sync::Arc::clone(&app), new.id);
+            callers.spawn(async move {
+                let (store, team) = (app.store(), app.team);
+                let later = now + TimeDelta::hours(1);
+                if place % 2 == 0 {
+                    let canceled = event(&app, EventKind::Canceled, now);
+                    assert!(store.cancel(team, id, &canceled, &EmailFacts::default()).await.unwrap());
+                } else {
+                    let moved = event(&app, EventKind::Queued, now);
+                    assert!(store.reschedule(team, id, later, &moved).await.unwrap());
+                }
+            });
+        }
+        while let Some(ended) = callers.join_next().await {
+            ended.unwrap();
+        }
+        store.give_all_waiting(now).await.unwrap();
+        let queues = store.list_queues().await.unwrap();
+        assert!(queues.iter().all(|queue| queue.adapter_id.0 > 0), "{queues:?}");
+        for (place, new) in emails.iter().enumerate() {
+            let email = store.find_email(team, new.id).await.unwrap().unwrap();
+            let (status, at) = (email.status, email.next_attempt_at);
+            if place % 2 == 0 {
+                assert_eq!((status, at), (EmailStatus::Failed, None));
+            } else {
+                assert_eq!((status, at), (EmailStatus::Queued, Some(now + TimeDelta::hours(1))));
+            }
+        }
+        assert_eq!(store.list_wrong_rollups(team).await, Ok(Vec::new()));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

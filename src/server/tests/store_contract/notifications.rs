@@ -191,7 +191,7 @@ on_both_databases! {
         let canceled = event(&app, EventKind::Canceled, now);
         assert_eq!(store.cancel(app.team, gone, &canceled, &EmailFacts::default()).await, Ok(true));
         assert_eq!(list().await, [waits.0]);
-        store.lease_outbox(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap();
+        store.lease_due(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap();
         assert!(list().await.is_empty());
         assert!(store.list_waiting_emails(app.team, "shipped", "carol", 10).await.unwrap().is_empty());
     }
@@ -207,7 +207,7 @@ on_both_databases! {
             assert!(store.find_email(team, email.id).await.unwrap().unwrap().waits_for_adapter);
         }
         let lease = async |at: DateTime<Utc>| {
-            let leases = store.lease_outbox(at, at + TimeDelta::minutes(1), 1, 10).await.unwrap();
+            let leases = store.lease_due(at, at + TimeDelta::minutes(1), 1, 10).await.unwrap();
             leases.into_iter().map(|lease| lease.email_id).collect::<Vec<_>>()
         };
         let adapter = |name: &str, kind, is_default| Adapter {
@@ -220,9 +220,11 @@ on_both_databases! {
             created_at: now,
         };
         store.insert_adapter(app.team, &adapter("Mail", AdapterKind::Smtp, true), "sealed", &app.event()).await.unwrap();
+        assert_eq!(store.give_all_waiting(now).await, Ok(0));
         assert!(lease(now + TimeDelta::days(400)).await.is_empty());
         let hook = adapter("Hook", AdapterKind::Http, false);
         store.insert_adapter(app.team, &hook, "sealed", &app.event()).await.unwrap();
+        assert_eq!(store.give_all_waiting(now).await, Ok(2));
         for id in [text.id, call.id] {
             let email = store.find_email(app.team, id).await.unwrap().unwrap();
             assert_eq!((email.adapter_id, email.waits_for_adapter), (Some(hook.id), false));
@@ -239,6 +241,7 @@ on_both_databases! {
         store.insert_email(app.team, &late).await.unwrap();
         let changed = Adapter { is_default: true, ..second.clone() };
         assert_eq!(store.update_adapter(app.team, &second, &changed, None, &app.event()).await, Ok(true));
+        assert_eq!(store.give_all_waiting(now).await, Ok(1));
         assert_eq!(store.find_email(app.team, late.id).await.unwrap().unwrap().adapter_id, Some(second.id));
     }
 
@@ -261,12 +264,17 @@ on_both_databases! {
         for (team, email) in [(app.team, &text), (app.team, &mail), (app.other_team, &theirs)] {
             store.insert_email(team, email).await.unwrap();
         }
-        assert_eq!(store.give_waiting_to_adapters().await, Ok(1));
+        let queues = store.list_queues().await.unwrap();
+        let mut given = 0;
+        for queue in &queues {
+            given += store.give_waiting(queue, now).await.unwrap();
+        }
+        assert_eq!((queues.len(), given), (3, 1));
         let adapter_of = async |team, id| store.find_email(team, id).await.unwrap().unwrap().adapter_id;
         assert_eq!(adapter_of(app.team, text.id).await, Some(hook.id));
         assert_eq!(adapter_of(app.team, mail.id).await, None, "no adapter sends e-mail");
         assert_eq!(adapter_of(app.other_team, theirs.id).await, None, "the adapter is another team's");
-        let due = store.lease_outbox(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap();
+        let due = store.lease_due(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap();
         assert_eq!(due.iter().map(|lease| lease.email_id).collect::<Vec<_>>(), [text.id]);
     }
 }

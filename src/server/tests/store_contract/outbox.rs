@@ -1,5 +1,8 @@
 //! The queue of messages to send.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -11,7 +14,7 @@ use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::server::store::emails::{Acceptance, Attachment, KeptAnswer, NewEmail, NewIdempotencyKey};
 use crate::server::store::events::{EmailFacts, NewEvent};
-use crate::server::store::outbox::{Lease, Settlement};
+use crate::server::store::outbox::{Lease, Settlement, Share};
 
 /// A message as it is accepted, at `time`.
 pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
@@ -73,7 +76,7 @@ pub fn event(app: &TestApp, kind: EventKind, time: DateTime<Utc>) -> NewEvent {
 }
 
 async fn lease(app: &TestApp, now: DateTime<Utc>, lease_id: i64) -> Vec<Lease> {
-    app.store().lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap()
+    app.store().lease_due(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap()
 }
 
 /// A key that was sent with a request.
@@ -130,8 +133,8 @@ on_both_databases! {
         for new in [&root, &one, &two, &below, &other] {
             store.insert_email(app.team, new).await.unwrap();
         }
-        assert_eq!(store.lease_outbox(now, now + TimeDelta::minutes(1), 7, 1).await.unwrap()[0].email_id, root.id);
-        let lease = store.lease_outbox(now, now + TimeDelta::minutes(1), 8, 1).await.unwrap().remove(0);
+        assert_eq!(store.lease_due(now, now + TimeDelta::minutes(1), 7, 1).await.unwrap()[0].email_id, root.id);
+        let lease = store.lease_due(now, now + TimeDelta::minutes(1), 8, 1).await.unwrap().remove(0);
         assert_eq!((lease.email_id, store.settle(&lease, &Settlement::default()).await), (one.id, Ok(true)));
         for id in [root.id, one.id, two.id, below.id] {
             let family = store.find_family(app.team, id).await.unwrap();
@@ -261,7 +264,8 @@ on_both_databases! {
         assert!(lease(&app, now + TimeDelta::minutes(2), 2).await.is_empty());
         assert_eq!(store.mark_in_doubt(&first).await, Ok(true));
         let second = lease(&app, now + TimeDelta::minutes(5), 2).await.remove(0);
-        assert!(second.in_doubt);
+        assert_eq!((first.was_cut_off, second.was_cut_off, second.in_doubt), (false, true, true));
+        assert_eq!(store.give_back(&second, now).await, Ok(false), "its outcome is in doubt");
         // The first worker wakes up: nothing of what it says counts.
         assert_eq!(store.renew_lease(&first, now + TimeDelta::minutes(9)).await, Ok(false));
         assert_eq!(store.mark_in_doubt(&first).await, Ok(false));
@@ -272,6 +276,55 @@ on_both_databases! {
         assert_eq!(store.find_email(app.team, first.email_id).await.unwrap().unwrap().status, EmailStatus::Sent);
         assert_eq!(store.next_outbox_run().await, Ok(None));
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+    }
+
+    async fn a_row_that_is_given_back_counts_nothing(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        store.insert_email(app.team, &new_email(&app, now)).await.unwrap();
+        let first = lease(&app, now, 1).await.remove(0);
+        let other = Lease { lease_id: Arc::new(AtomicI64::new(2)), ..first.clone() };
+        let later = now + TimeDelta::seconds(3);
+        assert_eq!(store.give_back(&other, later).await, Ok(false));
+        assert_eq!(store.give_back(&first, later).await, Ok(true));
+        assert!(lease(&app, now, 3).await.is_empty());
+        let again = lease(&app, later, 3).await.remove(0);
+        assert_eq!((again.attempts, again.was_cut_off, again.email_id), (0, false, first.email_id));
+    }
+
+    async fn queues_are_each_adapter_of_each_team(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        assert_eq!(store.list_queues().await, Ok(Vec::new()));
+        let at = |minutes| now - TimeDelta::minutes(minutes);
+        let (one, two) = (app.id_at(now), app.id_at(now));
+        for (team, adapter_id, minutes) in
+            [(app.team, one, 1), (app.team, one, 3), (app.team, one, 2), (app.team, two, 5), (app.other_team, one, 4)]
+        {
+            let new = NewEmail { adapter_id: Some(adapter_id), ..new_email(&app, at(minutes)) };
+            store.insert_email(team, &new).await.unwrap();
+        }
+        let waits = NewEmail { adapter_id: None, channel: Channel::Sms, ..new_email(&app, now) };
+        store.insert_email(app.team, &waits).await.unwrap();
+        let mut found: Vec<_> = store
+            .list_queues()
+            .await
+            .unwrap()
+            .iter()
+            .filter(|queue| queue.adapter_id.0 > 0)
+            .map(|queue| (queue.team_id, queue.adapter_id, (now - queue.due_at()).num_minutes()))
+            .collect();
+        found.sort();
+        let mut expected = [(app.team, one, 3), (app.team, two, 5), (app.other_team, one, 4)];
+        expected.sort();
+        assert_eq!(found, expected);
+        assert_eq!(store.list_queues().await.unwrap().len(), 4);
+        let share = |team_id, adapter_id, count| Share { team_id, adapter_id, count };
+        let shares = [share(app.team, one, 2), share(app.other_team, one, 5), share(app.other_team, two, 5)];
+        let leased = store.lease_outbox(now, now + TimeDelta::minutes(1), 7, &shares).await.unwrap();
+        let leased: Vec<_> = leased
+            .iter()
+            .map(|lease| (lease.team_id, lease.adapter_id, (now - lease.email_id.created_at()).num_minutes()))
+            .collect();
+        assert_eq!(leased, [(app.team, one, 3), (app.team, one, 2), (app.other_team, one, 4)]);
     }
 
     async fn what_is_left_of_a_message_is_tried_again(app: TestApp) {
@@ -293,6 +346,7 @@ on_both_databases! {
         assert_eq!(email.next_attempt_at, Some(next));
         let second = lease(&app, next, 2).await.remove(0);
         assert_eq!((second.pending.len(), second.attempts, second.in_doubt), (1, 1, false));
+        assert!(!second.was_cut_off);
         assert_eq!(store.find_email(app.team, new.id).await.unwrap().unwrap().next_attempt_at, None);
     }
 
@@ -305,7 +359,7 @@ on_both_databases! {
         store.insert_email(app.other_team, &new_email(&app, now - TimeDelta::minutes(4))).await.unwrap();
         let mut leased = Vec::new();
         for lease_id in 1..=4 {
-            let leases = store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 1).await.unwrap();
+            let leases = store.lease_due(now, now + TimeDelta::minutes(1), lease_id, 1).await.unwrap();
             leased.extend(leases.into_iter().map(|lease| (now - lease.email_id.created_at()).num_minutes()));
         }
         assert_eq!(leased, [4, 3, 2, 1]);
@@ -320,7 +374,7 @@ on_both_databases! {
         let workers = (1..=4).map(|lease_id| {
             let store = store.clone();
             tokio::spawn(
-                async move { store.lease_outbox(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap() },
+                async move { store.lease_due(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap() },
             )
         });
         let mut ids: Vec<EmailId> = Vec::new();

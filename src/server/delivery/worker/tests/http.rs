@@ -1,5 +1,7 @@
 //! The worker against a web server that takes the messages of other channels than e-mail.
 
+use std::sync::Mutex;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -234,15 +236,15 @@ async fn a_refused_log_in_leaves_the_message_waiting_for_a_better_one() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_a_crash_cut_off_is_made_again() {
+async fn a_post_that_a_crash_cut_off_counts_and_is_made_again() {
     let web = Web::start("", "200").await;
     let id = web.accept().await;
     let now = web.bench.clock.now();
     // The first worker leases the message, posts it, and is gone.
-    let leases = web.bench.store.lease_outbox(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
+    let leases = web.bench.store.lease_due(now, now + TimeDelta::milliseconds(100), 7, 1).await.unwrap();
     assert_eq!(leases.len(), 1);
     web.bench.work(settings()).await;
-    assert_eq!(web.bench.kinds(id).await, [EventKind::Sent]);
+    assert_eq!(web.bench.kinds(id).await, [EventKind::FailedToSend, EventKind::Sent]);
 }
 
 #[tokio::test]
