@@ -149,14 +149,16 @@ impl Store {
     /// Prolongs a lease; `false` when the row is no longer this lease's.
     pub async fn renew_lease(&self, lease: &Lease, until: DateTime<Utc>) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let renewed =
-                sqlx::query("UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
-                    .bind(lease.team_id)
-                    .bind(lease.email_id)
-                    .bind(lease.lease_id)
-                    .bind(micros(until))
-                    .execute(&mut *tx)
-                    .await?;
+            let renewed = sqlx::query(
+                "UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3
+                     AND EXISTS (SELECT 1 FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL)",
+            )
+            .bind(lease.team_id)
+            .bind(lease.email_id)
+            .bind(lease.lease_id)
+            .bind(micros(until))
+            .execute(&mut *tx)
+            .await?;
             Ok(renewed.rows_affected() == 1)
         })
     }
@@ -165,13 +167,15 @@ impl Store {
     /// `false` when the row is no longer this lease's.
     pub async fn mark_in_doubt(&self, lease: &Lease) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let marked =
-                sqlx::query("UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
-                    .bind(lease.team_id)
-                    .bind(lease.email_id)
-                    .bind(lease.lease_id)
-                    .execute(&mut *tx)
-                    .await?;
+            let marked = sqlx::query(
+                "UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3
+                     AND EXISTS (SELECT 1 FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL)",
+            )
+            .bind(lease.team_id)
+            .bind(lease.email_id)
+            .bind(lease.lease_id)
+            .execute(&mut *tx)
+            .await?;
             Ok(marked.rows_affected() == 1)
         })
     }
@@ -222,6 +226,7 @@ impl Store {
                      n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e
+                 JOIN teams t ON t.id = e.team_id AND t.deleted_at IS NULL
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
                  LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
