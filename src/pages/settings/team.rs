@@ -182,7 +182,7 @@ fn EndOfTeam(team: Team) -> impl IntoView {
             <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
                 <form class="stack" method="post" action=DeleteTeam::PATH>
                     <h2 id=heading>"Delete " {team.name.clone()} "?"</h2>
-                    <p>"Everything in the team is deleted, and programs that use its keys are refused. To go on, type its name: " <strong>{team.name}</strong></p>
+                    <p>"Nobody gets into the team any more, programs that use its keys are refused, and everything in it is deleted in the background. To go on, type its name: " <strong>{team.name}</strong></p>
                     <input type="hidden" name="team" value=team.id.to_string()/>
                     <div class="field">
                         <label for="typed-name">"The team's name"</label>

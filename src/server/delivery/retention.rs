@@ -1,11 +1,13 @@
-//! Deletes what teams no longer want to keep, in small steps with a pause between them, so that sending and reading go
-//! on. Called by [super::worker]; several at once do no harm.
+//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired: in small steps with a pause
+//! between them, so that sending and reading go on. Called by [super::worker]; several at once do no harm, and what one
+//! leaves the next one finds.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tracing::info;
 
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId, lowest_id_at};
@@ -15,38 +17,73 @@ use crate::server::store::Store;
 /// The pause between two steps.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Deletes what every team keeps no longer at `now`. Ends early when `shutdown` holds `true`.
+/// Deletes what every team keeps no longer at `now`, what deleted teams have left, and what has expired. Ends early when
+/// `shutdown` holds `true`. What goes wrong with one team stops no other; the first error is given at the end.
 pub async fn delete_what_is_over(
     store: &Store,
     now: DateTime<Utc>,
     shutdown: &watch::Receiver<bool>,
 ) -> Result<(), AppError> {
-    for (team, retention) in store.list_retentions().await? {
-        let step = Steps { store, team, shutdown };
-        step.delete(retention, now).await?;
-    }
-    Ok(())
+    let steps = Steps { store, shutdown };
+    // Beside each other: a big team that goes does not keep what others are waiting for.
+    let (expired, old, teams) = tokio::join!(steps.delete_expired(now), steps.delete_old(now), steps.delete_teams());
+    expired.and(old).and(teams)
 }
 
 struct Steps<'a> {
     store: &'a Store,
-    team: TeamId,
     shutdown: &'a watch::Receiver<bool>,
 }
 
 impl Steps<'_> {
-    async fn delete(&self, retention: Retention, now: DateTime<Utc>) -> Result<(), AppError> {
-        let (store, team) = (self.store, self.team);
-        let before = |days: Option<i64>| Some(lowest_id_at(now.checked_sub_signed(TimeDelta::days(days?))?));
-        if let Some(below) = before(retention.messages_days).map(EmailId) {
-            while store.delete_old_emails(team, below).await? && self.goes_on().await {}
-            while store.delete_old_notifications(team, below).await? && self.goes_on().await {}
+    async fn delete_expired(&self, now: DateTime<Utc>) -> Result<(), AppError> {
+        let store = self.store;
+        while store.delete_expired_sessions(now).await? && self.goes_on().await {}
+        while store.delete_expired_idempotency_keys(now).await? && self.goes_on().await {}
+        while store.delete_expired_attempts(now).await? && self.goes_on().await {}
+        Ok(())
+    }
+
+    async fn delete_teams(&self) -> Result<(), AppError> {
+        let mut outcome = Ok(());
+        for team in self.store.list_deleted_teams().await? {
+            outcome = outcome.and(self.delete_team(team).await);
         }
-        if let Some(below) = before(retention.events_days).map(EmailId) {
+        outcome
+    }
+
+    async fn delete_team(&self, team: TeamId) -> Result<(), AppError> {
+        while self.store.delete_some_of_team(team).await? {
+            if !self.goes_on().await {
+                return Ok(());
+            }
+        }
+        info!(team.id = %team, "deleted what the team had");
+        Ok(())
+    }
+
+    async fn delete_old(&self, now: DateTime<Utc>) -> Result<(), AppError> {
+        let mut outcome = Ok(());
+        for (team, retention) in self.store.list_retentions().await? {
+            outcome = outcome.and(self.delete_old_of_team(team, retention, now).await);
+        }
+        outcome
+    }
+
+    async fn delete_old_of_team(&self, team: TeamId, retention: Retention, now: DateTime<Utc>) -> Result<(), AppError> {
+        let store = self.store;
+        let before = |days: Option<i64>| Some(lowest_id_at(now.checked_sub_signed(TimeDelta::days(days?))?));
+        let messages = before(retention.messages_days);
+        // What a message has goes before it, so that no step takes more than it counts.
+        if let Some(below) = before(retention.events_days).max(messages).map(EmailId) {
             while store.delete_old_events(team, below).await? && self.goes_on().await {}
         }
-        if let Some(below) = before(retention.bodies_days).map(EmailId) {
+        if let Some(below) = before(retention.bodies_days).max(messages).map(EmailId) {
             while store.delete_old_bodies(team, below).await? && self.goes_on().await {}
+        }
+        if let Some(below) = messages.map(EmailId) {
+            while store.delete_old_emails(team, below).await? && self.goes_on().await {}
+            while store.delete_old_notifications(team, below).await? && self.goes_on().await {}
         }
         if let Some(below) = before(retention.requests_days) {
             while store.delete_old_requests(team, below).await? && self.goes_on().await {}

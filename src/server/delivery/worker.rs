@@ -163,7 +163,6 @@ impl Worker {
                 report_panic(ended);
             }
             if next_housekeeping <= Instant::now() {
-                self.clean_up().await;
                 if deleting.as_ref().is_none_or(JoinHandle::is_finished) {
                     // Beside the sending, which does not wait for it.
                     deleting = Some(tokio::spawn(self.clone().delete_what_is_over(shutdown.clone())));
@@ -204,16 +203,6 @@ impl Worker {
         let now = self.clock.now();
         if let Err(cause) = retention::delete_what_is_over(&self.store, now, &shutdown).await {
             warn!(%cause, "could not delete all that is kept no longer");
-        }
-    }
-
-    async fn clean_up(&self) {
-        let now = self.clock.now();
-        if let Err(cause) = self.store.delete_expired_sessions(now).await {
-            warn!(%cause, "could not delete expired sessions");
-        }
-        if let Err(cause) = self.store.delete_expired_idempotency_keys(now).await {
-            warn!(%cause, "could not delete expired idempotency keys");
         }
     }
 

@@ -159,11 +159,13 @@ pub async fn delete_team_named(app: &App, viewer: &Viewer, typed: &str) -> Resul
     delete_team(app, viewer).await
 }
 
-/// Deletes the team with everything that is its own. Needs `team:delete`.
+/// Deletes the team: nobody gets into it from now on, and what it has goes in the background. Needs `team:delete`.
 pub async fn delete_team(app: &App, viewer: &Viewer) -> Result<(), AppError> {
     viewer.require(Permission::TeamDelete)?;
     let event = audit::by(app, viewer, AuditAction::TeamDeleted).about(viewer.team, &viewer.team_name);
-    app.store.delete_team(viewer.team, &event).await?;
+    if !app.store.delete_team(viewer.team, app.clock.now(), &event).await? {
+        return Err(AppError::not_found("Team"));
+    }
     info!(team.id = %viewer.team, "deleted team");
     Ok(())
 }

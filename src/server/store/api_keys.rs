@@ -139,7 +139,7 @@ pub(super) fn find_by_hash_statement() -> String {
     format!(
         "SELECT k.team_id, k.id, k.name, k.scopes, k.created_by, k.last_used_at, k.expires_at, k.dialects, k.rate_limit,
              t.name AS team_name, t.demands_two_factor, t.masks_addresses, t.reveals_with_reason, {BOUNDS_COLUMNS}
-         FROM api_keys k JOIN teams t ON t.id = k.team_id {MAKER}
+         FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
          WHERE (k.key_hash = $1 OR (k.previous_hash = $1 AND k.previous_ends_at > $2))
              AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)"
     )
@@ -182,7 +182,7 @@ impl Store {
     /// The team's keys, newest first, revoked ones too.
     pub async fn list_api_keys(&self, team_id: TeamId) -> Result<Vec<ApiKey>, AppError> {
         let statement = format!(
-            "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id {MAKER}
+            "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
              WHERE k.team_id = $1 ORDER BY k.id DESC"
         );
         let rows: Vec<ApiKeyRow> = read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
@@ -192,7 +192,7 @@ impl Store {
     /// One of the team's keys.
     pub async fn find_api_key(&self, team_id: TeamId, id: ApiKeyId) -> Result<Option<ApiKey>, AppError> {
         let statement = format!(
-            "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id {MAKER}
+            "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
              WHERE k.team_id = $1 AND k.id = $2"
         );
         let row: Option<ApiKeyRow> =

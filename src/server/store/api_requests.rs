@@ -37,7 +37,7 @@ impl Store {
                     "INSERT INTO api_requests
                      (team_id, id, api_key_id, user_id, method, endpoint, response_status, user_agent, duration_ms, at)
                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-                     WHERE EXISTS (SELECT 1 FROM teams WHERE id = $1)",
+                     WHERE EXISTS (SELECT 1 FROM teams WHERE id = $1 AND deleted_at IS NULL)",
                 )
                 .bind(request.team_id)
                 .bind(request.id)

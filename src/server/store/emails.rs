@@ -541,17 +541,6 @@ impl Store {
         first.map(|first| first.answer_to(request_hash)).transpose()
     }
 
-    /// Forgets idempotency keys that are no longer remembered.
-    pub async fn delete_expired_idempotency_keys(&self, now: DateTime<Utc>) -> Result<(), AppError> {
-        write!(self, |tx| {
-            sqlx::query("DELETE FROM idempotency_keys WHERE expires_at <= $1")
-                .bind(micros(now))
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
-        })
-    }
-
     /// The message that has this id, or had it.
     pub async fn find_email(&self, team_id: TeamId, id: EmailId) -> Result<Option<Email>, AppError> {
         if let Some(email) = self.find_emails(team_id, &[id.0]).await?.pop() {

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bulk;
 mod constraints;
 mod criteria;
+pub mod deletion;
 mod dialect;
 pub mod emails;
 pub mod events;

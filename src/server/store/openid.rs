@@ -122,10 +122,14 @@ impl Store {
     /// The roles that an account holds, by team.
     pub async fn list_held_roles(&self, user_id: UserId) -> Result<Vec<HeldRole>, AppError> {
         let rows: Vec<(TeamId, String, bool)> = read!(self, |pool| {
-            sqlx::query_as("SELECT team_id, role, follows_groups FROM memberships WHERE user_id = $1 ORDER BY team_id")
-                .bind(user_id)
-                .fetch_all(pool)
-                .await
+            sqlx::query_as(
+                "SELECT m.team_id, m.role, m.follows_groups
+                 FROM memberships m JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
+                 WHERE m.user_id = $1 ORDER BY m.team_id",
+            )
+            .bind(user_id)
+            .fetch_all(pool)
+            .await
         })?;
         rows.into_iter()
             .map(|(team_id, role, follows_groups)| {

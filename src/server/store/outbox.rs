@@ -44,7 +44,8 @@ pub(super) const LIST_QUEUES: &str = "WITH RECURSIVE waiting (team_id) AS (
              SELECT MIN(a.id) FROM adapters a
              WHERE a.team_id = q.team_id AND a.is_default AND a.deleted_at IS NULL
                  AND a.kind = CASE q.adapter_id WHEN -1 THEN 'smtp' ELSE 'http' END) END AS taker
-     FROM queues q WHERE q.adapter_id IS NOT NULL";
+     FROM queues q WHERE q.adapter_id IS NOT NULL
+         AND EXISTS (SELECT 1 FROM teams t WHERE t.id = q.team_id AND t.deleted_at IS NULL)";
 
 /// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
 pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt,
@@ -303,14 +304,16 @@ impl Store {
     /// Prolongs a lease; `false` when the row is no longer this lease's.
     pub async fn renew_lease(&self, lease: &Lease, until: DateTime<Utc>) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let renewed =
-                sqlx::query("UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
-                    .bind(lease.team_id)
-                    .bind(lease.email_id)
-                    .bind(lease.lease_id.load(Ordering::SeqCst))
-                    .bind(micros(until))
-                    .execute(&mut *tx)
-                    .await?;
+            let renewed = sqlx::query(
+                "UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3
+                     AND EXISTS (SELECT 1 FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL)",
+            )
+            .bind(lease.team_id)
+            .bind(lease.email_id)
+            .bind(lease.lease_id.load(Ordering::SeqCst))
+            .bind(micros(until))
+            .execute(&mut *tx)
+            .await?;
             Ok(renewed.rows_affected() == 1)
         })
     }
@@ -319,13 +322,15 @@ impl Store {
     /// `false` when the row is no longer this lease's.
     pub async fn mark_in_doubt(&self, lease: &Lease) -> Result<bool, AppError> {
         write!(self, |tx| {
-            let marked =
-                sqlx::query("UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
-                    .bind(lease.team_id)
-                    .bind(lease.email_id)
-                    .bind(lease.lease_id.load(Ordering::SeqCst))
-                    .execute(&mut *tx)
-                    .await?;
+            let marked = sqlx::query(
+                "UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3
+                     AND EXISTS (SELECT 1 FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL)",
+            )
+            .bind(lease.team_id)
+            .bind(lease.email_id)
+            .bind(lease.lease_id.load(Ordering::SeqCst))
+            .execute(&mut *tx)
+            .await?;
             Ok(marked.rows_affected() == 1)
         })
     }
@@ -376,6 +381,7 @@ impl Store {
                      n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e
+                 JOIN teams t ON t.id = e.team_id AND t.deleted_at IS NULL
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
                  LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL

@@ -1,10 +1,13 @@
-//! How long teams keep what they have, and deleting what is older: in small steps, each a transaction of its own, so that
-//! nobody waits. Called by [crate::server::delivery::retention]. Ids are time, so that "older than" is "below this id".
+//! How long teams keep what they have, and deleting what is older, in steps as [super::deletion] has it. Called by
+//! [crate::server::delivery::retention]. Ids are time, so that "older than" is "below this id".
 //! A message that still has to be sent is never touched, nor anything of it.
 
 use sqlx::QueryBuilder;
 
 use super::audit::{self, AuditEvent};
+use super::deletion::{
+    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_CONTENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP,
+};
 use super::events::{Rollups, apply_rollups, counted};
 use super::{Db, Store, read, write};
 use crate::domain::channel::Channel;
@@ -12,9 +15,6 @@ use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::retention::Retention;
-
-/// The most rows, or messages with what is theirs, that one step deletes.
-const STEP: i64 = 200;
 
 #[derive(sqlx::FromRow)]
 struct RetentionRow {
@@ -50,16 +50,13 @@ macro_rules! push_ids {
     }};
 }
 
-/// Locks messages in the order of their ids, as every transaction does that changes what is theirs.
-macro_rules! lock_emails {
-    ($tx:expr, $store:expr, $team_id:expr, $ids:expr) => {{
-        let mut query = QueryBuilder::new("SELECT id FROM emails WHERE team_id = ");
-        query.push_bind($team_id).push(" AND id IN ");
-        push_ids!(query, $ids);
-        query.push(" ORDER BY id").push($store.for_update());
-        query.build().fetch_all(&mut *$tx).await?;
-    }};
-}
+/// Of a message's rows `x`: it does not have to be sent any more.
+const NOT_TO_BE_SENT: &str =
+    "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.team_id = x.team_id AND o.email_id = x.email_id)";
+
+/// Of notifications `x`.
+const WITHOUT_MESSAGES: &str =
+    "AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.team_id = x.team_id AND e.notification_id = x.id)";
 
 impl Store {
     /// How long a team keeps what it has; everything for ever where it chose nothing.
@@ -100,7 +97,7 @@ impl Store {
             let written = sqlx::query(
                 "INSERT INTO retention
                  (team_id, bodies_days, events_days, messages_days, requests_days, audit_days)
-                 SELECT id, $2, $3, $4, $5, $6 FROM teams WHERE id = $1
+                 SELECT id, $2, $3, $4, $5, $6 FROM teams WHERE id = $1 AND deleted_at IS NULL
                  ON CONFLICT (team_id) DO UPDATE SET
                      bodies_days = excluded.bodies_days, events_days = excluded.events_days,
                      messages_days = excluded.messages_days, requests_days = excluded.requests_days,
@@ -121,66 +118,19 @@ impl Store {
         })
     }
 
-    /// Deletes bodies, variables and attachments of some messages with ids below `below`; whether there may be more.
+    /// Deletes some of the bodies, variables and attachments of messages with ids below `below`; whether there may be more.
     pub async fn delete_old_bodies(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
-        let ids: Vec<i64> = read!(self, |pool| {
-            sqlx::query_scalar(
-                "SELECT c.email_id FROM email_contents c
-                 WHERE c.team_id = $1 AND c.email_id < $2 AND NOT EXISTS (
-                     SELECT 1 FROM outbox o WHERE o.team_id = c.team_id AND o.email_id = c.email_id)
-                 ORDER BY c.email_id LIMIT $3",
-            )
-            .bind(team_id)
-            .bind(below)
-            .bind(STEP)
-            .fetch_all(pool)
-            .await
-        })?;
-        if ids.is_empty() {
-            return Ok(false);
-        }
-        write!(self, |tx| {
-            lock_emails!(tx, self, team_id, &ids);
-            for table in ["email_attachments", "email_contents"] {
-                let mut query = QueryBuilder::new(format!("DELETE FROM {table} WHERE team_id = "));
-                query.push_bind(team_id).push(" AND email_id IN ");
-                push_ids!(query, &ids);
-                query.build().execute(&mut *tx).await?;
-            }
-            Ok(ids.len() as i64 == STEP)
-        })
+        // A message without a body is not resent, so that none is without its attachments.
+        self.delete_old_rows(&[EMAIL_CONTENTS, EMAIL_ATTACHMENTS], NOT_TO_BE_SENT, team_id, below.0).await
     }
 
-    /// Deletes the events of some messages with ids below `below`; whether there may be more. Statuses stay.
+    /// Deletes some of the events of messages with ids below `below`; whether there may be more. Statuses stay.
     pub async fn delete_old_events(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
-        let ids: Vec<i64> = read!(self, |pool| {
-            sqlx::query_scalar(
-                "SELECT DISTINCT v.email_id FROM email_events v
-                 WHERE v.team_id = $1 AND v.email_id < $2 AND NOT EXISTS (
-                     SELECT 1 FROM outbox o WHERE o.team_id = v.team_id AND o.email_id = v.email_id)
-                 ORDER BY v.email_id LIMIT $3",
-            )
-            .bind(team_id)
-            .bind(below)
-            .bind(STEP)
-            .fetch_all(pool)
-            .await
-        })?;
-        if ids.is_empty() {
-            return Ok(false);
-        }
-        write!(self, |tx| {
-            lock_emails!(tx, self, team_id, &ids);
-            let mut query = QueryBuilder::new("DELETE FROM email_events WHERE team_id = ");
-            query.push_bind(team_id).push(" AND email_id IN ");
-            push_ids!(query, &ids);
-            query.build().execute(&mut *tx).await?;
-            Ok(ids.len() as i64 == STEP)
-        })
+        self.delete_old_rows(&[EMAIL_EVENTS], NOT_TO_BE_SENT, team_id, below.0).await
     }
 
     /// Deletes some messages with ids below `below`, with everything that is theirs, and takes them out of the counts;
-    /// whether there may be more.
+    /// whether there may be more. Their events and bodies go before, in steps of their own.
     pub async fn delete_old_emails(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
         let lock = self.for_update();
         let statement = format!(
@@ -232,37 +182,12 @@ impl Store {
 
     /// Deletes some notifications with ids below `below` that have no message any more; whether there may be more.
     pub async fn delete_old_notifications(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let deleted = sqlx::query(
-                "DELETE FROM notifications WHERE team_id = $1 AND id IN (
-                     SELECT n.id FROM notifications n
-                     WHERE n.team_id = $1 AND n.id < $2 AND NOT EXISTS (
-                         SELECT 1 FROM emails e WHERE e.team_id = n.team_id AND e.notification_id = n.id)
-                     ORDER BY n.id LIMIT $3)",
-            )
-            .bind(team_id)
-            .bind(below)
-            .bind(STEP)
-            .execute(&mut *tx)
-            .await?;
-            Ok(deleted.rows_affected() as i64 == STEP)
-        })
+        self.delete_old_rows(&[NOTIFICATIONS], WITHOUT_MESSAGES, team_id, below.0).await
     }
 
     /// Deletes some API requests with ids below `below`; whether there may be more.
     pub async fn delete_old_requests(&self, team_id: TeamId, below: i64) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let deleted = sqlx::query(
-                "DELETE FROM api_requests WHERE team_id = $1 AND id IN (
-                     SELECT r.id FROM api_requests r WHERE r.team_id = $1 AND r.id < $2 ORDER BY r.id LIMIT $3)",
-            )
-            .bind(team_id)
-            .bind(below)
-            .bind(STEP)
-            .execute(&mut *tx)
-            .await?;
-            Ok(deleted.rows_affected() as i64 == STEP)
-        })
+        self.delete_old_rows(&[API_REQUEST_BODIES, API_REQUESTS], "", team_id, below).await
     }
 
     /// Deletes some lines of the audit log, the oldest, as long as their ids are below `below`; whether there may be more.

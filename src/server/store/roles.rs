@@ -62,10 +62,17 @@ macro_rules! replace_grants {
 }
 
 /// Makes changes of a team's roles, and of who has which, wait for each other, inside a transaction: a role is not given
-/// to anybody while it is being deleted, and two owners cannot end each other's ownership at once.
+/// to anybody while it is being deleted, and two owners cannot end each other's ownership at once. A deleted team's are
+/// not changed: [AppError::NotFound].
 macro_rules! lock_roles {
     ($tx:expr, $team_id:expr) => {
-        sqlx::query("UPDATE teams SET name = name WHERE id = $1").bind($team_id).execute(&mut *$tx).await?
+        let team = sqlx::query("UPDATE teams SET name = name WHERE id = $1 AND deleted_at IS NULL")
+            .bind($team_id)
+            .execute(&mut *$tx)
+            .await?;
+        if team.rows_affected() == 0 {
+            return Err(AppError::not_found("Team"));
+        }
     };
 }
 
@@ -314,11 +321,14 @@ impl Store {
     /// A member's role in a team; `None` for somebody who is no member.
     pub async fn find_role(&self, team_id: TeamId, user_id: UserId) -> Result<Option<Role>, AppError> {
         let role: Option<String> = read!(self, |pool| {
-            sqlx::query_scalar("SELECT role FROM memberships WHERE team_id = $1 AND user_id = $2")
-                .bind(team_id)
-                .bind(user_id)
-                .fetch_optional(pool)
-                .await
+            sqlx::query_scalar(
+                "SELECT m.role FROM memberships m JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
+                 WHERE m.team_id = $1 AND m.user_id = $2",
+            )
+            .bind(team_id)
+            .bind(user_id)
+            .fetch_optional(pool)
+            .await
         })?;
         role.map(|role| stored("role", role.parse())).transpose()
     }

@@ -132,13 +132,13 @@ impl Store {
         }
     }
 
-    /// The statement that takes a team's messages out of the index, before they are deleted: `$1` team. PostgreSQL's
-    /// index follows by itself.
+    /// The statement that takes the first `$2` messages of a team (`$1`) out of the index, before they are deleted.
+    /// PostgreSQL's index follows by itself.
     pub(super) fn delete_search_statement(&self) -> Option<&'static str> {
         match &self.db {
-            Db::Sqlite { .. } => {
-                Some("DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1)")
-            }
+            Db::Sqlite { .. } => Some(
+                "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
+            ),
             Db::Postgres(_) => None,
         }
     }

@@ -210,14 +210,6 @@ impl Store {
             Ok(ended.rows_affected())
         })
     }
-
-    /// Deletes the sessions that ended before `now`.
-    pub async fn delete_expired_sessions(&self, now: DateTime<Utc>) -> Result<(), AppError> {
-        write!(self, |tx| {
-            sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(micros(now)).execute(&mut *tx).await?;
-            Ok(())
-        })
-    }
 }
 
 /// What a session holds under a name.

@@ -236,14 +236,14 @@ impl Store {
 
     /// The team with this id.
     pub async fn find_team(&self, id: TeamId) -> Result<Option<Team>, AppError> {
-        let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.id = $1");
+        let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> = read!(self, |pool| sqlx::query_as(&statement).bind(id).fetch_optional(pool).await)?;
         Ok(row.map(Team::from))
     }
 
     /// The team with this slug.
     pub async fn find_team_by_slug(&self, slug: &str) -> Result<Option<Team>, AppError> {
-        let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.slug = $1");
+        let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.slug = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> =
             read!(self, |pool| sqlx::query_as(&statement).bind(slug).fetch_optional(pool).await)?;
         Ok(row.map(Team::from))
@@ -260,7 +260,7 @@ impl Store {
         write!(self, |tx| {
             let updated = sqlx::query(
                 "UPDATE teams SET name = $2, demands_two_factor = $3, masks_addresses = $4, reveals_with_reason = $5
-                 WHERE id = $1",
+                 WHERE id = $1 AND deleted_at IS NULL",
             )
             .bind(team_id)
             .bind(name)
@@ -276,24 +276,12 @@ impl Store {
         })
     }
 
-    /// Deletes a team with everything that is its own but its audit log.
-    pub async fn delete_team(&self, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {
-        let unindex = self.delete_search_statement();
-        write!(self, |tx| {
-            if let Some(unindex) = unindex {
-                sqlx::query(unindex).bind(team_id).execute(&mut *tx).await?;
-            }
-            sqlx::query("DELETE FROM teams WHERE id = $1").bind(team_id).execute(&mut *tx).await?;
-            audit::append!(tx, team_id, event);
-            Ok(())
-        })
-    }
-
     /// The teams of an account, by name.
     pub async fn list_memberships(&self, user_id: UserId) -> Result<Vec<Membership>, AppError> {
         let rows: Vec<(TeamId, String, String, String, Option<String>)> = read!(self, |pool| {
             sqlx::query_as(
-                "SELECT t.id, t.slug, t.name, m.role, r.name FROM memberships m JOIN teams t ON t.id = m.team_id
+                "SELECT t.id, t.slug, t.name, m.role, r.name FROM memberships m
+                 JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
                  LEFT JOIN roles r ON r.team_id = m.team_id AND r.role = m.role
                  WHERE m.user_id = $1 ORDER BY t.name, t.id",
             )
@@ -470,7 +458,7 @@ impl Store {
                      t.demands_two_factor AND u.password_hash <> '' AND u.totp_confirmed_at IS NULL AS lacks_two_factor
                  FROM memberships m
                  JOIN users u ON u.id = m.user_id
-                 JOIN teams t ON t.id = m.team_id
+                 JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
                  LEFT JOIN roles r ON r.team_id = m.team_id AND r.role = m.role
                  LEFT JOIN role_permissions p ON p.team_id = m.team_id AND p.role = m.role
                  WHERE m.team_id = $1 AND m.user_id = $2",

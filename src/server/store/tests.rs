@@ -138,6 +138,29 @@ impl Store {
         counts
     }
 
+    /// How many rows of a team each table has that names teams, by the table's name.
+    pub(crate) async fn count_rows_of(&self, team: TeamId) -> BTreeMap<String, i64> {
+        let names = match &self.db {
+            Db::Sqlite { .. } => {
+                "SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c
+                 WHERE t.type = 'table' AND c.name = 'team_id' ORDER BY t.name"
+            }
+            Db::Postgres(_) => {
+                "SELECT table_name::text FROM information_schema.columns
+                 WHERE table_schema = 'public' AND column_name = 'team_id' ORDER BY table_name"
+            }
+        };
+        let tables: Vec<String> = super::read!(self, |pool| sqlx::query_scalar(names).fetch_all(pool).await).unwrap();
+        let mut counts = BTreeMap::new();
+        for table in tables {
+            let statement = format!("SELECT COUNT(*) FROM {table} WHERE team_id = $1");
+            let count: i64 =
+                super::read!(self, |pool| sqlx::query_scalar(&statement).bind(team).fetch_one(pool).await).unwrap();
+            counts.insert(table, count);
+        }
+        counts
+    }
+
     /// Every row of every table, as text, by the table's name: equal at two moments between which nothing was written.
     pub(crate) async fn every_row(&self) -> BTreeMap<String, Vec<String>> {
         let mut tables = BTreeMap::new();
@@ -309,6 +332,7 @@ mod query_plans {
     use crate::server::store::api_keys::find_by_hash_statement;
     use crate::server::store::api_requests::list_query;
     use crate::server::store::audit::{list_actors_statement, list_statement};
+    use crate::server::store::deletion::step_statements;
     use crate::server::store::dialect::Engine;
     use crate::server::store::emails::{FIND_FAMILY, find_hour_statement, list_ids_query, list_rows_query, push_walk};
     use crate::server::store::events::FIND_NAMESAKES;
@@ -568,6 +592,44 @@ mod query_plans {
             assert!(plan.contains("outbox_by_queue") && !plan.contains("Seq Scan on outbox"), "{plan}");
         }
         assert_eq!(store.list_queues().await.unwrap().len(), 3);
+        store.close().await;
+        database.remove().await;
+    }
+
+    #[tokio::test]
+    async fn a_step_of_deleting_walks_an_index_sqlite() {
+        let statements = step_statements(Engine::Sqlite);
+        for (statement, plan) in statements.iter().zip(plans(statements.clone()).await) {
+            let walks = |step: &String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+            assert!(!plan.iter().any(walks), "{statement}\n{plan:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_of_deleting_walks_an_index_postgres() {
+        let database = TestDatabase::postgres().await;
+        let store = Store::open(&database.url()).await.unwrap();
+        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        for statement in FILL {
+            sqlx::query(statement).execute(&pools.write).await.unwrap();
+        }
+        let mut seen = 0;
+        for statement in step_statements(Engine::Postgres) {
+            // The tables that FILL fills.
+            if !["emails", "email_events", "email_keys", "notifications"]
+                .iter()
+                .any(|table| statement.starts_with(&format!("DELETE FROM {table} ")))
+            {
+                continue;
+            }
+            seen += 1;
+            let statement = statement.replace("$1", "1").replace("$2", "200").replace("$3", "1000000000000");
+            let plan: Vec<String> =
+                sqlx::query_scalar(&format!("EXPLAIN {statement}")).fetch_all(&pools.write).await.unwrap();
+            let plan = plan.join("\n");
+            assert!(plan.contains("Tid Scan") && !plan.contains("Seq Scan"), "{statement}\n{plan}");
+        }
+        assert_eq!(seen, 6);
         store.close().await;
         database.remove().await;
     }

@@ -147,7 +147,7 @@ impl Store {
     pub async fn delete_two_factor(&self, user_id: UserId, event: &AuditEvent) -> Result<(), AppError> {
         write!(self, |tx| {
             let demanding: Option<String> = sqlx::query_scalar(
-                "SELECT t.name FROM memberships m JOIN teams t ON t.id = m.team_id
+                "SELECT t.name FROM memberships m JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
                  WHERE m.user_id = $1 AND t.demands_two_factor ORDER BY t.name, t.id LIMIT 1",
             )
             .bind(user_id)

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod criteria;
+mod deletion;
 mod ingest;
 mod locks;
 mod log;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::adapter::AdapterKind;
 use crate::domain::audit::{AuditAction, AuditFilter};
+use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
@@ -439,6 +440,62 @@ on_both_databases! {
         assert!(page.text.contains("locked out until set up"));
         // A key and the other rules go on.
         assert_eq!(program.put(&team, json!({"revealsWithReason": true})).await.status, 200);
+    }
+
+    async fn nobody_gets_into_a_deleted_team(app: TestApp) {
+        let owner_id = app.user(app.team, Role::Owner).await;
+        let (owner, member) = (app.sign_in(Role::Owner).await, app.sign_in(Role::Member).await);
+        let member_id = app.user(app.team, Role::Member).await;
+        crate::server::services::accounts::add_member(&app.app, app.other_team, member_id, Role::Viewer).await.unwrap();
+        let program = app.program_of(app.team, PermissionSet::all()).await;
+        let bound = app.program_bound_to(app.team, owner_id, PermissionSet::all()).await;
+        let token = token_for(&app, "ada@wren.example", "viewer").await;
+        let message = app.add_message(Message::default()).await;
+        let send = json!({"to": "c@d.example", "from": "a@b.example", "subject": "s", "text": "t"});
+        for (client, status) in [(&program, 200), (&bound, 200), (&owner, 200), (&member, 200)] {
+            assert_eq!(client.get("/api/logs").await.status, status);
+        }
+        owner.delete(&path(app.team, "")).await.data();
+
+        let stranger = app.client().with("authorization", "Bearer sl_live_nobodys");
+        for client in [&program, &bound] {
+            for place in ["/api/logs", "/api/templates", "/sendwithus/api/v1/logs", "/resend/emails"] {
+                let (answer, refusal) = (client.get(place).await, stranger.get(place).await);
+                assert!([401, 403].contains(&answer.status), "{place}: {}", answer.text);
+                assert_eq!((answer.status, answer.text), (refusal.status, refusal.text), "{place}");
+            }
+            assert_eq!(client.post("/api/v1/send", send.clone()).await.status, 401);
+            assert_eq!(client.post("/api/v1/events", json!([])).await.status, 401);
+        }
+        // Who is in another team sees that one.
+        assert_eq!(member.get("/api/logs").await.status, 200);
+        assert_eq!(member.get(&format!("/api/logs/{message}")).await.status, 404);
+        assert_eq!(member.get(&path(app.team, "")).await.status, 404);
+        assert_eq!(member.get(&path(app.other_team, "")).await.status, 200);
+        let memberships = teams::list_memberships(&app.app, member_id).await.unwrap();
+        assert_eq!(memberships.iter().map(|team| team.team_id).collect::<Vec<_>>(), [app.other_team]);
+        // Who is in no other sees what everybody sees who has no team.
+        let nobody = app.add_user("nobody@finch.example").await;
+        let nobody = app.browser_of(nobody, None).await;
+        for place in ["/api/logs".to_owned(), path(app.team, ""), "/logs".to_owned(), "/settings/team".to_owned()] {
+            let (theirs, ours) = (nobody.get(&place).await, owner.get(&place).await);
+            assert_eq!(ours.status, theirs.status, "{place}");
+            assert!(ours.status != 200 && !ours.text.contains("Finch"), "{place}: {}", ours.text);
+        }
+        let unknown = page_status(&app, "/invite/unknown").await;
+        assert_eq!(page_status(&app, &format!("/invite/{token}")).await, unknown);
+        // Its name is free, and the deletion is in its audit log once.
+        assert_eq!(teams::create_team(&app.app, owner_id, "Finch").await.unwrap().slug, "finch");
+        let filter = AuditFilter { action: Some(AuditAction::TeamDeleted), ..AuditFilter::default() };
+        assert_eq!(app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap().len(), 1);
+    }
+
+    async fn of_two_owners_who_delete_a_team_one_does(app: TestApp) {
+        let owner = app.viewer(Role::Owner).await;
+        teams::delete_team(&app.app, &owner).await.unwrap();
+        assert!(matches!(teams::delete_team(&app.app, &owner).await, Err(AppError::NotFound(_))));
+        let filter = AuditFilter { action: Some(AuditAction::TeamDeleted), ..AuditFilter::default() };
+        assert_eq!(app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap().len(), 1);
     }
 
     async fn a_team_is_deleted_by_its_name_alone(app: TestApp) {

@@ -80,7 +80,7 @@ async fn lease(app: &TestApp, now: DateTime<Utc>, lease_id: i64) -> Vec<Lease> {
 }
 
 /// A key that was sent with a request.
-fn with_key(app: &TestApp, key: &str, request: &str) -> Acceptance {
+pub fn with_key(app: &TestApp, key: &str, request: &str) -> Acceptance {
     let key = NewIdempotencyKey {
         endpoint: "/emails".to_owned(),
         key_hash: key.to_owned(),

@@ -9,6 +9,7 @@ use crate::domain::filter::{EmailFilter, TimeRange};
 use crate::domain::ids::{AdapterId, InviteId, TeamId, TemplateId, TemplateVersionId};
 use crate::domain::page::PageRequest;
 use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::retention::Retention;
 use crate::domain::stats::StatusCounts;
 use crate::domain::team::{Invite, Role, Team, TeamRules};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
@@ -34,9 +35,21 @@ on_both_databases! {
         assert_eq!(store.update_team(team.id, "Öwls", rules, &app.event()).await, Ok(true));
         assert_eq!(store.find_team(team.id).await.unwrap(), Some(Team { name: "Öwls".to_owned(), rules, ..team.clone() }));
         assert_eq!(store.update_team(TeamId(7), "Nobody's", rules, &app.event()).await, Ok(false));
-        store.delete_team(team.id, &app.event()).await.unwrap();
+        assert_eq!(store.delete_team(team.id, app.now(), &app.event()).await, Ok(true));
+        assert_eq!(store.delete_team(team.id, app.now(), &app.event()).await, Ok(false));
+        assert_eq!(store.find_team_by_slug("owls").await, Ok(None));
         assert_eq!(store.find_team(team.id).await, Ok(None));
         assert_eq!(store.list_memberships(owner).await, Ok(Vec::new()));
+        assert_eq!(store.find_role(team.id, owner).await, Ok(None));
+        assert_eq!(store.list_held_roles(owner).await, Ok(Vec::new()));
+        assert_eq!(store.find_viewer(team.id, owner).await, Ok(None));
+        assert_eq!(store.update_team(team.id, "Owls", rules, &app.event()).await, Ok(false));
+        assert_eq!(store.update_retention(team.id, Retention::default(), &app.event()).await, Ok(false));
+        let joins = NewMembership { user_id: owner, role: Role::Owner, at: app.now(), follows_groups: false };
+        let joined = store.insert_membership(team.id, &joins, &app.event()).await;
+        assert_eq!(joined, Err(AppError::not_found("Team")));
+        // The slug is free.
+        assert_eq!(store.insert_team(&second, None, &app.event()).await, Ok(true));
     }
 
     async fn a_deleted_team_leaves_nothing_and_takes_nothing_of_others(app: TestApp) {
@@ -45,7 +58,8 @@ on_both_databases! {
         app.add_adapter("Mail").await;
         app.add_messages(&vec![Message::default(); 3]).await;
         let theirs = app.add_messages_of(app.other_team, &[Message::default()]).await;
-        store.delete_team(app.team, &app.event()).await.unwrap();
+        store.delete_team(app.team, app.now(), &app.event()).await.unwrap();
+        while store.delete_some_of_team(app.team).await.unwrap() {}
         let filter = EmailFilter { search: Some("welcome".to_owned()), ..EmailFilter::default() };
         let page = PageRequest { page: 1, page_size: 10 };
         assert!(store.list_emails(app.team, &filter, page).await.unwrap().items.is_empty());

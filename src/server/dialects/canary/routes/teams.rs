@@ -145,7 +145,8 @@ async fn update_retention(
     Ok(success(retention::update_retention(&app, &viewer, body.into()).await?.into()))
 }
 
-/// Deletes a team with everything that is its own. Needs `team:delete`.
+/// Deletes a team. Nobody gets into it from then on, nothing of it is sent, and its slug is free; what is its own is deleted
+/// in small steps, beginning within minutes. Needs `team:delete`.
 #[utoipa::path(
     delete, path = "/api/teams/{id}", operation_id = "deleteTeam", tag = "teams", summary = "Delete a team",
     security(("session" = []), ("bearer" = []), ("apiKey" = [])),

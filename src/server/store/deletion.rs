@@ -1,0 +1,236 @@
+//! Deleting much, a little at a time: a step is a transaction of its own and takes a bounded number of rows, so that nobody
+//! waits for it, and the next one finds what is left, also after a crash and beside other programs. [super::retention]
+//! deletes in this way what is kept no longer; here it is what has expired, and whole teams.
+//!
+//! A team is deleted in one small transaction: whoever enters a team reads its row in `teams`, and nobody reads that of a
+//! deleted one. Its rows follow. Called by services and by [crate::server::delivery::retention].
+
+use chrono::{DateTime, Utc};
+
+use super::audit::{self, AuditEvent};
+use super::dialect::Engine;
+use super::events::take_turns;
+use super::{Store, micros, read, write};
+use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
+
+/// The most rows that one step deletes.
+pub(super) const STEP: i64 = 200;
+
+/// The same of rows that hold texts of messages and requests, and of files.
+const TEXTS: i64 = 50;
+const FILES: i64 = 10;
+
+/// Rows to be deleted in steps.
+pub(super) struct Rows {
+    table: &'static str,
+    /// The primary key. What is a message's, or a request's, has the id second.
+    key: &'static [&'static str],
+    /// The columns of the index that steps walk along.
+    order: &'static [&'static str],
+    step: i64,
+}
+
+const fn rows_of_team(table: &'static str, key: &'static [&'static str]) -> Rows {
+    Rows { table, key, order: key, step: STEP }
+}
+
+const fn few(step: i64, rows: Rows) -> Rows {
+    Rows { step, ..rows }
+}
+
+pub(super) const EMAIL_EVENTS: Rows = rows_of_team("email_events", &["team_id", "email_id", "id"]);
+pub(super) const EMAIL_CONTENTS: Rows = few(TEXTS, rows_of_team("email_contents", &["team_id", "email_id"]));
+pub(super) const EMAIL_ATTACHMENTS: Rows =
+    few(FILES, rows_of_team("email_attachments", &["team_id", "email_id", "position"]));
+pub(super) const NOTIFICATIONS: Rows = rows_of_team("notifications", &["team_id", "id"]);
+pub(super) const API_REQUEST_BODIES: Rows =
+    few(TEXTS, rows_of_team("api_request_bodies", &["team_id", "api_request_id"]));
+pub(super) const API_REQUESTS: Rows = rows_of_team("api_requests", &["team_id", "id"]);
+const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
+
+/// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
+/// before itself, so that no step takes more than its own rows.
+const OF_TEAM: [Rows; 21] = [
+    rows_of_team("outbox", &["team_id", "email_id"]),
+    rows_of_team("api_keys", &["team_id", "id"]),
+    rows_of_team("invites", &["team_id", "id"]),
+    rows_of_team("memberships", &["team_id", "user_id"]),
+    rows_of_team("role_permissions", &["team_id", "role", "permission"]),
+    rows_of_team("roles", &["team_id", "role"]),
+    rows_of_team("retention", &["team_id"]),
+    EMAIL_CONTENTS,
+    EMAIL_ATTACHMENTS,
+    EMAIL_EVENTS,
+    rows_of_team("email_aliases", &["team_id", "alias", "email_id"]),
+    rows_of_team("email_keys", &["team_id", "kind", "key", "email_id"]),
+    EMAILS,
+    rows_of_team("email_rollups", &["team_id", "template_id", "hour"]),
+    NOTIFICATIONS,
+    rows_of_team("idempotency_keys", &["team_id", "endpoint", "key_hash"]),
+    API_REQUEST_BODIES,
+    API_REQUESTS,
+    few(TEXTS, rows_of_team("template_versions", &["team_id", "id"])),
+    rows_of_team("templates", &["team_id", "id"]),
+    rows_of_team("adapters", &["team_id", "id"]),
+];
+
+const SESSIONS: Rows = Rows { table: "sessions", key: &["id_hash"], order: &["expires_at"], step: STEP };
+const IDEMPOTENCY_KEYS: Rows =
+    Rows { table: "idempotency_keys", key: &["team_id", "endpoint", "key_hash"], order: &["expires_at"], step: STEP };
+const RATE_LIMITS: Rows = Rows { table: "rate_limits", key: &["subject"], order: &["window_ends_at"], step: STEP };
+
+impl Rows {
+    /// The statement of a step: deletes the first `$2` rows `x` that `condition` holds for. PostgreSQL passes over rows
+    /// that somebody else is changing, and over what is of a message that somebody else is changing, so that nobody waits
+    /// for another in a circle; the next step finds them.
+    pub(super) fn delete_statement(&self, engine: Engine, condition: &str) -> String {
+        let Self { table, key, order, .. } = self;
+        let of_x = |columns: &[&str]| columns.iter().map(|name| format!("x.{name}")).collect::<Vec<_>>().join(", ");
+        let (order, first) = (of_x(order), of_x(key));
+        match engine {
+            Engine::Sqlite => format!(
+                "DELETE FROM {table} WHERE ({key}) IN (
+                     SELECT {first} FROM {table} x WHERE {condition} ORDER BY {order} LIMIT $2)",
+                key = key.join(", ")
+            ),
+            Engine::Postgres => {
+                let message = if key.get(1) == Some(&"email_id") {
+                    "JOIN emails message ON message.team_id = x.team_id AND message.id = x.email_id"
+                } else {
+                    ""
+                };
+                format!(
+                    "DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+                         SELECT x.ctid FROM {table} x {message}
+                         WHERE {condition} ORDER BY {order} LIMIT $2 FOR UPDATE SKIP LOCKED))"
+                )
+            }
+        }
+    }
+
+    /// Holds for the rows of the team `$1` with ids below `$3`.
+    fn are_old(&self) -> String {
+        format!("x.team_id = $1 AND x.{} < $3", self.key[1])
+    }
+}
+
+impl Store {
+    /// Takes one step in deleting rows of a team with ids below `below`, where `condition` holds as well: the first of the
+    /// tables that has some. Whether there may be more.
+    pub(super) async fn delete_old_rows(
+        &self,
+        tables: &[Rows],
+        condition: &str,
+        team_id: TeamId,
+        below: i64,
+    ) -> Result<bool, AppError> {
+        let statement = |rows: &Rows| rows.delete_statement(self.engine(), &format!("{} {condition}", rows.are_old()));
+        let statements: Vec<(String, i64)> = tables.iter().map(|rows| (statement(rows), rows.step)).collect();
+        write!(self, |tx| {
+            for (statement, step) in &statements {
+                let deleted = sqlx::query(statement).bind(team_id).bind(*step).bind(below).execute(&mut *tx).await?;
+                if deleted.rows_affected() > 0 {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    /// Deletes some of the sessions that ended before `now`; whether there may be more.
+    pub async fn delete_expired_sessions(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
+        self.delete_expired(&SESSIONS, now).await
+    }
+
+    /// Forgets some of the idempotency keys that are no longer remembered; whether there may be more.
+    pub async fn delete_expired_idempotency_keys(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
+        self.delete_expired(&IDEMPOTENCY_KEYS, now).await
+    }
+
+    /// Forgets some of the attempts whose windows ended; whether there may be more.
+    pub async fn delete_expired_attempts(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
+        self.delete_expired(&RATE_LIMITS, now).await
+    }
+
+    async fn delete_expired(&self, rows: &Rows, now: DateTime<Utc>) -> Result<bool, AppError> {
+        let statement = rows.delete_statement(self.engine(), &format!("x.{} <= $1", rows.order[0]));
+        write!(self, |tx| {
+            let deleted = sqlx::query(&statement).bind(micros(now)).bind(rows.step).execute(&mut *tx).await?;
+            Ok(deleted.rows_affected() > 0)
+        })
+    }
+
+    /// Deletes a team for everybody: nobody gets into it any more, nothing of it is sent, and its slug is free. What it has
+    /// goes afterwards, by [Store::delete_some_of_team]; its audit log stays. `false` when it is gone already.
+    pub async fn delete_team(&self, team_id: TeamId, now: DateTime<Utc>, event: &AuditEvent) -> Result<bool, AppError> {
+        write!(self, |tx| {
+            let deleted =
+                sqlx::query("UPDATE teams SET deleted_at = $2, slug = $3 WHERE id = $1 AND deleted_at IS NULL")
+                    .bind(team_id)
+                    .bind(micros(now))
+                    // No team's name gives such a slug.
+                    .bind(format!("~{}", team_id.0))
+                    .execute(&mut *tx)
+                    .await?;
+            if deleted.rows_affected() == 1 {
+                audit::append!(tx, team_id, event);
+            }
+            Ok(deleted.rows_affected() == 1)
+        })
+    }
+
+    /// The deleted teams that still have rows, by when they were deleted.
+    pub async fn list_deleted_teams(&self) -> Result<Vec<TeamId>, AppError> {
+        Ok(read!(self, |pool| {
+            sqlx::query_scalar("SELECT id FROM teams WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id")
+                .fetch_all(pool)
+                .await
+        })?)
+    }
+
+    /// Takes one step in deleting what a deleted team has: some rows of one table and, when there are none left, the team's
+    /// own. Whether there may be more. A team that is not deleted keeps everything.
+    pub async fn delete_some_of_team(&self, team_id: TeamId) -> Result<bool, AppError> {
+        let statement = |rows: &Rows| rows.delete_statement(self.engine(), "x.team_id = $1");
+        let statements: Vec<(String, i64)> = OF_TEAM.iter().map(|rows| (statement(rows), rows.step)).collect();
+        let unindex = self.delete_search_statement();
+        write!(self, |tx| {
+            take_turns!(tx, self, team_id);
+            let deleted: Option<i64> =
+                sqlx::query_scalar("SELECT deleted_at FROM teams WHERE id = $1 AND deleted_at IS NOT NULL")
+                    .bind(team_id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            if deleted.is_none() {
+                return Ok(false);
+            }
+            for (rows, (statement, step)) in OF_TEAM.iter().zip(&statements) {
+                if let (true, Some(unindex)) = (rows.table == EMAILS.table, unindex) {
+                    sqlx::query(unindex).bind(team_id).bind(*step).execute(&mut *tx).await?;
+                }
+                let deleted = sqlx::query(statement).bind(team_id).bind(*step).execute(&mut *tx).await?;
+                if deleted.rows_affected() > 0 {
+                    return Ok(true);
+                }
+            }
+            // With what was written by somebody who was in the team until a moment ago.
+            sqlx::query("DELETE FROM teams WHERE id = $1 AND deleted_at IS NOT NULL")
+                .bind(team_id)
+                .execute(&mut *tx)
+                .await?;
+            Ok(false)
+        })
+    }
+}
+
+/// The statements of all steps, for their plans to be looked at.
+#[cfg(test)]
+pub(super) fn step_statements(engine: Engine) -> Vec<String> {
+    let of_team = OF_TEAM.iter().map(|rows| rows.delete_statement(engine, "x.team_id = $1"));
+    let expired = [SESSIONS, IDEMPOTENCY_KEYS, RATE_LIMITS];
+    let expired = expired.iter().map(|rows| rows.delete_statement(engine, &format!("x.{} <= $1", rows.order[0])));
+    let old = [EMAIL_EVENTS, EMAIL_CONTENTS, EMAIL_ATTACHMENTS, NOTIFICATIONS, API_REQUEST_BODIES, API_REQUESTS];
+    let old = old.iter().map(|rows| rows.delete_statement(engine, &rows.are_old()));
+    of_team.chain(expired).chain(old).collect()
+}
