@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::Address;
-use lettre::transport::smtp::extension::ClientId;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
@@ -286,7 +285,7 @@ impl SmtpSender {
 
     async fn open(&self, route: &SmtpRoute, server: &str) -> Result<Client, Unusable> {
         let SmtpEndpoint { host, port, tls } = &route.endpoint;
-        let hello = self.settings.hello_name.clone().unwrap_or_else(|| ClientId::default().to_string());
+        let hello = self.settings.hello_name.clone().unwrap_or_else(own_name);
         let cannot_connect = |why: &str| Unusable::new("Cannot connect to", server, why);
         let no_tls = |why: &str| Unusable::new("Cannot encrypt the connection to", server, why);
         let stream = client::connect(self.settings.outbound, host, *port)
@@ -325,6 +324,13 @@ impl SmtpSender {
         }
         Ok(client)
     }
+}
+
+/// The name that this machine gives itself, or its address where that is no name. Source: RFC 5321, section 4.1.1.1.
+fn own_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if is_name { name } else { "[127.0.0.1]".to_owned() }
 }
 
 /// Says goodbye to a server and closes the connection, in the background.
