@@ -2,6 +2,8 @@
 //! Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
 
 mod client;
+#[cfg(test)]
+mod encryption_tests;
 mod tls;
 
 use std::collections::HashMap;
@@ -19,6 +21,7 @@ use crate::domain::ids::{AdapterId, EmailId};
 use crate::server::outbound::Outbound;
 use crate::server::store::outbox::Outgoing;
 use client::{Broken, Client, Reply};
+pub use tls::Tls;
 
 /// How much of a server's reply is kept, in characters.
 const REPLY_CAP: usize = 1000;
@@ -46,6 +49,8 @@ pub struct SmtpSettings {
     pub hello_name: Option<String>,
     /// Which mail servers may be connected to.
     pub outbound: Outbound,
+    /// How connections are encrypted, and whose certificates are trusted.
+    pub tls: Tls,
 }
 
 impl Default for SmtpSettings {
@@ -59,6 +64,7 @@ impl Default for SmtpSettings {
             idle_per_adapter: 8,
             hello_name: None,
             outbound: Outbound::default(),
+            tls: Tls::default(),
         }
     }
 }
@@ -294,7 +300,10 @@ impl SmtpSender {
         let mut client = Client::new(stream);
         let mut is_encrypted = *tls == TlsMode::Implicit;
         if is_encrypted {
-            client = client.encrypt(host, is_lenient(route)).await.map_err(|cause| no_tls(&cause.to_string()))?;
+            client = client
+                .encrypt(&self.settings.tls, host, is_lenient(route))
+                .await
+                .map_err(|cause| no_tls(&cause.to_string()))?;
         }
         accepted(client.greeting().await).map_err(|why| cannot_connect(&why))?;
         accepted(client.hello(&hello).await).map_err(|why| cannot_connect(&why))?;
@@ -307,7 +316,10 @@ impl SmtpSender {
             }
             TlsMode::Required | TlsMode::Opportunistic if can_encrypt => {
                 accepted(client.command("STARTTLS").await).map_err(|why| no_tls(&why))?;
-                client = client.encrypt(host, is_lenient(route)).await.map_err(|cause| no_tls(&cause.to_string()))?;
+                client = client
+                    .encrypt(&self.settings.tls, host, is_lenient(route))
+                    .await
+                    .map_err(|cause| no_tls(&cause.to_string()))?;
                 // What was said before the encryption counts for nothing.
                 accepted(client.hello(&hello).await).map_err(|why| no_tls(&why))?;
                 is_encrypted = true;
