@@ -16,6 +16,7 @@ pub mod services;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod turns;
 pub mod web;
 
 use std::sync::Arc;
@@ -29,7 +30,9 @@ use render::helper::Renderer;
 use secrets::SecretKey;
 use services::accounts::openid::Provider;
 use services::api_requests::RequestLog;
+use services::send::OnceKey;
 use store::Store;
+use turns::Turns;
 use web::{BodyRoom, RateLimiter};
 
 /// How many passwords are hashed at once: each takes 19 MiB and a core.
@@ -58,6 +61,8 @@ pub struct App {
     pub openid: Option<Arc<Provider>>,
     /// Makes templates into messages.
     pub renderer: Arc<Renderer>,
+    /// Has requests with the same idempotency key wait for each other.
+    pub turns: Arc<Turns<OnceKey>>,
     hashing: Arc<Semaphore>,
     /// How many passwords were hashed or compared with a hash since the start.
     hashed: Arc<AtomicU64>,
@@ -77,6 +82,7 @@ impl App {
             rate_limiter: Arc::default(),
             bodies: Arc::default(),
             renderer: Arc::default(),
+            turns: Arc::default(),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
             hashed: Arc::default(),
         }

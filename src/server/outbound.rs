@@ -8,9 +8,15 @@ use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{ClientBuilder, Proxy};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+/// How long a name may be looked up before a proxy is asked for it.
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where may be connected to. The default is the internet alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +53,17 @@ impl Outbound {
             }
         };
         if is_private && !self.allows_private { Err(Unreachable::NotPublic(host.to_owned())) } else { Ok(()) }
+    }
+
+    /// Refuses a host that may not be asked by HTTP. An address in numbers never passes a client's resolver, and a name
+    /// does not where a proxy looks it up, so both are looked at here. A proxy's own host is no better than others.
+    pub async fn check_request(self, host: &str, proxies: &Proxies) -> Result<(), Unreachable> {
+        self.check_host(host)?;
+        if !self.allows_private && !proxies.hosts().is_empty() {
+            let late = |_| io::Error::new(io::ErrorKind::TimedOut, "its name could not be looked up in time");
+            timeout(LOOK_UP_LIMIT, self.addresses(host, 0)).await.map_err(late)??;
+        }
+        Ok(())
     }
 
     /// The addresses of a host that may be connected to; never an empty list.
@@ -92,16 +109,44 @@ impl Resolve for Resolver {
     }
 }
 
-/// The hosts of the proxies that the environment names. The operator named them, so they are trusted: with where they are,
-/// and to look up the names that they are asked for.
-pub fn proxy_hosts() -> Vec<String> {
-    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let values = names.into_iter().filter_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty());
-    let host = |value: String| {
-        let url = if value.contains("://") { value } else { format!("http://{value}") };
-        url::Url::parse(&url).ok()?.host_str().map(str::to_owned)
-    };
-    values.filter_map(host).collect()
+/// The proxies that HTTP requests go through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Proxies {
+    /// Those that the environment names (`HTTPS_PROXY` …).
+    #[default]
+    OfEnvironment,
+    /// None.
+    None,
+    /// This one, for every request.
+    One(String),
+}
+
+impl Proxies {
+    /// Their hosts. The operator named them, so they may be private.
+    pub fn hosts(&self) -> Vec<String> {
+        let values: Vec<String> = match self {
+            Self::OfEnvironment => {
+                let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+                names.into_iter().filter_map(|name| std::env::var(name).ok()).collect()
+            }
+            Self::None => Vec::new(),
+            Self::One(url) => vec![url.clone()],
+        };
+        let host = |value: String| {
+            let url = if value.contains("://") { value } else { format!("http://{value}") };
+            url::Url::parse(&url).ok()?.host_str().map(str::to_owned)
+        };
+        values.into_iter().filter(|value| !value.is_empty()).filter_map(host).collect()
+    }
+
+    /// A client that goes through them.
+    pub fn set(&self, client: ClientBuilder) -> reqwest::Result<ClientBuilder> {
+        Ok(match self {
+            Self::OfEnvironment => client,
+            Self::None => client.no_proxy(),
+            Self::One(url) => client.proxy(Proxy::all(url.as_str())?),
+        })
+    }
 }
 
 /// The cause that the others are about, in a request that failed.
@@ -248,6 +293,19 @@ mod tests {
         };
         assert_eq!(words("localhost").await, words("nobody.invalid").await);
         assert_eq!(words("localhost").await, words("169.254.169.254").await);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_opens_no_way_inside() {
+        let proxies = Proxies::One("http://127.1:3128".to_owned());
+        assert_eq!(proxies.hosts(), ["127.0.0.1"]);
+        // What reads like a name and is looked up as 127.0.0.1; a name of nobody here, which a proxy may know; its own.
+        for host in ["127.1", "nobody.invalid", "127.0.0.1"] {
+            let refused = Outbound::default().check_request(host, &proxies).await.unwrap_err();
+            assert!(matches!(refused, Unreachable::NotPublic(_)), "{host}: {refused}");
+            assert!(Outbound::new(true).check_request(host, &proxies).await.is_ok(), "{host}");
+        }
+        assert!(Outbound::default().check_request("1.1.1.1", &proxies).await.is_ok());
     }
 
     #[tokio::test]

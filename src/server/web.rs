@@ -120,7 +120,7 @@ pub async fn serve(
     while let Some(ended) = servers.join_next().await {
         result = result.and(ended.map_err(std::io::Error::other));
     }
-    app.request_log.flush().await;
+    app.request_log.finish().await;
     result
 }
 

@@ -16,7 +16,7 @@ use super::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
 use super::smtp::{Attempt, RecipientOutcome, clean};
 use crate::domain::channel::Channel;
 use crate::domain::ids::{EmailId, NotificationId};
-use crate::server::outbound::{Outbound, innermost, proxy_hosts};
+use crate::server::outbound::{Outbound, Proxies, innermost};
 use crate::server::store::outbox::Outgoing;
 
 /// How much of an answer is read, in bytes.
@@ -38,8 +38,8 @@ pub struct HttpSettings {
     pub connect_timeout: Duration,
     /// How long everything may take, from connecting to the end of the answer.
     pub timeout: Duration,
-    /// Whether requests go through the proxy that the environment names.
-    pub uses_proxy: bool,
+    /// The proxies that requests go through.
+    pub proxies: Proxies,
     /// Which addresses may be posted to.
     pub outbound: Outbound,
 }
@@ -49,7 +49,7 @@ impl Default for HttpSettings {
         Self {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
-            uses_proxy: true,
+            proxies: Proxies::default(),
             outbound: Outbound::default(),
         }
     }
@@ -127,8 +127,9 @@ impl HttpSender {
 
     async fn post(&self, route: &HttpRoute, message: &Message<'_>, email_id: EmailId) -> Result<Answer, String> {
         let host = route.endpoint.host();
-        // An address in numbers is not looked up, so the client's resolver does not see it.
-        self.settings.outbound.check_host(host).map_err(|cause| format!("Cannot connect to {host}: {cause}"))?;
+        let HttpSettings { outbound, proxies, .. } = &self.settings;
+        let checked = outbound.check_request(host, proxies).await;
+        checked.map_err(|cause| format!("Cannot connect to {host}: {cause}"))?;
         let body = serde_json::to_vec(message).map_err(|cause| format!("The message cannot be written: {cause}"))?;
         let request = self
             .client()
@@ -144,15 +145,15 @@ impl HttpSender {
 
     async fn client(&self) -> Result<&Client, String> {
         let make = || async {
-            let HttpSettings { connect_timeout, timeout, uses_proxy, outbound } = self.settings.clone();
+            let HttpSettings { connect_timeout, timeout, proxies, outbound } = self.settings.clone();
             let building = tokio::task::spawn_blocking(move || {
                 let builder = Client::builder()
                     .user_agent(concat!("Sendlog/", env!("CARGO_PKG_VERSION")))
                     .redirect(Policy::none())
-                    .dns_resolver(outbound.resolver(if uses_proxy { proxy_hosts() } else { Vec::new() }))
+                    .dns_resolver(outbound.resolver(proxies.hosts()))
                     .connect_timeout(connect_timeout)
                     .timeout(timeout);
-                if uses_proxy { builder.build() } else { builder.no_proxy().build() }
+                proxies.set(builder)?.build()
             });
             let built = building.await.map_err(|cause| cause.to_string())?;
             built.map_err(|cause| format!("This machine cannot make HTTP requests: {}", innermost(&cause)))

@@ -2,6 +2,8 @@
 //! Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
 
 mod client;
+#[cfg(test)]
+mod encryption_tests;
 mod tls;
 
 use std::collections::HashMap;
@@ -9,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::Address;
-use lettre::transport::smtp::extension::ClientId;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
@@ -20,6 +21,7 @@ use crate::domain::ids::{AdapterId, EmailId};
 use crate::server::outbound::Outbound;
 use crate::server::store::outbox::Outgoing;
 use client::{Broken, Client, Reply};
+pub use tls::Tls;
 
 /// How much of a server's reply is kept, in characters.
 const REPLY_CAP: usize = 1000;
@@ -47,6 +49,8 @@ pub struct SmtpSettings {
     pub hello_name: Option<String>,
     /// Which mail servers may be connected to.
     pub outbound: Outbound,
+    /// How connections are encrypted, and whose certificates are trusted.
+    pub tls: Tls,
 }
 
 impl Default for SmtpSettings {
@@ -60,6 +64,7 @@ impl Default for SmtpSettings {
             idle_per_adapter: 8,
             hello_name: None,
             outbound: Outbound::default(),
+            tls: Tls::default(),
         }
     }
 }
@@ -286,7 +291,7 @@ impl SmtpSender {
 
     async fn open(&self, route: &SmtpRoute, server: &str) -> Result<Client, Unusable> {
         let SmtpEndpoint { host, port, tls } = &route.endpoint;
-        let hello = self.settings.hello_name.clone().unwrap_or_else(|| ClientId::default().to_string());
+        let hello = self.settings.hello_name.clone().unwrap_or_else(own_name);
         let cannot_connect = |why: &str| Unusable::new("Cannot connect to", server, why);
         let no_tls = |why: &str| Unusable::new("Cannot encrypt the connection to", server, why);
         let stream = client::connect(self.settings.outbound, host, *port)
@@ -295,7 +300,10 @@ impl SmtpSender {
         let mut client = Client::new(stream);
         let mut is_encrypted = *tls == TlsMode::Implicit;
         if is_encrypted {
-            client = client.encrypt(host, is_lenient(route)).await.map_err(|cause| no_tls(&cause.to_string()))?;
+            client = client
+                .encrypt(&self.settings.tls, host, is_lenient(route))
+                .await
+                .map_err(|cause| no_tls(&cause.to_string()))?;
         }
         accepted(client.greeting().await).map_err(|why| cannot_connect(&why))?;
         accepted(client.hello(&hello).await).map_err(|why| cannot_connect(&why))?;
@@ -308,7 +316,10 @@ impl SmtpSender {
             }
             TlsMode::Required | TlsMode::Opportunistic if can_encrypt => {
                 accepted(client.command("STARTTLS").await).map_err(|why| no_tls(&why))?;
-                client = client.encrypt(host, is_lenient(route)).await.map_err(|cause| no_tls(&cause.to_string()))?;
+                client = client
+                    .encrypt(&self.settings.tls, host, is_lenient(route))
+                    .await
+                    .map_err(|cause| no_tls(&cause.to_string()))?;
                 // What was said before the encryption counts for nothing.
                 accepted(client.hello(&hello).await).map_err(|why| no_tls(&why))?;
                 is_encrypted = true;
@@ -325,6 +336,13 @@ impl SmtpSender {
         }
         Ok(client)
     }
+}
+
+/// The name that this machine gives itself, or its address where that is no name. Source: RFC 5321, section 4.1.1.1.
+fn own_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if is_name { name } else { "[127.0.0.1]".to_owned() }
 }
 
 /// Says goodbye to a server and closes the connection, in the background.

@@ -20,11 +20,11 @@ use super::strict;
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::ApiRequestId;
-use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::auth::Identity;
-use crate::server::services::send::{self, IdempotencyKey, KeptAnswer};
+use crate::server::services::send::{self, IdempotencyKey, KeptAnswer, OnceKey};
+use crate::server::turns::Turn;
 use crate::server::web::MAX_BODY_BYTES;
 
 /// Who asks. `E` is the dialect's error.
@@ -89,14 +89,15 @@ pub trait Sending: 'static {
     const BY_ADDRESS: bool = false;
 }
 
-/// The whole body of a request to send, with the idempotency key that makes its repetition harmless, and the right to do it
-/// where there is a key. A repetition does not get here: what the first request was answered is its answer, before anything
-/// else of it is looked at.
+/// The whole body of a request to send, with the idempotency key that makes its repetition harmless, and the right to do
+/// it where there is a key. A repetition does not get here: what the first request was answered is its answer, before anything
+/// else of it is looked at. It waits for that one: while this lives, no other request with the key is begun.
 pub struct Once<S> {
     /// The body.
     pub body: Bytes,
     /// The key.
     pub key: Option<IdempotencyKey>,
+    _turn: Option<Turn<OnceKey>>,
     endpoint: PhantomData<fn() -> S>,
 }
 
@@ -126,11 +127,14 @@ impl<S: Sending> Once<S> {
         };
         let own = own.map(|key| IdempotencyKey { endpoint: S::ENDPOINT, key, body: asked });
         let key = of_batch.or(own);
-        let first = match &key {
-            Some(key) => send::find_first_answer(app, &viewer, S::RIGHT, key).await?,
-            None => None,
+        let (turn, first) = match &key {
+            Some(key) => {
+                let (turn, first) = send::begin_once(app, &viewer, S::RIGHT, key).await?;
+                (Some(turn), first)
+            }
+            None => (None, None),
         };
-        Ok((Self { body, key, endpoint: PhantomData }, first))
+        Ok((Self { body, key, _turn: turn, endpoint: PhantomData }, first))
     }
 }
 

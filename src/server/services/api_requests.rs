@@ -1,11 +1,11 @@
 //! The log of API requests: rows are taken from the web layer, redacted, capped, and kept in batches, so that reading
-//! does not wait for the disk. [RequestLog::flush] keeps what is waiting before the program ends.
+//! does not wait for the disk. [RequestLog::finish] keeps what is waiting before the program ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::error;
 
 use super::reveal::secrets_named;
@@ -30,6 +30,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// What a row takes beside its texts, in bytes.
 const ROW_BYTES: usize = 512;
+/// How long a program that ends waits for requests whose callers left and for a database that is not available.
+const PARTING_LIMIT: Duration = Duration::from_secs(15);
 /// How long the log's readers wait for what was just answered to be written.
 const READERS_WAIT: Duration = Duration::from_millis(500);
 
@@ -68,6 +70,13 @@ struct Inner {
     waiting: Mutex<Waiting>,
     arrived: Notify,
     writing: tokio::sync::Mutex<()>,
+    /// Each request that will be a row holds a receiver.
+    under_way: watch::Sender<()>,
+}
+
+/// Says that a request will be a row, while it lives.
+pub struct Expected {
+    _row: watch::Receiver<()>,
 }
 
 /// The rows that wait, and how much they and those being written take.
@@ -86,6 +95,7 @@ impl RequestLog {
             waiting: Mutex::default(),
             arrived: Notify::new(),
             writing: tokio::sync::Mutex::default(),
+            under_way: watch::Sender::default(),
         });
         let log = Self { inner };
         let writer = log.clone();
@@ -115,10 +125,30 @@ impl RequestLog {
         self.inner.arrived.notify_one();
     }
 
-    /// Tries to keep every row that is waiting. Whoever leaves meanwhile, it goes on.
-    pub async fn flush(&self) {
+    /// Says that a row will come, until the value is dropped.
+    pub fn expect(&self) -> Expected {
+        Expected { _row: self.inner.under_way.subscribe() }
+    }
+
+    /// Tries to keep every row that is waiting; `false` where the database is not available. Whoever leaves meanwhile, it
+    /// goes on.
+    pub async fn flush(&self) -> bool {
         let log = self.clone();
-        let _ = tokio::spawn(async move { log.write().await }).await;
+        tokio::spawn(async move { log.write().await }).await.unwrap_or(true)
+    }
+
+    /// Keeps every row before the program ends: waits for the requests that are still answered, whose callers may have left,
+    /// and tries again where the database is not available, both for a time.
+    pub async fn finish(&self) {
+        let keep_all = async {
+            self.inner.under_way.closed().await;
+            while !self.flush().await {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        if tokio::time::timeout(PARTING_LIMIT, keep_all).await.is_err() {
+            error!("API requests were not logged: the database was not available, or they did not end");
+        }
     }
 
     /// Like [Self::flush], for a reader: who reads does not wait long for a write.

@@ -141,6 +141,20 @@ pub async fn send_notification(
     origin: Origin,
     answer: impl FnOnce(SentNotification) -> Result<KeptAnswer, AppError>,
 ) -> Result<KeptAnswer, AppError> {
+    let idempotency = origin.idempotency.clone();
+    match accept_notification(app, viewer, request, origin, answer).await {
+        Ok(answer) => Ok(answer),
+        Err(error) => send::first_answer_or(app, viewer, idempotency.as_ref(), error).await,
+    }
+}
+
+async fn accept_notification(
+    app: &App,
+    viewer: &Viewer,
+    request: NotificationRequest,
+    origin: Origin,
+    answer: impl FnOnce(SentNotification) -> Result<KeptAnswer, AppError>,
+) -> Result<KeptAnswer, AppError> {
     viewer.require(Permission::EmailsSend)?;
     let kind = checked_line("type", &request.kind, MAX_KIND_CHARS)?;
     let person_id = checked_person(&request.person)?;

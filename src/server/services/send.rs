@@ -15,7 +15,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind, EventSet};
-use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TemplateId};
+use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TeamId, TemplateId};
 use crate::domain::masking::{MASK, audited_text, mask_marked};
 use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;
@@ -29,6 +29,7 @@ use crate::server::secrets::token_hash;
 use crate::server::store::audit::AuditEvent;
 use crate::server::store::emails::{Acceptance, NewEmail, NewIdempotencyKey, StoredContent};
 use crate::server::store::events::{EmailFacts, NewEvent};
+use crate::server::turns::Turn;
 
 pub use crate::server::delivery::mailbox::format_mailbox;
 pub use crate::server::render::Undefined;
@@ -140,6 +141,9 @@ impl IdempotencyKey {
     }
 }
 
+/// A team, an endpoint and a key that was chosen for it.
+pub type OnceKey = (TeamId, &'static str, String);
+
 /// Why a message of several was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -179,6 +183,36 @@ pub async fn find_first_answer(
     app.store.find_first_answer(viewer.team, key.endpoint, &key_hash, &request_hash, app.clock.now()).await
 }
 
+/// Waits until no other request with this key is being answered, then does what [find_first_answer] does. Who lets the turn
+/// go has answered. Needs `permission`.
+pub async fn begin_once(
+    app: &App,
+    viewer: &Viewer,
+    permission: Permission,
+    key: &IdempotencyKey,
+) -> Result<(Turn<OnceKey>, Option<KeptAnswer>), AppError> {
+    viewer.require(permission)?;
+    let turn = app.turns.take((viewer.team, key.endpoint, key.key.clone())).await;
+    let first = find_first_answer(app, viewer, permission, key).await?;
+    Ok((turn, first))
+}
+
+/// What the first request with this key was answered, where this one cannot be accepted any more: another program may have
+/// accepted the first since it was looked for, and what both name is gone. Otherwise `error`.
+pub async fn first_answer_or(
+    app: &App,
+    viewer: &Viewer,
+    key: Option<&IdempotencyKey>,
+    error: AppError,
+) -> Result<KeptAnswer, AppError> {
+    let is_about_request = !matches!(error, AppError::Unavailable | AppError::TooSlow | AppError::Internal);
+    let Some(key) = key.filter(|_| is_about_request) else { return Err(error) };
+    match find_first_answer(app, viewer, Permission::EmailsSend, key).await {
+        Ok(Some(first)) => Ok(first),
+        Ok(None) | Err(_) => Err(error),
+    }
+}
+
 /// Accepts a message. Needs `emails:send`. Fields are named in errors as Canary does: `templateId`, `replyTo`. `answer`
 /// makes what the caller is told; it is kept in the transaction that accepts, so that a repetition with the same key is
 /// told the same. Gives what to tell: that, or what the first request with the key was told.
@@ -189,7 +223,10 @@ pub async fn send_email(
     origin: Origin,
     answer: impl FnOnce(Accepted) -> Result<KeptAnswer, AppError>,
 ) -> Result<KeptAnswer, AppError> {
-    let email = prepare(app, viewer, request, origin.api_request_id).await?;
+    let email = match prepare(app, viewer, request, origin.api_request_id).await {
+        Ok(email) => email,
+        Err(error) => return first_answer_or(app, viewer, origin.idempotency.as_ref(), error).await,
+    };
     let answer = answer(Accepted { id: email.id, job_id: email.job_id })?;
     accept_all(app, viewer, vec![email], None, origin.idempotency, answer).await
 }
@@ -204,8 +241,13 @@ pub async fn send_emails(
 ) -> Result<KeptAnswer, Refusal> {
     let mut emails = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
-        let prepared = prepare(app, viewer, request, origin.api_request_id).await;
-        emails.push(prepared.map_err(|error| Refusal { index, error })?);
+        match prepare(app, viewer, request, origin.api_request_id).await {
+            Ok(email) => emails.push(email),
+            Err(error) => {
+                let first = first_answer_or(app, viewer, origin.idempotency.as_ref(), error).await;
+                return first.map_err(|error| Refusal { index, error });
+            }
+        }
     }
     let whole = |error| Refusal { index: 0, error };
     let answer = answer(accepted_of(&emails)).map_err(whole)?;

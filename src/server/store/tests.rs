@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 
 use super::outbox::{Lease, Queue, Share};
 use super::{Db, Store};
@@ -189,6 +189,48 @@ impl Store {
         }
         assert!(tables.len() > 10, "{:?}", tables.keys());
         tables
+    }
+}
+
+/// A time in which the database does not keep API requests, as if it was not available.
+pub(crate) enum Outage {
+    /// Somebody else writes.
+    Sqlite(SqliteConnection),
+    /// Its disk is full.
+    Postgres,
+}
+
+impl Store {
+    /// Makes the database at `url`, which is this one, not available.
+    pub(crate) async fn begin_outage(&self, url: &str) -> Outage {
+        match &self.db {
+            Db::Sqlite { write, .. } => {
+                // The connection that finds the database busy gives up at once. It is closed then; the next one waits.
+                write.execute("PRAGMA busy_timeout = 20").await.unwrap();
+                let mut other = SqliteConnection::connect(url).await.unwrap();
+                other.execute("BEGIN IMMEDIATE").await.unwrap();
+                Outage::Sqlite(other)
+            }
+            Db::Postgres(pools) => {
+                let full = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = 'disk_full'; END $$";
+                pools.write.execute(full).await.unwrap();
+                let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON api_requests EXECUTE FUNCTION refuse()";
+                pools.write.execute(trigger).await.unwrap();
+                Outage::Postgres
+            }
+        }
+    }
+
+    /// Makes it available again.
+    pub(crate) async fn end_outage(&self, outage: Outage) {
+        match (outage, &self.db) {
+            (Outage::Sqlite(mut other), _) => other.execute("ROLLBACK").await.map(drop).unwrap(),
+            (Outage::Postgres, Db::Postgres(pools)) => {
+                pools.write.execute("DROP TRIGGER refuse ON api_requests").await.map(drop).unwrap();
+            }
+            (Outage::Postgres, Db::Sqlite { .. }) => panic!("an outage of another database"),
+        }
     }
 }
 

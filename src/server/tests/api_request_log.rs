@@ -1,6 +1,10 @@
 //! The log of API requests, as the web layer fills it.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, LoggedBody};
@@ -9,12 +13,27 @@ use crate::domain::page::Cursor;
 /// A team's requests, newest first.
 async fn logged(app: &TestApp, team: TeamId) -> Vec<ApiRequest> {
     app.app.request_log.flush().await;
+    kept(app, team).await
+}
+
+/// Those of them that the database has.
+async fn kept(app: &TestApp, team: TeamId) -> Vec<ApiRequest> {
     let listed = app.store().list_api_requests(team, &ApiRequestFilter::default(), Cursor::Newest, 100).await.unwrap();
     let mut requests = Vec::new();
     for row in listed.items {
         requests.push(app.store().find_api_request(team, row.id).await.unwrap().unwrap().0);
     }
     requests
+}
+
+/// Sends the head of a request, waits for what the server says then, sends the rest and closes the connection.
+async fn hang_up(addr: SocketAddr, head: &str, awaited: &str, rest: &str) {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = vec![0; awaited.len()];
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(String::from_utf8(said).unwrap(), awaited);
+    stream.write_all(rest.as_bytes()).await.unwrap();
 }
 
 on_both_databases! {
@@ -44,6 +63,50 @@ on_both_databases! {
         }
         let ids: Vec<i64> = logged(&app, app.team).await.iter().map(|row| row.id.0).collect();
         assert_eq!(ids, [row.id.0 + 2, row.id.0 + 1, row.id.0]);
+    }
+
+    async fn rows_wait_for_a_database_that_is_not_available_and_are_kept(app: TestApp) {
+        let program = app.program(&[Permission::LogsView]).await;
+        let outage = app.store().begin_outage(&app.url).await;
+        for page in 1..=3 {
+            program.get(&format!("/api/logs?page={page}")).await.data();
+        }
+        assert!(!app.app.request_log.flush().await);
+        assert!(kept(&app, app.team).await.is_empty());
+        app.store().end_outage(outage).await;
+        let endpoints: Vec<_> = logged(&app, app.team).await.into_iter().map(|row| row.endpoint).collect();
+        assert_eq!(endpoints, ["/api/logs?page=3", "/api/logs?page=2", "/api/logs?page=1"]);
+    }
+
+    async fn a_server_that_stops_keeps_every_row_first(app: TestApp) {
+        let program = app.program(&[Permission::LogsView, Permission::TemplatesCreate]).await;
+        let key = program.headers["authorization"].to_str().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), listener, Vec::new(), stopped));
+        let outage = app.store().begin_outage(&app.url).await;
+        // Callers who hang up once they see an answer begin.
+        for page in 1..=4 {
+            let head = format!("GET /api/logs?page={page} HTTP/1.1\r\nHost: a\r\nAuthorization: {key}\r\n\r\n");
+            hang_up(addr, &head, "HTTP/1.1 200", "").await;
+        }
+        // One who hangs up when the request has been begun with: it is finished all the same.
+        let body = json!({"name": "Receipt", "subject": "Hello", "text": "Hello"}).to_string();
+        let head = format!(
+            "POST /api/templates HTTP/1.1\r\nHost: a\r\nAuthorization: {key}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            body.len()
+        );
+        hang_up(addr, &head, "HTTP/1.1 100", &body).await;
+        stop.send(true).unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        app.store().end_outage(outage).await;
+        serving.await.unwrap().unwrap();
+        let mut endpoints: Vec<_> = kept(&app, app.team).await.into_iter().map(|row| row.endpoint).collect();
+        endpoints.sort_unstable();
+        let pages = (1..=4).map(|page| format!("/api/logs?page={page}"));
+        assert_eq!(endpoints, pages.chain(["/api/templates".to_owned()]).collect::<Vec<_>>());
     }
 
     async fn rows_that_wait_for_the_database_have_a_bound_in_bytes(app: TestApp) {

@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Bytes;
+use chrono::TimeDelta;
+use serde_json::json;
+
 use super::authorization_matrix::native_posts_of_senders;
 use super::dialect_authorization::{new_key, plain, posts_of_senders, with_key};
-use chrono::TimeDelta;
-
 use super::*;
 use crate::domain::api_key::CreatedApiKey;
+use crate::domain::email::Accepted;
 use crate::server::dialects::{Dialect, canary};
+use crate::server::services::send::{self, IdempotencyKey, KeptAnswer, Origin, SendRequest};
 use Dialect::{Jetemail, Notificationapi, Resend, Sendwithus};
 
 /// Whose endpoint, its path, a body in which `{template}` is an id, and how many messages that makes.
@@ -184,6 +188,55 @@ on_both_databases_in_parallel! {
             let refused = client.send("POST", &path, Some(first.1)).await;
             assert!(refused.text.contains("logs:resend"), "{path}: {}", refused.text);
         }
+    }
+
+    async fn a_template_that_is_deleted_meanwhile_divides_no_callers(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let key = new_key(&app, app.team, PermissionSet::all()).await;
+        let owner = app.viewer(Role::Owner).await;
+        let rows = [&SENDS[0], &SENDS[1], &SENDS[7]];
+        for round in 0..12 {
+            let row = rows[round % rows.len()];
+            let template = app.add_template("Receipt").await;
+            let (client, path) = client_of(&app, row, &key);
+            let client = client.with("idempotency-key", &format!("order-{round}"));
+            let askers = (0..5).map(|_| {
+                let (client, path) = (client.clone(), path.clone());
+                let body = row.2.replace("{template}", &template.id.to_string());
+                tokio::spawn(async move { client.send("POST", &path, Some(body)).await })
+            });
+            let askers: Vec<_> = askers.collect();
+            templates::delete_template(&app.app, &owner, template.id).await.unwrap();
+            let mut answers = Vec::new();
+            for asker in askers {
+                let answer = asker.await.unwrap();
+                answers.push((answer.status, answer.text));
+            }
+            let was_accepted = answers.iter().any(|answer| (200..300).contains(&answer.0));
+            assert!(!was_accepted || answers.iter().all(|answer| *answer == answers[0]), "{path}: {answers:?}");
+        }
+    }
+
+    async fn a_repetition_whose_first_was_overlooked_is_answered_as_it_was(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let (template, owner) = (app.add_template("Receipt").await, app.viewer(Role::Owner).await);
+        let send = async |variables: Value| {
+            let request = SendRequest {
+                to: vec!["a@b.example".to_owned()],
+                template_id: Some(template.id),
+                variables,
+                ..SendRequest::default()
+            };
+            let body = Bytes::from("the same");
+            let key = IdempotencyKey { endpoint: "once", key: "order-7".to_owned(), body };
+            let origin = Origin { idempotency: Some(key), ..Origin::default() };
+            let answer = |accepted: Accepted| Ok(KeptAnswer { status: 200, body: accepted.id.to_string() });
+            send::send_email(&app.app, &owner, request, origin, answer).await
+        };
+        let first = send(json!({"name": "Ada"})).await.unwrap();
+        // Another program looked for it before it was there: the service is called past that look.
+        templates::delete_template(&app.app, &owner, template.id).await.unwrap();
+        assert_eq!(send(json!({"name": "Ada"})).await, Ok(first));
     }
 
     async fn a_key_that_is_empty_or_too_long_is_refused(app: TestApp) {

@@ -19,7 +19,7 @@ use crate::server::App;
 use crate::server::auth::{Identity, KeyInUse};
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
-use crate::server::services::api_requests::{RequestLog, logged_answer, logged_body, logged_endpoint};
+use crate::server::services::api_requests::{Expected, RequestLog, logged_answer, logged_body, logged_endpoint};
 
 /// The status of a request whose client left before it was answered. Source: nginx.
 const CLIENT_LEFT: i64 = 499;
@@ -44,6 +44,7 @@ pub async fn record(
     let path = format!("{}{}", dialect.map_or("", Dialect::prefix), parts.uri.path());
     let mut under_way = viewer.as_ref().map(|viewer| UnderWay {
         log: app.request_log.clone(),
+        _expected: app.request_log.expect(),
         started,
         body: Bytes::new(),
         row: Some(ApiRequest {
@@ -114,6 +115,8 @@ pub async fn record(
 /// left before.
 struct UnderWay {
     log: RequestLog,
+    /// Dropped after the row was given away.
+    _expected: Expected,
     started: Instant,
     /// What was asked, while the row does not hold it.
     body: Bytes,

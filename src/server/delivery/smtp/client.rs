@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 
 use super::clean;
-use super::tls;
+use super::tls::Tls;
 use crate::server::outbound::{Outbound, Unreachable};
 
 /// The longest line of a reply, in bytes; RFC 5321 knows 512.
@@ -132,11 +132,11 @@ impl Client {
     }
 
     /// Encrypts the connection. What was read before is forgotten; a server that has said too much is not listened to.
-    pub(super) async fn encrypt(self, host: &str, is_lenient: bool) -> Result<Self, Broken> {
+    pub(super) async fn encrypt(self, tls: &Tls, host: &str, is_lenient: bool) -> Result<Self, Broken> {
         if !self.stream.buffer().is_empty() {
             return Err(Broken::NotSmtp);
         }
-        let stream = tls::encrypted(self.stream.into_inner(), host, is_lenient).await?;
+        let stream = tls.encrypted(self.stream.into_inner(), host, is_lenient).await?;
         Ok(Self::over(Box::new(stream)))
     }
 

@@ -1,7 +1,8 @@
-//! Encryption of SMTP connections. Called by [super::client].
+//! Encryption of SMTP connections, and why there is none, in plain words. Called by [super::client].
 
+use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
@@ -10,24 +11,59 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 
-/// Made for the first connection: it reads the certificates to trust.
-static STRICT: OnceCell<TlsConnector> = OnceCell::const_new();
-static LENIENT: OnceCell<TlsConnector> = OnceCell::const_new();
+/// What all connections share that trust what the machine trusts.
+static OF_MACHINE: LazyLock<Tls> = LazyLock::new(|| Tls::trusting(Vec::new()));
 
-/// Encrypts a connection to `host`. Any certificate does where `is_lenient` says so.
-pub(super) async fn encrypted<S>(stream: S, host: &str, is_lenient: bool) -> io::Result<TlsStream<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let connector = if is_lenient { &LENIENT } else { &STRICT };
-    let connector = connector.get_or_try_init(|| connector_for(is_lenient)).await?;
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    connector.connect(name, stream).await
+/// How connections are encrypted. The default trusts what the machine trusts. Cheap to clone.
+#[derive(Clone)]
+pub struct Tls {
+    connectors: Arc<Connectors>,
 }
 
-async fn connector_for(is_lenient: bool) -> io::Result<TlsConnector> {
+/// Made for the first connection: it reads the certificates to trust.
+struct Connectors {
+    strict: OnceCell<TlsConnector>,
+    lenient: OnceCell<TlsConnector>,
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        OF_MACHINE.clone()
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls(…)")
+    }
+}
+
+impl Tls {
+    /// Trusts the certificates of these authorities too.
+    pub fn trusting(authorities: Vec<CertificateDer<'static>>) -> Self {
+        let connectors = Connectors { strict: OnceCell::new(), lenient: OnceCell::new(), authorities };
+        Self { connectors: Arc::new(connectors) }
+    }
+
+    /// Encrypts a connection to `host`. Any certificate does where `is_lenient` says so.
+    pub(super) async fn encrypted<S>(&self, stream: S, host: &str, is_lenient: bool) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Connectors { strict, lenient, authorities } = &*self.connectors;
+        let connector = if is_lenient { lenient } else { strict };
+        let connector = connector.get_or_try_init(|| connector_for(is_lenient, authorities.clone())).await?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        connector.connect(name, stream).await.map_err(explained)
+    }
+}
+
+async fn connector_for(is_lenient: bool, authorities: Vec<CertificateDer<'static>>) -> io::Result<TlsConnector> {
     let build = move || -> io::Result<TlsConnector> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
@@ -38,11 +74,56 @@ async fn connector_for(is_lenient: bool) -> io::Result<TlsConnector> {
         } else {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots.add_parsable_certificates(authorities);
             builder.with_root_certificates(roots).with_no_client_auth()
         };
         Ok(TlsConnector::from(Arc::new(config)))
     };
     tokio::task::spawn_blocking(build).await.map_err(io::Error::other)?
+}
+
+/// Why a handshake failed, for whoever has to mend it. What has no better words keeps its own.
+fn explained(cause: io::Error) -> io::Error {
+    let tls = cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let Some(words) = tls.and_then(plain_words) else { return cause };
+    io::Error::new(cause.kind(), words)
+}
+
+fn plain_words(cause: &Error) -> Option<String> {
+    let words = match cause {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            "this machine does not trust who issued its certificate".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "its certificate has expired".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+            "its certificate is not valid yet".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForName) => {
+            "its certificate is made out to another name".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
+            let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).take(SHOWN_NAMES).collect();
+            match names[..] {
+                [] => "its certificate is made out to no name".to_owned(),
+                _ => format!("its certificate is made out to another name: {}", names.join(", ")),
+            }
+        }
+        Error::InvalidMessage(_) => {
+            "what it answers is not TLS. smtps:// is for TLS from the first byte, smtp:// for STARTTLS".to_owned()
+        }
+        _ => return None,
+    };
+    Some(words)
+}
+
+/// How many of a certificate's names are told.
+const SHOWN_NAMES: usize = 3;
+
+/// A certificate's name without what rustls writes around it: `DnsName("mail.example.com")`.
+fn bare_name(name: &str) -> &str {
+    name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name).trim_matches('"')
 }
 
 /// Takes any certificate, but has its holder prove that it is theirs.

@@ -33,7 +33,7 @@ use crate::domain::team::Role;
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::config::OpenIdArgs;
-use crate::server::outbound::{Outbound, Unreachable, innermost, proxy_hosts};
+use crate::server::outbound::{Outbound, Proxies, Unreachable, innermost};
 use crate::server::services::audit;
 use crate::server::store::accounts::NewUser;
 use crate::server::store::openid::OpenIdName;
@@ -180,7 +180,7 @@ impl Provider {
         let own = issuer.url().host_str().map(str::to_owned);
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(outbound.resolver(proxy_hosts().into_iter().chain(own).collect()))
+            .dns_resolver(outbound.resolver(Proxies::OfEnvironment.hosts().into_iter().chain(own).collect()))
             .timeout(TIMEOUT)
             .build();
         Some(Self {
@@ -197,8 +197,7 @@ impl Provider {
         let request = reqwest::Request::try_from(request)?;
         let host = request.url().host_str().unwrap_or_default();
         if self.issuer.url().host_str() != Some(host) {
-            // An address in numbers is not looked up, so the client's resolver does not see it.
-            self.outbound.check_host(host)?;
+            self.outbound.check_request(host, &Proxies::OfEnvironment).await?;
         }
         let mut response = self.http.execute(request).await?;
         let mut answer = HttpResponse::default();

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::ids::{ApiRequestId, NotificationId};
 use crate::domain::notification::Notification;
+use crate::server::outbound::Proxies;
 use crate::server::store::emails::Acceptance;
 
 /// What the web server was sent.
@@ -97,7 +98,7 @@ fn sms(bench: &Bench) -> NewEmail {
 }
 
 fn settings() -> WorkerSettings {
-    let http = HttpSettings { timeout: Duration::from_millis(300), uses_proxy: false, ..quick().http };
+    let http = HttpSettings { timeout: Duration::from_millis(300), proxies: Proxies::None, ..quick().http };
     WorkerSettings { http, ..quick() }
 }
 
@@ -196,6 +197,57 @@ async fn a_refusal_and_a_redirect_end_the_message() {
         assert!(email.error_message.as_ref().unwrap().starts_with(begins), "{:?}", email.error_message);
         assert_eq!(web.received().len(), 1);
     }
+}
+
+/// The settings of a server that reaches the internet alone.
+fn guarded(proxies: Proxies) -> WorkerSettings {
+    let settings = settings();
+    let (outbound, http) = (Outbound::new(false), settings.http);
+    WorkerSettings { http: HttpSettings { proxies, outbound, ..http }, ..settings }
+}
+
+#[tokio::test]
+async fn an_adapter_of_the_time_when_private_addresses_were_allowed_is_not_asked_any_more() {
+    let web = Web::start("", "200").await;
+    let id = web.accept().await;
+    web.bench.work(guarded(Proxies::None)).await;
+    let email = web.bench.find(id).await;
+    let why = "Gave up after 3 tries: Cannot connect to 127.0.0.1: 127.0.0.1 leads to no public address.";
+    assert!(email.error_message.as_ref().unwrap().starts_with(why), "{:?}", email.error_message);
+    assert!(web.received().is_empty());
+}
+
+/// A proxy that would answer whatever it is asked for, with how often it was asked.
+async fn proxy() -> (String, Arc<Mutex<usize>>) {
+    let (asked, listener) = (Arc::<Mutex<usize>>::default(), tokio::net::TcpListener::bind(LOOPBACK).await.unwrap());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::clone(&asked);
+    let router = Router::new().fallback(move || async move {
+        *count.lock().unwrap() += 1;
+        "taken"
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_nothing_that_this_server_may_not_ask_itself() {
+    let (url, asked) = proxy().await;
+    // A name that leads nowhere here; the proxy may know better. Numbers. The proxy itself.
+    for private in ["http://intranet.invalid/m", "http://127.0.0.1:1/m", "http://169.254.169.254/latest", &url] {
+        let bench = Web::bench(private).await;
+        let id = bench.accept(sms(&bench)).await;
+        bench.work(guarded(Proxies::One(url.clone()))).await;
+        let message = bench.find(id).await.error_message.unwrap();
+        assert!(message.contains("leads to no public address"), "{private}: {message}");
+    }
+    assert_eq!(*asked.lock().unwrap(), 0);
+    // Where the operator allows private addresses, the proxy looks names up.
+    let bench = Web::bench("http://intranet.invalid/m").await;
+    let id = bench.accept(sms(&bench)).await;
+    let http = HttpSettings { proxies: Proxies::One(url), ..settings().http };
+    bench.work(WorkerSettings { http, ..settings() }).await;
+    assert_eq!((bench.find(id).await.status, *asked.lock().unwrap()), (EmailStatus::Sent, 1));
 }
 
 #[tokio::test]

@@ -49,8 +49,13 @@ async fn send_email(
 ) -> Result<Response, SendwithusError> {
     query(&uri, &[])?;
     let (viewer, body) = (&caller.0, parse_json::<SendBody>(&once.body)?);
-    let template = templates::find_template_to_send(&app, viewer, body.template()?).await;
-    let template = template.map_err(unusable)?;
+    let template = match templates::find_template_to_send(&app, viewer, body.template()?).await {
+        Ok(template) => template,
+        Err(error) => {
+            let first = send::first_answer_or(&app, viewer, once.key.as_ref(), unusable(error)).await;
+            return Ok(respond(first?));
+        }
+    };
     body.check_version(&template)?;
     let locale = body.locale()?;
     let origin = Origin { api_request_id, idempotency: once.key };
