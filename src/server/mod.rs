@@ -24,6 +24,7 @@ use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::domain::ids::TeamId;
 use clock::Clock;
 use config::Config;
 use render::helper::Renderer;
@@ -33,7 +34,7 @@ use services::api_requests::RequestLog;
 use services::send::OnceKey;
 use store::Store;
 use turns::Turns;
-use web::{BodyRoom, RateLimiter};
+use web::{BodyRoom, READERS_OF_A_TEAM, RateLimiter};
 
 /// How many passwords are hashed at once: each takes 19 MiB and a core.
 const HASHING_PERMITS: usize = 2;
@@ -63,6 +64,8 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// Has requests with the same idempotency key wait for each other.
     pub turns: Arc<Turns<OnceKey>>,
+    /// The requests of each team that read.
+    pub readers: Arc<Turns<TeamId>>,
     hashing: Arc<Semaphore>,
     /// How many passwords were hashed or compared with a hash since the start.
     hashed: Arc<AtomicU64>,
@@ -82,7 +85,8 @@ impl App {
             rate_limiter: Arc::default(),
             bodies: Arc::default(),
             renderer: Arc::default(),
-            turns: Arc::default(),
+            turns: Arc::new(Turns::of(1)),
+            readers: Arc::new(Turns::of(READERS_OF_A_TEAM)),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
             hashed: Arc::default(),
         }

@@ -8,6 +8,7 @@ mod connections;
 mod csrf;
 mod dialect_routes;
 mod export;
+mod fair;
 mod finish;
 mod openid;
 mod rate_limit;
@@ -48,6 +49,7 @@ use crate::app::{App as Pages, shell};
 use crate::domain::error::AppError;
 pub use body::BodyRoom;
 use connections::Connections;
+pub use fair::READERS_OF_A_TEAM;
 pub use rate_limit::RateLimiter;
 
 /// The largest request body, in bytes: a message with its attachments in base64.
@@ -89,6 +91,7 @@ pub fn router(app: App) -> Router {
         .merge(api_routes)
         .with_state(app.clone())
         .merge(page_routes(&app, &site_root))
+        .layer(middleware::from_fn_with_state(app.clone(), fair::take_turns))
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)

@@ -30,6 +30,24 @@ fn cookie(answer: &Answer, name: &str) -> Option<String> {
 }
 
 on_both_databases! {
+    async fn a_team_that_reads_much_leaves_room_for_others(app: TestApp) {
+        let mut held = Vec::new();
+        for _ in 0..crate::server::web::READERS_OF_A_TEAM {
+            held.push(app.app.readers.take(app.team).await);
+        }
+        let mine = app.program(&[Permission::LogsView, Permission::EmailsSend]).await;
+        let theirs = app.program_of(app.other_team, [Permission::LogsView].into_iter().collect()).await;
+        let waiting = tokio::spawn({
+            let mine = mine.clone();
+            async move { mine.get("/api/logs").await.status }
+        });
+        assert_eq!(theirs.get("/api/logs").await.status, 200);
+        assert_eq!(mine.post("/api/v1/send", json!({})).await.status, 400, "what sends does not wait");
+        assert!(!waiting.is_finished());
+        drop(held);
+        assert_eq!(waiting.await.unwrap(), 200);
+    }
+
     async fn an_anonymous_form_leaves_no_session_whatever_it_holds(app: TestApp) {
         let before = app.store().count_rows().await[0];
         let long = format!("{}@example.com", "a".repeat(10_000));

@@ -10,7 +10,7 @@ use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{csrf, finish, rate_limit, request_log, security};
+use super::{csrf, fair, finish, rate_limit, request_log, security};
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::auth;
@@ -46,6 +46,7 @@ fn routes(app: &App, dialect: Dialect) -> Router {
         .fallback(move || async move { dialect.refuse(AppError::not_found("The endpoint")) })
         .method_not_allowed_fallback(move |method: Method, _: Request| async move { dialect.refuse_method(&method) })
         .with_state(app.clone())
+        .layer(middleware::from_fn_with_state(app.clone(), fair::take_turns))
         .layer(middleware::from_fn_with_state((app.clone(), Some(dialect)), rate_limit::limit))
         .layer(middleware::from_fn_with_state((app.clone(), Some(dialect)), request_log::record))
         .layer(middleware::from_fn_with_state((app.clone(), dialect), auth::identify_program))

@@ -149,6 +149,12 @@ impl Client {
     /// Says EHLO and reads what the server can do.
     pub(super) async fn hello(&mut self, name: &str) -> Result<Reply, Broken> {
         let reply = self.command(&format!("EHLO {name}")).await?;
+        // An old server knows the older greeting alone, and offers nothing. Source: RFC 5321, section 4.1.4.
+        if matches!(reply.code, 500 | 502 | 504 | 550) && !reply.is_cut {
+            self.offers = Offers::default();
+            let reply = self.command(&format!("HELO {name}")).await?;
+            return if reply.is_cut { Err(Broken::TooLong) } else { Ok(reply) };
+        }
         if reply.is_cut {
             return Err(Broken::TooLong);
         }

@@ -596,6 +596,39 @@ async fn a_team_whose_servers_hang_delays_no_other_team() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_no_ehlo_is_greeted_as_of_old() {
+    let (url, _) = scripted(|_, _, verb| match verb {
+        "EHLO" => &b"502 5.5.1 Unrecognized command\r\n"[..],
+        "DATA" => b"354 go on\r\n",
+        _ => b"250 Ok\r\n",
+    })
+    .await;
+    let bench = Bench::with_sink(Sink::start(LOOPBACK).await.unwrap(), Some(&url)).await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    bench.work(quick()).await;
+    assert_eq!(bench.kinds(id).await, [EventKind::Sent]);
+}
+
+#[tokio::test]
+async fn an_attempt_that_outlives_its_lease_while_the_program_stands_still_is_recorded() {
+    let (url, connections) = scripted(|_, _, verb| match verb {
+        "DATA" => &b"354 go on\r\n"[..],
+        // Nothing of the program runs meanwhile, as when a machine sleeps.
+        "." => {
+            std::thread::sleep(Duration::from_millis(200));
+            b"250 2.0.0 Ok\r\n"
+        }
+        _ => b"250 2.0.0 Ok\r\n",
+    })
+    .await;
+    let bench = Bench::with_sink(Sink::start(LOOPBACK).await.unwrap(), Some(&url)).await;
+    let id = bench.accept_to(&["ada@example.com"]).await;
+    bench.work(WorkerSettings { lease: Duration::from_millis(1), ..quick() }).await;
+    assert_eq!(bench.kinds(id).await, [EventKind::Sent]);
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn large_messages_go_one_after_the_other_and_small_ones_pass_them() {
     let (url, connections) = scripted(|connection, _, verb| match verb {
         // The first message hangs until its sender gives up.
