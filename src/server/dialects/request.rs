@@ -20,6 +20,7 @@ use super::strict;
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::ApiRequestId;
+use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::auth::Identity;
