@@ -65,7 +65,7 @@ async fn fill(app: &TestApp) {
     };
     app.add_messages(&vec![Message { attachments: vec![file], ..Message::default() }; 210]).await;
     let waits = new_email(app, app.now());
-    store.insert_emails(team, &[waits.clone()], &with_key(app, "key", "one")).await.unwrap();
+    store.insert_emails(team, std::slice::from_ref(&waits), &with_key(app, "key", "one")).await.unwrap();
     let alias =
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();
