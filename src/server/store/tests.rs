@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions, Connection, Executor};
 
-use super::{Db, Store};
+use super::{Db, Limits, Store};
 
 /// A database that one test works in.
 pub(crate) enum TestDatabase {
@@ -57,7 +59,48 @@ impl TestDatabase {
     }
 }
 
+/// What every write needs, held by a connection of its own until it is let go: SQLite's writer, PostgreSQL's tables.
+pub(crate) enum HeldWriter {
+    /// In a transaction that writes.
+    Sqlite(SqliteConnection),
+    /// With a lock on every table that lets others read.
+    Postgres(PgConnection),
+}
+
+impl HeldWriter {
+    /// Takes it, as soon as those who write have ended.
+    pub(crate) async fn take(url: &str) -> Self {
+        if url.starts_with("sqlite://") {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            connection.execute("BEGIN IMMEDIATE").await.unwrap();
+            return Self::Sqlite(connection);
+        }
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let lock = "DO $$ DECLARE name TEXT; BEGIN
+            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+                EXECUTE format('LOCK TABLE %I IN EXCLUSIVE MODE', name);
+            END LOOP; END $$";
+        connection.execute("BEGIN").await.unwrap();
+        connection.execute(lock).await.unwrap();
+        Self::Postgres(connection)
+    }
+
+    /// Lets others write.
+    pub(crate) async fn let_go(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+}
+
 impl Store {
+    /// Opens the database as one that waits a moment alone for those who write.
+    pub(crate) async fn open_impatient(url: &str) -> Self {
+        let busy = Duration::from_millis(200);
+        Self::open_within(url, Limits { busy, ..Limits::default() }).await.unwrap()
+    }
+
     /// How many rows each table has that a visit could leave something in.
     pub(crate) async fn count_rows(&self) -> Vec<(&'static str, i64)> {
         let tables = [
@@ -666,8 +709,12 @@ mod reading {
     use tokio::time::{sleep, timeout};
 
     use super::super::reading::PLACES;
-    use super::{Db, Store, TestDatabase};
+    use super::{Db, Limits, Store, TestDatabase};
     use crate::domain::error::AppError;
+
+    async fn open(database: &TestDatabase, read: Duration) -> Store {
+        Store::open_within(&database.url(), Limits { read, ..Limits::default() }).await.unwrap()
+    }
 
     impl Store {
         /// Reads without an end.
@@ -700,7 +747,7 @@ mod reading {
     }
 
     async fn a_read_is_stopped_at_its_limit(database: TestDatabase) {
-        let store = Store::open_with_limit(&database.url(), Duration::from_millis(100)).await.unwrap();
+        let store = open(&database, Duration::from_millis(100)).await;
         for _ in 0..=PLACES {
             assert_eq!(store.read_slowly().await, Err(AppError::TooSlow));
         }
@@ -711,7 +758,7 @@ mod reading {
     }
 
     async fn a_read_stops_when_its_caller_leaves(database: TestDatabase) {
-        let store = Store::open_with_limit(&database.url(), Duration::from_secs(3600)).await.unwrap();
+        let store = open(&database, Duration::from_secs(3600)).await;
         let callers = (0..PLACES).map(|_| timeout(Duration::from_millis(300), store.read_slowly()));
         assert!(join_all(callers).await.iter().all(Result::is_err));
         let mut looks = 0;
