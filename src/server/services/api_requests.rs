@@ -16,7 +16,7 @@ use crate::domain::api_request::{
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::masking::{Contents, Secrets, Sight, masks_addresses};
-use crate::domain::page::{Cursor, Stretch};
+use crate::domain::page::{Cursor, Walked};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -186,24 +186,25 @@ fn bytes_of(request: &ApiRequest) -> usize {
 }
 
 /// Lists the viewer's team's API requests at a place of their log, newest first. Needs `requests:view`. What was answered
-/// before is among them, unless the database is too busy to take it.
+/// before is among them, unless the database is too busy to take it. For what no index knows, so many are looked at; the
+/// next call goes on behind them.
 pub async fn list_api_requests(
     app: &App,
     viewer: &Viewer,
     filter: &ApiRequestFilter,
     cursor: Cursor<ApiRequestId>,
     limit: i64,
-) -> Result<Stretch<ApiRequestSummary>, AppError> {
+) -> Result<Walked<ApiRequestSummary, ApiRequestId>, AppError> {
     viewer.require(Permission::RequestsView)?;
     app.request_log.settle().await;
     let filter = ApiRequestFilter { keeps_addresses: masks_addresses(viewer), ..filter.clone() };
-    let Stretch { items, has_more } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
+    let Walked { items, next } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
     let now = app.clock.now();
     let shown = |request: ApiRequestSummary| {
         let endpoint = Sight::of(viewer, request.id, now).endpoint(request.endpoint);
         ApiRequestSummary { endpoint, ..request }
     };
-    Ok(Stretch { items: items.into_iter().map(shown).collect(), has_more })
+    Ok(Walked { items: items.into_iter().map(shown).collect(), next })
 }
 
 /// The ids and names of the team's keys, to filter its API requests by. Needs `requests:view`: the requests show the
