@@ -136,4 +136,7 @@ pub struct ApiRequestFilter {
     /// Whether a part of path and query is looked for only where no address can be in them.
     #[serde(skip)]
     pub keeps_addresses: bool,
+    /// Whether a part is looked for in the path alone: what stands in the query is not shown.
+    #[serde(skip)]
+    pub keeps_words: bool,
 }

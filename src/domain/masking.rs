@@ -1,15 +1,17 @@
 //! What a viewer sees of messages: contents (variables, bodies, files, links) and addresses. [Sight::of] decides it, once
 //! for each message; the services hand out values that are masked already, so that no page, API or export can forget it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::account::device_words;
-use super::api_request::LoggedBody;
+use super::api_request::{LoggedBody, REDACTED};
 use super::email::{Email, EmailContent, EmailSummary, Recipient};
 use super::event::EmailEvent;
-use super::ids::{TeamId, UserId};
+use super::ids::{
+    AdapterId, ApiKeyId, ApiRequestId, EmailId, InviteId, JobId, NotificationId, TeamId, TemplateId, UserId,
+};
 use super::notification::Notification;
 use super::permission::Permission;
 use super::viewer::Viewer;
@@ -25,6 +27,36 @@ pub const REVEAL_MINUTES: i64 = 10;
 
 /// The shortest value of a variable that is looked for in other texts, in characters: shorter ones occur by chance.
 const MIN_SCRUBBED_CHARS: usize = 4;
+
+/// Parameters of the APIs whose values are numbers or words of theirs.
+const PLAIN_PARAMETERS: [&str; 23] = [
+    "page",
+    "pageSize",
+    "limit",
+    "count",
+    "offset",
+    "status",
+    "statuses",
+    "order",
+    "sort",
+    "type",
+    "action",
+    "kind",
+    "channel",
+    "preset",
+    "format",
+    "keys",
+    "after",
+    "before",
+    "created_gt",
+    "created_gte",
+    "created_lt",
+    "created_lte",
+    "again",
+];
+
+/// The longest word of a path or name of a parameter that is shown to those who do not see contents, in characters.
+const MAX_WORD_CHARS: usize = 40;
 
 /// What a viewer sees of one message or of one API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +124,16 @@ impl Sight {
         if self.masks_addresses { mask_addresses(&text) } else { text }
     }
 
-    /// Path and query of a request, as they are shown.
-    pub fn endpoint(self, endpoint: String) -> String {
+    /// Path and query of a request, as they are shown in a team whose templates mark variables, or mark none. A message's
+    /// contents can stand in them (somebody searched for a code), and nothing tells whose: who does not see all contents
+    /// sees what the API itself says, ids, times and whole addresses.
+    pub fn endpoint(self, endpoint: String, marks_variables: bool) -> String {
+        let hides_words = match self.contents {
+            Contents::Hidden | Contents::Locked => true,
+            Contents::AllButMarked => marks_variables,
+            Contents::All => false,
+        };
+        let endpoint = if hides_words { hide_words(&endpoint) } else { endpoint };
         if self.masks_addresses { mask_endpoint(&endpoint) } else { endpoint }
     }
 
@@ -110,7 +150,7 @@ impl Sight {
         Email {
             external_user_id: email.external_user_id.map(text),
             from_address: text(email.from_address),
-            reply_to: email.reply_to.map(text),
+            reply_to: email.reply_to.map(|list| text(if self.masks_addresses { without_names(&list) } else { list })),
             subject: text(email.subject),
             tags: email.tags.into_iter().map(text).collect(),
             error_message: email.error_message.map(text),
@@ -205,6 +245,16 @@ impl Sight {
 /// Whether a viewer sees addresses masked, whatever they are part of.
 pub fn masks_addresses(viewer: &Viewer) -> bool {
     viewer.rules.masks_addresses && !viewer.may(Permission::LogsReveal)
+}
+
+/// A request's method, path and query for the audit log, which those can read who see no contents.
+pub fn audited_request(viewer: &Viewer, method: &str, endpoint: &str) -> String {
+    audited_text(viewer, format!("{method} {}", hide_words(endpoint)))
+}
+
+/// A text that was searched for, for the audit log of a team whose templates mark variables, or mark none.
+pub fn audited_search(text: String, marks_variables: bool) -> String {
+    if marks_variables && !says_nothing(&text) { MASK.to_owned() } else { text }
 }
 
 /// A text that may hold addresses, for the audit log, which those can read who see addresses masked.
@@ -437,14 +487,121 @@ fn mask_numbers(text: &str) -> String {
     masked
 }
 
-/// A path and query in which addresses are masked, also those that are escaped.
+/// A path and query of which nothing is left but what the API itself says, ids, times, whole addresses, and what is so
+/// short that it occurs by chance.
+fn hide_words(endpoint: &str) -> String {
+    let (path, query) = endpoint.split_once('?').map_or((endpoint, None), |(path, query)| (path, Some(query)));
+    let part = |part: &str| {
+        let is_shown = says_nothing(part) || is_word(part.strip_suffix(".json").unwrap_or(part));
+        if is_shown { part.to_owned() } else { MASK.to_owned() }
+    };
+    let path = path.split('/').map(part).collect::<Vec<_>>().join("/");
+    let parameter = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if is_word(name) => {
+            let is_plain = PLAIN_PARAMETERS.contains(&name) && is_number_or_words(value);
+            if is_plain || says_nothing(value) { pair.to_owned() } else { format!("{name}={MASK}") }
+        }
+        Some(_) => MASK.to_owned(),
+        None if says_nothing(pair) => pair.to_owned(),
+        None => MASK.to_owned(),
+    };
+    match query {
+        Some(query) => format!("{path}?{}", query.split('&').map(parameter).collect::<Vec<_>>().join("&")),
+        None => path,
+    }
+}
+
+/// Whether a part of a path or the value of a parameter says nothing of what a message holds but whom it is for.
+fn says_nothing(part: &str) -> bool {
+    let plain = unescaped(part);
+    let is_id = || {
+        plain.parse::<EmailId>().is_ok()
+            || plain.parse::<ApiRequestId>().is_ok()
+            || plain.parse::<NotificationId>().is_ok()
+            || plain.parse::<TemplateId>().is_ok()
+            || plain.parse::<ApiKeyId>().is_ok()
+            || plain.parse::<AdapterId>().is_ok()
+            || plain.parse::<TeamId>().is_ok()
+            || plain.parse::<UserId>().is_ok()
+            || plain.parse::<InviteId>().is_ok()
+            || plain.parse::<JobId>().is_ok()
+    };
+    let is_time = || {
+        plain.parse::<NaiveDate>().is_ok()
+            || DateTime::parse_from_rfc3339(&plain).is_ok()
+            || NaiveDateTime::parse_from_str(&plain, "%Y-%m-%dT%H:%M").is_ok()
+    };
+    plain.chars().count() < MIN_SCRUBBED_CHARS
+        || matches!(plain.as_str(), "true" | "false" | REDACTED)
+        || is_address(&plain)
+        || is_id()
+        || is_time()
+}
+
+/// Whether a text is one address or telephone number and nothing else.
+fn is_address(text: &str) -> bool {
+    let is_number = text
+        .strip_prefix('+')
+        .is_some_and(|digits| (7..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()));
+    let is_mailbox = text.rsplit_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && local_part(local) == local && domain.contains('.') && local_part(domain) == domain
+    });
+    is_number || is_mailbox
+}
+
+/// Whether a text is a word of an API: letters, `-` and `_`.
+fn is_word(text: &str) -> bool {
+    text.len() <= MAX_WORD_CHARS && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte))
+}
+
+fn is_number_or_words(text: &str) -> bool {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || text.split([',', '+']).all(is_word)
+}
+
+/// A text without the names that stand before addresses in angle brackets. Where a name begins is not said in a text that is
+/// no list of addresses: what may belong to it goes with it.
+fn without_names(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(open) = rest.find('<') {
+        let (before, after) = rest.split_at(open);
+        let names_address = after.find('>').is_some_and(|close| after[..close].contains('@'));
+        if names_address {
+            shown.push_str(&before[..before.len() - name_at_end(before).len()]);
+        } else {
+            shown.push_str(before);
+        }
+        shown.push('<');
+        rest = &after[1..];
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// The end of a text that may be a name: a text in quotes, or words without a delimiter. Source: RFC 5322, `display-name`.
+fn name_at_end(text: &str) -> &str {
+    let trimmed = text.trim_end();
+    if let Some(quoted) = trimmed.strip_suffix('"') {
+        return quoted.rfind('"').map_or(text, |open| &text[open..]);
+    }
+    let belongs = |letter: char| {
+        !matches!(letter, ',' | ';' | ':' | '<' | '>' | '(' | ')' | '[' | ']' | '\n' | '/' | '=' | '&' | '?')
+    };
+    let start = text.char_indices().rev().take_while(|(_, letter)| belongs(*letter)).last();
+    let name = start.map_or("", |(start, _)| &text[start..]);
+    let spaces = name.len() - name.trim_start().len();
+    &name[spaces..]
+}
+
+/// A path and query in which addresses are masked, also those that are escaped, and the names before them left out.
 fn mask_endpoint(endpoint: &str) -> String {
     let mut masked = String::with_capacity(endpoint.len());
     for piece in endpoint.split_inclusive(['/', '?', '&', '=']) {
         let end = piece.len() - usize::from(piece.ends_with(['/', '?', '&', '=']));
         let (name, delimiter) = piece.split_at(end);
         let plain = unescaped(name);
-        let hidden = mask_addresses(&plain);
+        let hidden = mask_addresses(&without_names(&plain));
         masked.push_str(if hidden == plain { name } else { &hidden });
         masked.push_str(delimiter);
     }
@@ -525,6 +682,51 @@ mod tests {
         ] {
             assert_eq!(mask_endpoint(endpoint), expected);
         }
+    }
+
+    #[test]
+    fn of_a_path_and_query_nothing_is_left_but_what_the_api_says() {
+        let id = EmailId(7);
+        for (endpoint, expected) in [
+            ("/api/logs", "/api/logs"),
+            ("/api/v1/send", "/api/v1/send"),
+            ("/api/openapi.json", "/api/openapi.json"),
+            ("/api/logs?search=4711-42&page=12345&status=bounced", "/api/logs?search=••••••&page=12345&status=bounced"),
+            ("/api/logs?search=sunshine", "/api/logs?search=••••••"),
+            ("/api/logs?page=4711-42", "/api/logs?page=••••••"),
+            ("/api/logs?4711-42=1&4711-42", "/api/logs?••••••&••••••"),
+            (
+                "/api/logs/4711-42?from=2024-01-20&to=2024-01-20T10:00:00Z",
+                "/api/logs/••••••?from=2024-01-20&to=2024-01-20T10:00:00Z",
+            ),
+            ("/customers/ada%40b.example/logs?count=2", "/customers/ada%40b.example/logs?count=2"),
+            ("/customers/Ada%20%3Cada%40b.example%3E/logs", "/customers/••••••/logs"),
+            ("/api/logs?search=Ada+%3Cada%40b.example%3E", "/api/logs?search=••••••"),
+            ("/api/logs?search=%2B15005550006&x=abc", "/api/logs?search=%2B15005550006&x=abc"),
+            ("/api/logs?token=[redacted]", "/api/logs?token=[redacted]"),
+        ] {
+            assert_eq!(hide_words(endpoint), expected);
+        }
+        let path = format!("/resend/emails/{id}/x?after={}", id.to_uuid());
+        assert_eq!(hide_words(&path), path);
+    }
+
+    #[test]
+    fn names_before_addresses_are_left_out() {
+        for (text, expected) in [
+            ("Ada Lovelace <ada@b.example>", "<ada@b.example>"),
+            ("\"Lovelace, Ada\" <ada@b.example>, Bob <bob@b.example>", "<ada@b.example>, <bob@b.example>"),
+            ("to: Zoë O'Neil-Süß <z@b.example>; and", "to: <z@b.example>; and"),
+            ("1 < 2 and <b>bold</b>", "1 < 2 and <b>bold</b>"),
+            ("ada@b.example", "ada@b.example"),
+            ("", ""),
+        ] {
+            assert_eq!(without_names(text), expected, "{text}");
+        }
+        assert_eq!(
+            mask_endpoint("/api/logs?search=Ada%20L.%20%3Cada%40b.example%3E&page=2"),
+            "/api/logs?search=<a•••@b.example>&page=2"
+        );
     }
 
     #[test]

@@ -64,6 +64,15 @@ pub struct Stretch<T> {
     pub has_more: bool,
 }
 
+/// Some rows of a list in which a call looks no further than so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walked<T, Id> {
+    /// The rows; few or none where the walk was ended before it had found more.
+    pub items: Vec<T>,
+    /// Behind which place, in the direction that was asked for, the next call goes on; `None` at the list's end.
+    pub next: Option<Id>,
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {

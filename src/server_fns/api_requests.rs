@@ -1,12 +1,12 @@
 //! The log of API requests: its stretches, and one request.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::api_request::{ApiRequestDetail, ApiRequestFilter, ApiRequestSummary};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
-use crate::domain::page::Stretch;
 use crate::domain::period::{Period, PeriodChoice};
 
 /// Rows on a page of the log of requests.
@@ -17,12 +17,14 @@ pub const PAGE_SIZE: i64 = 50;
 pub struct RequestsView {
     /// The period that was chosen, resolved for the viewer.
     pub period: Period,
-    /// The requests.
-    pub stretch: Stretch<ApiRequestSummary>,
-    /// Whether there is something newer than these.
-    pub has_newer: bool,
-    /// Whether there is something older than these.
-    pub has_older: bool,
+    /// The requests, newest first.
+    pub rows: Vec<ApiRequestSummary>,
+    /// Before which one there may be something newer than these.
+    pub newer: Option<ApiRequestId>,
+    /// After which one there may be something older than these.
+    pub older: Option<ApiRequestId>,
+    /// How far the log was looked at, where too little was found for a page and the log goes on.
+    pub looked_to: Option<DateTime<Utc>>,
     /// The keys to filter by.
     pub keys: Vec<(ApiKeyId, String)>,
 }
@@ -37,7 +39,8 @@ pub async fn load_requests(
     after: Option<ApiRequestId>,
     before: Option<ApiRequestId>,
 ) -> Result<RequestsView, AppError> {
-    use crate::domain::page::Cursor;
+    use crate::domain::ids::time_of_id;
+    use crate::domain::page::{Cursor, Walked};
     use crate::server::{
         context,
         services::{api_requests, emails},
@@ -47,19 +50,29 @@ pub async fn load_requests(
     let filter = ApiRequestFilter { range: period.range, ..filter };
     let list = async |cursor| api_requests::list_api_requests(&app, &viewer, &filter, cursor, PAGE_SIZE).await;
     let newer = match before {
-        Some(id) if after.is_none() => Some(list(Cursor::Before(id)).await?).filter(|stretch| stretch.has_more),
+        Some(id) if after.is_none() => {
+            Some((id, list(Cursor::Before(id)).await?)).filter(|(_, rows)| rows.next.is_some())
+        }
         _ => None,
     };
-    let (stretch, has_newer, has_older) = match (newer, after) {
-        (Some(stretch), _) => (stretch, true, true),
-        (None, after) => {
-            let stretch = list(after.map_or(Cursor::Newest, Cursor::After)).await?;
-            let has_older = stretch.has_more;
-            (stretch, after.is_some(), has_older)
+    let (Walked { items: rows, next }, newer, older) = match newer {
+        Some((id, walked)) => {
+            let older = walked.items.last().map_or(ApiRequestId(id.0.saturating_add(1)), |row| row.id);
+            let newer = walked.next;
+            (walked, newer, Some(older))
+        }
+        None => {
+            let walked = list(after.map_or(Cursor::Newest, Cursor::After)).await?;
+            let first = |after: ApiRequestId| {
+                walked.items.first().map_or(ApiRequestId(after.0.saturating_sub(1)), |row| row.id)
+            };
+            let (newer, older) = (after.map(first), walked.next);
+            (walked, newer, older)
         }
     };
+    let looked_to = next.filter(|_| (rows.len() as i64) < PAGE_SIZE).map(|id| time_of_id(id.0));
     let keys = api_requests::list_key_names(&app, &viewer).await?;
-    Ok(RequestsView { period, stretch, has_newer, has_older, keys })
+    Ok(RequestsView { period, rows, newer, older, looked_to, keys })
 }
 
 /// One API request with its bodies and the messages it made. Needs `requests:view`.

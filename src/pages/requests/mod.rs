@@ -4,6 +4,7 @@ mod filters;
 pub mod query;
 mod table;
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
@@ -11,7 +12,10 @@ use self::filters::Filters;
 use self::query::{Place, RequestQuery};
 use self::table::{Nothing, RequestTable};
 use super::frame::{PageTitle, Section, framed};
+use crate::components::empty_state::EmptyState;
+use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
+use crate::components::time::Time;
 use crate::domain::period::PeriodChoice;
 use crate::server_fns::api_requests::{RequestsView, load_requests};
 
@@ -34,22 +38,31 @@ pub fn RequestsPage() -> impl IntoView {
 
 #[component]
 fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
-    let RequestsView { period, stretch, has_newer, has_older, keys } = view;
-    let rows = stretch.items;
-    let newer = rows.first().filter(|_| has_newer).map(|row| query.at(Place::Before(row.id)).to_url());
-    let older = rows.last().filter(|_| has_older).map(|row| query.at(Place::After(row.id)).to_url());
+    let RequestsView { period, rows, newer, older, looked_to, keys } = view;
+    let newer = newer.map(|id| query.at(Place::Before(id)).to_url());
+    let older = older.map(|id| query.at(Place::After(id)).to_url());
     let kept = RequestQuery { period: PeriodChoice::default(), ..query.at(Place::Newest) }.fields();
     let to_url = {
         let query = query.clone();
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
-    let list = if rows.is_empty() {
+    let list = if rows.is_empty() && looked_to.is_none() {
         view! { <Nothing query=query.clone() period=period.clone() keys=keys.clone()/> }.into_any()
     } else {
-        let newest = has_newer.then(|| query.at(Place::Newest).to_url());
+        let newest = newer.is_some().then(|| query.at(Place::Newest).to_url());
+        let table = if rows.is_empty() {
+            view! {
+                <EmptyState glyph=Glyph::Code title="Nothing found so far">
+                    <p>"The log goes on behind what was looked at."</p>
+                </EmptyState>
+            }
+            .into_any()
+        } else {
+            view! { <RequestTable rows/> }.into_any()
+        };
         view! {
-            <RequestTable rows/>
-            <Steps newest newer older/>
+            {table}
+            <Steps newest newer older looked_to/>
         }
         .into_any()
     };
@@ -67,7 +80,12 @@ fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
 
 /// The ways to what is newer and older.
 #[component]
-fn Steps(newest: Option<String>, newer: Option<String>, older: Option<String>) -> impl IntoView {
+fn Steps(
+    newest: Option<String>,
+    newer: Option<String>,
+    older: Option<String>,
+    looked_to: Option<DateTime<Utc>>,
+) -> impl IntoView {
     let step = |label: &'static str, url: Option<String>, rel: &'static str| match url {
         Some(url) => view! { <a class="page-step" href=url rel=rel>{label}</a> }.into_any(),
         None => view! { <span class="page-step" aria-hidden="true">{label}</span> }.into_any(),
@@ -75,7 +93,10 @@ fn Steps(newest: Option<String>, newer: Option<String>, older: Option<String>) -
     (newer.is_some() || older.is_some()).then(|| {
         view! {
             <div class="panel-foot">
-                <p>{newest.map(|url| view! { <a href=url>"Back to the newest"</a> })}</p>
+                <p>
+                    {looked_to.map(|at| view! { "Looked no further than " <Time at/> ". " })}
+                    {newest.map(|url| view! { <a href=url>"Back to the newest"</a> })}
+                </p>
                 <nav class="pagination" aria-label="Pages">{step("Newer", newer, "prev")}{step("Older", older, "next")}</nav>
             </div>
         }

@@ -175,6 +175,7 @@ impl RequestQuery {
             api_key_id: self.key,
             user_agent: self.user_agent.clone(),
             keeps_addresses: false,
+            keeps_words: false,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::domain::api_request::{
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::masking::{Contents, Secrets, Sight, masks_addresses};
-use crate::domain::page::{Cursor, Stretch};
+use crate::domain::page::{Cursor, Walked};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -216,24 +216,30 @@ fn bytes_of(request: &ApiRequest) -> usize {
 }
 
 /// Lists the viewer's team's API requests at a place of their log, newest first. Needs `requests:view`. What was answered
-/// before is among them, unless the database is too busy to take it.
+/// before is among them, unless the database is too busy to take it. For what no index knows, so many are looked at; the
+/// next call goes on behind them.
 pub async fn list_api_requests(
     app: &App,
     viewer: &Viewer,
     filter: &ApiRequestFilter,
     cursor: Cursor<ApiRequestId>,
     limit: i64,
-) -> Result<Stretch<ApiRequestSummary>, AppError> {
+) -> Result<Walked<ApiRequestSummary, ApiRequestId>, AppError> {
     viewer.require(Permission::RequestsView)?;
     app.request_log.settle().await;
-    let filter = ApiRequestFilter { keeps_addresses: masks_addresses(viewer), ..filter.clone() };
-    let Stretch { items, has_more } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
+    let filter = ApiRequestFilter {
+        keeps_addresses: masks_addresses(viewer),
+        keeps_words: !Sight::of(viewer, "", app.clock.now()).shows_contents(),
+        ..filter.clone()
+    };
+    let Walked { items, next } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
     let now = app.clock.now();
+    let marks = !app.store.list_marked_variables(viewer.team).await?.is_empty();
     let shown = |request: ApiRequestSummary| {
-        let endpoint = Sight::of(viewer, request.id, now).endpoint(request.endpoint);
+        let endpoint = Sight::of(viewer, request.id, now).endpoint(request.endpoint, marks);
         ApiRequestSummary { endpoint, ..request }
     };
-    Ok(Stretch { items: items.into_iter().map(shown).collect(), has_more })
+    Ok(Walked { items: items.into_iter().map(shown).collect(), next })
 }
 
 /// The ids and names of the team's keys, to filter its API requests by. Needs `requests:view`: the requests show the
@@ -267,13 +273,15 @@ pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> R
     };
     let reveal = viewer.reveal_of(id, now).cloned().filter(|_| sight.contents == Contents::All);
     let shown = ApiRequest {
-        endpoint: sight.endpoint(request.endpoint.clone()),
+        endpoint: sight.endpoint(request.endpoint.clone(), !marked.is_empty()),
         request_body: sight.body(request.request_body.clone(), &marked, &secrets),
         response_body: sight.body(request.response_body.clone(), &marked, &secrets),
         ..request.clone()
     };
     let masks_marked = sight.contents == Contents::AllButMarked
-        && (shown.request_body != request.request_body || shown.response_body != request.response_body);
+        && (shown.endpoint != request.endpoint
+            || shown.request_body != request.request_body
+            || shown.response_body != request.response_body);
     let emails = emails.into_iter().map(|email| Sight::of(viewer, email.id, now).summary(email)).collect();
     Ok(ApiRequestDetail { request: shown, api_key_name, emails, sight, masks_marked, reveal })
 }

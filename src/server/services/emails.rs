@@ -13,7 +13,7 @@ use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, Slice, TimeRange};
 use crate::domain::ids::EmailId;
-use crate::domain::masking::{Contents, Secrets, Sight, audited_json, audited_text, masks_addresses};
+use crate::domain::masking::{Contents, Secrets, Sight, audited_json, audited_search, audited_text, masks_addresses};
 use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
 use crate::domain::period::{Period, PeriodChoice};
@@ -286,9 +286,13 @@ pub async fn resend_any_email(
 
 /// Notes an export of the log in the audit log, before its first byte. Needs `logs:export` and `logs:view`. `format` is
 /// the file's; `filter` says in words what is in it.
-pub async fn begin_export(app: &App, viewer: &Viewer, format: &str, filter: Value) -> Result<(), AppError> {
+pub async fn begin_export(app: &App, viewer: &Viewer, format: &str, mut filter: Value) -> Result<(), AppError> {
     viewer.require(Permission::LogsView)?;
     viewer.require(Permission::LogsExport)?;
+    if let Some(Value::String(text)) = filter.get_mut("search") {
+        let marks = !app.store.list_marked_variables(viewer.team).await?.is_empty();
+        *text = audited_search(std::mem::take(text), marks);
+    }
     let filter = audited_json(viewer, filter);
     let line = audit::by(app, viewer, AuditAction::LogExported).made(json!({"format": format, "filter": filter}));
     app.store.append_audit_event(viewer.team, &line).await

@@ -17,7 +17,7 @@ use crate::domain::masking::Sight;
 use crate::domain::notification::{
     EmailRecord, EntryId, LogEntry, Notification, NotificationDetail, NotificationFilter, Way,
 };
-use crate::domain::page::Stretch;
+use crate::domain::page::Walked;
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
@@ -269,16 +269,16 @@ pub async fn find_notification(app: &App, viewer: &Viewer, id: NotificationId) -
 }
 
 /// Lists the viewer's team's log by notifications behind `after`, newest first; a message that is no part of one is an
-/// entry of its own. Needs `logs:view`.
+/// entry of its own. Looks at some tens of thousands of them and says where the next call goes on. Needs `logs:view`.
 pub async fn list_entries(
     app: &App,
     viewer: &Viewer,
     filter: &NotificationFilter,
     after: Option<EntryId>,
     limit: i64,
-) -> Result<Stretch<LogEntry>, AppError> {
+) -> Result<Walked<LogEntry, EntryId>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Stretch { items: ids, has_more } = app.store.list_entries(viewer.team, filter, after, limit).await?;
+    let Walked { items: ids, next } = app.store.list_entries(viewer.team, filter, after, limit).await?;
     let (mut notification_ids, mut email_ids) = (Vec::new(), Vec::new());
     for id in &ids {
         match id {
@@ -303,7 +303,7 @@ pub async fn list_entries(
         }
         EntryId::Message(id) => records.remove(&id).map(Box::new).map(LogEntry::Message),
     };
-    Ok(Stretch { items: ids.into_iter().filter_map(entry).collect(), has_more })
+    Ok(Walked { items: ids.into_iter().filter_map(entry).collect(), next })
 }
 
 /// The messages of a notification; a message stands for itself.

@@ -15,7 +15,7 @@ use crate::domain::email::{Email, EmailContent};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId};
 use crate::domain::masking::{
-    Contents, REVEAL_MINUTES, Reveal, Secrets, Sight, audited_text, hidden_content, mask_marked,
+    Contents, REVEAL_MINUTES, Reveal, Secrets, Sight, audited_request, audited_text, hidden_content, mask_marked,
 };
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -63,8 +63,8 @@ pub async fn reveal_request(
     viewer.require(Permission::LogsReveal)?;
     let found = app.store.find_api_request(viewer.team, id).await?;
     let (request, _) = found.ok_or_else(|| AppError::not_found("API request"))?;
-    let name = format!("{} {}", request.method, request.endpoint);
-    let line = audit::by(app, viewer, AuditAction::RequestRevealed).about(id, audited_text(viewer, name));
+    let name = audited_request(viewer, &request.method, &request.endpoint);
+    let line = audit::by(app, viewer, AuditAction::RequestRevealed).about(id, name);
     reveal(app, viewer, session, id.to_string(), line, reason).await
 }
 

@@ -4,12 +4,17 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::criteria::escaped;
+use super::dialect::Engine;
 use super::stats::IdRange;
 use super::{Store, instant, micros, read, write};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, LoggedBody};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
-use crate::domain::page::{Cursor, Stretch};
+use crate::domain::page::{Cursor, Walked};
+
+/// How many requests are looked at for a filter that no index knows, one stretch after the other as long as too little was
+/// found.
+pub(super) const STRETCHES: [i64; 3] = [1_000, 9_000, 40_000];
 
 #[derive(sqlx::FromRow)]
 struct ApiRequestRow {
@@ -72,23 +77,46 @@ impl Store {
         })
     }
 
-    /// The requests at a place of the log, newest first, without their bodies.
+    /// The requests at a place of the log, newest first, without their bodies. For what no index knows, no more is looked at
+    /// than [STRETCHES] say.
     pub async fn list_api_requests(
         &self,
         team_id: TeamId,
         filter: &ApiRequestFilter,
         cursor: Cursor<ApiRequestId>,
         limit: i64,
-    ) -> Result<Stretch<ApiRequestSummary>, AppError> {
-        let mut rows: Vec<SummaryRow> = read!(self, |pool| {
-            list_query(team_id, filter, cursor, limit.saturating_add(1)).build_query_as().fetch_all(pool).await
-        })?;
-        let has_more = rows.len() as i64 > limit;
-        rows.truncate(usize::try_from(limit).unwrap_or_default());
-        if matches!(cursor, Cursor::Before(_)) {
+    ) -> Result<Walked<ApiRequestSummary, ApiRequestId>, AppError> {
+        let (mut walk, mut rows) = (Walk::new(filter, cursor), Vec::<SummaryRow>::new());
+        let mut next = None;
+        for most in STRETCHES {
+            let end: Option<i64> = if looks_for_some(filter) {
+                read!(self, |pool| {
+                    end_query(team_id, filter.api_key_id, walk, most).build_query_scalar().fetch_optional(pool).await
+                })?
+            } else {
+                None
+            };
+            let wanted = limit.saturating_add(1) - rows.len() as i64;
+            let found: Vec<SummaryRow> = read!(self, |pool| {
+                let mut query = list_query(self.engine(), team_id, filter, walk.up_to(end), wanted);
+                query.build_query_as().fetch_all(pool).await
+            })?;
+            rows.extend(found);
+            if rows.len() as i64 > limit {
+                rows.truncate(usize::try_from(limit).unwrap_or_default());
+                next = rows.last().map(|row| row.id);
+                break;
+            }
+            next = end.map(ApiRequestId);
+            match end {
+                Some(end) => walk = walk.behind(end),
+                None => break,
+            }
+        }
+        if walk.oldest_first {
             rows.reverse();
         }
-        Ok(Stretch { items: rows.into_iter().map(ApiRequestSummary::from).collect(), has_more })
+        Ok(Walked { items: rows.into_iter().map(ApiRequestSummary::from).collect(), next })
     }
 
     /// The request with this id, with its bodies, and the name of its key.
@@ -118,31 +146,96 @@ impl Store {
     }
 }
 
-/// The query for a stretch of the log: one walk of the table.
-pub(super) fn list_query<'a, Engine: sqlx::Database>(
+/// Which part of the log is walked, and from which end.
+#[derive(Clone, Copy)]
+pub(super) struct Walk {
+    ids: IdRange,
+    oldest_first: bool,
+}
+
+impl Walk {
+    pub(super) fn new(filter: &ApiRequestFilter, cursor: Cursor<ApiRequestId>) -> Self {
+        let mut ids = IdRange::from(filter.range);
+        match cursor {
+            Cursor::Newest => {}
+            Cursor::After(id) => ids.high = ids.high.min(id.0),
+            Cursor::Before(id) => ids.low = ids.low.max(id.0.saturating_add(1)),
+        }
+        Self { ids, oldest_first: matches!(cursor, Cursor::Before(_)) }
+    }
+
+    /// The same, ended with the request `end` where there is one.
+    fn up_to(self, end: Option<i64>) -> Self {
+        let ids = match end {
+            None => self.ids,
+            Some(end) if self.oldest_first => IdRange { high: end.saturating_add(1), ..self.ids },
+            Some(end) => IdRange { low: end, ..self.ids },
+        };
+        Self { ids, ..self }
+    }
+
+    /// What is left behind the request `end`.
+    fn behind(self, end: i64) -> Self {
+        let ids = if self.oldest_first {
+            IdRange { low: end.saturating_add(1), ..self.ids }
+        } else {
+            IdRange { high: end, ..self.ids }
+        };
+        Self { ids, ..self }
+    }
+
+    const fn order(self) -> &'static str {
+        if self.oldest_first { " ORDER BY r.id LIMIT " } else { " ORDER BY r.id DESC LIMIT " }
+    }
+}
+
+/// Whether each request must be looked at: there is an index for the key alone.
+fn looks_for_some(filter: &ApiRequestFilter) -> bool {
+    filter.method.is_some() || filter.status_class.is_some() || filter.endpoint.is_some() || filter.user_agent.is_some()
+}
+
+/// The query for the last of so many requests, of this key where one is given.
+pub(super) fn end_query<Database: sqlx::Database>(
+    team_id: TeamId,
+    key: Option<ApiKeyId>,
+    walk: Walk,
+    most: i64,
+) -> QueryBuilder<'static, Database>
+where
+    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+{
+    let mut query = QueryBuilder::new("SELECT r.id FROM api_requests r WHERE r.team_id = ");
+    query.push_bind(team_id.0).push(" AND r.id >= ").push_bind(walk.ids.low);
+    query.push(" AND r.id < ").push_bind(walk.ids.high);
+    if let Some(key) = key {
+        query.push(" AND r.api_key_id = ").push_bind(key.0);
+    }
+    query.push(walk.order()).push("1 OFFSET ").push_bind(most - 1);
+    query
+}
+
+/// The query for a part of the log: one walk of the table, or of a key's index.
+pub(super) fn list_query<'a, Database: sqlx::Database>(
+    engine: Engine,
     team_id: TeamId,
     filter: &'a ApiRequestFilter,
-    cursor: Cursor<ApiRequestId>,
+    walk: Walk,
     limit: i64,
-) -> QueryBuilder<'a, Engine>
+) -> QueryBuilder<'a, Database>
 where
-    i64: sqlx::Type<Engine> + sqlx::Encode<'a, Engine>,
-    String: sqlx::Type<Engine> + sqlx::Encode<'a, Engine>,
-    &'a str: sqlx::Type<Engine> + sqlx::Encode<'a, Engine>,
+    i64: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
+    String: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
+    &'a str: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
 {
-    let mut ids = IdRange::from(filter.range);
-    match cursor {
-        Cursor::Newest => {}
-        Cursor::After(id) => ids.high = ids.high.min(id.0),
-        Cursor::Before(id) => ids.low = ids.low.max(id.0.saturating_add(1)),
-    }
-    let mut query = QueryBuilder::new(
+    let ids = walk.ids;
+    let by_index = filter.api_key_id.map(|_| engine.by_index("api_requests_by_key")).unwrap_or_default();
+    let mut query = QueryBuilder::new(format!(
         "SELECT r.id, r.api_key_id, k.name AS api_key_name, r.method, r.endpoint, r.response_status, r.user_agent,
              r.duration_ms, r.at
-         FROM api_requests r
+         FROM api_requests r{by_index}
          LEFT JOIN api_keys k ON k.team_id = r.team_id AND k.id = r.api_key_id
-         WHERE r.team_id = ",
-    );
+         WHERE r.team_id = "
+    ));
     query.push_bind(team_id.0).push(" AND r.id >= ").push_bind(ids.low).push(" AND r.id < ").push_bind(ids.high);
     if let Some(method) = &filter.method {
         query.push(" AND r.method = ").push_bind(method.as_str());
@@ -154,9 +247,10 @@ where
     if let Some(key) = filter.api_key_id {
         query.push(" AND r.api_key_id = ").push_bind(key.0);
     }
-    for (column, part) in [("endpoint", &filter.endpoint), ("user_agent", &filter.user_agent)] {
+    let endpoint = if filter.keeps_words { engine.before("r.endpoint", "?") } else { "r.endpoint".to_owned() };
+    for (column, part) in [(endpoint.as_str(), &filter.endpoint), ("r.user_agent", &filter.user_agent)] {
         if let Some(part) = part {
-            query.push(format!(" AND LOWER(r.{column}) LIKE "));
+            query.push(format!(" AND LOWER({column}) LIKE "));
             query.push_bind(format!("%{}%", escaped(&part.to_lowercase()))).push(" ESCAPE '\\'");
         }
     }
@@ -167,12 +261,7 @@ where
             " AND LOWER(r.endpoint) NOT LIKE '%!%40%' ESCAPE '!' AND LOWER(r.endpoint) NOT LIKE '%!%2%' ESCAPE '!'",
         );
     }
-    query.push(if matches!(cursor, Cursor::Before(_)) {
-        " ORDER BY r.id LIMIT "
-    } else {
-        " ORDER BY r.id DESC LIMIT "
-    });
-    query.push_bind(limit);
+    query.push(walk.order()).push_bind(limit);
     query
 }
 

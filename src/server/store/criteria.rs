@@ -36,8 +36,13 @@ macro_rules! push_criteria {
                     push_patterns!($query, engine, "e.from_address", patterns);
                 }
                 None => {
-                    $query.push(" AND e.provider_message_id IN (").push_bind(format!("<{plain}>")).push(", ");
-                    $query.push_bind(plain).push(")");
+                    $query.push(" AND (e.provider_message_id IN (").push_bind(format!("<{plain}>")).push(", ");
+                    $query.push_bind(plain.clone());
+                    $query.push(
+                        ") OR EXISTS (SELECT 1 FROM email_aliases a WHERE a.team_id = e.team_id AND a.alias IN (",
+                    );
+                    $query.push_bind(format!("<{plain}>")).push(", ").push_bind(plain);
+                    $query.push(") AND a.email_id = e.id))");
                 }
             }
         }
@@ -88,12 +93,21 @@ pub(super) const MARKS_NOTHING: &str = " AND NOT EXISTS (
     SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
     WHERE y.team_id = e.team_id AND y.id = e.template_version_id AND z.masked_variables <> '[]')";
 
-/// Adds that the message is among those that `email_keys` has for an address or a host that is asked for whole: the
-/// statement begins there rather than at the newest message. [push_criteria] says the same again, to the letter.
+/// Adds that the message is among those that `email_keys` has for an address or a host that is asked for whole, and among
+/// those that have an id of a provider's or had it: the statement begins there rather than at the newest message.
+/// [push_criteria] says the same again, to the letter.
 macro_rules! push_keys {
     ($query:expr, $engine:expr, $team_id:expr, $criteria:expr, $ids:expr) => {{
-        use $crate::server::store::criteria::{keys_of, push_key_values};
+        use $crate::server::store::criteria::{keys_of, providers_names, push_key_values};
         let (open, close) = $engine.id_list();
+        if let Some(names) = providers_names($criteria) {
+            $query.push(format!(" AND e.id {open}SELECT p.id FROM emails p WHERE p.team_id = ")).push_bind($team_id.0);
+            $query.push(" AND p.provider_message_id IN (").push_bind(names[0].clone());
+            $query.push(", ").push_bind(names[1].clone());
+            $query.push(") UNION SELECT a.email_id FROM email_aliases a WHERE a.team_id = ").push_bind($team_id.0);
+            $query.push(" AND a.alias IN (").push_bind(names[0].clone());
+            $query.push(", ").push_bind(names[1].clone()).push(")").push(close);
+        }
         for (kind, value) in keys_of($criteria) {
             $query.push(format!(" AND e.id {open}SELECT x.email_id FROM email_keys x WHERE x.team_id = "));
             $query.push_bind($team_id.0).push(format!(" AND x.kind = {kind} AND x.key IN "));
@@ -226,10 +240,10 @@ pub(super) fn without_brackets(id: &str) -> &str {
     id.trim().trim_start_matches('<').trim_end_matches('>')
 }
 
-/// Whether an id that a provider gave must be found, which has an index.
-pub(super) fn asks_for_provider_id(criteria: &Criteria) -> bool {
-    let id = criteria.provider_message_id.as_deref().map(without_brackets);
-    id.is_some_and(|id| own_message_id(id).is_none())
+/// The id that a provider gave and that must be found, with and without angle brackets.
+pub(super) fn providers_names(criteria: &Criteria) -> Option<[String; 2]> {
+    let id = criteria.provider_message_id.as_deref().map(without_brackets)?;
+    own_message_id(id).is_none().then(|| [format!("<{id}>"), id.to_owned()])
 }
 
 /// The message and the domain that a `Message-ID` of ours names, without angle brackets.

@@ -36,6 +36,14 @@ impl Engine {
         }
     }
 
+    /// The part of a text, an expression, before the first of these characters, or all of it.
+    pub(super) fn before(self, text: &str, mark: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SUBSTR({text}, 1, INSTR({text} || '{mark}', '{mark}') - 1)"),
+            Self::Postgres => format!("SPLIT_PART({text}, '{mark}', 1)"),
+        }
+    }
+
     /// Compares with a pattern in any case of letters; SQLite knows the case of ASCII letters alone.
     pub(super) fn like(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::audit::{self, AuditEvent};
 use super::bulk::{Folded, Waiting, insert_folded, rollups_of};
-use super::criteria::{asks_for_provider_id, keys_of, looked_at_most, push_criteria, push_keys};
+use super::criteria::{keys_of, looked_at_most, providers_names, push_criteria, push_keys};
 use super::dialect::Engine;
 use super::events::{self, EmailFacts, NewEvent, apply_rollups};
 use super::outbox::NEVER;
@@ -388,12 +388,12 @@ macro_rules! push_statuses {
     };
 }
 
-/// Adds `$1, $2, …` for a list of numbers.
+/// Adds `$1, $2, …` for a list of values.
 macro_rules! push_list {
-    ($query:expr, $ids:expr) => {
+    ($query:expr, $values:expr) => {
         let mut list = $query.separated(", ");
-        for id in $ids {
-            list.push_bind(*id);
+        for value in $values {
+            list.push_bind(value);
         }
     };
 }
@@ -577,15 +577,11 @@ impl Store {
                  WHERE e.team_id = ",
             );
             query.push_bind(team_id).push(" AND e.id IN (");
-            push_list!(query, ids);
+            push_list!(query, ids.iter().copied());
             query.push(")").build_query_as().fetch_all(pool).await
         })?;
-        let copies: Vec<(EmailId, EmailId)> = read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT resend_of, id FROM emails WHERE team_id = ");
-            query.push_bind(team_id).push(" AND resend_of IN (");
-            push_list!(query, ids);
-            query.push(") ORDER BY id").build_query_as().fetch_all(pool).await
-        })?;
+        let copies: Vec<(EmailId, EmailId)> =
+            read!(self, |pool| { copies_query(self.engine(), team_id, ids).build_query_as().fetch_all(pool).await })?;
         let resent_as = |id: EmailId| copies.iter().filter(|(of, _)| *of == id).map(|(_, copy)| *copy).collect();
         let mut emails: Vec<Email> = Vec::with_capacity(rows.len());
         for row in rows {
@@ -619,12 +615,8 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<(EmailId, Json<serde_json::Value>)> = read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT email_id, variables FROM email_contents WHERE team_id = ");
-            query.push_bind(team_id).push(" AND email_id IN (");
-            push_list!(query, ids);
-            query.push(")").build_query_as().fetch_all(pool).await
-        })?;
+        let rows: Vec<(EmailId, Json<serde_json::Value>)> =
+            read!(self, |pool| { variables_query(team_id, ids).build_query_as().fetch_all(pool).await })?;
         Ok(rows.into_iter().map(|(id, variables)| (id, variables.0)).collect())
     }
 
@@ -633,17 +625,7 @@ impl Store {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let bracketed: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();
-        let names: Vec<&str> = names.iter().copied().chain(bracketed.iter().map(String::as_str)).collect();
-        Ok(read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT id FROM emails WHERE team_id = ");
-            query.push_bind(team_id).push(" AND provider_message_id IN (");
-            push_list!(query, &names);
-            query.push(") UNION SELECT email_id FROM email_aliases WHERE team_id = ").push_bind(team_id);
-            query.push(" AND alias IN (");
-            push_list!(query, &names);
-            query.push(")").build_query_scalar().fetch_all(pool).await
-        })?)
+        Ok(read!(self, |pool| by_provider_query(team_id, names).build_query_scalar().fetch_all(pool).await)?)
     }
 
     /// What a message says, with its true subject and the version that it was made from; `None` when there is no such
@@ -1003,6 +985,55 @@ pub(super) fn find_hour_statement(statuses: StatusSet) -> String {
     )
 }
 
+/// The query for the copies of messages, in the order of their ids.
+pub(super) fn copies_query<Database: sqlx::Database>(
+    engine: Engine,
+    team_id: TeamId,
+    ids: &[i64],
+) -> QueryBuilder<'static, Database>
+where
+    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+{
+    let by_index = engine.by_index("emails_by_resend_of");
+    let mut query = QueryBuilder::new(format!("SELECT resend_of, id FROM emails{by_index} WHERE team_id = "));
+    query.push_bind(team_id.0).push(" AND resend_of IN (");
+    push_list!(query, ids.iter().copied());
+    query.push(") ORDER BY id");
+    query
+}
+
+/// The query for the variables of messages.
+pub(super) fn variables_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[EmailId]) -> QueryBuilder<'static, Engine>
+where
+    i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
+{
+    let mut query = QueryBuilder::new("SELECT email_id, variables FROM email_contents WHERE team_id = ");
+    query.push_bind(team_id.0).push(" AND email_id IN (");
+    push_list!(query, ids.iter().map(|id| id.0));
+    query.push(")");
+    query
+}
+
+/// The query for the messages that have one of these ids of a provider's or had it, with or without angle brackets.
+pub(super) fn by_provider_query<Engine: sqlx::Database>(
+    team_id: TeamId,
+    names: &[&str],
+) -> QueryBuilder<'static, Engine>
+where
+    i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
+    String: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
+{
+    let names: Vec<String> = names.iter().flat_map(|name| [(*name).to_owned(), format!("<{name}>")]).collect();
+    let mut query = QueryBuilder::new("SELECT id FROM emails WHERE team_id = ");
+    query.push_bind(team_id.0).push(" AND provider_message_id IN (");
+    push_list!(query, names.iter().cloned());
+    query.push(") UNION SELECT email_id FROM email_aliases WHERE team_id = ").push_bind(team_id.0);
+    query.push(" AND alias IN (");
+    push_list!(query, names.iter().cloned());
+    query.push(")");
+    query
+}
+
 /// The query for the rows of a page.
 pub(super) fn list_rows_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[i64]) -> QueryBuilder<'static, Engine>
 where
@@ -1038,11 +1069,11 @@ pub(super) fn push_walk<Database: sqlx::Database>(
     String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
 {
     let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
-    let by_provider = asks_for_provider_id(&filter.criteria);
+    let by_notification = filter.criteria.notification_id.is_some();
     let by_person = filter.criteria.external_user_id.is_some();
-    let by_key = keys_of(&filter.criteria).next().is_some();
+    let by_key = keys_of(&filter.criteria).next().is_some() || providers_names(&filter.criteria).is_some();
     let statuses: Vec<Option<EmailStatus>> = match filter.statuses {
-        statuses if by_provider || by_person || by_key || statuses.is_empty() => vec![None],
+        statuses if by_notification || by_person || by_key || statuses.is_empty() => vec![None],
         statuses => statuses.iter().map(Some).collect(),
     };
     let walks = statuses.len();
@@ -1054,7 +1085,7 @@ pub(super) fn push_walk<Database: sqlx::Database>(
             query.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
         }
         let by_index = match (status, filter.slice()) {
-            (_, _) if by_provider => engine.by_index("emails_by_provider_message_id"),
+            (_, _) if by_notification => engine.by_index("emails_by_notification"),
             (_, _) if by_person => engine.by_index("emails_by_external_user"),
             (Some(_), Slice::All | Slice::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
             (_, _) => String::new(),

@@ -31,13 +31,14 @@ enum HealthPool {
 }
 
 impl Health {
-    pub(super) fn of_sqlite(options: SqliteConnectOptions) -> Self {
-        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-        Self::over(HealthPool::Sqlite(pool.connect_lazy_with(options.busy_timeout(PATIENCE))))
+    pub(super) fn of_sqlite(options: SqliteConnectOptions, busy: Duration) -> Self {
+        let patience = busy.min(PATIENCE);
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(patience);
+        Self::over(HealthPool::Sqlite(pool.connect_lazy_with(options.busy_timeout(patience))))
     }
 
-    pub(super) fn of_postgres(options: PgConnectOptions) -> Self {
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    pub(super) fn of_postgres(options: PgConnectOptions, busy: Duration) -> Self {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(busy.min(PATIENCE));
         Self::over(HealthPool::Postgres(pool.connect_lazy_with(options)))
     }
 

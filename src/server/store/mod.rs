@@ -41,7 +41,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Executor};
 use tracing::{error, warn};
 
 use super::private_files;
@@ -57,6 +57,21 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a statement waits for a lock or a connection before the caller hears "busy".
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long what is asked of the database may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// What only reads.
+    read: Duration,
+    /// Waiting for those who write.
+    busy: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { read: reading::LIMIT, busy: BUSY_TIMEOUT }
+    }
+}
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -158,23 +173,23 @@ impl Store {
     /// Opens the database at `url` (`sqlite://PATH` or `postgres://…`) and brings its tables up to date. A SQLite file
     /// is made when it is absent, with its folder.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        Self::open_with_limit(url, reading::LIMIT).await
+        Self::open_within(url, Limits::default()).await
     }
 
-    /// The same with another limit of time for what only reads.
-    async fn open_with_limit(url: &str, limit: Duration) -> Result<Self, OpenError> {
+    /// The same with other limits of time.
+    async fn open_within(url: &str, limits: Limits) -> Result<Self, OpenError> {
         let shown = without_password(url);
         let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
         let (db, health) = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            open_postgres(url, limit).await.map_err(|cause| open_error(cause.to_string()))?
+            open_postgres(url, limits).await.map_err(|cause| open_error(cause.to_string()))?
         } else if let Some(path) = url.strip_prefix("sqlite://") {
-            open_sqlite(path, limit).await.map_err(|cause| open_error(cause.to_string()))?
+            open_sqlite(path, limits).await.map_err(|cause| open_error(cause.to_string()))?
         } else {
             return Err(OpenError::Address(shown));
         };
         let migrated = match &db {
             Db::Sqlite { write, .. } => SQLITE_MIGRATIONS.run(write).await,
-            Db::Postgres(pools) => POSTGRES_MIGRATIONS.run(&pools.write).await,
+            Db::Postgres(_) => migrate_postgres(url).await,
         };
         migrated.map_err(|cause| match cause {
             MigrateError::VersionMissing(version) => OpenError::Newer { url: shown.clone(), version },
@@ -200,7 +215,7 @@ impl Store {
     }
 }
 
-async fn open_sqlite(path: &str, limit: Duration) -> Result<(Db, Health), Box<dyn std::error::Error + Send + Sync>> {
+async fn open_sqlite(path: &str, limits: Limits) -> Result<(Db, Health), Box<dyn std::error::Error + Send + Sync>> {
     let file = path.split('?').next().unwrap_or(path);
     if let Some(folder) = Path::new(file).parent() {
         private_files::create_folder(folder)?;
@@ -215,30 +230,47 @@ async fn open_sqlite(path: &str, limit: Duration) -> Result<(Db, Health), Box<dy
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(limits.busy)
         .foreign_keys(true)
         .statement_cache_capacity(256)
         .pragma("cache_size", "-16384")
         .pragma("mmap_size", "1073741824")
         .pragma("temp_store", "memory");
     let write =
-        SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
-    let read = SqliteReaders::new(options.clone().read_only(true).create_if_missing(false), limit);
-    Ok((Db::Sqlite { read, write }, Health::of_sqlite(options.create_if_missing(false))))
+        SqlitePoolOptions::new().max_connections(1).acquire_timeout(limits.busy).connect_with(options.clone()).await?;
+    let read = SqliteReaders::new(options.clone().read_only(true).create_if_missing(false), limits.read);
+    Ok((Db::Sqlite { read, write }, Health::of_sqlite(options.create_if_missing(false), limits.busy)))
 }
 
-async fn open_postgres(url: &str, limit: Duration) -> Result<(Db, Health), sqlx::Error> {
-    let options = PgConnectOptions::from_str(url)?.application_name("sendlog");
+fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("sendlog"))
+}
+
+async fn open_postgres(url: &str, limits: Limits) -> Result<(Db, Health), sqlx::Error> {
+    let options = postgres_options(url)?;
     // One connection first: a pool would only say that it timed out.
     tokio::time::timeout(BUSY_TIMEOUT, options.connect())
         .await
         .map_err(|_| sqlx::Error::PoolTimedOut)??
         .close()
         .await?;
-    let write =
-        PgPoolOptions::new().max_connections(16).acquire_timeout(BUSY_TIMEOUT).connect_with(options.clone()).await?;
-    let read = PostgresReaders::new(options.clone(), limit);
-    Ok((Db::Postgres(PostgresPools { read, write }), Health::of_postgres(options)))
+    let patience = format!("SET lock_timeout = {}", limits.busy.as_millis());
+    let write = PgPoolOptions::new().max_connections(16).acquire_timeout(limits.busy);
+    let write = write.after_connect(move |connection, _| {
+        let patience = patience.clone();
+        Box::pin(async move { connection.execute(patience.as_str()).await.map(drop) })
+    });
+    let write = write.connect_with(options.clone()).await?;
+    let read = PostgresReaders::new(options.clone(), limits.read);
+    Ok((Db::Postgres(PostgresPools { read, write }), Health::of_postgres(options, limits.busy)))
+}
+
+/// Brings the tables up to date on a connection that waits as long as it takes: for another node that does the same.
+async fn migrate_postgres(url: &str) -> Result<(), MigrateError> {
+    let mut connection = postgres_options(url)?.connect().await?;
+    let migrated = POSTGRES_MIGRATIONS.run_direct(&mut connection).await;
+    connection.close().await?;
+    migrated
 }
 
 fn without_password(url: &str) -> String {

@@ -14,7 +14,11 @@ use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TeamId};
 use crate::domain::notification::{EntryId, Notification, NotificationFilter, NotificationState, Way};
-use crate::domain::page::Stretch;
+use crate::domain::page::Walked;
+
+/// How many of the newest notifications, and of the newest messages, are looked at for an answer, one stretch after the
+/// other as long as too little was found. The answer says where the next one goes on.
+pub(super) const STRETCHES: [i64; 3] = [500, 4_500, 25_000];
 
 /// The most messages of one notification that a list reads: those it was sent with, and some resent ones.
 const MESSAGES_PER_NOTIFICATION: i64 = 50;
@@ -94,10 +98,9 @@ macro_rules! push_sent_to {
 
 /// Adds ` AND …` for the entries of a filter that are notifications, `notifications n`.
 macro_rules! push_notification_conditions {
-    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $ids:expr) => {{
-        let (filter, ids): (&NotificationFilter, &Option<EntryIds>) = ($filter, $ids);
-        const MESSAGES: &str = "SELECT 1 FROM emails e WHERE e.team_id = n.team_id AND e.notification_id = n.id";
-        if let Some(ids) = ids {
+    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $known:expr) => {{
+        let (filter, known): (&NotificationFilter, &Known) = ($filter, $known);
+        if let Some(ids) = &known.named {
             $query.push(" AND n.id IN ");
             push_values!($query, ids.notifications.iter().copied());
         }
@@ -110,16 +113,18 @@ macro_rules! push_notification_conditions {
         }
         if !filter.ways.is_empty() {
             let (ways, ignored) = (ways_sql(&filter.ways), Way::bits(&filter.ways));
-            $query.push(format!(" AND (n.ignored_ways & {ignored} <> 0 OR EXISTS ({MESSAGES} AND ({ways})))"));
+            let gone = has_message($engine, &format!(" AND ({ways})"));
+            $query.push(format!(" AND (n.ignored_ways & {ignored} <> 0 OR {gone})"));
         }
         if !filter.states.is_empty() {
-            let failed = format!("EXISTS ({MESSAGES} AND e.status IN ({}))", codes_of(NotificationState::Failure));
-            let waiting = format!("EXISTS ({MESSAGES} AND e.status IN ({}))", codes_of(NotificationState::Received));
+            let has = |state| has_message($engine, &format!(" AND e.status IN ({})", codes_of(state)));
+            let (failed, waiting) = (has(NotificationState::Failure), has(NotificationState::Received));
+            let any = has_message($engine, "");
             let states = filter.states.iter().map(|state| match state {
-                NotificationState::Failure => format!("{failed} OR NOT EXISTS ({MESSAGES})"),
+                NotificationState::Failure => format!("{failed} OR NOT {any}"),
                 NotificationState::Received => format!("{waiting} AND NOT {failed}"),
                 NotificationState::Success => {
-                    format!("EXISTS ({MESSAGES}) AND NOT {waiting} AND NOT {failed}")
+                    format!("{any} AND NOT {waiting} AND NOT {failed}")
                 }
             });
             $query.push(format!(" AND (({}))", states.collect::<Vec<_>>().join(") OR (")));
@@ -129,18 +134,22 @@ macro_rules! push_notification_conditions {
 
 /// Adds ` AND …` for the entries of a filter that are messages, `emails e`.
 macro_rules! push_message_conditions {
-    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $ids:expr) => {{
-        let (filter, ids): (&NotificationFilter, &Option<EntryIds>) = ($filter, $ids);
-        if let Some(ids) = ids {
+    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $known:expr) => {{
+        let (filter, known): (&NotificationFilter, &Known) = ($filter, $known);
+        if let Some(ids) = &known.named {
             $query.push(" AND e.id IN ");
             push_values!($query, ids.messages.iter().copied());
         }
-        if !filter.kinds.is_empty() {
-            let (open, close) = $engine.id_list();
-            $query.push(format!(" AND e.template_id {open}SELECT t.id FROM templates t WHERE t.team_id = "));
-            $query.push_bind($team_id.0).push(" AND t.deleted_at IS NULL AND t.name IN ");
-            push_values!($query, filter.kinds.iter().cloned());
-            $query.push(close);
+        match &known.templates {
+            Some(templates) if templates.is_empty() => {
+                $query.push(" AND 1 = 0");
+            }
+            Some(templates) => {
+                // Hidden from the planner, which would rather read all messages of a template than those of a stretch.
+                $query.push(" AND +e.template_id IN ");
+                push_values!($query, templates.iter().copied());
+            }
+            None => {}
         }
         if !filter.users.is_empty() {
             push_sent_to!($query, $engine, $team_id, &filter.users);
@@ -162,7 +171,7 @@ pub(super) fn push_entries<Database: sqlx::Database>(
     engine: Engine,
     team_id: TeamId,
     filter: &NotificationFilter,
-    named: &Option<EntryIds>,
+    known: &Known,
     low: i64,
     below: (i64, i64),
     wanted: i64,
@@ -170,29 +179,112 @@ pub(super) fn push_entries<Database: sqlx::Database>(
     i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
     String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
 {
-    query.push(
+    let names_rows = known.names_rows(filter);
+    let by_kind =
+        if names_rows || filter.kinds.is_empty() { String::new() } else { engine.by_index("notifications_by_kind") };
+    query.push(format!(
         "SELECT id, CAST(is_message AS BIGINT) FROM (SELECT id, is_message FROM (
-         SELECT n.id, 0 AS is_message FROM notifications n WHERE n.team_id = ",
-    );
+         SELECT n.id, 0 AS is_message FROM notifications n{by_kind} WHERE n.team_id = "
+    ));
     // Hidden from the planner of SQLite, which would rather walk the range than look up the ids that are named.
-    let hidden = if filter.users.is_empty() && named.is_none() { "" } else { "+" };
+    let hidden = if names_rows { "+" } else { "" };
     query.push_bind(team_id.0).push(format!(" AND {hidden}n.id >= ")).push_bind(low);
     query.push(format!(" AND {hidden}n.id < ")).push_bind(below.0);
-    push_notification_conditions!(query, engine, team_id, filter, named);
+    push_notification_conditions!(query, engine, team_id, filter, known);
     query.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
     query.push(") AS newest UNION ALL SELECT id, is_message FROM (");
     query.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
     query.push(format!(" AND +e.notification_id IS NULL AND {hidden}e.id >= ")).push_bind(low);
     query.push(format!(" AND {hidden}e.id < ")).push_bind(below.1);
-    push_message_conditions!(query, engine, team_id, filter, named);
+    push_message_conditions!(query, engine, team_id, filter, known);
     query.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
     query.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
 }
 
+/// Adds the query for where a stretch ends that begins at `below` and holds no more than `most` notifications of these
+/// kinds, and no more than `most` messages: at the first of both ends, or nowhere.
+pub(super) fn push_end_of_stretch<Database: sqlx::Database>(
+    query: &mut QueryBuilder<'static, Database>,
+    team_id: TeamId,
+    filter: &NotificationFilter,
+    known: &Known,
+    low: i64,
+    below: (i64, i64),
+    most: i64,
+) where
+    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+    String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
+{
+    let kinds: Vec<Option<&String>> = match filter.kinds.as_slice() {
+        [] => vec![None],
+        kinds => kinds.iter().map(Some).collect(),
+    };
+    let each = (most / kinds.len() as i64).max(1);
+    let mut before = "SELECT MAX(id) FROM (";
+    for kind in kinds {
+        query.push(before).push("SELECT id FROM (SELECT id FROM notifications WHERE team_id = ").push_bind(team_id.0);
+        if let Some(kind) = kind {
+            query.push(" AND kind = ").push_bind(kind.clone());
+        }
+        query.push(" AND id >= ").push_bind(low).push(" AND id < ").push_bind(below.0);
+        query.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(each - 1).push(") AS walk");
+        before = " UNION ALL ";
+    }
+    if known.templates.as_ref().is_none_or(|templates| !templates.is_empty()) {
+        query.push(before).push("SELECT id FROM (SELECT id FROM emails WHERE team_id = ").push_bind(team_id.0);
+        query.push(" AND id >= ").push_bind(low).push(" AND id < ").push_bind(below.1);
+        query.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(most - 1).push(") AS walk");
+    }
+    query.push(") AS walks");
+}
+
+/// What is known of a filter before the log is looked at.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The ids that it names.
+    pub(super) named: Option<EntryIds>,
+    /// The templates of the kinds that it names.
+    pub(super) templates: Option<Vec<i64>>,
+}
+
+impl Known {
+    /// Whether the entries that are meant are found by their ids, so that none need be looked at in vain.
+    fn names_rows(&self, filter: &NotificationFilter) -> bool {
+        !filter.users.is_empty() || self.named.is_some()
+    }
+}
+
 /// The ids that a filter names, told apart.
+#[derive(Default)]
 pub(super) struct EntryIds {
     notifications: Vec<i64>,
     messages: Vec<i64>,
+}
+
+/// The condition that a notification, `notifications n`, has a message of which this holds too. PostgreSQL makes no join of
+/// a query with an `OFFSET`: it would read every message of the team for a few notifications.
+fn has_message(engine: Engine, condition: &str) -> String {
+    let by_index = engine.by_index("emails_by_notification");
+    format!(
+        "EXISTS (SELECT 1 FROM emails e{by_index} WHERE e.team_id = n.team_id AND e.notification_id = n.id{condition}
+         LIMIT 1 OFFSET 0)"
+    )
+}
+
+/// The statement that lists a person's messages of a kind that wait: `$1` team, `$2` kind, `$3` person, `$4` limit. SQLite
+/// keeps the order of a CROSS JOIN; left to itself it begins with every message of the team.
+pub(super) fn list_waiting_statement(engine: Engine) -> String {
+    let (of_person, of_notification) =
+        (engine.by_index("notifications_by_external_user"), engine.by_index("emails_by_notification"));
+    format!(
+        "SELECT e.id FROM notifications n{of_person}
+         CROSS JOIN emails e{of_notification}
+         CROSS JOIN outbox o
+         WHERE n.team_id = $1 AND n.external_user_id = $3 AND n.kind = $2
+             AND e.team_id = n.team_id AND e.notification_id = n.id
+             AND o.team_id = e.team_id AND o.email_id = e.id AND o.lease_id IS NULL
+         ORDER BY e.id DESC LIMIT $4"
+    )
 }
 
 /// The statuses that give a message alone this state, as codes.
@@ -278,14 +370,15 @@ impl Store {
         Ok(emails)
     }
 
-    /// The entries of the log by notifications behind `after`, newest first.
+    /// The entries of the log by notifications behind `after`, newest first. Where neither users nor entries are named, no
+    /// more is looked at than [STRETCHES] say.
     pub async fn list_entries(
         &self,
         team_id: TeamId,
         filter: &NotificationFilter,
         after: Option<EntryId>,
         limit: i64,
-    ) -> Result<Stretch<EntryId>, AppError> {
+    ) -> Result<Walked<EntryId, EntryId>, AppError> {
         let named = match &filter.entries {
             Some(entries) => Some(self.tell_apart(team_id, entries).await?),
             None => None,
@@ -297,26 +390,56 @@ impl Store {
             Some(EntryId::Notification(NotificationId(id))) => (id, id.saturating_add(1)),
             Some(EntryId::Message(EmailId(id))) => (id, id),
         };
-        let (notifications_below, messages_below) = (notifications_below.min(ids.high), messages_below.min(ids.high));
+        let mut below = (notifications_below.min(ids.high), messages_below.min(ids.high));
+        let mut items: Vec<EntryId> = Vec::new();
         let is_empty = |ids: &EntryIds| ids.notifications.is_empty() && ids.messages.is_empty();
         if ids.low >= ids.high || named.as_ref().is_some_and(is_empty) {
-            return Ok(Stretch { items: Vec::new(), has_more: false });
+            return Ok(Walked { items, next: None });
         }
-        let wanted = limit.saturating_add(1);
-        let rows: Vec<(i64, i64)> = read!(self, |pool| {
-            let mut query = QueryBuilder::new("");
-            let below = (notifications_below, messages_below);
-            push_entries(&mut query, self.engine(), team_id, filter, &named, ids.low, below, wanted);
-            query.build_query_as().fetch_all(pool).await
-        })?;
-        let entry = |(id, is_message): (i64, i64)| match is_message {
-            0 => EntryId::Notification(NotificationId(id)),
-            _ => EntryId::Message(EmailId(id)),
+        let templates = match filter.kinds.as_slice() {
+            [] => None,
+            kinds => Some(self.list_template_ids(team_id, kinds).await?),
         };
-        let mut items: Vec<EntryId> = rows.into_iter().map(entry).collect();
-        let has_more = items.len() as i64 > limit;
-        items.truncate(usize::try_from(limit).unwrap_or_default());
-        Ok(Stretch { items, has_more })
+        let known = Known { named, templates };
+        for most in STRETCHES {
+            let end: Option<i64> = if known.names_rows(filter) {
+                None
+            } else {
+                read!(self, |pool| {
+                    let mut query = QueryBuilder::new("");
+                    push_end_of_stretch(&mut query, team_id, filter, &known, ids.low, below, most);
+                    query.build_query_scalar().fetch_one(pool).await
+                })?
+            };
+            let (low, wanted) = (end.unwrap_or(ids.low), limit.saturating_add(1) - items.len() as i64);
+            let rows: Vec<(i64, i64)> = read!(self, |pool| {
+                let mut query = QueryBuilder::new("");
+                push_entries(&mut query, self.engine(), team_id, filter, &known, low, below, wanted);
+                query.build_query_as().fetch_all(pool).await
+            })?;
+            items.extend(rows.into_iter().map(|(id, is_message)| match is_message {
+                0 => EntryId::Notification(NotificationId(id)),
+                _ => EntryId::Message(EmailId(id)),
+            }));
+            if items.len() as i64 > limit {
+                items.truncate(usize::try_from(limit).unwrap_or_default());
+                return Ok(Walked { next: items.last().copied(), items });
+            }
+            let Some(end) = end else { return Ok(Walked { items, next: None }) };
+            below = (end, end);
+        }
+        // Every entry from there on was looked at, whichever of both it is.
+        Ok(Walked { items, next: Some(EntryId::Message(EmailId(below.1))) })
+    }
+
+    /// The ids of the templates that have one of these names.
+    async fn list_template_ids(&self, team_id: TeamId, names: &[String]) -> Result<Vec<i64>, AppError> {
+        Ok(read!(self, |pool| {
+            let mut query = QueryBuilder::new("SELECT id FROM templates WHERE team_id = ");
+            query.push_bind(team_id).push(" AND deleted_at IS NULL AND name IN ");
+            push_values!(query, names.iter().cloned());
+            query.build_query_scalar().fetch_all(pool).await
+        })?)
     }
 
     /// The ids of the messages of a person's notifications of a kind that have not gone out yet, newest first.
@@ -327,21 +450,15 @@ impl Store {
         external_user_id: &str,
         limit: i64,
     ) -> Result<Vec<i64>, AppError> {
+        let statement = list_waiting_statement(self.engine());
         Ok(read!(self, |pool| {
-            sqlx::query_scalar(
-                "SELECT e.id FROM outbox o
-                 JOIN emails e ON e.team_id = o.team_id AND e.id = o.email_id
-                 JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
-                 WHERE o.team_id = $1 AND o.lease_id IS NULL AND n.kind = $2
-                     AND n.external_user_id = $3
-                 ORDER BY e.id DESC LIMIT $4",
-            )
-            .bind(team_id)
-            .bind(kind)
-            .bind(external_user_id)
-            .bind(limit)
-            .fetch_all(pool)
-            .await
+            sqlx::query_scalar(&statement)
+                .bind(team_id)
+                .bind(kind)
+                .bind(external_user_id)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
         })?)
     }
 

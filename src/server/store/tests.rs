@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 
 use super::outbox::{Lease, Queue, Share};
-use super::{Db, Store};
+use super::{Db, Limits, Store};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 
@@ -61,6 +62,41 @@ impl TestDatabase {
     }
 }
 
+/// What every write needs, held by a connection of its own until it is let go: SQLite's writer, PostgreSQL's tables.
+pub(crate) enum HeldWriter {
+    /// In a transaction that writes.
+    Sqlite(SqliteConnection),
+    /// With a lock on every table that lets others read.
+    Postgres(PgConnection),
+}
+
+impl HeldWriter {
+    /// Takes it, as soon as those who write have ended.
+    pub(crate) async fn take(url: &str) -> Self {
+        if url.starts_with("sqlite://") {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            connection.execute("BEGIN IMMEDIATE").await.unwrap();
+            return Self::Sqlite(connection);
+        }
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let lock = "DO $$ DECLARE name TEXT; BEGIN
+            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+                EXECUTE format('LOCK TABLE %I IN EXCLUSIVE MODE', name);
+            END LOOP; END $$";
+        connection.execute("BEGIN").await.unwrap();
+        connection.execute(lock).await.unwrap();
+        Self::Postgres(connection)
+    }
+
+    /// Lets others write.
+    pub(crate) async fn let_go(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+}
+
 impl Queue {
     /// A queue of an adapter whose first message is due at this time.
     pub(crate) fn at(team_id: TeamId, adapter_id: AdapterId, due_at: DateTime<Utc>) -> Self {
@@ -103,6 +139,12 @@ impl Store {
             given += self.give_waiting(&queue, now).await?;
         }
         Ok(given)
+    }
+
+    /// Opens the database as one that waits a moment alone for those who write.
+    pub(crate) async fn open_impatient(url: &str) -> Self {
+        let busy = Duration::from_millis(200);
+        Self::open_within(url, Limits { busy, ..Limits::default() }).await.unwrap()
     }
 
     /// How many rows each table has that a visit could leave something in.
@@ -367,19 +409,22 @@ mod query_plans {
     use crate::domain::channel::Channel;
     use crate::domain::email::EmailStatus;
     use crate::domain::event::{EventKind, EventSet};
-    use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
-    use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
-    use crate::domain::notification::NotificationFilter;
+    use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
+    use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
+    use crate::domain::notification::{NotificationFilter, NotificationState, Way};
     use crate::domain::page::{Cursor, Window};
     use crate::server::store::api_keys::find_by_hash_statement;
-    use crate::server::store::api_requests::list_query;
+    use crate::server::store::api_requests::{Walk, end_query, list_query};
     use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::deletion::step_statements;
     use crate::server::store::dialect::Engine;
-    use crate::server::store::emails::{FIND_FAMILY, find_hour_statement, list_ids_query, list_rows_query, push_walk};
+    use crate::server::store::emails::{
+        FIND_FAMILY, by_provider_query, copies_query, find_hour_statement, list_ids_query, list_rows_query, push_walk,
+        variables_query,
+    };
     use crate::server::store::events::FIND_NAMESAKES;
     use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
-    use crate::server::store::notifications::push_entries;
+    use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
     use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
     use crate::server::store::search::search_sqlite_query;
     use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
@@ -508,7 +553,49 @@ mod query_plans {
         String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
     {
         let filter = NotificationFilter { users: vec!["nobody-x".to_owned()], ..NotificationFilter::default() };
-        push_entries(query, engine, TEAM, &filter, &None, 0, (i64::MAX, i64::MAX), 51);
+        push_entries(query, engine, TEAM, &filter, &Known::default(), 0, (i64::MAX, i64::MAX), 51);
+    }
+
+    /// What the log by notifications is asked for without naming anybody, with what is known of it beforehand.
+    fn looked_for() -> Vec<(NotificationFilter, Known)> {
+        let any = NotificationFilter::default;
+        let kinds = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let templates = || Known { templates: Some(vec![7, 8]), ..Known::default() };
+        vec![
+            (any(), Known::default()),
+            (NotificationFilter { ways: Way::ALL.to_vec(), ..any() }, Known::default()),
+            (NotificationFilter { ways: vec![Way::WebPush], ..any() }, Known::default()),
+            (NotificationFilter { states: vec![NotificationState::Failure], ..any() }, Known::default()),
+            (NotificationFilter { states: NotificationState::ALL.to_vec(), ..any() }, Known::default()),
+            (NotificationFilter { kinds: kinds(&["order"]), ..any() }, templates()),
+            (NotificationFilter { kinds: kinds(&["order", "paid"]), ways: vec![Way::Sms], ..any() }, templates()),
+        ]
+    }
+
+    #[tokio::test]
+    async fn what_is_looked_for_among_notifications_stays_within_a_stretch_sqlite() {
+        for (filter, known) in looked_for() {
+            let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("");
+            push_entries(&mut query, Engine::Sqlite, TEAM, &filter, &known, 10, (20, 20), 51);
+            let mut end: QueryBuilder<Sqlite> = QueryBuilder::new("");
+            push_end_of_stretch(&mut end, TEAM, &filter, &known, 10, (20, 20), 500);
+            let found = plans([query.build().sql().to_owned(), end.build().sql().to_owned()]).await;
+            let read = |table: &str| {
+                let named = format!("{table} ");
+                let steps = found.iter().flatten().filter(move |step| {
+                    step.split_once(' ').is_some_and(|(_, rest)| format!("{rest} ").starts_with(&named))
+                });
+                steps.map(String::as_str).collect::<Vec<_>>()
+            };
+            for step in ["n", "e", "notifications", "emails"].into_iter().flat_map(read) {
+                let is_bounded = step.contains("id>? AND id<?)") || step.contains("(team_id=? AND notification_id=?");
+                assert!(is_bounded, "{step}\n{filter:?}\n{found:#?}");
+            }
+            assert!(!read("n").is_empty() && !read("notifications").is_empty(), "{found:#?}");
+            let is_by_kind =
+                |step: &&str| step.contains("notifications_by_kind (team_id=? AND kind=? AND id>? AND id<?)");
+            assert!(filter.kinds.is_empty() || read("n").iter().any(is_by_kind), "{found:#?}");
+        }
     }
 
     #[tokio::test]
@@ -554,9 +641,10 @@ mod query_plans {
     const FILL: [&str; 5] = [
         "INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)",
         r#"INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
-               has_pdf_attachment, job_id, external_user_id)
+               has_pdf_attachment, job_id, external_user_id, provider_message_id, notification_id)
            SELECT 1, n * 1048576::BIGINT, jsonb_build_array(jsonb_build_object('kind', 'to', 'address', 'a' || n || '@b.example')),
-               'a@b.example', 'Hi', '[]', n % 8, 0, FALSE, n, 'user-' || n
+               'a@b.example', 'Hi', '[]', n % 8, 0, FALSE, n, 'user-' || n, '<' || n || '@provider>',
+               CASE n % 2 WHEN 0 THEN n * 1048576::BIGINT END
            FROM generate_series(1, 20000) AS n"#,
         r#"INSERT INTO email_events (team_id, email_id, id, kind, at, detail)
            SELECT 1, n * 1048576::BIGINT, n, 'sent', 0, jsonb_build_object('server', 'mail.example', 'server_ip', '192.0.2.1',
@@ -595,6 +683,80 @@ mod query_plans {
             assert!(names_rows && !plan.contains("Seq Scan on notifications"), "{plan}");
         }
         assert!(store.list_audit_actors(TEAM).await.unwrap().is_empty());
+        store.close().await;
+        database.remove().await;
+    }
+
+    /// What else is read of the log, of which PostgreSQL prefers an index too.
+    const FILL_MORE: [&str; 4] = [
+        "INSERT INTO email_contents (team_id, email_id, variables, metadata)
+           SELECT 1, n * 1048576::BIGINT, '{}', '{}' FROM generate_series(1, 5000) AS n",
+        "INSERT INTO api_requests (team_id, id, api_key_id, method, endpoint, response_status, duration_ms, at)
+           SELECT 1, n * 1048576::BIGINT, n % 50, 'GET', '/api/logs', 200, 1, 0 FROM generate_series(1, 20000) AS n",
+        "INSERT INTO audit_log (team_id, sequence, id, actor_kind, actor_id, actor_name, action, hash)
+           SELECT 1, n, n * 1048576::BIGINT, 'user', 'usr_' || n % 3, 'ada', 'log.exported', 'x'
+           FROM generate_series(1, 5000) AS n",
+        "ANALYZE",
+    ];
+
+    #[tokio::test]
+    async fn what_is_looked_for_stays_within_bounds_and_is_found_by_indexes_postgres() {
+        let database = TestDatabase::postgres().await;
+        let store = Store::open(&database.url()).await.unwrap();
+        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        let pool = &pools.write;
+        for statement in FILL.into_iter().chain(FILL_MORE) {
+            sqlx::query(statement).execute(pool).await.unwrap();
+        }
+        let explained = async |mut query: QueryBuilder<'_, Postgres>| {
+            let statement = format!("EXPLAIN {}", query.sql());
+            let arguments = query.build().take_arguments().unwrap().unwrap();
+            let plan: Vec<String> = sqlx::query_scalar_with(&statement, arguments).fetch_all(pool).await.unwrap();
+            plan.join("\n")
+        };
+        let (low, high) = (19_000 * 1_048_576, 19_500 * 1_048_576);
+        for (filter, known) in looked_for() {
+            let mut query = QueryBuilder::new("");
+            push_entries(&mut query, Engine::Postgres, TEAM, &filter, &known, low, (high, high), 51);
+            let plan = explained(query).await;
+            let asks_messages = !filter.ways.is_empty() || !filter.states.is_empty();
+            assert!(!plan.contains("Seq Scan on emails") && !plan.contains("Seq Scan on notifications"), "{plan}");
+            assert!(!asks_messages || plan.contains("emails_by_notification"), "{filter:?}\n{plan}");
+            let mut end = QueryBuilder::new("");
+            push_end_of_stretch(&mut end, TEAM, &filter, &known, 0, (high, high), 500);
+            let plan = explained(end).await;
+            assert!(!plan.contains("Seq Scan") && !plan.contains("Sort  ("), "{plan}");
+        }
+        let key = Some(ApiKeyId(7));
+        // Within a stretch, as it is read.
+        let range = TimeRange { from: Some(EmailId(low).created_at()), to: None };
+        let deleting = ApiRequestFilter { range, method: Some("DELETE".to_owned()), ..ApiRequestFilter::default() };
+        let of_key = ApiRequestFilter { api_key_id: key, ..deleting.clone() };
+        for (filter, index) in [(&deleting, "api_requests_pkey"), (&of_key, "api_requests_by_key")] {
+            let walk = Walk::new(filter, Cursor::After(ApiRequestId(high)));
+            for plan in [
+                explained(list_query(Engine::Postgres, TEAM, filter, walk, 51)).await,
+                explained(end_query(TEAM, filter.api_key_id, walk, 100)).await,
+            ] {
+                assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
+            }
+        }
+        let contents = explained(variables_query(TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
+        assert!(contents.contains("email_contents_pkey"), "{contents}");
+        let named = explained(by_provider_query(TEAM, &["7@provider", "x"])).await;
+        assert!(named.contains("emails_by_provider_message_id") && !named.contains("Seq Scan on emails"), "{named}");
+        let criteria = Criteria { provider_message_id: Some("7@provider".to_owned()), ..Criteria::default() };
+        let mut query = QueryBuilder::new("");
+        let filter = EmailFilter { criteria, ..EmailFilter::default() };
+        push_walk(&mut query, Engine::Postgres, TEAM, &filter, IdRange { low: 0, high: i64::MAX }, NEWEST);
+        let plan = explained(query).await;
+        assert!(plan.contains("emails_by_provider_message_id") && plan.contains("id = ANY"), "{plan}");
+        assert!(!plan.contains("Seq Scan on emails"), "{plan}");
+        let actors = format!("EXPLAIN {}", list_actors_statement(Engine::Postgres));
+        let plan: Vec<String> = sqlx::query_scalar(&actors).bind(TEAM).bind(200_i64).fetch_all(pool).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("audit_log_by_actor") && !plan.contains("Seq Scan on audit_log"), "{plan}");
+        assert_eq!(store.list_audit_actors(TEAM).await.unwrap().len(), 3);
         store.close().await;
         database.remove().await;
     }
@@ -680,29 +842,52 @@ mod query_plans {
     async fn a_message_is_looked_up_by_its_ids() {
         let own = Criteria { email_id: Some(EmailId(12)), ..Criteria::default() };
         let providers = Criteria { provider_message_id: Some("a".to_owned()), ..Criteria::default() };
-        for (criteria, step) in [
-            (own, "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"),
-            (
-                providers,
-                "SEARCH e USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?",
-            ),
-        ] {
+        for criteria in [own, providers.clone()] {
             let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
-            assert!(plan[0].starts_with(step), "{plan:?}");
+            assert!(plan[0].starts_with("SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"), "{plan:?}");
         }
+        let in_walk = plan_of(walk(&EmailFilter { criteria: providers, ..EmailFilter::default() })).await;
+        let alone = plan_of(by_provider_query(TEAM, &["a", "b"])).await;
+        for (plan, emails, aliases) in [(in_walk, "p", "a"), (alone, "emails", "email_aliases")] {
+            for step in [
+                format!(
+                    "SEARCH {emails} USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?)"
+                ),
+                format!("SEARCH {aliases} USING PRIMARY KEY (team_id=? AND alias=?)"),
+            ] {
+                assert!(plan.contains(&step), "{step}\n{plan:#?}");
+            }
+        }
+        let notification = Criteria { notification_id: Some(NotificationId(9)), ..Criteria::default() };
+        let filter = EmailFilter { criteria: notification, statuses: StatusSet::READ, ..EmailFilter::default() };
+        let parts = plan_of(walk(&filter)).await;
+        assert!(parts[0].contains("emails_by_notification (team_id=? AND notification_id=?"), "{parts:?}");
+        let variables = plan_of(variables_query(TEAM, &[EmailId(11), EmailId(12)])).await;
+        assert!(
+            variables[0].starts_with("SEARCH email_contents ") && variables[0].ends_with("(team_id=? AND email_id=?)"),
+            "{variables:?}"
+        );
     }
 
     #[tokio::test]
     async fn the_log_of_requests_is_one_walk_of_its_table() {
-        let (filter, cursor) = (ApiRequestFilter::default(), Cursor::After(ApiRequestId(20)));
-        let plan = plan_of(list_query(TEAM, &filter, cursor, 20)).await;
-        assert_eq!(
-            plan,
-            [
-                "SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)",
-                "SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
-            ]
+        let any = ApiRequestFilter::default();
+        let refused = ApiRequestFilter { status_class: Some(4), method: Some("GET".to_owned()), ..any.clone() };
+        let of_key = ApiRequestFilter { api_key_id: Some(ApiKeyId(7)), ..refused.clone() };
+        let (by_id, by_key) = (
+            "SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)",
+            "INDEX api_requests_by_key (team_id=? AND api_key_id=? AND id>? AND id<?)",
         );
+        for (filter, step) in [(any, by_id), (refused, by_id), (of_key, by_key)] {
+            for cursor in [Cursor::After(ApiRequestId(20)), Cursor::Before(ApiRequestId(20))] {
+                let walk = Walk::new(&filter, cursor);
+                let plan = plan_of(list_query(Engine::Sqlite, TEAM, &filter, walk, 20)).await;
+                assert!(plan[0].contains(step), "{plan:?}");
+                assert_eq!(plan[1..], ["SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN"]);
+                let end = plan_of(end_query(TEAM, filter.api_key_id, walk, 100)).await;
+                assert!(end.len() == 1 && end[0].contains(step), "{end:?}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -732,6 +917,21 @@ mod query_plans {
             [
                 "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)",
                 "SEARCH t USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn copies_and_a_persons_waiting_messages_are_looked_up_in_indexes() {
+        let copies = plan_of(copies_query(Engine::Sqlite, TEAM, &[11, 12])).await;
+        assert!(copies[0].contains("emails_by_resend_of (team_id=? AND resend_of=?)"), "{copies:?}");
+        let waiting = plans([list_waiting_statement(Engine::Sqlite)]).await.remove(0);
+        assert_eq!(
+            waiting[..3],
+            [
+                "SEARCH n USING INDEX notifications_by_external_user (team_id=? AND external_user_id=?)",
+                "SEARCH e USING COVERING INDEX emails_by_notification (team_id=? AND notification_id=?)",
+                "SEARCH o USING PRIMARY KEY (team_id=? AND email_id=?)",
             ]
         );
     }
@@ -857,8 +1057,12 @@ mod reading {
     use tokio::time::{sleep, timeout};
 
     use super::super::reading::PLACES;
-    use super::{Db, Store, TestDatabase};
+    use super::{Db, Limits, Store, TestDatabase};
     use crate::domain::error::AppError;
+
+    async fn open(database: &TestDatabase, read: Duration) -> Store {
+        Store::open_within(&database.url(), Limits { read, ..Limits::default() }).await.unwrap()
+    }
 
     impl Store {
         /// Reads without an end.
@@ -891,7 +1095,7 @@ mod reading {
     }
 
     async fn a_read_is_stopped_at_its_limit(database: TestDatabase) {
-        let store = Store::open_with_limit(&database.url(), Duration::from_millis(100)).await.unwrap();
+        let store = open(&database, Duration::from_millis(100)).await;
         for _ in 0..=PLACES {
             assert_eq!(store.read_slowly().await, Err(AppError::TooSlow));
         }
@@ -902,7 +1106,7 @@ mod reading {
     }
 
     async fn a_read_stops_when_its_caller_leaves(database: TestDatabase) {
-        let store = Store::open_with_limit(&database.url(), Duration::from_secs(3600)).await.unwrap();
+        let store = open(&database, Duration::from_secs(3600)).await;
         let callers = (0..PLACES).map(|_| timeout(Duration::from_millis(300), store.read_slowly()));
         assert!(join_all(callers).await.iter().all(Result::is_err));
         let mut looks = 0;

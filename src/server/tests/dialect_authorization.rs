@@ -14,7 +14,7 @@ use Permission::{EmailsSend, LogsResend, LogsView, RequestsView};
 
 /// What a request is about, made anew for each request. It fills the variable part of the path and `{id}` of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
+pub(super) enum About {
     /// The caller's own team.
     Own,
     /// A message that failed.
@@ -26,7 +26,7 @@ enum About {
 }
 
 /// Method and path with `{}` for what varies and `{client}` for the key's id; any of the permissions opens it; a body.
-type Row = (&'static str, &'static [Permission], About, &'static str);
+pub(super) type Row = (&'static str, &'static [Permission], About, &'static str);
 
 const SENDWITHUS: &[Row] = &[
     ("GET /logs", &[LogsView], About::Own, ""),
@@ -83,7 +83,8 @@ const NOTIFICATIONAPI: &[Row] = &[
     ("POST /{client}/logs/query", &[LogsView], About::Own, "{}"),
 ];
 
-fn rows(dialect: Dialect) -> &'static [Row] {
+/// A dialect's endpoints.
+pub(super) fn rows(dialect: Dialect) -> &'static [Row] {
     match dialect {
         Dialect::Sendwithus => SENDWITHUS,
         Dialect::Resend => RESEND,
@@ -165,6 +166,32 @@ async fn ask_by(
     key: &CreatedApiKey,
     caller: &CreatedApiKey,
 ) -> Answer {
+    prepared(app, dialect, row, key, caller).await.by(client).await
+}
+
+/// A row's request, with something of Finch's to be about.
+pub(super) struct Prepared {
+    method: &'static str,
+    /// The whole address.
+    pub(super) path: String,
+    body: Option<String>,
+}
+
+impl Prepared {
+    /// Sends it.
+    pub(super) async fn by(&self, client: Client) -> Answer {
+        client.with("user-agent", "matrix/1.0").send(self.method, &self.path, self.body.clone()).await
+    }
+}
+
+/// Makes what a row's request is about, sent by `key` where that matters.
+pub(super) async fn prepared(
+    app: &TestApp,
+    dialect: Dialect,
+    row: &Row,
+    key: &CreatedApiKey,
+    caller: &CreatedApiKey,
+) -> Prepared {
     let (route, _, about, body) = row;
     let id = match about {
         About::Own => "ada@finch.example".to_owned(),
@@ -184,9 +211,8 @@ async fn ask_by(
     let (method, path) = route.split_once(' ').unwrap();
     let path = path.replace("{client}", &caller.key.id.to_string()).replace("{}", &id);
     let query = if path.ends_with("/uid") { format!("?uid={id}") } else { String::new() };
-    let body = body.replace("{id}", &id);
-    let client = client.with("user-agent", "matrix/1.0");
-    client.send(method, &format!("{}{path}{query}", dialect.prefix()), Some(body).filter(|body| !body.is_empty())).await
+    let body = Some(body.replace("{id}", &id)).filter(|body| !body.is_empty());
+    Prepared { method, path: format!("{}{path}{query}", dialect.prefix()), body }
 }
 
 on_both_databases! {

@@ -129,6 +129,10 @@ async fn plant(app: &TestApp) -> Planted {
     // Requests whose addresses and answers hold secrets.
     with_basic(app, &key.secret, "").get(&format!("/sendwithus/api/v1/customers/{ADDRESS}/logs")).await;
     program.get(&format!("/api/logs?search={}", ADDRESS.replace('@', "%40"))).await;
+    for searched in [CODE, "Pl4nted%20Lovelace%20%3Cpl4nted.ada%40customer.example%3E", "sunshine-pl4nted"] {
+        program.get(&format!("/api/logs?search={searched}")).await;
+        program.get(&format!("/resend/emails/{searched}?limit={searched}&{searched}=1")).await;
+    }
     program.get(&format!("/api/logs/{email}")).await;
     program.get(&format!("/resend/emails/{raw}")).await;
     app.app.request_log.flush().await;
@@ -306,6 +310,39 @@ on_both_databases! {
         assert_without(&planted.walk_dialects(&app, &key).await, &[SECRET, "1701239876"]);
         let resent = with_basic(&app, &key.secret, "").post("/sendwithus/api/v1/resend", json!({"log_id": planted.email})).await;
         assert_without(&[("resend".to_owned(), resent)], &[SECRET, "1701239876"]);
+    }
+
+    async fn a_marked_value_in_the_address_of_a_request_is_shown_with_a_reason_alone(app: TestApp) {
+        let planted = plant(&app).await;
+        let owner = app.sign_in(Role::Owner).await;
+        let list = owner.get("/requests?preset=30d&endpoint=/api/logs%3Fsearch").await.text;
+        assert!(list.contains(&format!("search={MASK}")) && list.contains(ADDRESS.split('@').next().unwrap()), "{list}");
+        let mut searching = None;
+        for id in &planted.requests {
+            let request = app.store().find_api_request(app.team, *id).await.unwrap().unwrap().0;
+            searching = searching.or((request.endpoint == format!("/api/logs?search={CODE}")).then_some(*id));
+        }
+        let url = format!("/requests/{}", searching.unwrap());
+        let before = owner.get(&url).await.text;
+        assert!(!before.contains(CODE) && before.contains(&format!("search={MASK}")), "{before}");
+        let reason = format!("id={}&reason=Ticket 4711", searching.unwrap());
+        assert_eq!(post_form(&owner, "reveal_request", reason).await.headers["location"], url);
+        assert!(owner.get(&url).await.text.contains(&format!("search={CODE}")));
+        // The log of who looked is read by others.
+        assert_eq!(owner.get(&format!("/logs/export?preset=30d&search={CODE}")).await.status, 200);
+        let lines = [audited(&app, AuditAction::RequestRevealed).await, audited(&app, AuditAction::LogExported).await];
+        let told = format!("{lines:?}");
+        assert!(!told.contains(SECRET) && told.contains(&format!("GET /api/logs?search={MASK}")), "{told}");
+    }
+
+    async fn who_does_not_see_what_was_searched_for_does_not_find_it(app: TestApp) {
+        plant(&app).await;
+        let (blind, owner) = (blind(&app).await, app.sign_in(Role::Owner).await);
+        for (part, is_found) in [("search%3Dpl4nted", false), ("/api/logs", true)] {
+            let url = format!("/requests?preset=30d&endpoint={part}");
+            assert_eq!(blind.get(&url).await.text.contains("/requests/req_"), is_found, "{part}");
+            assert!(owner.get(&url).await.text.contains("/requests/req_"), "{part}");
+        }
     }
 
     async fn nothing_of_a_customer_is_left_in_what_an_export_notes(app: TestApp) {

@@ -12,6 +12,7 @@ mod once;
 mod routes;
 mod store_contract;
 mod two_factor_matrix;
+mod writer_held;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -180,6 +181,12 @@ impl TestApp {
         let store = Store::open(&self.url).await.unwrap();
         let config = Config::at(SocketAddr::from(([127, 0, 0, 1], 3002)));
         App::new(store, Clock::fixed(self.now()), config, SecretKey::generate())
+    }
+
+    /// Another program on the same database, with the same key, that waits a moment alone for those who write.
+    async fn beside_impatient(&self) -> App {
+        let store = Store::open_impatient(&self.url).await;
+        App::new(store, Clock::fixed(self.now()), self.app.config.as_ref().clone(), test_key())
     }
 
     fn store(&self) -> &Store {

@@ -16,7 +16,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventCause, EventKind};
 use crate::domain::filter::TimeRange;
 use crate::domain::notification::{EmailRecord, EntryId, LogEntry, NotificationFilter, NotificationState, Way};
-use crate::domain::page::Stretch;
+use crate::domain::page::Walked;
 use crate::domain::template::TemplateSource;
 use crate::server::dialects::canary::wire::{AttachmentBody, Timestamp};
 use crate::server::dialects::strict;
@@ -701,15 +701,15 @@ fn checked_values(field: &str, values: Option<Vec<String>>) -> Result<Vec<String
 pub struct LogPage {
     /// The entries.
     pub logs: Vec<LogBody>,
-    /// What the next page is asked with; null at the end.
+    /// What the next page is asked with; null at the end. A page has fewer entries than were asked for, or none, where
+    /// its filters found no more among the tens of thousands that were looked at: the next one goes on behind them.
     #[schema(required)]
     pub cursor: Option<String>,
 }
 
-impl From<Stretch<LogEntry>> for LogPage {
-    fn from(found: Stretch<LogEntry>) -> Self {
-        let last = found.items.last().filter(|_| found.has_more);
-        let cursor = last.map(|entry| entry.id().to_string());
+impl From<Walked<LogEntry, EntryId>> for LogPage {
+    fn from(found: Walked<LogEntry, EntryId>) -> Self {
+        let cursor = found.next.map(|entry| entry.to_string());
         Self { cursor, logs: found.items.into_iter().map(LogBody::from).collect() }
     }
 }

@@ -328,7 +328,7 @@ on_both_databases! {
         store.insert_api_requests(&[&rows[..], &[gone]].concat()).await.unwrap();
         let list = async |filter: &ApiRequestFilter, cursor, limit| {
             let listed = store.list_api_requests(app.team, filter, cursor, limit).await.unwrap();
-            (listed.items.into_iter().map(|row| row.id).collect::<Vec<_>>(), listed.has_more)
+            (listed.items.into_iter().map(|row| row.id).collect::<Vec<_>>(), listed.next.is_some())
         };
         let (all, newest, oldest) = (ApiRequestFilter::default(), rows[2].id, rows[0].id);
         assert_eq!(list(&all, Cursor::Newest, 10).await, (vec![newest, oldest], false));

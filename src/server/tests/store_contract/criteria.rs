@@ -173,6 +173,35 @@ on_both_databases! {
         assert_eq!(listed(narrowed).await.looked_from, None);
     }
 
+    async fn a_message_is_found_by_every_id_that_providers_gave_it(app: TestApp) {
+        let mut message = Message::default().historic(&app);
+        message.facts.provider_message_id = Some("<first@provider>".to_owned());
+        let id = message.email.id;
+        app.store().insert_history(app.team, &[message, Message::default().historic(&app)]).await.unwrap();
+        for alias in ["<second@provider>", "third@provider"] {
+            let also = format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, '{alias}', {})", app.team.0, id.0);
+            app.store().try_statement(&also).await.unwrap();
+        }
+        let window = Window { offset: 0, limit: 10, oldest_first: false };
+        for (name, is_known) in [
+            ("first@provider", true),
+            ("<second@provider>", true),
+            ("second@provider", true),
+            ("third@provider", true),
+            ("fourth@provider", false),
+        ] {
+            let criteria = Criteria { provider_message_id: Some(name.to_owned()), ..Criteria::default() };
+            let any = EmailFilter { criteria, ..EmailFilter::default() };
+            let searched = EmailFilter { search: Some("welcome".to_owned()), ..any.clone() };
+            let delivered = EmailFilter { statuses: StatusSet::ARRIVED, ..any.clone() };
+            for filter in [any, searched, delivered] {
+                let expected = if is_known { vec![id] } else { Vec::new() };
+                let total = Total::Exact(expected.len() as i64);
+                assert_eq!(found(&app, &filter, window).await, (expected, total), "{filter:?}");
+            }
+        }
+    }
+
     async fn every_condition_finds_its_messages_and_no_others(app: TestApp) {
         let mut random = ChaCha8Rng::seed_from_u64(23);
         let log: Vec<HistoricEmail> = (0..300).map(|minute| random_email(&app, &mut random, minute)).collect();

@@ -6,12 +6,12 @@ use super::outbox::{event, new_email};
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::channel::Channel;
-use crate::domain::email::{Recipient, RecipientKind};
+use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::EventKind;
 use crate::domain::filter::TimeRange;
-use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
+use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId, lowest_id_at};
 use crate::domain::notification::{EntryId, Notification, NotificationFilter, NotificationState, Way};
-use crate::domain::page::Stretch;
+use crate::domain::page::Walked;
 use crate::server::store::emails::{Acceptance, NewEmail};
 use crate::server::store::events::EmailFacts;
 
@@ -48,13 +48,13 @@ async fn accept(app: &TestApp, team: TeamId, kind: &str, person: &str, mut email
 async fn walk(app: &TestApp, filter: &NotificationFilter) -> Vec<EntryId> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let Stretch { items, has_more } = app.store().list_entries(app.team, filter, after, 2).await.unwrap();
-        after = items.last().copied();
-        assert!(!has_more || items.len() == 2);
+        let Walked { items, next } = app.store().list_entries(app.team, filter, after, 2).await.unwrap();
+        assert!(next.is_none() || (items.len() == 2 && next == items.last().copied()));
         found.extend(items);
-        if !has_more {
+        if next.is_none() {
             return found;
         }
+        after = next;
     }
 }
 
@@ -76,7 +76,7 @@ on_both_databases! {
         assert!(store.find_notifications(app.other_team, &[id]).await.unwrap().is_empty());
         assert_eq!(store.list_emails_of_notification(app.other_team, id).await, Ok(Vec::new()));
         assert!(store.list_emails_of_notifications(app.other_team, &[id]).await.unwrap().is_empty());
-        let nothing = Stretch { items: Vec::new(), has_more: false };
+        let nothing = Walked { items: Vec::new(), next: None };
         let all = NotificationFilter::default();
         assert_eq!(store.list_entries(app.other_team, &all, None, 10).await, Ok(nothing));
     }
@@ -174,9 +174,41 @@ on_both_databases! {
         app.store().insert_emails(app.team, &[], &with).await.unwrap();
         let all = NotificationFilter::default();
         let first = app.store().list_entries(app.team, &all, None, 1).await.unwrap();
-        assert_eq!((first.items.as_slice(), first.has_more), (&[EntryId::Notification(id)][..], true));
+        assert_eq!((first.items.as_slice(), first.next), (&[EntryId::Notification(id)][..], Some(EntryId::Notification(id))));
         let second = app.store().list_entries(app.team, &all, first.items.last().copied(), 1).await.unwrap();
-        assert_eq!((second.items.as_slice(), second.has_more), (&[EntryId::Message(number)][..], false));
+        assert_eq!((second.items.as_slice(), second.next), (&[EntryId::Message(number)][..], None));
+    }
+
+    async fn a_filter_that_finds_little_looks_at_so_many_and_goes_on_behind_them(app: TestApp) {
+        // The oldest message failed; every newer one, more than are looked at, is delivered.
+        let (team, newest) = (app.team.0, lowest_id_at(app.now()));
+        let many = format!(
+            "INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
+                 has_pdf_attachment, job_id)
+             WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 30010)
+             SELECT {team}, {newest} - CAST(n AS BIGINT) * 1048576, '[]', 'a@b.example', 'Hi', '[]',
+                 CASE n WHEN 30010 THEN {} ELSE {} END, 0, FALSE, 1 FROM numbers",
+            EmailStatus::Failed.code(),
+            EmailStatus::Delivered.code()
+        );
+        app.store().try_statement(&many).await.unwrap();
+        let place = |number: i64| EntryId::Message(EmailId(newest - number * 1_048_576));
+        let list = async |filter: &NotificationFilter, after| app.store().list_entries(app.team, filter, after, 10).await.unwrap();
+        let any = NotificationFilter::default();
+        let failed = NotificationFilter { states: vec![NotificationState::Failure], ..any.clone() };
+        let by_text = NotificationFilter { ways: vec![Way::Sms], ..any.clone() };
+        for filter in [&failed, &by_text] {
+            let looked_at = Walked { items: Vec::new(), next: Some(place(29_999)) };
+            assert_eq!(list(filter, None).await, looked_at, "{filter:?}");
+        }
+        assert_eq!(list(&failed, Some(place(29_999))).await, Walked { items: vec![place(30_010)], next: None });
+        assert_eq!(list(&by_text, Some(place(29_999))).await, Walked { items: Vec::new(), next: None });
+        // What is named is found at once, and what has no template and no notification is nowhere.
+        let named = NotificationFilter { entries: Some(vec![place(30_010)]), ..failed.clone() };
+        assert_eq!(list(&named, None).await, Walked { items: vec![place(30_010)], next: None });
+        let unknown = NotificationFilter { kinds: vec!["nothing".to_owned()], ..any.clone() };
+        assert_eq!(list(&unknown, None).await, Walked { items: Vec::new(), next: None });
+        assert_eq!(list(&any, None).await.next, Some(place(9)));
     }
 
     async fn only_what_has_not_gone_out_is_waiting(app: TestApp) {

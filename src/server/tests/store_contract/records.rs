@@ -1,12 +1,14 @@
 //! Whole messages with their events, listed by what the dialects ask for.
 
 use super::*;
+use crate::domain::api_request::ApiRequestFilter;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::{EmailFilter, Slice, StatusSet, TimeRange};
-use crate::domain::ids::EmailId;
-use crate::domain::page::{Cursor, Total, Window};
+use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, lowest_id_at};
+use crate::domain::page::{Cursor, Total, Walked, Window};
 use crate::domain::stats::StatusCounts;
+use crate::domain::team::Role;
 use crate::server::store::emails::NewEmail;
 
 on_both_databases! {
@@ -90,6 +92,47 @@ on_both_databases! {
         let found = app.store().list_emails_of_request(app.team, request).await.unwrap();
         assert_eq!(found.iter().map(|email| email.id).collect::<Vec<_>>(), [emails[0].id, emails[1].id]);
         assert!(app.store().list_emails_of_request(app.team, app.id_at(app.now())).await.unwrap().is_empty());
+    }
+
+    async fn a_filter_of_requests_looks_at_so_many_and_goes_on_behind_them(app: TestApp) {
+        // The oldest request deleted something; all others, more than are looked at, read.
+        let (team, newest) = (app.team.0, lowest_id_at(app.now()));
+        let many = format!(
+            "INSERT INTO api_requests (team_id, id, api_key_id, method, endpoint, response_status, duration_ms, at)
+             WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 50010)
+             SELECT {team}, {newest} - CAST(n AS BIGINT) * 1048576, 5, CASE n WHEN 50010 THEN 'DELETE' ELSE 'GET' END,
+                 '/api/logs', 200, 1, 0 FROM numbers"
+        );
+        app.store().try_statement(&many).await.unwrap();
+        let place = |number: i64| ApiRequestId(newest - number * 1_048_576);
+        let list = async |filter: &ApiRequestFilter, cursor| {
+            let Walked { items, next } = app.store().list_api_requests(app.team, filter, cursor, 10).await.unwrap();
+            (items.into_iter().map(|row| row.id).collect::<Vec<_>>(), next)
+        };
+        let any = ApiRequestFilter::default();
+        let deleting = ApiRequestFilter { method: Some("DELETE".to_owned()), ..any.clone() };
+        let of_key = ApiRequestFilter { api_key_id: Some(ApiKeyId(5)), ..deleting.clone() };
+        for filter in [&deleting, &of_key] {
+            assert_eq!(list(filter, Cursor::Newest).await, (Vec::new(), Some(place(49_999))), "{filter:?}");
+            assert_eq!(list(filter, Cursor::After(place(49_999))).await, (vec![place(50_010)], None), "{filter:?}");
+            assert_eq!(list(filter, Cursor::Before(place(50_010))).await, (Vec::new(), Some(place(10))), "{filter:?}");
+            assert_eq!(list(filter, Cursor::Before(place(10))).await, (Vec::new(), None), "{filter:?}");
+        }
+        for other in [
+            ApiRequestFilter { status_class: Some(5), ..any.clone() },
+            ApiRequestFilter { endpoint: Some("/emails".to_owned()), ..any.clone() },
+            ApiRequestFilter { user_agent: Some("curl".to_owned()), ..any.clone() },
+        ] {
+            assert_eq!(list(&other, Cursor::Newest).await, (Vec::new(), Some(place(49_999))), "{other:?}");
+        }
+        assert_eq!(list(&any, Cursor::Newest).await.1, Some(place(9)));
+        let owner = app.sign_in(Role::Owner).await;
+        let page = owner.with("accept", "text/html").get("/requests?method=DELETE").await.text;
+        assert!(page.contains("Nothing found so far") && page.contains("Looked no further than"), "{page}");
+        let older = format!("/requests?method=DELETE&amp;after={}", place(49_999));
+        assert!(page.contains(&older) || page.contains(&older.replace("&amp;", "&")), "{page}");
+        let page = owner.with("accept", "text/html").get(&older.replace("&amp;", "&")).await.text;
+        assert!(page.contains(&format!("/requests/{}", place(50_010))) && !page.contains("Looked no further"), "{page}");
     }
 
     async fn events_of_several_messages_are_told_apart(app: TestApp) {

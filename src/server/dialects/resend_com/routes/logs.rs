@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 
 use super::{Answer, id_of, read_no_parameters, read_paging};
 use crate::domain::api_request::ApiRequestFilter;
+use crate::domain::page::{Stretch, Walked};
 use crate::server::App;
 use crate::server::dialects::request::{Caller, PathText};
 use crate::server::dialects::resend_com::error::{InvalidParameters, Missing, Refusals, ResendError};
@@ -40,8 +41,9 @@ async fn list_logs(
 ) -> Answer<List<LogRow>> {
     let paging = read_paging(query.as_deref())?;
     let filter = ApiRequestFilter::default();
-    let listed = api_requests::list_api_requests(&app, &caller.0, &filter, paging.cursor, paging.limit).await?;
-    Ok(Json(List::of(listed, LogRow::from)))
+    let Walked { items, next } =
+        api_requests::list_api_requests(&app, &caller.0, &filter, paging.cursor, paging.limit).await?;
+    Ok(Json(List::of(Stretch { items, has_more: next.is_some() }, LogRow::from)))
 }
 
 /// Shows one API request with its bodies. Needs `requests:view`.
