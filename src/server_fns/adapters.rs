@@ -63,8 +63,7 @@ pub async fn update_adapter(
     // The address holds a password, so it is not kept.
     let draft = Draft::of("adapter_change").with("name", &name).with("from_address", &from_address);
     let url = Some(url).filter(|url| !url.trim().is_empty());
-    let change =
-        adapters::AdapterChange { name: Some(name), url, from_address: Some(from_address), is_default: None };
+    let change = adapters::AdapterChange { name: Some(name), url, from_address: Some(from_address), is_default: None };
     let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
     if result.is_err() {
         context::keep_draft(&draft).await;

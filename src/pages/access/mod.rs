@@ -173,8 +173,7 @@ pub fn InvitePage() -> impl IntoView {
 #[component]
 fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
     let InviteView { email, role_name, team_name, logged_in_as } = invite;
-    let is_theirs =
-        logged_in_as.as_ref().is_some_and(|account| address_key(account) == address_key(&email));
+    let is_theirs = logged_in_as.as_ref().is_some_and(|account| address_key(account) == address_key(&email));
     let role = format!("with the role “{role_name}”");
     let form = if is_theirs {
         view! {

@@ -118,10 +118,8 @@ impl Slots {
             let (of_team, of_adapter) = taken.of(queue);
             (of_team, of_adapter, queue.due_at())
         });
-        let mut shares: Vec<Share> = due
-            .iter()
-            .map(|queue| Share { team_id: queue.team_id, adapter_id: queue.adapter_id, count: 0 })
-            .collect();
+        let mut shares: Vec<Share> =
+            due.iter().map(|queue| Share { team_id: queue.team_id, adapter_id: queue.adapter_id, count: 0 }).collect();
         loop {
             let before = taken.all;
             for (queue, share) in due.iter().zip(&mut shares) {

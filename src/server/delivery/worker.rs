@@ -246,7 +246,9 @@ impl Worker {
         for queue in queues.iter().filter(|queue| queue.taker.is_some()) {
             match self.store.give_waiting(queue, self.clock.now()).await {
                 Ok(count) => given += count,
-                Err(cause) => warn!(team.id = %queue.team_id, %cause, "could not give waiting messages to their adapter"),
+                Err(cause) => {
+                    warn!(team.id = %queue.team_id, %cause, "could not give waiting messages to their adapter")
+                }
             }
         }
         given > 0

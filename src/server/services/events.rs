@@ -5,8 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::info;
 
-use crate::domain::channel::Channel;
 use crate::domain::address::bare_address;
+use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::EmailId;

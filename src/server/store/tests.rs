@@ -789,7 +789,8 @@ mod query_plans {
         }
         for statement in [LIST_QUEUES, FIND_DUE, FIND_WAITING] {
             let values = ["1", "0", "1048576000", "10"];
-            let statement = (1..=4).fold(statement.to_owned(), |text, at| text.replace(&format!("${at}"), values[at - 1]));
+            let statement =
+                (1..=4).fold(statement.to_owned(), |text, at| text.replace(&format!("${at}"), values[at - 1]));
             let plan: Vec<String> =
                 sqlx::query_scalar(&format!("EXPLAIN {statement}")).fetch_all(&pools.write).await.unwrap();
             let plan = plan.join("\n");

@@ -639,7 +639,8 @@ async fn large_messages_go_one_after_the_other_and_small_ones_pass_them() {
     .await;
     let bench = Bench::new().await;
     let slow = bench.add_smtp_adapter(bench.team, "Slow", &url).await;
-    let large = || NewEmail { adapter_id: Some(slow), text: Some("x".repeat(300_000)), ..bench.email(&["a@b.example"]) };
+    let large =
+        || NewEmail { adapter_id: Some(slow), text: Some("x".repeat(300_000)), ..bench.email(&["a@b.example"]) };
     let mut ids = Vec::new();
     for _ in 0..4 {
         ids.push(bench.accept(large()).await);
@@ -653,7 +654,11 @@ async fn large_messages_go_one_after_the_other_and_small_ones_pass_them() {
         ended.extend(bench.kinds(id).await);
     }
     ended.sort_by_key(|kind| kind.as_str());
-    assert_eq!(ended, [EventKind::Sent, EventKind::Sent, EventKind::Sent, EventKind::Uncertain], "none counts as a try");
+    assert_eq!(
+        ended,
+        [EventKind::Sent, EventKind::Sent, EventKind::Sent, EventKind::Uncertain],
+        "none counts as a try"
+    );
     assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 2, "one connection at a time");
 }
 

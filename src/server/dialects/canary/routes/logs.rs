@@ -15,7 +15,9 @@ use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
 use crate::domain::stats::Stats;
 use crate::server::App;
-use crate::server::dialects::canary::error::{CanaryError, Clash, ErrorEnvelope, Faults, InvalidParameters, Missing, Refusals};
+use crate::server::dialects::canary::error::{
+    CanaryError, Clash, ErrorEnvelope, Faults, InvalidParameters, Missing, Refusals,
+};
 use crate::server::dialects::canary::extract::{
     Caller, MAX_NUMBER, NoParameters, PathText, QueryParameters, RawQuery, StrictQuery, id_of,
 };
