@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(first, [true, true, false], "each holds two MiB");
         let (_one, two) = (take(1, half_mib).unwrap(), take(1, half_mib).unwrap());
         assert_eq!(take(1, half_mib).unwrap_err(), NoSlot::NoMemory);
-        assert_eq!((slots.room(&queue(1, 1, 0)), slots.room(&queue(2, 2, 0))), (0, 15), "its queue rests");
+        assert_eq!((slots.room(&queue(1, 1, 0)), slots.room(&queue(2, 2, 0))), (0, 8), "its queue rests");
         assert!(take(1, SMALL).is_ok(), "a small one is sent");
         let _other = take(2, half_mib).unwrap();
         drop(two);

@@ -122,6 +122,7 @@ on_both_databases! {
         };
         let id = wait().await;
         let added = admin.post("/api/adapters", json!({"type": "http", "url": "https://a.example"})).await;
+        app.store().give_all_waiting(app.now()).await.unwrap();
         let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
         assert_eq!((email.waits_for_adapter, email.next_attempt_at), (false, Some(app.now())));
         assert_eq!(email.adapter_id.unwrap().to_string(), added.text_of("id"));
@@ -131,6 +132,7 @@ on_both_databases! {
         assert_eq!(admin.delete(&format!("/api/adapters/{}", added.text_of("id"))).await.status, 200);
         let id = wait().await;
         admin.put(&format!("/api/adapters/{other}"), json!({"isDefault": true})).await.data();
+        app.store().give_all_waiting(app.now()).await.unwrap();
         let email = app.store().find_email(app.team, id).await.unwrap().unwrap();
         assert_eq!(email.adapter_id.unwrap().to_string(), other);
         assert!(!email.waits_for_adapter);
