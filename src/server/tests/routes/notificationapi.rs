@@ -295,6 +295,7 @@ on_both_databases! {
         let reason = log["channels"][0]["events"][1]["reason"].as_str().unwrap();
         assert_eq!(reason, "Waits until the team has an adapter for SMS");
         let adapter = add_http_adapter(&app).await;
+        app.store().give_all_waiting(app.now()).await.unwrap();
         let lease = app.store().lease_due(app.now(), app.now() + TimeDelta::minutes(1), 1, 10).await.unwrap();
         let message = messages(&app, &waiting).await.remove(0);
         assert_eq!(lease.iter().map(|lease| lease.email_id).collect::<Vec<_>>(), [message.id]);
