@@ -49,7 +49,7 @@ async fn kills_lose_and_double_nothing_on_postgres() {
 async fn a_disk_that_fills_and_empties_loses_and_doubles_nothing() {
     let (mut rng, rounds) = (rng("disk"), rounds());
     let mail = Mail::start().await;
-    let Some(disk) = SmallDisk::mount("torture-disk") else {
+    let Some(disk) = SmallDisk::mount("torture-disk", rounds) else {
         panic!("cannot mount a small disk: run as root, or where users may make namespaces (unshare -Urm)");
     };
     let mut target = Target::on_disk(&disk, &mail).await;
@@ -71,7 +71,7 @@ async fn a_disk_that_fills_and_empties_loses_and_doubles_nothing() {
             target.start();
         }
         let recovered = target.wait_for_health(200, Duration::from_secs(30)).await;
-        assert!(recovered, "round {round}: /health stays bad with room on the disk");
+        assert!(recovered, "round {round}: /health stays bad with room on the disk, which holds {} bytes", disk.used());
         load.stop().await;
         target.send_one(&ledger).await.unwrap_or_else(|answer| panic!("round {round}: no recovery: {answer}"));
         println!("full disk, round {round}: {}", ledger.figures());

@@ -7,8 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use crate::program::Folder;
 
-/// Its size.
-const SIZE: &str = "24m";
+/// Its size in MiB: what a new database and its log need, and what is accepted and logged in each round.
+const SIZE_MIB: u32 = 24;
+const SIZE_OF_A_ROUND_MIB: u32 = 2;
 
 /// The file that fills it.
 const FILLER: &str = "filler";
@@ -21,8 +22,9 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one; `None` where neither root nor users may.
-    pub fn mount(name: &str) -> Option<Self> {
+    /// Mounts one, large enough for so many rounds; `None` where neither root nor users may.
+    pub fn mount(name: &str, rounds: u32) -> Option<Self> {
+        let size = SIZE_MIB + SIZE_OF_A_ROUND_MIB * rounds;
         let folder = Folder::new(name);
         let path = folder.database().parent()?.to_owned();
         [false, true]
@@ -30,7 +32,7 @@ impl SmallDisk {
             .find_map(|own_users| {
                 let flags = if own_users { "-Urm" } else { "-m" };
                 let script =
-                    format!("mount -t tmpfs -o size={SIZE} tmpfs '{}' && echo mounted && exec cat", path.display());
+                    format!("mount -t tmpfs -o size={size}m tmpfs '{}' && echo mounted && exec cat", path.display());
                 let mut holder = Command::new("unshare")
                     .args([flags, "sh", "-c", &script])
                     .stdin(Stdio::piped())
@@ -66,6 +68,12 @@ impl SmallDisk {
     /// The disk's files as everybody can reach them.
     fn outside(&self) -> PathBuf {
         Path::new("/proc").join(self.holder.id().to_string()).join("root").join(self.path().strip_prefix("/").unwrap())
+    }
+
+    /// How many bytes its files have.
+    pub fn used(&self) -> u64 {
+        let files = std::fs::read_dir(self.outside()).unwrap();
+        files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
     }
 
     /// Writes until nothing fits any more.
