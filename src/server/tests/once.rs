@@ -52,9 +52,12 @@ const SENDS: [Row; 8] = [
     ),
 ];
 
+/// Whose endpoint, and two requests: each a path and a body.
+type ResendRow = (Option<Dialect>, [(&'static str, &'static str); 2]);
+
 /// Those that send a message again: whose, the path, a body; `{id}` is the message's. The second of each pair asks for
 /// something else.
-const RESENDS: [(Option<Dialect>, [(&str, &str); 2]); 2] = [
+const RESENDS: [ResendRow; 2] = [
     (None, [("/api/logs/{id}/resend", ""), ("/api/logs/{id}/resend?again={id}", "")]),
     (Some(Sendwithus), [("/resend", r#"{"log_id":"{id}"}"#), ("/resend", r#"{"log_id": "{id}"}"#)]),
 ];
