@@ -1,7 +1,7 @@
 //! One after the other, or a few at a time. Requests that came with the same idempotency key: a repetition that came while the
 //! first is still being answered waits for that answer, whatever happens meanwhile to what both name. Called by
 //! [super::services::send]. Another program on the same database knows nothing of it; there the key's row decides. And
-//! requests of one team that read, so that they leave room for other teams': [super::web::fair].
+//! requests of one team that read, so that they leave room for other teams: the web server has a layer for that.
 
 use std::collections::HashMap;
 use std::hash::Hash;
