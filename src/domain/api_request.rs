@@ -11,12 +11,16 @@ use super::masking::{MASK, Reveal, Sight};
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
 
+/// Whether a request only reads. NotificationAPI asks for its log by `POST`.
+pub fn only_reads(method: &str, path: &str) -> bool {
+    matches!(method, "GET" | "HEAD") || (method == "POST" && path.ends_with("/logs/query"))
+}
+
 /// Whether a request only read and got what it asked for: what it was answered is not kept. Such answers would be most of
-/// the database, and what they say can be asked for again. NotificationAPI asks for its log by `POST`.
+/// the database, and what they say can be asked for again.
 pub fn is_answered_read(method: &str, endpoint: &str, status: i64) -> bool {
     let path = endpoint.split('?').next().unwrap_or_default();
-    let reads = matches!(method, "GET" | "HEAD") || (method == "POST" && path.ends_with("/logs/query"));
-    reads && (200..300).contains(&status)
+    only_reads(method, path) && (200..300).contains(&status)
 }
 
 /// What stands in the place of a secret, and of a whole body that cannot be searched for secrets.

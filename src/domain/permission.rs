@@ -72,19 +72,6 @@ permissions! {
     TeamDelete, "team:delete", "Delete the team";
 }
 
-// Written by hand: the derived one does not see the names that the macro gives.
-#[cfg(feature = "ssr")]
-impl utoipa::PartialSchema for Permission {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        use utoipa::openapi::{ObjectBuilder, Type};
-        let names = Self::ALL.iter().map(|permission| permission.as_str());
-        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
-    }
-}
-
-#[cfg(feature = "ssr")]
-impl utoipa::ToSchema for Permission {}
-
 /// A name that is no permission's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown permission")]

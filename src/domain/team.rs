@@ -91,22 +91,6 @@ impl TryFrom<String> for Role {
     }
 }
 
-#[cfg(feature = "ssr")]
-impl utoipa::PartialSchema for Role {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        use utoipa::openapi::{ObjectBuilder, Type};
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .pattern(Some("^(owner|admin|member|viewer|rol_[0-9a-hjkmnp-tv-z]{13})$"))
-            .examples(["viewer"])
-            .build()
-            .into()
-    }
-}
-
-#[cfg(feature = "ssr")]
-impl utoipa::ToSchema for Role {}
-
 /// A team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,6 +8,7 @@ pub mod jetemail;
 pub mod notificationapi;
 pub mod request;
 pub mod resend_com;
+mod schemas;
 pub mod sendwithus;
 mod strict;
 
