@@ -77,7 +77,6 @@ async fn a_disk_that_fills_and_empties_loses_and_doubles_nothing() {
         println!("full disk, round {round}: {}", ledger.figures());
     }
     target.settle(SETTLING).await;
-    target.stop_gently();
     let total = check(&target, &ledger, &mail).await;
     println!("full disk, {rounds} rounds: {}; {total}", ledger.figures());
 }
@@ -98,7 +97,6 @@ async fn torture(mut target: Target, mail: Mail, engine: &str) {
     // What hung up and what was killed leaves a server that works.
     target.send_one(&ledger).await.unwrap_or_else(|answer| panic!("no recovery: {answer}"));
     target.settle(SETTLING).await;
-    target.stop_gently();
     let total = check(&target, &ledger, &mail).await;
     println!("{engine}, {rounds} rounds: {}; {total}", ledger.figures());
     target.remove().await;

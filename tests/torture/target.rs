@@ -208,9 +208,24 @@ impl Target {
         }
     }
 
-    /// Waits until no message is left to be sent.
-    pub async fn settle(&self, patience: Duration) {
+    /// Waits until no message is left to be sent, and ends the program. The outbox says what is left: a message whose last
+    /// attempt was cut off waits for another, even if a reported event made it delivered.
+    pub async fn settle(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
+        loop {
+            self.wait_for_queued(deadline).await;
+            self.stop_gently();
+            let (waiting,): (i64,) = self.database().await.all("SELECT COUNT(*) FROM outbox").await[0];
+            if waiting == 0 || Instant::now() >= deadline {
+                return;
+            }
+            self.start();
+            sleep(Duration::from_secs(5)).await;
+        }
+    }
+
+    /// Waits until no message has the status `queued`.
+    async fn wait_for_queued(&self, deadline: Instant) {
         while Instant::now() < deadline {
             let answer = ask(self.addr, "GET", "/api/logs?status=queued", &self.bearer(), "").await;
             if answer.is_some_and(|(status, answer)| status == 200 && answer["data"]["total"] == 0) {
