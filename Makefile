@@ -16,7 +16,7 @@ demo: build ## The same on a throw-away database of 20,000 messages, with a loca
 
 test: setup-test lint test-rust test-e2e test-clients test-openapi ## Everything CI runs: lint and all tests
 
-build: setup ## Build the release: target/release/sendlog and its site in target/site
+build: setup ## Build the release: target/release/sendlog, which is all there is of it
 	@scripts/build.sh
 
 dev: setup ## Build for development, serve, and rebuild on every change
@@ -24,6 +24,7 @@ dev: setup ## Build for development, serve, and rebuild on every change
 
 fmt: ## Format the Rust code
 	@cargo fmt
+	@cargo fmt --manifest-path tools/bindgen/Cargo.toml
 
 setup: ## Install what a build needs and is missing
 	@scripts/setup.sh build
@@ -49,7 +50,7 @@ test-clients: setup-test build ## The dialects, driven by the clients that other
 test-openapi: setup-test build ## schemathesis over every OpenAPI document; CASES=20000 for a long run
 	@scripts/test-openapi.sh $(ARGS)
 
-bench: ## The measurements in benches/
+bench: build ## The measurements in benches/
 	@scripts/bench.sh $(ARGS)
 
 screenshots: setup-test build ## Remake docs/images/ from the demo

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const binary = process.env.SENDLOG_BIN
+export const binary = process.env.SENDLOG_BIN
   ? resolve(process.env.SENDLOG_BIN)
   : fileURLToPath(new URL("../target/release/sendlog", import.meta.url));
 
@@ -18,6 +18,8 @@ const readyWithinMs = 20_000;
 const stopWithinMs = 5_000;
 
 export interface StartOptions {
+  /** The program, if not the one under test where it was built. */
+  program?: string;
   /** Further arguments for the command. */
   args?: string[];
   /** Further environment variables. */
@@ -52,7 +54,7 @@ export class Sendlog {
   private static async start(
     command: "serve" | "demo",
     ownDatabase: boolean,
-    { args = [], env: extra = {} }: StartOptions,
+    { program = binary, args = [], env: extra = {} }: StartOptions,
   ): Promise<Sendlog> {
     const folder = await mkdtemp(join(tmpdir(), "sendlog-end2end-"));
     const addr = `127.0.0.1:${await freePort()}`;
@@ -63,7 +65,7 @@ export class Sendlog {
       env.SENDLOG_DATABASE_URL = `sqlite://${folder}/sendlog.db`;
     }
     // Not the project's directory: the release must run from any.
-    const child = spawn(binary, [command, "--addr", addr, ...args], {
+    const child = spawn(program, [command, "--addr", addr, ...args], {
       cwd: folder,
       env,
       stdio: ["ignore", "pipe", "pipe"],

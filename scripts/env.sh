@@ -3,7 +3,7 @@
 # first on PATH, and `say` and `stop` speak to the user.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
-export PATH="$PWD/.tools/bin:$PWD/tools/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+export PATH="$PWD/tools/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 
 say() { printf '==> %s\n' "$*"; }
 

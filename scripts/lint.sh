@@ -5,6 +5,7 @@ source "$(dirname "$0")/env.sh"
 
 say "formatting"
 cargo fmt --check
+cargo fmt --check --manifest-path tools/bindgen/Cargo.toml
 say "types of the browser tests"
 npm --prefix end2end run --silent check
 say "clippy, server"

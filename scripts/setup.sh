@@ -6,8 +6,6 @@
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
-CARGO_LEPTOS_VERSION=0.3.10
-
 main() {
     case "${1:-build}" in
         build) set_up_build ;;
@@ -29,16 +27,6 @@ set_up_build() {
 
     set_up_wasm_target
     npm_packages tools "sass and wasm-opt" --omit=optional
-    cargo_tool cargo-leptos cargo-leptos "$CARGO_LEPTOS_VERSION" \
-        "https://github.com/leptos-rs/cargo-leptos/releases/download/v$CARGO_LEPTOS_VERSION/cargo-leptos-@TARGET@.tar.gz" \
-        --features no_downloads
-
-    # wasm-bindgen's program and library must be of exactly the same version.
-    local version
-    version=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/, ""); print; exit }' Cargo.lock)
-    [[ $version ]] || stop "Cargo.lock names no version of wasm-bindgen"
-    cargo_tool wasm-bindgen wasm-bindgen-cli "$version" \
-        "https://github.com/wasm-bindgen/wasm-bindgen/releases/download/$version/wasm-bindgen-$version-@TARGET@.tar.gz"
 }
 
 set_up_tests() {
@@ -121,61 +109,6 @@ python_packages() {
         --requirement "$folder/requirements.txt" ||
         stop "pip could not install $what; by hand: $venv/bin/pip install -r $folder/requirements.txt (it needs PyPI)"
     touch "$venv/.installed"
-}
-
-# cargo_tool PROGRAM CRATE VERSION URL [CARGO-OPTION...]: a program in exactly this version, from PATH if
-# it is there, else in .tools/bin: the released program where it can be had, built from source otherwise.
-cargo_tool() {
-    local program=$1 crate=$2 version=$3 url=$4
-    shift 4
-    ! has_version "$program" "$version" || return 0
-    mkdir -p .tools/bin
-
-    say "fetching $program $version"
-    if fetch_release "$program" "$version" "$url" || fetch_by_binstall "$program" "$crate" "$version"; then
-        return 0
-    fi
-
-    say "no released $program can be had from here: building it from source, which takes some minutes"
-    # Its lock file can name a crate that the registry at hand does not have: then with what it does have.
-    build_tool "$crate" "$version" --locked "$@" || build_tool "$crate" "$version" "$@" ||
-        stop "cargo could not build it; by hand: cargo install $crate --version $version --locked $*"
-    rm -rf .tools/target
-}
-
-# The tool's own profile asks for a slow, thorough build; it is run a few times, so a quick one is better.
-build_tool() {
-    local crate=$1 version=$2
-    shift 2
-    RUSTFLAGS='' CARGO_TARGET_DIR=.tools/target CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install "$crate" --version "$version" --root .tools --force "$@"
-}
-
-has_version() {
-    [[ $("$1" --version 2>/dev/null) == *" $2" ]]
-}
-
-# fetch_release PROGRAM VERSION URL: the archive that the program's makers publish.
-fetch_release() {
-    local program=$1 version=$2 url=$3 target archive
-    command -v curl >/dev/null && command -v tar >/dev/null || return 1
-    target=$(rustc -vV | sed -n 's/^host: //p')
-    target=${target/-linux-gnu/-linux-musl} # linked statically, so it runs whatever the C library
-    archive=$(mktemp -d)
-    curl -fsSL --retry 2 --connect-timeout 5 --max-time 180 "${url/@TARGET@/$target}" 2>/dev/null |
-        tar -xzf - -C "$archive" 2>/dev/null || true
-    find "$archive" -type f -name "$program" -exec mv {} ".tools/bin/$program" \;
-    rm -rf "$archive"
-    has_version ".tools/bin/$program" "$version"
-}
-
-fetch_by_binstall() {
-    local program=$1 crate=$2 version=$3
-    command -v cargo-binstall >/dev/null || return 1
-    cargo binstall --no-confirm --log-level error --disable-strategies compile \
-        --root .tools "$crate@$version" 2>/dev/null || true
-    has_version ".tools/bin/$program" "$version"
 }
 
 # apt_install PACKAGE...: by apt as root or by a sudo that asks for nothing, else says how.

@@ -75,7 +75,7 @@ for (const [name, address, status] of pages.filter(([, address]) => address.star
     test.skip(!hasScript, "axe-core is a script");
     test.slow();
     allowError(/ERR_FAILED|Failed to load|Failed to fetch dynamically imported module/);
-    await page.route("**/pkg/*.{js,wasm}", (route) => route.abort());
+    await page.route("**/pkg/*/*.{js,wasm}", (route) => route.abort());
     await as("owner");
     const response = await page.goto(address);
     expect(response?.status()).toBe(status);

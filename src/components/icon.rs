@@ -2,6 +2,11 @@
 
 use leptos::prelude::*;
 
+use crate::domain::fingerprint::fingerprint;
+
+/// Of the sprite that this build was made with, on the server and in the browser alike.
+const SPRITE: u64 = fingerprint(include_bytes!("../../public/icons.svg"));
+
 macro_rules! glyphs {
     ($($variant:ident, $name:literal;)+) => {
         /// An icon of the sprite.
@@ -63,12 +68,17 @@ glyphs! {
     Window, "window";
 }
 
+/// Where the server has the sprite.
+pub fn sprite_path() -> String {
+    format!("/pkg/{SPRITE:016x}/icons.svg")
+}
+
 /// An icon that repeats what the text beside it says, so screen readers pass over it.
 #[component]
 pub fn Icon(glyph: Glyph) -> impl IntoView {
     view! {
         <svg class="icon" width="16" height="16" aria-hidden="true">
-            <use href=format!("/icons.svg#{}", glyph.as_str())></use>
+            <use href=format!("{}#{}", sprite_path(), glyph.as_str())></use>
         </svg>
     }
 }

@@ -12,6 +12,7 @@ pub mod email;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod fingerprint;
 pub mod ids;
 pub mod masking;
 pub mod notification;

@@ -3,7 +3,6 @@
 #![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -51,10 +50,6 @@ pub struct Config {
     /// Run one half alone
     #[arg(long, env = "SENDLOG_ONLY", value_enum)]
     pub only: Option<Half>,
-
-    /// The folder of the built site; found beside the program when absent
-    #[arg(long, env = "SENDLOG_SITE_ROOT")]
-    pub site_root: Option<PathBuf>,
 
     /// Read the client's address from X-Forwarded-For; set it only behind a proxy that writes that header
     #[arg(long, env = "SENDLOG_TRUST_PROXY")]
@@ -132,7 +127,6 @@ impl Config {
             rate_limit: DEFAULT_RATE_LIMIT,
             base_url: None,
             only: None,
-            site_root: None,
             trust_proxy: false,
             allow_private_adapters: false,
             retry_delays: RETRY_DELAYS_S.to_vec(),

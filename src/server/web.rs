@@ -15,12 +15,11 @@ mod rate_limit;
 mod request_log;
 mod security;
 mod server_functions;
-
-use std::path::{Path, PathBuf};
+pub(super) mod site;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
@@ -31,13 +30,11 @@ use leptos_axum::LeptosRoutes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::services::{ServeDir, ServeFile};
-use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, SessionManagerLayer};
+use tracing::warn;
 
 use super::App;
 use super::auth::{self, Identity};
@@ -51,6 +48,7 @@ pub use body::BodyRoom;
 use connections::Connections;
 pub use fair::READERS_OF_A_TEAM;
 pub use rate_limit::RateLimiter;
+use site::SITE;
 
 /// The largest request body, in bytes: a message with its attachments in base64.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -63,7 +61,7 @@ const OWN_PAGE: &str = "/settings/profile";
 
 /// Everything the server answers, with every layer. Also what the tests call.
 pub fn router(app: App) -> Router {
-    let (site_root, is_https) = (site_root(&app), app.config.is_https());
+    let is_https = app.config.is_https();
     let sessions = SessionManagerLayer::new(app.store.clone())
         .with_name(Cookie::Session.name(is_https))
         .with_secure(is_https)
@@ -90,14 +88,14 @@ pub fn router(app: App) -> Router {
         .merge(own_routes)
         .merge(api_routes)
         .with_state(app.clone())
-        .merge(page_routes(&app, &site_root))
+        .merge(page_routes(&app))
         .layer(middleware::from_fn_with_state(app.clone(), fair::take_turns))
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)
         .merge(dialect_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
-        .merge(site_files(&site_root))
+        .merge(site::routes(&SITE))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(is_https, security::set_headers))
@@ -112,6 +110,9 @@ pub async fn serve(
     dialects: Vec<(Dialect, TcpListener)>,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
+    if SITE.is_empty() {
+        warn!("this program was built without its scripts and styles: scripts/build.sh builds it with them");
+    }
     let connections = Connections::by_file_handles();
     let mut servers = JoinSet::new();
     servers.spawn(connections::serve(router(app.clone()), listener, connections.clone(), shutdown.clone()));
@@ -127,14 +128,8 @@ pub async fn serve(
     result
 }
 
-fn page_routes(app: &App, site_root: &Path) -> Router {
-    let options = LeptosOptions::builder()
-        .output_name("sendlog")
-        .site_root(site_root.to_string_lossy().into_owned())
-        .site_pkg_dir("pkg")
-        .site_addr(app.config.addr)
-        .hash_files(has_hashed_names())
-        .build();
+fn page_routes(app: &App) -> Router {
+    let options = LeptosOptions::builder().output_name("sendlog").site_pkg_dir(SITE.package()).build();
     // Server functions have a route of their own: server_functions.
     let exclusions = server_fn_paths().map(|(path, _)| path.to_owned()).collect();
     let pages = leptos_axum::generate_route_list_with_exclusions(Pages, Some(exclusions));
@@ -214,40 +209,4 @@ async fn health(State(app): State<App>) -> Response {
         Ok(()) => "ok\n".into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes\n").into_response(),
     }
-}
-
-/// Whether this program was built with a site whose file names carry hashes; the build leaves them beside it.
-fn has_hashed_names() -> bool {
-    std::env::current_exe().is_ok_and(|program| program.with_file_name("hash.txt").is_file())
-}
-
-/// The built site: scripts, styles, icons. Names under `pkg` carry a hash of the content and are kept for good.
-fn site_files(site_root: &Path) -> Router {
-    let kept = if has_hashed_names() { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let immutable = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static(kept));
-    let daily = SetResponseHeaderLayer::if_not_present(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=86400"),
-    );
-    let pkg = ServeDir::new(site_root.join("pkg")).precompressed_br().precompressed_gzip();
-    let mut files = Router::new().nest_service("/pkg", ServiceBuilder::new().layer(immutable).service(pkg));
-    for entry in std::fs::read_dir(site_root).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_file() && !name.ends_with(".br") && !name.ends_with(".gz") {
-            let file = ServiceBuilder::new().layer(daily.clone()).service(ServeFile::new(entry.path()));
-            files = files.route_service(&format!("/{name}"), file);
-        }
-    }
-    files
-}
-
-/// Where the built site is: the setting, or beside the program (`site`), or as the build leaves it (`../site`).
-fn site_root(app: &App) -> PathBuf {
-    if let Some(root) = &app.config.site_root {
-        return root.clone();
-    }
-    let program = std::env::current_exe().unwrap_or_default();
-    let beside = program.parent().unwrap_or(Path::new("")).to_owned();
-    let candidates = [beside.join("site"), beside.join("../site")];
-    candidates.into_iter().find(|folder| folder.join("pkg").is_dir()).unwrap_or_else(|| PathBuf::from("target/site"))
 }
