@@ -5,17 +5,25 @@ set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
 case "${1:-}" in
-    release) profile=wasm-release output=wasm-release site=target/site ;;
-    debug) profile=dev output=debug site=target/site-debug ;;
+    release) output=release site=target/site ;;
+    debug) output=debug site=target/site-debug ;;
     *) stop "usage: scripts/site.sh release|debug" ;;
 esac
 wasm=target/wasm32-unknown-unknown/$output/sendlog.wasm
 bindgen=target/bindgen/debug/sendlog-bindgen
 
+# The module's release is the server's, so that the macros of both are compiled once, but as small as can be.
+options=() compiler_options=()
+if [[ $1 == release ]]; then
+    options=(--release --config 'profile.release.opt-level="z"' --config 'profile.release.codegen-units=1'
+        --config 'profile.release.panic="abort"')
+    compiler_options=(-C lto=fat)
+fi
+
 # Side by side, because the end of the module's release keeps one core busy and no more.
 cargo build --quiet --locked --manifest-path tools/bindgen/Cargo.toml --target-dir target/bindgen &
-cargo rustc --locked --lib --crate-type cdylib --target wasm32-unknown-unknown --profile "$profile" \
-    --no-default-features --features hydrate
+cargo rustc --locked --lib --crate-type cdylib --target wasm32-unknown-unknown --no-default-features --features hydrate \
+    ${options[@]+"${options[@]}"} -- ${compiler_options[@]+"${compiler_options[@]}"}
 wait $!
 
 # Made again only when something it is made of has changed, and put in its place at once.

@@ -106,14 +106,12 @@ impl File {
             return (StatusCode::NOT_MODIFIED, common).into_response();
         }
         let kind = [(header::CONTENT_TYPE, self.content_type)];
-        let forms = [("br", &self.brotli), ("gzip", &self.gzip)];
-        let form = forms
-            .into_iter()
-            .find_map(|(coding, form)| form.clone().filter(|_| takes(asked, coding)).zip(Some(coding)));
-        match form {
-            Some((content, coding)) => (common, kind, [(header::CONTENT_ENCODING, coding)], content).into_response(),
-            None => (common, kind, self.plain.clone()).into_response(),
-        }
+        let (coding, content) = match (&self.brotli, &self.gzip) {
+            (Some(brotli), _) if takes(asked, "br") => ("br", brotli),
+            (_, Some(gzip)) if takes(asked, "gzip") => ("gzip", gzip),
+            _ => return (common, kind, self.plain.clone()).into_response(),
+        };
+        (common, kind, [(header::CONTENT_ENCODING, coding)], content.clone()).into_response()
     }
 }
 

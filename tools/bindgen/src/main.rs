@@ -7,7 +7,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
-    let (input, folder) = arguments.next().zip(arguments.next()).context("usage: sendlog-bindgen IN.wasm OUT_FOLDER")?;
+    let (input, folder) =
+        arguments.next().zip(arguments.next()).context("usage: sendlog-bindgen IN.wasm OUT_FOLDER")?;
     Bindgen::new()
         .input_path(input)
         .out_name("sendlog")
