@@ -45,6 +45,10 @@ if [[ $1 == release ]]; then
         "$site.new/sendlog_bg.wasm" -o "$site.new/sendlog_bg.wasm"
     node tools/compress.mjs "$site.new"
 fi
-rm -rf "$site"
-mv "$site.new" "$site"
+# What has come out the same stays as it is, so that the server is not built again for it.
+if ! diff -rq "$site" "$site.new" >/dev/null 2>&1; then
+    rm -rf "$site"
+    mv "$site.new" "$site"
+fi
+rm -rf "$site.new"
 mv "$made.new" "$made"
