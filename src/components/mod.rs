@@ -16,6 +16,7 @@ pub mod number;
 pub mod page_behaviour;
 pub mod pagination;
 pub mod periods;
+pub mod resend_button;
 pub mod reveal;
 pub mod status_badge;
 pub mod time;

@@ -1,8 +1,6 @@
 //! The one error a use case can end in. Each caller's surface (the JSON API, a page, a server function) turns it into
 //! its own format; the cause of [AppError::Internal] is logged once, where it arises, and never shown.
 
-use leptos::prelude::ServerFnErrorErr;
-use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError};
 use serde::{Deserialize, Serialize};
 
 use super::permission::Permission;
@@ -122,25 +120,6 @@ impl AppError {
             Self::RateLimited { .. } => 429,
             Self::Adapter(_) | Self::Internal => 500,
             Self::Unavailable | Self::TooSlow => 503,
-        }
-    }
-}
-
-impl FromServerFnError for AppError {
-    type Encoder = JsonEncoding;
-
-    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
-        match error {
-            ServerFnErrorErr::Args(message)
-            | ServerFnErrorErr::MissingArg(message)
-            | ServerFnErrorErr::Deserialization(message) => Self::invalid(message),
-            ServerFnErrorErr::Request(_) => Self::Unavailable,
-            ServerFnErrorErr::Registration(_)
-            | ServerFnErrorErr::UnsupportedRequestMethod(_)
-            | ServerFnErrorErr::ServerError(_)
-            | ServerFnErrorErr::MiddlewareError(_)
-            | ServerFnErrorErr::Serialization(_)
-            | ServerFnErrorErr::Response(_) => Self::Internal,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod event;
 pub mod filter;
 pub mod fingerprint;
 pub mod ids;
+pub mod mailbox;
 pub mod masking;
 pub mod notification;
 pub mod page;

@@ -1,4 +1,4 @@
-//! The pages, one folder or file each. A page's function names its data (a `load_…` server function, called directly
+//! The pages, a folder each. A page's function names its data (a `load_…` server function, called directly
 //! while the page renders) and its parts; [frame] puts both together.
 
 pub mod access;
@@ -9,9 +9,7 @@ pub mod logs;
 pub mod message;
 pub mod not_found;
 pub mod notification;
-pub mod query_string;
 pub mod request;
 pub mod requests;
-pub mod resend;
 pub mod settings;
 pub mod templates;

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod connect;
 pub mod draft;
 pub mod emails;
+mod error;
 pub mod frame;
 pub mod members;
 pub mod notifications;

@@ -6,10 +6,10 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::frame::{PageTitle, bare};
-use super::query_string;
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
-use crate::domain::address::address_key;
+use crate::domain::address;
+use crate::domain::mailbox::address_key;
 use crate::server_fns::access::{
     AcceptInvite, ForgotPassword, InviteView, JoinTeam, LogIn, LogInView, LogInWithCode, ResetPassword, SetUp,
     load_code_request, load_invite, load_log_in, load_reset, safe_next,
@@ -61,7 +61,7 @@ fn Provider(name: String, is_reachable: bool, next: String) -> impl IntoView {
         let sentence = format!("{name} cannot be reached at present. Use your password, or try again in a moment.");
         return view! { <p class="hint">{sentence}</p> }.into_any();
     }
-    let address = query_string::url("/login/openid", vec![("next", safe_next(&next).to_owned())]);
+    let address = address::url("/login/openid", vec![("next", safe_next(&next).to_owned())]);
     view! { <a class="button wide" href=address>{format!("Log in with {name}")}</a> }.into_any()
 }
 

@@ -3,9 +3,9 @@
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use leptos::prelude::*;
 
-use super::query::LogQuery;
 use crate::components::number::{counted, grouped, round_up};
 use crate::components::time::ViewerClock;
+use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
 use crate::domain::period::{Period, PeriodChoice, Preset};

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 
-use super::query::{LogQuery, MAX_SEARCH_CHARS};
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::field::HiddenFields;
@@ -11,6 +10,7 @@ use crate::components::icon::Icon;
 use crate::components::menu::Menu;
 use crate::components::number::grouped_total;
 use crate::components::status_badge::status_glyph;
+use crate::domain::address::logs::{LogQuery, MAX_SEARCH_CHARS};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::ids::TemplateId;

@@ -1,9 +1,8 @@
-//! `/logs`: the cards, the chart and the table of a period. The address holds the whole state, see [query].
+//! `/logs`: the cards, the chart and the table of a period. The address holds the whole state, see [LogQuery].
 
 mod chart;
 mod filters;
 mod first_run;
-pub mod query;
 mod stats;
 mod table;
 
@@ -13,7 +12,6 @@ use leptos_router::hooks::use_location;
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
-use self::query::LogQuery;
 use self::stats::Cards;
 pub use self::table::spoken_list;
 use self::table::{LogTable, Nothing};
@@ -21,6 +19,7 @@ use super::frame::{PageTitle, Section, framed};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
+use crate::domain::address::logs::LogQuery;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::{PeriodChoice, Preset};
 use crate::server_fns::emails::{LogView, load_logs};

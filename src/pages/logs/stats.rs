@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::query::LogQuery;
 use crate::components::number::{counted, grouped, percentage};
+use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
 use crate::domain::period::{Period, Preset};

@@ -2,14 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::query::LogQuery;
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::periods::{WiderPeriod, within};
+use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
+use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind};
 use crate::domain::filter::StatusSet;
@@ -17,7 +18,6 @@ use crate::domain::ids::TemplateId;
 use crate::domain::page::Page;
 use crate::domain::period::Period;
 use crate::domain::permission::Permission;
-use crate::pages::resend::ResendButton;
 
 /// One page of messages, newest first.
 #[component]

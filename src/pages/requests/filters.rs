@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::query::{MAX_PART_CHARS, METHODS, Place, RequestQuery, StatusClass};
 use crate::components::field::HiddenFields;
 use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
 use crate::components::menu::Menu;
+use crate::domain::address::requests::{MAX_PART_CHARS, METHODS, Place, RequestQuery, StatusClass};
 use crate::domain::ids::ApiKeyId;
 
 /// Forms and menus that work by themselves: each keeps what the others chose.

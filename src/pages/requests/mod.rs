@@ -1,7 +1,6 @@
-//! `/requests`: the log of API requests. The address holds the whole state, see [query].
+//! `/requests`: the log of API requests. The address holds the whole state, see [RequestQuery].
 
 mod filters;
-pub mod query;
 mod table;
 
 use chrono::{DateTime, Utc};
@@ -9,13 +8,13 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use self::filters::Filters;
-use self::query::{Place, RequestQuery};
 use self::table::{Nothing, RequestTable};
 use super::frame::{PageTitle, Section, framed};
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
+use crate::domain::address::requests::{Place, RequestQuery};
 use crate::domain::period::PeriodChoice;
 use crate::server_fns::api_requests::{RequestsView, load_requests};
 

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use super::query::{Place, RequestQuery, StatusClass};
 use crate::components::empty_state::EmptyState;
 use crate::components::http::{HttpStatusBadge, Method};
 use crate::components::icon::Glyph;
 use crate::components::number::duration;
 use crate::components::periods::{WiderPeriod, within};
 use crate::components::time::Time;
+use crate::domain::address::requests::{Place, RequestQuery, StatusClass};
 use crate::domain::api_request::ApiRequestSummary;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::period::Period;

@@ -9,13 +9,13 @@ use tracing::info;
 
 use super::audit;
 use crate::domain::adapter::{Adapter, AdapterKind};
-use crate::domain::address::is_same_address;
 use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind, EventSet};
 use crate::domain::ids::{AdapterId, ApiRequestId, EmailId, TeamId, TemplateId};
+use crate::domain::mailbox::is_same_address;
 use crate::domain::masking::{MASK, audited_text, mask_marked};
 use crate::domain::notification::Notification;
 use crate::domain::permission::Permission;

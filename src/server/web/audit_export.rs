@@ -9,9 +9,9 @@ use futures_util::stream;
 use tracing::error;
 
 use super::csrf;
+use crate::domain::address::audit::AuditQuery;
 use crate::domain::audit::AuditFilter;
 use crate::domain::error::AppError;
-use crate::pages::settings::audit::AuditQuery;
 use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::services::audit::{self, AuditExport, ExportFormat};

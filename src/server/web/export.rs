@@ -12,13 +12,12 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::csrf;
+use crate::domain::address::{self, logs::LogQuery};
 use crate::domain::email::{Email, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::EmailId;
 use crate::domain::viewer::Viewer;
-use crate::pages::logs::query::LogQuery;
-use crate::pages::query_string;
 use crate::server::App;
 use crate::server::auth::Identity;
 use crate::server::services::emails;
@@ -179,7 +178,7 @@ impl Export {
 fn read_query(query: &str) -> Result<(Format, LogQuery), AppError> {
     let is_format = |field: &&str| *field == "format" || field.starts_with("format=");
     let (formats, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(is_format);
-    let named = query_string::pairs(&formats.join("&"));
+    let named = address::pairs(&formats.join("&"));
     let format = named.first().map_or(Ok(Format::Csv), |(_, name)| Format::read(name))?;
     Ok((format, LogQuery::parse(&rest.join("&"))?.with_page(1)))
 }

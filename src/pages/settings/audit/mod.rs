@@ -1,22 +1,21 @@
-//! `/settings/audit`: the audit log. The address holds the whole state, see [query].
+//! `/settings/audit`: the audit log. The address holds the whole state, see [AuditQuery].
 
 mod difference;
 mod line;
-pub mod query;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use self::line::Line;
-pub use self::query::AuditQuery;
 use super::{Tab, settings_page};
 use crate::components::empty_state::EmptyState;
 use crate::components::field::HiddenFields;
 use crate::components::icon::Glyph;
 use crate::components::periods::{Periods, WiderPeriod, within};
+use crate::domain::address::audit::{self, AuditQuery};
+use crate::domain::address::period_fields;
 use crate::domain::audit::{AuditAction, AuditEntry};
 use crate::domain::period::{Period, PeriodChoice};
-use crate::pages::query_string::period_fields;
 use crate::server_fns::audit::{AuditView, load_audit};
 
 /// The audit log.
@@ -54,7 +53,7 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
     view! {
         <div class="audit-head">
             <p class="lead">"Every change and every look at what is hidden. Lines are never changed or removed."</p>
-            <Periods period path=query::PATH kept to_url/>
+            <Periods period path=audit::PATH kept to_url/>
         </div>
         <section class="panel" aria-label="Audit log">
             <Filters query=query.clone() actors/>
@@ -86,7 +85,7 @@ fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
     });
     view! {
         <div class="filters audit-filters">
-            <form class="inline-form" method="get" action=query::PATH>
+            <form class="inline-form" method="get" action=audit::PATH>
                 <HiddenFields fields=period_fields(&query.period)/>
                 <select name="action" aria-label="What was done">
                     <option value="">"Any action"</option>

@@ -1,7 +1,13 @@
-//! The query string of an address, which is the whole state of a list's page. Unknown and impossible parameters are
-//! refused, so that a mistyped link never shows other rows than it says.
+//! The addresses of the pages that list: a query string is the whole state of its page. Unknown and impossible parameters are
+//! refused, so that a mistyped link never shows other rows than it says. The pages read and write them; so do the exports.
+
+pub mod audit;
+pub mod logs;
+pub mod requests;
 
 use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::error::AppError;
 use crate::domain::period::{PeriodChoice, Preset};
@@ -9,22 +15,29 @@ use crate::domain::period::{PeriodChoice, Preset};
 /// The parameters of a state: their names and values.
 pub type Fields = Vec<(&'static str, String)>;
 
+/// What is escaped in a value: all but what is safe in a query string and reads better as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b',')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/');
+
 /// The names and values of a query string, with or without its question mark, without those that have no value.
-/// Source: URL Standard, application/x-www-form-urlencoded parsing.
 pub fn pairs(query: &str) -> Vec<(String, String)> {
-    let fields = query.trim_start_matches('?').split('&').filter(|field| !field.is_empty());
-    fields
-        .map(|field| {
-            let (name, value) = field.split_once('=').unwrap_or((field, ""));
-            (unescape(name), unescape(value))
-        })
+    form_urlencoded::parse(query.trim_start_matches('?').as_bytes())
+        .into_owned()
         .filter(|(_, value)| !value.trim().is_empty())
         .collect()
 }
 
 /// The address of a state.
 pub fn url(path: &str, fields: Fields) -> String {
-    let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{name}={}", escape(&value))).collect();
+    let fields: Vec<String> =
+        fields.into_iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, ESCAPED))).collect();
     if fields.is_empty() { path.to_owned() } else { format!("{path}?{}", fields.join("&")) }
 }
 
@@ -93,38 +106,6 @@ pub fn period_fields(period: &PeriodChoice) -> Fields {
     let from = period.from.clone().map(|from| ("from", from));
     let to = period.to.clone().map(|to| ("to", to));
     [preset, from, to].into_iter().flatten().collect()
-}
-
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match (first, tail) {
-            (b'%', [high, low, ..]) => hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high * 16 + low),
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
-        rest = &tail[if escaped.is_some() { 2 } else { 0 }..];
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// Percent-encodes all but what is safe and common in a value; commas, colons and slashes stay legible.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' | b':' | b'@' | b'/' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The state of the log page, which is the query string of its address.
 
+use super::{Fields, PeriodReader, period_fields, read, read_id, read_text};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::period::{PeriodChoice, Preset};
-use crate::pages::query_string::{self, Fields, PeriodReader, period_fields, read, read_id, read_text};
 
 /// The longest search, in characters.
 pub const MAX_SEARCH_CHARS: usize = 200;
@@ -48,7 +48,7 @@ impl LogQuery {
     pub fn parse(query: &str) -> Result<Self, AppError> {
         let mut parsed = Self::default();
         let mut period = PeriodReader::default();
-        for (name, value) in query_string::pairs(query) {
+        for (name, value) in super::pairs(query) {
             if period.take(&name, &value)? {
                 continue;
             }
@@ -62,7 +62,7 @@ impl LogQuery {
                 "channel" => parsed.channel = Some(read(&name, &value)?),
                 "search" => parsed.search = Some(read_text(&name, &value, MAX_SEARCH_CHARS)?),
                 "page" => parsed.page = checked_page(&value)?,
-                _ => return Err(query_string::unknown(name)),
+                _ => return Err(super::unknown(name)),
             }
         }
         parsed.period = period.finish()?;
@@ -71,14 +71,14 @@ impl LogQuery {
 
     /// The address of this state.
     pub fn to_url(&self) -> String {
-        query_string::url("/logs", self.fields())
+        super::url("/logs", self.fields())
     }
 
     /// The address of the whole list as a file of this format: `csv` or `ndjson`.
     pub fn to_export_url(&self, format: &str) -> String {
         let mut fields = self.with_page(1).fields();
         fields.insert(0, ("format", format.to_owned()));
-        query_string::url("/logs/export", fields)
+        super::url("/logs/export", fields)
     }
 
     /// The parameters of this state, without those that have their default value.

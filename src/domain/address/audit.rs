@@ -1,9 +1,9 @@
 //! The state of the page of the audit log, which is the query string of its address.
 
+use super::{Fields, PeriodReader, period_fields, read, read_text};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::period::{PeriodChoice, Preset};
-use crate::pages::query_string::{self, Fields, PeriodReader, period_fields, read, read_text};
 
 /// The address of the page.
 pub const PATH: &str = "/settings/audit";
@@ -29,7 +29,7 @@ impl AuditQuery {
     pub fn parse(query: &str) -> Result<Self, AppError> {
         let (unknown, parsed) = Self::read(query)?;
         match unknown {
-            Some((name, _)) => Err(query_string::unknown(name)),
+            Some((name, _)) => Err(super::unknown(name)),
             None => Ok(parsed),
         }
     }
@@ -38,7 +38,7 @@ impl AuditQuery {
     pub fn parse_export(query: &str) -> Result<(String, Self), AppError> {
         match Self::read(query)? {
             (Some((name, format)), parsed) if name == "format" => Ok((format, parsed)),
-            (Some((name, _)), _) => Err(query_string::unknown(name)),
+            (Some((name, _)), _) => Err(super::unknown(name)),
             (None, parsed) => Ok(("csv".to_owned(), parsed)),
         }
     }
@@ -46,7 +46,7 @@ impl AuditQuery {
     /// Reads what it knows; gives the one parameter more that there may be.
     fn read(query: &str) -> Result<(Option<(String, String)>, Self), AppError> {
         let (mut parsed, mut period, mut other) = (Self::default(), PeriodReader::default(), None);
-        for (name, value) in query_string::pairs(query) {
+        for (name, value) in super::pairs(query) {
             if period.take(&name, &value)? {
                 continue;
             }
@@ -55,7 +55,7 @@ impl AuditQuery {
                 "actor" => parsed.actor = Some(read_text(&name, &value, MAX_ID_CHARS)?),
                 "before" => parsed.before = Some(read(&name, &value)?),
                 _ if other.is_none() => other = Some((name, value)),
-                _ => return Err(query_string::unknown(name)),
+                _ => return Err(super::unknown(name)),
             }
         }
         parsed.period = period.finish()?;
@@ -64,14 +64,14 @@ impl AuditQuery {
 
     /// The address of this state.
     pub fn to_url(&self) -> String {
-        query_string::url(PATH, self.fields())
+        super::url(PATH, self.fields())
     }
 
     /// The address of the file of what this state lists.
     pub fn export_url(&self, format: &str) -> String {
         let mut fields = vec![("format", format.to_owned())];
         fields.extend(self.at(None).fields());
-        query_string::url("/settings/audit/export", fields)
+        super::url("/settings/audit/export", fields)
     }
 
     /// The parameters of this state.

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
+use super::{Fields, PeriodReader, period_fields, read, read_id, read_text};
 use crate::domain::api_request::ApiRequestFilter;
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::period::{PeriodChoice, Preset};
-use crate::pages::query_string::{self, Fields, PeriodReader, period_fields, read, read_id, read_text};
 
 /// The longest part of an endpoint or of a user agent, in characters.
 pub const MAX_PART_CHARS: usize = 200;
@@ -112,7 +112,7 @@ impl RequestQuery {
     pub fn parse(query: &str) -> Result<Self, AppError> {
         let mut parsed = Self::default();
         let mut period = PeriodReader::default();
-        for (name, value) in query_string::pairs(query) {
+        for (name, value) in super::pairs(query) {
             if period.take(&name, &value)? {
                 continue;
             }
@@ -129,7 +129,7 @@ impl RequestQuery {
                     let id = read_id(&name, &value, "an API request")?;
                     parsed.place = if name == "after" { Place::After(id) } else { Place::Before(id) };
                 }
-                _ => return Err(query_string::unknown(name)),
+                _ => return Err(super::unknown(name)),
             }
         }
         parsed.period = period.finish()?;
@@ -138,7 +138,7 @@ impl RequestQuery {
 
     /// The address of this state.
     pub fn to_url(&self) -> String {
-        query_string::url("/requests", self.fields())
+        super::url("/requests", self.fields())
     }
 
     /// The parameters of this state, without those that have their default value.
