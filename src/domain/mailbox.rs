@@ -12,9 +12,14 @@ pub fn address_key(address: &str) -> String {
 /// an address: `"a..b"@xn--exmple-cua.com.` is `a..b@exämple.com`. It is never shown or sent to.
 pub fn mailbox_key(address: &str) -> String {
     let bare = bare_address(address);
-    let Some((local, domain)) = bare.rsplit_once('@') else { return bare.to_lowercase() };
+    let Some((local, domain)) = bare.rsplit_once('@') else { return folded(bare) };
     let labels: Vec<String> = domain.trim_end_matches('.').split('.').map(unicode_label).collect();
-    format!("{}@{}", unquoted(local).to_lowercase(), labels.join(".").to_lowercase())
+    format!("{}@{}", folded(&unquoted(local)), folded(&labels.join(".")))
+}
+
+/// A text as it is compared in any case of letters: lower case, where a Greek s is one letter wherever it stands.
+pub fn folded(text: &str) -> String {
+    text.to_lowercase().replace('ς', "σ")
 }
 
 /// The address alone of what is told of a recipient: `Ada <ada@example.com>`, or, as a delivery report has it,
@@ -84,6 +89,8 @@ mod tests {
             ("ada@example.com", "RFC822; <ada@example.com>"),
             ("ada@example.com", "ada@example.com."),
             ("+15005550006", "+15005550006 "),
+            ("ΝΙΚΟΣ@example.com", "νικος@example.com"),
+            ("νικοσ@example.com", "ΝΙΚΟΣ@example.com"),
         ] {
             assert!(is_same_address(sent_to, told), "{sent_to} {told}");
         }

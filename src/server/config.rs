@@ -32,7 +32,7 @@ pub struct DatabaseArgs {
 #[derive(Clone, Debug, Args)]
 pub struct Config {
     /// The address to listen at
-    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000")]
+    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000", value_parser = parse_addr)]
     pub addr: SocketAddr,
 
     /// An address at which a dialect alone answers, at the root: sendwithus=127.0.0.1:3101; can be repeated
@@ -162,24 +162,30 @@ impl Config {
     }
 }
 
+fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port: 127.0.0.1:3000, or 0.0.0.0:3000 for every network".to_owned())
+}
+
 fn parse_dialect_addr(text: &str) -> Result<(Dialect, SocketAddr), String> {
     let (name, addr) = text.split_once('=').ok_or("write a dialect and an address: sendwithus=127.0.0.1:3101")?;
     let dialect = Dialect::from_str(name, true).map_err(|_| {
         let names = Dialect::ALL.map(Dialect::as_str);
         format!("there is no dialect {name:?}: use {}", names.join(", "))
     })?;
-    let addr = addr.parse().map_err(|_| format!("{addr:?} is no address with a port, like 127.0.0.1:3101"))?;
-    Ok((dialect, addr))
+    let parsed = addr.parse().map_err(|_| format!("write an IP address and a port: {name}=127.0.0.1:3101"))?;
+    Ok((dialect, parsed))
 }
 
 /// What is secret goes to a provider over https alone, unless it runs on this machine.
 fn parse_issuer(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).map_err(|cause| format!("not an address: {cause}"))?;
+    const EXAMPLE: &str = "write the provider's https address: https://id.example.com/realms/main";
+    let url = url::Url::parse(text).map_err(|_| EXAMPLE.to_owned())?;
     let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => Ok(text.to_owned()),
         "http" if is_here => Ok(text.to_owned()),
-        _ => Err("an OpenID provider must be reached by https".to_owned()),
+        _ => Err(EXAMPLE.to_owned()),
     }
 }
 
@@ -198,9 +204,10 @@ fn parse_group_role(text: &str) -> Result<GroupRole, String> {
 }
 
 fn parse_base_url(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).map_err(|cause| format!("not an address: {cause}"))?;
+    const EXAMPLE: &str = "write the scheme and the host alone: https://mail.example.com";
+    let url = url::Url::parse(text).map_err(|_| EXAMPLE.to_owned())?;
     if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
-        return Err("write the scheme and the host alone: https://mail.example.com".to_owned());
+        return Err(EXAMPLE.to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -208,6 +215,24 @@ fn parse_base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_address_is_refused_with_an_example() {
+        for wrong in ["localhost:3000", "127.0.0.1", ":3000", "http://127.0.0.1:3000"] {
+            assert!(parse_addr(wrong).unwrap_err().contains("127.0.0.1:3000"), "{wrong}");
+            let of_dialect = parse_dialect_addr(&format!("resend={wrong}")).unwrap_err();
+            assert!(of_dialect.contains("resend=127.0.0.1:3101"), "{of_dialect}");
+            assert!(
+                parse_base_url(wrong).is_err_and(|said| said.contains("https://mail.example.com"))
+                    || wrong.starts_with("http")
+            );
+            assert!(
+                parse_issuer(wrong).is_err_and(|said| said.contains("https://id.example.com"))
+                    || wrong.starts_with("http")
+            );
+        }
+        assert_eq!(parse_addr("[::1]:3000"), Ok("[::1]:3000".parse().unwrap()));
+    }
 
     #[test]
     fn a_group_is_given_a_role_in_a_team() {

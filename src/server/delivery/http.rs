@@ -2,6 +2,7 @@
 //! [super::worker]. Every attempt carries the same `Idempotency-Key`, so that one whose outcome is not known can be made
 //! again. Sources: RFC 9110 (statuses, `Retry-After`), draft-ietf-httpapi-idempotency-key-header.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,6 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use super::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
@@ -250,11 +252,15 @@ impl Answer {
 
     /// The id that the server gave the message.
     fn message_id(&self) -> Option<String> {
-        let answer: Value = serde_json::from_slice(&self.body).ok()?;
-        let id = ["id", "messageId", "message_id"].iter().find_map(|name| match answer.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        let answer: HashMap<String, &RawValue> = serde_json::from_slice(&self.body).ok()?;
+        let id = ["id", "messageId", "message_id"].iter().find_map(|name| {
+            let json = answer.get(*name)?.get();
+            match json.as_bytes().first()? {
+                b'"' => serde_json::from_str(json).ok(),
+                // The digits as they stand: an id beyond 64 bits is one too.
+                b'-' | b'0'..=b'9' => Some(json.to_owned()),
+                _ => None,
+            }
         })?;
         let is_id = !id.is_empty() && id.chars().count() <= ID_CHARS && !id.chars().any(char::is_control);
         is_id.then_some(id)
@@ -301,6 +307,10 @@ mod tests {
             (r#"{"id":"m1","messageId":"m2"}"#, Some("m1")),
             (r#"{"id":null,"messageId":"m2"}"#, Some("m2")),
             (r#"{"message_id":17}"#, Some("17")),
+            (r#"{"id":12345678901234567890123}"#, Some("12345678901234567890123")),
+            (r#"{"id": -1.50 }"#, Some("-1.50")),
+            (r#"{"id":true,"messageId":[1],"message_id":"a\u00e9"}"#, Some("aé")),
+            (r#"["id"]"#, None),
             (r#"{"id":""}"#, None),
             (r#"{"id":{"a":1}}"#, None),
             ("queued", None),

@@ -116,7 +116,7 @@ macro_rules! insert_folded {
             values.push_bind(template_id).push_bind(version_id);
             values.push_bind(row.email.adapter_id);
             values.push_bind(row.email.api_key_id).push_bind(row.email.api_request_id);
-            values.push_bind(sqlx::types::Json(&row.email.recipients));
+            values.push_bind($crate::server::store::recipients::kept_recipients(&row.email.recipients));
             values.push_bind(&row.email.from_address).push_bind(&row.email.reply_to);
             values.push_bind(&row.email.subject).push_bind(sqlx::types::Json(&row.email.tags));
             values.push_bind(row.fold.status().code()).push_bind(row.fold.rank.0);
@@ -153,7 +153,7 @@ macro_rules! insert_folded {
             }
             values.push_bind(row.email.id);
             values.push_bind(emails::searched_recipients(&row.email.recipients));
-            values.push_bind(row.email.subject.to_lowercase());
+            values.push_bind($crate::domain::address::folded(&row.email.subject));
         });
         bulk::insert_rows!($tx, bulk::INSERT_OUTBOX, bulk::waiting_of(folded), |values, (email, waiting)| {
             values.push_bind(team_id).push_bind(email.id);

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use super::search::TRIGRAM;
+use crate::domain::address::folded;
 use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::ids::EmailId;
 use crate::server::store::dialect::Engine;
@@ -11,7 +12,9 @@ use crate::server::store::dialect::Engine;
 /// Adds the conditions on `emails e`.
 macro_rules! push_criteria {
     ($query:expr, $engine:expr, $criteria:expr) => {{
-        use $crate::server::store::criteria::{contains, equals, push_patterns, subject_search};
+        use $crate::server::store::criteria::{
+            contains, equals, push_is_recipient, push_patterns, push_subject, subject_search,
+        };
         let criteria: &$crate::domain::filter::Criteria = $criteria;
         let engine: $crate::server::store::dialect::Engine = $engine;
         if !criteria.events.is_empty() {
@@ -51,15 +54,12 @@ macro_rules! push_criteria {
             push_patterns!($query, engine, "e.from_address", patterns);
         }
         if let Some(address) = &criteria.recipient {
-            $query.push(format!(" AND EXISTS (SELECT 1 FROM {} WHERE TRUE", engine.recipients()));
-            push_patterns!($query, engine, "(r.value ->> 'address')", [equals(address)]);
-            $query.push(")");
+            $query.push(" AND ");
+            push_is_recipient!($query, address);
         }
         if let Some(part) = &criteria.subject {
             match subject_search(engine, part) {
-                Some((statement, value)) => {
-                    $query.push(statement).push_bind(value).push(")");
-                }
+                Some(found) => push_subject!($query, found),
                 None => push_patterns!($query, engine, "e.subject", [contains(part)]),
             }
         }
@@ -118,20 +118,39 @@ macro_rules! push_keys {
     }};
 }
 
-/// Adds `(…, …)` for texts as `email_keys` may have them: SQLite knows the lower case of ASCII letters alone.
+/// Adds `(…, …)` for texts as `email_keys` may have them.
 macro_rules! push_key_values {
     ($query:expr, $texts:expr) => {{
         $query.push("(");
         let mut list = $query.separated(", ");
-        for text in $texts {
-            let text: &str = text;
-            let (lower, ascii) = (text.to_lowercase(), text.to_ascii_lowercase());
-            if lower != ascii {
-                list.push_bind(ascii);
-            }
-            list.push_bind(lower);
+        for key in $texts.flat_map($crate::server::store::recipients::keys_for) {
+            list.push_bind(key);
         }
         $query.push(")");
+    }};
+}
+
+/// Adds that an address is that of a recipient of `emails e`.
+macro_rules! push_is_recipient {
+    ($query:expr, $address:expr) => {{
+        use $crate::server::store::criteria::{RECIPIENT_KEY, push_key_values};
+        $query.push("EXISTS (SELECT 1 FROM email_keys x WHERE x.team_id = e.team_id");
+        $query.push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
+        push_key_values!($query, std::iter::once::<&str>($address));
+        $query.push(" AND x.email_id = e.id)");
+    }};
+}
+
+/// Adds what [subject_search] found out.
+macro_rules! push_subject {
+    ($query:expr, $found:expr) => {{
+        let (statement, column, values): (&str, &str, Vec<String>) = $found;
+        let mut before = statement;
+        for value in values {
+            $query.push(before).push(column).push_bind(value);
+            before = " OR ";
+        }
+        $query.push("))");
     }};
 }
 
@@ -154,24 +173,24 @@ macro_rules! push_patterns {
 /// Adds that the text, which is in lower case, is in the subject or is the whole address of a recipient.
 macro_rules! push_whole_addresses {
     ($query:expr, $engine:expr, $text:expr) => {{
-        use $crate::server::store::criteria::{equals, push_patterns, subject_search};
+        use $crate::server::store::criteria::{push_is_recipient, push_subject, subject_search};
         let (engine, text): ($crate::server::store::dialect::Engine, &str) = ($engine, $text);
         $query.push(" AND ((1 = 1");
         match subject_search(engine, text) {
-            Some((statement, value)) => {
-                $query.push(statement).push_bind(value).push(")");
-            }
+            Some(found) => push_subject!($query, found),
             None => {
                 $query.push(" AND 1 = 0");
             }
         }
-        $query.push(format!(") OR EXISTS (SELECT 1 FROM {} WHERE TRUE", engine.recipients()));
-        push_patterns!($query, engine, "(r.value ->> 'address')", [equals(text)]);
-        $query.push("))");
+        $query.push(") OR ");
+        push_is_recipient!($query, text);
+        $query.push(")");
     }};
 }
 
-pub(super) use {push_criteria, push_key_values, push_keys, push_patterns, push_whole_addresses};
+pub(super) use {
+    push_criteria, push_is_recipient, push_key_values, push_keys, push_patterns, push_subject, push_whole_addresses,
+};
 
 /// The kind of the rows of `email_keys` that hold recipients' addresses.
 pub(super) const RECIPIENT_KEY: i16 = 0;
@@ -253,21 +272,28 @@ pub(super) fn own_message_id(text: &str) -> Option<(EmailId, &str)> {
 }
 
 /// The condition that the subject has this part, by the index of search, which knows the case of every letter: the
-/// statement up to its value. `None` for a part that the index cannot find.
-pub(super) fn subject_search(engine: Engine, part: &str) -> Option<(&'static str, String)> {
-    let part = part.to_lowercase();
+/// statement, what stands before each value, and the values, of which any is enough. `None` for a part that the index
+/// cannot find.
+pub(super) fn subject_search(engine: Engine, part: &str) -> Option<(&'static str, &'static str, Vec<String>)> {
     match engine {
         Engine::Sqlite => (part.chars().count() >= TRIGRAM).then(|| {
-            let statement = " AND e.id IN (SELECT s.rowid FROM email_search s WHERE s.email_search MATCH ";
-            (statement, format!("subject : \"{}\"", part.replace('"', "\"\"")))
+            let statement = " AND e.id IN (SELECT s.rowid FROM email_search s WHERE (";
+            let value = format!("subject : \"{}\"", folded(part).replace('"', "\"\""));
+            (statement, "s.email_search MATCH ", vec![value])
         }),
         Engine::Postgres => {
             let statement =
-                " AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id
-                AND s.subject LIKE ";
-            Some((statement, contains(&part)))
+                " AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id AND (";
+            Some((statement, "s.subject LIKE ", searched_for(part).iter().map(|text| contains(text)).collect()))
         }
     }
+}
+
+/// A text as the index of search may have it. Rows from before have a Greek word's last s as `to_lowercase` makes it.
+pub(super) fn searched_for(text: &str) -> Vec<String> {
+    let mut texts = vec![folded(text), text.to_lowercase()];
+    texts.dedup();
+    texts
 }
 
 #[cfg(test)]

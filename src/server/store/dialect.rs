@@ -10,14 +10,6 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    /// A message's recipients as rows, in a `FROM` beside `emails e`: `r.value` is one as JSON.
-    pub(super) fn recipients(self) -> &'static str {
-        match self {
-            Self::Sqlite => "json_each(e.recipients) AS r",
-            Self::Postgres => "jsonb_array_elements(e.recipients) AS r (value)",
-        }
-    }
-
     /// What stands around a list of ids, `e.id …`, that is to be read before the rows it names. PostgreSQL would rather walk
     /// the log and look for each row in the list.
     pub(super) fn id_list(self) -> (&'static str, &'static str) {

@@ -14,6 +14,7 @@ use super::outbox::NEVER;
 use super::search::COUNT_LIMIT;
 use super::stats::{HourCut, IdRange, lowest_id_of_hour};
 use super::{Store, instant, micros, read, stored, write};
+use crate::domain::address::folded;
 use crate::domain::channel::Channel;
 use crate::domain::email::{
     AttachmentSummary, Email, EmailContent, EmailStatus, EmailSummary, Recipient, RecipientKind,
@@ -375,7 +376,7 @@ fn channel_from(code: i16) -> Result<Channel, AppError> {
 /// a line each.
 pub(super) fn searched_recipients(recipients: &[Recipient]) -> String {
     let to = recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
-    to.map(|recipient| recipient.address.to_lowercase()).collect::<Vec<_>>().join("\n")
+    to.map(|recipient| folded(&recipient.address)).collect::<Vec<_>>().join("\n")
 }
 
 /// Adds `AND e.status …` for a set that is not empty.
@@ -954,7 +955,7 @@ impl Store {
         let texts = |(id, recipients, subject): (i64, Json<Vec<Recipient>>, String)| SearchTexts {
             id,
             recipients: searched_recipients(&recipients),
-            subject: subject.to_lowercase(),
+            subject: folded(&subject),
         };
         Ok(rows.into_iter().map(texts).collect())
     }

@@ -14,7 +14,6 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::QueryBuilder;
-use sqlx::types::Json;
 
 use super::bulk::{Folded, insert_event_rows, insert_folded, insert_rows, rollups_of};
 use super::emails::{NewEmail, searched_recipients};
@@ -22,7 +21,9 @@ use super::events::{
     self, MessageRow, NO_SUBJECT, NewEvent, UNKNOWN_SENDER, apply_rollups, bare_name, message_columns, retire,
     take_turns, update_message,
 };
+use super::recipients::kept_recipients;
 use super::{Db, Store, read, write};
+use crate::domain::address::folded;
 use crate::domain::channel::Channel;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
@@ -243,7 +244,7 @@ impl Store {
                     sqlx::query(UPDATE_ENTRY)
                         .bind(team_id)
                         .bind(change.id)
-                        .bind(Json(&entry.recipients))
+                        .bind(kept_recipients(&entry.recipients))
                         .bind(&entry.from_address)
                         .bind(&entry.subject)
                         .bind(entry.channel.code())
@@ -266,7 +267,7 @@ impl Store {
                 }
                 values.push_bind(*id);
                 values.push_bind(searched_recipients(&entry.recipients));
-                values.push_bind(entry.subject.to_lowercase());
+                values.push_bind(folded(&entry.subject));
             });
             let started: Vec<(NewEmail, Fold)> = batch.started();
             let folded: Vec<Folded> =

@@ -20,6 +20,7 @@ pub mod notifications;
 pub mod openid;
 pub mod outbox;
 mod reading;
+mod recipients;
 pub mod retention;
 pub mod roles;
 mod search;

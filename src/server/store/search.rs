@@ -7,11 +7,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::criteria::{contains, push_criteria, push_whole_addresses};
+use super::criteria::{contains, push_criteria, push_whole_addresses, searched_for};
 use super::dialect::Engine;
 use super::emails::{SearchTexts, push_slice, push_statuses};
 use super::stats::IdRange;
 use super::{Db, Store};
+use crate::domain::address::folded;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
@@ -48,14 +49,14 @@ impl Store {
         if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
             return Ok(Matches { ids: Vec::new(), total: Total::Exact(0) });
         }
-        let text = &text.to_lowercase();
-        if text.chars().count() < TRIGRAM {
-            return self.scan_ids(team_id, filter, text, ids, window).await;
+        let needle = &folded(text);
+        if needle.chars().count() < TRIGRAM {
+            return self.scan_ids(team_id, filter, needle, ids, window).await;
         }
         match &self.db {
             Db::Sqlite { read, .. } => {
                 let mut reading = read.begin().await?;
-                let found = search_sqlite(reading.connection(), team_id, filter, text, ids, window).await;
+                let found = search_sqlite(reading.connection(), team_id, filter, needle, ids, window).await;
                 reading.end(found)
             }
             Db::Postgres(pools) => {
@@ -81,13 +82,13 @@ impl Store {
         if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
             return Ok(Vec::new());
         }
-        let (text, window) = (&text.to_lowercase(), Window { offset: 0, limit, oldest_first: false });
-        if text.chars().count() < TRIGRAM {
-            return Ok(self.scan_ids(team_id, filter, text, ids, window).await?.ids);
+        let (needle, window) = (&folded(text), Window { offset: 0, limit, oldest_first: false });
+        if needle.chars().count() < TRIGRAM {
+            return Ok(self.scan_ids(team_id, filter, needle, ids, window).await?.ids);
         }
         match &self.db {
             Db::Sqlite { read, .. } => {
-                let mut query = search_sqlite_query(team_id, filter, text, ids, window);
+                let mut query = search_sqlite_query(team_id, filter, needle, ids, window);
                 let mut reading = read.begin().await?;
                 let found = query.build_query_scalar().fetch_all(reading.connection()).await;
                 Ok(reading.end(found)?)
@@ -185,7 +186,7 @@ async fn search_postgres(
     let (oldest, newest): (Option<i64>, Option<i64>) =
         sqlx::query_as(ends).bind(team_id).bind(ids.low).bind(ids.high).fetch_one(&mut *read).await?;
     let (Some(mut low), Some(newest)) = (oldest, newest) else { return Ok(Vec::new()) };
-    let pattern = contains(text);
+    let patterns: Vec<String> = searched_for(text).iter().map(|text| contains(text)).collect();
     let (mut high, mut window) = (newest.saturating_add(1), DAY);
     let mut found: Vec<i64> = Vec::new();
     while low < high && (found.len() as i64) < limit {
@@ -198,8 +199,11 @@ async fn search_postgres(
             QueryBuilder::new("WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ");
         query.push_bind(team_id).push(" AND email_id >= ").push_bind(piece.low);
         query.push(" AND email_id < ").push_bind(piece.high);
-        query.push(" AND (recipients LIKE ").push_bind(&pattern);
-        query.push(" OR subject LIKE ").push_bind(&pattern);
+        let mut before = " AND (recipients LIKE ";
+        for pattern in &patterns {
+            query.push(before).push_bind(pattern).push(" OR subject LIKE ").push_bind(pattern);
+            before = " OR recipients LIKE ";
+        }
         query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
         query.push(" AND e.id = m.email_id WHERE TRUE");
         push_statuses!(query, filter.statuses);

@@ -2,6 +2,8 @@
 //! which account the person has here, and which roles their groups give them. Called by [crate::server::web] and the log-in
 //! page. Sources: OpenID Connect Core 1.0 and Discovery 1.0; RFC 6749, RFC 7636.
 
+mod claims;
+
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use openidconnect::{
     AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
     ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
     HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
+    RedirectUrl, RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -24,6 +26,7 @@ use tokio::sync::Mutex;
 use tower_sessions::Session;
 use tracing::{info, warn};
 
+use self::claims::{groups_of, mistyped_claim, mistyped_claim_of_token, refused_claim};
 use super::sessions::begin_session;
 use super::{checked_email, checked_name};
 use crate::domain::audit::AuditAction;
@@ -121,6 +124,32 @@ impl<'c> AsyncHttpClient<'c> for Provider {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.ask(request))
+    }
+}
+
+/// The provider, asked where the crate does not give the answer that it cannot read.
+struct Overheard<'p> {
+    provider: &'p Provider,
+    said: std::sync::Mutex<Vec<u8>>,
+}
+
+impl Overheard<'_> {
+    fn mistyped_claim(&self) -> Option<String> {
+        let said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        mistyped_claim(&serde_json::from_slice(&said).ok()?)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Overheard<'_> {
+    type Error = NoAnswer;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let answer = self.provider.ask(request).await?;
+            *self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = answer.body().clone();
+            Ok(answer)
+        })
     }
 }
 
@@ -334,10 +363,20 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
         warn!(%cause, "what the OpenID provider said was not believed");
         refused("The provider's answer could not be verified. Begin again")
     };
+    let mistyped = |cause: &dyn std::fmt::Display, wrong: Option<String>| {
+        let said = not_believed(cause);
+        wrong.map_or(said, |wrong| refused(&format!("The provider's answer cannot be used: {wrong}")))
+    };
     let (mut client, _) = provider.client(app).await?;
     let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|cause| not_believed(&cause))?;
     let request = request.set_pkce_verifier(PkceCodeVerifier::new(under_way.verifier.clone()));
-    let tokens = request.request_async(provider).await.map_err(|cause| not_believed(&cause))?;
+    let tokens = request.request_async(provider).await.map_err(|cause| {
+        let wrong = match &cause {
+            RequestTokenError::Parse(_, body) => mistyped_claim_of_token(body),
+            _ => None,
+        };
+        mistyped(&cause, wrong)
+    })?;
     let token = tokens.id_token().ok_or_else(|| not_believed(&"there is no ID token"))?;
     let nonce = Nonce::new(under_way.nonce.clone());
     let clock = app.clock.clone();
@@ -351,6 +390,9 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
         not_believed(&cause);
         refused(&format!("The provider's answer could not be verified: {}. Begin again", refused_claim(&cause)))
     })?;
+    if claims.subject().is_empty() {
+        return Err(mistyped(&"sub is empty", mistyped_claim(&json!({ "sub": "" }))));
+    }
     let groups_claim = &app.config.openid.oidc_groups_claim;
     let mut person = Person {
         subject: claims.subject().to_string(),
@@ -361,8 +403,9 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
     };
     // Many providers tell more here than in the token.
     if let Ok(request) = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone())) {
+        let overheard = Overheard { provider, said: std::sync::Mutex::default() };
         let more: UserInfoClaims<OtherClaims, CoreGenderClaim> =
-            request.request_async(provider).await.map_err(|cause| not_believed(&cause))?;
+            request.request_async(&overheard).await.map_err(|cause| mistyped(&cause, overheard.mistyped_claim()))?;
         if person.email.is_none() {
             person.email = more.email().map(|email| email.to_string());
             person.email_verified = more.email_verified().unwrap_or(false);
@@ -373,31 +416,6 @@ async fn ask_for_person(app: &App, under_way: &UnderWay, code: String) -> Result
         }
     }
     Ok(person)
-}
-
-/// What of an ID token is wrong, and by which claim. Source: OpenID Connect Core 1.0, section 3.1.3.7.
-fn refused_claim(cause: &ClaimsVerificationError) -> &'static str {
-    match cause {
-        ClaimsVerificationError::Expired(_) => "it is too old (exp)",
-        ClaimsVerificationError::InvalidAudience(_) => "it is meant for another client (aud)",
-        ClaimsVerificationError::InvalidIssuer(_) => "another issuer wrote it (iss)",
-        ClaimsVerificationError::InvalidNonce(_) => "it belongs to another log-in (nonce)",
-        ClaimsVerificationError::InvalidSubject(_) => "it is about somebody else (sub)",
-        ClaimsVerificationError::InvalidAuthTime(_) => "the log-in there was too long ago (auth_time)",
-        ClaimsVerificationError::InvalidAuthContext(_) => "the log-in there was of another kind (acr)",
-        ClaimsVerificationError::SignatureVerification(_) => "its signature is not the provider's",
-        ClaimsVerificationError::Unsupported(_) => "it is signed in a way that is not understood (alg)",
-        _ => "a claim is not what it must be",
-    }
-}
-
-/// The groups that a claim names: a list of texts, or one text.
-fn groups_of(claims: &Map<String, Value>, name: &str) -> Vec<String> {
-    match claims.get(name) {
-        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(group)) => vec![group.clone()],
-        _ => Vec::new(),
-    }
 }
 
 /// A role that the settings give a person by their groups.

@@ -412,6 +412,32 @@ fn person(subject: &str, groups: &[&str]) -> Person {
     }
 }
 
+/// A provider whose ID tokens have these claims. Gives the issuer.
+async fn provider_that_says(claims: Value) -> String {
+    use axum::Json;
+    use axum::routing::{get, post};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let token = format!("{}.{}.{}", part(&json!({"alg": "RS256"})), part(&claims), BASE64_URL_SAFE_NO_PAD.encode("x"));
+    let metadata = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/keys"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    });
+    let tokens = json!({"access_token": "a", "token_type": "Bearer", "id_token": token});
+    let router = axum::Router::new()
+        .route("/.well-known/openid-configuration", get(async move || Json(metadata)))
+        .route("/keys", get(async || Json(json!({"keys": []}))))
+        .route("/token", post(async move || Json(tokens)));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    issuer
+}
+
 /// The words of a refusal.
 async fn refusal(app: &crate::server::App, person: &Person) -> String {
     openid::enter(app, person, &RequestOrigin::default()).await.unwrap_err().to_string()
@@ -477,6 +503,34 @@ on_both_databases! {
         assert!(said(&form(&person, "begin_two_factor", &[]).await).starts_with("This account has no password"));
         let fields = [("present_password", ""), ("new_password", "a new password"), ("new_password_again", "a new password")];
         assert!(said(&form(&person, "change_password", &fields).await).starts_with("This account has no password"));
+    }
+
+    async fn a_claim_that_the_provider_writes_as_another_type_is_named(app: TestApp) {
+        for (claims, said) in [
+            (json!({"sub": 5}), "its sub is a number"),
+            (json!({"sub": "ada", "email_verified": 1}), "its email_verified is a number, and true or false was expected"),
+            (json!({"sub": "ada", "email_verified": "TRUE"}), "its email_verified is another text"),
+        ] {
+            let issuer = provider_that_says(claims.clone()).await;
+            let provided = with_provider(&app);
+            let openid = crate::server::config::OpenIdArgs {
+                oidc_issuer: Some(issuer),
+                oidc_client_id: Some("sendlog".to_owned()),
+                ..provided.config.openid.clone()
+            };
+            let provider = openid::Provider::new(&openid, crate::server::outbound::Outbound::default()).map(std::sync::Arc::new);
+            let config = crate::server::config::Config { openid, ..(*provided.config).clone() };
+            let provided = crate::server::App { config: std::sync::Arc::new(config), openid: provider, ..provided };
+            let client = Client { router: crate::server::web::router(provided), ..app.client() };
+            let begun = client.get("/login/openid").await;
+            let url = url::Url::parse(location(&begun)).unwrap();
+            let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+            let back = client.with_cookies_of(&begun);
+            let answer = back.get(&format!("/login/openid/callback?code=a&state={state}")).await;
+            assert_eq!((answer.status, location(&answer)), (303, "/login"));
+            let heard = self::said(&answer);
+            assert!(heard.contains(said), "{claims}: {heard}");
+        }
     }
 
     async fn a_way_back_that_was_not_begun_here_logs_nobody_in(app: TestApp) {

@@ -478,6 +478,10 @@ on_both_databases! {
         let t = added[2].created_at().timestamp();
         assert_eq!(logs(&format!("/customers/ada@finch.example/logs?created_gt={t}")).await, [added[4]]);
         assert_eq!(logs(&format!("/customers/ada@finch.example/logs?created_lt={t}")).await, [added[0]]);
+        let umlaut = app.add_messages(&[to("QÜ1@Exämple.com", 6)]).await;
+        for written in ["q%C3%BC1@ex%C3%A4mple.com", "Q%C3%9C1@xn--exmple-cua.com"] {
+            assert_eq!(logs(&format!("/customers/{written}/logs")).await, umlaut, "{written}");
+        }
         for nobody in ["eve@finch.example", "a", "%00", "%25", "'"] {
             let answer = get(&reader, &format!("/customers/{nobody}/logs")).await;
             assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"success":true,"status":"OK","logs":[]}"#));

@@ -202,6 +202,50 @@ on_both_databases! {
         }
     }
 
+    async fn an_address_is_found_however_it_is_written(app: TestApp) {
+        let names = ["QÜ1@Exämple.com", "josé@xn--exmple-cua.com", r#""a..b"@Example.com"#, "ΝΙΚΟΣ@example.gr", "Ada@example.com"];
+        let messages = names.map(|to| Message { to: vec![to.to_owned()], ..Message::default() });
+        let ids = app.add_messages(&messages).await;
+        let by = async |recipient: &str| {
+            let criteria = Criteria { recipient: Some(recipient.to_owned()), ..Criteria::default() };
+            let filter = EmailFilter { criteria, ..EmailFilter::default() };
+            found(&app, &filter, Window { offset: 0, limit: 10, oldest_first: false }).await.0
+        };
+        for (index, writings) in [
+            &["QÜ1@Exämple.com", "qü1@exämple.com", "Qü1@EXÄMPLE.COM", "qÜ1@xn--exmple-cua.com"][..],
+            &["josé@exämple.com", "JOSÉ@XN--EXMPLE-CUA.com", "JosÉ@exÄmple.com."],
+            &["a..b@example.com", r#""A..B"@example.com"#],
+            &["νικος@example.gr", "νικοσ@EXAMPLE.gr", "ΝΙΚΟΣ@example.gr"],
+            &["ADA@example.com", "<ada@example.com>"],
+        ].into_iter().enumerate() {
+            for written in writings {
+                assert_eq!(by(written).await, [ids[index]], "{written}");
+            }
+        }
+        assert!(by("qu1@example.com").await.is_empty());
+        // As it was kept before recipients brought a key.
+        let old = format!("UPDATE emails SET recipients = '[{{\"kind\":\"to\",\"address\":\"Old@xn--exmple-cua.com\"}}]' WHERE team_id = {} AND id = {}", app.team.0, ids[0].0);
+        app.store().try_statement(&old).await.unwrap();
+        assert_eq!(by("old@XN--exmple-cua.com").await, [ids[0]]);
+        assert!(by("qü1@exämple.com").await.is_empty());
+    }
+
+    async fn a_greek_word_is_found_wherever_its_s_stands(app: TestApp) {
+        let subjects = ["ΟΔΟΣ 5", "οδοσήμανση", "Η οδός"];
+        let messages = subjects.map(|subject| Message { subject: subject.to_owned(), ..Message::default() });
+        let ids = app.add_messages(&messages).await;
+        let window = Window { offset: 0, limit: 10, oldest_first: true };
+        for (text, wanted) in [("ΟΔΟΣ", vec![ids[0], ids[1]]), ("οδος", vec![ids[0], ids[1]]), ("οδοσ", vec![ids[0], ids[1]]), ("ΔΌΣ", vec![ids[2]]), ("ός", vec![ids[2]])] {
+            let searched = EmailFilter { search: Some(text.to_owned()), ..EmailFilter::default() };
+            assert_eq!(found(&app, &searched, window).await.0, wanted, "{text}");
+            if text.chars().count() > 2 {
+                let criteria = Criteria { subject: Some(text.to_owned()), ..Criteria::default() };
+                let filter = EmailFilter { criteria, ..EmailFilter::default() };
+                assert_eq!(found(&app, &filter, window).await.0, wanted, "{text}");
+            }
+        }
+    }
+
     async fn every_condition_finds_its_messages_and_no_others(app: TestApp) {
         let mut random = ChaCha8Rng::seed_from_u64(23);
         let log: Vec<HistoricEmail> = (0..300).map(|minute| random_email(&app, &mut random, minute)).collect();

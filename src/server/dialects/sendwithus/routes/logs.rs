@@ -119,9 +119,7 @@ async fn list_customer_logs(
     }
     let filter = EmailFilter {
         range: read_range(&query)?,
-        criteria: Criteria { recipient: Some(address.clone()), ..Criteria::default() },
-        // The exact condition alone would read the whole log; the search's index leaves it few to look at.
-        search: Some(address),
+        criteria: Criteria { recipient: Some(address), ..Criteria::default() },
         ..EmailFilter::default()
     };
     let found = emails::list_records(&app, &caller.0, &filter, read_window(&query)?).await?;
