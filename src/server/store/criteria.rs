@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use super::search::TRIGRAM;
-use crate::domain::address::folded;
+use crate::domain::mailbox::folded;
 use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::ids::EmailId;
 use crate::server::store::dialect::Engine;

@@ -14,7 +14,7 @@ use super::outbox::NEVER;
 use super::search::COUNT_LIMIT;
 use super::stats::{HourCut, IdRange, lowest_id_of_hour};
 use super::{Store, instant, micros, read, stored, write};
-use crate::domain::address::folded;
+use crate::domain::mailbox::folded;
 use crate::domain::channel::Channel;
 use crate::domain::email::{
     AttachmentSummary, Email, EmailContent, EmailStatus, EmailSummary, Recipient, RecipientKind,

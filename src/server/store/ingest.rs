@@ -23,7 +23,7 @@ use super::events::{
 };
 use super::recipients::kept_recipients;
 use super::{Db, Store, read, write};
-use crate::domain::address::folded;
+use crate::domain::mailbox::folded;
 use crate::domain::channel::Channel;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;

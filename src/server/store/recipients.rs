@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::types::Json;
 
-use crate::domain::address::mailbox_key;
+use crate::domain::mailbox::mailbox_key;
 use crate::domain::email::Recipient;
 
 /// A recipient, and the key that the triggers of `email_keys` keep. The key is left out where it is the address in lower
