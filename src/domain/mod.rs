@@ -3,7 +3,6 @@
 
 pub mod account;
 pub mod adapter;
-pub mod address;
 pub mod api_key;
 pub mod api_request;
 pub mod audit;
@@ -14,6 +13,7 @@ pub mod event;
 pub mod filter;
 pub mod fingerprint;
 pub mod ids;
+pub mod mailbox;
 pub mod masking;
 pub mod notification;
 pub mod page;

@@ -9,7 +9,7 @@ use super::frame::{PageTitle, bare};
 use super::query_string;
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
-use crate::domain::address::address_key;
+use crate::domain::mailbox::address_key;
 use crate::server_fns::access::{
     AcceptInvite, ForgotPassword, InviteView, JoinTeam, LogIn, LogInView, LogInWithCode, ResetPassword, SetUp,
     load_code_request, load_invite, load_log_in, load_reset, safe_next,

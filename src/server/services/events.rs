@@ -5,11 +5,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::info;
 
-use crate::domain::address::bare_address;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
+use crate::domain::mailbox::bare_address;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::audit;
 use crate::domain::adapter::{Adapter, AdapterKind};
-use crate::domain::address::is_same_address;
+use crate::domain::mailbox::is_same_address;
 use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};

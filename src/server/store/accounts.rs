@@ -101,7 +101,7 @@ impl From<UserRow> for User {
 
 /// The form in which the addresses of accounts are compared.
 pub fn email_key(email: &str) -> String {
-    crate::domain::address::address_key(email)
+    crate::domain::mailbox::address_key(email)
 }
 
 impl Store {

@@ -153,7 +153,7 @@ macro_rules! insert_folded {
             }
             values.push_bind(row.email.id);
             values.push_bind(emails::searched_recipients(&row.email.recipients));
-            values.push_bind($crate::domain::address::folded(&row.email.subject));
+            values.push_bind($crate::domain::mailbox::folded(&row.email.subject));
         });
         bulk::insert_rows!($tx, bulk::INSERT_OUTBOX, bulk::waiting_of(folded), |values, (email, waiting)| {
             values.push_bind(team_id).push_bind(email.id);

@@ -8,13 +8,13 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::{Store, instant, read, stored, write};
-use crate::domain::address::mailbox_key;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, Entry, EventDetail, EventSet, Fold, Mark, StatusRank, Told};
 use crate::domain::filter::Slice;
 use crate::domain::ids::{EmailId, EventId, TeamId, TemplateId};
+use crate::domain::mailbox::mailbox_key;
 use crate::domain::stats::StatusCounts;
 
 /// An event to be recorded, with the provider's own id for it where a provider reports it.

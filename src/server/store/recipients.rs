@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 
 use crate::domain::email::Recipient;
-use crate::domain::address::mailbox_key;
+use crate::domain::mailbox::mailbox_key;
 
 /// A recipient, and the key that the triggers of `email_keys` keep. The key is left out where it is the address in lower
 /// case, which both engines make: SQLite knows the case of ASCII letters alone, and neither engine knows RFC 3492.
