@@ -16,7 +16,7 @@ use sendlog::domain::permission::{Permission, PermissionSet};
 use sendlog::domain::team::Role;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
-use sendlog::server::delivery::sink::Sink;
+use sendlog::server::demo::sink::Sink;
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::demo;
 use sendlog::server::dialects::Dialect;

@@ -655,7 +655,7 @@ fn plain_id(word: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sink::{Sink, SinkSettings};
+    use crate::server::demo::sink::{Sink, SinkSettings};
     use super::*;
 
     #[test]

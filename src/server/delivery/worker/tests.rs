@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::super::endpoint::SmtpEndpoint;
-use super::super::sink::{Sink, SinkSettings};
+use crate::server::demo::sink::{Sink, SinkSettings};
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor};

@@ -14,7 +14,7 @@ use crate::domain::audit::{ActorKind, AuditAction, AuditFilter};
 use crate::domain::ids::TeamId;
 use crate::domain::team::{Role, TeamRules};
 use crate::domain::viewer::RequestOrigin;
-use crate::server::delivery::sink::Sink;
+use crate::server::demo::sink::Sink;
 use crate::server::services::accounts::openid::{self, Person};
 use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::teams;
