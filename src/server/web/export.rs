@@ -20,7 +20,7 @@ use crate::domain::viewer::Viewer;
 use crate::pages::logs::query::LogQuery;
 use crate::pages::query_string;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::identity::Identity;
 use crate::server::services::emails;
 
 /// What tells spreadsheets that a file is UTF-8. Source: RFC 3629, section 6.
