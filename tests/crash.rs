@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use program::{Folder, Server, create_template, post, set_up};
-use sendlog::server::delivery::sink::Sink;
+use sendlog::server::demo::sink::Sink;
 use serde_json::json;
 
 const MESSAGES: usize = 20;

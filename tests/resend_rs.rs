@@ -20,7 +20,7 @@ use resend_rs::types::{
 };
 use resend_rs::{ConfigBuilder, Error, Method, Resend};
 use sendlog::server::clock::Clock;
-use sendlog::server::delivery::sink::{ReceivedMessage, Sink};
+use sendlog::server::demo::sink::{ReceivedMessage, Sink};
 use serde_json::json;
 
 const FROM: &str = "Acme <hello@acme.example>";

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::email::EmailSummary;
 use super::filter::TimeRange;
 use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
+pub use super::masking::REDACTED;
 use super::masking::{MASK, Reveal, Sight};
 
 /// The most of a body that is kept, in bytes.
@@ -22,9 +23,6 @@ pub fn is_answered_read(method: &str, endpoint: &str, status: i64) -> bool {
     let path = endpoint.split('?').next().unwrap_or_default();
     only_reads(method, path) && (200..300).contains(&status)
 }
-
-/// What stands in the place of a secret, and of a whole body that cannot be searched for secrets.
-pub const REDACTED: &str = "[redacted]";
 
 /// One request to an API, with what was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
-use super::delivery::worker::RETRY_DELAYS_S;
 use super::dialects::Dialect;
 use super::outbound::Outbound;
 
 /// Requests in a second, for one key.
 const DEFAULT_RATE_LIMIT: u32 = 1000;
+
+/// How many seconds after each failed try the next one follows, unless the operator says otherwise.
+pub const RETRY_DELAYS_S: [u64; 7] = [30, 120, 600, 1800, 3600, 10_800, 21_600];
 
 /// The longest pause between two tries: a week.
 const MAX_RETRY_DELAY_S: u64 = 7 * 24 * 60 * 60;

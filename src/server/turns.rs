@@ -9,6 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::domain::ids::TeamId;
+
+/// A team, an endpoint and a key that was chosen for it.
+pub type OnceKey = (TeamId, &'static str, String);
+
 /// Who has a turn now, and who waits, by key. A key that nobody has is not kept.
 #[derive(Debug)]
 pub struct Turns<K> {

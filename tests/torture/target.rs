@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sendlog::domain::ids::EmailId;
-use sendlog::server::delivery::sink::{ReceivedMessage, Sink, SinkSettings};
+use sendlog::server::demo::sink::{ReceivedMessage, Sink, SinkSettings};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};

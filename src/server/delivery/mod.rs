@@ -1,6 +1,6 @@
 //! Sending what was accepted. The [worker] takes messages from the outbox as [plan] says, [message] writes them as mail, [smtp] hands
 //! them to a mail server and tells each recipient's fate; [http] posts messages of other channels to an address of the
-//! team's; [sink] is a mail server of our own for the demo and for tests. Services call [message::check_header] and
+//! team's. Services call [message::check_header] and
 //! [mailbox::parse_mailboxes] before they accept a message, and [endpoint::SmtpEndpoint::parse] and
 //! [endpoint::SmtpSecret::seal], or those of [http_endpoint], when they save an adapter.
 
@@ -11,6 +11,5 @@ pub mod mailbox;
 pub mod message;
 mod plan;
 pub mod retention;
-pub mod sink;
 pub mod smtp;
 pub mod worker;

@@ -1,128 +1,35 @@
 //! Handing a message to a mail server over SMTP, recipient by recipient. Called by [super::worker].
 //! Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
 
+mod attempt;
 mod client;
 #[cfg(test)]
 mod encryption_tests;
+mod settings;
 mod tls;
+mod transaction;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::Address;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
 use super::endpoint::{SmtpEndpoint, SmtpSecret, TlsMode};
-use super::message::{BuildError, build_message, envelope_address, is_ascii, message_id, sender_address};
+use super::message::{build_message, message_id, sender_address};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId};
-use crate::server::outbound::Outbound;
 use crate::server::store::outbox::Outgoing;
+pub use attempt::{Attempt, RecipientOutcome, clean};
+use attempt::{attempt, failed};
 use client::{Broken, Client, Reply};
+pub use settings::SmtpSettings;
 pub use tls::Tls;
-
-/// How much of a server's reply is kept, in characters.
-const REPLY_CAP: usize = 1000;
+use transaction::Transaction;
 
 /// How long a parting word to a server may take.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How the sender behaves towards mail servers.
-#[derive(Clone, Debug)]
-pub struct SmtpSettings {
-    /// How long connecting, encryption and log-in may take, all together.
-    pub connect_timeout: Duration,
-    /// How long one command may take.
-    pub command_timeout: Duration,
-    /// How long a message may take, from its first byte to the answer. The server may work on it for minutes; giving up
-    /// early makes an outcome unknown that would have been known.
-    pub content_timeout: Duration,
-    /// How long an idle connection is kept.
-    pub idle_limit: Duration,
-    /// After how many messages a connection is closed.
-    pub messages_per_connection: u32,
-    /// How many idle connections are kept for one adapter.
-    pub idle_per_adapter: usize,
-    /// The name that this machine gives itself in EHLO; its host name when `None`.
-    pub hello_name: Option<String>,
-    /// Which mail servers may be connected to.
-    pub outbound: Outbound,
-    /// How connections are encrypted, and whose certificates are trusted.
-    pub tls: Tls,
-}
-
-impl Default for SmtpSettings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(20),
-            command_timeout: Duration::from_secs(60),
-            content_timeout: Duration::from_secs(300),
-            idle_limit: Duration::from_secs(30),
-            messages_per_connection: 100,
-            idle_per_adapter: 8,
-            hello_name: None,
-            outbound: Outbound::default(),
-            tls: Tls::default(),
-        }
-    }
-}
-
-/// What became of one recipient in an attempt. Replies are in the server's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecipientOutcome {
-    /// The server took the message for this recipient.
-    Accepted {
-        /// Its last word: "250 2.0.0 Ok: queued as 4bXyz".
-        reply: String,
-    },
-    /// The server asks to try again later (4xx).
-    Deferred {
-        /// "451 4.7.1 Greylisted, try again later".
-        reply: String,
-    },
-    /// The server could not be used: trying again later can work. Also for a refused log-in, because mending the
-    /// adapter lets waiting messages go out.
-    Unreachable {
-        /// "Cannot connect to mail.example.com:587: connection refused".
-        reason: String,
-    },
-    /// The server refused this recipient for good (5xx).
-    Refused {
-        /// "550 5.1.1 no such user".
-        reply: String,
-    },
-    /// The message cannot go to this recipient, whatever is tried.
-    Failed {
-        /// The server's words, or ours where the message never got to it.
-        reason: String,
-    },
-    /// The connection broke between the end of the message and the answer.
-    Unknown {
-        /// What happened.
-        reason: String,
-    },
-}
-
-/// What became of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// Each recipient's fate, in the order they were given.
-    pub recipients: Vec<(String, RecipientOutcome)>,
-    /// The server's id for the message, or else its `Message-ID`, once it was accepted for somebody.
-    pub provider_message_id: Option<String>,
-    /// How long the server asks to be left alone.
-    pub retry_after: Option<Duration>,
-}
-
-impl Attempt {
-    /// The attempt in which every recipient meets the same fate.
-    pub fn all(pending: &[String], outcome: &RecipientOutcome) -> Self {
-        let recipients = pending.iter().map(|address| (address.clone(), outcome.clone())).collect();
-        Self { recipients, provider_message_id: None, retry_after: None }
-    }
-}
 
 /// The adapter that an attempt goes by.
 #[derive(Clone, Debug)]
@@ -389,295 +296,11 @@ impl Unusable {
     }
 }
 
-/// One message on one connection.
-struct Transaction<'a> {
-    client: &'a mut Client,
-    settings: &'a SmtpSettings,
-    pending: &'a [String],
-    allow_utf8: bool,
-    /// Each recipient's fate, `None` while it is open.
-    outcomes: Vec<Option<RecipientOutcome>>,
-    /// Whether the connection can carry another message.
-    is_usable: bool,
-    /// Whether the server closed the connection before it could have the message.
-    is_closed: bool,
-}
-
-/// Why a command got no positive answer.
-enum Refusal {
-    /// The server answered 4xx, or 5xx for a reason that mending the adapter takes away.
-    Temporary(String),
-    /// The server answered 5xx.
-    Permanent(String),
-    /// The connection is of no more use.
-    Broken(String),
-    /// The server closed the connection, or says that it does (421).
-    Closed(String),
-}
-
-impl<'a> Transaction<'a> {
-    fn new(client: &'a mut Client, settings: &'a SmtpSettings, pending: &'a [String], allow_utf8: bool) -> Self {
-        let outcomes = vec![None; pending.len()];
-        Self { client, settings, pending, allow_utf8, outcomes, is_usable: true, is_closed: false }
-    }
-
-    /// Settles every recipient; `false` when `before_data` stopped it.
-    async fn run<Before>(&mut self, from: &Address, message: &[u8], before_data: impl Fn() -> Before) -> bool
-    where
-        Before: Future<Output = bool>,
-    {
-        let addresses = self.envelope();
-        if self.is_settled() {
-            return true;
-        }
-        if let Err(refusal) = self.mail(from, &addresses, message).await {
-            self.settle_open(refusal);
-            return true;
-        }
-        let accepted = self.recipients(&addresses).await;
-        if !accepted || self.is_settled() {
-            return true;
-        }
-        if !before_data().await {
-            return false;
-        }
-        self.content(message).await;
-        true
-    }
-
-    /// The recipients' addresses; those that can never be sent to are settled here.
-    fn envelope(&mut self) -> Vec<Option<Address>> {
-        let mut addresses = Vec::with_capacity(self.pending.len());
-        for (index, text) in self.pending.iter().enumerate() {
-            let address = match envelope_address(text) {
-                Ok(address) if !self.allow_utf8 && !is_ascii(&address) => {
-                    let reason = "The mail server takes no address with letters outside ASCII before the @ (SMTPUTF8)";
-                    self.outcomes[index] = Some(RecipientOutcome::Failed { reason: reason.to_owned() });
-                    None
-                }
-                Ok(address) => Some(address),
-                Err(cause) => {
-                    self.outcomes[index] = Some(failed(&cause));
-                    None
-                }
-            };
-            addresses.push(address);
-        }
-        addresses
-    }
-
-    async fn mail(&mut self, from: &Address, to: &[Option<Address>], message: &[u8]) -> Result<(), Refusal> {
-        let mut command = format!("MAIL FROM:<{from}>");
-        let is_plain = to.iter().flatten().chain([from]).all(is_ascii) && message.is_ascii();
-        if !is_plain && self.allow_utf8 {
-            command.push_str(" SMTPUTF8");
-        }
-        if !message.is_ascii() && self.client.offers.eight_bit_mime {
-            command.push_str(" BODY=8BITMIME");
-        }
-        self.command(&command).await.map(drop)
-    }
-
-    /// Names the recipients; whether the server took one.
-    async fn recipients(&mut self, addresses: &[Option<Address>]) -> bool {
-        let mut accepted = false;
-        for (index, address) in addresses.iter().enumerate() {
-            let Some(address) = address else { continue };
-            match self.command(&format!("RCPT TO:<{address}>")).await {
-                Ok(_) => accepted = true,
-                Err(Refusal::Temporary(reply)) => {
-                    self.outcomes[index] = Some(RecipientOutcome::Deferred { reply });
-                }
-                Err(Refusal::Permanent(reply)) => {
-                    self.outcomes[index] = Some(RecipientOutcome::Refused { reply });
-                }
-                Err(broken @ (Refusal::Broken(_) | Refusal::Closed(_))) => {
-                    self.settle_open(broken);
-                    return false;
-                }
-            }
-        }
-        accepted
-    }
-
-    async fn content(&mut self, message: &[u8]) {
-        match self.command("DATA").await {
-            Ok(reply) if reply.code == 354 => {}
-            Ok(reply) => {
-                let answer = reply.words();
-                return self.settle_open(Refusal::Broken(format!("The mail server answered DATA with {answer}")));
-            }
-            Err(refusal) => return self.settle_open(refusal),
-        }
-        let mut all_written = false;
-        let sending = async {
-            self.client.write_message(message, &mut all_written).await?;
-            self.client.reply().await
-        };
-        let result = timeout(self.settings.content_timeout, sending).await;
-        match result {
-            Ok(Ok(reply)) if reply.is_done() => {
-                let reply = reply.words();
-                self.settle_each_open(|| RecipientOutcome::Accepted { reply: reply.clone() });
-            }
-            Ok(Ok(reply)) if reply.is_positive() => self.settle_broken_content(all_written, &reply.words()),
-            Ok(Ok(reply)) => {
-                self.settle_open(refusal(&reply));
-                // It had the message and has said what it makes of it.
-                self.is_closed = false;
-            }
-            Ok(Err(cause)) => {
-                self.is_closed = !all_written && cause.is_closed();
-                self.settle_broken_content(all_written, &cause.to_string());
-            }
-            Err(_) => self.settle_broken_content(all_written, "the mail server did not answer in time"),
-        }
-    }
-
-    fn settle_broken_content(&mut self, all_written: bool, why: &str) {
-        if !all_written {
-            let reason = format!("The connection broke while the message was sent: {why}");
-            let is_closed = self.is_closed;
-            return self.settle_open(if is_closed { Refusal::Closed(reason) } else { Refusal::Broken(reason) });
-        }
-        self.is_usable = false;
-        let reason = format!(
-            "The connection broke before the mail server confirmed the message ({why}), so it is not known whether it \
-             went out. Check with the recipient before you resend it."
-        );
-        self.settle_each_open(|| RecipientOutcome::Unknown { reason: reason.clone() });
-    }
-
-    async fn command(&mut self, command: &str) -> Result<Reply, Refusal> {
-        match timeout(self.settings.command_timeout, self.client.command(command)).await {
-            Ok(Ok(reply)) if reply.is_positive() => Ok(reply),
-            Ok(Ok(reply)) => Err(refusal(&reply)),
-            Ok(Err(cause)) => {
-                let reason = format!("The connection broke: {cause}");
-                Err(if cause.is_closed() { Refusal::Closed(reason) } else { Refusal::Broken(reason) })
-            }
-            Err(_) => Err(Refusal::Broken("The mail server did not answer in time".to_owned())),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.outcomes.iter().all(Option::is_some)
-    }
-
-    /// Gives every recipient whose fate is open what follows from a refusal of the whole message.
-    fn settle_open(&mut self, refusal: Refusal) {
-        self.is_closed = matches!(refusal, Refusal::Closed(_));
-        match refusal {
-            Refusal::Temporary(reply) => {
-                self.settle_each_open(|| RecipientOutcome::Deferred { reply: reply.clone() });
-            }
-            Refusal::Permanent(reply) => {
-                self.settle_each_open(|| RecipientOutcome::Failed { reason: reply.clone() });
-            }
-            Refusal::Broken(reason) | Refusal::Closed(reason) => {
-                self.is_usable = false;
-                self.settle_each_open(|| RecipientOutcome::Unreachable { reason: reason.clone() });
-            }
-        }
-    }
-
-    fn settle_each_open(&mut self, outcome: impl Fn() -> RecipientOutcome) {
-        for open in self.outcomes.iter_mut().filter(|fate| fate.is_none()) {
-            *open = Some(outcome());
-        }
-    }
-}
-
-/// What a negative reply means.
-fn refusal(reply: &Reply) -> Refusal {
-    match reply.code {
-        // The server closes the connection.
-        421 => Refusal::Closed(reply.words()),
-        // The server wants a log-in or encryption first: mending the adapter helps, so the message waits.
-        530 | 534 | 535 | 538 => Refusal::Broken(reply.words()),
-        500.. => Refusal::Permanent(reply.words()),
-        _ => Refusal::Temporary(reply.words()),
-    }
-}
-
-/// A foreign text on one line, without control characters, capped.
-pub(super) fn clean(text: &str) -> String {
-    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    text.trim().chars().take(REPLY_CAP).collect()
-}
-
-fn failed(cause: &BuildError) -> RecipientOutcome {
-    RecipientOutcome::Failed { reason: cause.to_string() }
-}
-
-fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>>, message_id: &str) -> Attempt {
-    let unsettled = || RecipientOutcome::Unreachable { reason: "The attempt ended early".to_owned() };
-    let fates = outcomes.into_iter().map(|fate| fate.unwrap_or_else(unsettled));
-    let recipients: Vec<_> = pending.iter().cloned().zip(fates).collect();
-    let accepted = recipients.iter().find_map(|(_, fate)| match fate {
-        RecipientOutcome::Accepted { reply } => Some(reply.as_str()),
-        RecipientOutcome::Deferred { .. }
-        | RecipientOutcome::Unreachable { .. }
-        | RecipientOutcome::Refused { .. }
-        | RecipientOutcome::Failed { .. }
-        | RecipientOutcome::Unknown { .. } => None,
-    });
-    let provider_message_id =
-        accepted.map(|reply| queue_id(reply).unwrap_or(message_id.trim_matches(['<', '>'])).to_owned());
-    Attempt { recipients, provider_message_id, retry_after: None }
-}
-
-/// The id under which a server queued a message, where its answer has one of the usual forms.
-fn queue_id(reply: &str) -> Option<&str> {
-    // Postfix: "Ok: queued as 4bXyz". Exim: "OK id=1tXX-0001". Exchange and others: "queued mail for delivery".
-    if let Some((_, rest)) = reply.split_once("queued as ") {
-        return rest.split_whitespace().next().and_then(plain_id);
-    }
-    let mut words = reply.split_whitespace();
-    if let Some(id) = reply.split_whitespace().find_map(|word| word.strip_prefix("id=")) {
-        return plain_id(id);
-    }
-    // Amazon SES: "250 Ok 010001…". Sendmail: "250 2.0.0 4AB Message accepted for delivery".
-    let _code = words.next();
-    let rest: Vec<&str> = words.collect();
-    match rest[..] {
-        [ok, id] if ok.eq_ignore_ascii_case("ok") => plain_id(id),
-        [_, id, "Message", "accepted", ..] => plain_id(id),
-        _ => None,
-    }
-}
-
-fn plain_id(word: &str) -> Option<&str> {
-    let word = word.trim_matches(['<', '>', '(', ')', ',', ';', '.', '"', '\'']);
-    let is_id = (5..=200).contains(&word.len()) && word.chars().any(|letter| letter.is_ascii_digit());
-    is_id.then_some(word)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::sink::{Sink, SinkSettings};
     use super::*;
-
-    #[test]
-    fn the_queue_id_is_found_in_the_usual_answers() {
-        for (reply, id) in [
-            ("250 2.0.0 Ok: queued as 4bXyz12", Some("4bXyz12")),
-            ("250 OK id=1tXXab-000001-2C", Some("1tXXab-000001-2C")),
-            ("250 Ok 0100018c-7f-000000", Some("0100018c-7f-000000")),
-            ("250 2.0.0 4AB12cd034 Message accepted for delivery", Some("4AB12cd034")),
-            ("250 2.6.0 <eml@x> Queued mail for delivery", None),
-            ("250 Ok", None),
-            ("250 Ok thanks", None),
-        ] {
-            assert_eq!(queue_id(reply), id, "{reply}");
-        }
-    }
-
-    #[test]
-    fn a_foreign_text_is_kept_on_one_line_and_short() {
-        assert_eq!(clean("550 no\r\nsuch user\0 "), "550 no  such user");
-        assert_eq!(clean(&"ü".repeat(5000)).chars().count(), REPLY_CAP);
-    }
+    use crate::server::demo::sink::{Sink, SinkSettings};
+    use crate::server::outbound::Outbound;
 
     fn sender() -> SmtpSender {
         let outbound = Outbound::new(true);

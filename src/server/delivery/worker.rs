@@ -2,15 +2,17 @@
 //! workers can run on one database; a message is leased by one at a time. Started by `serve`, beside the web server or
 //! alone.
 
+mod story;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
+use self::story::{Story, Tally, Via, delta, jittered, spoken};
 use super::endpoint::SmtpSecret;
 use super::http::{HttpRoute, HttpSender, HttpSettings};
 use super::http_endpoint::{HttpEndpoint, HttpSecret};
@@ -19,13 +21,13 @@ use super::retention;
 use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
-use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
+use crate::domain::event::EventKind;
 use crate::server::clock::Clock;
-use crate::server::config::Config;
+use crate::server::config::{Config, RETRY_DELAYS_S};
 use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
-use crate::server::store::events::{EmailFacts, NewEvent};
+use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter, Queue, Settlement};
 
 /// What is said of a message whose attempt a crash cut off while it went out.
@@ -41,9 +43,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// How often recording an outcome is tried while the database is busy, and the pause between.
 const SETTLE_TRIES: u32 = 60;
 const SETTLE_PAUSE: Duration = Duration::from_millis(500);
-
-/// How many seconds after each failed try the next one follows, unless the operator says otherwise.
-pub const RETRY_DELAYS_S: [u64; 7] = [30, 120, 600, 1800, 3600, 10_800, 21_600];
 
 /// How the worker works.
 #[derive(Clone, Debug)]
@@ -471,23 +470,6 @@ impl Worker {
     }
 }
 
-/// The way that an attempt took.
-#[derive(Clone, Debug, Default)]
-struct Via {
-    adapter_name: String,
-    /// The host.
-    server: Option<String>,
-    /// `smtp`, `http` or `https`.
-    protocol: Option<String>,
-}
-
-impl Via {
-    fn of(adapter: &OutgoingAdapter, server: Option<(&str, &str)>) -> Self {
-        let (server, protocol) = server.map(|(host, protocol)| (host.to_owned(), protocol.to_owned())).unzip();
-        Self { adapter_name: adapter.name.clone(), server, protocol }
-    }
-}
-
 fn wrong_address(adapter: &OutgoingAdapter) -> RecipientOutcome {
     RecipientOutcome::Unreachable {
         reason: format!("The address of the adapter {} is wrong. Save the adapter again.", adapter.name),
@@ -500,111 +482,11 @@ fn unreadable_secret(adapter: &OutgoingAdapter) -> RecipientOutcome {
     }
 }
 
-/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can.
-/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3.
-fn bounce_cause(reply: &str) -> EventCause {
-    let mut words = reply.split([' ', '-']);
-    let code = words.next().unwrap_or_default();
-    let is_enhanced = |word: &&str| {
-        let mut parts = word.split('.');
-        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        parts.clone().count() == 3 && parts.all(is_number)
-    };
-    let is_soft = match words.next().filter(is_enhanced) {
-        Some(enhanced) => enhanced.starts_with("4.") || enhanced == "5.2.2",
-        None => code.starts_with('4') || code == "552",
-    };
-    if is_soft { EventCause::Soft } else { EventCause::Hard }
-}
-
-/// Gathers the events of an attempt.
-struct Story<'a> {
-    clock: &'a Clock,
-    via: &'a Via,
-    settlement: &'a mut Settlement,
-    reported: Vec<(EventKind, Option<String>, String)>,
-}
-
-impl Story<'_> {
-    fn tell(&mut self, kind: EventKind, recipient: &str, message: String, reply: Option<String>) {
-        self.add(kind, Some(recipient.to_owned()), message, reply);
-    }
-
-    fn tell_once(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: String) {
-        let told = (kind, recipient.clone(), reply.clone());
-        if !self.reported.contains(&told) {
-            self.reported.push(told);
-            self.add(kind, recipient, message, Some(reply));
-        }
-    }
-
-    fn add(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: Option<String>) {
-        let detail = EventDetail {
-            message: Some(message),
-            cause: (kind == EventKind::Bounced).then(|| bounce_cause(reply.as_deref().unwrap_or_default())),
-            reply,
-            server: self.via.server.clone(),
-            protocol: self.via.protocol.clone(),
-            ..EventDetail::default()
-        };
-        let event = EmailEvent { id: self.clock.mint(), kind, at: self.clock.now(), recipient, detail };
-        self.settlement.events.push(NewEvent::from(event));
-    }
-
-    /// Why the message failed: the first reason stays.
-    fn blame(&mut self, reason: String) {
-        self.settlement.facts.error_message.get_or_insert(reason);
-    }
-}
-
-/// An attempt in numbers, for the log.
-struct Tally {
-    sent: usize,
-    recipients: usize,
-}
-
-impl Tally {
-    fn of(attempt: &Attempt) -> Self {
-        let is_sent = |fate: &RecipientOutcome| matches!(fate, RecipientOutcome::Accepted { .. });
-        let sent = attempt.recipients.iter().filter(|(_, fate)| is_sent(fate)).count();
-        Self { sent, recipients: attempt.recipients.len() }
-    }
-
-    fn ended(&self, settlement: &Settlement) -> usize {
-        self.recipients - self.sent - settlement.pending.len()
-    }
-}
-
 fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(cause) = ended {
         // The lease ends, and the message is found again.
         error!(%cause, "an attempt panicked");
     }
-}
-
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
-}
-
-fn jittered(duration: Duration, jitter: f64) -> Duration {
-    let jitter = jitter.clamp(0.0, 1.0);
-    duration.mul_f64(1.0 + rand::random_range(-jitter..=jitter))
-}
-
-/// A duration for the timeline: "30 seconds", "6 minutes", "3 hours".
-fn spoken(duration: Duration) -> String {
-    const MINUTE: f64 = 60.0;
-    const HOUR: f64 = 60.0 * MINUTE;
-    let seconds = duration.as_secs_f64();
-    let (number, unit) = if seconds < 1.5 * MINUTE {
-        (seconds, "second")
-    } else if seconds < 1.5 * HOUR {
-        (seconds / MINUTE, "minute")
-    } else {
-        (seconds / HOUR, "hour")
-    };
-    let number = number.round().max(1.0);
-    format!("{number} {unit}{}", if number == 1.0 { "" } else { "s" })
 }
 
 #[cfg(test)]

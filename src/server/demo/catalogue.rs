@@ -361,7 +361,7 @@ pub(super) fn values(rng: &mut ChaCha8Rng, kind: Kind, customer: &Customer, at: 
             };
             let variables = json!({
                 "first_name": first_name, "stage": stage, "order": order_number(rng),
-                "city": one(rng, customer.country.cities), "carrier": one(rng, &CARRIERS), "window": window,
+                "city": one(rng, &customer.country.cities), "carrier": one(rng, &CARRIERS), "window": window,
                 "tracking_number": number, "tracking_url": url,
             });
             plain(variables, url)
@@ -382,7 +382,7 @@ pub(super) fn values(rng: &mut ChaCha8Rng, kind: Kind, customer: &Customer, at: 
             let url = "https://app.finch.example/settings/sign-ins".to_owned();
             let variables = json!({
                 "first_name": first_name, "browser": one(rng, &BROWSERS), "system": one(rng, &SYSTEMS),
-                "city": one(rng, customer.country.cities), "ip": address(rng), "review_url": url,
+                "city": one(rng, &customer.country.cities), "ip": address(rng), "review_url": url,
             });
             plain(variables, url)
         }

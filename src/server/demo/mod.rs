@@ -16,6 +16,7 @@ mod pdf;
 mod people;
 mod requests;
 mod setting;
+pub mod sink;
 #[cfg(test)]
 mod tests;
 

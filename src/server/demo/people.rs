@@ -1,9 +1,12 @@
 //! The people that the demo's messages are for: invented names of many countries, at invented companies and mailbox
-//! providers under `.example` and `.test` (RFC 2606), which reach nobody.
+//! providers under `.example` and `.test` (RFC 2606), which reach nobody. Their names are in `countries.json`.
+
+use std::sync::LazyLock;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
 /// The mailbox provider that has a bad afternoon.
 pub(super) const BLOCKING_PROVIDER: &str = "webmail-nord.example";
@@ -24,7 +27,7 @@ pub(super) struct Customer {
 }
 
 /// A country as far as the demo needs it. A name whose letters are not Latin is followed by `/` and its Latin form.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Country {
     /// How many of a hundred customers live there, roughly.
     weight: u32,
@@ -39,12 +42,17 @@ pub(super) struct Country {
     /// Whether the family name comes first.
     family_first: bool,
     /// Places there.
-    pub cities: &'static [&'static str],
-    first_names: &'static [&'static str],
-    last_names: &'static [&'static str],
+    #[serde(borrow)]
+    pub cities: Vec<&'static str>,
+    #[serde(borrow)]
+    first_names: Vec<&'static str>,
+    #[serde(borrow)]
+    last_names: Vec<&'static str>,
     /// Companies: name and domain.
-    companies: &'static [(&'static str, &'static str)],
-    providers: &'static [&'static str],
+    #[serde(borrow)]
+    companies: Vec<(&'static str, &'static str)>,
+    #[serde(borrow)]
+    providers: Vec<&'static str>,
 }
 
 impl Country {
@@ -70,303 +78,11 @@ impl Country {
 
 const GLOBAL_PROVIDERS: &[&str] = &["mail.example", "inbox.test", "postbox.example"];
 
-static COUNTRIES: [Country; 20] = [
-    Country {
-        weight: 26,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Hamburg", "Berlin", "Leipzig", "Köln", "München", "Lübeck"],
-        first_names: &[
-            "Jonas",
-            "Hannah",
-            "Jürgen",
-            "Katharina",
-            "Björn",
-            "Lena",
-            "Matthias",
-            "Sören",
-            "Greta",
-            "Felix",
-            "Anke",
-            "Tim",
-            "Johanna",
-            "Moritz",
-        ],
-        last_names: &[
-            "Weber",
-            "Schröder",
-            "Krüger",
-            "Lindemann",
-            "Vogt",
-            "Böhm",
-            "Hartmann",
-            "Grünwald",
-            "Petersen",
-            "Roth",
-            "Jäger",
-            "Brandt",
-            "Weiß",
-            "Sommer",
-        ],
-        companies: &[
-            ("Heliolabs", "heliolabs.example"),
-            ("Grünwerk", "grünwerk.example"),
-            ("Nordlicht Verlag", "nordlicht-verlag.example"),
-            ("Kontor 12", "kontor12.example"),
-        ],
-        providers: &[BLOCKING_PROVIDER, BLOCKING_PROVIDER, "postbote.example"],
-    },
-    Country {
-        weight: 9,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Lyon", "Paris", "Nantes", "Lille"],
-        first_names: &["Lucas", "Chloé", "Élodie", "Antoine", "Zoé", "François", "Inès", "Mathéo"],
-        last_names: &["Moreau", "Lefèvre", "Garnier", "Dubois", "Chevalier", "Perrin", "Bénard", "Faure"],
-        companies: &[("Café Moreau", "cafemoreau.example"), ("Atelier Lune", "atelier-lune.example")],
-        providers: &["courriel.example"],
-    },
-    Country {
-        weight: 6,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Sevilla", "Madrid", "Bilbao", "València"],
-        first_names: &["Tomás", "Lucía", "Íñigo", "Carmen", "Álvaro", "Begoña", "Martín"],
-        last_names: &["Herrera", "Muñoz", "Ibáñez", "Castaño", "Vidal", "Peña", "Romero"],
-        companies: &[("Olivar Sur", "olivarsur.example"), ("Taller Once", "talleronce.example")],
-        providers: &["correo.example"],
-    },
-    Country {
-        weight: 5,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Torino", "Bologna", "Trieste"],
-        first_names: &["Giulia", "Matteo", "Nicolò", "Chiara", "Davide", "Alessia"],
-        last_names: &["Conti", "Rinaldi", "Ferri", "Galli", "Marchetti", "D’Angelo"],
-        companies: &[("Orbita Viaggi", "orbita-viaggi.example")],
-        providers: &["posta.example"],
-    },
-    Country {
-        weight: 3,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Lisboa", "Porto"],
-        first_names: &["João", "Inês", "Tiago", "Conceição", "Rui"],
-        last_names: &["Simões", "Araújo", "Magalhães", "Pinto", "Falcão"],
-        companies: &[("Maré Alta", "marealta.example")],
-        providers: &["correio.example"],
-    },
-    Country {
-        weight: 5,
-        region: "eu",
-        currency: "zł",
-        rate: 428,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Kraków", "Gdańsk", "Łódź"],
-        first_names: &["Łukasz", "Agnieszka", "Paweł", "Małgorzata", "Żaneta", "Krzysztof"],
-        last_names: &["Wójcik", "Kamiński", "Zając", "Śliwa", "Nowak", "Gołąb"],
-        companies: &[("Warsztat 44", "warsztat44.example")],
-        providers: &["poczta.example"],
-    },
-    Country {
-        weight: 5,
-        region: "eu",
-        currency: "kr",
-        rate: 1150,
-        whole_amounts: true,
-        family_first: false,
-        cities: &["Göteborg", "Malmö", "Stockholm"],
-        first_names: &["Maya", "Elin", "Oskar", "Åsa", "Göran", "Linnéa"],
-        last_names: &["Lindqvist", "Sjöberg", "Åkesson", "Nyström", "Bergman"],
-        companies: &[("Northwind", "northwind.example"), ("Fjällräven & Son", "fjallson.example")],
-        providers: &["brevet.example"],
-    },
-    Country {
-        weight: 3,
-        region: "eu",
-        currency: "kr",
-        rate: 1170,
-        whole_amounts: true,
-        family_first: false,
-        cities: &["Bergen", "Tromsø", "Oslo"],
-        first_names: &["Ola", "Ingrid", "Øystein", "Silje", "Håkon"],
-        last_names: &["Nordmann", "Dahl", "Bjørnstad", "Solberg", "Næss"],
-        companies: &[("Fjord", "fjord.example")],
-        providers: &["brevet.example"],
-    },
-    Country {
-        weight: 3,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Utrecht", "Rotterdam"],
-        first_names: &["Sanne", "Daan", "Femke", "Joris", "Anouk"],
-        last_names: &["de Vries", "van Dijk", "Bakker", "Mulder", "Visser"],
-        companies: &[("Fietswerk", "fietswerk.example")],
-        providers: &["postvak.example"],
-    },
-    Country {
-        weight: 9,
-        region: "uk",
-        currency: "£",
-        rate: 86,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Leeds", "Bristol", "Edinburgh", "Cardiff"],
-        first_names: &["Sam", "Grace", "Oliver", "Niamh", "Callum", "Priya", "Amelia", "Rhys"],
-        last_names: &["O’Neill", "Whitaker", "Ashdown", "Patel", "Fraser", "Llewellyn", "Barrow"],
-        companies: &[("Bright School", "brightschool.example"), ("O’Neill Family Bakers", "oneill.test")],
-        providers: &["letterbox.example"],
-    },
-    Country {
-        weight: 10,
-        region: "us",
-        currency: "$",
-        rate: 108,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Portland", "Austin", "Madison", "Providence"],
-        first_names: &["Ben", "Nia", "Caleb", "Renée", "Jasmine", "Ethan", "Dolores", "Marcus"],
-        last_names: &["Carter", "Williams", "Nguyen", "Kowalczyk", "Brooks", "Ramírez", "Hale", "Osborne"],
-        companies: &[("Acme Test Goods", "acme.test"), ("Copperline", "copperline.example")],
-        providers: &["maildrop.example"],
-    },
-    Country {
-        weight: 2,
-        region: "latam",
-        currency: "R$",
-        rate: 590,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Recife", "São Paulo"],
-        first_names: &["Thaís", "Caio", "Luíza", "Otávio"],
-        last_names: &["Queiroz", "Falcão", "Guimarães", "Prado"],
-        companies: &[("Baobá Livros", "baoba.example")],
-        providers: &["correio.example"],
-    },
-    Country {
-        weight: 2,
-        region: "africa",
-        currency: "₦",
-        rate: 165_000,
-        whole_amounts: true,
-        family_first: false,
-        cities: &["Lagos", "Ibadan"],
-        first_names: &["Chidi", "Adaeze", "Tunde", "Ngozi"],
-        last_names: &["Okafor", "Adeyemi", "Eze", "Balogun"],
-        companies: &[("Lagos Logistics", "lagoslogistics.example")],
-        providers: &[],
-    },
-    Country {
-        weight: 2,
-        region: "africa",
-        currency: "MAD",
-        rate: 1080,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Fès", "Rabat"],
-        first_names: &["Fatima", "Youssef", "Salma", "Karim"],
-        last_names: &["Zahra", "Bennani", "El Idrissi", "Amrani"],
-        companies: &[("Atlas Textiles", "atlas-textiles.example")],
-        providers: &[],
-    },
-    Country {
-        weight: 3,
-        region: "apac",
-        currency: "₹",
-        rate: 9100,
-        whole_amounts: true,
-        family_first: false,
-        cities: &["Pune", "Kochi", "Jaipur"],
-        first_names: &["Priya", "Arjun", "Meera", "Rohan", "Ananya"],
-        last_names: &["Raman", "Deshpande", "Iyer", "Kulkarni", "Nair"],
-        companies: &[("Saffron Systems", "saffron-systems.example")],
-        providers: &["dak.example"],
-    },
-    Country {
-        weight: 4,
-        region: "apac",
-        currency: "¥",
-        rate: 16_300,
-        whole_amounts: true,
-        family_first: true,
-        cities: &["東京", "京都", "札幌"],
-        first_names: &["愛子/aiko", "健太/kenta", "美咲/misaki", "翔/sho", "さくら/sakura"],
-        last_names: &["田中/tanaka", "佐藤/sato", "山本/yamamoto", "小林/kobayashi", "松井/matsui"],
-        companies: &[("Kumo", "kumo.example"), ("Hoshi Coffee", "hoshi-coffee.example")],
-        providers: &["tegami.example"],
-    },
-    Country {
-        weight: 2,
-        region: "apac",
-        currency: "₩",
-        rate: 148_000,
-        whole_amounts: true,
-        family_first: true,
-        cities: &["서울", "부산"],
-        first_names: &["민준/minjun", "서연/seoyeon", "하은/haeun", "지호/jiho"],
-        last_names: &["김/kim", "이/lee", "박/park", "최/choi"],
-        companies: &[("Studio Haneul", "studio-haneul.example")],
-        providers: &[],
-    },
-    Country {
-        weight: 2,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Αθήνα", "Θεσσαλονίκη"],
-        first_names: &["Ελένη/eleni", "Γιώργος/giorgos", "Δάφνη/dafni", "Νίκος/nikos"],
-        last_names: &["Παππάς/pappas", "Βλάχου/vlachou", "Δήμου/dimou"],
-        companies: &[("Thalassa Tours", "thalassa-tours.example")],
-        providers: &[],
-    },
-    Country {
-        weight: 2,
-        region: "eu",
-        currency: "€",
-        rate: 100,
-        whole_amounts: false,
-        family_first: false,
-        cities: &["Львів", "Київ"],
-        first_names: &["Олена/olena", "Тарас/taras", "Соломія/solomiia", "Андрій/andrii"],
-        last_names: &["Шевчук/shevchuk", "Петрова/petrova", "Коваль/koval"],
-        companies: &[("Orbit Travel", "orbit-travel.example")],
-        providers: &["poshta.example"],
-    },
-    Country {
-        weight: 2,
-        region: "eu",
-        currency: "Kč",
-        rate: 2520,
-        whole_amounts: true,
-        family_first: false,
-        cities: &["Brno", "Plzeň"],
-        first_names: &["Jiří", "Tereza", "Ondřej", "Eliška"],
-        last_names: &["Dvořák", "Němcová", "Růžička", "Šimek"],
-        companies: &[("Knihy Na Rohu", "knihy-na-rohu.example")],
-        providers: &["schranka.example"],
-    },
-];
+/// Where the customers live. Source: `countries.json`, beside this file.
+static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is a part of the program, and a test reads it")]
+    serde_json::from_str(include_str!("countries.json")).expect("countries.json says what a country needs")
+});
 
 /// `count` customers with addresses of their own.
 pub(super) fn customers(rng: &mut ChaCha8Rng, count: usize) -> Vec<Customer> {
@@ -406,13 +122,13 @@ fn add_customer(
     taken: &mut std::collections::HashSet<String>,
     customers: &mut Vec<Customer>,
 ) {
-    let (first, first_latin) = split_name(pick(rng, country.first_names));
-    let (last, last_latin) = split_name(pick(rng, country.last_names));
+    let (first, first_latin) = split_name(pick(rng, &country.first_names));
+    let (last, last_latin) = split_name(pick(rng, &country.last_names));
     let (company, domain) = match (domain, at_company) {
         (Some(domain), _) => (None, domain),
         (None, true) => country.companies.choose(rng).map_or((None, "mail.example"), |(name, at)| (Some(*name), *at)),
         (None, false) if !country.providers.is_empty() && rng.random_ratio(3, 4) => {
-            (None, pick(rng, country.providers))
+            (None, pick(rng, &country.providers))
         }
         (None, false) => (None, pick(rng, GLOBAL_PROVIDERS)),
     };
@@ -479,8 +195,8 @@ mod tests {
 
     #[test]
     fn addresses_are_written_in_latin_letters() {
-        for country in &COUNTRIES {
-            for name in country.first_names.iter().chain(country.last_names) {
+        for country in COUNTRIES.iter() {
+            for name in country.first_names.iter().chain(&country.last_names) {
                 let (shown, latin) = split_name(name);
                 assert!(latin.len() > 1 && latin.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}: {latin}");
                 let lost = shown.chars().filter(|letter| letter.is_alphabetic()).count() > latin.len();

@@ -23,7 +23,7 @@ use crate::domain::ids::ApiRequestId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::identity::Identity;
 use crate::server::services::send::{self, IdempotencyKey, KeptAnswer, OnceKey};
 use crate::server::turns::Turn;
 use crate::server::web::MAX_BODY_BYTES;

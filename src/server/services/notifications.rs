@@ -1,11 +1,16 @@
 //! Notifications over several channels: sending one, taking it back or moving it, and the log by them. Called by the
 //! notification page and the NotificationAPI dialect.
 
+mod person;
+mod replacement;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use self::person::{address_on, checked_line, checked_number, checked_person, missing_address};
+use self::replacement::{replace_texts, replaced_subject};
 use super::emails::with_events;
 use super::send::{self, Attachment, KeptAnswer, Origin, SendRequest};
 use crate::domain::adapter::{Adapter, AdapterKind};
@@ -23,13 +28,13 @@ use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::delivery::mailbox::{format_mailbox, parse_mailbox};
-use crate::server::render::{OUTPUT_CAP_BYTES, RenderedTemplate, Undefined};
+use crate::server::render::{RenderedTemplate, Undefined};
 use crate::server::store::emails::NewEmail;
+
+pub use person::{MAX_PERSON_CHARS, Person};
 
 /// The longest `type` of a notification, in characters.
 pub const MAX_KIND_CHARS: usize = 100;
-/// The longest id of a person, in characters.
-pub const MAX_PERSON_CHARS: usize = 255;
 /// The most messages that one call takes back.
 const MAX_RETRACTED: i64 = 1_000;
 
@@ -58,17 +63,6 @@ pub struct NotificationRequest {
     pub scheduled_at: Option<DateTime<Utc>>,
     /// What of the request is left out already, a sentence each.
     pub warnings: Vec<String>,
-}
-
-/// Whom a notification is for. One of the three is there.
-#[derive(Clone, Debug, Default)]
-pub struct Person {
-    /// The sender's own id; without it, address or number stand for it.
-    pub id: Option<String>,
-    /// The e-mail address.
-    pub email: Option<String>,
-    /// The telephone number, in international form or as it is written in the USA and Canada.
-    pub number: Option<String>,
 }
 
 /// What a notification says on one way, in the syntax of templates.
@@ -377,22 +371,6 @@ fn chosen_ways(request: &NotificationRequest, has_template: bool) -> Vec<Way> {
         .collect()
 }
 
-fn address_on(way: Way, person: &Person, person_id: &str) -> Option<String> {
-    match way {
-        Way::Email => person.email.clone(),
-        Way::Sms | Way::Call => person.number.clone(),
-        Way::Push | Way::WebPush | Way::InApp => Some(person_id.to_owned()),
-    }
-}
-
-const fn missing_address(way: Way) -> &'static str {
-    match way {
-        Way::Email => "the recipient has no email address",
-        Way::Sms | Way::Call => "the recipient has no number",
-        Way::Push | Way::WebPush | Way::InApp => "the recipient has no id",
-    }
-}
-
 /// What is said on a way, with the variables in their places; `None` where there is nothing.
 async fn piece_on(
     app: &App,
@@ -427,26 +405,6 @@ async fn rendered(
     replace_texts(&mut content, &request.replacements)?;
     send::check_subject(&content.subject)?;
     Ok(content)
-}
-
-fn replaced_subject(subject: String, replacements: &[(String, String)]) -> Result<String, AppError> {
-    let mut content = RenderedTemplate { subject, ..RenderedTemplate::default() };
-    replace_texts(&mut content, replacements)?;
-    Ok(content.subject)
-}
-
-fn replace_texts(content: &mut RenderedTemplate, replacements: &[(String, String)]) -> Result<(), AppError> {
-    for (from, to) in replacements.iter().filter(|(from, _)| !from.is_empty()) {
-        let texts = [Some(&mut content.subject), content.html.as_mut(), content.text.as_mut()];
-        for text in texts.into_iter().flatten() {
-            let added = text.matches(from.as_str()).count().saturating_mul(to.len());
-            if text.len().saturating_add(added) > OUTPUT_CAP_BYTES {
-                return Err(AppError::invalid_field("replace", "The content becomes too large by what is replaced"));
-            }
-            *text = text.replace(from.as_str(), to);
-        }
-    }
-    Ok(())
 }
 
 async fn email_of(frame: &Frame<'_>, address: String, piece: Piece) -> Result<NewEmail, AppError> {
@@ -527,69 +485,4 @@ fn message_of(frame: &Frame<'_>, way: Way, address: String, piece: Piece) -> Res
             send::event(app, EventKind::Queued, when),
         ],
     })
-}
-
-/// The id that a person is known by.
-fn checked_person(person: &Person) -> Result<String, AppError> {
-    let id = person.id.as_ref().or(person.email.as_ref()).or(person.number.as_ref());
-    let id = id.ok_or_else(|| AppError::invalid_field("to", "to must have an id, an email or a number"))?;
-    checked_line("to.id", id, MAX_PERSON_CHARS)
-}
-
-fn checked_line(field: &str, text: &str, max_chars: usize) -> Result<String, AppError> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > max_chars || text.chars().any(char::is_control) {
-        let message = format!("{field} must be one line of 1 to {max_chars} characters");
-        return Err(AppError::invalid_field(field, message));
-    }
-    Ok(text.to_owned())
-}
-
-/// A telephone number in international form, `+15005550006`. One without a country is of the USA or Canada. Source: ITU-T
-/// E.164, which allows 15 digits.
-fn checked_number(text: &str) -> Result<String, AppError> {
-    let plain: String = text.chars().filter(|letter| !matches!(letter, ' ' | '-' | '.' | '(' | ')')).collect();
-    let (is_international, digits) = match plain.strip_prefix('+') {
-        Some(digits) => (true, digits),
-        None => (false, plain.as_str()),
-    };
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
-    match (is_number, is_international, digits.len()) {
-        (true, true, 7..=15) => Ok(format!("+{digits}")),
-        (true, false, 10) => Ok(format!("+1{digits}")),
-        (true, false, 11) if digits.starts_with('1') => Ok(format!("+{digits}")),
-        (_, _, _) => {
-            let message = "to.number must be a telephone number in international form, like +15005550006";
-            Err(AppError::invalid_field("to.number", message))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_international_or_of_north_america() {
-        for text in ["+15005550006", "(500) 555-0006", "500.555.0006", "15005550006", "+1 500 555-0006"] {
-            assert_eq!(checked_number(text).unwrap(), "+15005550006", "{text}");
-        }
-        assert_eq!(checked_number("+491701234567").unwrap(), "+491701234567");
-        for text in ["", "+", "+0123456789", "555-0006", "+1234567890123456", "call me", "+1500555000x", "25005550006"]
-        {
-            assert!(checked_number(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_replaced_never_grows_past_the_cap() {
-        let content = |text: &str| RenderedTemplate { text: Some(text.to_owned()), ..RenderedTemplate::default() };
-        let replace = |text: &str, from: &str, to: &str| {
-            let mut content = content(text);
-            replace_texts(&mut content, &[(from.to_owned(), to.to_owned())]).map(|()| content.text.unwrap())
-        };
-        assert_eq!(replace("a b a", "a", "c").unwrap(), "c b c");
-        assert_eq!(replace("a", "", "c").unwrap(), "a");
-        assert!(replace(&"a".repeat(3000), "a", &"b".repeat(3000)).is_err());
-    }
 }

@@ -4,9 +4,9 @@
 use std::str::FromStr;
 
 use super::search::TRIGRAM;
-use crate::domain::mailbox::folded;
 use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::ids::EmailId;
+use crate::domain::mailbox::folded;
 use crate::server::store::dialect::Engine;
 
 /// Adds the conditions on `emails e`.

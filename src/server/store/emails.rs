@@ -14,7 +14,6 @@ use super::outbox::NEVER;
 use super::search::COUNT_LIMIT;
 use super::stats::{HourCut, IdRange, lowest_id_of_hour};
 use super::{Store, instant, micros, read, stored, write};
-use crate::domain::mailbox::folded;
 use crate::domain::channel::Channel;
 use crate::domain::email::{
     AttachmentSummary, Email, EmailContent, EmailStatus, EmailSummary, Recipient, RecipientKind,
@@ -25,6 +24,7 @@ use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
 use crate::domain::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
+use crate::domain::mailbox::folded;
 use crate::domain::notification::{Notification, Way};
 use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
 use crate::domain::resend::{Relative, ResendClaim};

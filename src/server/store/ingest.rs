@@ -23,12 +23,12 @@ use super::events::{
 };
 use super::recipients::kept_recipients;
 use super::{Db, Store, read, write};
-use crate::domain::mailbox::folded;
 use crate::domain::channel::Channel;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::event::{Fold, Mark, Told, mark_of};
 use crate::domain::ids::{EmailId, JobId, SEQUENCE_BITS, TeamId, lowest_id_at};
+use crate::domain::mailbox::folded;
 
 /// Values in one statement.
 const VALUES: usize = 500;

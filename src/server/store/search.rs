@@ -12,10 +12,10 @@ use super::dialect::Engine;
 use super::emails::{SearchTexts, push_slice, push_statuses};
 use super::stats::IdRange;
 use super::{Db, Store};
-use crate::domain::mailbox::folded;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
+use crate::domain::mailbox::folded;
 use crate::domain::page::{Total, Window};
 
 /// Counting the matches stops here.

@@ -149,7 +149,7 @@ pub(super) const ENDPOINTS: &[Row] = &[
     ("GET /api/audit", Holds(AuditView), Target::Own, ""),
 ];
 
-/// What web.rs itself answers, beside the APIs, the pages and the server functions.
+/// What the router itself answers, beside the APIs, the pages and the server functions.
 pub(super) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
@@ -167,7 +167,7 @@ pub(super) fn native_posts_of_senders() -> Vec<&'static str> {
     rows.filter_map(|row| row.0.strip_prefix("POST ")).collect()
 }
 
-/// Patterns of web.rs whose routes are in the other tables.
+/// Patterns of the router whose routes are in the other tables.
 const PATTERNS: [&str; 3] = ["/api", "/api/{*path}", "/fn/{*name}"];
 
 /// Server functions, with their arguments as a form sends them.
@@ -637,7 +637,7 @@ async fn every_route_is_in_a_table() {
     app.store().close().await;
     database.remove().await;
 
-    let source = include_str!("../web.rs");
+    let source = include_str!("../web/router.rs");
     let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
     let own = OWN_ROUTES.iter().map(|row| row.0.trim_start_matches("GET "));
     assert_eq!(routes.collect::<BTreeSet<_>>(), own.chain(PATTERNS).collect::<BTreeSet<_>>());

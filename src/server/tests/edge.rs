@@ -12,8 +12,8 @@ use tower_sessions::Session;
 use super::*;
 use crate::domain::error::AppError;
 use crate::domain::viewer::RequestOrigin;
-use crate::server::cookies::Cookie;
 use crate::server::services::accounts::{self, SetUp};
+use crate::server::web::cookies::Cookie;
 
 /// Sends a form by a browser.
 async fn form(client: &Client, name: &str, fields: &[(&str, &str)]) -> Answer {
@@ -32,7 +32,7 @@ fn cookie(answer: &Answer, name: &str) -> Option<String> {
 on_both_databases! {
     async fn a_team_that_reads_much_leaves_room_for_others(app: TestApp) {
         let mut held = Vec::new();
-        for _ in 0..crate::server::web::READERS_OF_A_TEAM {
+        for _ in 0..crate::server::bounds::READERS_OF_A_TEAM {
             held.push(app.app.readers.take(app.team).await);
         }
         let mine = app.program(&[Permission::LogsView, Permission::EmailsSend]).await;

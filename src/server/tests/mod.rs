@@ -26,6 +26,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, header};
 use chrono::{DateTime, TimeDelta, Utc};
+use leptos::prelude::IntoAny;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_sessions::Session;
@@ -119,6 +120,19 @@ fn test_key() -> SecretKey {
 /// Every account's password.
 const PASSWORD: &str = "correct horse battery";
 
+/// The pages, as the program brings them.
+fn pages() -> super::web::Pages {
+    super::web::Pages {
+        app: || crate::app::App().into_any(),
+        shell: |options, theme| crate::app::shell(options, theme).into_any(),
+    }
+}
+
+/// All that the server answers.
+fn router(app: App) -> Router {
+    super::web::router(app, pages())
+}
+
 /// [PASSWORD], hashed with as little work as argon2 allows.
 static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
@@ -164,7 +178,7 @@ impl TestApp {
         let app = App::new(store, clock, config, test_key());
         let team = teams::create_team_of(&app, "Finch", None).await.unwrap().id;
         let other_team = teams::create_team_of(&app, "Wren", None).await.unwrap().id;
-        let router = super::web::router(app.clone());
+        let router = router(app.clone());
         Self { app, router, url: url.to_owned(), team, other_team, next_id: AtomicI64::new(1) }
     }
 

@@ -11,7 +11,6 @@ use super::*;
 use crate::domain::error::AppError;
 use crate::server::dialects::Dialect;
 use crate::server::store::tests::HeldWriter;
-use crate::server::web;
 
 /// What writes by its nature, though it is read, and what it says when it cannot.
 const WRITES: [(&str, &str, &str); 4] = [
@@ -121,7 +120,7 @@ on_both_databases_in_parallel! {
         // What was noted while they were made would otherwise wait for the writer.
         app.store().keep_noted().await;
         let beside = app.beside_impatient().await;
-        let router = web::router(beside.clone());
+        let router = super::router(beside.clone());
         let held = HeldWriter::take(&app.url).await;
         let while_held = answers(&readings, &router).await;
         held.let_go().await;

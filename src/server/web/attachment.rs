@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::csrf;
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::identity::Identity;
 use crate::server::services::emails;
 use crate::server::services::send::Attachment;
 

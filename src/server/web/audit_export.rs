@@ -13,7 +13,7 @@ use crate::domain::address::audit::AuditQuery;
 use crate::domain::audit::AuditFilter;
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::identity::Identity;
 use crate::server::services::audit::{self, AuditExport, ExportFormat};
 use crate::server::services::emails;
 

@@ -8,21 +8,18 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header;
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::connections::Conduct;
 use crate::domain::error::AppError;
+use crate::server::bounds::BodyRoom;
 
 /// What somebody may send who has not said who they are, in bytes: a form.
 pub const ANONYMOUS_BODY_BYTES: usize = 16 * 1024;
 
 /// Up to here a body is small. Small ones never wait for large ones.
 const SMALL_BYTES: usize = 64 * 1024;
-/// What small bodies hold together, in KiB.
-const SMALL_ROOM_KIB: usize = 16 * 1024;
-/// What large bodies hold together, in KiB.
-const LARGE_ROOM_KIB: usize = 64 * 1024;
 /// How long a body waits for room.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// How long nothing may arrive.
@@ -39,19 +36,6 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(5);
 const DRAINED_GAP: Duration = Duration::from_secs(1);
 /// How long a request may take once its body is there.
 const HANDLING: Duration = Duration::from_secs(60);
-
-/// The room for bodies, shared by all requests.
-#[derive(Debug)]
-pub struct BodyRoom {
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-}
-
-impl Default for BodyRoom {
-    fn default() -> Self {
-        Self { small: Arc::new(Semaphore::new(SMALL_ROOM_KIB)), large: Arc::new(Semaphore::new(LARGE_ROOM_KIB)) }
-    }
-}
 
 /// A body that has been read. It takes up room until it is dropped.
 #[derive(Debug, Default)]
@@ -143,6 +127,7 @@ mod tests {
     use futures_util::{StreamExt, stream};
 
     use super::*;
+    use crate::server::bounds::{LARGE_ROOM_KIB, SMALL_ROOM_KIB};
 
     fn parts(length: Option<usize>) -> Parts {
         let request = Request::builder();

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::identity::Identity;
 use crate::server::services::emails;
 use crate::server::services::send::Attachment;
 

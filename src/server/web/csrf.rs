@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth::api_key;
 use crate::server::config::Config;
-use crate::server::cookies::Cookie;
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
+use crate::server::identity::api_key;
+use crate::server::web::cookies::Cookie;
 
 /// Layer: answers 403 to a request that would change something and that another site caused.
 pub async fn refuse_cross_site(State(app): State<App>, request: Request, next: Next) -> Response {

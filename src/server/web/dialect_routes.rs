@@ -10,10 +10,9 @@ use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{csrf, fair, finish, rate_limit, request_log, security};
+use super::{auth, csrf, fair, finish, rate_limit, request_log, security};
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth;
 use crate::server::dialects::Dialect;
 
 /// Every dialect under its prefix.

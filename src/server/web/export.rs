@@ -19,7 +19,7 @@ use crate::domain::filter::EmailFilter;
 use crate::domain::ids::EmailId;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::auth::Identity;
+use crate::server::identity::Identity;
 use crate::server::services::emails;
 
 /// What tells spreadsheets that a file is UTF-8. Source: RFC 3629, section 6.

@@ -7,10 +7,7 @@ use axum::response::Response;
 
 use crate::domain::api_request::only_reads;
 use crate::server::App;
-use crate::server::auth::Identity;
-
-/// How many of a team's requests read at once: half of the connections that the store reads by.
-pub const READERS_OF_A_TEAM: usize = 4;
+use crate::server::identity::Identity;
 
 /// Layer, behind the one that identifies: waits for the team's turn. Whoever hangs up waits no longer.
 pub async fn take_turns(State(app): State<App>, request: Request, next: Next) -> Response {

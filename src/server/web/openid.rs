@@ -11,10 +11,10 @@ use tower_sessions::Session;
 
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth::{ClientAddress, origin};
-use crate::server::context::{Flash, FlashKind};
-use crate::server::cookies::Cookie;
+use crate::server::identity::{ClientAddress, origin};
 use crate::server::services::accounts::openid::{self, Callback};
+use crate::server::web::context::{Flash, FlashKind};
+use crate::server::web::cookies::Cookie;
 use crate::server_fns::access::safe_next;
 
 /// `?next=` is where the log-in leads.

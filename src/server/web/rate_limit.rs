@@ -1,9 +1,7 @@
 //! Limits how many requests a key makes in a second, and says so in every answer of the APIs. Counted in memory, by each
 //! node for itself. Source of the headers: RateLimit Fields for HTTP, draft 03, which Resend's clients read.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
@@ -11,38 +9,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::error::AppError;
-use crate::domain::ids::ApiKeyId;
 use crate::server::App;
-use crate::server::auth::KeyInUse;
+use crate::server::bounds::WINDOW;
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
-
-const WINDOW: Duration = Duration::from_secs(1);
-
-/// Above how many known keys those without a running window are forgotten.
-const CROWD: usize = 10_000;
-
-/// Counts the requests of each key.
-#[derive(Debug, Default)]
-pub struct RateLimiter {
-    windows: Mutex<HashMap<ApiKeyId, (Instant, u32)>>,
-}
-
-impl RateLimiter {
-    /// Counts one more request; how many there were in this second, with it.
-    fn count(&self, key: ApiKeyId, now: Instant) -> u32 {
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() > CROWD {
-            windows.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
-        }
-        let window = windows.entry(key).or_insert((now, 0));
-        if now.duration_since(window.0) >= WINDOW {
-            *window = (now, 0);
-        }
-        window.1 = window.1.saturating_add(1);
-        window.1
-    }
-}
+use crate::server::identity::KeyInUse;
 
 /// Layer of the APIs: refuses what is too much, in the dialect's words. A key's own limit counts where it has one, up to
 /// the server's.
@@ -69,18 +40,4 @@ pub async fn limit(State((app, dialect)): State<(App, Option<Dialect>)>, request
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from(value));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_counted_by_the_second() {
-        let (limiter, start) = (RateLimiter::default(), Instant::now());
-        let key = ApiKeyId(1);
-        assert_eq!([limiter.count(key, start), limiter.count(key, start + WINDOW / 2)], [1, 2]);
-        assert_eq!(limiter.count(ApiKeyId(2), start), 1);
-        assert_eq!(limiter.count(key, start + WINDOW), 1);
-    }
 }

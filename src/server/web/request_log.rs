@@ -16,9 +16,9 @@ use crate::domain::api_request::{ApiRequest, LoggedBody, is_answered_read};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::server::App;
-use crate::server::auth::{Identity, KeyInUse};
 use crate::server::dialects::Dialect;
 use crate::server::dialects::canary::error::CanaryError;
+use crate::server::identity::{Identity, KeyInUse};
 use crate::server::services::api_requests::{Expected, RequestLog, logged_answer, logged_body, logged_endpoint};
 
 /// The status of a request whose client left before it was answered. Source: nginx.

@@ -13,9 +13,9 @@ use url::Url;
 use super::body::{self, ANONYMOUS_BODY_BYTES};
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::auth::Identity;
-use crate::server::context::{Flash, FlashKind};
 use crate::server::dialects::canary::error::CanaryError;
+use crate::server::identity::Identity;
+use crate::server::web::context::{Flash, FlashKind};
 
 /// The largest body of a function that takes a template, in bytes.
 const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;

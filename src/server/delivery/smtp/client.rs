@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::clean;
+use super::attempt::clean;
 use super::tls::Tls;
 use crate::server::outbound::{Outbound, Unreachable};
 

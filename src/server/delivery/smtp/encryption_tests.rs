@@ -15,10 +15,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::super::sink::{Sink, SinkSettings};
 use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
+use crate::server::demo::sink::{Sink, SinkSettings};
+use crate::server::outbound::Outbound;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 

@@ -6,15 +6,19 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
+
 use super::super::endpoint::SmtpEndpoint;
-use super::super::sink::{Sink, SinkSettings};
+use super::story::bounce_cause;
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
+use crate::domain::event::{EmailEvent, EventCause, EventDetail};
 use crate::domain::ids::{AdapterId, AuditEntryId, EmailId, TeamId};
 use crate::domain::team::{Team, TeamRules};
+use crate::server::demo::sink::{Sink, SinkSettings};
 use crate::server::secrets::random_token;
 use crate::server::store::audit::AuditEvent;
 use crate::server::store::emails::{Acceptance, Attachment, NewEmail};

@@ -16,10 +16,10 @@ use super::error::{CanaryError, ErrorDetails};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, UserId};
 use crate::domain::viewer::{RequestOrigin, Viewer};
-use crate::server::auth::{ClientAddress, Identity, origin};
 use crate::server::dialects::request::holds_nul;
 pub(super) use crate::server::dialects::request::{MAX_NUMBER, RawQuery};
 use crate::server::dialects::strict;
+use crate::server::identity::{ClientAddress, Identity, origin};
 use crate::server::services::accounts;
 use crate::server::web::MAX_BODY_BYTES;
 

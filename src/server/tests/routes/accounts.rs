@@ -14,7 +14,7 @@ use crate::domain::audit::{ActorKind, AuditAction, AuditFilter};
 use crate::domain::ids::TeamId;
 use crate::domain::team::{Role, TeamRules};
 use crate::domain::viewer::RequestOrigin;
-use crate::server::delivery::sink::Sink;
+use crate::server::demo::sink::Sink;
 use crate::server::services::accounts::openid::{self, Person};
 use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::teams;
@@ -521,7 +521,7 @@ on_both_databases! {
             let provider = openid::Provider::new(&openid, crate::server::outbound::Outbound::default()).map(std::sync::Arc::new);
             let config = crate::server::config::Config { openid, ..(*provided.config).clone() };
             let provided = crate::server::App { config: std::sync::Arc::new(config), openid: provider, ..provided };
-            let client = Client { router: crate::server::web::router(provided), ..app.client() };
+            let client = Client { router: crate::server::tests::router(provided), ..app.client() };
             let begun = client.get("/login/openid").await;
             let url = url::Url::parse(location(&begun)).unwrap();
             let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();

@@ -658,7 +658,7 @@ on_both_databases! {
     async fn who_asks_too_often_is_told_when_to_come_back(app: TestApp) {
         let config = Config { rate_limit: 1, ..Config::at(app.app.config.addr) };
         let limited = App { config: Arc::new(config), ..app.app.clone() };
-        let program = Client { router: crate::server::web::router(limited), ..program(&app).await };
+        let program = Client { router: crate::server::tests::router(limited), ..program(&app).await };
         let mut refused = program.get("/resend/logs").await;
         // The second may have ended between two of them.
         for _ in 0..20 {

@@ -19,7 +19,7 @@ fn visitor_by_https(app: &TestApp) -> Client {
     let mut app_behind = app.app.clone();
     let config = Config { base_url: Some(BASE_URL.to_owned()), ..(*app.app.config).clone() };
     app_behind.config = std::sync::Arc::new(config);
-    Client { router: crate::server::web::router(app_behind), ..app.client() }
+    Client { router: crate::server::tests::router(app_behind), ..app.client() }
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {

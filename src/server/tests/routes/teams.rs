@@ -12,7 +12,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
-use crate::server::delivery::sink::Sink;
+use crate::server::demo::sink::Sink;
 use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::mail::LetterFate;
 use crate::server::services::{api_keys, teams};

@@ -18,11 +18,11 @@ use crate::domain::ids::ApiRequestId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::auth::Identity;
 use crate::server::dialects::Dialect;
 use crate::server::dialects::request::{RequestId, parse_json, read_idempotency_key};
 use crate::server::dialects::sendwithus::error::{Faults, LargeBody, SendwithusError};
 use crate::server::dialects::sendwithus::wire::{Command, CommandAnswer, CommandMethod};
+use crate::server::identity::Identity;
 use crate::server::services::send::{self, IdempotencyKey};
 
 /// The most requests of one batch. Sendwithus advises against more and knows no limit.

@@ -1,4 +1,4 @@
-//! What a server function, or a page while it renders, knows of its request. [super::web] provides it.
+//! What a server function, or a page while it renders, knows of its request. [super::router] provides it.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,13 +7,13 @@ use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
-use super::App;
-use super::auth::{ClientAddress, Identity};
 use super::cookies::Cookie;
-use super::services::accounts::{self, Account, LogInStep};
 use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
 use crate::domain::viewer::{RequestOrigin, Viewer};
+use crate::server::App;
+use crate::server::identity::{self, ClientAddress, Identity};
+use crate::server::services::accounts::{self, Account, LogInStep};
 use crate::server_fns::draft::{DRAFT_KEY, Draft};
 
 /// How long a [Flash] waits for its page, in seconds.
@@ -67,7 +67,7 @@ pub enum FlashKind {
 /// The app of this request.
 ///
 /// # Panics
-/// Outside a request; [super::web] provides the app to every one.
+/// Outside a request; [super::router] provides the app to every one.
 pub fn app() -> App {
     #[expect(clippy::expect_used, reason = "a page outside a request is a programming error")]
     use_context::<App>().expect("web provides App to every request")
@@ -95,7 +95,7 @@ pub async fn session() -> Session {
 /// Where this request came from.
 pub fn origin() -> RequestOrigin {
     let address = extension::<ClientAddress>().unwrap_or_else(|| ClientAddress("unknown".to_owned()));
-    use_context::<Parts>().map(|parts| super::auth::origin(&address, &parts.headers)).unwrap_or_default()
+    use_context::<Parts>().map(|parts| identity::origin(&address, &parts.headers)).unwrap_or_default()
 }
 
 /// The person who is logged in, at their own account.

@@ -1,22 +1,5 @@
 //! The web server: the pages, their server functions, the APIs, and the layers that all of them pass.
 
-mod attachment;
-mod audit_export;
-mod body;
-mod body_page;
-mod connections;
-mod csrf;
-mod dialect_routes;
-mod export;
-mod fair;
-mod finish;
-mod openid;
-mod rate_limit;
-mod request_log;
-mod security;
-mod server_functions;
-pub(super) mod site;
-
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{StatusCode, Uri, header};
@@ -24,7 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use leptos::config::LeptosOptions;
-use leptos::prelude::provide_context;
+use leptos::prelude::{AnyView, provide_context};
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::LeptosRoutes;
 use tokio::net::TcpListener;
@@ -36,22 +19,18 @@ use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, SessionManagerLayer};
 use tracing::warn;
 
-use super::App;
-use super::auth::{self, Identity};
-use super::context;
+use super::connections::{self, Connections};
 use super::cookies::{self, Cookie};
-use super::dialects::{Dialect, canary};
-use super::store::sessions::SESSION_DAYS;
-use crate::app::{App as Pages, shell};
+use super::site::{self, SITE};
+use super::{
+    attachment, audit_export, auth, body, body_page, context, csrf, dialect_routes, export, fair, finish, openid,
+    rate_limit, request_log, security, server_functions,
+};
 use crate::domain::error::AppError;
-pub use body::BodyRoom;
-use connections::Connections;
-pub use fair::READERS_OF_A_TEAM;
-pub use rate_limit::RateLimiter;
-use site::SITE;
-
-/// The largest request body, in bytes: a message with its attachments in base64.
-pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
+use crate::server::App;
+use crate::server::dialects::{Dialect, canary};
+use crate::server::identity::Identity;
+use crate::server::store::sessions::SESSION_DAYS;
 
 /// Pages that need no log-in.
 const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/invite/"];
@@ -59,8 +38,17 @@ const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/inv
 /// The page of a person's own account, which needs no team.
 const OWN_PAGE: &str = "/settings/profile";
 
+/// The pages, which the server only hands on to leptos. Whoever starts the server brings them.
+#[derive(Clone, Copy)]
+pub struct Pages {
+    /// The pages by their addresses.
+    pub app: fn() -> AnyView,
+    /// The document around each, in the chosen colours.
+    pub shell: fn(LeptosOptions, Option<String>) -> AnyView,
+}
+
 /// Everything the server answers, with every layer. Also what the tests call.
-pub fn router(app: App) -> Router {
+pub fn router(app: App, pages: Pages) -> Router {
     let is_https = app.config.is_https();
     let sessions = SessionManagerLayer::new(app.store.clone())
         .with_name(Cookie::Session.name(is_https))
@@ -88,7 +76,7 @@ pub fn router(app: App) -> Router {
         .merge(own_routes)
         .merge(api_routes)
         .with_state(app.clone())
-        .merge(page_routes(&app))
+        .merge(page_routes(&app, pages))
         .layer(middleware::from_fn_with_state(app.clone(), fair::take_turns))
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
@@ -106,6 +94,7 @@ pub fn router(app: App) -> Router {
 /// there alone.
 pub async fn serve(
     app: App,
+    pages: Pages,
     listener: TcpListener,
     dialects: Vec<(Dialect, TcpListener)>,
     shutdown: watch::Receiver<bool>,
@@ -115,7 +104,7 @@ pub async fn serve(
     }
     let connections = Connections::by_file_handles();
     let mut servers = JoinSet::new();
-    servers.spawn(connections::serve(router(app.clone()), listener, connections.clone(), shutdown.clone()));
+    servers.spawn(connections::serve(router(app.clone(), pages), listener, connections.clone(), shutdown.clone()));
     for (dialect, listener) in dialects {
         let router = dialect_routes::at_own_address(&app, dialect);
         servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
@@ -128,22 +117,22 @@ pub async fn serve(
     result
 }
 
-fn page_routes(app: &App) -> Router {
+fn page_routes(app: &App, pages: Pages) -> Router {
     let options = LeptosOptions::builder().output_name("sendlog").site_pkg_dir(SITE.package()).build();
     // Server functions have a route of their own: server_functions.
     let exclusions = server_fn_paths().map(|(path, _)| path.to_owned()).collect();
-    let pages = leptos_axum::generate_route_list_with_exclusions(Pages, Some(exclusions));
+    let routes = leptos_axum::generate_route_list_with_exclusions(pages.app, Some(exclusions));
     let state = PageState { app: app.clone(), options: options.clone() };
     let page_shell = {
         let options = options.clone();
         move || {
             security::set_page_policy();
-            shell(options.clone(), context::theme())
+            (pages.shell)(options.clone(), context::theme())
         }
     };
     let not_found = leptos_axum::render_app_async_with_context(provide(app), page_shell.clone());
     Router::new()
-        .leptos_routes_with_context(&state, pages, provide(app), page_shell)
+        .leptos_routes_with_context(&state, routes, provide(app), page_shell)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(app.clone(), require_log_in))
         .with_state(state)

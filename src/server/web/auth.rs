@@ -1,40 +1,23 @@
-//! Who is asking: made once a request, from a session cookie or an API key, before any handler runs. The dialects'
-//! extractors and [super::context] read it.
+//! Who is asking: made once a request, from a session cookie or an API key, before any handler runs. The APIs' extractors
+//! and [super::context] read it.
 
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_sessions::Session;
 
-use super::App;
 use super::cookies::Cookie;
-use super::dialects::{Credentials, Dialect};
-use super::services::{accounts, reveal};
-use super::store::api_keys::FoundKey;
 use crate::domain::api_key::KeyApi;
 use crate::domain::error::AppError;
-use crate::domain::viewer::{RequestOrigin, Viewer};
-
-/// How much of what a client calls itself is kept, in characters.
-const MAX_USER_AGENT_CHARS: usize = 500;
-
-/// The viewer of this request, or why there is none. In the request's extensions.
-#[derive(Clone, Debug)]
-pub struct Identity(pub Result<Viewer, AppError>);
-
-/// The network address of the client, as far as it is known; limits on guessing count by it. In the request's
-/// extensions.
-#[derive(Clone, Debug)]
-pub struct ClientAddress(pub String);
-
-/// The key that a request carries and what bounds it, where it counts, whether or not it is for the API that was asked:
-/// its requests are counted and written down all the same. In the request's extensions.
-#[derive(Clone, Debug)]
-pub struct KeyInUse(pub FoundKey);
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::dialects::{Credentials, Dialect};
+use crate::server::identity::{ClientAddress, Identity, KeyInUse, api_key, origin};
+use crate::server::services::{accounts, reveal};
+use crate::server::store::api_keys::FoundKey;
 
 /// Layer: puts [Identity], [ClientAddress] and [KeyInUse] into the request's extensions. A key counts here as one for
 /// Sendlog's own API.
@@ -105,28 +88,9 @@ async fn person_of(app: &App, parts: &Parts) -> Result<Viewer, AppError> {
     }
 }
 
-/// The API key that a request carries: `Authorization: Bearer …`, the scheme in any letters, or `X-API-Key: …`. Blanks
-/// around it do not count.
-pub fn api_key(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, secret) = value.trim().split_once([' ', '\t'])?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
-    });
-    bearer.or_else(|| Some(headers.get("x-api-key")?.to_str().ok()?.trim()))
-}
-
 /// The viewer, with where the request came from.
 fn seen_at(viewer: Viewer, address: &ClientAddress, parts: &Parts) -> Viewer {
     Viewer { origin: origin(address, &parts.headers), ..viewer }
-}
-
-/// Where a request came from.
-pub fn origin(address: &ClientAddress, headers: &HeaderMap) -> RequestOrigin {
-    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    RequestOrigin {
-        address: Some(address.0.clone()),
-        user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect()),
-    }
 }
 
 fn client_address(app: &App, parts: &Parts) -> ClientAddress {
@@ -139,28 +103,4 @@ fn client_address(app: &App, parts: &Parts) -> ClientAddress {
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     ClientAddress(peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.ip().to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(headers: &[(&'static str, &str)]) -> Option<String> {
-        let pairs = headers.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
-        api_key(&pairs.collect()).map(str::to_owned)
-    }
-
-    #[test]
-    fn a_key_is_read_in_every_documented_form() {
-        for value in ["Bearer sl_abc", "bearer sl_abc", "BEARER   sl_abc ", " Bearer\tsl_abc"] {
-            assert_eq!(key(&[("authorization", value)]).as_deref(), Some("sl_abc"), "{value:?}");
-        }
-        for value in ["sl_abc", "  sl_abc "] {
-            assert_eq!(key(&[("x-api-key", value)]).as_deref(), Some("sl_abc"), "{value:?}");
-        }
-        let other_scheme = [("authorization", "Basic c2xfYWJjOg=="), ("x-api-key", "sl_abc")];
-        assert_eq!(key(&other_scheme).as_deref(), Some("sl_abc"));
-        assert_eq!(key(&[("authorization", "sl_abc")]), None);
-        assert_eq!(key(&[]), None);
-    }
 }

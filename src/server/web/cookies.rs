@@ -1,4 +1,4 @@
-//! The cookies that we set: their names and attributes. [super::web], [super::auth] and [super::context] ask here, and
+//! The cookies that we set: their names and attributes. The files beside this one ask here, and
 //! nothing else names a cookie.
 
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_sessions::cookie::SameSite;
 
-use super::App;
+use crate::server::App;
 
 /// Which site's requests carry our cookies: this one's, and those that follow a link to it. The session's layer sets the
 /// same for its own.

@@ -1,0 +1,61 @@
+//! The commands, a file each, and what they share.
+
+pub mod admin;
+pub mod demo;
+pub mod migrate;
+pub mod serve;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use sendlog::domain::ids::TeamId;
+use sendlog::server::App;
+use sendlog::server::clock::Clock;
+use sendlog::server::config::{Config, DatabaseArgs};
+use sendlog::server::secrets::SecretKey;
+use sendlog::server::store::Store;
+
+/// Why the program ends: one line for the person who started it.
+pub struct Failure(pub String);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Prints what a command was asked for. A command whose answer gets nowhere has failed.
+fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|cause| Failure(format!("cannot write the answer: {cause}")))
+}
+
+/// Prints what a server says of itself. It serves whether or not somebody reads that.
+fn announce(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+async fn find_team(app: &App, slug: &str) -> Result<TeamId, Failure> {
+    let team = app.store.find_team_by_slug(slug).await?;
+    team.map(|team| team.id).ok_or_else(|| Failure(format!("there is no team {slug:?}")))
+}
+
+async fn open(database: &DatabaseArgs, config: Config) -> Result<App, Failure> {
+    let store = Store::open(&database.database_url).await?;
+    let secret_key = secret_key(database)?;
+    Ok(App::new(store, Clock::system(), config, secret_key))
+}
+
+fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {
+    if let Some(text) = &database.secret_key {
+        return text.parse().map_err(|_| {
+            Failure("--secret-key must be 64 hexadecimal digits; openssl rand -hex 32 makes some".to_owned())
+        });
+    }
+    let Some(path) = database.database_url.strip_prefix("sqlite://") else {
+        return Err("with PostgreSQL, set --secret-key or SENDLOG_SECRET_KEY to 64 hexadecimal digits, the same for \
+                    every node (openssl rand -hex 32 makes some)"
+            .into());
+    };
+    let path = PathBuf::from(path.split('?').next().unwrap_or(path)).with_extension("key");
+    SecretKey::load_or_create(&path).map_err(|cause| Failure(format!("cannot keep {}: {cause}", path.display())))
+}

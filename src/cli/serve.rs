@@ -1,0 +1,108 @@
+//! `sendlog serve`, and what it shares with the demo: the web server and the worker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use leptos::prelude::IntoAny;
+use sendlog::server::App;
+use sendlog::server::config::{Config, DatabaseArgs, Half};
+use sendlog::server::delivery::worker::{Worker, WorkerSettings};
+use sendlog::server::dialects::Dialect;
+use sendlog::server::services::accounts;
+use sendlog::server::web::{self, Pages};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::info;
+
+use super::{Failure, announce, open};
+
+/// What the web server shows.
+const PAGES: Pages = Pages {
+    app: || sendlog::app::App().into_any(),
+    shell: |options, theme| sendlog::app::shell(options, theme).into_any(),
+};
+
+/// Serves the dashboard and the APIs, and sends accepted messages, until a signal ends it.
+pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
+    let app = open(&database, config).await?;
+    let listeners = listen(&app.config).await?;
+    if app.config.only != Some(Half::Worker) {
+        if let Some(token) = accounts::create_setup_token(&app).await? {
+            announce(format_args!("Set up Sendlog, once, at {}/setup?token={token}", app.config.public_url()));
+        }
+        announce(format_args!("Sendlog is at {}", app.config.public_url()));
+        for (dialect, addr) in &app.config.dialect_addrs {
+            announce(format_args!("{} is at http://{addr}", dialect.as_str()));
+        }
+    }
+    run(app, listeners).await
+}
+
+/// The sockets of the web server: the main one, and those of dialects.
+pub struct Listeners {
+    main: TcpListener,
+    dialects: Vec<(Dialect, TcpListener)>,
+}
+
+/// Opens the sockets that the settings name.
+pub async fn listen(config: &Config) -> Result<Listeners, Failure> {
+    let bind = async |addr: SocketAddr| {
+        let listener = TcpListener::bind(addr).await;
+        listener.map_err(|cause| Failure(format!("cannot listen at {addr}: {cause}")))
+    };
+    let main = bind(config.addr).await?;
+    let mut dialects = Vec::new();
+    for (dialect, addr) in &config.dialect_addrs {
+        dialects.push((*dialect, bind(*addr).await?));
+    }
+    Ok(Listeners { main, dialects })
+}
+
+/// Runs the halves that the settings ask for, until a signal ends them.
+pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        info!("stopping");
+        let _ = stop.send(true);
+    });
+    let only = app.config.only;
+    if only != Some(Half::Worker) {
+        let app = app.clone();
+        // Asked early, so that a wrong setting is in the log at the start. The server serves without an answer.
+        tokio::spawn(async move { accounts::openid::look_for_provider(&app).await });
+    }
+    let worker = async {
+        if only != Some(Half::Web) {
+            let worker = Worker::new(
+                app.store.clone(),
+                app.clock.clone(),
+                Arc::clone(&app.secret_key),
+                WorkerSettings::of(&app.config),
+            );
+            worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone()).await;
+        }
+    };
+    let web = async {
+        if only == Some(Half::Worker) {
+            drop(listeners);
+            return Ok(());
+        }
+        web::serve(app.clone(), PAGES, listeners.main, listeners.dialects, stopped.clone()).await
+    };
+    let (result, ()) = tokio::join!(web, worker);
+    app.store.close().await;
+    Ok(result?)
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

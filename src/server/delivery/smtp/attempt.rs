@@ -1,0 +1,142 @@
+//! What became of an attempt, recipient by recipient, and what is kept of a server's answers.
+
+use std::time::Duration;
+
+use crate::server::delivery::message::BuildError;
+
+/// How much of a server's reply is kept, in characters.
+const REPLY_CAP: usize = 1000;
+
+/// What became of one recipient in an attempt. Replies are in the server's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecipientOutcome {
+    /// The server took the message for this recipient.
+    Accepted {
+        /// Its last word: "250 2.0.0 Ok: queued as 4bXyz".
+        reply: String,
+    },
+    /// The server asks to try again later (4xx).
+    Deferred {
+        /// "451 4.7.1 Greylisted, try again later".
+        reply: String,
+    },
+    /// The server could not be used: trying again later can work. Also for a refused log-in, because mending the
+    /// adapter lets waiting messages go out.
+    Unreachable {
+        /// "Cannot connect to mail.example.com:587: connection refused".
+        reason: String,
+    },
+    /// The server refused this recipient for good (5xx).
+    Refused {
+        /// "550 5.1.1 no such user".
+        reply: String,
+    },
+    /// The message cannot go to this recipient, whatever is tried.
+    Failed {
+        /// The server's words, or ours where the message never got to it.
+        reason: String,
+    },
+    /// The connection broke between the end of the message and the answer.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Each recipient's fate, in the order they were given.
+    pub recipients: Vec<(String, RecipientOutcome)>,
+    /// The server's id for the message, or else its `Message-ID`, once it was accepted for somebody.
+    pub provider_message_id: Option<String>,
+    /// How long the server asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Attempt {
+    /// The attempt in which every recipient meets the same fate.
+    pub fn all(pending: &[String], outcome: &RecipientOutcome) -> Self {
+        let recipients = pending.iter().map(|address| (address.clone(), outcome.clone())).collect();
+        Self { recipients, provider_message_id: None, retry_after: None }
+    }
+}
+
+/// A foreign text on one line, without control characters, capped.
+pub fn clean(text: &str) -> String {
+    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    text.trim().chars().take(REPLY_CAP).collect()
+}
+
+pub(super) fn failed(cause: &BuildError) -> RecipientOutcome {
+    RecipientOutcome::Failed { reason: cause.to_string() }
+}
+
+pub(super) fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>>, message_id: &str) -> Attempt {
+    let unsettled = || RecipientOutcome::Unreachable { reason: "The attempt ended early".to_owned() };
+    let fates = outcomes.into_iter().map(|fate| fate.unwrap_or_else(unsettled));
+    let recipients: Vec<_> = pending.iter().cloned().zip(fates).collect();
+    let accepted = recipients.iter().find_map(|(_, fate)| match fate {
+        RecipientOutcome::Accepted { reply } => Some(reply.as_str()),
+        RecipientOutcome::Deferred { .. }
+        | RecipientOutcome::Unreachable { .. }
+        | RecipientOutcome::Refused { .. }
+        | RecipientOutcome::Failed { .. }
+        | RecipientOutcome::Unknown { .. } => None,
+    });
+    let provider_message_id =
+        accepted.map(|reply| queue_id(reply).unwrap_or(message_id.trim_matches(['<', '>'])).to_owned());
+    Attempt { recipients, provider_message_id, retry_after: None }
+}
+
+/// The id under which a server queued a message, where its answer has one of the usual forms.
+fn queue_id(reply: &str) -> Option<&str> {
+    // Postfix: "Ok: queued as 4bXyz". Exim: "OK id=1tXX-0001". Exchange and others: "queued mail for delivery".
+    if let Some((_, rest)) = reply.split_once("queued as ") {
+        return rest.split_whitespace().next().and_then(plain_id);
+    }
+    let mut words = reply.split_whitespace();
+    if let Some(id) = reply.split_whitespace().find_map(|word| word.strip_prefix("id=")) {
+        return plain_id(id);
+    }
+    // Amazon SES: "250 Ok 010001…". Sendmail: "250 2.0.0 4AB Message accepted for delivery".
+    let _code = words.next();
+    let rest: Vec<&str> = words.collect();
+    match rest[..] {
+        [ok, id] if ok.eq_ignore_ascii_case("ok") => plain_id(id),
+        [_, id, "Message", "accepted", ..] => plain_id(id),
+        _ => None,
+    }
+}
+
+fn plain_id(word: &str) -> Option<&str> {
+    let word = word.trim_matches(['<', '>', '(', ')', ',', ';', '.', '"', '\'']);
+    let is_id = (5..=200).contains(&word.len()) && word.chars().any(|letter| letter.is_ascii_digit());
+    is_id.then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_id_is_found_in_the_usual_answers() {
+        for (reply, id) in [
+            ("250 2.0.0 Ok: queued as 4bXyz12", Some("4bXyz12")),
+            ("250 OK id=1tXXab-000001-2C", Some("1tXXab-000001-2C")),
+            ("250 Ok 0100018c-7f-000000", Some("0100018c-7f-000000")),
+            ("250 2.0.0 4AB12cd034 Message accepted for delivery", Some("4AB12cd034")),
+            ("250 2.6.0 <eml@x> Queued mail for delivery", None),
+            ("250 Ok", None),
+            ("250 Ok thanks", None),
+        ] {
+            assert_eq!(queue_id(reply), id, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_text_is_kept_on_one_line_and_short() {
+        assert_eq!(clean("550 no\r\nsuch user\0 "), "550 no  such user");
+        assert_eq!(clean(&"ü".repeat(5000)).chars().count(), REPLY_CAP);
+    }
+}

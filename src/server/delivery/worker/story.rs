@@ -1,0 +1,128 @@
+//! What an attempt adds to a message's timeline.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
+use crate::server::clock::Clock;
+use crate::server::delivery::smtp::{Attempt, RecipientOutcome};
+use crate::server::store::events::NewEvent;
+use crate::server::store::outbox::{OutgoingAdapter, Settlement};
+
+/// The way that an attempt took.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Via {
+    pub(super) adapter_name: String,
+    /// The host.
+    pub(super) server: Option<String>,
+    /// `smtp`, `http` or `https`.
+    pub(super) protocol: Option<String>,
+}
+
+impl Via {
+    pub(super) fn of(adapter: &OutgoingAdapter, server: Option<(&str, &str)>) -> Self {
+        let (server, protocol) = server.map(|(host, protocol)| (host.to_owned(), protocol.to_owned())).unzip();
+        Self { adapter_name: adapter.name.clone(), server, protocol }
+    }
+}
+
+/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can.
+/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3.
+pub(super) fn bounce_cause(reply: &str) -> EventCause {
+    let mut words = reply.split([' ', '-']);
+    let code = words.next().unwrap_or_default();
+    let is_enhanced = |word: &&str| {
+        let mut parts = word.split('.');
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        parts.clone().count() == 3 && parts.all(is_number)
+    };
+    let is_soft = match words.next().filter(is_enhanced) {
+        Some(enhanced) => enhanced.starts_with("4.") || enhanced == "5.2.2",
+        None => code.starts_with('4') || code == "552",
+    };
+    if is_soft { EventCause::Soft } else { EventCause::Hard }
+}
+
+/// Gathers the events of an attempt.
+pub(super) struct Story<'a> {
+    pub(super) clock: &'a Clock,
+    pub(super) via: &'a Via,
+    pub(super) settlement: &'a mut Settlement,
+    pub(super) reported: Vec<(EventKind, Option<String>, String)>,
+}
+
+impl Story<'_> {
+    pub(super) fn tell(&mut self, kind: EventKind, recipient: &str, message: String, reply: Option<String>) {
+        self.add(kind, Some(recipient.to_owned()), message, reply);
+    }
+
+    pub(super) fn tell_once(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: String) {
+        let told = (kind, recipient.clone(), reply.clone());
+        if !self.reported.contains(&told) {
+            self.reported.push(told);
+            self.add(kind, recipient, message, Some(reply));
+        }
+    }
+
+    fn add(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: Option<String>) {
+        let detail = EventDetail {
+            message: Some(message),
+            cause: (kind == EventKind::Bounced).then(|| bounce_cause(reply.as_deref().unwrap_or_default())),
+            reply,
+            server: self.via.server.clone(),
+            protocol: self.via.protocol.clone(),
+            ..EventDetail::default()
+        };
+        let event = EmailEvent { id: self.clock.mint(), kind, at: self.clock.now(), recipient, detail };
+        self.settlement.events.push(NewEvent::from(event));
+    }
+
+    /// Why the message failed: the first reason stays.
+    pub(super) fn blame(&mut self, reason: String) {
+        self.settlement.facts.error_message.get_or_insert(reason);
+    }
+}
+
+/// An attempt in numbers, for the log.
+pub(super) struct Tally {
+    pub(super) sent: usize,
+    pub(super) recipients: usize,
+}
+
+impl Tally {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        let is_sent = |fate: &RecipientOutcome| matches!(fate, RecipientOutcome::Accepted { .. });
+        let sent = attempt.recipients.iter().filter(|(_, fate)| is_sent(fate)).count();
+        Self { sent, recipients: attempt.recipients.len() }
+    }
+
+    pub(super) fn ended(&self, settlement: &Settlement) -> usize {
+        self.recipients - self.sent - settlement.pending.len()
+    }
+}
+
+pub(super) fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+pub(super) fn jittered(duration: Duration, jitter: f64) -> Duration {
+    let jitter = jitter.clamp(0.0, 1.0);
+    duration.mul_f64(1.0 + rand::random_range(-jitter..=jitter))
+}
+
+/// A duration for the timeline: "30 seconds", "6 minutes", "3 hours".
+pub(super) fn spoken(duration: Duration) -> String {
+    const MINUTE: f64 = 60.0;
+    const HOUR: f64 = 60.0 * MINUTE;
+    let seconds = duration.as_secs_f64();
+    let (number, unit) = if seconds < 1.5 * MINUTE {
+        (seconds, "second")
+    } else if seconds < 1.5 * HOUR {
+        (seconds / MINUTE, "minute")
+    } else {
+        (seconds / HOUR, "hour")
+    };
+    let number = number.round().max(1.0);
+    format!("{number} {unit}{}", if number == 1.0 { "" } else { "s" })
+}

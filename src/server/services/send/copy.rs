@@ -1,0 +1,142 @@
+//! A message once more: a copy for those whom it did not reach. Called by the resend of [crate::server::services::emails].
+
+use serde_json::json;
+
+use super::accept::{accept_with, by_person, choose_adapter, event};
+use super::once::{IdempotencyKey, new_key};
+use crate::domain::adapter::AdapterKind;
+use crate::domain::audit::AuditAction;
+use crate::domain::channel::Channel;
+use crate::domain::email::{Accepted, Email, Recipient};
+use crate::domain::error::AppError;
+use crate::domain::event::{EmailEvent, EventKind};
+use crate::domain::ids::EmailId;
+use crate::domain::mailbox::is_same_address;
+use crate::domain::masking::audited_text;
+use crate::domain::resend::{Knowing, ResendClaim};
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::services::audit;
+use crate::server::store::audit::AuditEvent;
+use crate::server::store::emails::{Acceptance, KeptAnswer, NewEmail, StoredContent};
+
+/// A copy of a message, ready to be accepted.
+pub(in crate::server::services) struct PreparedCopy {
+    new: NewEmail,
+    claim: ResendClaim,
+    audit: AuditEvent,
+}
+
+impl PreparedCopy {
+    /// What the caller is told of it.
+    pub fn accepted(&self) -> Accepted {
+        Accepted { id: self.new.id, job_id: self.new.job_id }
+    }
+}
+
+/// Makes a copy of `email`, with its bodies and attachments as they were. The caller has checked the permission. Of a
+/// message that some recipients did get, by itself or by a copy, only the others get this copy. A request that may repeat
+/// another is refused in [accept_copy] alone, where that is known.
+pub(in crate::server::services) async fn prepare_copy(
+    app: &App,
+    viewer: &Viewer,
+    email: &Email,
+    knowing: Knowing,
+    must_have_failed: bool,
+    may_repeat: bool,
+) -> Result<PreparedCopy, AppError> {
+    let relatives = app.store.find_family(viewer.team, email.id).await?;
+    let family: Vec<EmailId> = relatives.iter().map(|relative| relative.id).collect();
+    let claim = ResendClaim { of: email.id, family, knowing, must_have_failed, now: app.clock.now() };
+    if !may_repeat {
+        // What is refused now needs no lock; the transaction looks again.
+        claim.check(&relatives)?;
+    }
+    let stored = app.store.find_stored_content(viewer.team, email.id).await?;
+    let StoredContent { content, sent_subject, version } = stored.ok_or_else(|| {
+        let why =
+            "Its body is not kept any more, so that it cannot be sent again: the team keeps bodies for a time only";
+        AppError::Conflict(why.to_owned())
+    })?;
+    let adapter = match email.adapter_id {
+        Some(id) => app.store.find_adapter(viewer.team, id).await?,
+        None => None,
+    };
+    let adapter_id = match adapter {
+        Some(adapter) => Some(adapter.id),
+        None if email.channel == Channel::Email => Some(choose_adapter(app, viewer, None).await?.id),
+        None => app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?.map(|adapter| adapter.id),
+    };
+    let again = Some(format!("Resent from {}{}", email.id, by_person(viewer)));
+    let new = NewEmail {
+        id: app.clock.mint(),
+        job_id: app.clock.mint(),
+        channel: email.channel,
+        notification_id: email.notification_id,
+        external_user_id: email.external_user_id.clone(),
+        template: email.template_id.zip(email.template_version_id),
+        adapter_id,
+        api_key_id: viewer.api_key_id(),
+        api_request_id: None,
+        recipients: unreached_recipients(app, viewer, email, &claim.family).await?,
+        from_address: email.from_address.clone(),
+        reply_to: email.reply_to.clone(),
+        subject: email.subject.clone(),
+        sent_subject,
+        worded_by: version.map(|(id, _)| id),
+        tags: email.tags.clone(),
+        variables: content.variables,
+        metadata: content.metadata,
+        headers: content.headers,
+        html: content.html,
+        text: content.text,
+        attachments: app.store.list_attachments(viewer.team, email.id).await?,
+        resend_of: Some(email.id),
+        scheduled_at: None,
+        events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
+    };
+    let event =
+        audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
+    let audit = event.made(json!({"resentAs": new.id}));
+    Ok(PreparedCopy { new, claim, audit })
+}
+
+/// Accepts a copy. `Some`, and nothing accepted, where an earlier request came with the same key: what that one was
+/// answered. `once` is the key with what this one is answered.
+pub(in crate::server::services) async fn accept_copy(
+    app: &App,
+    viewer: &Viewer,
+    copy: PreparedCopy,
+    once: Option<(IdempotencyKey, KeptAnswer)>,
+) -> Result<Option<KeptAnswer>, AppError> {
+    let idempotency = once.map(|(key, answer)| new_key(app, &key, answer));
+    let with = Acceptance { audit: Some(copy.audit), claim: Some(copy.claim), idempotency, ..Acceptance::default() };
+    accept_with(app, viewer, &[copy.new], with).await
+}
+
+/// Those that neither the message nor another of its family reached; where that is nobody, those that it did not reach
+/// itself; where that is nobody, all.
+async fn unreached_recipients(
+    app: &App,
+    viewer: &Viewer,
+    email: &Email,
+    family: &[EmailId],
+) -> Result<Vec<Recipient>, AppError> {
+    let events = app.store.list_events_of(viewer.team, family).await?;
+    let reached = |id: &EmailId, recipient: &Recipient| {
+        let events = events.get(id).map(Vec::as_slice).unwrap_or_default();
+        let is_recipient = |address: &String| is_same_address(address, &recipient.address);
+        let is_about = |event: &&EmailEvent| event.recipient.as_ref().is_some_and(is_recipient);
+        let told = |kinds: &[EventKind]| events.iter().filter(is_about).any(|event| kinds.contains(&event.kind));
+        told(&[EventKind::Sent, EventKind::Delivered, EventKind::Opened, EventKind::Clicked])
+            && !told(&[EventKind::Bounced, EventKind::Failed])
+    };
+    for messages in [family, &[email.id]] {
+        let is_unreached = |recipient: &&Recipient| !messages.iter().any(|id| reached(id, recipient));
+        let unreached: Vec<Recipient> = email.recipients.iter().filter(is_unreached).cloned().collect();
+        if !unreached.is_empty() {
+            return Ok(unreached);
+        }
+    }
+    Ok(email.recipients.clone())
+}

@@ -1,0 +1,27 @@
+//! The web server. [router] says what it answers; the other files are its layers, and the routes that are neither pages
+//! nor APIs.
+
+mod attachment;
+mod audit_export;
+mod auth;
+mod body;
+mod body_page;
+mod connections;
+pub mod context;
+pub mod cookies;
+mod csrf;
+mod dialect_routes;
+mod export;
+mod fair;
+mod finish;
+mod openid;
+mod rate_limit;
+mod request_log;
+mod router;
+mod security;
+mod server_functions;
+pub(super) mod site;
+
+pub use router::{Pages, router, serve};
+
+pub use super::bounds::MAX_BODY_BYTES;
