@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::emails::{Attachment, NewEmail};
+use super::engine::Engine;
 use super::events::{self, EmailFacts, NewEvent, Rollups, apply_rollups};
-use super::{Db, Store, write};
+use super::{Store, write};
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
@@ -221,9 +222,9 @@ impl Store {
     /// The beginning of the statement that adds rows to the search index, and whether they begin with the team:
     /// SQLite's index knows none.
     pub(super) fn insert_search_rows(&self) -> (&'static str, bool) {
-        match &self.db {
-            Db::Sqlite { .. } => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
-            Db::Postgres(_) => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
+        match self.engine() {
+            Engine::Sqlite => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
+            Engine::Postgres => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use super::engine::Sql;
 use super::search::TRIGRAM;
 use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::ids::EmailId;
@@ -133,6 +134,19 @@ macro_rules! push_key_values {
         }
         $query.push(")");
     }};
+}
+
+/// Adds `(…, …)` for texts as `email_keys` may have them: SQLite knows the lower case of ASCII letters alone.
+pub(super) fn push_key_list<'a>(sql: &mut Sql, texts: impl IntoIterator<Item = &'a str>) {
+    let mut keys = Vec::new();
+    for text in texts {
+        let (lower, ascii) = (text.to_lowercase(), text.to_ascii_lowercase());
+        if lower != ascii {
+            keys.push(ascii);
+        }
+        keys.push(lower);
+    }
+    sql.push("(").push_list(&keys).push(")");
 }
 
 /// Adds that a column is like one of the patterns, as they are or in lower case.

@@ -129,7 +129,12 @@ impl Store {
         let statements: Vec<(String, i64)> = tables.iter().map(|rows| (statement(rows), rows.step)).collect();
         write!(self, |tx| {
             for (statement, step) in &statements {
-                let deleted = sqlx::query(statement).bind(team_id).bind(*step).bind(below).execute(&mut *tx).await?;
+                let deleted = sqlx::query(sqlx::AssertSqlSafe(&**statement))
+                    .bind(team_id)
+                    .bind(*step)
+                    .bind(below)
+                    .execute(&mut *tx)
+                    .await?;
                 if deleted.rows_affected() > 0 {
                     return Ok(true);
                 }
@@ -156,7 +161,11 @@ impl Store {
     async fn delete_expired(&self, rows: &Rows, now: DateTime<Utc>) -> Result<bool, AppError> {
         let statement = rows.delete_statement(self.engine(), &format!("x.{} <= $1", rows.order[0]));
         write!(self, |tx| {
-            let deleted = sqlx::query(&statement).bind(micros(now)).bind(rows.step).execute(&mut *tx).await?;
+            let deleted = sqlx::query(sqlx::AssertSqlSafe(&*statement))
+                .bind(micros(now))
+                .bind(rows.step)
+                .execute(&mut *tx)
+                .await?;
             Ok(deleted.rows_affected() > 0)
         })
     }
@@ -209,7 +218,8 @@ impl Store {
                 if let (true, Some(unindex)) = (rows.table == EMAILS.table, unindex) {
                     sqlx::query(unindex).bind(team_id).bind(*step).execute(&mut *tx).await?;
                 }
-                let deleted = sqlx::query(statement).bind(team_id).bind(*step).execute(&mut *tx).await?;
+                let deleted =
+                    sqlx::query(sqlx::AssertSqlSafe(&**statement)).bind(team_id).bind(*step).execute(&mut *tx).await?;
                 if deleted.rows_affected() > 0 {
                     return Ok(true);
                 }

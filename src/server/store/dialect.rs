@@ -1,13 +1,10 @@
 //! What differs between SQLite and PostgreSQL in the text of a statement. Search differs as a whole: see [super::search].
 
-use super::{Db, Store};
-
-/// The database's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
-    Sqlite,
-    Postgres,
-}
+use super::Store;
+pub(super) use super::engine::Engine;
+use super::engine::Transaction;
+use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
 
 impl Engine {
     /// A message's recipients as rows, in a `FROM` beside `emails e`: `r.value` is one as JSON.
@@ -51,23 +48,13 @@ impl Engine {
             Self::Postgres => "ILIKE",
         }
     }
-}
-
-impl Store {
-    /// The database's kind.
-    pub(super) fn engine(&self) -> Engine {
-        match &self.db {
-            Db::Sqlite { .. } => Engine::Sqlite,
-            Db::Postgres(_) => Engine::Postgres,
-        }
-    }
 
     /// A statement whose rows are a JSON array `item` each, as one that gives them all in one row, in no order. SQLite's
     /// driver hands rows over one by one, at a price that is most of a long list's.
-    pub(super) fn as_one_array(&self, statement: &str) -> String {
-        match &self.db {
-            Db::Sqlite { .. } => format!("SELECT json_group_array(json(item)) FROM ({statement}) AS rows"),
-            Db::Postgres(_) => {
+    pub(super) fn as_one_array(self, statement: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT json_group_array(json(item)) FROM ({statement}) AS rows"),
+            Self::Postgres => {
                 let statement = statement.replace("json_array(", "json_build_array(");
                 format!("SELECT json_agg(item) FROM ({statement}) AS rows")
             }
@@ -75,27 +62,54 @@ impl Store {
     }
 
     /// Ends a `SELECT` of rows to lease, so that other workers take other rows. SQLite has one writer and needs nothing.
-    pub(super) fn skip_locked(&self) -> &'static str {
-        match &self.db {
-            Db::Sqlite { .. } => "",
-            Db::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+    pub(super) fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE SKIP LOCKED",
         }
     }
 
     /// Ends a `SELECT` of rows that this transaction is going to change. SQLite has one writer and needs nothing.
-    pub(super) fn for_update(&self) -> &'static str {
-        match &self.db {
-            Db::Sqlite { .. } => "",
-            Db::Postgres(_) => " FOR UPDATE",
+    pub(super) fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
         }
     }
+}
 
-    /// The statement that makes the transactions of a team (`$1`) that run it take turns. SQLite has one writer and needs
-    /// none.
+impl Transaction {
+    /// Makes the transactions of a team that name its things take turns, so that no two find a name free. It comes before
+    /// every other lock. SQLite has one writer and needs nothing.
+    pub(super) async fn take_turns(&mut self, team_id: TeamId) -> Result<(), AppError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()),
+            Engine::Postgres => {
+                let lock = "SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE";
+                self.query(lock).bind(team_id).execute().await.map(drop)
+            }
+        }
+    }
+}
+
+// What is left of the old way of calling.
+impl Store {
+    pub(super) fn as_one_array(&self, statement: &str) -> String {
+        self.engine().as_one_array(statement)
+    }
+
+    pub(super) fn skip_locked(&self) -> &'static str {
+        self.engine().skip_locked()
+    }
+
+    pub(super) fn for_update(&self) -> &'static str {
+        self.engine().for_update()
+    }
+
     pub(super) fn take_turns_statement(&self) -> Option<&'static str> {
-        match &self.db {
-            Db::Sqlite { .. } => None,
-            Db::Postgres(_) => Some("SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE"),
+        match self.engine() {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some("SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE"),
         }
     }
 }

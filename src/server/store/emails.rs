@@ -899,7 +899,7 @@ impl Store {
         let statement = find_hour_statement(filter.statuses);
         let wanted = offset - newest_piece;
         let found: Option<(i64, i64)> = read!(self, |pool| {
-            sqlx::query_as(&statement)
+            sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
                 .bind(team_id)
                 .bind(events::rollup_key(filter.slice()))
                 .bind(cut.low_hour)
@@ -990,7 +990,7 @@ pub(super) fn copies_query<Database: sqlx::Database>(
     engine: Engine,
     team_id: TeamId,
     ids: &[i64],
-) -> QueryBuilder<'static, Database>
+) -> QueryBuilder<Database>
 where
     i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
 {
@@ -1003,7 +1003,7 @@ where
 }
 
 /// The query for the variables of messages.
-pub(super) fn variables_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[EmailId]) -> QueryBuilder<'static, Engine>
+pub(super) fn variables_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[EmailId]) -> QueryBuilder<Engine>
 where
     i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
 {
@@ -1015,10 +1015,7 @@ where
 }
 
 /// The query for the messages that have one of these ids of a provider's or had it, with or without angle brackets.
-pub(super) fn by_provider_query<Engine: sqlx::Database>(
-    team_id: TeamId,
-    names: &[&str],
-) -> QueryBuilder<'static, Engine>
+pub(super) fn by_provider_query<Engine: sqlx::Database>(team_id: TeamId, names: &[&str]) -> QueryBuilder<Engine>
 where
     i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
     String: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
@@ -1035,7 +1032,7 @@ where
 }
 
 /// The query for the rows of a page.
-pub(super) fn list_rows_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[i64]) -> QueryBuilder<'static, Engine>
+pub(super) fn list_rows_query<Engine: sqlx::Database>(team_id: TeamId, ids: &[i64]) -> QueryBuilder<Engine>
 where
     i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
 {
@@ -1058,7 +1055,7 @@ where
 /// Adds the query for the ids of messages that a walk finds, looking at each message on the way. Each status, where the
 /// filter names some, is one walk of the index that holds its messages in order; several walks are merged.
 pub(super) fn push_walk<Database: sqlx::Database>(
-    query: &mut QueryBuilder<'static, Database>,
+    query: &mut QueryBuilder<Database>,
     engine: Engine,
     team_id: TeamId,
     filter: &EmailFilter,
@@ -1125,12 +1122,12 @@ pub(super) fn list_ids_query<Engine: sqlx::Database>(
     ids: IdRange,
     limit: i64,
     offset: i64,
-) -> QueryBuilder<'static, Engine>
+) -> QueryBuilder<Engine>
 where
     i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
 {
     let mut query = QueryBuilder::new("");
-    let push_walk = |query: &mut QueryBuilder<'static, Engine>, status: Option<EmailStatus>, length: i64, skip: i64| {
+    let push_walk = |query: &mut QueryBuilder<Engine>, status: Option<EmailStatus>, length: i64, skip: i64| {
         query.push("SELECT e.id FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
         push_slice!(query, slice);
         if let Some(status) = status {

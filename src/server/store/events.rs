@@ -398,7 +398,7 @@ macro_rules! record_events {
         let facts: &events::EmailFacts = $facts;
         let find = format!("{}{}", events::FIND_MESSAGE, $store.for_update());
         let before: Option<events::MessageRow> =
-            sqlx::query_as(&find).bind(team_id).bind(email_id).fetch_optional(&mut *$tx).await?;
+            sqlx::query_as(sqlx::AssertSqlSafe(&*find)).bind(team_id).bind(email_id).fetch_optional(&mut *$tx).await?;
         if let Some(before) = before {
             let known = before.fold();
             let mut fold = known.clone();
@@ -423,8 +423,12 @@ macro_rules! record_events {
             let mut rollups = events::Rollups::default();
             if let Some(name) = facts.provider_message_id.as_deref().map(events::bare_name) {
                 let find = format!("{}{}", events::FIND_NAMESAKES, $store.for_update());
-                let namesakes: Vec<events::MessageRow> =
-                    sqlx::query_as(&find).bind(team_id).bind(name).bind(email_id).fetch_all(&mut *$tx).await?;
+                let namesakes: Vec<events::MessageRow> = sqlx::query_as(sqlx::AssertSqlSafe(&*find))
+                    .bind(team_id)
+                    .bind(name)
+                    .bind(email_id)
+                    .fetch_all(&mut *$tx)
+                    .await?;
                 for other in namesakes.iter().filter(|other| other.is_from_outside()) {
                     events::retire!($tx, $store, team_id, other.id, email_id);
                     rollups.remove(other);

@@ -18,11 +18,12 @@ use sqlx::types::Json;
 
 use super::bulk::{Folded, insert_event_rows, insert_folded, insert_rows, rollups_of};
 use super::emails::{NewEmail, searched_recipients};
+use super::engine::Engine;
 use super::events::{
     self, MessageRow, NO_SUBJECT, NewEvent, UNKNOWN_SENDER, apply_rollups, bare_name, message_columns, retire,
     take_turns, update_message,
 };
-use super::{Db, Store, read, write};
+use super::{Store, read, write};
 use crate::domain::channel::Channel;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
@@ -136,7 +137,7 @@ pub(super) fn select_in<'args, Engine, Value>(
     column: &str,
     values: &'args [Value],
     end: &str,
-) -> QueryBuilder<'args, Engine>
+) -> QueryBuilder<Engine>
 where
     Engine: sqlx::Database,
     TeamId: sqlx::Type<Engine> + sqlx::Encode<'args, Engine>,
@@ -298,17 +299,17 @@ impl Store {
     /// The beginning of the statement that tells which ids are in use, and the column. SQLite's search index is one for all
     /// teams: an id must be free in it, whosever message has it.
     fn taken_ids(&self) -> (&'static str, &'static str) {
-        match &self.db {
-            Db::Sqlite { .. } => ("SELECT rowid FROM email_search WHERE 0 <> ", "rowid"),
-            Db::Postgres(_) => ("SELECT id FROM emails WHERE team_id = ", "id"),
+        match self.engine() {
+            Engine::Sqlite => ("SELECT rowid FROM email_search WHERE 0 <> ", "rowid"),
+            Engine::Postgres => ("SELECT id FROM emails WHERE team_id = ", "id"),
         }
     }
 
     /// The beginning of the statement that takes messages out of the search index, and the column.
     fn delete_search_rows(&self) -> (&'static str, &'static str) {
-        match &self.db {
-            Db::Sqlite { .. } => ("DELETE FROM email_search WHERE 0 <> ", "rowid"),
-            Db::Postgres(_) => ("DELETE FROM email_search WHERE team_id = ", "email_id"),
+        match self.engine() {
+            Engine::Sqlite => ("DELETE FROM email_search WHERE 0 <> ", "rowid"),
+            Engine::Postgres => ("DELETE FROM email_search WHERE team_id = ", "email_id"),
         }
     }
 }

@@ -207,7 +207,7 @@ impl Store {
         write!(self, |tx| {
             let mut leases = Vec::new();
             for share in shares {
-                let rows: Vec<Row> = sqlx::query_as(&find_due)
+                let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(&*find_due))
                     .bind(share.team_id)
                     .bind(share.adapter_id)
                     .bind(micros(now))
@@ -249,12 +249,15 @@ impl Store {
             self.for_update()
         );
         write!(self, |tx| {
-            let found: Option<AdapterId> =
-                sqlx::query_scalar(&find_taker).bind(queue.team_id).bind(taker).fetch_optional(&mut *tx).await?;
+            let found: Option<AdapterId> = sqlx::query_scalar(sqlx::AssertSqlSafe(&*find_taker))
+                .bind(queue.team_id)
+                .bind(taker)
+                .fetch_optional(&mut *tx)
+                .await?;
             if found.is_none() {
                 return Ok(0);
             }
-            let ids: Vec<EmailId> = sqlx::query_scalar(&find_waiting)
+            let ids: Vec<EmailId> = sqlx::query_scalar(sqlx::AssertSqlSafe(&*find_waiting))
                 .bind(queue.team_id)
                 .bind(queue.adapter_id)
                 .bind(GIVEN_AT_ONCE)

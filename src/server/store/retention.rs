@@ -8,8 +8,9 @@ use super::audit::{self, AuditEvent};
 use super::deletion::{
     API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_CONTENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP,
 };
+use super::engine::Engine;
 use super::events::{Rollups, apply_rollups, counted};
-use super::{Db, Store, read, write};
+use super::{Store, read, write};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -139,10 +140,14 @@ impl Store {
                  SELECT 1 FROM outbox o WHERE o.team_id = e.team_id AND o.email_id = e.id)
              ORDER BY e.id LIMIT $3{lock}"
         );
-        let unindexes = matches!(self.db, Db::Sqlite { .. });
+        let unindexes = self.engine() == Engine::Sqlite;
         write!(self, |tx| {
-            let rows: Vec<(EmailId, i16, Option<TemplateId>, i16)> =
-                sqlx::query_as(&statement).bind(team_id).bind(below).bind(STEP).fetch_all(&mut *tx).await?;
+            let rows: Vec<(EmailId, i16, Option<TemplateId>, i16)> = sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
+                .bind(team_id)
+                .bind(below)
+                .bind(STEP)
+                .fetch_all(&mut *tx)
+                .await?;
             if rows.is_empty() {
                 return Ok(false);
             }

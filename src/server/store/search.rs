@@ -7,11 +7,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
+use super::Store;
 use super::criteria::{contains, push_criteria, push_whole_addresses};
 use super::dialect::Engine;
 use super::emails::{SearchTexts, push_slice, push_statuses};
+use super::engine::Readers;
 use super::stats::IdRange;
-use super::{Db, Store};
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
@@ -52,16 +53,16 @@ impl Store {
         if text.chars().count() < TRIGRAM {
             return self.scan_ids(team_id, filter, text, ids, window).await;
         }
-        match &self.db {
-            Db::Sqlite { read, .. } => {
+        match &self.db.read {
+            Readers::Sqlite(read) => {
                 let mut reading = read.begin().await?;
                 let found = search_sqlite(reading.connection(), team_id, filter, text, ids, window).await;
                 reading.end(found)
             }
-            Db::Postgres(pools) => {
+            Readers::Postgres(pool) => {
                 let last = window.offset.saturating_add(window.limit);
                 let wanted = last.min(COUNT_LIMIT + window.limit).max(COUNT_LIMIT + 1);
-                let mut reading = pools.read.begin().await?;
+                let mut reading = pool.begin().await?;
                 let connection = reading.connection();
                 let found = search_postgres(connection, team_id, filter, text, ids, window.oldest_first, wanted).await;
                 Ok(page_of(reading.end(found)?, window, true))
@@ -85,15 +86,15 @@ impl Store {
         if text.chars().count() < TRIGRAM {
             return Ok(self.scan_ids(team_id, filter, text, ids, window).await?.ids);
         }
-        match &self.db {
-            Db::Sqlite { read, .. } => {
+        match &self.db.read {
+            Readers::Sqlite(read) => {
                 let mut query = search_sqlite_query(team_id, filter, text, ids, window);
                 let mut reading = read.begin().await?;
                 let found = query.build_query_scalar().fetch_all(reading.connection()).await;
                 Ok(reading.end(found)?)
             }
-            Db::Postgres(pools) => {
-                let mut reading = pools.read.begin().await?;
+            Readers::Postgres(pool) => {
+                let mut reading = pool.begin().await?;
                 let found = search_postgres(reading.connection(), team_id, filter, text, ids, false, limit).await;
                 reading.end(found)
             }
@@ -135,20 +136,20 @@ impl Store {
     /// The statement that takes the first `$2` messages of a team (`$1`) out of the index, before they are deleted.
     /// PostgreSQL's index follows by itself.
     pub(super) fn delete_search_statement(&self) -> Option<&'static str> {
-        match &self.db {
-            Db::Sqlite { .. } => Some(
+        match self.engine() {
+            Engine::Sqlite => Some(
                 "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
             ),
-            Db::Postgres(_) => None,
+            Engine::Postgres => None,
         }
     }
 
     /// The statement that takes a message (`$2`) out of the index before it is deleted as a part of `$3`; `$1` team.
     /// PostgreSQL's index follows by itself.
     pub(super) fn delete_searched_statement(&self) -> Option<&'static str> {
-        match &self.db {
-            Db::Sqlite { .. } => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
-            Db::Postgres(_) => None,
+        match self.engine() {
+            Engine::Sqlite => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
+            Engine::Postgres => None,
         }
     }
 }
@@ -224,7 +225,7 @@ pub(super) fn search_sqlite_query(
     text: &str,
     ids: IdRange,
     window: Window,
-) -> QueryBuilder<'static, Sqlite> {
+) -> QueryBuilder<Sqlite> {
     let mut query = matching("SELECT e.id", team_id, filter, text, ids);
     query.push(if window.oldest_first { " ORDER BY s.rowid LIMIT " } else { " ORDER BY s.rowid DESC LIMIT " });
     query.push_bind(window.limit).push(" OFFSET ").push_bind(window.offset);
@@ -232,13 +233,7 @@ pub(super) fn search_sqlite_query(
 }
 
 /// `selected` from the messages that match, in SQLite.
-fn matching(
-    selected: &str,
-    team_id: TeamId,
-    filter: &EmailFilter,
-    text: &str,
-    ids: IdRange,
-) -> QueryBuilder<'static, Sqlite> {
+fn matching(selected: &str, team_id: TeamId, filter: &EmailFilter, text: &str, ids: IdRange) -> QueryBuilder<Sqlite> {
     // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
     // planner that the range of row ids is one of message ids too: it would walk that range for every match.
     let mut query = QueryBuilder::new(selected);

@@ -111,7 +111,7 @@ impl Store {
         }
         let statement = self.as_one_array(&list_hours_statement());
         let rollups: Option<Json<Vec<[i64; 1 + EmailStatus::ALL.len()]>>> = read!(self, |pool| {
-            sqlx::query_scalar(&statement)
+            sqlx::query_scalar(sqlx::AssertSqlSafe(&*statement))
                 .bind(team_id)
                 .bind(rollup_key(slice))
                 .bind(cut.low_hour)
@@ -141,7 +141,7 @@ impl Store {
         }
         let statement = sum_hours_statement();
         Ok(read!(self, |pool| {
-            let row = sqlx::query(&statement)
+            let row = sqlx::query(sqlx::AssertSqlSafe(&*statement))
                 .bind(team_id)
                 .bind(rollup_key(slice))
                 .bind(low_hour)
@@ -242,7 +242,7 @@ pub(super) fn count_ids_query<Engine: sqlx::Database>(
     team_id: TeamId,
     slice: Slice,
     ids: IdRange,
-) -> QueryBuilder<'static, Engine>
+) -> QueryBuilder<Engine>
 where
     i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
 {
