@@ -1,6 +1,5 @@
 //! What differs between SQLite and PostgreSQL in the text of a statement. Search differs as a whole: see [super::search].
 
-use super::Store;
 pub(super) use super::engine::Engine;
 use super::engine::Transaction;
 use crate::domain::error::AppError;
@@ -78,6 +77,52 @@ impl Engine {
     }
 }
 
+/// The index of search. SQLite's is one for all teams and follows by hand; PostgreSQL's follows deletions by itself.
+impl Engine {
+    /// The beginning of the statement that adds rows to the index, and whether they begin with the team.
+    pub(super) fn insert_search_rows(self) -> (&'static str, bool) {
+        match self {
+            Self::Sqlite => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
+            Self::Postgres => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
+        }
+    }
+
+    /// The statement that takes the first `$2` messages of a team (`$1`) out, before they are deleted.
+    pub(super) fn delete_search_statement(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some(
+                "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
+            ),
+            Self::Postgres => None,
+        }
+    }
+
+    /// The statement that takes a message (`$2`) out before it is deleted as a part of `$3`; `$1` team.
+    pub(super) fn delete_searched_statement(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
+            Self::Postgres => None,
+        }
+    }
+
+    /// The beginning of the statement that takes messages out, and the column of their ids.
+    pub(super) fn delete_search_rows(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("DELETE FROM email_search WHERE 0 <> ", "rowid"),
+            Self::Postgres => ("DELETE FROM email_search WHERE team_id = ", "email_id"),
+        }
+    }
+
+    /// The beginning of the statement that tells which ids are in use, and the column. An id must be free in SQLite's
+    /// index, whosever message has it.
+    pub(super) fn taken_ids(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("SELECT rowid FROM email_search WHERE 0 <> ", "rowid"),
+            Self::Postgres => ("SELECT id FROM emails WHERE team_id = ", "id"),
+        }
+    }
+}
+
 impl Transaction {
     /// Makes the transactions of a team that name its things take turns, so that no two find a name free. It comes before
     /// every other lock. SQLite has one writer and needs nothing.
@@ -88,28 +133,6 @@ impl Transaction {
                 let lock = "SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE";
                 self.query(lock).bind(team_id).execute().await.map(drop)
             }
-        }
-    }
-}
-
-// What is left of the old way of calling.
-impl Store {
-    pub(super) fn as_one_array(&self, statement: &str) -> String {
-        self.engine().as_one_array(statement)
-    }
-
-    pub(super) fn skip_locked(&self) -> &'static str {
-        self.engine().skip_locked()
-    }
-
-    pub(super) fn for_update(&self) -> &'static str {
-        self.engine().for_update()
-    }
-
-    pub(super) fn take_turns_statement(&self) -> Option<&'static str> {
-        match self.engine() {
-            Engine::Sqlite => None,
-            Engine::Postgres => Some("SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE"),
         }
     }
 }

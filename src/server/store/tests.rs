@@ -417,17 +417,20 @@ mod query_plans {
     use crate::server::store::api_requests::{Walk, end_query, list_query};
     use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::deletion::step_statements;
-    use crate::server::store::emails::{
-        FIND_FAMILY, by_provider_query, copies_query, find_hour_statement, list_ids_query, list_rows_query, push_walk,
-        variables_query,
+    use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
+    use crate::server::store::emails::messages::{
+        by_provider_query, copies_query, find_family_statement, variables_query,
     };
     use crate::server::store::engine::{Engine, Sql, Writers};
-    use crate::server::store::events::FIND_NAMESAKES;
-    use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
+    use crate::server::store::events::find_namesakes_statement;
+    use crate::server::store::ingest::{
+        FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in,
+    };
     use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
     use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
+    use crate::server::store::range::IdRange;
     use crate::server::store::search::search_sqlite_query;
-    use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
+    use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
 
     const TEAM: TeamId = TeamId(1);
     const TEMPLATE: TemplateId = TemplateId(2);
@@ -480,8 +483,8 @@ mod query_plans {
         plans([query.text()]).await.remove(0)
     }
 
-    fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> QueryBuilder<Sqlite> {
-        list_ids_query(TEAM, statuses.iter().copied().collect(), template.into(), IDS, 20, 0)
+    fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> Sql {
+        list_ids_query(Engine::Sqlite, TEAM, statuses.iter().copied().collect(), template.into(), IDS, 20, 0)
     }
 
     /// The steps that read messages.
@@ -493,21 +496,23 @@ mod query_plans {
     #[tokio::test]
     async fn a_page_without_filters_is_one_walk_of_the_table() {
         assert_eq!(plan_of(ids_query(&[], None)).await, [BY_ID]);
-        let of_email = list_ids_query(TEAM, StatusSet::default(), Slice::Channel(Channel::Email), IDS, 20, 0);
+        let of_email =
+            list_ids_query(Engine::Sqlite, TEAM, StatusSet::default(), Slice::Channel(Channel::Email), IDS, 20, 0);
         assert_eq!(plan_of(of_email).await, [BY_ID]);
     }
 
     #[tokio::test]
     async fn a_page_of_another_channel_walks_its_index() {
-        let of_sms = |statuses| list_ids_query(TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
+        let of_sms =
+            |statuses| list_ids_query(Engine::Sqlite, TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
         assert_eq!(plan_of(of_sms(StatusSet::one(EmailStatus::Failed))).await, [BY_CHANNEL]);
         assert_eq!(reads_of(&plan_of(of_sms(StatusSet::default())).await), [BY_CHANNEL; 8]);
     }
 
-    fn walk(filter: &EmailFilter) -> QueryBuilder<Sqlite> {
-        let mut query = QueryBuilder::new("");
-        push_walk(&mut query, Engine::Sqlite, TEAM, filter, IDS, NEWEST);
-        query
+    fn walk(filter: &EmailFilter) -> Sql {
+        let mut sql = Sql::new(Engine::Sqlite, "");
+        push_walk(&mut sql, TEAM, filter, IDS, NEWEST);
+        sql
     }
 
     #[tokio::test]
@@ -678,10 +683,10 @@ mod query_plans {
         let everything = IdRange { low: 0, high: i64::MAX };
         let mut plans = Vec::new();
         for criteria in whole_values() {
-            let mut query: QueryBuilder<Postgres> = QueryBuilder::new("EXPLAIN ");
+            let mut sql = Sql::new(Engine::Postgres, "EXPLAIN ");
             let filter = EmailFilter { criteria, ..EmailFilter::default() };
-            push_walk(&mut query, Engine::Postgres, TEAM, &filter, everything, NEWEST);
-            let plan: Vec<String> = query.build_query_scalar().fetch_all(pool).await.unwrap();
+            push_walk(&mut sql, TEAM, &filter, everything, NEWEST);
+            let plan: Vec<String> = store.read(sql).fetch_scalars().await.unwrap();
             plans.push(plan.join("\n"));
         }
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new("EXPLAIN ");
@@ -755,15 +760,19 @@ mod query_plans {
                 assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
             }
         }
-        let contents = explained(variables_query(TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
+        let plan_of = async |sql: Sql| {
+            let plan: Vec<String> = store.read(sql.explained()).fetch_scalars().await.unwrap();
+            plan.join("\n")
+        };
+        let contents = plan_of(variables_query(Engine::Postgres, TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
         assert!(contents.contains("email_contents_pkey"), "{contents}");
-        let named = explained(by_provider_query(TEAM, &["7@provider", "x"])).await;
+        let named = plan_of(by_provider_query(Engine::Postgres, TEAM, &["7@provider", "x"])).await;
         assert!(named.contains("emails_by_provider_message_id") && !named.contains("Seq Scan on emails"), "{named}");
         let criteria = Criteria { provider_message_id: Some("7@provider".to_owned()), ..Criteria::default() };
-        let mut query = QueryBuilder::new("");
+        let mut sql = Sql::new(Engine::Postgres, "");
         let filter = EmailFilter { criteria, ..EmailFilter::default() };
-        push_walk(&mut query, Engine::Postgres, TEAM, &filter, IdRange { low: 0, high: i64::MAX }, NEWEST);
-        let plan = explained(query).await;
+        push_walk(&mut sql, TEAM, &filter, IdRange { low: 0, high: i64::MAX }, NEWEST);
+        let plan = plan_of(sql).await;
         assert!(plan.contains("emails_by_provider_message_id") && plan.contains("id = ANY"), "{plan}");
         assert!(!plan.contains("Seq Scan on emails"), "{plan}");
         let actors = format!("EXPLAIN {}", list_actors_statement(Engine::Postgres));
@@ -863,7 +872,7 @@ mod query_plans {
             assert!(plan[0].starts_with("SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"), "{plan:?}");
         }
         let in_walk = plan_of(walk(&EmailFilter { criteria: providers, ..EmailFilter::default() })).await;
-        let alone = plan_of(by_provider_query(TEAM, &["a", "b"])).await;
+        let alone = plan_of(by_provider_query(Engine::Sqlite, TEAM, &["a", "b"])).await;
         for (plan, emails, aliases) in [(in_walk, "p", "a"), (alone, "emails", "email_aliases")] {
             for step in [
                 format!(
@@ -878,7 +887,7 @@ mod query_plans {
         let filter = EmailFilter { criteria: notification, statuses: StatusSet::READ, ..EmailFilter::default() };
         let parts = plan_of(walk(&filter)).await;
         assert!(parts[0].contains("emails_by_notification (team_id=? AND notification_id=?"), "{parts:?}");
-        let variables = plan_of(variables_query(TEAM, &[EmailId(11), EmailId(12)])).await;
+        let variables = plan_of(variables_query(Engine::Sqlite, TEAM, &[EmailId(11), EmailId(12)])).await;
         assert!(
             variables[0].starts_with("SEARCH email_contents ") && variables[0].ends_with("(team_id=? AND email_id=?)"),
             "{variables:?}"
@@ -927,7 +936,7 @@ mod query_plans {
 
     #[tokio::test]
     async fn rows_are_fetched_by_their_ids() {
-        let plan = plan_of(list_rows_query(TEAM, &[11, 12])).await;
+        let plan = plan_of(list_rows_query(Engine::Sqlite, TEAM, &[11, 12])).await;
         assert_eq!(
             plan,
             [
@@ -954,7 +963,7 @@ mod query_plans {
 
     #[tokio::test]
     async fn a_family_is_looked_up_in_indexes() {
-        let plan = plan_of(QueryBuilder::new(FIND_FAMILY)).await;
+        let plan = plans([find_family_statement()]).await.remove(0);
         let is_scan = |step: &String| step.starts_with("SCAN e") || step.starts_with("SCAN o");
         assert!(!plan.iter().any(is_scan), "{plan:?}");
         assert!(plan.iter().any(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)")), "{plan:?}");
@@ -965,36 +974,35 @@ mod query_plans {
     #[tokio::test]
     async fn what_reported_events_are_about_is_looked_up_in_indexes() {
         let texts = ["a", "b"];
-        let by_provider = select_in::<Sqlite, _>(
-            FIND_BY_PROVIDER,
-            TEAM,
-            "provider_message_id",
-            &texts,
-            " GROUP BY provider_message_id",
-        );
+        let select =
+            |select: &'static str, column: &str, end: &str| select_in(Engine::Sqlite, select, TEAM, column, texts, end);
+        let by_provider = select(FIND_BY_PROVIDER, "provider_message_id", " GROUP BY provider_message_id");
         let found =
             "SEARCH emails USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?)";
         assert_eq!(plan_of(by_provider).await, [found]);
-        let events = select_in::<Sqlite, _>(FIND_EVENTS, TEAM, "provider_event_id", &texts, "");
+        let events = select(FIND_EVENTS, "provider_event_id", "");
         let found = "SEARCH email_events USING COVERING INDEX email_events_provider_event_id \
             (team_id=? AND provider_event_id=?)";
         assert_eq!(plan_of(events).await, [found]);
-        let by_alias = select_in::<Sqlite, _>(FIND_BY_ALIAS, TEAM, "alias", &texts, " GROUP BY alias");
+        let by_alias = select(FIND_BY_ALIAS, "alias", " GROUP BY alias");
         assert_eq!(plan_of(by_alias).await, ["SEARCH email_aliases USING PRIMARY KEY (team_id=? AND alias=?)"]);
-        let namesakes = plans([FIND_NAMESAKES.to_owned()]).await.remove(0);
+        let namesakes = plans([find_namesakes_statement(Engine::Sqlite)]).await.remove(0);
         assert!(
             !namesakes.iter().any(|step| step.starts_with("SCAN emails") || step.contains("SCAN n")),
             "{namesakes:?}"
         );
         let ids = [EmailId(11), EmailId(12)];
-        let emails = select_in::<Sqlite, _>(FIND_EMAILS, TEAM, "id", &ids, " ORDER BY id");
+        let emails = select_in(Engine::Sqlite, find_emails_statement(), TEAM, "id", ids, " ORDER BY id");
         assert_eq!(plan_of(emails).await, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id=?)"]);
     }
 
     #[tokio::test]
     async fn pieces_of_an_hour_are_counted_in_indexes() {
-        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Slice::All, IDS)).await), [BY_STATUS; 8]);
-        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Slice::Template(TEMPLATE), IDS)).await), [BY_TEMPLATE; 8]);
+        assert_eq!(reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, Slice::All, IDS)).await), [BY_STATUS; 8]);
+        assert_eq!(
+            reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, Slice::Template(TEMPLATE), IDS)).await),
+            [BY_TEMPLATE; 8]
+        );
     }
 
     #[tokio::test]
