@@ -13,7 +13,7 @@ use sendlog::server::demo::sink::{ReceivedMessage, Sink, SinkSettings};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{ConnectOptions, Connection, FromRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -86,7 +86,7 @@ impl Target {
         let folder = Folder::new(name);
         let name = format!("torture_{}", std::process::id());
         let mut connection = PgConnection::connect(server).await.unwrap();
-        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut connection).await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
         let (base, _) = server.rsplit_once('/').unwrap();
         let place = Place::Postgres { url: format!("{base}/{name}"), server: server.to_owned(), name };
         Self::set_up(folder, place, Vec::new(), mail).await
@@ -268,7 +268,7 @@ impl Target {
         if let Place::Postgres { server, name, .. } = &self.place {
             let mut connection = PgConnection::connect(server).await.unwrap();
             let statement = format!("DROP DATABASE {name} WITH (FORCE)");
-            sqlx::query(&statement).execute(&mut connection).await.unwrap();
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
         }
     }
 }
@@ -292,8 +292,8 @@ impl Database {
         T: for<'row> FromRow<'row, SqliteRow> + for<'row> FromRow<'row, PgRow> + Send + Unpin,
     {
         match self {
-            Self::Sqlite(connection) => sqlx::query_as(statement).fetch_all(connection).await.unwrap(),
-            Self::Postgres(connection) => sqlx::query_as(statement).fetch_all(connection).await.unwrap(),
+            Self::Sqlite(connection) => sqlx::query_as(AssertSqlSafe(statement)).fetch_all(connection).await.unwrap(),
+            Self::Postgres(connection) => sqlx::query_as(AssertSqlSafe(statement)).fetch_all(connection).await.unwrap(),
         }
     }
 }

@@ -157,13 +157,16 @@ impl Store {
     /// What log-in compares, for this account.
     pub async fn find_credentials_of(&self, id: UserId) -> Result<Option<Credentials>, AppError> {
         let statement = format!("SELECT {CREDENTIALS_COLUMNS} FROM users WHERE id = $1");
-        Ok(read!(self, |pool| sqlx::query_as(&statement).bind(id).fetch_optional(pool).await)?)
+        Ok(read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(id).fetch_optional(pool).await)?)
     }
 
     /// What log-in compares, for the account with this address.
     pub async fn find_credentials(&self, email: &str) -> Result<Option<Credentials>, AppError> {
         let statement = format!("SELECT {CREDENTIALS_COLUMNS} FROM users WHERE email_key = $1");
-        Ok(read!(self, |pool| sqlx::query_as(&statement).bind(email_key(email)).fetch_optional(pool).await)?)
+        Ok(read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
+            .bind(email_key(email))
+            .fetch_optional(pool)
+            .await)?)
     }
 
     /// Writes a line about an account that changed nothing, into the log of each of its teams: a failed log-in.

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{self, AuditEvent};
-use super::events::take_turns;
-use super::{Store, instant, micros, read, stored, write};
+use super::audit::{AuditEvent, append_event};
+use super::engine::Transaction;
+use super::{Store, instant, micros, stored};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
@@ -39,20 +39,18 @@ impl TryFrom<AdapterRow> for Adapter {
 }
 
 /// Refuses a name that another adapter has, inside a transaction that has taken turns.
-macro_rules! keep_name_free {
-    ($tx:expr, $team_id:expr, $id:expr, $name:expr) => {
-        let namesake: Option<AdapterId> = sqlx::query_scalar(
-            "SELECT id FROM adapters WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",
-        )
-        .bind($team_id)
-        .bind($name)
-        .bind($id)
-        .fetch_optional(&mut *$tx)
+async fn keep_name_free(tx: &mut Transaction, team_id: TeamId, id: AdapterId, name: &str) -> Result<(), AppError> {
+    let namesake: Option<AdapterId> = tx
+        .query("SELECT id FROM adapters WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL")
+        .bind(team_id)
+        .bind(name)
+        .bind(id)
+        .fetch_optional_scalar()
         .await?;
-        if namesake.is_some() {
-            return Err(AppError::AlreadyExists(format!("An adapter named “{}” exists already", $name)));
-        }
-    };
+    match namesake {
+        Some(_) => Err(AppError::AlreadyExists(format!("An adapter named “{name}” exists already"))),
+        None => Ok(()),
+    }
 }
 
 impl Store {
@@ -65,43 +63,42 @@ impl Store {
         sealed_secret: &str,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            take_turns!(tx, self, team_id);
-            keep_name_free!(tx, team_id, new.id, &new.name);
-            let has_default: Option<AdapterId> = sqlx::query_scalar(
-                "SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL",
-            )
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        keep_name_free(&mut tx, team_id, new.id, &new.name).await?;
+        let has_default: Option<AdapterId> = tx
+            .query("SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL")
             .bind(team_id)
             .bind(new.kind.as_str())
-            .fetch_optional(&mut *tx)
+            .fetch_optional_scalar()
             .await?;
-            let is_default = new.is_default || has_default.is_none();
-            if is_default {
-                sqlx::query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND kind = $2 AND is_default")
-                    .bind(team_id)
-                    .bind(new.kind.as_str())
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(
-                "INSERT INTO adapters
+        let is_default = new.is_default || has_default.is_none();
+        if is_default {
+            tx.query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND kind = $2 AND is_default")
+                .bind(team_id)
+                .bind(new.kind.as_str())
+                .execute()
+                .await?;
+        }
+        tx.query(
+            "INSERT INTO adapters
                  (team_id, id, name, kind, from_address, endpoint, sealed_secret, is_default, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            )
-            .bind(team_id)
-            .bind(new.id)
-            .bind(&new.name)
-            .bind(new.kind.as_str())
-            .bind(&new.from_address)
-            .bind(&new.endpoint)
-            .bind(sealed_secret)
-            .bind(is_default)
-            .bind(micros(new.created_at))
-            .execute(&mut *tx)
-            .await?;
-            audit::append!(tx, team_id, event);
-            Ok(true)
-        })
+        )
+        .bind(team_id)
+        .bind(new.id)
+        .bind(&new.name)
+        .bind(new.kind.as_str())
+        .bind(&new.from_address)
+        .bind(&new.endpoint)
+        .bind(sealed_secret)
+        .bind(is_default)
+        .bind(micros(new.created_at))
+        .execute()
+        .await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Changes of an adapter what differs between `before` and `changed`, so that nobody undoes what somebody else changes
@@ -117,49 +114,49 @@ impl Store {
     ) -> Result<bool, AppError> {
         let becomes_default = changed.is_default && !before.is_default;
         let new = |before: &'_ str, changed: &'_ str| (before != changed).then(|| changed.to_owned());
-        write!(self, |tx| {
-            take_turns!(tx, self, team_id);
-            if changed.name != before.name {
-                keep_name_free!(tx, team_id, changed.id, &changed.name);
-            }
-            let present: Option<AdapterId> =
-                sqlx::query_scalar("SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
-                    .bind(team_id)
-                    .bind(changed.id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-            if present.is_none() {
-                return Ok(false);
-            }
-            if becomes_default {
-                sqlx::query(
-                    "UPDATE adapters SET is_default = FALSE
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        if changed.name != before.name {
+            keep_name_free(&mut tx, team_id, changed.id, &changed.name).await?;
+        }
+        let present: Option<AdapterId> = tx
+            .query("SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
+            .bind(team_id)
+            .bind(changed.id)
+            .fetch_optional_scalar()
+            .await?;
+        if present.is_none() {
+            return Ok(false);
+        }
+        if becomes_default {
+            tx.query(
+                "UPDATE adapters SET is_default = FALSE
                      WHERE team_id = $1 AND is_default AND id <> $2 AND kind = $3",
-                )
-                .bind(team_id)
-                .bind(changed.id)
-                .bind(changed.kind.as_str())
-                .execute(&mut *tx)
-                .await?;
-            }
-            sqlx::query(
-                "UPDATE adapters SET name = COALESCE($3, name), from_address = COALESCE($4, from_address),
-                     endpoint = COALESCE($5, endpoint), is_default = (is_default OR $6),
-                     sealed_secret = COALESCE($7, sealed_secret)
-                 WHERE team_id = $1 AND id = $2",
             )
             .bind(team_id)
             .bind(changed.id)
-            .bind(new(&before.name, &changed.name))
-            .bind(new(&before.from_address, &changed.from_address))
-            .bind(new(&before.endpoint, &changed.endpoint))
-            .bind(becomes_default)
-            .bind(sealed_secret)
-            .execute(&mut *tx)
+            .bind(changed.kind.as_str())
+            .execute()
             .await?;
-            audit::append!(tx, team_id, event);
-            Ok(true)
-        })
+        }
+        tx.query(
+            "UPDATE adapters SET name = COALESCE($3, name), from_address = COALESCE($4, from_address),
+                     endpoint = COALESCE($5, endpoint), is_default = (is_default OR $6),
+                     sealed_secret = COALESCE($7, sealed_secret)
+                 WHERE team_id = $1 AND id = $2",
+        )
+        .bind(team_id)
+        .bind(changed.id)
+        .bind(new(&before.name, &changed.name))
+        .bind(new(&before.from_address, &changed.from_address))
+        .bind(new(&before.endpoint, &changed.endpoint))
+        .bind(becomes_default)
+        .bind(sealed_secret)
+        .execute()
+        .await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Deletes an adapter; `false` when there is none.
@@ -170,22 +167,23 @@ impl Store {
         now: DateTime<Utc>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            take_turns!(tx, self, team_id);
-            let deleted = sqlx::query(
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        let deleted = tx
+            .query(
                 "UPDATE adapters SET deleted_at = $3, is_default = FALSE
                  WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
             )
             .bind(team_id)
             .bind(id)
             .bind(micros(now))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if deleted.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(deleted.rows_affected() == 1)
-        })
+        if deleted == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(deleted == 1)
     }
 
     /// The team's adapters, by name.
@@ -193,7 +191,7 @@ impl Store {
         let statement = format!(
             "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND deleted_at IS NULL ORDER BY name, id"
         );
-        let rows: Vec<AdapterRow> = read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
+        let rows: Vec<AdapterRow> = self.read(statement).bind(team_id).fetch_all().await?;
         rows.into_iter().map(Adapter::try_from).collect()
     }
 
@@ -201,8 +199,7 @@ impl Store {
     pub async fn find_adapter(&self, team_id: TeamId, id: AdapterId) -> Result<Option<Adapter>, AppError> {
         let statement =
             format!("SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL");
-        let row: Option<AdapterRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(id).fetch_optional(pool).await)?;
+        let row: Option<AdapterRow> = self.read(statement).bind(team_id).bind(id).fetch_optional().await?;
         row.map(Adapter::try_from).transpose()
     }
 
@@ -212,20 +209,16 @@ impl Store {
             "SELECT {ADAPTER_COLUMNS} FROM adapters
              WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL"
         );
-        let row: Option<AdapterRow> = read!(self, |pool| {
-            sqlx::query_as(&statement).bind(team_id).bind(kind.as_str()).fetch_optional(pool).await
-        })?;
+        let row: Option<AdapterRow> = self.read(statement).bind(team_id).bind(kind.as_str()).fetch_optional().await?;
         row.map(Adapter::try_from).transpose()
     }
 
     /// An adapter's sealed secret, even of a deleted one.
     pub async fn find_adapter_secret(&self, team_id: TeamId, id: AdapterId) -> Result<Option<String>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_scalar("SELECT sealed_secret FROM adapters WHERE team_id = $1 AND id = $2")
-                .bind(team_id)
-                .bind(id)
-                .fetch_optional(pool)
-                .await
-        })?)
+        self.read("SELECT sealed_secret FROM adapters WHERE team_id = $1 AND id = $2")
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional_scalar()
+            .await
     }
 }

@@ -185,7 +185,8 @@ impl Store {
             "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
              WHERE k.team_id = $1 ORDER BY k.id DESC"
         );
-        let rows: Vec<ApiKeyRow> = read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
+        let rows: Vec<ApiKeyRow> =
+            read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(team_id).fetch_all(pool).await)?;
         Ok(rows.into_iter().map(ApiKey::from).collect())
     }
 
@@ -195,8 +196,11 @@ impl Store {
             "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
              WHERE k.team_id = $1 AND k.id = $2"
         );
-        let row: Option<ApiKeyRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(id).fetch_optional(pool).await)?;
+        let row: Option<ApiKeyRow> = read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional(pool)
+            .await)?;
         Ok(row.map(ApiKey::from))
     }
 
@@ -312,7 +316,7 @@ impl Store {
         }
         let statement = find_by_hash_statement();
         let row: Option<Row> = read!(self, |pool| {
-            sqlx::query_as(&statement).bind(key_hash).bind(micros(now)).fetch_optional(pool).await
+            sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(key_hash).bind(micros(now)).fetch_optional(pool).await
         })?;
         let Some(row) = row else { return Ok(None) };
         let (permissions, held_back) = row.bounds.of(scopes(&row.scopes));

@@ -200,7 +200,7 @@ pub(super) fn end_query<Database: sqlx::Database>(
     key: Option<ApiKeyId>,
     walk: Walk,
     most: i64,
-) -> QueryBuilder<'static, Database>
+) -> QueryBuilder<Database>
 where
     i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
 {
@@ -221,7 +221,7 @@ pub(super) fn list_query<'a, Database: sqlx::Database>(
     filter: &'a ApiRequestFilter,
     walk: Walk,
     limit: i64,
-) -> QueryBuilder<'a, Database>
+) -> QueryBuilder<Database>
 where
     i64: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
     String: sqlx::Type<Database> + sqlx::Encode<'a, Database>,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::dialect::Engine;
+use super::engine::{Engine, Transaction};
 use super::{Store, read, stored, write};
 use crate::domain::audit::{AuditAction, AuditActor, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
@@ -238,6 +238,45 @@ macro_rules! append {
 
 pub(super) use append;
 
+/// Writes a line, inside a transaction. The team's head is locked from here to the commit, so this comes last in a
+/// transaction.
+pub(super) async fn append_event(tx: &mut Transaction, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {
+    let (sequence, previous): (i64, String) = tx
+        .query(
+            "INSERT INTO audit_heads (team_id, sequence, hash) VALUES ($1, 1, '')
+             ON CONFLICT (team_id) DO UPDATE SET sequence = audit_heads.sequence + 1
+             RETURNING sequence, hash",
+        )
+        .bind(team_id)
+        .fetch_one()
+        .await?;
+    let line = Line::after(&previous, team_id, sequence, event);
+    tx.query(
+        "INSERT INTO audit_log (team_id, sequence, id, actor_kind, actor_id, actor_name, action, target, target_name,
+             before, after, reason, address, user_agent, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
+    .bind(team_id)
+    .bind(line.sequence)
+    .bind(line.id)
+    .bind(&line.actor_kind)
+    .bind(&line.actor_id)
+    .bind(&line.actor_name)
+    .bind(&line.action)
+    .bind(&line.target)
+    .bind(&line.target_name)
+    .bind(&line.before)
+    .bind(&line.after)
+    .bind(&line.reason)
+    .bind(&line.address)
+    .bind(&line.user_agent)
+    .bind(&line.hash)
+    .execute()
+    .await?;
+    tx.query("UPDATE audit_heads SET hash = $2 WHERE team_id = $1").bind(team_id).bind(&line.hash).execute().await?;
+    Ok(())
+}
+
 impl Store {
     /// Writes a line about what changed nothing else: a reveal, an export, a failed log-in.
     pub async fn append_audit_event(&self, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {
@@ -259,7 +298,7 @@ impl Store {
         let statement = list_statement(self.engine(), filter);
         let lowest = |time: Option<DateTime<Utc>>, absent: i64| time.map_or(absent, lowest_id_at);
         let rows: Vec<Line> = read!(self, |pool| {
-            sqlx::query_as(&statement)
+            sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
                 .bind(team_id)
                 .bind(before.unwrap_or(i64::MAX))
                 .bind(lowest(filter.range.from, 0))
@@ -276,8 +315,9 @@ impl Store {
     /// Who is in the team's log, the last name of each, by name: at most [MAX_ACTORS].
     pub async fn list_audit_actors(&self, team_id: TeamId) -> Result<Vec<(String, String)>, AppError> {
         let statement = list_actors_statement(self.engine());
-        let mut actors: Vec<(String, String)> =
-            read!(self, |pool| { sqlx::query_as(&statement).bind(team_id).bind(MAX_ACTORS).fetch_all(pool).await })?;
+        let mut actors: Vec<(String, String)> = read!(self, |pool| {
+            sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(team_id).bind(MAX_ACTORS).fetch_all(pool).await
+        })?;
         actors.sort_by(|(a_id, a), (b_id, b)| (a, a_id).cmp(&(b, b_id)));
         Ok(actors)
     }
@@ -349,7 +389,12 @@ impl Store {
         let (mut checked, mut previous) = (deleted, anchor);
         loop {
             let lines: Vec<Line> = read!(self, |pool| {
-                sqlx::query_as(&statement).bind(team_id).bind(checked).bind(entries).fetch_all(pool).await
+                sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
+                    .bind(team_id)
+                    .bind(checked)
+                    .bind(entries)
+                    .fetch_all(pool)
+                    .await
             })?;
             if lines.is_empty() {
                 break;

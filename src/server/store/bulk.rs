@@ -2,42 +2,49 @@
 //! events. Past ones are added by [crate::server::demo] and the benches, those that others sent by [super::ingest], and new
 //! ones by [super::emails].
 
-use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::emails::{Attachment, NewEmail};
-use super::events::{self, EmailFacts, NewEvent, Rollups, apply_rollups};
-use super::{Db, Store, write};
+use super::engine::{RowValues, Sql, Transaction};
+use super::events::{EmailFacts, Marks, NewEvent};
+use super::new_email::{Attachment, NewEmail, searched_recipients};
+use super::outbox::{NEVER, queue_of};
+use super::recipients::kept_recipients;
+use super::rollups::{Rollups, counted};
+use super::{Store, micros};
+use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
+use crate::domain::mailbox::folded;
 use crate::domain::notification::{Notification, Way};
+
+pub use super::new_email::Waiting;
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
 
 /// Rows in one statement: 27 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
-pub(super) const ROWS: usize = 200;
+const ROWS: usize = 200;
 
-pub(super) const INSERT_EMAILS: &str = "INSERT INTO emails
+const INSERT_EMAILS: &str = "INSERT INTO emails
     (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
      resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set,
      told_by) ";
 
-pub(super) const INSERT_CONTENTS: &str =
+const INSERT_CONTENTS: &str =
     "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject) ";
 
-pub(super) const INSERT_ATTACHMENTS: &str =
+const INSERT_ATTACHMENTS: &str =
     "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content, content_id) ";
 
-pub(super) const INSERT_EVENTS: &str =
+const INSERT_EVENTS: &str =
     "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
 
 const INSERT_NOTIFICATIONS: &str =
     "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings, ignored_ways) ";
 
-pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, adapter_id, pending, attempts, run_at) ";
+const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, adapter_id, pending, attempts, run_at) ";
 
 /// A message of the past with everything that has happened to it.
 #[derive(Clone, Debug)]
@@ -49,17 +56,6 @@ pub struct HistoricEmail {
     pub facts: EmailFacts,
     /// Its place in the outbox; `None` for a message that is settled.
     pub waiting: Option<Waiting>,
-}
-
-/// The next attempt at a message that still has to be sent.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    /// The addresses not yet settled.
-    pub pending: Vec<String>,
-    /// How many attempts were made.
-    pub attempts: i64,
-    /// When the next one is due; `None` for a message that waits for an adapter.
-    pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
 /// A message with what follows from its events.
@@ -87,99 +83,96 @@ impl<'a> Folded<'a> {
     }
 }
 
-/// Inserts rows, [ROWS] at a time; only statements of full length, and those of a single row, are kept prepared.
-macro_rules! insert_rows {
-    ($tx:expr, $into:expr, $rows:expr, |$values:ident, $row:pat_param| $binds:expr) => {
-        for rows in $rows.chunks($crate::server::store::bulk::ROWS) {
-            let mut query = sqlx::QueryBuilder::new($into);
-            query.push_values(rows, |mut $values, $row| {
-                $binds;
-            });
-            let is_kept = matches!(rows.len(), 1 | $crate::server::store::bulk::ROWS);
-            query.build().persistent(is_kept).execute(&mut *$tx).await?;
+/// Inserts rows, [ROWS] at a time, each with the values that the closure gives; only statements of full length, and those of
+/// a single row, are kept prepared.
+pub(super) async fn insert_rows<T: Sync>(
+    tx: &mut Transaction,
+    into: &'static str,
+    rows: &[T],
+    values: impl Fn(&mut RowValues<'_>, &T) + Send + Sync,
+) -> Result<(), AppError> {
+    for rows in rows.chunks(ROWS) {
+        let mut sql = Sql::new(tx.engine(), into);
+        sql.push_rows(rows, &values).keep(matches!(rows.len(), 1 | ROWS));
+        tx.query(sql).execute().await?;
+    }
+    Ok(())
+}
+
+/// Inserts messages with everything that belongs to them.
+pub(super) async fn insert_folded(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    emails: &[Folded<'_>],
+) -> Result<(), AppError> {
+    insert_rows(tx, INSERT_EMAILS, emails, |values, row| {
+        let (template_id, version_id) = row.email.template.unzip();
+        let version_id = version_id.or(row.email.worded_by);
+        values.bind(team_id).bind(row.email.id).bind(template_id).bind(version_id).bind(row.email.adapter_id);
+        values.bind(row.email.api_key_id).bind(row.email.api_request_id).bind(kept_recipients(&row.email.recipients));
+        values.bind(&row.email.from_address).bind(&row.email.reply_to);
+        values.bind(&row.email.subject).bind(Json(&row.email.tags));
+        values.bind(row.fold.status().code()).bind(row.fold.rank.0);
+        values.bind(row.fold.provider_message_id.as_ref().map(|told| told.value.as_str()));
+        values.bind(row.fold.reason.as_ref().map(|told| told.value.as_str()));
+        values.bind(row.email.attachments.iter().any(is_pdf)).bind(row.email.job_id).bind(row.email.resend_of);
+        values.bind(row.fold.sent_at.map(micros)).bind(row.fold.delivered_at.map(micros));
+        values.bind(row.email.channel.code()).bind(row.email.notification_id);
+        values.bind(&row.email.external_user_id).bind(row.email.scheduled_at.map(micros));
+        values.bind(row.fold.event_set.bits()).bind(Marks::of(&row.fold));
+    })
+    .await?;
+    insert_rows(tx, INSERT_CONTENTS, emails, |values, row| {
+        values.bind(team_id).bind(row.email.id).bind(Json(&row.email.variables)).bind(Json(&row.email.metadata));
+        values.bind(&row.email.html).bind(&row.email.text);
+        values.bind(Json(&row.email.headers)).bind(&row.email.sent_subject);
+    })
+    .await?;
+    insert_rows(tx, INSERT_ATTACHMENTS, &attachments_of(emails), |values, (id, position, attachment)| {
+        values.bind(team_id).bind(*id).bind(*position).bind(&attachment.filename).bind(&attachment.content_type);
+        values.bind(&attachment.content).bind(&attachment.content_id);
+    })
+    .await?;
+    insert_event_rows(tx, team_id, &events_of(emails)).await?;
+    insert_search_rows(tx, team_id, emails, |row| (row.email.id, &row.email.recipients, &row.email.subject)).await?;
+    insert_rows(tx, INSERT_OUTBOX, &waiting_of(emails), |values, (email, waiting)| {
+        values.bind(team_id).bind(email.id).bind(queue_of(email.adapter_id, email.channel));
+        values.bind(Json(&waiting.pending)).bind(waiting.attempts);
+        values.bind(waiting.next_attempt_at.map_or(NEVER, micros));
+    })
+    .await
+}
+
+/// Inserts events, each with its message's id.
+pub(super) async fn insert_event_rows(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    events: &[(EmailId, &NewEvent)],
+) -> Result<(), AppError> {
+    insert_rows(tx, INSERT_EVENTS, events, |values, (id, new)| {
+        values.bind(team_id).bind(*id).bind(new.event.id).bind(new.event.kind.as_str()).bind(micros(new.event.at));
+        values.bind(&new.event.recipient).bind(Json(&new.event.detail)).bind(&new.provider_event_id);
+    })
+    .await
+}
+
+/// Adds messages to the search index: of each its id, its recipients and its subject.
+pub(super) async fn insert_search_rows<T: Sync>(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    rows: &[T],
+    texts: impl Fn(&T) -> (EmailId, &Vec<Recipient>, &String) + Send + Sync,
+) -> Result<(), AppError> {
+    let (insert, names_team) = tx.engine().insert_search_rows();
+    insert_rows(tx, insert, rows, |values, row| {
+        let (id, recipients, subject) = texts(row);
+        if names_team {
+            values.bind(team_id);
         }
-    };
+        values.bind(id).bind(searched_recipients(recipients)).bind(folded(subject));
+    })
+    .await
 }
-
-/// Inserts messages with everything that belongs to them, inside a transaction.
-macro_rules! insert_folded {
-    ($tx:expr, $store:expr, $team_id:expr, $emails:expr) => {{
-        use $crate::server::store::bulk;
-        use $crate::server::store::{emails, micros};
-
-        let (team_id, folded): ($crate::domain::ids::TeamId, &[bulk::Folded<'_>]) = ($team_id, $emails);
-        let (insert_search, names_team) = $store.insert_search_rows();
-        bulk::insert_rows!($tx, bulk::INSERT_EMAILS, folded, |values, row| {
-            let (template_id, version_id) = row.email.template.unzip();
-            let version_id = version_id.or(row.email.worded_by);
-            values.push_bind(team_id).push_bind(row.email.id);
-            values.push_bind(template_id).push_bind(version_id);
-            values.push_bind(row.email.adapter_id);
-            values.push_bind(row.email.api_key_id).push_bind(row.email.api_request_id);
-            values.push_bind($crate::server::store::recipients::kept_recipients(&row.email.recipients));
-            values.push_bind(&row.email.from_address).push_bind(&row.email.reply_to);
-            values.push_bind(&row.email.subject).push_bind(sqlx::types::Json(&row.email.tags));
-            values.push_bind(row.fold.status().code()).push_bind(row.fold.rank.0);
-            values.push_bind(row.fold.provider_message_id.as_ref().map(|told| told.value.as_str()));
-            values.push_bind(row.fold.reason.as_ref().map(|told| told.value.as_str()));
-            values.push_bind(row.email.attachments.iter().any(bulk::is_pdf));
-            values.push_bind(row.email.job_id).push_bind(row.email.resend_of);
-            values.push_bind(row.fold.sent_at.map(micros)).push_bind(row.fold.delivered_at.map(micros));
-            values.push_bind(row.email.channel.code()).push_bind(row.email.notification_id);
-            values.push_bind(&row.email.external_user_id).push_bind(row.email.scheduled_at.map(micros));
-            values.push_bind(row.fold.event_set.bits());
-            values.push_bind($crate::server::store::events::Marks::of(&row.fold));
-        });
-        bulk::insert_rows!($tx, bulk::INSERT_CONTENTS, folded, |values, row| {
-            values.push_bind(team_id).push_bind(row.email.id);
-            values.push_bind(sqlx::types::Json(&row.email.variables)).push_bind(sqlx::types::Json(&row.email.metadata));
-            values.push_bind(&row.email.html).push_bind(&row.email.text);
-            values.push_bind(sqlx::types::Json(&row.email.headers)).push_bind(&row.email.sent_subject);
-        });
-        bulk::insert_rows!($tx, bulk::INSERT_ATTACHMENTS, bulk::attachments_of(folded), |values,
-                                                                                         (
-            id,
-            position,
-            attachment,
-        )| {
-            values.push_bind(team_id).push_bind(*id).push_bind(*position);
-            values.push_bind(&attachment.filename).push_bind(&attachment.content_type);
-            values.push_bind(&attachment.content).push_bind(&attachment.content_id);
-        });
-        bulk::insert_event_rows!($tx, team_id, bulk::events_of(folded));
-        bulk::insert_rows!($tx, insert_search, folded, |values, row| {
-            if names_team {
-                values.push_bind(team_id);
-            }
-            values.push_bind(row.email.id);
-            values.push_bind(emails::searched_recipients(&row.email.recipients));
-            values.push_bind($crate::domain::mailbox::folded(&row.email.subject));
-        });
-        bulk::insert_rows!($tx, bulk::INSERT_OUTBOX, bulk::waiting_of(folded), |values, (email, waiting)| {
-            values.push_bind(team_id).push_bind(email.id);
-            values.push_bind($crate::server::store::outbox::queue_of(email.adapter_id, email.channel));
-            values.push_bind(sqlx::types::Json(&waiting.pending)).push_bind(waiting.attempts);
-            values.push_bind(waiting.next_attempt_at.map_or($crate::server::store::outbox::NEVER, micros));
-        });
-    }};
-}
-
-/// Inserts events, each with its message's id, inside a transaction.
-macro_rules! insert_event_rows {
-    ($tx:expr, $team_id:expr, $events:expr) => {{
-        use $crate::server::store::bulk;
-        use $crate::server::store::micros;
-
-        bulk::insert_rows!($tx, bulk::INSERT_EVENTS, $events, |values, (id, new)| {
-            values.push_bind($team_id).push_bind(*id).push_bind(new.event.id);
-            values.push_bind(new.event.kind.as_str()).push_bind(micros(new.event.at));
-            values.push_bind(&new.event.recipient).push_bind(sqlx::types::Json(&new.event.detail));
-            values.push_bind(&new.provider_event_id);
-        });
-    }};
-}
-
-pub(super) use {insert_event_rows, insert_folded, insert_rows};
 
 impl Store {
     /// Adds messages with all their events, a transaction for each thousand. Their ids are new to the team; ascending
@@ -187,7 +180,10 @@ impl Store {
     pub async fn insert_history(&self, team_id: TeamId, emails: &[HistoricEmail]) -> Result<(), AppError> {
         for batch in emails.chunks(BATCH) {
             let folded: Vec<Folded> = batch.iter().map(Folded::from).collect();
-            self.insert_folded(team_id, &folded).await?;
+            let mut tx = self.begin().await?;
+            insert_folded(&mut tx, team_id, &folded).await?;
+            rollups_of(&folded).apply(&mut tx, team_id).await?;
+            tx.commit().await?;
         }
         Ok(())
     }
@@ -198,41 +194,21 @@ impl Store {
         team_id: TeamId,
         notifications: &[Notification],
     ) -> Result<(), AppError> {
-        write!(self, |tx| {
-            insert_rows!(tx, INSERT_NOTIFICATIONS, notifications, |values, row| {
-                values.push_bind(team_id).push_bind(row.id);
-                values.push_bind(&row.kind).push_bind(&row.external_user_id);
-                values.push_bind(row.api_request_id).push_bind(Json(&row.warnings));
-                values.push_bind(Way::bits(&row.ignored_ways));
-            });
-            Ok(())
+        let mut tx = self.begin().await?;
+        insert_rows(&mut tx, INSERT_NOTIFICATIONS, notifications, |values, row| {
+            values.bind(team_id).bind(row.id).bind(&row.kind).bind(&row.external_user_id);
+            values.bind(row.api_request_id).bind(Json(&row.warnings)).bind(Way::bits(&row.ignored_ways));
         })
-    }
-
-    async fn insert_folded(&self, team_id: TeamId, emails: &[Folded<'_>]) -> Result<(), AppError> {
-        let rollups = rollups_of(emails);
-        write!(self, |tx| {
-            insert_folded!(tx, self, team_id, emails);
-            apply_rollups!(tx, team_id, rollups);
-            Ok(())
-        })
-    }
-
-    /// The beginning of the statement that adds rows to the search index, and whether they begin with the team:
-    /// SQLite's index knows none.
-    pub(super) fn insert_search_rows(&self) -> (&'static str, bool) {
-        match &self.db {
-            Db::Sqlite { .. } => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
-            Db::Postgres(_) => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
-        }
+        .await?;
+        tx.commit().await
     }
 }
 
-pub(super) fn events_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a NewEvent)> {
+fn events_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a NewEvent)> {
     emails.iter().flat_map(|row| row.email.events.iter().map(|new| (row.email.id, new))).collect()
 }
 
-pub(super) fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachment)> {
+fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachment)> {
     let of_email = |row: &Folded<'a>| {
         let id = row.email.id;
         (0..).zip(&row.email.attachments).map(move |(position, attachment)| (id, position, attachment))
@@ -240,7 +216,7 @@ pub(super) fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'
     emails.iter().flat_map(of_email).collect()
 }
 
-pub(super) fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(&'a NewEmail, &'a Waiting)> {
+fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(&'a NewEmail, &'a Waiting)> {
     emails.iter().filter_map(|row| Some((row.email, row.waiting?))).collect()
 }
 
@@ -249,11 +225,11 @@ pub(super) fn rollups_of(emails: &[Folded]) -> Rollups {
     let mut rollups = Rollups::default();
     for row in emails {
         let of_template = row.email.template.map(|(template_id, _)| template_id);
-        rollups.add(row.email.id, of_template, row.email.channel, events::counted(row.fold.status(), 1));
+        rollups.add(row.email.id, of_template, row.email.channel, counted(row.fold.status(), 1));
     }
     rollups
 }
 
-pub(super) fn is_pdf(attachment: &Attachment) -> bool {
+fn is_pdf(attachment: &Attachment) -> bool {
     attachment.content_type.eq_ignore_ascii_case("application/pdf")
 }

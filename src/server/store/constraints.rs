@@ -1,8 +1,8 @@
-//! What it means to a caller that a statement broke a constraint. Store functions look first, so that they can name what
+//! What it means to a caller that a statement failed, by a broken constraint above all. Store functions look first, so that they can name what
 //! they found; where something comes in between, the constraint answers. SQLite names the columns of an index and
 //! PostgreSQL the index: this is the one place that knows both.
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::domain::error::AppError;
 
@@ -75,8 +75,47 @@ const UNIQUE: [Unique; 9] = [
 /// How SQLite's message begins.
 const SQLITE_UNIQUE: &str = "UNIQUE constraint failed: ";
 
+impl From<sqlx::Error> for AppError {
+    fn from(cause: sqlx::Error) -> Self {
+        if let Some(refusal) = refusal_of(&cause) {
+            return refusal;
+        }
+        if matches!(cause, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) || is_temporary(&cause) {
+            error!(%cause, "the database is not available");
+            return Self::Unavailable;
+        }
+        if was_stopped(&cause) {
+            warn!(%cause, "a statement was stopped");
+            return Self::TooSlow;
+        }
+        error!(%cause, "database error");
+        Self::Internal
+    }
+}
+
+/// Whether the same statement can succeed later: locks, a full disk, a server that restarts. Sources: SQLite, Result
+/// Codes; PostgreSQL, Error Codes.
+fn is_temporary(cause: &sqlx::Error) -> bool {
+    // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
+    const PASSING: [u32; 5] = [5, 6, 10, 13, 14];
+    // lock_not_available, deadlock_detected, serialization_failure; a server that stops, crashed or starts.
+    const NAMED: [&str; 6] = ["55P03", "40P01", "40001", "57P01", "57P02", "57P03"];
+    let Some(code) = cause.as_database_error().and_then(|error| error.code()) else { return false };
+    // PostgreSQL's have five characters. SQLite's are numbers below 10,000, of which the low byte names the kind.
+    if code.len() < 5 {
+        return code.parse::<u32>().is_ok_and(|code| PASSING.contains(&(code & 0xff)));
+    }
+    // Classes 08 and 53: the connection broke, resources lack.
+    NAMED.contains(&&*code) || code.starts_with("08") || code.starts_with("53")
+}
+
+/// Whether the statement was ended before it was through, by its limit: SQLITE_INTERRUPT, query_canceled.
+fn was_stopped(cause: &sqlx::Error) -> bool {
+    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| ["9", "57014"].contains(&&*code))
+}
+
 /// The refusal that a broken constraint stands for; `None` for other errors, and for constraints that no caller can break.
-pub(super) fn refusal_of(cause: &sqlx::Error) -> Option<AppError> {
+fn refusal_of(cause: &sqlx::Error) -> Option<AppError> {
     let error = cause.as_database_error()?;
     if error.is_foreign_key_violation() {
         warn!(%cause, "what a row belongs to is gone");

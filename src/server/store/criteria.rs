@@ -1,124 +1,206 @@
-//! The rarer conditions on messages, [crate::domain::filter::Criteria], as SQL. Lists and searches add them to theirs.
-//! Whole values are compared by patterns without wildcards, so that both engines compare them in any case of letters.
+//! The conditions on messages, `emails e`, as SQL: statuses, slices of the log, and the rarer ones,
+//! [crate::domain::filter::Criteria]. Lists and searches add them to theirs. Whole values are compared by patterns without
+//! wildcards, so that both engines compare them in any case of letters.
 
 use std::str::FromStr;
 
-use super::search::TRIGRAM;
-use crate::domain::filter::{Criteria, EmailFilter};
-use crate::domain::ids::EmailId;
+use super::engine::{Engine, Sql};
+use super::range::IdRange;
+use super::recipients::keys_for;
+use crate::domain::channel::Channel;
+use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
+use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::folded;
-use crate::server::store::dialect::Engine;
 
-/// Adds the conditions on `emails e`.
-macro_rules! push_criteria {
-    ($query:expr, $engine:expr, $criteria:expr) => {{
-        use $crate::server::store::criteria::{
-            contains, equals, push_is_recipient, push_patterns, push_subject, subject_search,
-        };
-        let criteria: &$crate::domain::filter::Criteria = $criteria;
-        let engine: $crate::server::store::dialect::Engine = $engine;
-        if !criteria.events.is_empty() {
-            $query.push(" AND (e.event_set & ").push_bind(criteria.events.bits()).push(") <> 0");
+/// The shortest text that the index of trigrams finds, in characters.
+pub(super) const TRIGRAM: usize = 3;
+
+/// Adds `AND e.status …` for a set that is not empty.
+pub(super) fn push_statuses(sql: &mut Sql, statuses: StatusSet) {
+    if !statuses.is_empty() {
+        let codes: Vec<String> = statuses.iter().map(|status| status.code().to_string()).collect();
+        sql.push(format!(" AND e.status IN ({})", codes.join(", ")));
+    }
+}
+
+/// Adds the condition that a slice of the log is.
+pub(super) fn push_slice(sql: &mut Sql, slice: Slice) {
+    match slice {
+        Slice::All => {}
+        Slice::Template(template_id) => {
+            sql.push(" AND e.template_id = ").push_bind(template_id);
         }
-        if let Some(id) = criteria.email_id {
-            $query.push(" AND e.id = ").push_bind(id.0);
+        Slice::Channel(channel) => {
+            // SQLite takes the index of the other channels only when its condition is said in full.
+            let condition = if channel == Channel::Email { "" } else { " AND e.channel <> 0" };
+            sql.push(format!("{condition} AND e.channel = {}", channel.code()));
         }
-        if let Some(id) = criteria.notification_id {
-            $query.push(" AND e.notification_id = ").push_bind(id.0);
+        Slice::Nothing => {
+            sql.push(" AND 1 = 0");
         }
-        if let Some(id) = &criteria.external_user_id {
-            $query.push(" AND e.external_user_id = ").push_bind(id.clone());
+    }
+}
+
+/// Adds the rarer conditions.
+pub(super) fn push_criteria(sql: &mut Sql, criteria: &Criteria) {
+    if !criteria.events.is_empty() {
+        sql.push(" AND (e.event_set & ").push_bind(criteria.events.bits()).push(") <> 0");
+    }
+    if let Some(id) = criteria.email_id {
+        sql.push(" AND e.id = ").push_bind(id);
+    }
+    if let Some(id) = criteria.notification_id {
+        sql.push(" AND e.notification_id = ").push_bind(id);
+    }
+    if let Some(id) = &criteria.external_user_id {
+        sql.push(" AND e.external_user_id = ").push_bind(id);
+    }
+    if let Some(id) = &criteria.provider_message_id {
+        push_provider_id(sql, without_brackets(id));
+    }
+    if let Some(address) = &criteria.from_address {
+        push_patterns(sql, "e.from_address", [equals(address), format!("%<{}>", equals(address))]);
+    }
+    if let Some(address) = &criteria.recipient {
+        sql.push(" AND ");
+        push_is_recipient(sql, address);
+    }
+    if let Some(part) = &criteria.subject
+        && !push_indexed_subject(sql, part)
+    {
+        push_patterns(sql, "e.subject", [contains(part)]);
+    }
+    for (field, pattern) in [
+        ("reply", criteria.reply.as_deref().map(contains)),
+        ("server", criteria.server.as_deref().map(equals)),
+        ("server_ip", criteria.server_ip.as_deref().map(equals)),
+        ("mx", criteria.mx.as_deref().map(equals)),
+        ("protocol", criteria.protocol.as_deref().map(equals)),
+    ] {
+        if let Some(pattern) = pattern {
+            push_event_detail(sql, field, pattern, criteria.keeps_addresses);
         }
-        if let Some(id) = &criteria.provider_message_id {
-            let plain = $crate::server::store::criteria::without_brackets(id).to_owned();
-            match $crate::server::store::criteria::own_message_id(&plain) {
-                // A server that gives no id of its own leaves ours to be the provider's.
-                Some((id, domain)) => {
-                    $query.push(" AND e.id = ").push_bind(id.0);
-                    let patterns = [format!("%@{}", equals(domain)), format!("%@{}>", equals(domain))];
-                    push_patterns!($query, engine, "e.from_address", patterns);
-                }
-                None => {
-                    $query.push(" AND (e.provider_message_id IN (").push_bind(format!("<{plain}>")).push(", ");
-                    $query.push_bind(plain.clone());
-                    $query.push(
-                        ") OR EXISTS (SELECT 1 FROM email_aliases a WHERE a.team_id = e.team_id AND a.alias IN (",
-                    );
-                    $query.push_bind(format!("<{plain}>")).push(", ").push_bind(plain);
-                    $query.push(") AND a.email_id = e.id))");
-                }
-            }
+    }
+}
+
+/// Adds that a provider, or Sendlog itself, gave the message this id.
+fn push_provider_id(sql: &mut Sql, plain: &str) {
+    match own_message_id(plain) {
+        // A server that gives no id of its own leaves ours to be the provider's.
+        Some((id, domain)) => {
+            sql.push(" AND e.id = ").push_bind(id);
+            push_patterns(sql, "e.from_address", [format!("%@{}", equals(domain)), format!("%@{}>", equals(domain))]);
         }
-        if let Some(address) = &criteria.from_address {
-            let patterns = [equals(address), format!("%<{}>", equals(address))];
-            push_patterns!($query, engine, "e.from_address", patterns);
+        None => {
+            let names = [format!("<{plain}>"), plain.to_owned()];
+            sql.push(" AND (e.provider_message_id IN (").push_list(&names);
+            sql.push(") OR EXISTS (SELECT 1 FROM email_aliases a WHERE a.team_id = e.team_id AND a.alias IN (");
+            sql.push_list(&names).push(") AND a.email_id = e.id))");
         }
-        if let Some(address) = &criteria.recipient {
-            $query.push(" AND ");
-            push_is_recipient!($query, address);
-        }
-        if let Some(part) = &criteria.subject {
-            match subject_search(engine, part) {
-                Some(found) => push_subject!($query, found),
-                None => push_patterns!($query, engine, "e.subject", [contains(part)]),
-            }
-        }
-        for (field, pattern) in [
-            ("reply", criteria.reply.as_deref().map(contains)),
-            ("server", criteria.server.as_deref().map(equals)),
-            ("server_ip", criteria.server_ip.as_deref().map(equals)),
-            ("mx", criteria.mx.as_deref().map(equals)),
-            ("protocol", criteria.protocol.as_deref().map(equals)),
-        ] {
-            if let Some(pattern) = pattern {
-                $query.push(
-                    " AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id",
-                );
-                push_patterns!($query, engine, format!("(v.detail ->> '{field}')"), [pattern]);
-                if criteria.keeps_addresses && field == "reply" {
-                    $query.push(" AND (v.detail ->> 'reply') NOT LIKE '%@%' AND (v.detail ->> 'reply') NOT LIKE '%+%'");
-                }
-                $query.push(")");
-                if field == "reply" {
-                    $query.push($crate::server::store::criteria::MARKS_NOTHING);
-                }
-            }
-        }
-    }};
+    }
+}
+
+/// Adds that an address is that of a recipient of `emails e`.
+fn push_is_recipient(sql: &mut Sql, address: &str) {
+    sql.push(format!(
+        "EXISTS (SELECT 1 FROM email_keys x WHERE x.team_id = e.team_id AND x.kind = {RECIPIENT_KEY} AND x.key IN "
+    ));
+    push_key_list(sql, [address]);
+    sql.push(" AND x.email_id = e.id)");
+}
+
+/// Adds that one of the message's events has this in its details.
+fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, keeps_addresses: bool) {
+    sql.push(" AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id");
+    push_patterns(sql, &format!("(v.detail ->> '{field}')"), [pattern]);
+    if keeps_addresses && field == "reply" {
+        sql.push(" AND (v.detail ->> 'reply') NOT LIKE '%@%' AND (v.detail ->> 'reply') NOT LIKE '%+%'");
+    }
+    sql.push(")");
+    if field == "reply" {
+        sql.push(MARKS_NOTHING);
+    }
 }
 
 /// That the message's template marks no variable. Nobody sees in a list what a marked one holds, and an answer can hold it:
 /// looked for part by part, it would be learnt.
-pub(super) const MARKS_NOTHING: &str = " AND NOT EXISTS (
+const MARKS_NOTHING: &str = " AND NOT EXISTS (
     SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
     WHERE y.team_id = e.team_id AND y.id = e.template_version_id AND z.masked_variables <> '[]')";
 
 /// Adds that the message is among those that `email_keys` has for an address or a host that is asked for whole, and among
 /// those that have an id of a provider's or had it: the statement begins there rather than at the newest message.
 /// [push_criteria] says the same again, to the letter.
-macro_rules! push_keys {
-    ($query:expr, $engine:expr, $team_id:expr, $criteria:expr, $ids:expr) => {{
-        use $crate::server::store::criteria::{keys_of, providers_names, push_key_values};
-        let (open, close) = $engine.id_list();
-        if let Some(names) = providers_names($criteria) {
-            $query.push(format!(" AND e.id {open}SELECT p.id FROM emails p WHERE p.team_id = ")).push_bind($team_id.0);
-            $query.push(" AND p.provider_message_id IN (").push_bind(names[0].clone());
-            $query.push(", ").push_bind(names[1].clone());
-            $query.push(") UNION SELECT a.email_id FROM email_aliases a WHERE a.team_id = ").push_bind($team_id.0);
-            $query.push(" AND a.alias IN (").push_bind(names[0].clone());
-            $query.push(", ").push_bind(names[1].clone()).push(")").push(close);
-        }
-        for (kind, value) in keys_of($criteria) {
-            $query.push(format!(" AND e.id {open}SELECT x.email_id FROM email_keys x WHERE x.team_id = "));
-            $query.push_bind($team_id.0).push(format!(" AND x.kind = {kind} AND x.key IN "));
-            push_key_values!($query, std::iter::once(value));
-            $query.push(" AND x.email_id >= ").push_bind($ids.low);
-            $query.push(" AND x.email_id < ").push_bind($ids.high).push(close);
-        }
-    }};
+pub(super) fn push_keys(sql: &mut Sql, team_id: TeamId, criteria: &Criteria, ids: IdRange) {
+    let (open, close) = sql.engine().id_list();
+    if let Some(names) = providers_names(criteria) {
+        sql.push(format!(" AND e.id {open}SELECT p.id FROM emails p WHERE p.team_id = ")).push_bind(team_id);
+        sql.push(" AND p.provider_message_id IN (").push_list(&names);
+        sql.push(") UNION SELECT a.email_id FROM email_aliases a WHERE a.team_id = ").push_bind(team_id);
+        sql.push(" AND a.alias IN (").push_list(&names).push(")").push(close);
+    }
+    for (kind, value) in keys_of(criteria) {
+        sql.push(format!(" AND e.id {open}SELECT x.email_id FROM email_keys x WHERE x.team_id = ")).push_bind(team_id);
+        sql.push(format!(" AND x.kind = {kind} AND x.key IN "));
+        push_key_list(sql, [value]);
+        sql.push(" AND x.email_id >= ").push_bind(ids.low);
+        sql.push(" AND x.email_id < ").push_bind(ids.high).push(close);
+    }
 }
 
 /// Adds `(…, …)` for texts as `email_keys` may have them.
+pub(super) fn push_key_list<'a>(sql: &mut Sql, texts: impl IntoIterator<Item = &'a str>) {
+    let keys: Vec<String> = texts.into_iter().flat_map(keys_for).collect();
+    sql.push("(").push_list(&keys).push(")");
+}
+
+/// Adds that a column is like one of the patterns, as they are or in lower case.
+fn push_patterns(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
+    let like = sql.engine().like();
+    let mut before = " AND (";
+    for pattern in patterns {
+        let lower = pattern.to_lowercase();
+        for pattern in (pattern != lower).then_some(pattern).into_iter().chain([lower]) {
+            sql.push(format!("{before}{column} {like} ")).push_bind(pattern).push(" ESCAPE '\\'");
+            before = " OR ";
+        }
+    }
+    sql.push(")");
+}
+
+/// Adds that the text, which is in lower case, is in the subject or is the whole address of a recipient.
+pub(super) fn push_whole_addresses(sql: &mut Sql, text: &str) {
+    sql.push(" AND ((1 = 1");
+    if !push_indexed_subject(sql, text) {
+        sql.push(" AND 1 = 0");
+    }
+    sql.push(") OR ");
+    push_is_recipient(sql, text);
+    sql.push(")");
+}
+
+/// Adds that the subject has this part, by the index of search, which knows the case of every letter; `false`, and nothing
+/// added, for a part that the index cannot find.
+fn push_indexed_subject(sql: &mut Sql, part: &str) -> bool {
+    match sql.engine() {
+        Engine::Sqlite if part.chars().count() < TRIGRAM => return false,
+        Engine::Sqlite => {
+            sql.push(" AND e.id IN (SELECT s.rowid FROM email_search s WHERE s.email_search MATCH ");
+            sql.push_bind(format!("subject : \"{}\"", folded(part).replace('"', "\"\""))).push(")");
+        }
+        Engine::Postgres => {
+            sql.push(" AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id");
+            let mut before = " AND (s.subject LIKE ";
+            for text in searched_for(part) {
+                sql.push(before).push_bind(contains(&text));
+                before = " OR s.subject LIKE ";
+            }
+            sql.push("))");
+        }
+    }
+    true
+}
+
 macro_rules! push_key_values {
     ($query:expr, $texts:expr) => {{
         $query.push("(");
@@ -129,68 +211,7 @@ macro_rules! push_key_values {
         $query.push(")");
     }};
 }
-
-/// Adds that an address is that of a recipient of `emails e`.
-macro_rules! push_is_recipient {
-    ($query:expr, $address:expr) => {{
-        use $crate::server::store::criteria::{RECIPIENT_KEY, push_key_values};
-        $query.push("EXISTS (SELECT 1 FROM email_keys x WHERE x.team_id = e.team_id");
-        $query.push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
-        push_key_values!($query, std::iter::once::<&str>($address));
-        $query.push(" AND x.email_id = e.id)");
-    }};
-}
-
-/// Adds what [subject_search] found out.
-macro_rules! push_subject {
-    ($query:expr, $found:expr) => {{
-        let (statement, column, values): (&str, &str, Vec<String>) = $found;
-        let mut before = statement;
-        for value in values {
-            $query.push(before).push(column).push_bind(value);
-            before = " OR ";
-        }
-        $query.push("))");
-    }};
-}
-
-/// Adds that a column is like one of the patterns, as they are or in lower case.
-macro_rules! push_patterns {
-    ($query:expr, $engine:expr, $column:expr, $patterns:expr) => {{
-        let mut before = " AND (";
-        for pattern in $patterns {
-            let lower = pattern.to_lowercase();
-            for pattern in (pattern != lower).then_some(pattern).into_iter().chain([lower]) {
-                $query.push(before).push($column).push(" ").push($engine.like()).push(" ");
-                $query.push_bind(pattern).push(" ESCAPE '\\'");
-                before = " OR ";
-            }
-        }
-        $query.push(")");
-    }};
-}
-
-/// Adds that the text, which is in lower case, is in the subject or is the whole address of a recipient.
-macro_rules! push_whole_addresses {
-    ($query:expr, $engine:expr, $text:expr) => {{
-        use $crate::server::store::criteria::{push_is_recipient, push_subject, subject_search};
-        let (engine, text): ($crate::server::store::dialect::Engine, &str) = ($engine, $text);
-        $query.push(" AND ((1 = 1");
-        match subject_search(engine, text) {
-            Some(found) => push_subject!($query, found),
-            None => {
-                $query.push(" AND 1 = 0");
-            }
-        }
-        $query.push(") OR ");
-        push_is_recipient!($query, text);
-        $query.push(")");
-    }};
-}
-
-pub(super) use {
-    push_criteria, push_is_recipient, push_key_values, push_keys, push_patterns, push_subject, push_whole_addresses,
-};
+pub(super) use push_key_values;
 
 /// The kind of the rows of `email_keys` that hold recipients' addresses.
 pub(super) const RECIPIENT_KEY: i16 = 0;
@@ -269,24 +290,6 @@ pub(super) fn providers_names(criteria: &Criteria) -> Option<[String; 2]> {
 pub(super) fn own_message_id(text: &str) -> Option<(EmailId, &str)> {
     let (id, domain) = text.split_once('@')?;
     Some((EmailId::from_str(id).ok()?, domain))
-}
-
-/// The condition that the subject has this part, by the index of search, which knows the case of every letter: the
-/// statement, what stands before each value, and the values, of which any is enough. `None` for a part that the index
-/// cannot find.
-pub(super) fn subject_search(engine: Engine, part: &str) -> Option<(&'static str, &'static str, Vec<String>)> {
-    match engine {
-        Engine::Sqlite => (part.chars().count() >= TRIGRAM).then(|| {
-            let statement = " AND e.id IN (SELECT s.rowid FROM email_search s WHERE (";
-            let value = format!("subject : \"{}\"", folded(part).replace('"', "\"\""));
-            (statement, "s.email_search MATCH ", vec![value])
-        }),
-        Engine::Postgres => {
-            let statement =
-                " AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id AND (";
-            Some((statement, "s.subject LIKE ", searched_for(part).iter().map(|text| contains(text)).collect()))
-        }
-    }
 }
 
 /// A text as the index of search may have it. Rows from before have a Greek word's last s as `to_lowercase` makes it.

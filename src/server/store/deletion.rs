@@ -7,10 +7,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{self, AuditEvent};
-use super::dialect::Engine;
-use super::events::take_turns;
-use super::{Store, micros, read, write};
+use super::audit::{AuditEvent, append_event};
+use super::engine::Engine;
+use super::{Store, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 
@@ -127,15 +126,15 @@ impl Store {
     ) -> Result<bool, AppError> {
         let statement = |rows: &Rows| rows.delete_statement(self.engine(), &format!("{} {condition}", rows.are_old()));
         let statements: Vec<(String, i64)> = tables.iter().map(|rows| (statement(rows), rows.step)).collect();
-        write!(self, |tx| {
-            for (statement, step) in &statements {
-                let deleted = sqlx::query(statement).bind(team_id).bind(*step).bind(below).execute(&mut *tx).await?;
-                if deleted.rows_affected() > 0 {
-                    return Ok(true);
-                }
+        let mut tx = self.begin().await?;
+        for (statement, step) in statements {
+            let deleted = tx.query(statement).bind(team_id).bind(step).bind(below).execute().await?;
+            if deleted > 0 {
+                tx.commit().await?;
+                return Ok(true);
             }
-            Ok(false)
-        })
+        }
+        Ok(false)
     }
 
     /// Deletes some of the sessions that ended before `now`; whether there may be more.
@@ -155,38 +154,34 @@ impl Store {
 
     async fn delete_expired(&self, rows: &Rows, now: DateTime<Utc>) -> Result<bool, AppError> {
         let statement = rows.delete_statement(self.engine(), &format!("x.{} <= $1", rows.order[0]));
-        write!(self, |tx| {
-            let deleted = sqlx::query(&statement).bind(micros(now)).bind(rows.step).execute(&mut *tx).await?;
-            Ok(deleted.rows_affected() > 0)
-        })
+        let mut tx = self.begin().await?;
+        let deleted = tx.query(statement).bind(micros(now)).bind(rows.step).execute().await?;
+        tx.commit().await?;
+        Ok(deleted > 0)
     }
 
     /// Deletes a team for everybody: nobody gets into it any more, nothing of it is sent, and its slug is free. What it has
     /// goes afterwards, by [Store::delete_some_of_team]; its audit log stays. `false` when it is gone already.
     pub async fn delete_team(&self, team_id: TeamId, now: DateTime<Utc>, event: &AuditEvent) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let deleted =
-                sqlx::query("UPDATE teams SET deleted_at = $2, slug = $3 WHERE id = $1 AND deleted_at IS NULL")
-                    .bind(team_id)
-                    .bind(micros(now))
-                    // No team's name gives such a slug.
-                    .bind(format!("~{}", team_id.0))
-                    .execute(&mut *tx)
-                    .await?;
-            if deleted.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(deleted.rows_affected() == 1)
-        })
+        let mut tx = self.begin().await?;
+        let deleted = tx
+            .query("UPDATE teams SET deleted_at = $2, slug = $3 WHERE id = $1 AND deleted_at IS NULL")
+            .bind(team_id)
+            .bind(micros(now))
+            // No team's name gives such a slug.
+            .bind(format!("~{}", team_id.0))
+            .execute()
+            .await?;
+        if deleted == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(deleted == 1)
     }
 
     /// The deleted teams that still have rows, by when they were deleted.
     pub async fn list_deleted_teams(&self) -> Result<Vec<TeamId>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_scalar("SELECT id FROM teams WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id")
-                .fetch_all(pool)
-                .await
-        })?)
+        self.read("SELECT id FROM teams WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id").fetch_scalars().await
     }
 
     /// Takes one step in deleting what a deleted team has: some rows of one table and, when there are none left, the team's
@@ -194,33 +189,31 @@ impl Store {
     pub async fn delete_some_of_team(&self, team_id: TeamId) -> Result<bool, AppError> {
         let statement = |rows: &Rows| rows.delete_statement(self.engine(), "x.team_id = $1");
         let statements: Vec<(String, i64)> = OF_TEAM.iter().map(|rows| (statement(rows), rows.step)).collect();
-        let unindex = self.delete_search_statement();
-        write!(self, |tx| {
-            take_turns!(tx, self, team_id);
-            let deleted: Option<i64> =
-                sqlx::query_scalar("SELECT deleted_at FROM teams WHERE id = $1 AND deleted_at IS NOT NULL")
-                    .bind(team_id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-            if deleted.is_none() {
-                return Ok(false);
+        let unindex = self.engine().delete_search_statement();
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        let deleted: Option<i64> = tx
+            .query("SELECT deleted_at FROM teams WHERE id = $1 AND deleted_at IS NOT NULL")
+            .bind(team_id)
+            .fetch_optional_scalar()
+            .await?;
+        if deleted.is_none() {
+            return Ok(false);
+        }
+        for (rows, (statement, step)) in OF_TEAM.iter().zip(statements) {
+            if let (true, Some(unindex)) = (rows.table == EMAILS.table, unindex) {
+                tx.query(unindex).bind(team_id).bind(step).execute().await?;
             }
-            for (rows, (statement, step)) in OF_TEAM.iter().zip(&statements) {
-                if let (true, Some(unindex)) = (rows.table == EMAILS.table, unindex) {
-                    sqlx::query(unindex).bind(team_id).bind(*step).execute(&mut *tx).await?;
-                }
-                let deleted = sqlx::query(statement).bind(team_id).bind(*step).execute(&mut *tx).await?;
-                if deleted.rows_affected() > 0 {
-                    return Ok(true);
-                }
+            let deleted = tx.query(statement).bind(team_id).bind(step).execute().await?;
+            if deleted > 0 {
+                tx.commit().await?;
+                return Ok(true);
             }
-            // With what was written by somebody who was in the team until a moment ago.
-            sqlx::query("DELETE FROM teams WHERE id = $1 AND deleted_at IS NOT NULL")
-                .bind(team_id)
-                .execute(&mut *tx)
-                .await?;
-            Ok(false)
-        })
+        }
+        // With what was written by somebody who was in the team until a moment ago.
+        tx.query("DELETE FROM teams WHERE id = $1 AND deleted_at IS NOT NULL").bind(team_id).execute().await?;
+        tx.commit().await?;
+        Ok(false)
     }
 }
 

@@ -1,13 +1,9 @@
 //! What differs between SQLite and PostgreSQL in the text of a statement. Search differs as a whole: see [super::search].
 
-use super::{Db, Store};
-
-/// The database's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
-    Sqlite,
-    Postgres,
-}
+pub(super) use super::engine::Engine;
+use super::engine::Transaction;
+use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
 
 impl Engine {
     /// What stands around a list of ids, `e.id …`, that is to be read before the rows it names. PostgreSQL would rather walk
@@ -43,23 +39,13 @@ impl Engine {
             Self::Postgres => "ILIKE",
         }
     }
-}
-
-impl Store {
-    /// The database's kind.
-    pub(super) fn engine(&self) -> Engine {
-        match &self.db {
-            Db::Sqlite { .. } => Engine::Sqlite,
-            Db::Postgres(_) => Engine::Postgres,
-        }
-    }
 
     /// A statement whose rows are a JSON array `item` each, as one that gives them all in one row, in no order. SQLite's
     /// driver hands rows over one by one, at a price that is most of a long list's.
-    pub(super) fn as_one_array(&self, statement: &str) -> String {
-        match &self.db {
-            Db::Sqlite { .. } => format!("SELECT json_group_array(json(item)) FROM ({statement}) AS rows"),
-            Db::Postgres(_) => {
+    pub(super) fn as_one_array(self, statement: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT json_group_array(json(item)) FROM ({statement}) AS rows"),
+            Self::Postgres => {
                 let statement = statement.replace("json_array(", "json_build_array(");
                 format!("SELECT json_agg(item) FROM ({statement}) AS rows")
             }
@@ -67,27 +53,78 @@ impl Store {
     }
 
     /// Ends a `SELECT` of rows to lease, so that other workers take other rows. SQLite has one writer and needs nothing.
-    pub(super) fn skip_locked(&self) -> &'static str {
-        match &self.db {
-            Db::Sqlite { .. } => "",
-            Db::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+    pub(super) fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE SKIP LOCKED",
         }
     }
 
     /// Ends a `SELECT` of rows that this transaction is going to change. SQLite has one writer and needs nothing.
-    pub(super) fn for_update(&self) -> &'static str {
-        match &self.db {
-            Db::Sqlite { .. } => "",
-            Db::Postgres(_) => " FOR UPDATE",
+    pub(super) fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+}
+
+/// The index of search. SQLite's is one for all teams and follows by hand; PostgreSQL's follows deletions by itself.
+impl Engine {
+    /// The beginning of the statement that adds rows to the index, and whether they begin with the team.
+    pub(super) fn insert_search_rows(self) -> (&'static str, bool) {
+        match self {
+            Self::Sqlite => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
+            Self::Postgres => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
         }
     }
 
-    /// The statement that makes the transactions of a team (`$1`) that run it take turns. SQLite has one writer and needs
-    /// none.
-    pub(super) fn take_turns_statement(&self) -> Option<&'static str> {
-        match &self.db {
-            Db::Sqlite { .. } => None,
-            Db::Postgres(_) => Some("SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE"),
+    /// The statement that takes the first `$2` messages of a team (`$1`) out, before they are deleted.
+    pub(super) fn delete_search_statement(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some(
+                "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
+            ),
+            Self::Postgres => None,
+        }
+    }
+
+    /// The statement that takes a message (`$2`) out before it is deleted as a part of `$3`; `$1` team.
+    pub(super) fn delete_searched_statement(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
+            Self::Postgres => None,
+        }
+    }
+
+    /// The beginning of the statement that takes messages out, and the column of their ids.
+    pub(super) fn delete_search_rows(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("DELETE FROM email_search WHERE 0 <> ", "rowid"),
+            Self::Postgres => ("DELETE FROM email_search WHERE team_id = ", "email_id"),
+        }
+    }
+
+    /// The beginning of the statement that tells which ids are in use, and the column. An id must be free in SQLite's
+    /// index, whosever message has it.
+    pub(super) fn taken_ids(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("SELECT rowid FROM email_search WHERE 0 <> ", "rowid"),
+            Self::Postgres => ("SELECT id FROM emails WHERE team_id = ", "id"),
+        }
+    }
+}
+
+impl Transaction {
+    /// Makes the transactions of a team that name its things take turns, so that no two find a name free. It comes before
+    /// every other lock. SQLite has one writer and needs nothing.
+    pub(super) async fn take_turns(&mut self, team_id: TeamId) -> Result<(), AppError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()),
+            Engine::Postgres => {
+                let lock = "SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE";
+                self.query(lock).bind(team_id).execute().await.map(drop)
+            }
         }
     }
 }

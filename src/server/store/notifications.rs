@@ -167,7 +167,7 @@ macro_rules! push_message_conditions {
 /// Adds the query for the newest entries with ids from `low` up to, and without, `below`: notifications and messages.
 #[allow(clippy::too_many_arguments)]
 pub(super) fn push_entries<Database: sqlx::Database>(
-    query: &mut QueryBuilder<'static, Database>,
+    query: &mut QueryBuilder<Database>,
     engine: Engine,
     team_id: TeamId,
     filter: &NotificationFilter,
@@ -204,7 +204,7 @@ pub(super) fn push_entries<Database: sqlx::Database>(
 /// Adds the query for where a stretch ends that begins at `below` and holds no more than `most` notifications of these
 /// kinds, and no more than `most` messages: at the first of both ends, or nowhere.
 pub(super) fn push_end_of_stretch<Database: sqlx::Database>(
-    query: &mut QueryBuilder<'static, Database>,
+    query: &mut QueryBuilder<Database>,
     team_id: TeamId,
     filter: &NotificationFilter,
     known: &Known,
@@ -452,7 +452,7 @@ impl Store {
     ) -> Result<Vec<i64>, AppError> {
         let statement = list_waiting_statement(self.engine());
         Ok(read!(self, |pool| {
-            sqlx::query_scalar(&statement)
+            sqlx::query_scalar(sqlx::AssertSqlSafe(&*statement))
                 .bind(team_id)
                 .bind(kind)
                 .bind(external_user_id)

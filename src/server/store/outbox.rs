@@ -2,20 +2,21 @@
 //! rows of those that it has room for; a lease that is not renewed ends, and the row is found again. Whoever changes a row of
 //! the outbox and its message takes the row first.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::events::{EmailFacts, NewEvent, record_events, take_turns};
-use super::{Store, micros, read, stored, write};
+use super::events::{EmailFacts, NewEvent, record_events};
+use super::new_email::Attachment;
+use super::{Store, micros, stored};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
-use crate::server::store::emails::Attachment;
 
 /// When a message is due that waits for an adapter: the last second of the year 9999, in microseconds.
 pub(super) const NEVER: i64 = 253_402_300_799_000_000;
@@ -188,7 +189,7 @@ pub struct Settlement {
 impl Store {
     /// The queues that are not empty, over all teams, in no order.
     pub async fn list_queues(&self) -> Result<Vec<Queue>, AppError> {
-        Ok(read!(self, |pool| sqlx::query_as(LIST_QUEUES).fetch_all(pool).await)?)
+        self.read(LIST_QUEUES).fetch_all().await
     }
 
     /// Leases the rows of each share that are due at `now`, the first due first, until `until`, all in one transaction.
@@ -203,91 +204,94 @@ impl Store {
         if shares.is_empty() {
             return Ok(Vec::new());
         }
-        let find_due = format!("{FIND_DUE}{}", self.skip_locked());
-        write!(self, |tx| {
-            let mut leases = Vec::new();
-            for share in shares {
-                let rows: Vec<Row> = sqlx::query_as(&find_due)
+        let find_due = format!("{FIND_DUE}{}", self.engine().skip_locked());
+        let mut tx = self.begin().await?;
+        let mut leases = Vec::new();
+        for share in shares {
+            let rows: Vec<Row> = tx
+                .query(find_due.clone())
+                .bind(share.team_id)
+                .bind(share.adapter_id)
+                .bind(micros(now))
+                .bind(share.count as i64)
+                .fetch_all()
+                .await?;
+            for (email_id, pending, attempts, in_doubt, was_leased, bytes) in rows {
+                tx.query("UPDATE outbox SET lease_id = $3, run_at = $4 WHERE team_id = $1 AND email_id = $2")
                     .bind(share.team_id)
-                    .bind(share.adapter_id)
-                    .bind(micros(now))
-                    .bind(share.count as i64)
-                    .fetch_all(&mut *tx)
+                    .bind(email_id)
+                    .bind(lease_id)
+                    .bind(micros(until))
+                    .execute()
                     .await?;
-                for (email_id, pending, attempts, in_doubt, was_leased, bytes) in rows {
-                    sqlx::query("UPDATE outbox SET lease_id = $3, run_at = $4 WHERE team_id = $1 AND email_id = $2")
-                        .bind(share.team_id)
-                        .bind(email_id)
-                        .bind(lease_id)
-                        .bind(micros(until))
-                        .execute(&mut *tx)
-                        .await?;
-                    leases.push(Lease {
-                        lease_id: Arc::new(AtomicI64::new(lease_id)),
-                        team_id: share.team_id,
-                        adapter_id: share.adapter_id,
-                        email_id,
-                        pending: pending.0,
-                        attempts,
-                        in_doubt,
-                        was_cut_off: was_leased != 0,
-                        bytes,
-                    });
-                }
+                leases.push(Lease {
+                    lease_id: Arc::new(AtomicI64::new(lease_id)),
+                    team_id: share.team_id,
+                    adapter_id: share.adapter_id,
+                    email_id,
+                    pending: pending.0,
+                    attempts,
+                    in_doubt,
+                    was_cut_off: was_leased != 0,
+                    bytes,
+                });
             }
-            Ok(leases)
-        })
+        }
+        tx.commit().await?;
+        Ok(leases)
     }
 
     /// Gives the first messages of a queue that waits for an adapter to the one that can take them; how many. None when it
     /// is the default no longer.
     pub async fn give_waiting(&self, queue: &Queue, now: DateTime<Utc>) -> Result<usize, AppError> {
         let Some(taker) = queue.taker else { return Ok(0) };
-        let find_waiting = format!("{FIND_WAITING}{}", self.skip_locked());
+        let find_waiting = format!("{FIND_WAITING}{}", self.engine().skip_locked());
         let find_taker = format!(
             "SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND is_default AND deleted_at IS NULL{}",
-            self.for_update()
+            self.engine().for_update()
         );
-        write!(self, |tx| {
-            let found: Option<AdapterId> =
-                sqlx::query_scalar(&find_taker).bind(queue.team_id).bind(taker).fetch_optional(&mut *tx).await?;
-            if found.is_none() {
-                return Ok(0);
-            }
-            let ids: Vec<EmailId> = sqlx::query_scalar(&find_waiting)
-                .bind(queue.team_id)
-                .bind(queue.adapter_id)
-                .bind(GIVEN_AT_ONCE)
-                .fetch_all(&mut *tx)
-                .await?;
-            for id in &ids {
-                sqlx::query(
-                    "UPDATE outbox SET adapter_id = $3, run_at = COALESCE(
+        let mut tx = self.begin().await?;
+        let found: Option<AdapterId> =
+            tx.query(find_taker).bind(queue.team_id).bind(taker).fetch_optional_scalar().await?;
+        if found.is_none() {
+            return Ok(0);
+        }
+        let ids: Vec<EmailId> = tx
+            .query(find_waiting)
+            .bind(queue.team_id)
+            .bind(queue.adapter_id)
+            .bind(GIVEN_AT_ONCE)
+            .fetch_scalars()
+            .await?;
+        for id in &ids {
+            tx.query(
+                "UPDATE outbox SET adapter_id = $3, run_at = COALESCE(
                          (SELECT e.scheduled_at FROM emails e WHERE e.team_id = $1 AND e.id = $2), $4)
                      WHERE team_id = $1 AND email_id = $2",
-                )
+            )
+            .bind(queue.team_id)
+            .bind(id)
+            .bind(taker)
+            .bind(micros(now))
+            .execute()
+            .await?;
+            tx.query("UPDATE emails SET adapter_id = $3 WHERE team_id = $1 AND id = $2")
                 .bind(queue.team_id)
                 .bind(id)
                 .bind(taker)
-                .bind(micros(now))
-                .execute(&mut *tx)
+                .execute()
                 .await?;
-                sqlx::query("UPDATE emails SET adapter_id = $3 WHERE team_id = $1 AND id = $2")
-                    .bind(queue.team_id)
-                    .bind(id)
-                    .bind(taker)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            Ok(ids.len())
-        })
+        }
+        tx.commit().await?;
+        Ok(ids.len())
     }
 
     /// Gives a leased row back for another attempt at `at`, which counts nothing; `false` when the row is no longer this
     /// lease's, or its outcome is in doubt.
     pub async fn give_back(&self, lease: &Lease, at: DateTime<Utc>) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let given = sqlx::query(
+        let mut tx = self.begin().await?;
+        let given = tx
+            .query(
                 "UPDATE outbox SET lease_id = NULL, run_at = $4
                  WHERE team_id = $1 AND email_id = $2 AND lease_id = $3 AND NOT in_doubt",
             )
@@ -295,16 +299,17 @@ impl Store {
             .bind(lease.email_id)
             .bind(lease.lease_id.load(Ordering::SeqCst))
             .bind(micros(at))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            Ok(given.rows_affected() == 1)
-        })
+        tx.commit().await?;
+        Ok(given == 1)
     }
 
     /// Prolongs a lease; `false` when the row is no longer this lease's.
     pub async fn renew_lease(&self, lease: &Lease, until: DateTime<Utc>) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let renewed = sqlx::query(
+        let mut tx = self.begin().await?;
+        let renewed = tx
+            .query(
                 "UPDATE outbox SET run_at = $4 WHERE team_id = $1 AND email_id = $2 AND lease_id = $3
                      AND EXISTS (SELECT 1 FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL)",
             )
@@ -312,70 +317,68 @@ impl Store {
             .bind(lease.email_id)
             .bind(lease.lease_id.load(Ordering::SeqCst))
             .bind(micros(until))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            Ok(renewed.rows_affected() == 1)
-        })
+        tx.commit().await?;
+        Ok(renewed == 1)
     }
 
     /// Notes that the message's bytes go out now, so that a crash before [Store::settle] leaves the outcome in doubt;
     /// `false` when the row is no longer this lease's.
     pub async fn mark_in_doubt(&self, lease: &Lease) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let marked = sqlx::query(
+        let mut tx = self.begin().await?;
+        let marked = tx
+            .query(
                 "UPDATE outbox SET in_doubt = TRUE WHERE team_id = $1 AND email_id = $2 AND lease_id = $3
                      AND EXISTS (SELECT 1 FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL)",
             )
             .bind(lease.team_id)
             .bind(lease.email_id)
             .bind(lease.lease_id.load(Ordering::SeqCst))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            Ok(marked.rows_affected() == 1)
-        })
+        tx.commit().await?;
+        Ok(marked == 1)
     }
 
     /// Records how a leased attempt ended; `false`, and nothing recorded, when the row is no longer this lease's.
     pub async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<bool, AppError> {
         let (team_id, email_id) = (lease.team_id, lease.email_id);
-        write!(self, |tx| {
-            if settlement.facts.provider_message_id.is_some() {
-                take_turns!(tx, self, team_id);
-            }
-            let settled = if let (false, Some(next)) = (settlement.pending.is_empty(), settlement.next_attempt_at) {
-                sqlx::query(
-                    "UPDATE outbox SET pending = $4, attempts = attempts + 1, run_at = $5, lease_id = NULL,
+        let mut tx = self.begin().await?;
+        if settlement.facts.provider_message_id.is_some() {
+            tx.take_turns(team_id).await?;
+        }
+        let settled = if let (false, Some(next)) = (settlement.pending.is_empty(), settlement.next_attempt_at) {
+            tx.query(
+                "UPDATE outbox SET pending = $4, attempts = attempts + 1, run_at = $5, lease_id = NULL,
                          in_doubt = FALSE
                      WHERE team_id = $1 AND email_id = $2 AND lease_id = $3",
-                )
+            )
+            .bind(team_id)
+            .bind(email_id)
+            .bind(lease.lease_id.load(Ordering::SeqCst))
+            .bind(Json(&settlement.pending))
+            .bind(micros(next))
+            .execute()
+            .await?
+        } else {
+            tx.query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
                 .bind(team_id)
                 .bind(email_id)
                 .bind(lease.lease_id.load(Ordering::SeqCst))
-                .bind(Json(&settlement.pending))
-                .bind(micros(next))
-                .execute(&mut *tx)
+                .execute()
                 .await?
-                .rows_affected()
-            } else {
-                sqlx::query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
-                    .bind(team_id)
-                    .bind(email_id)
-                    .bind(lease.lease_id.load(Ordering::SeqCst))
-                    .execute(&mut *tx)
-                    .await?
-                    .rows_affected()
-            };
-            if settled == 1 {
-                record_events!(tx, self, team_id, email_id, &settlement.events, &settlement.facts);
-            }
-            Ok(settled == 1)
-        })
+        };
+        if settled == 1 {
+            record_events(&mut tx, team_id, email_id, &settlement.events, &settlement.facts).await?;
+        }
+        tx.commit().await?;
+        Ok(settled == 1)
     }
 
     /// What to send for a leased row; `None` when the message is gone.
     pub async fn find_outgoing(&self, team_id: TeamId, email_id: EmailId) -> Result<Option<Outgoing>, AppError> {
-        let row: Option<OutgoingRow> = read!(self, |pool| {
-            sqlx::query_as(
+        let row: Option<OutgoingRow> = self.read(
                 "SELECT e.from_address, e.reply_to, e.recipients, COALESCE(c.subject, e.subject) AS subject,
                      e.channel, e.notification_id,
                      n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
@@ -389,9 +392,8 @@ impl Store {
             )
             .bind(team_id)
             .bind(email_id)
-            .fetch_optional(pool)
-            .await
-        })?;
+            .fetch_optional()
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let adapter = match (row.adapter_id, row.adapter_name, row.adapter_kind, row.endpoint, row.sealed_secret) {
             (Some(id), Some(name), Some(kind), Some(endpoint), Some(sealed_secret)) => {
@@ -429,8 +431,9 @@ impl Store {
         at: DateTime<Utc>,
         event: &NewEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let moved = sqlx::query(
+        let mut tx = self.begin().await?;
+        let moved = tx
+            .query(
                 "UPDATE outbox SET run_at = CASE WHEN run_at = $4 THEN run_at ELSE $3 END
                  WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL",
             )
@@ -438,20 +441,20 @@ impl Store {
             .bind(email_id)
             .bind(micros(at))
             .bind(NEVER)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if moved.rows_affected() == 0 {
-                return Ok(false);
-            }
-            sqlx::query("UPDATE emails SET scheduled_at = $3 WHERE team_id = $1 AND id = $2")
-                .bind(team_id)
-                .bind(email_id)
-                .bind(micros(at))
-                .execute(&mut *tx)
-                .await?;
-            record_events!(tx, self, team_id, email_id, [event], &EmailFacts::default());
-            Ok(true)
-        })
+        if moved == 0 {
+            return Ok(false);
+        }
+        tx.query("UPDATE emails SET scheduled_at = $3 WHERE team_id = $1 AND id = $2")
+            .bind(team_id)
+            .bind(email_id)
+            .bind(micros(at))
+            .execute()
+            .await?;
+        record_events(&mut tx, team_id, email_id, from_ref(event), &EmailFacts::default()).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Takes a message back that only waits, for its first attempt or another, and records the event; `false`, and nothing
@@ -463,18 +466,19 @@ impl Store {
         event: &NewEvent,
         facts: &EmailFacts,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let taken = sqlx::query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL")
-                .bind(team_id)
-                .bind(email_id)
-                .execute(&mut *tx)
-                .await?;
-            if taken.rows_affected() == 0 {
-                return Ok(false);
-            }
-            record_events!(tx, self, team_id, email_id, [event], facts);
-            Ok(true)
-        })
+        let mut tx = self.begin().await?;
+        let taken = tx
+            .query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL")
+            .bind(team_id)
+            .bind(email_id)
+            .execute()
+            .await?;
+        if taken == 0 {
+            return Ok(false);
+        }
+        record_events(&mut tx, team_id, email_id, from_ref(event), facts).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }
 

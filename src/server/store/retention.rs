@@ -2,14 +2,13 @@
 //! [crate::server::delivery::retention]. Ids are time, so that "older than" is "below this id".
 //! A message that still has to be sent is never touched, nor anything of it.
 
-use sqlx::QueryBuilder;
-
-use super::audit::{self, AuditEvent};
+use super::Store;
+use super::audit::{AuditEvent, append_event};
 use super::deletion::{
     API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_CONTENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP,
 };
-use super::events::{Rollups, apply_rollups, counted};
-use super::{Db, Store, read, write};
+use super::engine::{Engine, Sql};
+use super::rollups::{Rollups, counted};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -38,18 +37,6 @@ impl From<RetentionRow> for Retention {
     }
 }
 
-/// Adds `(…, …)` for a list of numbers.
-macro_rules! push_ids {
-    ($query:expr, $ids:expr) => {{
-        $query.push("(");
-        let mut list = $query.separated(", ");
-        for id in $ids {
-            list.push_bind(*id);
-        }
-        $query.push(")");
-    }};
-}
-
 /// Of a message's rows `x`: it does not have to be sent any more.
 const NOT_TO_BE_SENT: &str =
     "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.team_id = x.team_id AND o.email_id = x.email_id)";
@@ -61,28 +48,26 @@ const WITHOUT_MESSAGES: &str =
 impl Store {
     /// How long a team keeps what it has; everything for ever where it chose nothing.
     pub async fn find_retention(&self, team_id: TeamId) -> Result<Retention, AppError> {
-        let row: Option<RetentionRow> = read!(self, |pool| {
-            sqlx::query_as(
+        let row: Option<RetentionRow> = self
+            .read(
                 "SELECT team_id, bodies_days, events_days, messages_days, requests_days, audit_days
                  FROM retention WHERE team_id = $1",
             )
             .bind(team_id)
-            .fetch_optional(pool)
-            .await
-        })?;
+            .fetch_optional()
+            .await?;
         Ok(row.map(Retention::from).unwrap_or_default())
     }
 
     /// The teams that keep something for a time.
     pub async fn list_retentions(&self) -> Result<Vec<(TeamId, Retention)>, AppError> {
-        let rows: Vec<RetentionRow> = read!(self, |pool| {
-            sqlx::query_as(
+        let rows: Vec<RetentionRow> = self
+            .read(
                 "SELECT team_id, bodies_days, events_days, messages_days, requests_days, audit_days
                  FROM retention ORDER BY team_id",
             )
-            .fetch_all(pool)
-            .await
-        })?;
+            .fetch_all()
+            .await?;
         Ok(rows.into_iter().map(|row| (row.team_id, Retention::from(row))).collect())
     }
 
@@ -93,8 +78,9 @@ impl Store {
         retention: Retention,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let written = sqlx::query(
+        let mut tx = self.begin().await?;
+        let written = tx
+            .query(
                 "INSERT INTO retention
                  (team_id, bodies_days, events_days, messages_days, requests_days, audit_days)
                  SELECT id, $2, $3, $4, $5, $6 FROM teams WHERE id = $1 AND deleted_at IS NULL
@@ -109,13 +95,13 @@ impl Store {
             .bind(retention.messages_days)
             .bind(retention.requests_days)
             .bind(retention.audit_days)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if written.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(written.rows_affected() == 1)
-        })
+        if written == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(written == 1)
     }
 
     /// Deletes some of the bodies, variables and attachments of messages with ids below `below`; whether there may be more.
@@ -132,52 +118,50 @@ impl Store {
     /// Deletes some messages with ids below `below`, with everything that is theirs, and takes them out of the counts;
     /// whether there may be more. Their events and bodies go before, in steps of their own.
     pub async fn delete_old_emails(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
-        let lock = self.for_update();
+        let lock = self.engine().for_update();
         let statement = format!(
             "SELECT e.id, e.status, e.template_id, e.channel FROM emails e
              WHERE e.team_id = $1 AND e.id < $2 AND NOT EXISTS (
                  SELECT 1 FROM outbox o WHERE o.team_id = e.team_id AND o.email_id = e.id)
              ORDER BY e.id LIMIT $3{lock}"
         );
-        let unindexes = matches!(self.db, Db::Sqlite { .. });
-        write!(self, |tx| {
-            let rows: Vec<(EmailId, i16, Option<TemplateId>, i16)> =
-                sqlx::query_as(&statement).bind(team_id).bind(below).bind(STEP).fetch_all(&mut *tx).await?;
-            if rows.is_empty() {
-                return Ok(false);
-            }
-            let ids: Vec<i64> = rows.iter().map(|row| row.0.0).collect();
-            if unindexes {
-                let mut query = QueryBuilder::new("DELETE FROM email_search WHERE rowid IN ");
-                push_ids!(query, &ids);
-                query.build().execute(&mut *tx).await?;
-            }
-            let mut query = QueryBuilder::new("DELETE FROM emails WHERE team_id = ");
-            query.push_bind(team_id).push(" AND id IN ");
-            push_ids!(query, &ids);
-            query.build().execute(&mut *tx).await?;
-            let mut rollups = Rollups::default();
-            for (id, status, template_id, channel) in rows {
-                let Some(status) = EmailStatus::from_code(status) else { continue };
-                let channel = Channel::from_code(channel).unwrap_or_default();
-                rollups.add(id, template_id, channel, counted(status, -1));
-            }
-            let keys = rollups.keys();
-            apply_rollups!(tx, team_id, rollups);
-            for (template_id, hour) in keys {
-                sqlx::query(
-                    "DELETE FROM email_rollups WHERE team_id = $1 AND template_id = $2 AND hour = $3
+        let mut tx = self.begin().await?;
+        let rows: Vec<(EmailId, i16, Option<TemplateId>, i16)> =
+            tx.query(statement).bind(team_id).bind(below).bind(STEP).fetch_all().await?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.0.0).collect();
+        if tx.engine() == Engine::Sqlite {
+            let mut unindex = Sql::new(Engine::Sqlite, "DELETE FROM email_search WHERE rowid IN (");
+            unindex.push_list(&ids).push(")");
+            tx.query(unindex).execute().await?;
+        }
+        let mut delete = Sql::new(tx.engine(), "DELETE FROM emails WHERE team_id = ");
+        delete.push_bind(team_id).push(" AND id IN (").push_list(&ids).push(")");
+        tx.query(delete).execute().await?;
+        let mut rollups = Rollups::default();
+        for (id, status, template_id, channel) in rows {
+            let Some(status) = EmailStatus::from_code(status) else { continue };
+            let channel = Channel::from_code(channel).unwrap_or_default();
+            rollups.add(id, template_id, channel, counted(status, -1));
+        }
+        let keys = rollups.keys();
+        rollups.apply(&mut tx, team_id).await?;
+        for (template_id, hour) in keys {
+            tx.query(
+                "DELETE FROM email_rollups WHERE team_id = $1 AND template_id = $2 AND hour = $3
                          AND queued = 0 AND sent = 0 AND delivered = 0 AND opened = 0 AND clicked = 0 AND bounced = 0
                          AND failed = 0 AND spam = 0",
-                )
-                .bind(team_id)
-                .bind(template_id)
-                .bind(hour)
-                .execute(&mut *tx)
-                .await?;
-            }
-            Ok(ids.len() as i64 == STEP)
-        })
+            )
+            .bind(team_id)
+            .bind(template_id)
+            .bind(hour)
+            .execute()
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(ids.len() as i64 == STEP)
     }
 
     /// Deletes some notifications with ids below `below` that have no message any more; whether there may be more.
@@ -193,9 +177,10 @@ impl Store {
     /// Deletes some lines of the audit log, the oldest, as long as their ids are below `below`; whether there may be more.
     /// What is left is a chain from the anchor on.
     pub async fn delete_old_audit_lines(&self, team_id: TeamId, below: i64) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            // The line before the first that stays: the newest one that is old enough, of the oldest ones.
-            let last: Option<(i64, String)> = sqlx::query_as(
+        let mut tx = self.begin().await?;
+        // The line before the first that stays: the newest one that is old enough, of the oldest ones.
+        let last: Option<(i64, String)> = tx
+            .query(
                 "SELECT l.sequence, l.hash FROM audit_log l
                  WHERE l.team_id = $1 AND l.id < $2 AND l.sequence < $3 + (
                      SELECT MIN(o.sequence) FROM audit_log o WHERE o.team_id = $1)
@@ -204,25 +189,26 @@ impl Store {
             .bind(team_id)
             .bind(below)
             .bind(STEP)
-            .fetch_optional(&mut *tx)
+            .fetch_optional()
             .await?;
-            let Some((sequence, hash)) = last else { return Ok(false) };
-            sqlx::query(
-                "INSERT INTO audit_anchors (team_id, sequence, hash) VALUES ($1, $2, $3)
+        let Some((sequence, hash)) = last else { return Ok(false) };
+        tx.query(
+            "INSERT INTO audit_anchors (team_id, sequence, hash) VALUES ($1, $2, $3)
                  ON CONFLICT (team_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash
                  WHERE audit_anchors.sequence < excluded.sequence",
-            )
+        )
+        .bind(team_id)
+        .bind(sequence)
+        .bind(&hash)
+        .execute()
+        .await?;
+        let deleted = tx
+            .query("DELETE FROM audit_log WHERE team_id = $1 AND sequence <= $2")
             .bind(team_id)
             .bind(sequence)
-            .bind(&hash)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            let deleted = sqlx::query("DELETE FROM audit_log WHERE team_id = $1 AND sequence <= $2")
-                .bind(team_id)
-                .bind(sequence)
-                .execute(&mut *tx)
-                .await?;
-            Ok(deleted.rows_affected() as i64 == STEP)
-        })
+        tx.commit().await?;
+        Ok(deleted as i64 == STEP)
     }
 }

@@ -3,15 +3,16 @@
 //! that grow until the page is full, so that a common text never gathers the whole log. Shorter texts have no trigram
 //! and are looked for in the newest [SCAN_LIMIT] messages.
 
-use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::types::Json;
 
-use super::criteria::{contains, push_criteria, push_whole_addresses, searched_for};
-use super::dialect::Engine;
-use super::emails::{SearchTexts, push_slice, push_statuses};
-use super::stats::IdRange;
-use super::{Db, Store};
+use super::Store;
+use super::criteria::{
+    TRIGRAM, contains, push_criteria, push_slice, push_statuses, push_whole_addresses, searched_for,
+};
+use super::engine::{Engine, Reading, Sql};
+use super::new_email::searched_recipients;
+use super::range::IdRange;
+use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
@@ -25,14 +26,20 @@ pub const COUNT_LIMIT: i64 = 10_000;
 const SCAN_LIMIT: usize = 100_000;
 const SCAN_STEP: i64 = 2_000;
 
-/// The shortest text that the index finds, in characters.
-pub(super) const TRIGRAM: usize = 3;
 const DAY: i64 = 86_400_000 << SEQUENCE_BITS;
 
 /// A page of matches and how many there are in all.
 pub(super) struct Matches {
     pub ids: Vec<i64>,
     pub total: Total,
+}
+
+/// What search looks through of one message, in lower case.
+struct SearchTexts {
+    id: i64,
+    /// The `To` addresses, a line each.
+    recipients: String,
+    subject: String,
 }
 
 impl Store {
@@ -53,19 +60,15 @@ impl Store {
         if needle.chars().count() < TRIGRAM {
             return self.scan_ids(team_id, filter, needle, ids, window).await;
         }
-        match &self.db {
-            Db::Sqlite { read, .. } => {
-                let mut reading = read.begin().await?;
-                let found = search_sqlite(reading.connection(), team_id, filter, needle, ids, window).await;
-                reading.end(found)
-            }
-            Db::Postgres(pools) => {
+        let mut reading = self.begin_reading().await?;
+        match reading.engine() {
+            Engine::Sqlite => search_sqlite(&mut reading, team_id, filter, needle, ids, window).await,
+            Engine::Postgres => {
                 let last = window.offset.saturating_add(window.limit);
                 let wanted = last.min(COUNT_LIMIT + window.limit).max(COUNT_LIMIT + 1);
-                let mut reading = pools.read.begin().await?;
-                let connection = reading.connection();
-                let found = search_postgres(connection, team_id, filter, text, ids, window.oldest_first, wanted).await;
-                Ok(page_of(reading.end(found)?, window, true))
+                let oldest_first = window.oldest_first;
+                let found = search_postgres(&mut reading, team_id, filter, text, ids, oldest_first, wanted).await;
+                Ok(page_of(found?, window, true))
             }
         }
     }
@@ -86,17 +89,11 @@ impl Store {
         if needle.chars().count() < TRIGRAM {
             return Ok(self.scan_ids(team_id, filter, needle, ids, window).await?.ids);
         }
-        match &self.db {
-            Db::Sqlite { read, .. } => {
-                let mut query = search_sqlite_query(team_id, filter, needle, ids, window);
-                let mut reading = read.begin().await?;
-                let found = query.build_query_scalar().fetch_all(reading.connection()).await;
-                Ok(reading.end(found)?)
-            }
-            Db::Postgres(pools) => {
-                let mut reading = pools.read.begin().await?;
-                let found = search_postgres(reading.connection(), team_id, filter, text, ids, false, limit).await;
-                reading.end(found)
+        match self.engine() {
+            Engine::Sqlite => self.read(search_sqlite_query(team_id, filter, needle, ids, window)).fetch_scalars().await,
+            Engine::Postgres => {
+                let mut reading = self.begin_reading().await?;
+                search_postgres(&mut reading, team_id, filter, text, ids, false, limit).await
             }
         }
     }
@@ -133,29 +130,31 @@ impl Store {
         }
     }
 
-    /// The statement that takes the first `$2` messages of a team (`$1`) out of the index, before they are deleted.
-    /// PostgreSQL's index follows by itself.
-    pub(super) fn delete_search_statement(&self) -> Option<&'static str> {
-        match &self.db {
-            Db::Sqlite { .. } => Some(
-                "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
-            ),
-            Db::Postgres(_) => None,
-        }
-    }
-
-    /// The statement that takes a message (`$2`) out of the index before it is deleted as a part of `$3`; `$1` team.
-    /// PostgreSQL's index follows by itself.
-    pub(super) fn delete_searched_statement(&self) -> Option<&'static str> {
-        match &self.db {
-            Db::Sqlite { .. } => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
-            Db::Postgres(_) => None,
-        }
+    /// The searched texts, in lower case, of the newest messages in an id range, or of the oldest.
+    async fn list_search_texts(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        ids: IdRange,
+        oldest_first: bool,
+        limit: i64,
+    ) -> Result<Vec<SearchTexts>, AppError> {
+        let mut sql = Sql::new(self.engine(), "SELECT e.id, e.recipients, e.subject FROM emails e WHERE e.team_id = ");
+        sql.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        push_conditions(&mut sql, filter);
+        sql.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " }).push_bind(limit);
+        let rows: Vec<(i64, Json<Vec<Recipient>>, String)> = self.read(sql).fetch_all().await?;
+        let texts = |(id, recipients, subject): (i64, Json<Vec<Recipient>>, String)| SearchTexts {
+            id,
+            recipients: searched_recipients(&recipients),
+            subject: folded(&subject),
+        };
+        Ok(rows.into_iter().map(texts).collect())
     }
 }
 
 async fn search_sqlite(
-    read: &mut SqliteConnection,
+    reading: &mut Reading,
     team_id: TeamId,
     filter: &EmailFilter,
     text: &str,
@@ -164,17 +163,17 @@ async fn search_sqlite(
 ) -> Result<Matches, AppError> {
     let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1", team_id, filter, text, ids);
     counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
-    let count: i64 = counted.build_query_scalar().fetch_one(&mut *read).await?;
+    let count: i64 = reading.read(counted).fetch_scalar().await?;
     let total = if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) };
     if window.offset >= count {
         return Ok(Matches { ids: Vec::new(), total });
     }
-    let mut page = search_sqlite_query(team_id, filter, text, ids, window);
-    Ok(Matches { ids: page.build_query_scalar().fetch_all(&mut *read).await?, total })
+    let page = search_sqlite_query(team_id, filter, text, ids, window);
+    Ok(Matches { ids: reading.read(page).fetch_scalars().await?, total })
 }
 
 async fn search_postgres(
-    read: &mut PgConnection,
+    reading: &mut Reading,
     team_id: TeamId,
     filter: &EmailFilter,
     text: &str,
@@ -184,39 +183,39 @@ async fn search_postgres(
 ) -> Result<Vec<i64>, AppError> {
     let ends = "SELECT MIN(id), MAX(id) FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3";
     let (oldest, newest): (Option<i64>, Option<i64>) =
-        sqlx::query_as(ends).bind(team_id).bind(ids.low).bind(ids.high).fetch_one(&mut *read).await?;
+        reading.read(ends).bind(team_id).bind(ids.low).bind(ids.high).fetch_one().await?;
     let (Some(mut low), Some(newest)) = (oldest, newest) else { return Ok(Vec::new()) };
     let patterns: Vec<String> = searched_for(text).iter().map(|text| contains(text)).collect();
-    let (mut high, mut window) = (newest.saturating_add(1), DAY);
+    let (mut high, mut span) = (newest.saturating_add(1), DAY);
     let mut found: Vec<i64> = Vec::new();
     while low < high && (found.len() as i64) < limit {
         let piece = if oldest_first {
-            IdRange { low, high: low.saturating_add(window).min(high) }
+            IdRange { low, high: low.saturating_add(span).min(high) }
         } else {
-            IdRange { low: high.saturating_sub(window).max(low), high }
+            IdRange { low: high.saturating_sub(span).max(low), high }
         };
-        let mut query =
-            QueryBuilder::new("WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ");
-        query.push_bind(team_id).push(" AND email_id >= ").push_bind(piece.low);
-        query.push(" AND email_id < ").push_bind(piece.high);
+        let mut sql = Sql::new(
+            Engine::Postgres,
+            "WITH matches AS MATERIALIZED (SELECT email_id FROM email_search WHERE team_id = ",
+        );
+        sql.push_bind(team_id).push(" AND email_id >= ").push_bind(piece.low);
+        sql.push(" AND email_id < ").push_bind(piece.high);
         let mut before = " AND (recipients LIKE ";
         for pattern in &patterns {
-            query.push(before).push_bind(pattern).push(" OR subject LIKE ").push_bind(pattern);
+            sql.push(before).push_bind(pattern).push(" OR subject LIKE ").push_bind(pattern);
             before = " OR recipients LIKE ";
         }
-        query.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
-        query.push(" AND e.id = m.email_id WHERE TRUE");
-        push_statuses!(query, filter.statuses);
-        push_slice!(query, filter.slice());
-        push_criteria!(query, Engine::Postgres, &filter.criteria);
+        sql.push(")) SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(team_id);
+        sql.push(" AND e.id = m.email_id WHERE TRUE");
+        push_conditions(&mut sql, filter);
         if filter.criteria.keeps_addresses {
-            push_whole_addresses!(query, Engine::Postgres, text);
+            push_whole_addresses(&mut sql, text);
         }
-        query.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
-        query.push_bind(limit - found.len() as i64);
-        found.extend(query.build_query_scalar::<i64>().fetch_all(&mut *read).await?);
+        sql.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " });
+        sql.push_bind(limit - found.len() as i64);
+        found.extend(reading.read(sql).fetch_scalars::<i64>().await?);
         (low, high) = if oldest_first { (piece.high, high) } else { (low, piece.low) };
-        window = window.saturating_mul(8);
+        span = span.saturating_mul(8);
     }
     Ok(found)
 }
@@ -228,35 +227,34 @@ pub(super) fn search_sqlite_query(
     text: &str,
     ids: IdRange,
     window: Window,
-) -> QueryBuilder<'static, Sqlite> {
-    let mut query = matching("SELECT e.id", team_id, filter, text, ids);
-    query.push(if window.oldest_first { " ORDER BY s.rowid LIMIT " } else { " ORDER BY s.rowid DESC LIMIT " });
-    query.push_bind(window.limit).push(" OFFSET ").push_bind(window.offset);
-    query
+) -> Sql {
+    let mut sql = matching("SELECT e.id", team_id, filter, text, ids);
+    sql.push(if window.oldest_first { " ORDER BY s.rowid LIMIT " } else { " ORDER BY s.rowid DESC LIMIT " });
+    sql.push_bind(window.limit).push(" OFFSET ").push_bind(window.offset);
+    sql
 }
 
 /// `selected` from the messages that match, in SQLite.
-fn matching(
-    selected: &str,
-    team_id: TeamId,
-    filter: &EmailFilter,
-    text: &str,
-    ids: IdRange,
-) -> QueryBuilder<'static, Sqlite> {
+fn matching(selected: &'static str, team_id: TeamId, filter: &EmailFilter, text: &str, ids: IdRange) -> Sql {
     // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
     // planner that the range of row ids is one of message ids too: it would walk that range for every match.
-    let mut query = QueryBuilder::new(selected);
-    query.push(" FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ");
-    query.push_bind(format!("\"{}\"", text.replace('"', "\"\"")));
-    query.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
-    query.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
-    push_statuses!(query, filter.statuses);
-    push_slice!(query, filter.slice());
-    push_criteria!(query, Engine::Sqlite, &filter.criteria);
+    let mut sql = Sql::new(Engine::Sqlite, selected);
+    sql.push(" FROM email_search s CROSS JOIN emails e WHERE s.email_search MATCH ");
+    sql.push_bind(format!("\"{}\"", text.replace('"', "\"\"")));
+    sql.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
+    sql.push(" AND e.team_id = ").push_bind(team_id).push(" AND e.id = +s.rowid");
+    push_conditions(&mut sql, filter);
     if filter.criteria.keeps_addresses {
-        push_whole_addresses!(query, Engine::Sqlite, text);
+        push_whole_addresses(&mut sql, text);
     }
-    query
+    sql
+}
+
+/// Adds what the filter asks for beside its text and its range.
+fn push_conditions(sql: &mut Sql, filter: &EmailFilter) {
+    push_statuses(sql, filter.statuses);
+    push_slice(sql, filter.slice());
+    push_criteria(sql, &filter.criteria);
 }
 
 fn page_of(found: Vec<i64>, window: Window, complete: bool) -> Matches {

@@ -1,17 +1,19 @@
 //! Counts of messages by status. Whole hours come from the rollups, the pieces of an hour at either end of a range from
 //! an index, so the sum is exact for every range.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use sqlx::{QueryBuilder, Row};
 
-use super::emails::push_slice;
-use super::events::rollup_key;
-use super::{Store, read};
+use super::Store;
+use super::criteria::push_slice;
+use super::engine::{Engine, Sql};
+pub(super) use super::range::IdRange;
+use super::range::{HourCut, hour_of, lowest_id_of_hour};
+use super::rollups::rollup_key;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::filter::{Slice, TimeRange};
-use crate::domain::ids::{EmailId, TeamId, TemplateId, lowest_id_at};
+use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::stats::StatusCounts;
 
 const COUNT_COLUMNS: &str = "queued, sent, delivered, opened, clicked, bounced, failed, spam";
@@ -21,61 +23,11 @@ const SUM_COLUMNS: &str = "CAST(COALESCE(SUM(queued), 0) AS BIGINT), CAST(COALES
     CAST(COALESCE(SUM(clicked), 0) AS BIGINT), CAST(COALESCE(SUM(bounced), 0) AS BIGINT),
     CAST(COALESCE(SUM(failed), 0) AS BIGINT), CAST(COALESCE(SUM(spam), 0) AS BIGINT)";
 
-/// The ids of a range: `low` is in it, `high` is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct IdRange {
-    pub low: i64,
-    pub high: i64,
-}
+/// The eight counts, in the order of [EmailStatus::ALL].
+type CountsRow = (i64, i64, i64, i64, i64, i64, i64, i64);
 
-impl From<TimeRange> for IdRange {
-    fn from(range: TimeRange) -> Self {
-        Self { low: range.from.map_or(0, first_id_from), high: range.to.map_or(i64::MAX, first_id_from) }
-    }
-}
-
-/// The lowest id whose time is `time` or later. Ids tell milliseconds, so a finer `time` is rounded up.
-fn first_id_from(time: DateTime<Utc>) -> i64 {
-    let whole = lowest_id_at(time);
-    let is_whole = EmailId(whole).created_at() >= time;
-    let next = || time.checked_add_signed(TimeDelta::milliseconds(1)).map_or(i64::MAX, lowest_id_at);
-    if is_whole { whole } else { next() }
-}
-
-/// A range cut at the hours: `[low, high)` in hours since 1970, with a piece of an hour before and one after it. A range
-/// within one hour is all `head`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HourCut {
-    pub head: Option<IdRange>,
-    pub low_hour: i64,
-    pub high_hour: i64,
-    pub tail: Option<IdRange>,
-}
-
-pub(super) fn lowest_id_of_hour(hour: i64) -> i64 {
-    DateTime::from_timestamp(hour.saturating_mul(3600), 0).map_or(i64::MAX, lowest_id_at)
-}
-
-fn hour_of_raw(id: i64) -> i64 {
-    super::events::hour_of(EmailId(id))
-}
-
-impl From<IdRange> for HourCut {
-    fn from(ids: IdRange) -> Self {
-        if ids.low >= ids.high {
-            return Self { head: None, low_hour: 0, high_hour: 0, tail: None };
-        }
-        let starts_whole = lowest_id_of_hour(hour_of_raw(ids.low)) == ids.low;
-        let low_hour = hour_of_raw(ids.low) + i64::from(!starts_whole);
-        let high_hour = if ids.high == i64::MAX { i64::MAX } else { hour_of_raw(ids.high) };
-        if low_hour > high_hour {
-            return Self { head: Some(ids), low_hour, high_hour: low_hour, tail: None };
-        }
-        let head = (!starts_whole).then(|| IdRange { low: ids.low, high: lowest_id_of_hour(low_hour) });
-        let tail_low = if high_hour == i64::MAX { i64::MAX } else { lowest_id_of_hour(high_hour) };
-        let tail = (tail_low < ids.high).then_some(IdRange { low: tail_low, high: ids.high });
-        Self { head, low_hour, high_hour, tail }
-    }
+fn counts_of((queued, sent, delivered, opened, clicked, bounced, failed, spam): CountsRow) -> StatusCounts {
+    StatusCounts([queued, sent, delivered, opened, clicked, bounced, failed, spam])
 }
 
 impl Store {
@@ -107,23 +59,22 @@ impl Store {
         let cut = HourCut::from(IdRange::from(range));
         let mut hours = Vec::new();
         if let Some(head) = cut.head {
-            hours.push((hour_of_raw(head.low), self.count_ids(team_id, slice, head).await?));
+            hours.push((hour_of(EmailId(head.low)), self.count_ids(team_id, slice, head).await?));
         }
-        let statement = self.as_one_array(&list_hours_statement());
-        let rollups: Option<Json<Vec<[i64; 1 + EmailStatus::ALL.len()]>>> = read!(self, |pool| {
-            sqlx::query_scalar(&statement)
-                .bind(team_id)
-                .bind(rollup_key(slice))
-                .bind(cut.low_hour)
-                .bind(cut.high_hour)
-                .fetch_one(pool)
-                .await
-        })?;
+        let statement = self.engine().as_one_array(&list_hours_statement());
+        let rollups: Option<Json<Vec<[i64; 1 + EmailStatus::ALL.len()]>>> = self
+            .read(statement)
+            .bind(team_id)
+            .bind(rollup_key(slice))
+            .bind(cut.low_hour)
+            .bind(cut.high_hour)
+            .fetch_scalar()
+            .await?;
         let mut rollups = rollups.map(|rows| rows.0).unwrap_or_default();
         rollups.sort_unstable();
         hours.extend(rollups.into_iter().map(|[hour, counts @ ..]| (hour, StatusCounts(counts))));
         if let Some(tail) = cut.tail {
-            hours.push((hour_of_raw(tail.low), self.count_ids(team_id, slice, tail).await?));
+            hours.push((hour_of(EmailId(tail.low)), self.count_ids(team_id, slice, tail).await?));
         }
         let with_time = |(hour, counts): (i64, _)| (EmailId(lowest_id_of_hour(hour)).created_at(), counts);
         Ok(hours.into_iter().filter(|(_, counts)| *counts != StatusCounts::default()).map(with_time).collect())
@@ -139,17 +90,14 @@ impl Store {
         if low_hour >= high_hour {
             return Ok(StatusCounts::default());
         }
-        let statement = sum_hours_statement();
-        Ok(read!(self, |pool| {
-            let row = sqlx::query(&statement)
-                .bind(team_id)
-                .bind(rollup_key(slice))
-                .bind(low_hour)
-                .bind(high_hour)
-                .fetch_one(pool)
-                .await?;
-            Ok::<_, sqlx::Error>(counts_from!(row, 0))
-        })?)
+        self.read(sum_hours_statement())
+            .bind(team_id)
+            .bind(rollup_key(slice))
+            .bind(low_hour)
+            .bind(high_hour)
+            .fetch_one()
+            .await
+            .map(counts_of)
     }
 
     /// Counts the messages of an id range from the index of statuses.
@@ -159,8 +107,7 @@ impl Store {
         slice: Slice,
         ids: IdRange,
     ) -> Result<StatusCounts, AppError> {
-        let rows: Vec<(i64, i64)> =
-            read!(self, |pool| count_ids_query(team_id, slice, ids).build_query_as().fetch_all(pool).await)?;
+        let rows: Vec<(i64, i64)> = self.read(count_ids_query(self.engine(), team_id, slice, ids)).fetch_all().await?;
         let mut counts = StatusCounts::default();
         for (code, count) in rows {
             if let Some(status) = i16::try_from(code).ok().and_then(EmailStatus::from_code) {
@@ -172,9 +119,8 @@ impl Store {
 
     /// The hour rollups counted anew from the messages, and the kept ones, where the two differ. Empty when all is well.
     pub async fn list_wrong_rollups(&self, team_id: TeamId) -> Result<Vec<(TemplateId, i64)>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT template_id, hour FROM (
+        self.read(
+            "SELECT template_id, hour FROM (
                      SELECT template_id, hour, 0 AS status, queued AS n FROM email_rollups WHERE team_id = $1
                      UNION ALL
                      SELECT template_id, hour, 1, sent FROM email_rollups WHERE team_id = $1
@@ -199,11 +145,10 @@ impl Store {
                      WHERE team_id = $1 AND template_id IS NOT NULL
                  ) AS difference
                  GROUP BY template_id, hour, status HAVING SUM(n) <> 0 ORDER BY template_id, hour",
-            )
-            .bind(team_id)
-            .fetch_all(pool)
-            .await
-        })?)
+        )
+        .bind(team_id)
+        .fetch_all()
+        .await
     }
 }
 
@@ -225,77 +170,16 @@ pub(super) fn sum_hours_statement() -> String {
     )
 }
 
-/// Reads the eight counts of a row, beginning with column `$first`.
-macro_rules! counts_from {
-    ($row:expr, $first:expr) => {{
-        let mut counts = StatusCounts::default();
-        for (index, count) in counts.0.iter_mut().enumerate() {
-            *count = $row.try_get($first + index)?;
-        }
-        counts
-    }};
-}
-use counts_from;
-
 /// The query that counts an id range: one index walk a status.
-pub(super) fn count_ids_query<Engine: sqlx::Database>(
-    team_id: TeamId,
-    slice: Slice,
-    ids: IdRange,
-) -> QueryBuilder<'static, Engine>
-where
-    i64: sqlx::Type<Engine> + sqlx::Encode<'static, Engine>,
-{
-    let mut query = QueryBuilder::new("");
+pub(super) fn count_ids_query(engine: Engine, team_id: TeamId, slice: Slice, ids: IdRange) -> Sql {
+    let mut sql = Sql::new(engine, "");
     for (index, status) in EmailStatus::ALL.into_iter().enumerate() {
-        query.push(if index == 0 { "" } else { " UNION ALL " });
-        query.push(format!("SELECT CAST({code} AS BIGINT), COUNT(*) FROM emails e", code = status.code()));
-        query.push(" WHERE e.team_id = ").push_bind(team_id.0);
-        push_slice!(query, slice);
-        query.push(format!(" AND e.status = {}", status.code()));
-        query.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        sql.push(if index == 0 { "" } else { " UNION ALL " });
+        sql.push(format!("SELECT CAST({code} AS BIGINT), COUNT(*) FROM emails e", code = status.code()));
+        sql.push(" WHERE e.team_id = ").push_bind(team_id);
+        push_slice(&mut sql, slice);
+        sql.push(format!(" AND e.status = {}", status.code()));
+        sql.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
     }
-    query
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hour(hour: i64) -> i64 {
-        lowest_id_of_hour(hour)
-    }
-
-    #[test]
-    fn a_range_of_whole_hours_has_no_pieces() {
-        let cut = HourCut::from(IdRange { low: hour(10), high: hour(12) });
-        assert_eq!(cut, HourCut { head: None, low_hour: 10, high_hour: 12, tail: None });
-    }
-
-    #[test]
-    fn pieces_and_hours_cover_the_range_once() {
-        let (low, high) = (hour(10) + 5, hour(12) + 7);
-        let cut = HourCut::from(IdRange { low, high });
-        assert_eq!(cut.head, Some(IdRange { low, high: hour(11) }));
-        assert_eq!((cut.low_hour, cut.high_hour), (11, 12));
-        assert_eq!(cut.tail, Some(IdRange { low: hour(12), high }));
-    }
-
-    #[test]
-    fn a_range_within_one_hour_is_counted_whole() {
-        let ids = IdRange { low: hour(10) + 5, high: hour(10) + 9 };
-        assert_eq!(HourCut::from(ids), HourCut { head: Some(ids), low_hour: 11, high_hour: 11, tail: None });
-    }
-
-    #[test]
-    fn open_ends_need_no_pieces() {
-        let cut = HourCut::from(IdRange::from(TimeRange::default()));
-        assert_eq!(cut, HourCut { head: None, low_hour: 0, high_hour: i64::MAX, tail: None });
-    }
-
-    #[test]
-    fn an_inverted_range_is_empty() {
-        let cut = HourCut::from(IdRange { low: hour(12), high: hour(10) });
-        assert_eq!((cut.head, cut.tail, cut.low_hour), (None, None, cut.high_hour));
-    }
+    sql
 }

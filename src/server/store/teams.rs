@@ -237,7 +237,8 @@ impl Store {
     /// The team with this id.
     pub async fn find_team(&self, id: TeamId) -> Result<Option<Team>, AppError> {
         let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL");
-        let row: Option<TeamRow> = read!(self, |pool| sqlx::query_as(&statement).bind(id).fetch_optional(pool).await)?;
+        let row: Option<TeamRow> =
+            read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(id).fetch_optional(pool).await)?;
         Ok(row.map(Team::from))
     }
 
@@ -245,7 +246,7 @@ impl Store {
     pub async fn find_team_by_slug(&self, slug: &str) -> Result<Option<Team>, AppError> {
         let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.slug = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(slug).fetch_optional(pool).await)?;
+            read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(slug).fetch_optional(pool).await)?;
         Ok(row.map(Team::from))
     }
 
@@ -528,8 +529,11 @@ impl Store {
              LEFT JOIN roles r ON r.team_id = i.team_id AND r.role = i.role
              WHERE i.team_id = $1 AND i.expires_at > $2 ORDER BY i.id DESC"
         );
-        let rows: Vec<InviteRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(micros(now)).fetch_all(pool).await)?;
+        let rows: Vec<InviteRow> = read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
+            .bind(team_id)
+            .bind(micros(now))
+            .fetch_all(pool)
+            .await)?;
         rows.into_iter().map(Invite::try_from).collect()
     }
 
@@ -621,7 +625,11 @@ impl Store {
             team_id: TeamId,
         }
         let row: Option<Row> = read!(self, |pool| {
-            sqlx::query_as(&statement).bind(token_hash).bind(micros(now)).fetch_optional(pool).await
+            sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
+                .bind(token_hash)
+                .bind(micros(now))
+                .fetch_optional(pool)
+                .await
         })?;
         let Some(row) = row else { return Ok(None) };
         let invite = row.invite.try_into()?;

@@ -3,9 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::audit::{self, AuditEvent};
-use super::events::take_turns;
-use super::{Store, instant, micros, read, write};
+use super::audit::{AuditEvent, append_event};
+use super::{Store, instant, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
@@ -87,9 +86,10 @@ impl Store {
         template: &Template,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            take_turns!(tx, self, team_id);
-            let inserted = sqlx::query(
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        let inserted = tx
+            .query(
                 "INSERT INTO templates (team_id, id, name, current_version_id, created_at, masked_variables)
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             )
@@ -99,28 +99,28 @@ impl Store {
             .bind(template.current.id)
             .bind(micros(template.created_at))
             .bind(Json(&template.masked_variables))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if inserted.rows_affected() == 0 {
-                return Ok(false);
-            }
-            sqlx::query(
-                "INSERT INTO template_versions (team_id, id, template_id, version, subject, html, text, created_at)
+        if inserted == 0 {
+            return Ok(false);
+        }
+        tx.query(
+            "INSERT INTO template_versions (team_id, id, template_id, version, subject, html, text, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            )
-            .bind(team_id)
-            .bind(template.current.id)
-            .bind(template.id)
-            .bind(template.current.version)
-            .bind(&template.current.source.subject)
-            .bind(&template.current.source.html)
-            .bind(&template.current.source.text)
-            .bind(micros(template.current.created_at))
-            .execute(&mut *tx)
-            .await?;
-            audit::append!(tx, team_id, event);
-            Ok(true)
-        })
+        )
+        .bind(team_id)
+        .bind(template.current.id)
+        .bind(template.id)
+        .bind(template.current.version)
+        .bind(&template.current.source.subject)
+        .bind(&template.current.source.html)
+        .bind(&template.current.source.text)
+        .bind(micros(template.current.created_at))
+        .execute()
+        .await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Changes a template: its name, which variables are masked, and its sources, which become a new version. What is
@@ -133,23 +133,23 @@ impl Store {
         now: DateTime<Utc>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            take_turns!(tx, self, team_id);
-            if let Some(name) = change.name {
-                let namesake: Option<TemplateId> = sqlx::query_scalar(
-                    "SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL",
-                )
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        if let Some(name) = change.name {
+            let namesake: Option<TemplateId> = tx
+                .query("SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL")
                 .bind(team_id)
                 .bind(name)
                 .bind(id)
-                .fetch_optional(&mut *tx)
+                .fetch_optional_scalar()
                 .await?;
-                if namesake.is_some() {
-                    return Err(AppError::AlreadyExists(format!("A template named “{name}” exists already")));
-                }
+            if namesake.is_some() {
+                return Err(AppError::AlreadyExists(format!("A template named “{name}” exists already")));
             }
-            let version_id = change.version.map(|(version_id, _)| version_id);
-            let updated = sqlx::query(
+        }
+        let version_id = change.version.map(|(version_id, _)| version_id);
+        let updated = tx
+            .query(
                 "UPDATE templates SET name = COALESCE($3, name), masked_variables = COALESCE($4, masked_variables),
                      current_version_id = COALESCE($5, current_version_id)
                  WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
@@ -159,30 +159,30 @@ impl Store {
             .bind(change.name)
             .bind(change.masked_variables.map(Json))
             .bind(version_id)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if updated.rows_affected() == 0 {
-                return Ok(false);
-            }
-            if let Some((version_id, source)) = change.version {
-                sqlx::query(
-                    "INSERT INTO template_versions (team_id, id, template_id, version, subject, html, text, created_at)
+        if updated == 0 {
+            return Ok(false);
+        }
+        if let Some((version_id, source)) = change.version {
+            tx.query(
+                "INSERT INTO template_versions (team_id, id, template_id, version, subject, html, text, created_at)
                      SELECT $1, $2, $3, COALESCE(MAX(version), 0) + 1, $4, $5, $6, $7
                      FROM template_versions WHERE team_id = $1 AND template_id = $3",
-                )
-                .bind(team_id)
-                .bind(version_id)
-                .bind(id)
-                .bind(&source.subject)
-                .bind(&source.html)
-                .bind(&source.text)
-                .bind(micros(now))
-                .execute(&mut *tx)
-                .await?;
-            }
-            audit::append!(tx, team_id, event);
-            Ok(true)
-        })
+            )
+            .bind(team_id)
+            .bind(version_id)
+            .bind(id)
+            .bind(&source.subject)
+            .bind(&source.html)
+            .bind(&source.text)
+            .bind(micros(now))
+            .execute()
+            .await?;
+        }
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Deletes a template; `false` when there is none.
@@ -193,20 +193,19 @@ impl Store {
         now: DateTime<Utc>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let deleted = sqlx::query(
-                "UPDATE templates SET deleted_at = $3 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
-            )
+        let mut tx = self.begin().await?;
+        let deleted = tx
+            .query("UPDATE templates SET deleted_at = $3 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
             .bind(team_id)
             .bind(id)
             .bind(micros(now))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if deleted.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(deleted.rows_affected() == 1)
-        })
+        if deleted == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(deleted == 1)
     }
 
     /// The team's templates, by name.
@@ -216,29 +215,25 @@ impl Store {
              JOIN template_versions v ON v.team_id = t.team_id AND v.id = t.current_version_id
              WHERE t.team_id = $1 AND t.deleted_at IS NULL ORDER BY t.name, t.id"
         );
-        let rows: Vec<TemplateRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).fetch_all(pool).await)?;
+        let rows: Vec<TemplateRow> = self.read(statement).bind(team_id).fetch_all().await?;
         Ok(rows.into_iter().map(Template::from).collect())
     }
 
     /// The ids and names of the team's templates, by name.
     pub async fn list_template_names(&self, team_id: TeamId) -> Result<Vec<(TemplateId, String)>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_as("SELECT id, name FROM templates WHERE team_id = $1 AND deleted_at IS NULL ORDER BY name, id")
-                .bind(team_id)
-                .fetch_all(pool)
-                .await
-        })?)
+        self.read("SELECT id, name FROM templates WHERE team_id = $1 AND deleted_at IS NULL ORDER BY name, id")
+            .bind(team_id)
+            .fetch_all()
+            .await
     }
 
     /// The names of all variables that the team's templates mark, deleted templates' too, in no order.
     pub async fn list_marked_variables(&self, team_id: TeamId) -> Result<Vec<String>, AppError> {
-        let lists: Vec<Json<Vec<String>>> = read!(self, |pool| {
-            sqlx::query_scalar("SELECT masked_variables FROM templates WHERE team_id = $1")
-                .bind(team_id)
-                .fetch_all(pool)
-                .await
-        })?;
+        let lists: Vec<Json<Vec<String>>> = self
+            .read("SELECT masked_variables FROM templates WHERE team_id = $1")
+            .bind(team_id)
+            .fetch_scalars()
+            .await?;
         let mut names: Vec<String> = lists.into_iter().flat_map(|names| names.0).collect();
         names.sort();
         names.dedup();
@@ -252,8 +247,7 @@ impl Store {
              JOIN template_versions v ON v.team_id = t.team_id AND v.id = t.current_version_id
              WHERE t.team_id = $1 AND t.id = $2 AND t.deleted_at IS NULL"
         );
-        let row: Option<TemplateRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(id).fetch_optional(pool).await)?;
+        let row: Option<TemplateRow> = self.read(statement).bind(team_id).bind(id).fetch_optional().await?;
         Ok(row.map(Template::from))
     }
 
@@ -264,8 +258,7 @@ impl Store {
              JOIN template_versions v ON v.team_id = t.team_id AND v.id = t.current_version_id
              WHERE t.team_id = $1 AND t.name = $2 AND t.deleted_at IS NULL"
         );
-        let row: Option<TemplateRow> =
-            read!(self, |pool| sqlx::query_as(&statement).bind(team_id).bind(name).fetch_optional(pool).await)?;
+        let row: Option<TemplateRow> = self.read(statement).bind(team_id).bind(name).fetch_optional().await?;
         Ok(row.map(Template::from))
     }
 
@@ -275,16 +268,15 @@ impl Store {
         team_id: TeamId,
         template_id: TemplateId,
     ) -> Result<Vec<TemplateVersion>, AppError> {
-        let rows: Vec<VersionRow> = read!(self, |pool| {
-            sqlx::query_as(
+        let rows: Vec<VersionRow> = self
+            .read(
                 "SELECT id, version, subject, html, text, created_at FROM template_versions
                  WHERE team_id = $1 AND template_id = $2 ORDER BY id DESC",
             )
             .bind(team_id)
             .bind(template_id)
-            .fetch_all(pool)
-            .await
-        })?;
+            .fetch_all()
+            .await?;
         Ok(rows.into_iter().map(TemplateVersion::from).collect())
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection};
 
+use super::engine::Writers;
 use super::outbox::{Lease, Queue, Share};
-use super::{Db, Limits, Store};
+use super::{Engine, Limits, Store};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 
@@ -31,7 +32,7 @@ impl TestDatabase {
     /// A new PostgreSQL database. Without a server the test fails: a rule that holds on one engine alone does not hold.
     pub(crate) async fn postgres() -> Self {
         let name = fresh_name();
-        server().await.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
+        server().await.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
         Self::Postgres(name)
     }
 
@@ -56,7 +57,7 @@ impl TestDatabase {
                 }
             }
             Self::Postgres(name) => {
-                server().await.execute(format!("DROP DATABASE {name} WITH (FORCE)").as_str()).await.unwrap();
+                server().await.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
             }
         }
     }
@@ -174,7 +175,7 @@ impl Store {
         let mut counts = Vec::new();
         for table in tables {
             let statement = format!("SELECT COUNT(*) FROM {table}");
-            let count: i64 = super::read!(self, |pool| sqlx::query_scalar(&statement).fetch_one(pool).await).unwrap();
+            let count: i64 = self.read(statement).fetch_scalar().await.unwrap();
             counts.push((table, count));
         }
         counts
@@ -182,22 +183,21 @@ impl Store {
 
     /// How many rows of a team each table has that names teams, by the table's name.
     pub(crate) async fn count_rows_of(&self, team: TeamId) -> BTreeMap<String, i64> {
-        let names = match &self.db {
-            Db::Sqlite { .. } => {
+        let names = match self.engine() {
+            Engine::Sqlite => {
                 "SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c
                  WHERE t.type = 'table' AND c.name = 'team_id' ORDER BY t.name"
             }
-            Db::Postgres(_) => {
+            Engine::Postgres => {
                 "SELECT table_name::text FROM information_schema.columns
                  WHERE table_schema = 'public' AND column_name = 'team_id' ORDER BY table_name"
             }
         };
-        let tables: Vec<String> = super::read!(self, |pool| sqlx::query_scalar(names).fetch_all(pool).await).unwrap();
+        let tables: Vec<String> = self.read(names).fetch_scalars().await.unwrap();
         let mut counts = BTreeMap::new();
         for table in tables {
             let statement = format!("SELECT COUNT(*) FROM {table} WHERE team_id = $1");
-            let count: i64 =
-                super::read!(self, |pool| sqlx::query_scalar(&statement).bind(team).fetch_one(pool).await).unwrap();
+            let count: i64 = self.read(statement).bind(team).fetch_scalar().await.unwrap();
             counts.insert(table, count);
         }
         counts
@@ -206,26 +206,24 @@ impl Store {
     /// Every row of every table, as text, by the table's name: equal at two moments between which nothing was written.
     pub(crate) async fn every_row(&self) -> BTreeMap<String, Vec<String>> {
         let mut tables = BTreeMap::new();
-        match &self.db {
-            Db::Sqlite { read, .. } => {
-                let mut reading = read.begin().await.unwrap();
-                let read = reading.connection();
+        let mut reading = self.begin_reading().await.unwrap();
+        match self.engine() {
+            Engine::Sqlite => {
                 let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
                     AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%'";
-                for name in texts(sqlx::query_scalar(names).fetch_all(&mut *read).await) {
+                for name in texts(reading.read(names).fetch_scalars().await) {
                     let columns = "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info($1)";
-                    let columns = texts(sqlx::query_scalar(columns).bind(&name).fetch_all(&mut *read).await);
+                    let columns = texts(reading.read(columns).bind(&name).fetch_scalars().await);
                     let rows = format!("SELECT {} FROM \"{name}\"", columns.join(" || ', ' || "));
-                    tables.insert(name, texts(sqlx::query_scalar(&rows).fetch_all(&mut *read).await));
+                    tables.insert(name, texts(reading.read(rows).fetch_scalars().await));
                 }
             }
-            Db::Postgres(pools) => {
-                let pool = &pools.write;
+            Engine::Postgres => {
                 let names = "SELECT tablename::text FROM pg_tables
                     WHERE schemaname = 'public' AND tablename NOT LIKE '\\_sqlx\\_%'";
-                for name in texts(sqlx::query_scalar(names).fetch_all(pool).await) {
+                for name in texts(reading.read(names).fetch_scalars().await) {
                     let rows = format!("SELECT t::text FROM \"{name}\" t");
-                    tables.insert(name, texts(sqlx::query_scalar(&rows).fetch_all(pool).await));
+                    tables.insert(name, texts(reading.read(rows).fetch_scalars().await));
                 }
             }
         }
@@ -245,20 +243,20 @@ pub(crate) enum Outage {
 impl Store {
     /// Makes the database at `url`, which is this one, not available.
     pub(crate) async fn begin_outage(&self, url: &str) -> Outage {
-        match &self.db {
-            Db::Sqlite { write, .. } => {
+        match &self.db.write {
+            Writers::Sqlite(write) => {
                 // The connection that finds the database busy gives up at once. It is closed then; the next one waits.
                 write.execute("PRAGMA busy_timeout = 20").await.unwrap();
                 let mut other = SqliteConnection::connect(url).await.unwrap();
                 other.execute("BEGIN IMMEDIATE").await.unwrap();
                 Outage::Sqlite(other)
             }
-            Db::Postgres(pools) => {
+            Writers::Postgres(pool) => {
                 let full = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
                     $$ BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = 'disk_full'; END $$";
-                pools.write.execute(full).await.unwrap();
+                pool.execute(full).await.unwrap();
                 let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON api_requests EXECUTE FUNCTION refuse()";
-                pools.write.execute(trigger).await.unwrap();
+                pool.execute(trigger).await.unwrap();
                 Outage::Postgres
             }
         }
@@ -266,17 +264,17 @@ impl Store {
 
     /// Makes it available again.
     pub(crate) async fn end_outage(&self, outage: Outage) {
-        match (outage, &self.db) {
+        match (outage, &self.db.write) {
             (Outage::Sqlite(mut other), _) => other.execute("ROLLBACK").await.map(drop).unwrap(),
-            (Outage::Postgres, Db::Postgres(pools)) => {
-                pools.write.execute("DROP TRIGGER refuse ON api_requests").await.map(drop).unwrap();
+            (Outage::Postgres, Writers::Postgres(pool)) => {
+                pool.execute("DROP TRIGGER refuse ON api_requests").await.map(drop).unwrap();
             }
-            (Outage::Postgres, Db::Sqlite { .. }) => panic!("an outage of another database"),
+            (Outage::Postgres, Writers::Sqlite(_)) => panic!("an outage of another database"),
         }
     }
 }
 
-fn texts(found: Result<Vec<String>, sqlx::Error>) -> Vec<String> {
+fn texts(found: Result<Vec<String>, AppError>) -> Vec<String> {
     let mut found = found.unwrap();
     found.sort_unstable();
     found
@@ -312,7 +310,8 @@ mod upgrades {
     use crate::domain::ids::{ApiRequestId, EmailId, TeamId};
     use crate::domain::permission::Permission;
     use crate::domain::team::Role;
-    use crate::server::store::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS, Store};
+    use crate::server::store::Store;
+    use crate::server::store::engine::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
 
     const TEAM: TeamId = TeamId(1);
     const EMAIL: EmailId = EmailId(1_705_746_600_000 << 20);
@@ -378,9 +377,9 @@ mod upgrades {
     async fn a_log_of_the_first_release_is_kept_sqlite() {
         let database = TestDatabase::sqlite();
         let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
-        first_of(&SQLITE_MIGRATIONS).run_direct(&mut connection).await.unwrap();
+        first_of(&SQLITE_MIGRATIONS).run_direct(None, &mut connection, false).await.unwrap();
         for statement in rows() {
-            sqlx::query(&statement).execute(&mut connection).await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
         }
         connection.close().await.unwrap();
         holds_what_it_held(database).await;
@@ -390,9 +389,9 @@ mod upgrades {
     async fn a_log_of_the_first_release_is_kept_postgres() {
         let database = TestDatabase::postgres().await;
         let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-        first_of(&POSTGRES_MIGRATIONS).run_direct(&mut connection).await.unwrap();
+        first_of(&POSTGRES_MIGRATIONS).run_direct(None, &mut connection, false).await.unwrap();
         for statement in rows() {
-            sqlx::query(&statement).execute(&mut connection).await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
         }
         connection.close().await.unwrap();
         holds_what_it_held(database).await;
@@ -401,7 +400,7 @@ mod upgrades {
 
 /// With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
 mod query_plans {
-    use sqlx::{Execute, Postgres, QueryBuilder, Sqlite};
+    use sqlx::{AssertSqlSafe, Execute, Postgres, QueryBuilder, Sqlite};
 
     use super::TestDatabase;
     use crate::domain::api_request::ApiRequestFilter;
@@ -413,22 +412,25 @@ mod query_plans {
     use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
     use crate::domain::notification::{NotificationFilter, NotificationState, Way};
     use crate::domain::page::{Cursor, Window};
+    use crate::server::store::Store;
     use crate::server::store::api_keys::find_by_hash_statement;
     use crate::server::store::api_requests::{Walk, end_query, list_query};
     use crate::server::store::audit::{list_actors_statement, list_statement};
     use crate::server::store::deletion::step_statements;
-    use crate::server::store::dialect::Engine;
-    use crate::server::store::emails::{
-        FIND_FAMILY, by_provider_query, copies_query, find_hour_statement, list_ids_query, list_rows_query, push_walk,
-        variables_query,
+    use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
+    use crate::server::store::emails::messages::{
+        by_provider_query, copies_query, find_family_statement, variables_query,
     };
-    use crate::server::store::events::FIND_NAMESAKES;
-    use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EMAILS, FIND_EVENTS, select_in};
+    use crate::server::store::engine::{Engine, Sql, Writers};
+    use crate::server::store::events::find_namesakes_statement;
+    use crate::server::store::ingest::{
+        FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in,
+    };
     use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
     use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
+    use crate::server::store::range::IdRange;
     use crate::server::store::search::search_sqlite_query;
-    use crate::server::store::stats::{IdRange, count_ids_query, list_hours_statement, sum_hours_statement};
-    use crate::server::store::{Db, Store};
+    use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
 
     const TEAM: TeamId = TeamId(1);
     const TEMPLATE: TemplateId = TemplateId(2);
@@ -447,13 +449,11 @@ mod query_plans {
     async fn plans(statements: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
         let database = TestDatabase::sqlite();
         let store = Store::open(&database.url()).await.unwrap();
-        let Db::Sqlite { read, .. } = &store.db else { unreachable!("the address is SQLite's") };
-        let mut reading = read.begin().await.unwrap();
+        let mut reading = store.begin_reading().await.unwrap();
         let mut plans = Vec::new();
         for statement in statements {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
-            let rows: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as(&explain).fetch_all(reading.connection()).await.unwrap();
+            let rows: Vec<(i64, i64, i64, String)> = reading.read(explain).fetch_all().await.unwrap();
             plans.push(rows.into_iter().map(|row| row.3).collect());
         }
         drop(reading);
@@ -462,13 +462,29 @@ mod query_plans {
         plans
     }
 
-    async fn plan_of(mut query: QueryBuilder<'_, Sqlite>) -> Vec<String> {
-        let statement = query.build().sql().to_owned();
-        plans([statement]).await.remove(0)
+    /// A statement whose plan is asserted.
+    trait Planned {
+        fn text(self) -> String;
     }
 
-    fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> QueryBuilder<'static, Sqlite> {
-        list_ids_query(TEAM, statuses.iter().copied().collect(), template.into(), IDS, 20, 0)
+    impl Planned for QueryBuilder<Sqlite> {
+        fn text(mut self) -> String {
+            self.build().sql().as_str().to_owned()
+        }
+    }
+
+    impl Planned for Sql {
+        fn text(self) -> String {
+            Sql::text(&self).to_owned()
+        }
+    }
+
+    async fn plan_of(query: impl Planned) -> Vec<String> {
+        plans([query.text()]).await.remove(0)
+    }
+
+    fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> Sql {
+        list_ids_query(Engine::Sqlite, TEAM, statuses.iter().copied().collect(), template.into(), IDS, 20, 0)
     }
 
     /// The steps that read messages.
@@ -480,21 +496,23 @@ mod query_plans {
     #[tokio::test]
     async fn a_page_without_filters_is_one_walk_of_the_table() {
         assert_eq!(plan_of(ids_query(&[], None)).await, [BY_ID]);
-        let of_email = list_ids_query(TEAM, StatusSet::default(), Slice::Channel(Channel::Email), IDS, 20, 0);
+        let of_email =
+            list_ids_query(Engine::Sqlite, TEAM, StatusSet::default(), Slice::Channel(Channel::Email), IDS, 20, 0);
         assert_eq!(plan_of(of_email).await, [BY_ID]);
     }
 
     #[tokio::test]
     async fn a_page_of_another_channel_walks_its_index() {
-        let of_sms = |statuses| list_ids_query(TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
+        let of_sms =
+            |statuses| list_ids_query(Engine::Sqlite, TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
         assert_eq!(plan_of(of_sms(StatusSet::one(EmailStatus::Failed))).await, [BY_CHANNEL]);
         assert_eq!(reads_of(&plan_of(of_sms(StatusSet::default())).await), [BY_CHANNEL; 8]);
     }
 
-    fn walk(filter: &EmailFilter) -> QueryBuilder<'static, Sqlite> {
-        let mut query = QueryBuilder::new("");
-        push_walk(&mut query, Engine::Sqlite, TEAM, filter, IDS, NEWEST);
-        query
+    fn walk(filter: &EmailFilter) -> Sql {
+        let mut sql = Sql::new(Engine::Sqlite, "");
+        push_walk(&mut sql, TEAM, filter, IDS, NEWEST);
+        sql
     }
 
     #[tokio::test]
@@ -547,7 +565,7 @@ mod query_plans {
         }
     }
 
-    fn entries<Database: sqlx::Database>(query: &mut QueryBuilder<'static, Database>, engine: Engine)
+    fn entries<Database: sqlx::Database>(query: &mut QueryBuilder<Database>, engine: Engine)
     where
         i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
         String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
@@ -579,7 +597,7 @@ mod query_plans {
             push_entries(&mut query, Engine::Sqlite, TEAM, &filter, &known, 10, (20, 20), 51);
             let mut end: QueryBuilder<Sqlite> = QueryBuilder::new("");
             push_end_of_stretch(&mut end, TEAM, &filter, &known, 10, (20, 20), 500);
-            let found = plans([query.build().sql().to_owned(), end.build().sql().to_owned()]).await;
+            let found = plans([Planned::text(query), Planned::text(end)]).await;
             let read = |table: &str| {
                 let named = format!("{table} ");
                 let steps = found.iter().flatten().filter(move |step| {
@@ -658,21 +676,20 @@ mod query_plans {
     async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
         let database = TestDatabase::postgres().await;
         let store = Store::open(&database.url()).await.unwrap();
-        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
-        let pool = &pools.write;
+        let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
         for statement in FILL {
             sqlx::query(statement).execute(pool).await.unwrap();
         }
         let everything = IdRange { low: 0, high: i64::MAX };
         let mut plans = Vec::new();
         for criteria in whole_values() {
-            let mut query: QueryBuilder<'static, Postgres> = QueryBuilder::new("EXPLAIN ");
+            let mut sql = Sql::new(Engine::Postgres, "EXPLAIN ");
             let filter = EmailFilter { criteria, ..EmailFilter::default() };
-            push_walk(&mut query, Engine::Postgres, TEAM, &filter, everything, NEWEST);
-            let plan: Vec<String> = query.build_query_scalar().fetch_all(pool).await.unwrap();
+            push_walk(&mut sql, TEAM, &filter, everything, NEWEST);
+            let plan: Vec<String> = store.read(sql).fetch_scalars().await.unwrap();
             plans.push(plan.join("\n"));
         }
-        let mut query: QueryBuilder<'static, Postgres> = QueryBuilder::new("EXPLAIN ");
+        let mut query: QueryBuilder<Postgres> = QueryBuilder::new("EXPLAIN ");
         entries(&mut query, Engine::Postgres);
         let plan: Vec<String> = query.build_query_scalar().fetch_all(pool).await.unwrap();
         plans.push(plan.join("\n"));
@@ -703,15 +720,15 @@ mod query_plans {
     async fn what_is_looked_for_stays_within_bounds_and_is_found_by_indexes_postgres() {
         let database = TestDatabase::postgres().await;
         let store = Store::open(&database.url()).await.unwrap();
-        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
-        let pool = &pools.write;
+        let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
         for statement in FILL.into_iter().chain(FILL_MORE) {
             sqlx::query(statement).execute(pool).await.unwrap();
         }
-        let explained = async |mut query: QueryBuilder<'_, Postgres>| {
-            let statement = format!("EXPLAIN {}", query.sql());
+        let explained = async |mut query: QueryBuilder<Postgres>| {
+            let statement = format!("EXPLAIN {}", query.sql().as_str());
             let arguments = query.build().take_arguments().unwrap().unwrap();
-            let plan: Vec<String> = sqlx::query_scalar_with(&statement, arguments).fetch_all(pool).await.unwrap();
+            let plan: Vec<String> =
+                sqlx::query_scalar_with(AssertSqlSafe(statement), arguments).fetch_all(pool).await.unwrap();
             plan.join("\n")
         };
         let (low, high) = (19_000 * 1_048_576, 19_500 * 1_048_576);
@@ -743,19 +760,24 @@ mod query_plans {
                 assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
             }
         }
-        let contents = explained(variables_query(TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
+        let plan_of = async |sql: Sql| {
+            let plan: Vec<String> = store.read(sql.explained()).fetch_scalars().await.unwrap();
+            plan.join("\n")
+        };
+        let contents = plan_of(variables_query(Engine::Postgres, TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
         assert!(contents.contains("email_contents_pkey"), "{contents}");
-        let named = explained(by_provider_query(TEAM, &["7@provider", "x"])).await;
+        let named = plan_of(by_provider_query(Engine::Postgres, TEAM, &["7@provider", "x"])).await;
         assert!(named.contains("emails_by_provider_message_id") && !named.contains("Seq Scan on emails"), "{named}");
         let criteria = Criteria { provider_message_id: Some("7@provider".to_owned()), ..Criteria::default() };
-        let mut query = QueryBuilder::new("");
+        let mut sql = Sql::new(Engine::Postgres, "");
         let filter = EmailFilter { criteria, ..EmailFilter::default() };
-        push_walk(&mut query, Engine::Postgres, TEAM, &filter, IdRange { low: 0, high: i64::MAX }, NEWEST);
-        let plan = explained(query).await;
+        push_walk(&mut sql, TEAM, &filter, IdRange { low: 0, high: i64::MAX }, NEWEST);
+        let plan = plan_of(sql).await;
         assert!(plan.contains("emails_by_provider_message_id") && plan.contains("id = ANY"), "{plan}");
         assert!(!plan.contains("Seq Scan on emails"), "{plan}");
         let actors = format!("EXPLAIN {}", list_actors_statement(Engine::Postgres));
-        let plan: Vec<String> = sqlx::query_scalar(&actors).bind(TEAM).bind(200_i64).fetch_all(pool).await.unwrap();
+        let plan: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(&*actors)).bind(TEAM).bind(200_i64).fetch_all(pool).await.unwrap();
         let plan = plan.join("\n");
         assert!(plan.contains("audit_log_by_actor") && !plan.contains("Seq Scan on audit_log"), "{plan}");
         assert_eq!(store.list_audit_actors(TEAM).await.unwrap().len(), 3);
@@ -783,18 +805,18 @@ mod query_plans {
     async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings_postgres() {
         let database = TestDatabase::postgres().await;
         let store = Store::open(&database.url()).await.unwrap();
-        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
         let fill = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at, adapter_id)
             SELECT team_id, id, '[]', 0, id, id % 3 FROM emails";
         for statement in FILL[..FILL.len() - 1].iter().copied().chain([fill, "ANALYZE"]) {
-            sqlx::query(statement).execute(&pools.write).await.unwrap();
+            sqlx::query(statement).execute(pool).await.unwrap();
         }
         for statement in [LIST_QUEUES, FIND_DUE, FIND_WAITING] {
             let values = ["1", "0", "1048576000", "10"];
             let statement =
                 (1..=4).fold(statement.to_owned(), |text, at| text.replace(&format!("${at}"), values[at - 1]));
             let plan: Vec<String> =
-                sqlx::query_scalar(&format!("EXPLAIN {statement}")).fetch_all(&pools.write).await.unwrap();
+                sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(pool).await.unwrap();
             let plan = plan.join("\n");
             assert!(plan.contains("outbox_by_queue") && !plan.contains("Seq Scan on outbox"), "{plan}");
         }
@@ -816,9 +838,9 @@ mod query_plans {
     async fn a_step_of_deleting_walks_an_index_postgres() {
         let database = TestDatabase::postgres().await;
         let store = Store::open(&database.url()).await.unwrap();
-        let Db::Postgres(pools) = &store.db else { unreachable!("the address is PostgreSQL's") };
+        let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
         for statement in FILL {
-            sqlx::query(statement).execute(&pools.write).await.unwrap();
+            sqlx::query(statement).execute(pool).await.unwrap();
         }
         let mut seen = 0;
         for statement in step_statements(Engine::Postgres) {
@@ -832,7 +854,7 @@ mod query_plans {
             seen += 1;
             let statement = statement.replace("$1", "1").replace("$2", "200").replace("$3", "1000000000000");
             let plan: Vec<String> =
-                sqlx::query_scalar(&format!("EXPLAIN {statement}")).fetch_all(&pools.write).await.unwrap();
+                sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(pool).await.unwrap();
             let plan = plan.join("\n");
             assert!(plan.contains("Tid Scan") && !plan.contains("Seq Scan"), "{statement}\n{plan}");
         }
@@ -850,7 +872,7 @@ mod query_plans {
             assert!(plan[0].starts_with("SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"), "{plan:?}");
         }
         let in_walk = plan_of(walk(&EmailFilter { criteria: providers, ..EmailFilter::default() })).await;
-        let alone = plan_of(by_provider_query(TEAM, &["a", "b"])).await;
+        let alone = plan_of(by_provider_query(Engine::Sqlite, TEAM, &["a", "b"])).await;
         for (plan, emails, aliases) in [(in_walk, "p", "a"), (alone, "emails", "email_aliases")] {
             for step in [
                 format!(
@@ -865,7 +887,7 @@ mod query_plans {
         let filter = EmailFilter { criteria: notification, statuses: StatusSet::READ, ..EmailFilter::default() };
         let parts = plan_of(walk(&filter)).await;
         assert!(parts[0].contains("emails_by_notification (team_id=? AND notification_id=?"), "{parts:?}");
-        let variables = plan_of(variables_query(TEAM, &[EmailId(11), EmailId(12)])).await;
+        let variables = plan_of(variables_query(Engine::Sqlite, TEAM, &[EmailId(11), EmailId(12)])).await;
         assert!(
             variables[0].starts_with("SEARCH email_contents ") && variables[0].ends_with("(team_id=? AND email_id=?)"),
             "{variables:?}"
@@ -914,7 +936,7 @@ mod query_plans {
 
     #[tokio::test]
     async fn rows_are_fetched_by_their_ids() {
-        let plan = plan_of(list_rows_query(TEAM, &[11, 12])).await;
+        let plan = plan_of(list_rows_query(Engine::Sqlite, TEAM, &[11, 12])).await;
         assert_eq!(
             plan,
             [
@@ -941,7 +963,7 @@ mod query_plans {
 
     #[tokio::test]
     async fn a_family_is_looked_up_in_indexes() {
-        let plan = plan_of(QueryBuilder::new(FIND_FAMILY)).await;
+        let plan = plans([find_family_statement()]).await.remove(0);
         let is_scan = |step: &String| step.starts_with("SCAN e") || step.starts_with("SCAN o");
         assert!(!plan.iter().any(is_scan), "{plan:?}");
         assert!(plan.iter().any(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)")), "{plan:?}");
@@ -952,36 +974,35 @@ mod query_plans {
     #[tokio::test]
     async fn what_reported_events_are_about_is_looked_up_in_indexes() {
         let texts = ["a", "b"];
-        let by_provider = select_in::<Sqlite, _>(
-            FIND_BY_PROVIDER,
-            TEAM,
-            "provider_message_id",
-            &texts,
-            " GROUP BY provider_message_id",
-        );
+        let select =
+            |select: &'static str, column: &str, end: &str| select_in(Engine::Sqlite, select, TEAM, column, texts, end);
+        let by_provider = select(FIND_BY_PROVIDER, "provider_message_id", " GROUP BY provider_message_id");
         let found =
             "SEARCH emails USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?)";
         assert_eq!(plan_of(by_provider).await, [found]);
-        let events = select_in::<Sqlite, _>(FIND_EVENTS, TEAM, "provider_event_id", &texts, "");
+        let events = select(FIND_EVENTS, "provider_event_id", "");
         let found = "SEARCH email_events USING COVERING INDEX email_events_provider_event_id \
             (team_id=? AND provider_event_id=?)";
         assert_eq!(plan_of(events).await, [found]);
-        let by_alias = select_in::<Sqlite, _>(FIND_BY_ALIAS, TEAM, "alias", &texts, " GROUP BY alias");
+        let by_alias = select(FIND_BY_ALIAS, "alias", " GROUP BY alias");
         assert_eq!(plan_of(by_alias).await, ["SEARCH email_aliases USING PRIMARY KEY (team_id=? AND alias=?)"]);
-        let namesakes = plans([FIND_NAMESAKES.to_owned()]).await.remove(0);
+        let namesakes = plans([find_namesakes_statement(Engine::Sqlite)]).await.remove(0);
         assert!(
             !namesakes.iter().any(|step| step.starts_with("SCAN emails") || step.contains("SCAN n")),
             "{namesakes:?}"
         );
         let ids = [EmailId(11), EmailId(12)];
-        let emails = select_in::<Sqlite, _>(FIND_EMAILS, TEAM, "id", &ids, " ORDER BY id");
+        let emails = select_in(Engine::Sqlite, find_emails_statement(), TEAM, "id", ids, " ORDER BY id");
         assert_eq!(plan_of(emails).await, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id=?)"]);
     }
 
     #[tokio::test]
     async fn pieces_of_an_hour_are_counted_in_indexes() {
-        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Slice::All, IDS)).await), [BY_STATUS; 8]);
-        assert_eq!(reads_of(&plan_of(count_ids_query(TEAM, Slice::Template(TEMPLATE), IDS)).await), [BY_TEMPLATE; 8]);
+        assert_eq!(reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, Slice::All, IDS)).await), [BY_STATUS; 8]);
+        assert_eq!(
+            reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, Slice::Template(TEMPLATE), IDS)).await),
+            [BY_TEMPLATE; 8]
+        );
     }
 
     #[tokio::test]
@@ -1017,16 +1038,16 @@ mod query_plans {
 impl Store {
     /// Runs a statement past every function, as somebody with a shell on the server would.
     pub(crate) async fn try_statement(&self, statement: &str) -> Result<(), sqlx::Error> {
-        match &self.db {
-            Db::Sqlite { write, .. } => sqlx::query(statement).execute(write).await.map(drop),
-            Db::Postgres(pools) => sqlx::query(statement).execute(&pools.write).await.map(drop),
+        match &self.db.write {
+            Writers::Sqlite(write) => sqlx::query(AssertSqlSafe(statement)).execute(write).await.map(drop),
+            Writers::Postgres(pool) => sqlx::query(AssertSqlSafe(statement)).execute(pool).await.map(drop),
         }
     }
 
     /// The same by somebody who also takes the audit log's triggers away for the moment.
     pub(crate) async fn break_in(&self, statement: &str) {
-        match &self.db {
-            Db::Sqlite { write, .. } => {
+        match &self.db.write {
+            Writers::Sqlite(write) => {
                 let triggers: Vec<(String, String)> = sqlx::query_as(
                     "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_log'",
                 )
@@ -1035,17 +1056,16 @@ impl Store {
                 .unwrap();
                 assert_eq!(triggers.len(), 2);
                 for (name, _) in &triggers {
-                    sqlx::query(&format!("DROP TRIGGER {name}")).execute(write).await.unwrap();
+                    sqlx::query(AssertSqlSafe(format!("DROP TRIGGER {name}"))).execute(write).await.unwrap();
                 }
-                sqlx::query(statement).execute(write).await.unwrap();
-                for (_, sql) in &triggers {
-                    sqlx::query(sql).execute(write).await.unwrap();
+                sqlx::query(AssertSqlSafe(statement)).execute(write).await.unwrap();
+                for (_, sql) in triggers {
+                    sqlx::query(AssertSqlSafe(sql)).execute(write).await.unwrap();
                 }
             }
-            Db::Postgres(pools) => {
-                let pool = &pools.write;
+            Writers::Postgres(pool) => {
                 sqlx::query("ALTER TABLE audit_log DISABLE TRIGGER ALL").execute(pool).await.unwrap();
-                sqlx::query(statement).execute(pool).await.unwrap();
+                sqlx::query(AssertSqlSafe(statement)).execute(pool).await.unwrap();
                 sqlx::query("ALTER TABLE audit_log ENABLE TRIGGER ALL").execute(pool).await.unwrap();
             }
         }
@@ -1059,8 +1079,8 @@ mod reading {
     use futures_util::future::join_all;
     use tokio::time::{sleep, timeout};
 
-    use super::super::reading::PLACES;
-    use super::{Db, Limits, Store, TestDatabase};
+    use super::super::engine::{Engine, PLACES, Writers};
+    use super::{Limits, Store, TestDatabase};
     use crate::domain::error::AppError;
 
     async fn open(database: &TestDatabase, read: Duration) -> Store {
@@ -1070,28 +1090,28 @@ mod reading {
     impl Store {
         /// Reads without an end.
         async fn read_slowly(&self) -> Result<i64, AppError> {
-            let statement = match &self.db {
-                Db::Sqlite { .. } => {
+            let statement = match self.engine() {
+                Engine::Sqlite => {
                     "WITH RECURSIVE slow (n) AS (SELECT COUNT(*) FROM teams UNION ALL SELECT n + 1 FROM slow)
                      SELECT COUNT(*) FROM slow"
                 }
-                Db::Postgres(_) => "SELECT COUNT(*) FROM teams, pg_sleep(3600) AS slow",
+                Engine::Postgres => "SELECT COUNT(*) FROM teams, pg_sleep(3600) AS slow",
             };
-            Ok(super::super::read!(self, |pool| sqlx::query_scalar(statement).fetch_one(pool).await)?)
+            self.read(statement).fetch_scalar().await
         }
 
         /// Whether one of those still runs. SQLite cannot empty its log while somebody reads, and waits a while for that.
         async fn reads_slowly(&self) -> bool {
-            match &self.db {
-                Db::Sqlite { write, .. } => {
+            match &self.db.write {
+                Writers::Sqlite(write) => {
                     let emptied: (i64, i64, i64) =
                         sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(write).await.unwrap();
                     emptied.0 != 0
                 }
-                Db::Postgres(pools) => {
+                Writers::Postgres(pool) => {
                     let running = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
                         AND state = 'active' AND query LIKE '%AS slow' AND pid <> pg_backend_pid()";
-                    sqlx::query_scalar::<_, i64>(running).fetch_one(&pools.write).await.unwrap() > 0
+                    sqlx::query_scalar::<_, i64>(running).fetch_one(pool).await.unwrap() > 0
                 }
             }
         }

@@ -8,25 +8,89 @@ use std::time::{Duration, Instant};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::BUSY_TIMEOUT;
+use super::open::BUSY_TIMEOUT;
+use super::{Connection, Engine, On, Query, Statement};
 
 /// How long a statement that only reads may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
 /// How many read at once; the others wait for their turn.
-pub(super) const PLACES: u32 = 8;
+pub(in super::super) const PLACES: u32 = 8;
 /// After how many of SQLite's steps a statement asks whether to go on: a fraction of a millisecond.
 const STEPS: i32 = 1_000;
 /// How often PostgreSQL looks whether the caller of a running statement is still there.
 const LOOK: &str = "SET client_connection_check_interval = '500ms'";
 
+/// The connections that read. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in super::super) enum Readers {
+    Sqlite(SqliteReaders),
+    Postgres(PostgresReaders),
+}
+
+impl Readers {
+    /// Takes a connection; its time begins.
+    pub(super) async fn begin(&self) -> Result<Reading, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(readers) => Reading::Sqlite(readers.begin().await?),
+            Self::Postgres(readers) => Reading::Postgres(readers.begin().await?),
+        })
+    }
+
+    /// Waits for those who read and closes every connection.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(readers) => readers.close().await,
+            Self::Postgres(readers) => readers.close().await,
+        }
+    }
+}
+
+/// A connection that somebody reads by. Dropped after an error or while a statement is under way, it is closed, and what
+/// runs on it stops.
+pub(in super::super) enum Reading {
+    Sqlite(SqliteReading),
+    Postgres(PostgresReading),
+}
+
+impl Reading {
+    /// A statement that only reads.
+    pub(in super::super) fn read(&mut self, statement: impl Statement) -> Query<'_> {
+        let sql = statement.bound_for(self.engine());
+        Query { on: On::Reading(self), sql }
+    }
+
+    pub(in super::super) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The connection, for one statement.
+    pub(super) fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Sqlite(reading) => Connection::Sqlite(reading.connection()),
+            Self::Postgres(reading) => Connection::Postgres(reading.connection()),
+        }
+    }
+
+    /// That the statement is no longer under way.
+    pub(super) fn rest(&mut self, is_well: bool) {
+        match self {
+            Self::Sqlite(reading) => reading.is_at_rest = is_well,
+            Self::Postgres(reading) => reading.is_at_rest = is_well,
+        }
+    }
+}
+
 /// SQLite's readers. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct SqliteReaders {
+pub(in super::super) struct SqliteReaders {
     shared: Arc<SqliteShared>,
     places: Arc<Semaphore>,
 }
@@ -90,7 +154,7 @@ impl SqliteReaders {
     }
 
     /// Takes a connection; its time begins.
-    pub(super) async fn begin(&self) -> Result<SqliteReading, sqlx::Error> {
+    pub(in super::super) async fn begin(&self) -> Result<SqliteReading, sqlx::Error> {
         let place = timeout(BUSY_TIMEOUT, Arc::clone(&self.places).acquire_owned());
         let place = place.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.shared.idle().pop();
@@ -99,7 +163,7 @@ impl SqliteReaders {
             None => self.shared.connect().await?,
         };
         reader.watch.end_after(self.shared.limit);
-        Ok(SqliteReading { reader: Some(reader), shared: Arc::clone(&self.shared), _place: place })
+        Ok(SqliteReading { reader: Some(reader), is_at_rest: true, shared: Arc::clone(&self.shared), _place: place })
     }
 
     /// Waits for those who read and closes every connection.
@@ -117,64 +181,54 @@ impl SqliteReaders {
     }
 }
 
-/// A connection of SQLite that somebody reads by. Dropped before [SqliteReading::end], it is closed, and what runs on it
-/// stops.
-pub(super) struct SqliteReading {
+/// A connection of SQLite that somebody reads by.
+pub(in super::super) struct SqliteReading {
     reader: Option<SqliteReader>,
+    is_at_rest: bool,
     shared: Arc<SqliteShared>,
     _place: OwnedSemaphorePermit,
 }
 
 impl SqliteReading {
-    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        let reader = self.reader.as_mut().unwrap_or_else(|| unreachable!("only end and drop take the reader"));
+    pub(in super::super) fn connection(&mut self) -> &mut SqliteConnection {
+        self.is_at_rest = false;
+        let reader = self.reader.as_mut().unwrap_or_else(|| unreachable!("only drop takes the reader"));
         &mut reader.connection
     }
 
     /// Gives the connection back after success; after an error another is opened.
-    pub(super) fn end<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
-        if result.is_ok()
-            && let Some(reader) = self.reader.take()
-        {
-            self.shared.idle().push(reader);
-        }
+    pub(in super::super) fn end<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
+        self.is_at_rest = result.is_ok();
         result
     }
 }
 
 impl Drop for SqliteReading {
     fn drop(&mut self) {
-        if let Some(reader) = self.reader.take() {
+        let Some(reader) = self.reader.take() else { return };
+        if self.is_at_rest {
+            self.shared.idle().push(reader);
+        } else {
             reader.watch.is_left.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// PostgreSQL's connections: those that read, and those that write. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(super) struct PostgresPools {
-    pub(super) read: PostgresReaders,
-    pub(super) write: PgPool,
-}
-
 /// PostgreSQL's readers. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct PostgresReaders(PgPool);
+pub(in super::super) struct PostgresReaders(PgPool);
 
 impl PostgresReaders {
     pub(super) fn new(options: PgConnectOptions, limit: Duration) -> Self {
-        let bound = format!("SET statement_timeout = {}", limit.as_millis());
+        let milliseconds = limit.as_millis();
         let pool = PgPoolOptions::new().max_connections(PLACES).acquire_timeout(BUSY_TIMEOUT);
-        let pool = pool.after_connect(move |connection, _| {
-            let bound = bound.clone();
-            Box::pin(async move { set_up(connection, &bound).await })
-        });
+        let pool = pool.after_connect(move |connection, _| Box::pin(set_up(connection, milliseconds)));
         Self(pool.connect_lazy_with(options))
     }
 
     /// Takes a connection; each statement's time begins with it.
-    pub(super) async fn begin(&self) -> Result<PostgresReading, sqlx::Error> {
-        Ok(PostgresReading { connection: Some(self.0.acquire().await?) })
+    pub(in super::super) async fn begin(&self) -> Result<PostgresReading, sqlx::Error> {
+        Ok(PostgresReading { connection: self.0.acquire().await?, is_at_rest: true })
     }
 
     /// Waits for those who read and closes every connection.
@@ -183,7 +237,8 @@ impl PostgresReaders {
     }
 }
 
-async fn set_up(connection: &mut PgConnection, bound: &str) -> Result<(), sqlx::Error> {
+async fn set_up(connection: &mut PgConnection, milliseconds: u128) -> Result<(), sqlx::Error> {
+    let bound = AssertSqlSafe(format!("SET statement_timeout = {milliseconds}"));
     sqlx::query(bound).execute(&mut *connection).await?;
     // PostgreSQL 13, and some systems, cannot look: there the limit alone ends a statement.
     if let Err(cause) = sqlx::query(LOOK).execute(&mut *connection).await {
@@ -192,30 +247,29 @@ async fn set_up(connection: &mut PgConnection, bound: &str) -> Result<(), sqlx::
     Ok(())
 }
 
-/// A connection of PostgreSQL that somebody reads by. Dropped before [PostgresReading::end], it is closed, and what runs
-/// on it stops.
-pub(super) struct PostgresReading {
-    connection: Option<PoolConnection<Postgres>>,
+/// A connection of PostgreSQL that somebody reads by.
+pub(in super::super) struct PostgresReading {
+    connection: PoolConnection<Postgres>,
+    is_at_rest: bool,
 }
 
 impl PostgresReading {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        self.connection.as_deref_mut().unwrap_or_else(|| unreachable!("only end and drop take the connection"))
+    pub(in super::super) fn connection(&mut self) -> &mut PgConnection {
+        self.is_at_rest = false;
+        &mut self.connection
     }
 
     /// Gives the connection back after success; after an error another is opened.
-    pub(super) fn end<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
-        if result.is_ok() {
-            drop(self.connection.take());
-        }
+    pub(in super::super) fn end<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
+        self.is_at_rest = result.is_ok();
         result
     }
 }
 
 impl Drop for PostgresReading {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.close_on_drop();
+        if !self.is_at_rest {
+            self.connection.close_on_drop();
         }
     }
 }

@@ -1,0 +1,412 @@
+//! Pages of the log. A page is read in two steps: its ids from an index, then those rows. A page far from the first is found
+//! through the rollups, so that no more than one hour is walked over.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::messages::{channel_from, status_from};
+use crate::domain::channel::Channel;
+use crate::domain::email::{Email, EmailStatus, EmailSummary, Recipient};
+use crate::domain::error::AppError;
+use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
+use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
+use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
+use crate::server::store::criteria::{
+    keys_of, looked_at_most, providers_names, push_criteria, push_keys, push_slice, push_statuses,
+};
+use crate::server::store::engine::{Engine, Sql};
+use crate::server::store::range::{HourCut, IdRange, lowest_id_of_hour};
+use crate::server::store::rollups::rollup_key;
+use crate::server::store::search::COUNT_LIMIT;
+use crate::server::store::{Store, instant};
+
+/// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
+const DIRECT_OFFSET: i64 = 500;
+
+#[derive(sqlx::FromRow)]
+struct SummaryRow {
+    id: EmailId,
+    channel: i16,
+    template_id: Option<TemplateId>,
+    template_name: Option<String>,
+    recipients: Json<Vec<Recipient>>,
+    subject: String,
+    status: i16,
+    sent_at: Option<i64>,
+}
+
+impl TryFrom<SummaryRow> for EmailSummary {
+    type Error = AppError;
+
+    fn try_from(row: SummaryRow) -> Result<Self, AppError> {
+        Ok(Self {
+            id: row.id,
+            channel: channel_from(row.channel)?,
+            template_id: row.template_id,
+            template_name: row.template_name,
+            recipients: row.recipients.0,
+            subject: row.subject,
+            status: status_from(row.status)?,
+            sent_at: row.sent_at.map(instant),
+        })
+    }
+}
+
+impl Store {
+    /// One page of the log, newest first, and how long the whole list is. Counting the matches of a search stops at
+    /// [super::search::COUNT_LIMIT].
+    pub async fn list_emails(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        request: PageRequest,
+    ) -> Result<Page<EmailSummary>, AppError> {
+        let window = Window { offset: request.offset(), limit: request.page_size, oldest_first: false };
+        let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
+        let items = self.list_emails_by_id(team_id, &ids).await?;
+        Ok(Page { items, total, request })
+    }
+
+    /// Some messages of the log, whole, and how long the whole list is; counted as [Store::list_emails] does. A list by
+    /// criteria counts to [COUNT_LIMIT] too.
+    pub async fn list_whole_emails(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        window: Window,
+    ) -> Result<Listed<Email>, AppError> {
+        let bounded = self.bounded(team_id, filter).await?;
+        let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
+        let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
+        Ok(Listed { items: self.find_emails(team_id, &ids).await?, total, looked_from })
+    }
+
+    /// The filter with a range that holds no more messages than may be looked at for it, and where that begins; `None`
+    /// where the filter may stay as it is.
+    async fn bounded(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+    ) -> Result<Option<(EmailFilter, DateTime<Utc>)>, AppError> {
+        let most = looked_at_most(filter).filter(|_| filter.search.is_none() && !filter.criteria.nothing);
+        let Some(most) = most else { return Ok(None) };
+        let ids = IdRange::from(filter.range);
+        let oldest: Option<EmailId> = self
+            .read(
+                "SELECT id FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT 1 OFFSET $4",
+            )
+            .bind(team_id)
+            .bind(ids.low)
+            .bind(ids.high)
+            .bind(most - 1)
+            .fetch_optional_scalar()
+            .await?;
+        let Some(from) = oldest.map(|id| id.created_at()) else { return Ok(None) };
+        let range = TimeRange { from: Some(from), ..filter.range };
+        Ok(Some((EmailFilter { range, ..filter.clone() }, from)))
+    }
+
+    /// The messages at a place of the log, whole, newest first. The filter's search text is not looked at.
+    pub async fn list_emails_at(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        cursor: Cursor<EmailId>,
+        limit: i64,
+    ) -> Result<Stretch<Email>, AppError> {
+        let mut ids = IdRange::from(filter.range);
+        let oldest_first = match cursor {
+            Cursor::Newest => false,
+            Cursor::After(id) => {
+                ids.high = ids.high.min(id.0);
+                false
+            }
+            Cursor::Before(id) => {
+                ids.low = ids.low.max(id.0.saturating_add(1));
+                true
+            }
+        };
+        let mut found = self.walk_ids(team_id, filter, ids, oldest_first, limit.saturating_add(1), 0).await?;
+        let has_more = found.len() as i64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or_default());
+        if oldest_first {
+            found.reverse();
+        }
+        Ok(Stretch { items: self.find_emails(team_id, &found).await?, has_more })
+    }
+
+    /// The messages of the log that are older than `before`, whole, newest first; from the newest one when `None`. Without
+    /// an offset and without counting, so that each page of a long list costs the same.
+    pub async fn list_older_emails(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        before: Option<EmailId>,
+        limit: i64,
+    ) -> Result<Vec<Email>, AppError> {
+        let mut ids = IdRange::from(filter.range);
+        ids.high = before.map_or(ids.high, |before| ids.high.min(before.0));
+        let found = match &filter.search {
+            Some(text) => self.search_ids_in(team_id, filter, text, ids, limit).await?,
+            None => self.walk_ids(team_id, filter, ids, false, limit, 0).await?,
+        };
+        self.find_emails(team_id, &found).await
+    }
+
+    /// The messages that a request made, oldest first.
+    pub async fn list_emails_of_request(
+        &self,
+        team_id: TeamId,
+        request: ApiRequestId,
+    ) -> Result<Vec<EmailSummary>, AppError> {
+        let ids: Vec<i64> = self
+            .read("SELECT id FROM emails WHERE team_id = $1 AND api_request_id = $2 ORDER BY id LIMIT 200")
+            .bind(team_id)
+            .bind(request)
+            .fetch_scalars()
+            .await?;
+        let mut emails = self.list_emails_by_id(team_id, &ids).await?;
+        emails.reverse();
+        Ok(emails)
+    }
+
+    async fn walk_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        ids: IdRange,
+        oldest_first: bool,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<i64>, AppError> {
+        if filter.criteria.nothing || ids.low >= ids.high {
+            return Ok(Vec::new());
+        }
+        let (engine, window) = (self.engine(), Window { offset, limit, oldest_first });
+        let mut sql = Sql::new(engine, "");
+        push_walk(&mut sql, team_id, filter, ids, window);
+        self.read(sql).fetch_scalars().await
+    }
+
+    async fn count_walked(&self, team_id: TeamId, filter: &EmailFilter) -> Result<Total, AppError> {
+        let ids = IdRange::from(filter.range);
+        if filter.criteria.nothing || ids.low >= ids.high {
+            return Ok(Total::Exact(0));
+        }
+        let (engine, window) =
+            (self.engine(), Window { offset: 0, limit: COUNT_LIMIT.saturating_add(1), oldest_first: false });
+        let mut sql = Sql::new(engine, "SELECT COUNT(*) FROM (");
+        push_walk(&mut sql, team_id, filter, ids, window);
+        sql.push(") AS found");
+        let count: i64 = self.read(sql).fetch_scalar().await?;
+        Ok(if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) })
+    }
+
+    async fn find_window_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        window: Window,
+    ) -> Result<(Vec<i64>, Total), AppError> {
+        let Window { offset, limit, oldest_first } = window;
+        if let Some(text) = &filter.search {
+            let matches = self.search_ids(team_id, filter, text, window).await?;
+            return Ok((matches.ids, matches.total));
+        }
+        let ids = IdRange::from(filter.range);
+        if filter.criteria != Criteria::default() {
+            let total = self.count_walked(team_id, filter).await?;
+            let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
+            return Ok((found, total));
+        }
+        let counts = self.count_by_status(team_id, filter.slice(), filter.range).await?;
+        let total = counts.in_set(filter.statuses);
+        if offset >= total {
+            return Ok((Vec::new(), Total::Exact(total)));
+        }
+        if oldest_first {
+            let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
+            return Ok((found, Total::Exact(total)));
+        }
+        let (ids, offset) =
+            if offset <= DIRECT_OFFSET { (ids, offset) } else { self.skip_hours(team_id, filter, ids, offset).await? };
+        let page = list_ids_query(self.engine(), team_id, filter.statuses, filter.slice(), ids, limit, offset);
+        let found: Vec<i64> = self.read(page).fetch_scalars().await?;
+        Ok((found, Total::Exact(total)))
+    }
+
+    /// Cuts off the newest whole hours that a page at `offset` lies beyond: what is left of the range, and of the
+    /// offset.
+    async fn skip_hours(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        ids: IdRange,
+        offset: i64,
+    ) -> Result<(IdRange, i64), AppError> {
+        let cut = HourCut::from(ids);
+        let newest_piece = match cut.tail {
+            Some(tail) => self.count_ids(team_id, filter.slice(), tail).await?.in_set(filter.statuses),
+            None => 0,
+        };
+        if offset < newest_piece {
+            return Ok((ids, offset));
+        }
+        let statement = find_hour_statement(filter.statuses);
+        let wanted = offset - newest_piece;
+        let found: Option<(i64, i64)> = self
+            .read(statement)
+            .bind(team_id)
+            .bind(rollup_key(filter.slice()))
+            .bind(cut.low_hour)
+            .bind(cut.high_hour)
+            .bind(wanted)
+            .fetch_optional()
+            .await?;
+        if let Some((hour, newer)) = found {
+            let high = lowest_id_of_hour(hour.saturating_add(1)).min(ids.high);
+            return Ok((IdRange { low: ids.low, high }, wanted - newer));
+        }
+        // Beyond every whole hour: the page begins in the oldest piece.
+        let whole = self.count_by_status(team_id, filter.slice(), filter.range).await?.in_set(filter.statuses);
+        let oldest = match cut.head {
+            Some(head) => self.count_ids(team_id, filter.slice(), head).await?.in_set(filter.statuses),
+            None => 0,
+        };
+        let high = cut.head.map_or(ids.low, |head| head.high);
+        Ok((IdRange { low: ids.low, high }, offset - (whole - oldest)))
+    }
+
+    async fn list_emails_by_id(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<EmailSummary>, AppError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<SummaryRow> = self.read(list_rows_query(self.engine(), team_id, ids)).fetch_all().await?;
+        rows.into_iter().map(EmailSummary::try_from).collect()
+    }
+}
+
+/// The statement that finds the hour in which the row at an offset is, and how many rows are newer than that hour: `$1`
+/// team, `$2` template, `$3` first hour, `$4` hour after the last, `$5` offset.
+pub(in crate::server::store) fn find_hour_statement(statuses: StatusSet) -> String {
+    let counted: Vec<&str> = statuses.or_all().iter().map(EmailStatus::as_str).collect();
+    let counted = counted.join(" + ");
+    format!(
+        "SELECT hour, newer FROM (
+             SELECT hour, {counted} AS here,
+                 CAST(SUM({counted}) OVER (ORDER BY hour DESC) AS BIGINT) - ({counted}) AS newer
+             FROM email_rollups
+             WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4
+         ) AS hours
+         WHERE newer <= $5 AND newer + here > $5"
+    )
+}
+
+/// The query for the rows of a page.
+pub(in crate::server::store) fn list_rows_query(engine: Engine, team_id: TeamId, ids: &[i64]) -> Sql {
+    let mut sql = Sql::new(
+        engine,
+        "SELECT e.id, e.channel, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status,
+             e.sent_at
+         FROM emails e
+         LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
+         WHERE e.team_id = ",
+    );
+    sql.push_bind(team_id).push(" AND e.id IN (").push_list(ids).push(") ORDER BY e.id DESC");
+    sql
+}
+
+/// Adds the query for the ids of messages that a walk finds, looking at each message on the way. Each status, where the
+/// filter names some, is one walk of the index that holds its messages in order; several walks are merged.
+pub(in crate::server::store) fn push_walk(
+    sql: &mut Sql,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    ids: IdRange,
+    window: Window,
+) {
+    let engine = sql.engine();
+    let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
+    let by_notification = filter.criteria.notification_id.is_some();
+    let by_person = filter.criteria.external_user_id.is_some();
+    let by_key = keys_of(&filter.criteria).next().is_some() || providers_names(&filter.criteria).is_some();
+    let statuses: Vec<Option<EmailStatus>> = match filter.statuses {
+        statuses if by_notification || by_person || by_key || statuses.is_empty() => vec![None],
+        statuses => statuses.iter().map(Some).collect(),
+    };
+    let walks = statuses.len();
+    if walks > 1 {
+        sql.push("SELECT id FROM (");
+    }
+    for (index, status) in statuses.into_iter().enumerate() {
+        if walks > 1 {
+            sql.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
+        }
+        let by_index = match (status, filter.slice()) {
+            (_, _) if by_notification => engine.by_index("emails_by_notification"),
+            (_, _) if by_person => engine.by_index("emails_by_external_user"),
+            (Some(_), Slice::All | Slice::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
+            (_, _) => String::new(),
+        };
+        sql.push(format!("SELECT e.id AS id FROM emails e{by_index} WHERE e.team_id = ")).push_bind(team_id);
+        match status {
+            Some(status) => {
+                sql.push(format!(" AND e.status = {}", status.code()));
+            }
+            None => push_statuses(sql, filter.statuses),
+        }
+        // Hidden from the planner of SQLite, which would rather walk the range than look up the ids that a key names.
+        let hidden = if by_key { "+" } else { "" };
+        sql.push(format!(" AND {hidden}e.id >= ")).push_bind(ids.low);
+        sql.push(format!(" AND {hidden}e.id < ")).push_bind(ids.high);
+        push_slice(sql, filter.slice());
+        push_keys(sql, team_id, &filter.criteria, ids);
+        push_criteria(sql, &filter.criteria);
+        let (length, skip) = match walks {
+            1 => (window.limit, window.offset),
+            _ => (window.offset.saturating_add(window.limit), 0),
+        };
+        sql.push(order).push(" LIMIT ").push_bind(length).push(" OFFSET ").push_bind(skip);
+    }
+    if walks > 1 {
+        sql.push(") AS walk) AS walks").push(order).push(" LIMIT ").push_bind(window.limit);
+        sql.push(" OFFSET ").push_bind(window.offset);
+    }
+}
+
+/// The query for the ids of a page. Each status is one walk of an index that holds the ids in order; several walks are
+/// merged.
+pub(in crate::server::store) fn list_ids_query(
+    engine: Engine,
+    team_id: TeamId,
+    statuses: StatusSet,
+    slice: Slice,
+    ids: IdRange,
+    limit: i64,
+    offset: i64,
+) -> Sql {
+    let mut sql = Sql::new(engine, "");
+    let push_walk = |sql: &mut Sql, status: Option<EmailStatus>, length: i64, skip: i64| {
+        sql.push("SELECT e.id FROM emails e WHERE e.team_id = ").push_bind(team_id);
+        push_slice(sql, slice);
+        if let Some(status) = status {
+            sql.push(format!(" AND e.status = {}", status.code()));
+        }
+        sql.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        sql.push(" ORDER BY e.id DESC LIMIT ").push_bind(length).push(" OFFSET ").push_bind(skip);
+    };
+    let walks: Vec<Option<EmailStatus>> = match (statuses.is_empty(), slice) {
+        (true, Slice::All | Slice::Nothing | Slice::Channel(Channel::Email)) => vec![None],
+        (_, _) => statuses.or_all().iter().map(Some).collect(),
+    };
+    if let [only] = walks[..] {
+        push_walk(&mut sql, only, limit, offset);
+        return sql;
+    }
+    for (index, status) in walks.into_iter().enumerate() {
+        sql.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
+        push_walk(&mut sql, status, offset.saturating_add(limit), 0);
+    }
+    sql.push(") AS walk ORDER BY id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
+    sql
+}

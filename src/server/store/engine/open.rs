@@ -1,0 +1,172 @@
+//! Opening a database: its address, its connections, its migrations.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+
+use super::reading::{self, PostgresReaders, Readers, SqliteReaders};
+use super::{Database, Writers};
+use crate::server::private_files;
+
+pub(in super::super) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(in super::super) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a statement waits for a lock or a connection before the caller hears "busy".
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a health check waits for its turn, at most.
+pub(in super::super) const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long what is asked of the database may take.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Limits {
+    /// What only reads.
+    pub(in super::super) read: Duration,
+    /// Waiting for those who write.
+    pub(in super::super) busy: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { read: reading::LIMIT, busy: BUSY_TIMEOUT }
+    }
+}
+
+/// Why the database cannot be used. Each is one line for the person who started the program.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is neither of the two forms.
+    #[error("database address must be sqlite://PATH or postgres://…, not {0:?}")]
+    Address(String),
+    /// The engine said no.
+    #[error("cannot open the database {url}: {cause}")]
+    Open {
+        /// The address, without a password.
+        url: String,
+        /// The engine's words.
+        cause: String,
+    },
+    /// The database was written by a later release.
+    #[error("the database {url} is from a newer version of Sendlog (migration {version}); upgrade this program")]
+    Newer {
+        /// The address, without a password.
+        url: String,
+        /// The first migration this program does not know.
+        version: i64,
+    },
+    /// A migration did not go through.
+    #[error("cannot bring the database {url} up to date: {cause}")]
+    Migrate {
+        /// The address, without a password.
+        url: String,
+        /// The engine's words.
+        cause: String,
+    },
+}
+
+impl Database {
+    /// Opens the database at this address and brings its tables up to date. Beside it, the one connection that health
+    /// checks write by: it takes nobody's place.
+    pub(in super::super) async fn open(url: &str, limits: Limits) -> Result<(Self, Writers), OpenError> {
+        let shown = without_password(url);
+        let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
+        let (database, health) = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url, limits).await.map_err(|cause| open_error(cause.to_string()))?
+        } else if let Some(path) = url.strip_prefix("sqlite://") {
+            open_sqlite(path, limits).await.map_err(|cause| open_error(cause.to_string()))?
+        } else {
+            return Err(OpenError::Address(shown));
+        };
+        let migrated = match &database.write {
+            Writers::Sqlite(pool) => SQLITE_MIGRATIONS.run(pool).await,
+            Writers::Postgres(_) => migrate_postgres(url).await,
+        };
+        migrated.map_err(|cause| match cause {
+            MigrateError::VersionMissing(version) => OpenError::Newer { url: shown.clone(), version },
+            other => OpenError::Migrate { url: shown.clone(), cause: other.to_string() },
+        })?;
+        Ok((database, health))
+    }
+}
+
+async fn open_sqlite(
+    path: &str,
+    limits: Limits,
+) -> Result<(Database, Writers), Box<dyn std::error::Error + Send + Sync>> {
+    let file = path.split('?').next().unwrap_or(path);
+    if let Some(folder) = Path::new(file).parent() {
+        private_files::create_folder(folder)?;
+    }
+    // SQLite gives the files beside it the rights that it finds here.
+    private_files::create_file(Path::new(file))?;
+    for suffix in ["-wal", "-shm"] {
+        private_files::tighten(Path::new(&format!("{file}{suffix}")));
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(limits.busy)
+        .foreign_keys(true)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-16384")
+        .pragma("mmap_size", "1073741824")
+        .pragma("temp_store", "memory");
+    let one = SqlitePoolOptions::new().max_connections(1);
+    let write = one.clone().acquire_timeout(limits.busy).connect_with(options.clone()).await?;
+    let options = options.create_if_missing(false);
+    let read = SqliteReaders::new(options.clone().read_only(true), limits.read);
+    let patience = limits.busy.min(HEALTH_PATIENCE);
+    let health = one.acquire_timeout(patience).connect_lazy_with(options.busy_timeout(patience));
+    let database = Database { read: Readers::Sqlite(read), write: Writers::Sqlite(write) };
+    Ok((database, Writers::Sqlite(health)))
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("sendlog"))
+}
+
+async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers), sqlx::Error> {
+    let options = postgres_options(url)?;
+    // One connection first: a pool would only say that it timed out.
+    tokio::time::timeout(BUSY_TIMEOUT, options.connect())
+        .await
+        .map_err(|_| sqlx::Error::PoolTimedOut)??
+        .close()
+        .await?;
+    let milliseconds = limits.busy.as_millis();
+    let write = PgPoolOptions::new().max_connections(16).acquire_timeout(limits.busy);
+    let write = write.after_connect(move |connection, _| {
+        let patience = AssertSqlSafe(format!("SET lock_timeout = {milliseconds}"));
+        Box::pin(async move { connection.execute(patience).await.map(drop) })
+    });
+    let write = write.connect_with(options.clone()).await?;
+    let read = PostgresReaders::new(options.clone(), limits.read);
+    let health = PgPoolOptions::new().max_connections(1).acquire_timeout(limits.busy.min(HEALTH_PATIENCE));
+    let database = Database { read: Readers::Postgres(read), write: Writers::Postgres(write) };
+    Ok((database, Writers::Postgres(health.connect_lazy_with(options))))
+}
+
+/// Brings the tables up to date on a connection that waits as long as it takes: for another node that does the same.
+async fn migrate_postgres(url: &str) -> Result<(), MigrateError> {
+    let mut connection = postgres_options(url)?.connect().await?;
+    let migrated = POSTGRES_MIGRATIONS.run_direct(None, &mut connection, false).await;
+    connection.close().await?;
+    migrated
+}
+
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("***"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Ranges of time as ranges of ids, and where they are cut at the hours that the rollups count.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::filter::TimeRange;
+use crate::domain::ids::{EmailId, lowest_id_at};
+
+/// The ids of a range: `low` is in it, `high` is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IdRange {
+    pub low: i64,
+    pub high: i64,
+}
+
+impl From<TimeRange> for IdRange {
+    fn from(range: TimeRange) -> Self {
+        Self { low: range.from.map_or(0, first_id_from), high: range.to.map_or(i64::MAX, first_id_from) }
+    }
+}
+
+/// The lowest id whose time is `time` or later. Ids tell milliseconds, so a finer `time` is rounded up.
+fn first_id_from(time: DateTime<Utc>) -> i64 {
+    let whole = lowest_id_at(time);
+    let is_whole = EmailId(whole).created_at() >= time;
+    let next = || time.checked_add_signed(TimeDelta::milliseconds(1)).map_or(i64::MAX, lowest_id_at);
+    if is_whole { whole } else { next() }
+}
+
+/// A range cut at the hours: `[low, high)` in hours since 1970, with a piece of an hour before and one after it. A range
+/// within one hour is all `head`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HourCut {
+    pub head: Option<IdRange>,
+    pub low_hour: i64,
+    pub high_hour: i64,
+    pub tail: Option<IdRange>,
+}
+
+/// The lowest id of an hour, counted from 1970.
+pub(super) fn lowest_id_of_hour(hour: i64) -> i64 {
+    DateTime::from_timestamp(hour.saturating_mul(3600), 0).map_or(i64::MAX, lowest_id_at)
+}
+
+/// The hour, counted from 1970, in which a message was accepted.
+pub(super) fn hour_of(id: EmailId) -> i64 {
+    id.created_at().timestamp().div_euclid(3600)
+}
+
+impl From<IdRange> for HourCut {
+    fn from(ids: IdRange) -> Self {
+        if ids.low >= ids.high {
+            return Self { head: None, low_hour: 0, high_hour: 0, tail: None };
+        }
+        let starts_whole = lowest_id_of_hour(hour_of(EmailId(ids.low))) == ids.low;
+        let low_hour = hour_of(EmailId(ids.low)) + i64::from(!starts_whole);
+        let high_hour = if ids.high == i64::MAX { i64::MAX } else { hour_of(EmailId(ids.high)) };
+        if low_hour > high_hour {
+            return Self { head: Some(ids), low_hour, high_hour: low_hour, tail: None };
+        }
+        let head = (!starts_whole).then(|| IdRange { low: ids.low, high: lowest_id_of_hour(low_hour) });
+        let tail_low = if high_hour == i64::MAX { i64::MAX } else { lowest_id_of_hour(high_hour) };
+        let tail = (tail_low < ids.high).then_some(IdRange { low: tail_low, high: ids.high });
+        Self { head, low_hour, high_hour, tail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hour(hour: i64) -> i64 {
+        lowest_id_of_hour(hour)
+    }
+
+    #[test]
+    fn a_range_of_whole_hours_has_no_pieces() {
+        let cut = HourCut::from(IdRange { low: hour(10), high: hour(12) });
+        assert_eq!(cut, HourCut { head: None, low_hour: 10, high_hour: 12, tail: None });
+    }
+
+    #[test]
+    fn pieces_and_hours_cover_the_range_once() {
+        let (low, high) = (hour(10) + 5, hour(12) + 7);
+        let cut = HourCut::from(IdRange { low, high });
+        assert_eq!(cut.head, Some(IdRange { low, high: hour(11) }));
+        assert_eq!((cut.low_hour, cut.high_hour), (11, 12));
+        assert_eq!(cut.tail, Some(IdRange { low: hour(12), high }));
+    }
+
+    #[test]
+    fn a_range_within_one_hour_is_counted_whole() {
+        let ids = IdRange { low: hour(10) + 5, high: hour(10) + 9 };
+        assert_eq!(HourCut::from(ids), HourCut { head: Some(ids), low_hour: 11, high_hour: 11, tail: None });
+    }
+
+    #[test]
+    fn open_ends_need_no_pieces() {
+        let cut = HourCut::from(IdRange::from(TimeRange::default()));
+        assert_eq!(cut, HourCut { head: None, low_hour: 0, high_hour: i64::MAX, tail: None });
+    }
+
+    #[test]
+    fn an_inverted_range_is_empty() {
+        let cut = HourCut::from(IdRange { low: hour(12), high: hour(10) });
+        assert_eq!((cut.head, cut.tail, cut.low_hour), (None, None, cut.high_hour));
+    }
+}
