@@ -21,6 +21,7 @@ mod noted;
 pub mod notifications;
 pub mod openid;
 pub mod outbox;
+mod outgoing;
 mod range;
 mod recipients;
 pub mod retention;

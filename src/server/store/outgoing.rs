@@ -1,0 +1,134 @@
+//! What a leased row of the outbox sends.
+
+use sqlx::types::Json;
+
+use super::new_email::Attachment;
+use super::{Store, stored};
+use crate::domain::adapter::AdapterKind;
+use crate::domain::channel::Channel;
+use crate::domain::email::Recipient;
+use crate::domain::error::AppError;
+use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The adapter to send by; `None` when it is deleted.
+    pub adapter: Option<OutgoingAdapter>,
+    /// How it reaches its recipients.
+    pub channel: Channel,
+    /// The notification it is a part of.
+    pub notification_id: Option<NotificationId>,
+    /// What that notification is about, in the sender's words.
+    pub notification_kind: Option<String>,
+    /// The sender's own id of the person it is for.
+    pub external_user_id: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The template's values, a JSON object.
+    pub variables: serde_json::Value,
+    /// The caller's own data, a JSON object.
+    pub metadata: serde_json::Value,
+    /// Headers that the caller added.
+    pub headers: Vec<(String, String)>,
+    /// The sender.
+    pub from_address: String,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// Everybody it is for, for the headers.
+    pub recipients: Vec<Recipient>,
+    /// The subject.
+    pub subject: String,
+    /// HTML body.
+    pub html: Option<String>,
+    /// Plain-text body.
+    pub text: Option<String>,
+    /// What is attached.
+    pub attachments: Vec<Attachment>,
+}
+
+/// The adapter of a message to send.
+#[derive(Clone, Debug)]
+pub struct OutgoingAdapter {
+    /// Its id.
+    pub id: AdapterId,
+    /// Its name.
+    pub name: String,
+    /// What it speaks.
+    pub kind: AdapterKind,
+    /// Where it connects to: `smtp://host:587`, or an `https://` address.
+    pub endpoint: String,
+    /// Its sealed secret.
+    pub sealed_secret: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct OutgoingRow {
+    from_address: String,
+    reply_to: Option<String>,
+    recipients: Json<Vec<Recipient>>,
+    subject: String,
+    channel: i16,
+    notification_id: Option<NotificationId>,
+    notification_kind: Option<String>,
+    external_user_id: Option<String>,
+    tags: Json<Vec<String>>,
+    html: Option<String>,
+    text: Option<String>,
+    variables: Json<serde_json::Value>,
+    metadata: Json<serde_json::Value>,
+    headers: Json<Vec<(String, String)>>,
+    adapter_id: Option<AdapterId>,
+    adapter_name: Option<String>,
+    adapter_kind: Option<String>,
+    endpoint: Option<String>,
+    sealed_secret: Option<String>,
+}
+
+impl Store {
+    /// What to send for a leased row; `None` when the message is gone.
+    pub async fn find_outgoing(&self, team_id: TeamId, email_id: EmailId) -> Result<Option<Outgoing>, AppError> {
+        let row: Option<OutgoingRow> = self.read(
+                "SELECT e.from_address, e.reply_to, e.recipients, COALESCE(c.subject, e.subject) AS subject,
+                     e.channel, e.notification_id,
+                     n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
+                     a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
+                 FROM emails e
+                 JOIN teams t ON t.id = e.team_id AND t.deleted_at IS NULL
+                 JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
+                 LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
+                 LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
+                 WHERE e.team_id = $1 AND e.id = $2",
+            )
+            .bind(team_id)
+            .bind(email_id)
+            .fetch_optional()
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let adapter = match (row.adapter_id, row.adapter_name, row.adapter_kind, row.endpoint, row.sealed_secret) {
+            (Some(id), Some(name), Some(kind), Some(endpoint), Some(sealed_secret)) => {
+                let kind = stored("adapters.kind", kind.parse())?;
+                Some(OutgoingAdapter { id, name, kind, endpoint, sealed_secret })
+            }
+            _ => None,
+        };
+        Ok(Some(Outgoing {
+            adapter,
+            channel: stored("emails.channel", Channel::from_code(row.channel).ok_or("unknown code"))?,
+            notification_id: row.notification_id,
+            notification_kind: row.notification_kind,
+            external_user_id: row.external_user_id,
+            tags: row.tags.0,
+            variables: row.variables.0,
+            metadata: row.metadata.0,
+            headers: row.headers.0,
+            from_address: row.from_address,
+            reply_to: row.reply_to,
+            recipients: row.recipients.0,
+            subject: row.subject,
+            html: row.html,
+            text: row.text,
+            attachments: self.list_attachments(team_id, email_id).await?,
+        }))
+    }
+}
