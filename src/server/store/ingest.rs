@@ -13,8 +13,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::Hash;
 
-use sqlx::types::Json;
-
 use super::Store;
 use super::bulk::{Folded, insert_event_rows, insert_folded, insert_search_rows, rollups_of};
 use super::engine::{Bind, Engine, Record, Sql, Transaction};
