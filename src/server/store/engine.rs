@@ -311,6 +311,13 @@ impl Sql {
         self
     }
 
+    /// The statement that tells its plan.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text = format!("EXPLAIN {}", self.text).into();
+        self
+    }
+
     /// Its text.
     #[cfg(test)]
     pub(super) fn text(&self) -> &str {
