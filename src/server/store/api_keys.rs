@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
-use super::audit::{self, AuditEvent};
+use super::audit::{AuditEvent, append_event};
 use super::teams::ViewedTeam;
-use super::{Store, instant, micros, read, stored, write};
+use super::{Store, instant, micros, stored};
 use crate::domain::api_key::{ApiKey, HeldBack, KeyApi, KeyLimits};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId, UserId};
@@ -154,29 +154,28 @@ impl Store {
         key_hash: &str,
         event: &AuditEvent,
     ) -> Result<(), AppError> {
-        write!(self, |tx| {
-            sqlx::query(
-                "INSERT INTO api_keys (team_id, id, name, prefix, key_hash, scopes, created_by, created_at, expires_at,
+        let mut tx = self.begin().await?;
+        tx.query(
+            "INSERT INTO api_keys (team_id, id, name, prefix, key_hash, scopes, created_by, created_at, expires_at,
                      dialects, rate_limit, belongs_to_team)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            )
-            .bind(team_id)
-            .bind(key.id)
-            .bind(&key.name)
-            .bind(&key.prefix)
-            .bind(key_hash)
-            .bind(Json(scope_names(key.scopes)))
-            .bind(key.created_by)
-            .bind(micros(key.created_at))
-            .bind(key.limits.expires_at.map(micros))
-            .bind(key.limits.apis.as_ref().map(Json))
-            .bind(key.limits.rate_limit.map(i64::from))
-            .bind(key.belongs_to_team)
-            .execute(&mut *tx)
-            .await?;
-            audit::append!(tx, team_id, event);
-            Ok(())
-        })
+        )
+        .bind(team_id)
+        .bind(key.id)
+        .bind(&key.name)
+        .bind(&key.prefix)
+        .bind(key_hash)
+        .bind(Json(scope_names(key.scopes)))
+        .bind(key.created_by)
+        .bind(micros(key.created_at))
+        .bind(key.limits.expires_at.map(micros))
+        .bind(key.limits.apis.as_ref().map(Json))
+        .bind(key.limits.rate_limit.map(i64::from))
+        .bind(key.belongs_to_team)
+        .execute()
+        .await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await
     }
 
     /// The team's keys, newest first, revoked ones too.
@@ -185,8 +184,7 @@ impl Store {
             "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
              WHERE k.team_id = $1 ORDER BY k.id DESC"
         );
-        let rows: Vec<ApiKeyRow> =
-            read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(team_id).fetch_all(pool).await)?;
+        let rows: Vec<ApiKeyRow> = self.read(statement).bind(team_id).fetch_all().await?;
         Ok(rows.into_iter().map(ApiKey::from).collect())
     }
 
@@ -196,11 +194,7 @@ impl Store {
             "SELECT {KEY_COLUMNS}, {BOUNDS_COLUMNS} FROM api_keys k JOIN teams t ON t.id = k.team_id AND t.deleted_at IS NULL {MAKER}
              WHERE k.team_id = $1 AND k.id = $2"
         );
-        let row: Option<ApiKeyRow> = read!(self, |pool| sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
-            .bind(team_id)
-            .bind(id)
-            .fetch_optional(pool)
-            .await)?;
+        let row: Option<ApiKeyRow> = self.read(statement).bind(team_id).bind(id).fetch_optional().await?;
         Ok(row.map(ApiKey::from))
     }
 
@@ -211,8 +205,9 @@ impl Store {
         changed: &ApiKey,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let updated = sqlx::query(
+        let mut tx = self.begin().await?;
+        let updated = tx
+            .query(
                 "UPDATE api_keys SET name = $3, scopes = $4, expires_at = $5, dialects = $6, rate_limit = $7,
                      belongs_to_team = $8, created_by = $9
                  WHERE team_id = $1 AND id = $2 AND revoked_at IS NULL",
@@ -226,13 +221,13 @@ impl Store {
             .bind(changed.limits.rate_limit.map(i64::from))
             .bind(changed.belongs_to_team)
             .bind(changed.created_by)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if updated.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(updated.rows_affected() == 1)
-        })
+        if updated == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(updated == 1)
     }
 
     /// Gives a key another secret; the one before counts until `previous_ends_at`, and the one before that ends now.
@@ -244,8 +239,9 @@ impl Store {
         secret: &NewSecret<'_>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let rotated = sqlx::query(
+        let mut tx = self.begin().await?;
+        let rotated = tx
+            .query(
                 "UPDATE api_keys SET previous_hash = key_hash, previous_ends_at = $3, key_hash = $4, prefix = $5,
                      rotated_at = $6
                  WHERE team_id = $1 AND id = $2 AND revoked_at IS NULL",
@@ -256,13 +252,13 @@ impl Store {
             .bind(secret.key_hash)
             .bind(secret.prefix)
             .bind(micros(secret.now))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if rotated.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(rotated.rows_affected() == 1)
-        })
+        if rotated == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(rotated == 1)
     }
 
     /// Ends a key; `false` when the team has no such key. A key that has ended stays ended.
@@ -273,25 +269,25 @@ impl Store {
         now: DateTime<Utc>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let known: Option<Option<i64>> =
-                sqlx::query_scalar("SELECT revoked_at FROM api_keys WHERE team_id = $1 AND id = $2")
-                    .bind(team_id)
-                    .bind(id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-            let Some(revoked_at) = known else { return Ok(false) };
-            if revoked_at.is_none() {
-                sqlx::query("UPDATE api_keys SET revoked_at = $3 WHERE team_id = $1 AND id = $2")
-                    .bind(team_id)
-                    .bind(id)
-                    .bind(micros(now))
-                    .execute(&mut *tx)
-                    .await?;
-                audit::append!(tx, team_id, event);
-            }
-            Ok(true)
-        })
+        let mut tx = self.begin().await?;
+        let known: Option<Option<i64>> = tx
+            .query("SELECT revoked_at FROM api_keys WHERE team_id = $1 AND id = $2")
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional_scalar()
+            .await?;
+        let Some(revoked_at) = known else { return Ok(false) };
+        if revoked_at.is_none() {
+            tx.query("UPDATE api_keys SET revoked_at = $3 WHERE team_id = $1 AND id = $2")
+                .bind(team_id)
+                .bind(id)
+                .bind(micros(now))
+                .execute()
+                .await?;
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The key with this hash, now or before its last rotation, as a viewer of its team, with what it may do at this
@@ -315,9 +311,7 @@ impl Store {
             team: ViewedTeam,
         }
         let statement = find_by_hash_statement();
-        let row: Option<Row> = read!(self, |pool| {
-            sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(key_hash).bind(micros(now)).fetch_optional(pool).await
-        })?;
+        let row: Option<Row> = self.read(statement).bind(key_hash).bind(micros(now)).fetch_optional().await?;
         let Some(row) = row else { return Ok(None) };
         let (permissions, held_back) = row.bounds.of(scopes(&row.scopes));
         if held_back == Some(HeldBack::MakerLeft) {

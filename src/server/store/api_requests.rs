@@ -1,12 +1,11 @@
 //! The log of API requests. Rows arrive in batches from [crate::server::services::api_requests].
 
-use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::criteria::escaped;
-use super::dialect::Engine;
+use super::engine::{Engine, Sql};
 use super::stats::IdRange;
-use super::{Store, instant, micros, read, write};
+use super::{Store, instant, micros};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, LoggedBody};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
@@ -36,9 +35,10 @@ struct ApiRequestRow {
 impl Store {
     /// Keeps the requests, in one transaction. One without bodies, as of every successful read, is one row.
     pub async fn insert_api_requests(&self, requests: &[ApiRequest]) -> Result<(), AppError> {
-        write!(self, |tx| {
-            for request in requests {
-                let inserted = sqlx::query(
+        let mut tx = self.begin().await?;
+        for request in requests {
+            let inserted = tx
+                .query(
                     "INSERT INTO api_requests
                      (team_id, id, api_key_id, user_id, method, endpoint, response_status, user_agent, duration_ms, at)
                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
@@ -54,27 +54,26 @@ impl Store {
                 .bind(&request.user_agent)
                 .bind(request.duration_ms)
                 .bind(micros(request.at))
-                .execute(&mut *tx)
+                .execute()
                 .await?;
-                if inserted.rows_affected() == 0 {
-                    continue;
-                }
-                if request.request_body.text.is_none() && request.response_body.text.is_none() {
-                    continue;
-                }
-                sqlx::query(
-                    "INSERT INTO api_request_bodies (team_id, api_request_id, request_body, response_body)
-                     VALUES ($1, $2, $3, $4)",
-                )
-                .bind(request.team_id)
-                .bind(request.id)
-                .bind(Json(&request.request_body))
-                .bind(Json(&request.response_body))
-                .execute(&mut *tx)
-                .await?;
+            if inserted == 0 {
+                continue;
             }
-            Ok(())
-        })
+            if request.request_body.text.is_none() && request.response_body.text.is_none() {
+                continue;
+            }
+            tx.query(
+                "INSERT INTO api_request_bodies (team_id, api_request_id, request_body, response_body)
+                     VALUES ($1, $2, $3, $4)",
+            )
+            .bind(request.team_id)
+            .bind(request.id)
+            .bind(Json(&request.request_body))
+            .bind(Json(&request.response_body))
+            .execute()
+            .await?;
+        }
+        tx.commit().await
     }
 
     /// The requests at a place of the log, newest first, without their bodies. For what no index knows, no more is looked at
@@ -90,17 +89,14 @@ impl Store {
         let mut next = None;
         for most in STRETCHES {
             let end: Option<i64> = if looks_for_some(filter) {
-                read!(self, |pool| {
-                    end_query(team_id, filter.api_key_id, walk, most).build_query_scalar().fetch_optional(pool).await
-                })?
+                let statement = end_query(self.engine(), team_id, filter.api_key_id, walk, most);
+                self.read(statement).fetch_optional_scalar().await?
             } else {
                 None
             };
             let wanted = limit.saturating_add(1) - rows.len() as i64;
-            let found: Vec<SummaryRow> = read!(self, |pool| {
-                let mut query = list_query(self.engine(), team_id, filter, walk.up_to(end), wanted);
-                query.build_query_as().fetch_all(pool).await
-            })?;
+            let statement = list_query(self.engine(), team_id, filter, walk.up_to(end), wanted);
+            let found: Vec<SummaryRow> = self.read(statement).fetch_all().await?;
             rows.extend(found);
             if rows.len() as i64 > limit {
                 rows.truncate(usize::try_from(limit).unwrap_or_default());
@@ -125,8 +121,8 @@ impl Store {
         team_id: TeamId,
         id: ApiRequestId,
     ) -> Result<Option<(ApiRequest, Option<String>)>, AppError> {
-        let row: Option<ApiRequestRow> = read!(self, |pool| {
-            sqlx::query_as(
+        let row: Option<ApiRequestRow> = self
+            .read(
                 "SELECT r.team_id, r.id, r.api_key_id, k.name AS api_key_name, r.user_id, r.method, r.endpoint,
                      r.response_status, r.user_agent, r.duration_ms, r.at, b.request_body, b.response_body
                  FROM api_requests r
@@ -136,9 +132,8 @@ impl Store {
             )
             .bind(team_id)
             .bind(id)
-            .fetch_optional(pool)
-            .await
-        })?;
+            .fetch_optional()
+            .await?;
         Ok(row.map(|mut row| {
             let api_key_name = row.api_key_name.take();
             (ApiRequest::from(row), api_key_name)
@@ -195,74 +190,58 @@ fn looks_for_some(filter: &ApiRequestFilter) -> bool {
 }
 
 /// The query for the last of so many requests, of this key where one is given.
-pub(super) fn end_query<Database: sqlx::Database>(
-    team_id: TeamId,
-    key: Option<ApiKeyId>,
-    walk: Walk,
-    most: i64,
-) -> QueryBuilder<Database>
-where
-    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-{
-    let mut query = QueryBuilder::new("SELECT r.id FROM api_requests r WHERE r.team_id = ");
-    query.push_bind(team_id.0).push(" AND r.id >= ").push_bind(walk.ids.low);
-    query.push(" AND r.id < ").push_bind(walk.ids.high);
+pub(super) fn end_query(engine: Engine, team_id: TeamId, key: Option<ApiKeyId>, walk: Walk, most: i64) -> Sql {
+    let mut sql = Sql::new(engine, "SELECT r.id FROM api_requests r WHERE r.team_id = ");
+    sql.push_bind(team_id).push(" AND r.id >= ").push_bind(walk.ids.low);
+    sql.push(" AND r.id < ").push_bind(walk.ids.high);
     if let Some(key) = key {
-        query.push(" AND r.api_key_id = ").push_bind(key.0);
+        sql.push(" AND r.api_key_id = ").push_bind(key);
     }
-    query.push(walk.order()).push("1 OFFSET ").push_bind(most - 1);
-    query
+    sql.push(walk.order()).push("1 OFFSET ").push_bind(most - 1);
+    sql
 }
 
 /// The query for a part of the log: one walk of the table, or of a key's index.
-pub(super) fn list_query<'a, Database: sqlx::Database>(
-    engine: Engine,
-    team_id: TeamId,
-    filter: &'a ApiRequestFilter,
-    walk: Walk,
-    limit: i64,
-) -> QueryBuilder<Database>
-where
-    i64: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
-    String: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
-    &'a str: sqlx::Type<Database> + sqlx::Encode<'a, Database>,
-{
+pub(super) fn list_query(engine: Engine, team_id: TeamId, filter: &ApiRequestFilter, walk: Walk, limit: i64) -> Sql {
     let ids = walk.ids;
     let by_index = filter.api_key_id.map(|_| engine.by_index("api_requests_by_key")).unwrap_or_default();
-    let mut query = QueryBuilder::new(format!(
-        "SELECT r.id, r.api_key_id, k.name AS api_key_name, r.method, r.endpoint, r.response_status, r.user_agent,
+    let mut sql = Sql::new(
+        engine,
+        format!(
+            "SELECT r.id, r.api_key_id, k.name AS api_key_name, r.method, r.endpoint, r.response_status, r.user_agent,
              r.duration_ms, r.at
          FROM api_requests r{by_index}
          LEFT JOIN api_keys k ON k.team_id = r.team_id AND k.id = r.api_key_id
          WHERE r.team_id = "
-    ));
-    query.push_bind(team_id.0).push(" AND r.id >= ").push_bind(ids.low).push(" AND r.id < ").push_bind(ids.high);
+        ),
+    );
+    sql.push_bind(team_id).push(" AND r.id >= ").push_bind(ids.low).push(" AND r.id < ").push_bind(ids.high);
     if let Some(method) = &filter.method {
-        query.push(" AND r.method = ").push_bind(method.as_str());
+        sql.push(" AND r.method = ").push_bind(method.as_str());
     }
     if let Some(class) = filter.status_class {
-        query.push(" AND r.response_status >= ").push_bind(class.saturating_mul(100));
-        query.push(" AND r.response_status < ").push_bind(class.saturating_add(1).saturating_mul(100));
+        sql.push(" AND r.response_status >= ").push_bind(class.saturating_mul(100));
+        sql.push(" AND r.response_status < ").push_bind(class.saturating_add(1).saturating_mul(100));
     }
     if let Some(key) = filter.api_key_id {
-        query.push(" AND r.api_key_id = ").push_bind(key.0);
+        sql.push(" AND r.api_key_id = ").push_bind(key);
     }
     let endpoint = if filter.keeps_words { engine.before("r.endpoint", "?") } else { "r.endpoint".to_owned() };
     for (column, part) in [(endpoint.as_str(), &filter.endpoint), ("r.user_agent", &filter.user_agent)] {
         if let Some(part) = part {
-            query.push(format!(" AND LOWER({column}) LIKE "));
-            query.push_bind(format!("%{}%", escaped(&part.to_lowercase()))).push(" ESCAPE '\\'");
+            sql.push(format!(" AND LOWER({column}) LIKE "));
+            sql.push_bind(format!("%{}%", escaped(&part.to_lowercase()))).push(" ESCAPE '\\'");
         }
     }
     if filter.keeps_addresses && filter.endpoint.is_some() {
         // Addresses, numbers, and both escaped once or twice.
-        query.push(" AND r.endpoint NOT LIKE '%@%' AND r.endpoint NOT LIKE '%+%'");
-        query.push(
+        sql.push(" AND r.endpoint NOT LIKE '%@%' AND r.endpoint NOT LIKE '%+%'");
+        sql.push(
             " AND LOWER(r.endpoint) NOT LIKE '%!%40%' ESCAPE '!' AND LOWER(r.endpoint) NOT LIKE '%!%2%' ESCAPE '!'",
         );
     }
-    query.push(walk.order()).push_bind(limit);
-    query
+    sql.push(walk.order()).push_bind(limit);
+    sql
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,4 +1,4 @@
-//! The audit log. A line is written in the transaction of the change that it tells of, by [append], and never again
+//! The audit log. A line is written in the transaction of the change that it tells of, by [append_event], and never again
 //! touched: the database itself refuses to change or remove one. Each line's hash is over its texts and the hash of the
 //! line before it, so that a line that was removed or altered all the same shows in [Store::verify_audit_log].
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::engine::{Engine, Transaction};
-use super::{Store, read, stored, write};
+use super::{Store, stored};
 use crate::domain::audit::{AuditAction, AuditActor, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AuditEntryId, TeamId, lowest_id_at, time_of_id};
@@ -280,10 +280,9 @@ pub(super) async fn append_event(tx: &mut Transaction, team_id: TeamId, event: &
 impl Store {
     /// Writes a line about what changed nothing else: a reveal, an export, a failed log-in.
     pub async fn append_audit_event(&self, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {
-        write!(self, |tx| {
-            append!(tx, team_id, event);
-            Ok(())
-        })
+        let mut tx = self.begin().await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await
     }
 
     /// The team's lines that pass the filter, newest first: at most `limit`, with a sequence below `before` where that is
@@ -297,51 +296,44 @@ impl Store {
     ) -> Result<Vec<AuditEntry>, AppError> {
         let statement = list_statement(self.engine(), filter);
         let lowest = |time: Option<DateTime<Utc>>, absent: i64| time.map_or(absent, lowest_id_at);
-        let rows: Vec<Line> = read!(self, |pool| {
-            sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
-                .bind(team_id)
-                .bind(before.unwrap_or(i64::MAX))
-                .bind(lowest(filter.range.from, 0))
-                .bind(lowest(filter.range.to, i64::MAX))
-                .bind(filter.action.map(AuditAction::as_str))
-                .bind(&filter.actor_id)
-                .bind(limit)
-                .fetch_all(pool)
-                .await
-        })?;
+        let rows: Vec<Line> = self
+            .read(statement)
+            .bind(team_id)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(lowest(filter.range.from, 0))
+            .bind(lowest(filter.range.to, i64::MAX))
+            .bind(filter.action.map(AuditAction::as_str))
+            .bind(&filter.actor_id)
+            .bind(limit)
+            .fetch_all()
+            .await?;
         rows.into_iter().map(AuditEntry::try_from).collect()
     }
 
     /// Who is in the team's log, the last name of each, by name: at most [MAX_ACTORS].
     pub async fn list_audit_actors(&self, team_id: TeamId) -> Result<Vec<(String, String)>, AppError> {
         let statement = list_actors_statement(self.engine());
-        let mut actors: Vec<(String, String)> = read!(self, |pool| {
-            sqlx::query_as(sqlx::AssertSqlSafe(&*statement)).bind(team_id).bind(MAX_ACTORS).fetch_all(pool).await
-        })?;
+        let mut actors: Vec<(String, String)> = self.read(statement).bind(team_id).bind(MAX_ACTORS).fetch_all().await?;
         actors.sort_by(|(a_id, a), (b_id, b)| (a, a_id).cmp(&(b, b_id)));
         Ok(actors)
     }
 
     /// Every team that has an audit log, teams that are gone included.
     pub async fn list_audited_teams(&self) -> Result<Vec<TeamId>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_scalar("SELECT team_id FROM audit_heads ORDER BY team_id").fetch_all(pool).await
-        })?)
+        self.read("SELECT team_id FROM audit_heads ORDER BY team_id").fetch_scalars().await
     }
 
     /// The number of the line that has this hash; also of the last one that was deleted because its time was over.
     pub async fn find_audit_hash(&self, team_id: TeamId, hash: &str) -> Result<Option<i64>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_scalar(
-                "SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2
+        self.read(
+            "SELECT sequence FROM audit_log WHERE team_id = $1 AND hash = $2
                  UNION SELECT sequence FROM audit_anchors WHERE team_id = $1 AND hash = $2
                  ORDER BY sequence LIMIT 1",
-            )
-            .bind(team_id)
-            .bind(hash)
-            .fetch_optional(pool)
-            .await
-        })?)
+        )
+        .bind(team_id)
+        .bind(hash)
+        .fetch_optional_scalar()
+        .await
     }
 
     /// Checks that a team's log is what was written: every line is there and has the hash that follows from its texts
@@ -361,12 +353,11 @@ impl Store {
 
     /// The number and the hash of the last line that was deleted because its time was over; 0 and empty where none was.
     async fn find_audit_anchor(&self, team_id: TeamId) -> Result<(i64, String), AppError> {
-        let anchor: Option<(i64, String)> = read!(self, |pool| {
-            sqlx::query_as("SELECT sequence, hash FROM audit_anchors WHERE team_id = $1")
-                .bind(team_id)
-                .fetch_optional(pool)
-                .await
-        })?;
+        let anchor: Option<(i64, String)> = self
+            .read("SELECT sequence, hash FROM audit_anchors WHERE team_id = $1")
+            .bind(team_id)
+            .fetch_optional()
+            .await?;
         Ok(anchor.unwrap_or_default())
     }
 
@@ -375,12 +366,11 @@ impl Store {
         team_id: TeamId,
         (deleted, anchor): (i64, String),
     ) -> Result<AuditVerdict, AppError> {
-        let head: Option<(i64, String)> = read!(self, |pool| {
-            sqlx::query_as("SELECT sequence, hash FROM audit_heads WHERE team_id = $1")
-                .bind(team_id)
-                .fetch_optional(pool)
-                .await
-        })?;
+        let head: Option<(i64, String)> = self
+            .read("SELECT sequence, hash FROM audit_heads WHERE team_id = $1")
+            .bind(team_id)
+            .fetch_optional()
+            .await?;
         let (entries, newest) = head.unwrap_or_default();
         let statement = format!(
             "SELECT {COLUMNS} FROM audit_log
@@ -388,14 +378,8 @@ impl Store {
         );
         let (mut checked, mut previous) = (deleted, anchor);
         loop {
-            let lines: Vec<Line> = read!(self, |pool| {
-                sqlx::query_as(sqlx::AssertSqlSafe(&*statement))
-                    .bind(team_id)
-                    .bind(checked)
-                    .bind(entries)
-                    .fetch_all(pool)
-                    .await
-            })?;
+            let lines: Vec<Line> =
+                self.read(statement.clone()).bind(team_id).bind(checked).bind(entries).fetch_all().await?;
             if lines.is_empty() {
                 break;
             }

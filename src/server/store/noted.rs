@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tracing::error;
 
-use super::{Store, micros, sessions, write};
+use super::{Store, micros, sessions};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId};
 
@@ -80,37 +80,35 @@ impl Store {
     }
 
     async fn keep_keys(&self, used: &[((TeamId, ApiKeyId), DateTime<Utc>)]) -> Result<(), AppError> {
-        write!(self, |tx| {
-            for ((team_id, id), at) in used {
-                sqlx::query(
-                    "UPDATE api_keys SET last_used_at = $3
+        let mut tx = self.begin().await?;
+        for ((team_id, id), at) in used {
+            tx.query(
+                "UPDATE api_keys SET last_used_at = $3
                      WHERE team_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)",
-                )
-                .bind(team_id)
-                .bind(id)
-                .bind(micros(*at))
-                .execute(&mut *tx)
-                .await?;
-            }
-            Ok(())
-        })
+            )
+            .bind(team_id)
+            .bind(id)
+            .bind(micros(*at))
+            .execute()
+            .await?;
+        }
+        tx.commit().await
     }
 
     async fn keep_sessions(&self, seen: &[(String, DateTime<Utc>)]) -> Result<(), AppError> {
-        write!(self, |tx| {
-            for (name, at) in seen {
-                sqlx::query(
-                    "UPDATE sessions SET last_seen_at = $2, expires_at = $3
+        let mut tx = self.begin().await?;
+        for (name, at) in seen {
+            tx.query(
+                "UPDATE sessions SET last_seen_at = $2, expires_at = $3
                      WHERE id_hash = $1 AND user_id IS NOT NULL AND last_seen_at < $2",
-                )
-                .bind(name)
-                .bind(micros(*at))
-                .bind(sessions::ends_after_a_visit())
-                .execute(&mut *tx)
-                .await?;
-            }
-            Ok(())
-        })
+            )
+            .bind(name)
+            .bind(micros(*at))
+            .bind(sessions::ends_after_a_visit())
+            .execute()
+            .await?;
+        }
+        tx.commit().await
     }
 }
 

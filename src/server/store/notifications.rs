@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use super::criteria::{RECIPIENT_KEY, push_key_values};
-use super::dialect::Engine;
+use super::Store;
+use super::criteria::{RECIPIENT_KEY, push_key_list};
+use super::engine::{Engine, Sql};
 use super::stats::IdRange;
-use super::{Store, read};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TeamId};
@@ -46,175 +45,133 @@ impl From<NotificationRow> for Notification {
     }
 }
 
-/// Adds `(…, …)` for a list of values.
-macro_rules! push_values {
-    ($query:expr, $values:expr) => {{
-        $query.push("(");
-        let mut list = $query.separated(", ");
-        for value in $values {
-            list.push_bind(value);
-        }
-        $query.push(")");
-    }};
-}
-
 /// Adds what `selected` is of the messages that go to one of the users by address or number, from the index.
-macro_rules! push_addressed {
-    ($query:expr, $team_id:expr, $selected:expr, $users:expr) => {{
-        $query.push(format!("SELECT {} FROM email_keys x", $selected.0)).push($selected.1);
-        $query.push(" WHERE x.team_id = ").push_bind($team_id.0);
-        $query.push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
-        push_key_values!($query, $users.iter().map(String::as_str));
-    }};
+fn push_addressed(sql: &mut Sql, team_id: TeamId, selected: &str, users: &[String]) {
+    sql.push(format!("SELECT {selected} WHERE x.team_id = ")).push_bind(team_id);
+    sql.push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
+    push_key_list(sql, users.iter().map(String::as_str));
 }
 
 /// Adds that a notification, `notifications n`, or one of its messages is for one of the users.
-macro_rules! push_notified {
-    ($query:expr, $engine:expr, $team_id:expr, $users:expr) => {{
-        let (open, close) = $engine.id_list();
-        $query.push(format!(" AND n.id {open}SELECT u.id FROM notifications u WHERE u.team_id = "));
-        $query.push_bind($team_id.0).push(" AND u.external_user_id IN ");
-        push_values!($query, $users.iter().cloned());
-        let of_message =
-            " JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id AND m.notification_id IS NOT NULL";
-        $query.push(" UNION ");
-        push_addressed!($query, $team_id, ("m.notification_id", of_message), $users);
-        $query.push(close);
-    }};
+fn push_notified(sql: &mut Sql, team_id: TeamId, users: &[String]) {
+    let (open, close) = sql.engine().id_list();
+    sql.push(format!(" AND n.id {open}SELECT u.id FROM notifications u WHERE u.team_id = ")).push_bind(team_id);
+    sql.push(" AND u.external_user_id IN (").push_list(users).push(") UNION ");
+    let of_message = "m.notification_id FROM email_keys x
+         JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id AND m.notification_id IS NOT NULL";
+    push_addressed(sql, team_id, of_message, users);
+    sql.push(close);
 }
 
 /// Adds that a message, `emails e`, is for one of the users.
-macro_rules! push_sent_to {
-    ($query:expr, $engine:expr, $team_id:expr, $users:expr) => {{
-        let (open, close) = $engine.id_list();
-        $query.push(format!(" AND e.id {open}SELECT u.id FROM emails u WHERE u.team_id = "));
-        $query.push_bind($team_id.0).push(" AND u.external_user_id IN ");
-        push_values!($query, $users.iter().cloned());
-        $query.push(" UNION ");
-        push_addressed!($query, $team_id, ("x.email_id", ""), $users);
-        $query.push(close);
-    }};
+fn push_sent_to(sql: &mut Sql, team_id: TeamId, users: &[String]) {
+    let (open, close) = sql.engine().id_list();
+    sql.push(format!(" AND e.id {open}SELECT u.id FROM emails u WHERE u.team_id = ")).push_bind(team_id);
+    sql.push(" AND u.external_user_id IN (").push_list(users).push(") UNION ");
+    push_addressed(sql, team_id, "x.email_id FROM email_keys x", users);
+    sql.push(close);
 }
 
 /// Adds ` AND …` for the entries of a filter that are notifications, `notifications n`.
-macro_rules! push_notification_conditions {
-    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $known:expr) => {{
-        let (filter, known): (&NotificationFilter, &Known) = ($filter, $known);
-        if let Some(ids) = &known.named {
-            $query.push(" AND n.id IN ");
-            push_values!($query, ids.notifications.iter().copied());
-        }
-        if !filter.kinds.is_empty() {
-            $query.push(" AND n.kind IN ");
-            push_values!($query, filter.kinds.iter().cloned());
-        }
-        if !filter.users.is_empty() {
-            push_notified!($query, $engine, $team_id, &filter.users);
-        }
-        if !filter.ways.is_empty() {
-            let (ways, ignored) = (ways_sql(&filter.ways), Way::bits(&filter.ways));
-            let gone = has_message($engine, &format!(" AND ({ways})"));
-            $query.push(format!(" AND (n.ignored_ways & {ignored} <> 0 OR {gone})"));
-        }
-        if !filter.states.is_empty() {
-            let has = |state| has_message($engine, &format!(" AND e.status IN ({})", codes_of(state)));
-            let (failed, waiting) = (has(NotificationState::Failure), has(NotificationState::Received));
-            let any = has_message($engine, "");
-            let states = filter.states.iter().map(|state| match state {
-                NotificationState::Failure => format!("{failed} OR NOT {any}"),
-                NotificationState::Received => format!("{waiting} AND NOT {failed}"),
-                NotificationState::Success => {
-                    format!("{any} AND NOT {waiting} AND NOT {failed}")
-                }
-            });
-            $query.push(format!(" AND (({}))", states.collect::<Vec<_>>().join(") OR (")));
-        }
-    }};
+fn push_notification_conditions(sql: &mut Sql, team_id: TeamId, filter: &NotificationFilter, known: &Known) {
+    let engine = sql.engine();
+    if let Some(ids) = &known.named {
+        sql.push(" AND n.id IN (").push_list(&ids.notifications).push(")");
+    }
+    if !filter.kinds.is_empty() {
+        sql.push(" AND n.kind IN (").push_list(&filter.kinds).push(")");
+    }
+    if !filter.users.is_empty() {
+        push_notified(sql, team_id, &filter.users);
+    }
+    if !filter.ways.is_empty() {
+        let (ways, ignored) = (ways_sql(&filter.ways), Way::bits(&filter.ways));
+        let gone = has_message(engine, &format!(" AND ({ways})"));
+        sql.push(format!(" AND (n.ignored_ways & {ignored} <> 0 OR {gone})"));
+    }
+    if !filter.states.is_empty() {
+        let has = |state| has_message(engine, &format!(" AND e.status IN ({})", codes_of(state)));
+        let (failed, waiting) = (has(NotificationState::Failure), has(NotificationState::Received));
+        let any = has_message(engine, "");
+        let states = filter.states.iter().map(|state| match state {
+            NotificationState::Failure => format!("{failed} OR NOT {any}"),
+            NotificationState::Received => format!("{waiting} AND NOT {failed}"),
+            NotificationState::Success => format!("{any} AND NOT {waiting} AND NOT {failed}"),
+        });
+        sql.push(format!(" AND (({}))", states.collect::<Vec<_>>().join(") OR (")));
+    }
 }
 
 /// Adds ` AND …` for the entries of a filter that are messages, `emails e`.
-macro_rules! push_message_conditions {
-    ($query:expr, $engine:expr, $team_id:expr, $filter:expr, $known:expr) => {{
-        let (filter, known): (&NotificationFilter, &Known) = ($filter, $known);
-        if let Some(ids) = &known.named {
-            $query.push(" AND e.id IN ");
-            push_values!($query, ids.messages.iter().copied());
+fn push_message_conditions(sql: &mut Sql, team_id: TeamId, filter: &NotificationFilter, known: &Known) {
+    if let Some(ids) = &known.named {
+        sql.push(" AND e.id IN (").push_list(&ids.messages).push(")");
+    }
+    match &known.templates {
+        Some(templates) if templates.is_empty() => {
+            sql.push(" AND 1 = 0");
         }
-        match &known.templates {
-            Some(templates) if templates.is_empty() => {
-                $query.push(" AND 1 = 0");
-            }
-            Some(templates) => {
-                // Hidden from the planner, which would rather read all messages of a template than those of a stretch.
-                $query.push(" AND +e.template_id IN ");
-                push_values!($query, templates.iter().copied());
-            }
-            None => {}
+        Some(templates) => {
+            // Hidden from the planner, which would rather read all messages of a template than those of a stretch.
+            sql.push(" AND +e.template_id IN (").push_list(templates).push(")");
         }
-        if !filter.users.is_empty() {
-            push_sent_to!($query, $engine, $team_id, &filter.users);
-        }
-        if !filter.ways.is_empty() {
-            $query.push(format!(" AND ({})", ways_sql(&filter.ways)));
-        }
-        if !filter.states.is_empty() {
-            let codes: Vec<String> = filter.states.iter().map(|state| codes_of(*state)).collect();
-            $query.push(format!(" AND e.status IN ({})", codes.join(", ")));
-        }
-    }};
+        None => {}
+    }
+    if !filter.users.is_empty() {
+        push_sent_to(sql, team_id, &filter.users);
+    }
+    if !filter.ways.is_empty() {
+        sql.push(format!(" AND ({})", ways_sql(&filter.ways)));
+    }
+    if !filter.states.is_empty() {
+        let codes: Vec<String> = filter.states.iter().map(|state| codes_of(*state)).collect();
+        sql.push(format!(" AND e.status IN ({})", codes.join(", ")));
+    }
 }
 
 /// Adds the query for the newest entries with ids from `low` up to, and without, `below`: notifications and messages.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn push_entries<Database: sqlx::Database>(
-    query: &mut QueryBuilder<Database>,
-    engine: Engine,
+pub(super) fn push_entries(
+    sql: &mut Sql,
     team_id: TeamId,
     filter: &NotificationFilter,
     known: &Known,
     low: i64,
     below: (i64, i64),
     wanted: i64,
-) where
-    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-    String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-{
+) {
     let names_rows = known.names_rows(filter);
-    let by_kind =
-        if names_rows || filter.kinds.is_empty() { String::new() } else { engine.by_index("notifications_by_kind") };
-    query.push(format!(
+    let is_by_kind = !names_rows && !filter.kinds.is_empty();
+    let by_kind = if is_by_kind { sql.engine().by_index("notifications_by_kind") } else { String::new() };
+    // Hidden from the planner of SQLite, which would rather walk the range than look up the ids that are named.
+    let hidden = if names_rows { "+" } else { "" };
+    sql.push(format!(
         "SELECT id, CAST(is_message AS BIGINT) FROM (SELECT id, is_message FROM (
          SELECT n.id, 0 AS is_message FROM notifications n{by_kind} WHERE n.team_id = "
     ));
-    // Hidden from the planner of SQLite, which would rather walk the range than look up the ids that are named.
-    let hidden = if names_rows { "+" } else { "" };
-    query.push_bind(team_id.0).push(format!(" AND {hidden}n.id >= ")).push_bind(low);
-    query.push(format!(" AND {hidden}n.id < ")).push_bind(below.0);
-    push_notification_conditions!(query, engine, team_id, filter, known);
-    query.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
-    query.push(") AS newest UNION ALL SELECT id, is_message FROM (");
-    query.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id.0);
-    query.push(format!(" AND +e.notification_id IS NULL AND {hidden}e.id >= ")).push_bind(low);
-    query.push(format!(" AND {hidden}e.id < ")).push_bind(below.1);
-    push_message_conditions!(query, engine, team_id, filter, known);
-    query.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
-    query.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
+    sql.push_bind(team_id).push(format!(" AND {hidden}n.id >= ")).push_bind(low);
+    sql.push(format!(" AND {hidden}n.id < ")).push_bind(below.0);
+    push_notification_conditions(sql, team_id, filter, known);
+    sql.push(" ORDER BY n.id DESC LIMIT ").push_bind(wanted);
+    sql.push(") AS newest UNION ALL SELECT id, is_message FROM (");
+    sql.push("SELECT e.id, 1 AS is_message FROM emails e WHERE e.team_id = ").push_bind(team_id);
+    sql.push(format!(" AND +e.notification_id IS NULL AND {hidden}e.id >= ")).push_bind(low);
+    sql.push(format!(" AND {hidden}e.id < ")).push_bind(below.1);
+    push_message_conditions(sql, team_id, filter, known);
+    sql.push(" ORDER BY e.id DESC LIMIT ").push_bind(wanted);
+    sql.push(") AS newest) AS entries ORDER BY id DESC, is_message LIMIT ").push_bind(wanted);
 }
 
 /// Adds the query for where a stretch ends that begins at `below` and holds no more than `most` notifications of these
 /// kinds, and no more than `most` messages: at the first of both ends, or nowhere.
-pub(super) fn push_end_of_stretch<Database: sqlx::Database>(
-    query: &mut QueryBuilder<Database>,
+pub(super) fn push_end_of_stretch(
+    sql: &mut Sql,
     team_id: TeamId,
     filter: &NotificationFilter,
     known: &Known,
     low: i64,
     below: (i64, i64),
     most: i64,
-) where
-    i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-    String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-{
+) {
     let kinds: Vec<Option<&String>> = match filter.kinds.as_slice() {
         [] => vec![None],
         kinds => kinds.iter().map(Some).collect(),
@@ -222,20 +179,20 @@ pub(super) fn push_end_of_stretch<Database: sqlx::Database>(
     let each = (most / kinds.len() as i64).max(1);
     let mut before = "SELECT MAX(id) FROM (";
     for kind in kinds {
-        query.push(before).push("SELECT id FROM (SELECT id FROM notifications WHERE team_id = ").push_bind(team_id.0);
+        sql.push(before).push("SELECT id FROM (SELECT id FROM notifications WHERE team_id = ").push_bind(team_id);
         if let Some(kind) = kind {
-            query.push(" AND kind = ").push_bind(kind.clone());
+            sql.push(" AND kind = ").push_bind(kind);
         }
-        query.push(" AND id >= ").push_bind(low).push(" AND id < ").push_bind(below.0);
-        query.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(each - 1).push(") AS walk");
+        sql.push(" AND id >= ").push_bind(low).push(" AND id < ").push_bind(below.0);
+        sql.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(each - 1).push(") AS walk");
         before = " UNION ALL ";
     }
     if known.templates.as_ref().is_none_or(|templates| !templates.is_empty()) {
-        query.push(before).push("SELECT id FROM (SELECT id FROM emails WHERE team_id = ").push_bind(team_id.0);
-        query.push(" AND id >= ").push_bind(low).push(" AND id < ").push_bind(below.1);
-        query.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(most - 1).push(") AS walk");
+        sql.push(before).push("SELECT id FROM (SELECT id FROM emails WHERE team_id = ").push_bind(team_id);
+        sql.push(" AND id >= ").push_bind(low).push(" AND id < ").push_bind(below.1);
+        sql.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(most - 1).push(") AS walk");
     }
-    query.push(") AS walks");
+    sql.push(") AS walks");
 }
 
 /// What is known of a filter before the log is looked at.
@@ -326,15 +283,13 @@ impl Store {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<NotificationRow> = read!(self, |pool| {
-            let mut query = QueryBuilder::new(
-                "SELECT id, kind, external_user_id, api_request_id, warnings, ignored_ways
-                 FROM notifications WHERE team_id = ",
-            );
-            query.push_bind(team_id).push(" AND id IN ");
-            push_values!(query, ids.iter().map(|id| id.0));
-            query.build_query_as().fetch_all(pool).await
-        })?;
+        let mut sql = Sql::new(
+            self.engine(),
+            "SELECT id, kind, external_user_id, api_request_id, warnings, ignored_ways
+             FROM notifications WHERE team_id = ",
+        );
+        sql.push_bind(team_id).push(" AND id IN (").push_list(ids).push(")");
+        let rows: Vec<NotificationRow> = self.read(sql).fetch_all().await?;
         Ok(rows.into_iter().map(|row| (row.id, Notification::from(row))).collect())
     }
 
@@ -353,17 +308,15 @@ impl Store {
         if ids.is_empty() {
             return Ok(emails);
         }
-        let rows: Vec<(NotificationId, i64)> = read!(self, |pool| {
-            let mut query = QueryBuilder::new(
-                "SELECT notification_id, id FROM (
-                     SELECT notification_id, id, ROW_NUMBER() OVER (PARTITION BY notification_id ORDER BY id) AS place
-                     FROM emails WHERE team_id = ",
-            );
-            query.push_bind(team_id).push(" AND notification_id IN ");
-            push_values!(query, ids.iter().map(|id| id.0));
-            query.push(") AS placed WHERE place <= ").push_bind(MESSAGES_PER_NOTIFICATION).push(" ORDER BY id");
-            query.build_query_as().fetch_all(pool).await
-        })?;
+        let mut sql = Sql::new(
+            self.engine(),
+            "SELECT notification_id, id FROM (
+                 SELECT notification_id, id, ROW_NUMBER() OVER (PARTITION BY notification_id ORDER BY id) AS place
+                 FROM emails WHERE team_id = ",
+        );
+        sql.push_bind(team_id).push(" AND notification_id IN (").push_list(ids);
+        sql.push(")) AS placed WHERE place <= ").push_bind(MESSAGES_PER_NOTIFICATION).push(" ORDER BY id");
+        let rows: Vec<(NotificationId, i64)> = self.read(sql).fetch_all().await?;
         for (notification_id, id) in rows {
             emails.entry(notification_id).or_default().push(id);
         }
@@ -405,18 +358,14 @@ impl Store {
             let end: Option<i64> = if known.names_rows(filter) {
                 None
             } else {
-                read!(self, |pool| {
-                    let mut query = QueryBuilder::new("");
-                    push_end_of_stretch(&mut query, team_id, filter, &known, ids.low, below, most);
-                    query.build_query_scalar().fetch_one(pool).await
-                })?
+                let mut sql = Sql::new(self.engine(), "");
+                push_end_of_stretch(&mut sql, team_id, filter, &known, ids.low, below, most);
+                self.read(sql).fetch_scalar().await?
             };
             let (low, wanted) = (end.unwrap_or(ids.low), limit.saturating_add(1) - items.len() as i64);
-            let rows: Vec<(i64, i64)> = read!(self, |pool| {
-                let mut query = QueryBuilder::new("");
-                push_entries(&mut query, self.engine(), team_id, filter, &known, low, below, wanted);
-                query.build_query_as().fetch_all(pool).await
-            })?;
+            let mut sql = Sql::new(self.engine(), "");
+            push_entries(&mut sql, team_id, filter, &known, low, below, wanted);
+            let rows: Vec<(i64, i64)> = self.read(sql).fetch_all().await?;
             items.extend(rows.into_iter().map(|(id, is_message)| match is_message {
                 0 => EntryId::Notification(NotificationId(id)),
                 _ => EntryId::Message(EmailId(id)),
@@ -434,12 +383,9 @@ impl Store {
 
     /// The ids of the templates that have one of these names.
     async fn list_template_ids(&self, team_id: TeamId, names: &[String]) -> Result<Vec<i64>, AppError> {
-        Ok(read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT id FROM templates WHERE team_id = ");
-            query.push_bind(team_id).push(" AND deleted_at IS NULL AND name IN ");
-            push_values!(query, names.iter().cloned());
-            query.build_query_scalar().fetch_all(pool).await
-        })?)
+        let mut sql = Sql::new(self.engine(), "SELECT id FROM templates WHERE team_id = ");
+        sql.push_bind(team_id).push(" AND deleted_at IS NULL AND name IN (").push_list(names).push(")");
+        self.read(sql).fetch_scalars().await
     }
 
     /// The ids of the messages of a person's notifications of a kind that have not gone out yet, newest first.
@@ -451,15 +397,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<i64>, AppError> {
         let statement = list_waiting_statement(self.engine());
-        Ok(read!(self, |pool| {
-            sqlx::query_scalar(sqlx::AssertSqlSafe(&*statement))
-                .bind(team_id)
-                .bind(kind)
-                .bind(external_user_id)
-                .bind(limit)
-                .fetch_all(pool)
-                .await
-        })?)
+        self.read(statement).bind(team_id).bind(kind).bind(external_user_id).bind(limit).fetch_scalars().await
     }
 
     /// A UUID does not say whether it stands for a notification or for a message, so each is looked for as both. A message
@@ -475,12 +413,9 @@ impl Store {
         if numbers.is_empty() {
             return Ok(EntryIds { notifications: Vec::new(), messages: Vec::new() });
         }
-        let parts: Vec<NotificationId> = read!(self, |pool| {
-            let mut query = QueryBuilder::new("SELECT notification_id FROM emails WHERE team_id = ");
-            query.push_bind(team_id).push(" AND notification_id IS NOT NULL AND id IN ");
-            push_values!(query, numbers.iter().copied());
-            query.build_query_scalar().fetch_all(pool).await
-        })?;
+        let mut sql = Sql::new(self.engine(), "SELECT notification_id FROM emails WHERE team_id = ");
+        sql.push_bind(team_id).push(" AND notification_id IS NOT NULL AND id IN (").push_list(&numbers).push(")");
+        let parts: Vec<NotificationId> = self.read(sql).fetch_scalars().await?;
         let mut notifications = numbers.clone();
         notifications.extend(parts.into_iter().map(|id| id.0));
         Ok(EntryIds { notifications, messages: numbers })

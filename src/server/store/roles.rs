@@ -3,8 +3,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{self, AuditEvent};
-use super::{Store, micros, read, stored, write};
+use super::audit::{AuditEvent, append_event};
+use super::engine::Transaction;
+use super::{Store, micros, stored};
 use crate::domain::error::AppError;
 use crate::domain::ids::{RoleId, TeamId, UserId};
 use crate::domain::permission::{Permission, PermissionSet};
@@ -42,57 +43,56 @@ pub struct GrantChange {
 }
 
 /// Writes what a role may do, in place of what it might do before, inside a transaction.
-macro_rules! replace_grants {
-    ($tx:expr, $team_id:expr, $role:expr, $permissions:expr) => {{
-        let role: String = $role.to_string();
-        sqlx::query("DELETE FROM role_permissions WHERE team_id = $1 AND role = $2")
-            .bind($team_id)
+pub(super) async fn replace_grants(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    role: Role,
+    permissions: PermissionSet,
+) -> Result<(), AppError> {
+    let role = role.to_string();
+    tx.query("DELETE FROM role_permissions WHERE team_id = $1 AND role = $2")
+        .bind(team_id)
+        .bind(&role)
+        .execute()
+        .await?;
+    for permission in permissions.iter() {
+        tx.query("INSERT INTO role_permissions (team_id, role, permission) VALUES ($1, $2, $3)")
+            .bind(team_id)
             .bind(&role)
-            .execute(&mut *$tx)
+            .bind(permission.as_str())
+            .execute()
             .await?;
-        for permission in $permissions.iter() {
-            sqlx::query("INSERT INTO role_permissions (team_id, role, permission) VALUES ($1, $2, $3)")
-                .bind($team_id)
-                .bind(&role)
-                .bind(permission.as_str())
-                .execute(&mut *$tx)
-                .await?;
-        }
-    }};
+    }
+    Ok(())
 }
 
 /// Makes changes of a team's roles, and of who has which, wait for each other, inside a transaction: a role is not given
 /// to anybody while it is being deleted, and two owners cannot end each other's ownership at once. A deleted team's are
 /// not changed: [AppError::NotFound].
-macro_rules! lock_roles {
-    ($tx:expr, $team_id:expr) => {
-        let team = sqlx::query("UPDATE teams SET name = name WHERE id = $1 AND deleted_at IS NULL")
-            .bind($team_id)
-            .execute(&mut *$tx)
-            .await?;
-        if team.rows_affected() == 0 {
-            return Err(AppError::not_found("Team"));
-        }
-    };
+pub(super) async fn lock_roles(tx: &mut Transaction, team_id: TeamId) -> Result<(), AppError> {
+    let statement = "UPDATE teams SET name = name WHERE id = $1 AND deleted_at IS NULL";
+    match tx.query(statement).bind(team_id).execute().await? {
+        0 => Err(AppError::not_found("Team")),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a role that the team does not have, inside a transaction after [lock_roles].
-macro_rules! keep_to_known_roles {
-    ($tx:expr, $team_id:expr, $role:expr) => {
-        if $role.is_custom() {
-            let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM roles WHERE team_id = $1 AND role = $2")
-                .bind($team_id)
-                .bind($role.to_string())
-                .fetch_one(&mut *$tx)
-                .await?;
-            if known == 0 {
-                return Err(AppError::Conflict("This role was deleted in the meantime".to_owned()));
-            }
-        }
-    };
+pub(super) async fn keep_to_known_roles(tx: &mut Transaction, team_id: TeamId, role: Role) -> Result<(), AppError> {
+    if !role.is_custom() {
+        return Ok(());
+    }
+    let known: i64 = tx
+        .query("SELECT COUNT(*) FROM roles WHERE team_id = $1 AND role = $2")
+        .bind(team_id)
+        .bind(role.to_string())
+        .fetch_scalar()
+        .await?;
+    match known {
+        0 => Err(AppError::Conflict("This role was deleted in the meantime".to_owned())),
+        _ => Ok(()),
+    }
 }
-
-pub(super) use {keep_to_known_roles, lock_roles, replace_grants};
 
 /// The name of a role on a page: a built-in one's own, else the one that the team gave it.
 pub(super) fn name_of(role: Role, given: Option<String>) -> String {
@@ -111,24 +111,21 @@ impl Store {
     /// What every role may do in a team, and how many members hold it: the built-in ones first, then the team's own by
     /// name.
     pub async fn list_role_grants(&self, team_id: TeamId) -> Result<Vec<RoleGrants>, AppError> {
-        let own: Vec<(String, String, String)> = read!(self, |pool| {
-            sqlx::query_as("SELECT role, name, description FROM roles WHERE team_id = $1 ORDER BY name_key, role")
-                .bind(team_id)
-                .fetch_all(pool)
-                .await
-        })?;
-        let grants: Vec<(String, String)> = read!(self, |pool| {
-            sqlx::query_as("SELECT role, permission FROM role_permissions WHERE team_id = $1")
-                .bind(team_id)
-                .fetch_all(pool)
-                .await
-        })?;
-        let holders: Vec<(String, i64)> = read!(self, |pool| {
-            sqlx::query_as("SELECT role, COUNT(*) FROM memberships WHERE team_id = $1 GROUP BY role")
-                .bind(team_id)
-                .fetch_all(pool)
-                .await
-        })?;
+        let own: Vec<(String, String, String)> = self
+            .read("SELECT role, name, description FROM roles WHERE team_id = $1 ORDER BY name_key, role")
+            .bind(team_id)
+            .fetch_all()
+            .await?;
+        let grants: Vec<(String, String)> = self
+            .read("SELECT role, permission FROM role_permissions WHERE team_id = $1")
+            .bind(team_id)
+            .fetch_all()
+            .await?;
+        let holders: Vec<(String, i64)> = self
+            .read("SELECT role, COUNT(*) FROM memberships WHERE team_id = $1 GROUP BY role")
+            .bind(team_id)
+            .fetch_all()
+            .await?;
         let grants_of = |role: Role, name: Option<String>, description: String| {
             let key = role.to_string();
             let mine = grants.iter().filter(|(holder, _)| *holder == key);
@@ -152,18 +149,16 @@ impl Store {
     /// [MAX_CUSTOM_ROLES].
     pub async fn insert_role(&self, team_id: TeamId, new: &NewRole, event: &AuditEvent) -> Result<(), AppError> {
         let role = Role::Custom(new.id);
-        write!(self, |tx| {
-            lock_roles!(tx, team_id);
-            let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM roles WHERE team_id = $1")
-                .bind(team_id)
-                .fetch_one(&mut *tx)
-                .await?;
-            if count >= MAX_CUSTOM_ROLES {
-                return Err(AppError::Conflict(format!(
-                    "A team has at most {MAX_CUSTOM_ROLES} roles of its own. Delete one first"
-                )));
-            }
-            let inserted = sqlx::query(
+        let mut tx = self.begin().await?;
+        lock_roles(&mut tx, team_id).await?;
+        let count: i64 = tx.query("SELECT COUNT(*) FROM roles WHERE team_id = $1").bind(team_id).fetch_scalar().await?;
+        if count >= MAX_CUSTOM_ROLES {
+            return Err(AppError::Conflict(format!(
+                "A team has at most {MAX_CUSTOM_ROLES} roles of its own. Delete one first"
+            )));
+        }
+        let inserted = tx
+            .query(
                 "INSERT INTO roles (team_id, role, name, name_key, description, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             )
@@ -173,15 +168,14 @@ impl Store {
             .bind(name_key(&new.name))
             .bind(&new.description)
             .bind(micros(new.created_at))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if inserted.rows_affected() == 0 {
-                return Err(name_taken(&new.name));
-            }
-            replace_grants!(tx, team_id, role, new.permissions);
-            audit::append!(tx, team_id, event);
-            Ok(())
-        })
+        if inserted == 0 {
+            return Err(name_taken(&new.name));
+        }
+        replace_grants(&mut tx, team_id, role, new.permissions).await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await
     }
 
     /// Changes the name and description of a role that the team made; `false` when there is none,
@@ -195,33 +189,32 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         let role = Role::Custom(id).to_string();
-        write!(self, |tx| {
-            lock_roles!(tx, team_id);
-            let namesake: Option<String> =
-                sqlx::query_scalar("SELECT role FROM roles WHERE team_id = $1 AND name_key = $2 AND role <> $3")
-                    .bind(team_id)
-                    .bind(name_key(name))
-                    .bind(&role)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-            if namesake.is_some() {
-                return Err(name_taken(name));
-            }
-            let renamed = sqlx::query(
-                "UPDATE roles SET name = $3, name_key = $4, description = $5 WHERE team_id = $1 AND role = $2",
-            )
+        let mut tx = self.begin().await?;
+        lock_roles(&mut tx, team_id).await?;
+        let namesake: Option<String> = tx
+            .query("SELECT role FROM roles WHERE team_id = $1 AND name_key = $2 AND role <> $3")
+            .bind(team_id)
+            .bind(name_key(name))
+            .bind(&role)
+            .fetch_optional_scalar()
+            .await?;
+        if namesake.is_some() {
+            return Err(name_taken(name));
+        }
+        let renamed = tx
+            .query("UPDATE roles SET name = $3, name_key = $4, description = $5 WHERE team_id = $1 AND role = $2")
             .bind(team_id)
             .bind(&role)
             .bind(name)
             .bind(name_key(name))
             .bind(description)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if renamed.rows_affected() == 1 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(renamed.rows_affected() == 1)
-        })
+        if renamed == 1 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(renamed == 1)
     }
 
     /// Deletes a role that the team made; `false` when there is none. Its members, and the invitations to it, get the
@@ -234,57 +227,53 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
         let role = Role::Custom(id).to_string();
-        write!(self, |tx| {
-            lock_roles!(tx, team_id);
-            let deleted = sqlx::query("DELETE FROM roles WHERE team_id = $1 AND role = $2")
-                .bind(team_id)
-                .bind(&role)
-                .execute(&mut *tx)
-                .await?;
-            if deleted.rows_affected() == 0 {
-                return Ok(false);
-            }
-            keep_to_known_roles!(tx, team_id, successor);
-            for statement in [
-                "UPDATE memberships SET role = $3 WHERE team_id = $1 AND role = $2",
-                "UPDATE invites SET role = $3 WHERE team_id = $1 AND role = $2",
-            ] {
-                sqlx::query(statement).bind(team_id).bind(&role).bind(successor.to_string()).execute(&mut *tx).await?;
-            }
-            sqlx::query("DELETE FROM role_permissions WHERE team_id = $1 AND role = $2")
-                .bind(team_id)
-                .bind(&role)
-                .execute(&mut *tx)
-                .await?;
-            audit::append!(tx, team_id, event);
-            Ok(true)
-        })
+        let mut tx = self.begin().await?;
+        lock_roles(&mut tx, team_id).await?;
+        let deleted =
+            tx.query("DELETE FROM roles WHERE team_id = $1 AND role = $2").bind(team_id).bind(&role).execute().await?;
+        if deleted == 0 {
+            return Ok(false);
+        }
+        keep_to_known_roles(&mut tx, team_id, successor).await?;
+        for statement in [
+            "UPDATE memberships SET role = $3 WHERE team_id = $1 AND role = $2",
+            "UPDATE invites SET role = $3 WHERE team_id = $1 AND role = $2",
+        ] {
+            tx.query(statement).bind(team_id).bind(&role).bind(successor.to_string()).execute().await?;
+        }
+        tx.query("DELETE FROM role_permissions WHERE team_id = $1 AND role = $2")
+            .bind(team_id)
+            .bind(&role)
+            .execute()
+            .await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Changes what roles may do, all or none; [AppError::Conflict] when one of them is gone or no longer is what the
     /// change was made from.
     pub async fn update_role_grants(&self, team_id: TeamId, changes: &[GrantChange]) -> Result<(), AppError> {
-        write!(self, |tx| {
-            lock_roles!(tx, team_id);
-            for change in changes {
-                keep_to_known_roles!(tx, team_id, change.role);
-                let names: Vec<String> =
-                    sqlx::query_scalar("SELECT permission FROM role_permissions WHERE team_id = $1 AND role = $2")
-                        .bind(team_id)
-                        .bind(change.role.to_string())
-                        .fetch_all(&mut *tx)
-                        .await?;
-                let present: PermissionSet = names.iter().filter_map(|name| name.parse().ok()).collect();
-                if present != change.before {
-                    return Err(AppError::Conflict(
-                        "Somebody else changed the roles at the same time. Look again and save once more".to_owned(),
-                    ));
-                }
-                replace_grants!(tx, team_id, change.role, change.permissions);
-                audit::append!(tx, team_id, &change.event);
+        let mut tx = self.begin().await?;
+        lock_roles(&mut tx, team_id).await?;
+        for change in changes {
+            keep_to_known_roles(&mut tx, team_id, change.role).await?;
+            let names: Vec<String> = tx
+                .query("SELECT permission FROM role_permissions WHERE team_id = $1 AND role = $2")
+                .bind(team_id)
+                .bind(change.role.to_string())
+                .fetch_scalars()
+                .await?;
+            let present: PermissionSet = names.iter().filter_map(|name| name.parse().ok()).collect();
+            if present != change.before {
+                return Err(AppError::Conflict(
+                    "Somebody else changed the roles at the same time. Look again and save once more".to_owned(),
+                ));
             }
-            Ok(())
-        })
+            replace_grants(&mut tx, team_id, change.role, change.permissions).await?;
+            append_event(&mut tx, team_id, &change.event).await?;
+        }
+        tx.commit().await
     }
 
     /// Grants a permission to a role, or withdraws it; `false`, and no line in the audit log, when that changes nothing.
@@ -302,34 +291,29 @@ impl Store {
         } else {
             "DELETE FROM role_permissions WHERE team_id = $1 AND role = $2 AND permission = $3"
         };
-        write!(self, |tx| {
-            lock_roles!(tx, team_id);
-            keep_to_known_roles!(tx, team_id, role);
-            let changed = sqlx::query(statement)
-                .bind(team_id)
-                .bind(role.to_string())
-                .bind(permission.as_str())
-                .execute(&mut *tx)
-                .await?;
-            if changed.rows_affected() > 0 {
-                audit::append!(tx, team_id, event);
-            }
-            Ok(changed.rows_affected() > 0)
-        })
+        let mut tx = self.begin().await?;
+        lock_roles(&mut tx, team_id).await?;
+        keep_to_known_roles(&mut tx, team_id, role).await?;
+        let changed =
+            tx.query(statement).bind(team_id).bind(role.to_string()).bind(permission.as_str()).execute().await?;
+        if changed > 0 {
+            append_event(&mut tx, team_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(changed > 0)
     }
 
     /// A member's role in a team; `None` for somebody who is no member.
     pub async fn find_role(&self, team_id: TeamId, user_id: UserId) -> Result<Option<Role>, AppError> {
-        let role: Option<String> = read!(self, |pool| {
-            sqlx::query_scalar(
+        let role: Option<String> = self
+            .read(
                 "SELECT m.role FROM memberships m JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
                  WHERE m.team_id = $1 AND m.user_id = $2",
             )
             .bind(team_id)
             .bind(user_id)
-            .fetch_optional(pool)
-            .await
-        })?;
+            .fetch_optional_scalar()
+            .await?;
         role.map(|role| stored("role", role.parse())).transpose()
     }
 }

@@ -12,7 +12,7 @@ use tower_sessions::session_store::{self, Error};
 
 use super::accounts::append_to_teams_of;
 use super::audit::AuditEvent;
-use super::{Store, instant, micros, read, stored, write};
+use super::{Store, instant, micros, stored};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 
@@ -74,8 +74,9 @@ impl SessionStore for Store {
 impl Store {
     async fn insert_session(&self, record: &Record) -> Result<bool, AppError> {
         let data = stored("sessions.data", serde_json::to_string(&record.data))?;
-        write!(self, |tx| {
-            let inserted = sqlx::query(
+        let mut tx = self.begin().await?;
+        let inserted = tx
+            .query(
                 "INSERT INTO sessions
                  (id_hash, data, expires_at, user_id, team_id, began_at, last_seen_at, user_agent, address)
                  VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT DO NOTHING",
@@ -88,41 +89,39 @@ impl Store {
             .bind(held::<i64>(record, SESSION_BEGAN))
             .bind(held::<String>(record, SESSION_USER_AGENT))
             .bind(held::<String>(record, SESSION_ADDRESS))
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            Ok(inserted.rows_affected() == 1)
-        })
+        tx.commit().await?;
+        Ok(inserted == 1)
     }
 
     async fn save_session(&self, record: &Record) -> Result<(), AppError> {
         let data = stored("sessions.data", serde_json::to_string(&record.data))?;
-        write!(self, |tx| {
-            sqlx::query(
-                "UPDATE sessions SET data = $2, expires_at = $3, user_id = $4, team_id = $5, began_at = $6,
+        let mut tx = self.begin().await?;
+        tx.query(
+            "UPDATE sessions SET data = $2, expires_at = $3, user_id = $4, team_id = $5, began_at = $6,
                      last_seen_at = COALESCE(last_seen_at, $6), user_agent = $7, address = $8
                  WHERE id_hash = $1",
-            )
-            .bind(hash(record.id))
-            .bind(&data)
-            .bind(expires_at(record))
-            .bind(held::<UserId>(record, SESSION_USER))
-            .bind(held::<TeamId>(record, SESSION_TEAM))
-            .bind(held::<i64>(record, SESSION_BEGAN))
-            .bind(held::<String>(record, SESSION_USER_AGENT))
-            .bind(held::<String>(record, SESSION_ADDRESS))
-            .execute(&mut *tx)
-            .await?;
-            Ok(())
-        })
+        )
+        .bind(hash(record.id))
+        .bind(&data)
+        .bind(expires_at(record))
+        .bind(held::<UserId>(record, SESSION_USER))
+        .bind(held::<TeamId>(record, SESSION_TEAM))
+        .bind(held::<i64>(record, SESSION_BEGAN))
+        .bind(held::<String>(record, SESSION_USER_AGENT))
+        .bind(held::<String>(record, SESSION_ADDRESS))
+        .execute()
+        .await?;
+        tx.commit().await
     }
 
     async fn find_session(&self, id: Id) -> Result<Option<Record>, AppError> {
-        let row: Option<(String, i64)> = read!(self, |pool| {
-            sqlx::query_as("SELECT data, expires_at FROM sessions WHERE id_hash = $1")
-                .bind(hash(id))
-                .fetch_optional(pool)
-                .await
-        })?;
+        let row: Option<(String, i64)> = self
+            .read("SELECT data, expires_at FROM sessions WHERE id_hash = $1")
+            .bind(hash(id))
+            .fetch_optional()
+            .await?;
         let Some((data, expires_at)) = row else { return Ok(None) };
         let expiry_date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(expires_at) * 1000);
         let expiry_date = stored("sessions.expires_at", expiry_date)?;
@@ -134,23 +133,21 @@ impl Store {
     }
 
     async fn delete_session(&self, id: Id) -> Result<(), AppError> {
-        write!(self, |tx| {
-            sqlx::query("DELETE FROM sessions WHERE id_hash = $1").bind(hash(id)).execute(&mut *tx).await?;
-            Ok(())
-        })
+        let mut tx = self.begin().await?;
+        tx.query("DELETE FROM sessions WHERE id_hash = $1").bind(hash(id)).execute().await?;
+        tx.commit().await
     }
 
     /// Notes that a session asks for something, at most once a minute, and lets it end [SESSION_DAYS] after that. What is
     /// before log-in is not noted.
     pub async fn touch_session(&self, id: Id, now: DateTime<Utc>) -> Result<(), AppError> {
         let (name, before) = (hash(id), micros(now - SEEN_EVERY));
-        let is_due: Option<i64> = read!(self, |pool| {
-            sqlx::query_scalar("SELECT last_seen_at FROM sessions WHERE id_hash = $1 AND last_seen_at <= $2")
-                .bind(&name)
-                .bind(before)
-                .fetch_optional(pool)
-                .await
-        })?;
+        let is_due: Option<i64> = self
+            .read("SELECT last_seen_at FROM sessions WHERE id_hash = $1 AND last_seen_at <= $2")
+            .bind(&name)
+            .bind(before)
+            .fetch_optional_scalar()
+            .await?;
         if is_due.is_none() {
             return Ok(());
         }
@@ -161,16 +158,15 @@ impl Store {
     /// The sessions of an account that have not ended, the one that was seen last first.
     pub async fn list_sessions(&self, user_id: UserId, now: DateTime<Utc>) -> Result<Vec<LoggedInSession>, AppError> {
         type Row = (String, i64, i64, Option<String>, Option<String>);
-        let rows: Vec<Row> = read!(self, |pool| {
-            sqlx::query_as(
+        let rows: Vec<Row> = self
+            .read(
                 "SELECT id_hash, COALESCE(began_at, 0), COALESCE(last_seen_at, 0), user_agent, address FROM sessions
                  WHERE user_id = $1 AND expires_at > $2 ORDER BY last_seen_at DESC, id_hash",
             )
             .bind(user_id)
             .bind(micros(now))
-            .fetch_all(pool)
-            .await
-        })?;
+            .fetch_all()
+            .await?;
         let session = |(name, began_at, last_seen_at, user_agent, address): Row| LoggedInSession {
             name,
             began_at: instant(began_at),
@@ -183,32 +179,34 @@ impl Store {
 
     /// Ends one session of an account, by its public name; `false` when there is none.
     pub async fn end_session(&self, user_id: UserId, name: &str, event: &AuditEvent) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id_hash = $2")
-                .bind(user_id)
-                .bind(name)
-                .execute(&mut *tx)
-                .await?;
-            if ended.rows_affected() == 1 {
-                append_to_teams_of!(tx, user_id, event);
-            }
-            Ok(ended.rows_affected() == 1)
-        })
+        let mut tx = self.begin().await?;
+        let ended = tx
+            .query("DELETE FROM sessions WHERE user_id = $1 AND id_hash = $2")
+            .bind(user_id)
+            .bind(name)
+            .execute()
+            .await?;
+        if ended == 1 {
+            append_to_teams_of(&mut tx, user_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(ended == 1)
     }
 
     /// Ends every session of an account but the one with the public name `kept`; gives how many those were.
     pub async fn end_other_sessions(&self, user_id: UserId, kept: &str, event: &AuditEvent) -> Result<u64, AppError> {
-        write!(self, |tx| {
-            let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id_hash <> $2")
-                .bind(user_id)
-                .bind(kept)
-                .execute(&mut *tx)
-                .await?;
-            if ended.rows_affected() > 0 {
-                append_to_teams_of!(tx, user_id, event);
-            }
-            Ok(ended.rows_affected())
-        })
+        let mut tx = self.begin().await?;
+        let ended = tx
+            .query("DELETE FROM sessions WHERE user_id = $1 AND id_hash <> $2")
+            .bind(user_id)
+            .bind(kept)
+            .execute()
+            .await?;
+        if ended > 0 {
+            append_to_teams_of(&mut tx, user_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(ended)
     }
 }
 

@@ -565,13 +565,11 @@ mod query_plans {
         }
     }
 
-    fn entries<Database: sqlx::Database>(query: &mut QueryBuilder<Database>, engine: Engine)
-    where
-        i64: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-        String: sqlx::Type<Database> + sqlx::Encode<'static, Database>,
-    {
+    fn entries(engine: Engine) -> Sql {
         let filter = NotificationFilter { users: vec!["nobody-x".to_owned()], ..NotificationFilter::default() };
-        push_entries(query, engine, TEAM, &filter, &Known::default(), 0, (i64::MAX, i64::MAX), 51);
+        let mut sql = Sql::new(engine, "");
+        push_entries(&mut sql, TEAM, &filter, &Known::default(), 0, (i64::MAX, i64::MAX), 51);
+        sql
     }
 
     /// What the log by notifications is asked for without naming anybody, with what is known of it beforehand.
@@ -593,9 +591,9 @@ mod query_plans {
     #[tokio::test]
     async fn what_is_looked_for_among_notifications_stays_within_a_stretch_sqlite() {
         for (filter, known) in looked_for() {
-            let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("");
-            push_entries(&mut query, Engine::Sqlite, TEAM, &filter, &known, 10, (20, 20), 51);
-            let mut end: QueryBuilder<Sqlite> = QueryBuilder::new("");
+            let mut query = Sql::new(Engine::Sqlite, "");
+            push_entries(&mut query, TEAM, &filter, &known, 10, (20, 20), 51);
+            let mut end = Sql::new(Engine::Sqlite, "");
             push_end_of_stretch(&mut end, TEAM, &filter, &known, 10, (20, 20), 500);
             let found = plans([Planned::text(query), Planned::text(end)]).await;
             let read = |table: &str| {
@@ -618,9 +616,7 @@ mod query_plans {
 
     #[tokio::test]
     async fn the_log_of_a_person_is_found_by_indexes_sqlite() {
-        let mut query = QueryBuilder::new("");
-        entries(&mut query, Engine::Sqlite);
-        let plan = plan_of(query).await;
+        let plan = plan_of(entries(Engine::Sqlite)).await;
         for step in [
             "SEARCH n USING PRIMARY KEY (team_id=? AND id=?)",
             "SEARCH u USING COVERING INDEX notifications_by_external_user (team_id=? AND external_user_id=?)",
@@ -689,9 +685,7 @@ mod query_plans {
             let plan: Vec<String> = store.read(sql).fetch_scalars().await.unwrap();
             plans.push(plan.join("\n"));
         }
-        let mut query: QueryBuilder<Postgres> = QueryBuilder::new("EXPLAIN ");
-        entries(&mut query, Engine::Postgres);
-        let plan: Vec<String> = query.build_query_scalar().fetch_all(pool).await.unwrap();
+        let plan: Vec<String> = store.read(entries(Engine::Postgres).explained()).fetch_scalars().await.unwrap();
         plans.push(plan.join("\n"));
         for plan in &plans {
             let by_index = plan.contains("email_keys_pkey") || plan.contains("emails_by_external_user");
@@ -731,19 +725,23 @@ mod query_plans {
                 sqlx::query_scalar_with(AssertSqlSafe(statement), arguments).fetch_all(pool).await.unwrap();
             plan.join("\n")
         };
+        let plan_of = async |sql: Sql| {
+            let plan: Vec<String> = store.read(sql.explained()).fetch_scalars().await.unwrap();
+            plan.join("\n")
+        };
         let (low, high) = (19_000 * 1_048_576, 19_500 * 1_048_576);
         for (filter, known) in looked_for() {
-            let mut query = QueryBuilder::new("");
-            push_entries(&mut query, Engine::Postgres, TEAM, &filter, &known, low, (high, high), 51);
-            let plan = explained(query).await;
+            let mut query = Sql::new(Engine::Postgres, "");
+            push_entries(&mut query, TEAM, &filter, &known, low, (high, high), 51);
+            let plan = plan_of(query).await;
             let asks_messages = !filter.ways.is_empty() || !filter.states.is_empty();
             assert!(!plan.contains("Seq Scan on emails") && !plan.contains("Seq Scan on notifications"), "{plan}");
             // Of a channel that nothing went out by, its own index is as good.
             let by_index = plan.contains("emails_by_notification") || plan.contains("emails_by_channel");
             assert!(!asks_messages || by_index, "{filter:?}\n{plan}");
-            let mut end = QueryBuilder::new("");
+            let mut end = Sql::new(Engine::Postgres, "");
             push_end_of_stretch(&mut end, TEAM, &filter, &known, 0, (high, high), 500);
-            let plan = explained(end).await;
+            let plan = plan_of(end).await;
             assert!(!plan.contains("Seq Scan"), "{plan}");
         }
         let key = Some(ApiKeyId(7));
@@ -754,8 +752,8 @@ mod query_plans {
         for (filter, index) in [(&deleting, "api_requests_pkey"), (&of_key, "api_requests_by_key")] {
             let walk = Walk::new(filter, Cursor::After(ApiRequestId(high)));
             for plan in [
-                explained(list_query(Engine::Postgres, TEAM, filter, walk, 51)).await,
-                explained(end_query(TEAM, filter.api_key_id, walk, 100)).await,
+                plan_of(list_query(Engine::Postgres, TEAM, filter, walk, 51)).await,
+                plan_of(end_query(Engine::Postgres, TEAM, filter.api_key_id, walk, 100)).await,
             ] {
                 assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
             }
@@ -909,7 +907,7 @@ mod query_plans {
                 let plan = plan_of(list_query(Engine::Sqlite, TEAM, &filter, walk, 20)).await;
                 assert!(plan[0].contains(step), "{plan:?}");
                 assert_eq!(plan[1..], ["SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN"]);
-                let end = plan_of(end_query(TEAM, filter.api_key_id, walk, 100)).await;
+                let end = plan_of(end_query(Engine::Sqlite, TEAM, filter.api_key_id, walk, 100)).await;
                 assert!(end.len() == 1 && end[0].contains(step), "{end:?}");
             }
         }

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::accounts::append_to_teams_of;
 use super::audit::AuditEvent;
-use super::{Store, micros, read, write};
+use super::engine::Transaction;
+use super::{Store, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::UserId;
 
@@ -21,47 +22,43 @@ pub struct StoredFactor {
 }
 
 /// Puts recovery codes in the place of those that are there, inside a transaction.
-macro_rules! replace_codes {
-    ($tx:expr, $user_id:expr, $code_hashes:expr) => {
-        sqlx::query("DELETE FROM recovery_codes WHERE user_id = $1").bind($user_id).execute(&mut *$tx).await?;
-        for code_hash in $code_hashes {
-            sqlx::query("INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)")
-                .bind($user_id)
-                .bind(code_hash)
-                .execute(&mut *$tx)
-                .await?;
-        }
-    };
+async fn replace_codes(tx: &mut Transaction, user_id: UserId, code_hashes: &[String]) -> Result<(), AppError> {
+    tx.query("DELETE FROM recovery_codes WHERE user_id = $1").bind(user_id).execute().await?;
+    for code_hash in code_hashes {
+        tx.query("INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)")
+            .bind(user_id)
+            .bind(code_hash)
+            .execute()
+            .await?;
+    }
+    Ok(())
 }
 
 impl Store {
     /// The account's second factor; `None` when none was begun.
     pub async fn find_two_factor(&self, user_id: UserId) -> Result<Option<StoredFactor>, AppError> {
-        Ok(read!(self, |pool| {
-            sqlx::query_as(
-                "SELECT u.totp_secret AS sealed_secret, u.totp_confirmed_at IS NOT NULL AS is_confirmed,
+        self.read(
+            "SELECT u.totp_secret AS sealed_secret, u.totp_confirmed_at IS NOT NULL AS is_confirmed,
                      (SELECT COUNT(*) FROM recovery_codes c WHERE c.user_id = u.id) AS recovery_codes
                  FROM users u WHERE u.id = $1 AND u.totp_secret IS NOT NULL",
-            )
-            .bind(user_id)
-            .fetch_optional(pool)
-            .await
-        })?)
+        )
+        .bind(user_id)
+        .fetch_optional()
+        .await
     }
 
     /// Keeps a secret that a code has yet to confirm, in place of an earlier one, or takes it away; `false` when a
     /// confirmed one is there.
     pub async fn set_pending_two_factor(&self, user_id: UserId, sealed: Option<&str>) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let updated = sqlx::query(
-                "UPDATE users SET totp_secret = $2, totp_step = 0 WHERE id = $1 AND totp_confirmed_at IS NULL",
-            )
+        let mut tx = self.begin().await?;
+        let updated = tx
+            .query("UPDATE users SET totp_secret = $2, totp_step = 0 WHERE id = $1 AND totp_confirmed_at IS NULL")
             .bind(user_id)
             .bind(sealed)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            Ok(updated.rows_affected() == 1)
-        })
+        tx.commit().await?;
+        Ok(updated == 1)
     }
 
     /// Makes the secret count from now on, with the recovery codes of these hashes; `false` when it is another one by now
@@ -75,8 +72,9 @@ impl Store {
         now: DateTime<Utc>,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let updated = sqlx::query(
+        let mut tx = self.begin().await?;
+        let updated = tx
+            .query(
                 "UPDATE users SET totp_confirmed_at = $2, totp_step = $3
                  WHERE id = $1 AND totp_secret = $4 AND totp_confirmed_at IS NULL",
             )
@@ -84,29 +82,30 @@ impl Store {
             .bind(micros(now))
             .bind(step)
             .bind(sealed)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            if updated.rows_affected() == 1 {
-                replace_codes!(tx, user_id, code_hashes);
-                append_to_teams_of!(tx, user_id, event);
-            }
-            Ok(updated.rows_affected() == 1)
-        })
+        if updated == 1 {
+            replace_codes(&mut tx, user_id, code_hashes).await?;
+            append_to_teams_of(&mut tx, user_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(updated == 1)
     }
 
     /// Uses up the codes of a step and of every earlier one; `false` when they are used up already.
     pub async fn use_two_factor_step(&self, user_id: UserId, step: i64) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let updated = sqlx::query(
+        let mut tx = self.begin().await?;
+        let updated = tx
+            .query(
                 "UPDATE users SET totp_step = $2
                  WHERE id = $1 AND totp_step < $2 AND totp_confirmed_at IS NOT NULL",
             )
             .bind(user_id)
             .bind(step)
-            .execute(&mut *tx)
+            .execute()
             .await?;
-            Ok(updated.rows_affected() == 1)
-        })
+        tx.commit().await?;
+        Ok(updated == 1)
     }
 
     /// Uses a recovery code up; `false` when there is no such code.
@@ -116,17 +115,18 @@ impl Store {
         code_hash: &str,
         event: &AuditEvent,
     ) -> Result<bool, AppError> {
-        write!(self, |tx| {
-            let used = sqlx::query("DELETE FROM recovery_codes WHERE user_id = $1 AND code_hash = $2")
-                .bind(user_id)
-                .bind(code_hash)
-                .execute(&mut *tx)
-                .await?;
-            if used.rows_affected() == 1 {
-                append_to_teams_of!(tx, user_id, event);
-            }
-            Ok(used.rows_affected() == 1)
-        })
+        let mut tx = self.begin().await?;
+        let used = tx
+            .query("DELETE FROM recovery_codes WHERE user_id = $1 AND code_hash = $2")
+            .bind(user_id)
+            .bind(code_hash)
+            .execute()
+            .await?;
+        if used == 1 {
+            append_to_teams_of(&mut tx, user_id, event).await?;
+        }
+        tx.commit().await?;
+        Ok(used == 1)
     }
 
     /// Puts recovery codes of these hashes in the place of those that are left.
@@ -136,33 +136,32 @@ impl Store {
         code_hashes: &[String],
         event: &AuditEvent,
     ) -> Result<(), AppError> {
-        write!(self, |tx| {
-            replace_codes!(tx, user_id, code_hashes);
-            append_to_teams_of!(tx, user_id, event);
-            Ok(())
-        })
+        let mut tx = self.begin().await?;
+        replace_codes(&mut tx, user_id, code_hashes).await?;
+        append_to_teams_of(&mut tx, user_id, event).await?;
+        tx.commit().await
     }
 
     /// Takes an account's second factor away. [AppError::Conflict] while a team of theirs demands it.
     pub async fn delete_two_factor(&self, user_id: UserId, event: &AuditEvent) -> Result<(), AppError> {
-        write!(self, |tx| {
-            let demanding: Option<String> = sqlx::query_scalar(
+        let mut tx = self.begin().await?;
+        let demanding: Option<String> = tx
+            .query(
                 "SELECT t.name FROM memberships m JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
                  WHERE m.user_id = $1 AND t.demands_two_factor ORDER BY t.name, t.id LIMIT 1",
             )
             .bind(user_id)
-            .fetch_optional(&mut *tx)
+            .fetch_optional_scalar()
             .await?;
-            if let Some(team) = demanding {
-                return Err(AppError::Conflict(format!("The team {team} demands two-factor authentication")));
-            }
-            sqlx::query("UPDATE users SET totp_secret = NULL, totp_confirmed_at = NULL, totp_step = 0 WHERE id = $1")
-                .bind(user_id)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("DELETE FROM recovery_codes WHERE user_id = $1").bind(user_id).execute(&mut *tx).await?;
-            append_to_teams_of!(tx, user_id, event);
-            Ok(())
-        })
+        if let Some(team) = demanding {
+            return Err(AppError::Conflict(format!("The team {team} demands two-factor authentication")));
+        }
+        tx.query("UPDATE users SET totp_secret = NULL, totp_confirmed_at = NULL, totp_step = 0 WHERE id = $1")
+            .bind(user_id)
+            .execute()
+            .await?;
+        tx.query("DELETE FROM recovery_codes WHERE user_id = $1").bind(user_id).execute().await?;
+        append_to_teams_of(&mut tx, user_id, event).await?;
+        tx.commit().await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,8 +232,7 @@ on_both_databases! {
 fn no_statement_finds_a_deleted_team() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/store");
     let mut seen = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for path in files_under(&folder) {
         if path.ends_with("tests.rs") {
             continue;
         }
@@ -260,4 +260,17 @@ fn no_statement_finds_a_deleted_team() {
         }
     }
     assert!(seen > 10, "{seen}");
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.append(&mut files_under(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
