@@ -14,12 +14,12 @@ use sendlog::domain::error::AppError;
 use sendlog::domain::ids::TeamId;
 use sendlog::domain::permission::{Permission, PermissionSet};
 use sendlog::domain::team::Role;
+use sendlog::server::api::Api;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::sink::Sink;
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::demo;
-use sendlog::server::dialects::Dialect;
 use sendlog::server::render::helper::{HELPER_ARGUMENT, serve_as_helper};
 use sendlog::server::secrets::SecretKey;
 use sendlog::server::services::adapters::NewAdapter;
@@ -479,7 +479,7 @@ fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {
 /// The sockets of the web server: the main one, and those of dialects.
 struct Listeners {
     main: TcpListener,
-    dialects: Vec<(Dialect, TcpListener)>,
+    dialects: Vec<(Api, TcpListener)>,
 }
 
 async fn listen(config: &Config) -> Result<Listeners, Failure> {

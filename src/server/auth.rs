@@ -11,11 +11,10 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::App;
+use super::api::{Api, Credentials};
 use super::cookies::Cookie;
-use super::dialects::{Credentials, Dialect};
 use super::services::{accounts, reveal};
 use super::store::api_keys::FoundKey;
-use crate::domain::api_key::KeyApi;
 use crate::domain::error::AppError;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 
@@ -44,7 +43,7 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
     let identity = match api_key(&parts.headers) {
         Some(secret) => {
             let found = accounts::find_key(&app, secret).await;
-            let api = KeyApi::Sendlog;
+            let api = Api::Sendlog;
             found.and_then(|found| admit(found, api, &address, &mut parts))
         }
         None => person_of(&app, &parts).await.map(|viewer| seen_at(viewer, &address, &parts)),
@@ -56,14 +55,14 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
 
 /// Layer of a dialect: like [identify], by the key that the request carries in that system's way. Sessions do not count
 /// there.
-pub async fn identify_program(State((app, dialect)): State<(App, Dialect)>, request: Request, next: Next) -> Response {
+pub async fn identify_program(State((app, dialect)): State<(App, Api)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&app, &parts);
     let found = match dialect.credentials(&parts.headers) {
         Some(credentials) => program_of(&app, &credentials).await,
         None => Err(AppError::NoSession),
     };
-    let identity = found.and_then(|found| admit(found, dialect.key_api(), &address, &mut parts));
+    let identity = found.and_then(|found| admit(found, dialect, &address, &mut parts));
     parts.extensions.insert(Identity(identity));
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
@@ -76,7 +75,7 @@ async fn program_of(app: &App, credentials: &Credentials) -> Result<FoundKey, Ap
 }
 
 /// The viewer of a key, where the key is for this API. Leaves a [KeyInUse] in any case.
-fn admit(found: FoundKey, api: KeyApi, address: &ClientAddress, parts: &mut Parts) -> Result<Viewer, AppError> {
+fn admit(found: FoundKey, api: Api, address: &ClientAddress, parts: &mut Parts) -> Result<Viewer, AppError> {
     let found = FoundKey { viewer: seen_at(found.viewer, address, parts), ..found };
     let is_for_it = found.limits.allow(api);
     let viewer = found.viewer.clone();

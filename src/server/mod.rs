@@ -1,5 +1,6 @@
 //! Everything that runs on the server alone. [web] and the worker of [delivery] serve what [App] holds.
 
+pub mod api;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -7,7 +8,6 @@ pub mod context;
 pub mod cookies;
 pub mod delivery;
 pub mod demo;
-pub mod dialects;
 pub mod outbound;
 mod private_files;
 pub mod render;
@@ -95,5 +95,5 @@ impl App {
 
 /// The OpenAPI document of the JSON API, for the page that shows it.
 pub fn openapi_document() -> serde_json::Value {
-    serde_json::to_value(dialects::canary::openapi()).unwrap_or_default()
+    serde_json::to_value(api::canary::openapi()).unwrap_or_default()
 }

@@ -1,12 +1,12 @@
 //! The web server: the pages, their server functions, the APIs, and the layers that all of them pass.
 
+mod api_routes;
 mod attachment;
 mod audit_export;
 mod body;
 mod body_page;
 mod connections;
 mod csrf;
-mod dialect_routes;
 mod export;
 mod fair;
 mod finish;
@@ -37,10 +37,10 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use tracing::warn;
 
 use super::App;
+use super::api::Api;
 use super::auth::{self, Identity};
 use super::context;
 use super::cookies::{self, Cookie};
-use super::dialects::{Dialect, canary};
 use super::store::sessions::SESSION_DAYS;
 use crate::app::{App as Pages, shell};
 use crate::domain::error::AppError;
@@ -67,13 +67,7 @@ pub fn router(app: App) -> Router {
         .with_secure(is_https)
         .with_same_site(cookies::SAME_SITE)
         .with_expiry(Expiry::OnInactivity(CookieDuration::days(SESSION_DAYS)));
-    let (api_routes, _) = canary::routes().split_for_parts();
-    let api_routes = api_routes
-        .method_not_allowed_fallback(canary::method_not_allowed)
-        .route("/api", any(canary::not_found))
-        .route("/api/{*path}", any(canary::not_found))
-        .layer(middleware::from_fn_with_state((app.clone(), None), rate_limit::limit))
-        .layer(middleware::from_fn_with_state((app.clone(), None), request_log::record));
+    let api_routes = api_routes::own(&app);
     let own_routes = Router::new()
         .route("/logs/{id}/body", get(body_page::show))
         .route("/logs/{id}/attachments/{place}", get(attachment::download))
@@ -93,7 +87,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)
-        .merge(dialect_routes::under_prefixes(&app))
+        .merge(api_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site::routes(&SITE))
         .layer(CatchPanicLayer::new())
@@ -107,7 +101,7 @@ pub fn router(app: App) -> Router {
 pub async fn serve(
     app: App,
     listener: TcpListener,
-    dialects: Vec<(Dialect, TcpListener)>,
+    dialects: Vec<(Api, TcpListener)>,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     if SITE.is_empty() {
@@ -117,7 +111,7 @@ pub async fn serve(
     let mut servers = JoinSet::new();
     servers.spawn(connections::serve(router(app.clone()), listener, connections.clone(), shutdown.clone()));
     for (dialect, listener) in dialects {
-        let router = dialect_routes::at_own_address(&app, dialect);
+        let router = api_routes::at_own_address(&app, dialect);
         servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
     }
     let mut result = Ok(());
