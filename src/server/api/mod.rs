@@ -1,21 +1,26 @@
-//! The endpoints in the shapes of other systems: each a thin translation between its own requests and answers and the
-//! use cases of [crate::server::services]. A dialect never calls the store and checks no permission. Each is a folder:
-//! `routes`, `wire` (its types and oddities), `error` (its envelope). [crate::server::web] mounts them.
+//! The APIs: our own in Canary's shape, and those in the shapes of other systems, each a thin translation between its own
+//! requests and answers and the use cases of [crate::server::services]. None calls the store or checks a permission. Each
+//! is a folder with a file a noun, which holds its shapes and handlers, and `error`, its envelope. [crate::server::web]
+//! mounts them.
 
-mod attachment;
 pub mod canary;
+mod extract;
 pub mod jetemail;
 pub mod notificationapi;
-pub mod request;
+mod openapi;
 pub mod resend_com;
-mod schemas;
 pub mod sendwithus;
+mod shapes;
 mod strict;
 
-use axum::http::{HeaderMap, Method, header};
+
+use axum::Json;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::domain::error::AppError;
@@ -107,6 +112,26 @@ impl Api {
             }
         }
     }
+}
+
+/// An error in its envelope, and when to come back where it says so.
+fn refusal(status: StatusCode, retry_after_s: Option<u64>, body: impl Serialize) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+const fn retry_after_s(error: &AppError) -> Option<u64> {
+    match error {
+        AppError::RateLimited { retry_after_s } => Some(*retry_after_s),
+        _ => None,
+    }
+}
+
+fn status_of(error: &AppError) -> StatusCode {
+    StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

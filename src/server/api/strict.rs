@@ -1,6 +1,6 @@
 //! JSON where objects are objects. What serde derives for a struct also takes an array, field by field in their order: a list
 //! in the place of a recipient would be read as an address and a name, and the others lost without a word. Called by
-//! [super::request::parse_json] and where a value is read that was parsed before.
+//! handlers that take JSON and where a value is read that was parsed before.
 
 use std::fmt;
 
@@ -8,6 +8,8 @@ use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde_json::Value;
+
+use crate::domain::error::AppError;
 
 /// What is wrong with a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +33,33 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
     let value = value.map_err(|error| wrong(error.to_string(), error.inner()))?;
     reader.end().map_err(|error| wrong(error.to_string(), &error))?;
     Ok(value)
+}
+
+/// Reads JSON; [AppError::Validation] names the place of a mistake. Texts with U+0000, which PostgreSQL keeps nowhere,
+/// are refused.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AppError> {
+    if holds_nul(bytes) {
+        return Err(AppError::invalid("Texts must not contain the character U+0000"));
+    }
+    from_slice(bytes).map_err(|wrong| match wrong.is_json {
+        true => AppError::invalid(format!("The request body is wrong: {}", wrong.words)),
+        false => AppError::invalid(wrong.words),
+    })
+}
+
+/// Whether a text in the JSON holds U+0000, which PostgreSQL keeps in no text.
+pub fn holds_nul(bytes: &[u8]) -> bool {
+    fn is_in(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.contains('\0'),
+            serde_json::Value::Array(items) => items.iter().any(is_in),
+            serde_json::Value::Object(fields) => fields.iter().any(|(name, field)| name.contains('\0') || is_in(field)),
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => false,
+        }
+    }
+    let bytes = json_text(bytes).unwrap_or(bytes);
+    bytes.windows(6).any(|window| window == br"\u0000")
+        && serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| is_in(&value))
 }
 
 /// A body without the mark that Windows' programs begin it with. An error where its first bytes show that it is another

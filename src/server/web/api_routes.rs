@@ -5,7 +5,7 @@
 use axum::http::{Method, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -26,6 +26,7 @@ pub fn own(app: &App) -> Router<App> {
         })
         .route("/api", any(not_found))
         .route("/api/{*path}", any(not_found))
+        .layer(Extension(Api::Sendlog))
         .layer(middleware::from_fn_with_state((app.clone(), Api::Sendlog), rate_limit::limit))
         .layer(middleware::from_fn_with_state((app.clone(), Api::Sendlog), request_log::record))
 }
@@ -62,6 +63,7 @@ fn routes(app: &App, dialect: Api) -> Router {
             dialect.refuse_method(&method, uri.path())
         })
         .with_state(app.clone())
+        .layer(Extension(dialect))
         .layer(middleware::from_fn_with_state(app.clone(), fair::take_turns))
         .layer(middleware::from_fn_with_state((app.clone(), dialect), rate_limit::limit))
         .layer(middleware::from_fn_with_state((app.clone(), dialect), request_log::record))

@@ -1,13 +1,14 @@
 //! Canary's error envelope, `{"success":false,"error":{"code","message","details"?}}`, made from [AppError], and what
 //! the OpenAPI document says about it. Source: Canary, Email Logs API, "Error Responses".
 
-use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
+use crate::server::api::openapi::Manners;
+use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
 #[derive(Debug)]
@@ -111,8 +112,8 @@ impl CanaryError {
 impl From<AppError> for CanaryError {
     fn from(error: AppError) -> Self {
         let message = error.to_string();
-        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (mut details, mut retry_after_s) = (None, None);
+        let status = status_of(&error);
+        let (mut details, retry_after_s) = (None, retry_after_s(&error));
         let code = match error {
             AppError::NoSession | AppError::WrongCredentials | AppError::TwoFactorRequired | AppError::WrongCode => {
                 ErrorCode::Unauthorized
@@ -130,10 +131,7 @@ impl From<AppError> for CanaryError {
             AppError::AlreadyExists(_) => ErrorCode::AlreadyExists,
             AppError::Conflict(_) | AppError::IdempotencyMismatch => ErrorCode::Conflict,
             AppError::TooLarge { .. } => ErrorCode::ValidationError,
-            AppError::RateLimited { retry_after_s: seconds } => {
-                retry_after_s = Some(seconds);
-                ErrorCode::RateLimited
-            }
+            AppError::RateLimited { .. } => ErrorCode::RateLimited,
             AppError::Adapter(_) => ErrorCode::AdapterError,
             AppError::Unavailable | AppError::TooSlow => ErrorCode::ServiceUnavailable,
             AppError::Internal => ErrorCode::InternalError,
@@ -145,26 +143,30 @@ impl From<AppError> for CanaryError {
 impl IntoResponse for CanaryError {
     fn into_response(self) -> Response {
         let error = ErrorBody { code: self.code, message: self.message, details: self.details };
-        let mut response = (self.status, Json(ErrorEnvelope { success: false, error })).into_response();
-        if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        refusal(self.status, self.retry_after_s, ErrorEnvelope { success: false, error })
     }
 }
 
-/// What any endpoint can answer.
-#[derive(IntoResponses)]
-pub enum Faults {
-    /// A fault of the server's; it is in its log
-    #[response(status = 500)]
-    Internal(#[to_schema] ErrorEnvelope),
-    /// The server is busy; try again in a moment
-    #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorEnvelope),
-}
+/// What the endpoints say alike.
+pub const MANNERS: Manners = Manners {
+    security: &["session", "bearer", "apiKey"],
+    error: ErrorEnvelope::schema,
+    headers: &[],
+    always: &[(500, "A fault of the server's; it is in its log"), (503, "The server is busy; try again in a moment")],
+    known: &[
+        (401, "No session and no key, or one that is unknown, revoked or ended"),
+        (403, "The role or key may not do this, no team is selected, or a browser sent it from another site"),
+    ],
+    path: &[(404, "No such thing in the caller's team")],
+    body: &[
+        (400, "The body is no JSON, or a field of it is unknown, missing or wrong"),
+        (413, "The body is too large"),
+        (415, "The body is labelled as something else than JSON"),
+    ],
+    no_body: &[(400, "A parameter is unknown, repeated, malformed or out of bounds")],
+};
 
-/// What an endpoint can answer that wants to know who asks.
+/// What an endpoint can answer that makes sure of who asks.
 #[derive(IntoResponses)]
 pub enum Refusals {
     /// No session and no key, or one that is unknown, revoked or ended
@@ -173,28 +175,6 @@ pub enum Refusals {
     /// The role or key may not do this, no team is selected, or a browser sent it from another site
     #[response(status = 403)]
     Forbidden(#[to_schema] ErrorEnvelope),
-}
-
-/// What an endpoint can answer that takes parameters.
-#[derive(IntoResponses)]
-pub enum InvalidParameters {
-    /// A parameter is unknown, repeated, malformed or out of bounds
-    #[response(status = 400)]
-    Invalid(#[to_schema] ErrorEnvelope),
-}
-
-/// What an endpoint can answer that takes a JSON body.
-#[derive(IntoResponses)]
-pub enum InvalidBody {
-    /// The body is no JSON, or a field of it is unknown, missing or wrong
-    #[response(status = 400)]
-    Invalid(#[to_schema] ErrorEnvelope),
-    /// The body is too large
-    #[response(status = 413)]
-    TooLarge(#[to_schema] ErrorEnvelope),
-    /// The body is labelled as something else than JSON
-    #[response(status = 415)]
-    UnsupportedMediaType(#[to_schema] ErrorEnvelope),
 }
 
 /// What an endpoint can answer that names a thing.

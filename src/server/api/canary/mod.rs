@@ -1,38 +1,53 @@
 //! Canary-shaped endpoints, the dashboard's own JSON API, over [crate::server::services]. Sources: Canary, Email Logs
 //! API; for the rest Canary's public behaviour as `wire.md` of this project notes it. Mounted under `/api` by
 //! [crate::server::web], which also authenticates, guards against forged requests and logs.
+//! The order of the fields is the specification's; times are ISO 8601 in UTC with milliseconds.
 
+mod adapters;
+mod api_keys;
+mod audit;
+mod auth;
+mod body;
 pub mod error;
-mod extract;
-mod routes;
-pub mod wire;
+mod events;
+mod invites;
+mod logs;
+mod members;
+mod send;
+mod teams;
+mod templates;
 
 use std::sync::LazyLock;
 
+use axum::Json;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat, Utc};
+use error::CanaryError;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::domain::error::AppError;
 use crate::server::App;
-use error::CanaryError;
 
 /// Every endpoint with its description; paths are whole, `/api/logs`.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .merge(routes::logs::routes())
-        .merge(routes::send::routes())
-        .merge(routes::events::routes())
-        .merge(routes::auth::routes())
-        .merge(routes::teams::routes())
-        .merge(routes::templates::routes())
-        .merge(routes::adapters::routes())
-        .merge(routes::api_keys::routes())
-        .merge(routes::audit::routes())
-        .routes(routes!(show_document))
+    let routes = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(logs::routes())
+        .merge(send::routes())
+        .merge(events::routes())
+        .merge(auth::routes())
+        .merge(teams::routes())
+        .merge(members::routes())
+        .merge(invites::routes())
+        .merge(templates::routes())
+        .merge(adapters::routes())
+        .merge(api_keys::routes())
+        .merge(audit::routes());
+    error::MANNERS.describe(routes).routes(routes!(show_document))
 }
 
 /// The OpenAPI document of [routes()].
@@ -93,6 +108,57 @@ async fn show_document() -> Response {
     }
 }
 
+/// The envelope of every answer that is no error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Success<T> {
+    /// Always `true`.
+    #[schema(example = true)]
+    pub success: bool,
+    /// The answer itself.
+    pub data: T,
+}
+
+/// Puts an answer into its envelope.
+pub fn success<T>(data: T) -> Json<Success<T>> {
+    Json(Success { success: true, data })
+}
+
+/// An instant, written `2024-01-20T10:30:00.000Z`.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2024-01-20T10:30:00.000Z")]
+pub struct Timestamp(pub DateTime<Utc>);
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
+/// A thing is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Deleted<Id> {
+    /// Its id.
+    pub id: Id,
+}
+
+/// Nothing to tell.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Nothing {}
+
+/// What a handler gives.
+pub type Answer<T> = Result<Json<Success<T>>, CanaryError>;
+
+/// Tells null, which is given, from nothing given.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +181,13 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), count, "an operationId occurs twice");
+    }
+
+    #[test]
+    fn times_have_milliseconds_and_z() {
+        let time = DateTime::from_timestamp_micros(1_705_746_600_123_999).unwrap();
+        assert_eq!(serde_json::to_value(Timestamp(time)).unwrap(), "2024-01-20T10:30:00.123Z");
+        let whole = DateTime::from_timestamp(1_705_746_600, 0).unwrap();
+        assert_eq!(serde_json::to_value(Timestamp(whole)).unwrap(), "2024-01-20T10:30:00.000Z");
     }
 }

@@ -2,13 +2,14 @@
 //! OpenAPI document says about it. Its clients show `message` or `error`, so both say the same. `code` tells apart what
 //! is wrong with an idempotency key. Source: JetEmail, Get outbound email logs, responses; Idempotency Keys.
 
-use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
+use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
 #[derive(Debug)]
@@ -42,9 +43,10 @@ pub struct ErrorBody {
 
 impl From<AppError> for JetemailError {
     fn from(error: AppError) -> Self {
-        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = status_of(&error);
         let text = error.to_string();
-        let (mut code, mut details, mut retry_after_s) = (None, None, None);
+        let (mut code, mut details) = (None, None);
+        let retry_after_s = retry_after_s(&error);
         let message = match error {
             AppError::NoSession => "No API key found: send it as Authorization: Bearer".to_owned(),
             AppError::InvalidSession
@@ -60,14 +62,11 @@ impl From<AppError> for JetemailError {
             | AppError::InvalidTemplate(_)
             | AppError::AlreadyExists(_)
             | AppError::Conflict(_)
-            | AppError::TooLarge { .. } => text,
+            | AppError::TooLarge { .. }
+            | AppError::RateLimited { .. } => text,
             AppError::Validation { .. } => text.replace("replyTo", "reply_to").replace("scheduledAt", "scheduled_at"),
             AppError::IdempotencyMismatch => {
                 code = Some("IDEMPOTENCY_BODY_MISMATCH");
-                text
-            }
-            AppError::RateLimited { retry_after_s: seconds } => {
-                retry_after_s = Some(seconds);
                 text
             }
             AppError::Adapter(_) | AppError::Unavailable | AppError::TooSlow | AppError::Internal => {
@@ -101,42 +100,33 @@ impl IntoResponse for JetemailError {
             code: self.code,
             details: self.details,
         };
-        let mut response = (self.status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        refusal(self.status, self.retry_after_s, body)
     }
 }
 
-/// What any endpoint can answer.
-#[derive(IntoResponses)]
-pub enum Refusals {
-    /// A parameter or a field is unknown, repeated, missing, malformed or out of bounds
-    #[response(status = 400)]
-    Invalid(#[to_schema] ErrorBody),
-    /// No key, or one that is unknown or revoked
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] ErrorBody),
-    /// The key may not do this
-    #[response(status = 403)]
-    Forbidden(#[to_schema] ErrorBody),
-    /// The path does not answer this method
-    #[response(status = 405, headers(("Allow" = String, description = "The methods that it answers")))]
-    MethodNotAllowed(#[to_schema] ErrorBody),
-    /// The body is too large
-    #[response(status = 413)]
-    TooLarge(#[to_schema] ErrorBody),
-    /// Too many requests in a second; `Retry-After` says for how many seconds
-    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds until the next try is allowed")))]
-    RateLimited(#[to_schema] ErrorBody),
-    /// A fault of the server's; it is in its log
-    #[response(status = 500)]
-    Internal(#[to_schema] ErrorBody),
-    /// The server is busy; try again in a moment
-    #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody),
-}
+/// What the endpoints say alike.
+pub const MANNERS: Manners = Manners {
+    security: &["apiKeyAuth"],
+    error: ErrorBody::schema,
+    headers: &[
+        (405, "Allow", HeaderKind::Text, "The methods that it answers"),
+        (429, "Retry-After", HeaderKind::Seconds, "Seconds until the next try is allowed"),
+    ],
+    always: &[
+        (400, "A parameter or a field is unknown, repeated, missing, malformed or out of bounds"),
+        (401, "No key, or one that is unknown or revoked"),
+        (403, "The key may not do this"),
+        (405, "The path does not answer this method"),
+        (413, "The body is too large"),
+        (429, "Too many requests in a second; `Retry-After` says for how many seconds"),
+        (500, "A fault of the server's; it is in its log"),
+        (503, "The server is busy; try again in a moment"),
+    ],
+    known: &[],
+    path: &[],
+    body: &[],
+    no_body: &[],
+};
 
 /// What an endpoint can answer that names a thing.
 #[derive(IntoResponses)]

@@ -2,10 +2,12 @@
 //! Sources: JetEmail, Get outbound email logs (OpenAPI document), Get outbound email logs by UID, Send an email, Send
 //! multiple emails in a batch, Scheduled Email, Idempotency Keys.
 
+mod email;
+mod entry;
 pub mod error;
+mod logs;
 mod parameters;
-mod routes;
-pub mod wire;
+mod status;
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -15,7 +17,8 @@ use crate::server::App;
 
 /// Every endpoint with its description; paths are relative to the dialect's prefix.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(routes::logs::routes()).merge(routes::email::routes())
+    let routes = OpenApiRouter::with_openapi(Document::openapi()).merge(logs::routes()).merge(email::routes());
+    error::MANNERS.describe(routes)
 }
 
 #[derive(OpenApi)]

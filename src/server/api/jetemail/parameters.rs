@@ -1,7 +1,7 @@
 //! The parameters of `GET /outbound/logs`: one table that both reads them and describes them. Source: JetEmail, Get
 //! outbound email logs, parameters.
 //!
-//! What this log never holds is compared with what every entry carries ([super::wire]): `zone` is `default`, `src` and
+//! What this log never holds is compared with what every entry carries ([super::entry]): `zone` is `default`, `src` and
 //! `transtype` are `api`; nobody's message has a host of origin, an interface, a hash of its content or a rule, so asking
 //! for one finds nothing. `user` and `headerFrom` are the sender's address. An empty text is no condition.
 
@@ -14,7 +14,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 
-use super::wire::{SRC, TRANSTYPE, ZONE};
+use super::entry::{SRC, TRANSTYPE, ZONE};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -22,7 +22,7 @@ use crate::domain::event::{EventKind, EventSet};
 use crate::domain::filter::{Criteria, EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::EmailId;
 use crate::domain::page::Window;
-use crate::server::api::request::{MAX_NUMBER, RawQuery, read_instant};
+use crate::server::api::extract::{MAX_NUMBER, QueryParameters, RawQuery, read_instant};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 100;
@@ -139,11 +139,18 @@ pub struct LogsQuery {
     pub window: Window,
 }
 
-impl LogsQuery {
-    /// Reads a query string.
-    pub fn read(query: &str) -> Result<Self, AppError> {
-        let names: Vec<&str> = PARAMETERS.iter().map(|(name, ..)| *name).collect();
-        let query = RawQuery::parse(query, &names)?;
+impl QueryParameters for LogsQuery {
+    const NAMES: &'static [&'static str] = &{
+        let mut names = [""; PARAMETERS.len()];
+        let mut index = 0;
+        while index < names.len() {
+            names[index] = PARAMETERS[index].0;
+            index += 1;
+        }
+        names
+    };
+
+    fn read(query: RawQuery) -> Result<Self, AppError> {
         PARAMETERS.iter().try_for_each(|(name, _, rule)| rule.check(name, &query))?;
         let window = read_window(&query)?;
         let mut filter = EmailFilter {
@@ -161,12 +168,17 @@ impl LogsQuery {
 }
 
 /// The `uid` of `GET /outbound/logs/uid`, its only parameter. A text of the right form that is no id is `None`.
-pub fn read_uid(query: &str) -> Result<Option<EmailId>, AppError> {
-    let query = RawQuery::parse(query, &["uid"])?;
-    Rule::Form(&UID).check("uid", &query)?;
-    match query.text("uid") {
-        Some(uid) => Ok(uid.parse().ok()),
-        None => Err(AppError::invalid_field("uid", "uid is required")),
+pub struct UidQuery(pub Option<EmailId>);
+
+impl QueryParameters for UidQuery {
+    const NAMES: &'static [&'static str] = &["uid"];
+
+    fn read(query: RawQuery) -> Result<Self, AppError> {
+        Rule::Form(&UID).check("uid", &query)?;
+        match query.text("uid") {
+            Some(uid) => Ok(Self(uid.parse().ok())),
+            None => Err(AppError::invalid_field("uid", "uid is required")),
+        }
     }
 }
 
@@ -375,7 +387,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> LogsQuery {
-        LogsQuery::read(query).unwrap()
+        LogsQuery::read(RawQuery::parse(query, LogsQuery::NAMES).unwrap()).unwrap()
     }
 
     fn at(text: &str) -> DateTime<Utc> {

@@ -2,13 +2,14 @@
 //! clients look at the status alone (the one for Node throws on everything that is not 2xx, the one for Python hands it
 //! on), so the body is the one that its warnings have: `messages`, a sentence each.
 
-use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
+use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
 #[derive(Debug)]
@@ -28,31 +29,8 @@ pub struct ErrorBody {
 
 impl From<AppError> for NotificationapiError {
     fn from(error: AppError) -> Self {
-        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after_s = match error {
-            AppError::RateLimited { retry_after_s } => Some(retry_after_s),
-            AppError::NoSession
-            | AppError::InvalidSession
-            | AppError::InvalidApiKey
-            | AppError::WrongCredentials
-            | AppError::TwoFactorRequired
-            | AppError::WrongCode
-            | AppError::NoTeam
-            | AppError::MissingPermission(_)
-            | AppError::LacksTwoFactor
-            | AppError::Forbidden(_)
-            | AppError::NotFound(_)
-            | AppError::Validation { .. }
-            | AppError::InvalidTemplate(_)
-            | AppError::AlreadyExists(_)
-            | AppError::Conflict(_)
-            | AppError::IdempotencyMismatch
-            | AppError::TooLarge { .. }
-            | AppError::Adapter(_)
-            | AppError::Unavailable
-            | AppError::TooSlow
-            | AppError::Internal => None,
-        };
+        let status = status_of(&error);
+        let retry_after_s = retry_after_s(&error);
         let message = match error {
             AppError::NoSession => "No credentials: send clientId and clientSecret by HTTP Basic".to_owned(),
             AppError::InvalidApiKey => "The clientId or the clientSecret is wrong".to_owned(),
@@ -72,43 +50,34 @@ impl NotificationapiError {
 
 impl IntoResponse for NotificationapiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(ErrorBody { messages: vec![self.message] })).into_response();
-        let headers = response.headers_mut();
+        let mut response = refusal(self.status, self.retry_after_s, ErrorBody { messages: vec![self.message] });
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Sendlog\""));
-        }
-        if let Some(seconds) = self.retry_after_s {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            let basic = HeaderValue::from_static("Basic realm=\"Sendlog\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
         }
         response
     }
 }
 
-/// What any endpoint can answer.
-#[derive(IntoResponses)]
-pub enum Refusals {
-    /// A parameter of the query string, where there are none, or a body that is no JSON or breaks a rule
-    #[response(status = 400)]
-    Invalid(#[to_schema] ErrorBody),
-    /// No credentials, or wrong ones
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] ErrorBody),
-    /// The key may not do this, or the path names another one
-    #[response(status = 403)]
-    Forbidden(#[to_schema] ErrorBody),
-    /// The body is too large
-    #[response(status = 413)]
-    TooLarge(#[to_schema] ErrorBody),
-    /// Too many requests; `Retry-After` says for how many seconds
-    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds until the next request is allowed")))]
-    RateLimited(#[to_schema] ErrorBody),
-    /// A fault of the server's; it is in its log
-    #[response(status = 500)]
-    Internal(#[to_schema] ErrorBody),
-    /// The server is busy; try again in a moment
-    #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody),
-}
+/// What the endpoints say alike.
+pub const MANNERS: Manners = Manners {
+    security: &["basic"],
+    error: ErrorBody::schema,
+    headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next request is allowed")],
+    always: &[
+        (400, "A parameter of the query string, where there are none, or a body that is no JSON or breaks a rule"),
+        (401, "No credentials, or wrong ones"),
+        (403, "The key may not do this, or the path names another one"),
+        (413, "The body is too large"),
+        (429, "Too many requests; `Retry-After` says for how many seconds"),
+        (500, "A fault of the server's; it is in its log"),
+        (503, "The server is busy; try again in a moment"),
+    ],
+    known: &[],
+    path: &[],
+    body: &[],
+    no_body: &[],
+};
 
 /// What an endpoint can answer that takes an idempotency key.
 #[derive(IntoResponses)]

@@ -1,15 +1,16 @@
 //! Resend's error body, `{"statusCode","message","name"}`, made from [AppError], and what the OpenAPI document says
 //! about it. Source: Resend, Errors.
 
-use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::request::IDEMPOTENCY_KEY;
+use crate::server::api::extract::IDEMPOTENCY_KEY;
+use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::refusal;
 
 /// An error on its way to the client.
 #[derive(Debug)]
@@ -243,63 +244,31 @@ fn about_field(field: &str, message: &str) -> ResendError {
 impl IntoResponse for ResendError {
     fn into_response(self) -> Response {
         let body = ErrorBody { status_code: self.status.as_u16(), message: self.message, name: self.name };
-        let mut response = (self.status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        refusal(self.status, self.retry_after_s, body)
     }
 }
 
-/// What any endpoint can answer.
-#[derive(IntoResponses)]
-pub enum Refusals {
-    /// No API key, or one that may not do this
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] ErrorBody),
-    /// An API key that is unknown or revoked, or a request without a `User-Agent`
-    #[response(status = 403)]
-    Forbidden(#[to_schema] ErrorBody),
-    /// The body is too large
-    #[response(status = 413)]
-    TooLarge(#[to_schema] ErrorBody),
-    /// Too many requests; `retry-after` says for how many seconds
-    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds until the next request is allowed")))]
-    RateLimited(#[to_schema] ErrorBody),
-    /// A fault of the server's; it is in its log
-    #[response(status = 500)]
-    Internal(#[to_schema] ErrorBody),
-    /// The server is busy; try again in a moment
-    #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody),
-}
-
-/// What an endpoint can answer that takes parameters.
-#[derive(IntoResponses)]
-pub enum InvalidParameters {
-    /// A parameter is unknown, repeated, malformed or out of bounds
-    #[response(status = 422)]
-    Invalid(#[to_schema] ErrorBody),
-}
-
-/// What an endpoint can answer that takes a JSON body.
-#[derive(IntoResponses)]
-pub enum InvalidBody {
-    /// The body is no JSON, or the idempotency key is empty or too long
-    #[response(status = 400)]
-    Malformed(#[to_schema] ErrorBody),
-    /// A field is missing or wrong, or the message has gone out already
-    #[response(status = 422)]
-    Invalid(#[to_schema] ErrorBody),
-}
-
-/// What an endpoint can answer that names a thing.
-#[derive(IntoResponses)]
-pub enum Missing {
-    /// No such thing in the key's team
-    #[response(status = 404)]
-    NotFound(#[to_schema] ErrorBody),
-}
+/// What the endpoints say alike.
+pub const MANNERS: Manners = Manners {
+    security: &["bearer"],
+    error: ErrorBody::schema,
+    headers: &[(429, "retry-after", HeaderKind::Seconds, "Seconds until the next request is allowed")],
+    always: &[
+        (401, "No API key, or one that may not do this"),
+        (403, "An API key that is unknown or revoked, or a request without a `User-Agent`"),
+        (413, "The body is too large"),
+        (429, "Too many requests; `retry-after` says for how many seconds"),
+        (500, "A fault of the server's; it is in its log"),
+        (503, "The server is busy; try again in a moment"),
+    ],
+    known: &[],
+    path: &[(404, "No such thing in the key's team")],
+    body: &[
+        (400, "The body is no JSON, or the idempotency key is empty or too long"),
+        (422, "A field is missing or wrong, or the message has gone out already"),
+    ],
+    no_body: &[(422, "A parameter is unknown, repeated, malformed or out of bounds")],
+};
 
 /// What an endpoint can answer that takes an idempotency key.
 #[derive(IntoResponses)]

@@ -3,13 +3,14 @@
 //! know 403 for a key that may not, 404 with `No SendLog` for an unknown log, and 400 for everything else that is wrong
 //! with a request: a template that is not there, or a message that cannot be resent, is 400 too.
 
-use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
+use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::{refusal, retry_after_s};
 
 /// An error as Sendwithus answers it.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct ErrorBody {
 impl From<AppError> for SendwithusError {
     fn from(error: AppError) -> Self {
         let mut exception = error.to_string();
-        let mut retry_after_s = None;
+        let retry_after_s = retry_after_s(&error);
         let status = match error {
             AppError::NoSession => {
                 exception = "Missing API key: send it as the user name of HTTP Basic, or as X-SWU-API-KEY".to_owned();
@@ -66,10 +67,7 @@ impl From<AppError> for SendwithusError {
             | AppError::Conflict(_)
             | AppError::IdempotencyMismatch => StatusCode::BAD_REQUEST,
             AppError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            AppError::RateLimited { retry_after_s: seconds } => {
-                retry_after_s = Some(seconds);
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            AppError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             AppError::Adapter(_) | AppError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             AppError::Unavailable | AppError::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -110,44 +108,33 @@ impl SendwithusError {
 impl IntoResponse for SendwithusError {
     fn into_response(self) -> Response {
         let body = ErrorBody { success: false, status: "ERROR", exception: self.exception };
-        let mut response = (self.status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        refusal(self.status, self.retry_after_s, body)
     }
 }
 
-/// What every endpoint can answer.
-#[derive(IntoResponses)]
-pub enum Faults {
-    /// A parameter or a field of the body is unknown, missing, malformed or out of bounds, or asks for what cannot be
-    /// done
-    #[response(status = 400)]
-    Invalid(#[to_schema] ErrorBody),
-    /// There is no key, it is unknown or revoked, or it may not do this
-    #[response(status = 403)]
-    Forbidden(#[to_schema] ErrorBody),
-    /// The key asks too often; `Retry-After` says for how many seconds to wait
-    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds until the next try is allowed")))]
-    RateLimited(#[to_schema] ErrorBody),
-    /// A fault of the server's; it is in its log
-    #[response(status = 500)]
-    Internal(#[to_schema] ErrorBody),
-    /// The server is busy; try again in a moment
-    #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody),
-}
+/// What the endpoints say alike.
+pub const MANNERS: Manners = Manners {
+    security: &["basic", "swuApiKey"],
+    error: ErrorBody::schema,
+    headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next try is allowed")],
+    always: &[
+        (
+            400,
+            "A parameter or a field of the body is unknown, missing, malformed or out of bounds, or asks for what cannot be\n\
+             done",
+        ),
+        (403, "There is no key, it is unknown or revoked, or it may not do this"),
+        (429, "The key asks too often; `Retry-After` says for how many seconds to wait"),
+        (500, "A fault of the server's; it is in its log"),
+        (503, "The server is busy; try again in a moment"),
+    ],
+    known: &[],
+    path: &[(404, "No such thing in the caller's team")],
+    body: &[(413, "The body is too large")],
+    no_body: &[],
+};
 
-/// What an endpoint can answer that takes a body.
-#[derive(IntoResponses)]
-pub enum LargeBody {
-    /// The body is too large
-    #[response(status = 413)]
-    TooLarge(#[to_schema] ErrorBody),
-}
-
-/// What an endpoint can answer that names a log, or has a variable part in its path.
+/// What an endpoint can answer whose body names a log.
 #[derive(IntoResponses)]
 pub enum Missing {
     /// No such thing in the caller's team

@@ -1,20 +1,42 @@
 //! Sendwithus-shaped log and send endpoints, over [crate::server::services]. Sources: Sendwithus, Logs API; for the rest
 //! what its published clients send and read. Times are Unix seconds.
 
+mod batch;
 pub mod error;
-mod routes;
-pub mod status;
-pub mod wire;
+mod logs;
+mod send;
+mod status;
 
+use axum::Json;
+use error::SendwithusError;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::domain::email::Email;
 use crate::server::App;
 
 /// Every endpoint with its description; paths are relative to the dialect's prefix.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(routes::routes())
+    error::MANNERS.describe(OpenApiRouter::with_openapi(Document::openapi()).merge(commands()).merge(batch::routes()))
+}
+
+/// What can be asked in a batch too.
+fn commands() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(logs::routes()).merge(send::routes())
+}
+
+type Answer<T> = Result<Json<T>, SendwithusError>;
+
+/// What ids of messages begin with.
+const LOG_PREFIX: &str = "log_";
+
+fn version_name(email: &Email) -> Option<String> {
+    email.template_version.map(name_of_version)
+}
+
+fn name_of_version(number: i64) -> String {
+    format!("Version {number}")
 }
 
 #[derive(OpenApi)]
