@@ -30,9 +30,9 @@ use crate::server::services::send::{self, IdempotencyKey, KeptAnswer, OnceKey};
 use crate::server::turns::Turn;
 use crate::server::web::MAX_BODY_BYTES;
 
-/// An error in the words of the system that was asked.
-fn refusal(extensions: &Extensions, error: AppError) -> Response {
-    extensions.get::<Api>().copied().unwrap_or(Api::Sendlog).refuse(error)
+/// The system that was asked, in whose words errors are told.
+fn asked(extensions: &Extensions) -> Api {
+    extensions.get().copied().unwrap_or(Api::Sendlog)
 }
 
 /// Who asks, with the parameters of the query string; without `Q` there must be none.
@@ -43,7 +43,7 @@ impl<S: Sync, Q: QueryParameters> FromRequestParts<S> for Caller<Q> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let caller = || Ok(Self(identity(parts)?, read_query(parts)?));
-        caller().map_err(|error| refusal(&parts.extensions, error))
+        caller().map_err(|error| asked(&parts.extensions).refuse(error))
     }
 }
 
@@ -81,7 +81,7 @@ impl<S: Sync, Q: QueryParameters> FromRequestParts<S> for Query<Q> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        read_query(parts).map(Self).map_err(|error| refusal(&parts.extensions, error))
+        read_query(parts).map(Self).map_err(|error| asked(&parts.extensions).refuse(error))
     }
 }
 
@@ -105,7 +105,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathTex
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(refusal(&parts.extensions, AppError::not_found("The endpoint"))),
+            Err(_) => Err(asked(&parts.extensions).refuse(AppError::not_found("The endpoint"))),
         }
     }
 }
@@ -137,8 +137,8 @@ impl<S: Sync> FromRequest<S> for Body {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        let extensions = request.extensions().clone();
-        read_body(request).await.map(Self).map_err(|error| refusal(&extensions, error))
+        let api = asked(request.extensions());
+        read_body(request).await.map(Self).map_err(|error| api.refuse(error))
     }
 }
 
@@ -168,11 +168,11 @@ impl<S: Sending> FromRequest<App> for Once<S> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let extensions = request.extensions().clone();
+        let api = asked(request.extensions());
         match Self::read(request, app).await {
             Ok((once, None)) => Ok(once),
             Ok((_, Some(first))) => Err(respond(first)),
-            Err(error) => Err(refusal(&extensions, error)),
+            Err(error) => Err(api.refuse(error)),
         }
     }
 }

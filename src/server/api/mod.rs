@@ -124,10 +124,7 @@ fn refusal(status: StatusCode, retry_after_s: Option<u64>, body: impl Serialize)
 }
 
 const fn retry_after_s(error: &AppError) -> Option<u64> {
-    match error {
-        AppError::RateLimited { retry_after_s } => Some(*retry_after_s),
-        _ => None,
-    }
+    if let AppError::RateLimited { retry_after_s } = error { Some(*retry_after_s) } else { None }
 }
 
 fn status_of(error: &AppError) -> StatusCode {
