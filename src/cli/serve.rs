@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use leptos::prelude::IntoAny;
 use sendlog::server::App;
+use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
-use sendlog::server::dialects::Dialect;
 use sendlog::server::services::accounts;
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
 /// The sockets of the web server: the main one, and those of dialects.
 pub struct Listeners {
     main: TcpListener,
-    dialects: Vec<(Dialect, TcpListener)>,
+    dialects: Vec<(Api, TcpListener)>,
 }
 
 /// Opens the sockets that the settings name.

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod adapter;
+pub mod address;
 pub mod api_key;
 pub mod api_request;
 pub mod audit;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
-use super::dialects::Dialect;
+use super::api::Api;
 use super::outbound::Outbound;
 
 /// Requests in a second, for one key.
@@ -39,7 +39,7 @@ pub struct Config {
 
     /// An address at which a dialect alone answers, at the root: sendwithus=127.0.0.1:3101; can be repeated
     #[arg(long = "dialect-addr", env = "SENDLOG_DIALECT_ADDR", value_delimiter = ',', value_parser = parse_dialect_addr)]
-    pub dialect_addrs: Vec<(Dialect, SocketAddr)>,
+    pub dialect_addrs: Vec<(Api, SocketAddr)>,
 
     /// How many requests an API key may make in a second
     #[arg(long, env = "SENDLOG_RATE_LIMIT", default_value_t = DEFAULT_RATE_LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
@@ -148,7 +148,7 @@ impl Config {
 
     /// The address at which a dialect alone answers, without a path, where it has one. Where it listens on every network,
     /// the host is that of the public address.
-    pub fn own_url(&self, dialect: Dialect) -> Option<String> {
+    pub fn own_url(&self, dialect: Api) -> Option<String> {
         let (_, addr) = self.dialect_addrs.iter().find(|(known, _)| *known == dialect)?;
         let public = url::Url::parse(&self.public_url()).ok();
         let host = public.as_ref().and_then(url::Url::host_str).filter(|_| addr.ip().is_unspecified());
@@ -169,10 +169,10 @@ fn parse_addr(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write an IP address and a port: 127.0.0.1:3000, or 0.0.0.0:3000 for every network".to_owned())
 }
 
-fn parse_dialect_addr(text: &str) -> Result<(Dialect, SocketAddr), String> {
+fn parse_dialect_addr(text: &str) -> Result<(Api, SocketAddr), String> {
     let (name, addr) = text.split_once('=').ok_or("write a dialect and an address: sendwithus=127.0.0.1:3101")?;
-    let dialect = Dialect::from_str(name, true).map_err(|_| {
-        let names = Dialect::ALL.map(Dialect::as_str);
+    let dialect = name.to_ascii_lowercase().parse().ok().filter(|api| Api::OTHERS.contains(api)).ok_or_else(|| {
+        let names = Api::OTHERS.map(Api::as_str);
         format!("there is no dialect {name:?}: use {}", names.join(", "))
     })?;
     let parsed = addr.parse().map_err(|_| format!("write an IP address and a port: {name}=127.0.0.1:3101"))?;
@@ -259,10 +259,10 @@ mod tests {
     fn a_dialects_own_address_is_one_that_programs_can_ask() {
         let mut config = Config::at(([127, 0, 0, 1], 3000).into());
         config.dialect_addrs =
-            vec![(Dialect::Sendwithus, ([127, 0, 0, 1], 3101).into()), (Dialect::Resend, ([0, 0, 0, 0], 3102).into())];
+            vec![(Api::Sendwithus, ([127, 0, 0, 1], 3101).into()), (Api::Resend, ([0, 0, 0, 0], 3102).into())];
         config.base_url = Some("https://mail.example.com".to_owned());
-        assert_eq!(config.own_url(Dialect::Sendwithus).as_deref(), Some("http://127.0.0.1:3101"));
-        assert_eq!(config.own_url(Dialect::Resend).as_deref(), Some("http://mail.example.com:3102"));
-        assert_eq!(config.own_url(Dialect::Jetemail), None);
+        assert_eq!(config.own_url(Api::Sendwithus).as_deref(), Some("http://127.0.0.1:3101"));
+        assert_eq!(config.own_url(Api::Resend).as_deref(), Some("http://mail.example.com:3102"));
+        assert_eq!(config.own_url(Api::Jetemail), None);
     }
 }

@@ -1,12 +1,12 @@
 //! Everything that runs on the server alone. [web] and the worker of [delivery] serve what [App] holds.
 
+pub mod api;
 mod app;
 pub mod bounds;
 pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod demo;
-pub mod dialects;
 pub mod identity;
 pub mod outbound;
 mod private_files;
@@ -25,5 +25,5 @@ pub use web::context;
 
 /// The OpenAPI document of the JSON API, for the page that shows it.
 pub fn openapi_document() -> serde_json::Value {
-    serde_json::to_value(dialects::canary::openapi()).unwrap_or_default()
+    serde_json::to_value(api::canary::openapi()).unwrap_or_default()
 }

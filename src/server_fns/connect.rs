@@ -38,16 +38,16 @@ pub struct Place {
 /// The addresses that programs are pointed to, and the key that was just made for them.
 #[server]
 pub async fn load_connect() -> Result<ConnectView, AppError> {
-    use crate::server::{context, dialects::Dialect};
+    use crate::server::{api::Api, context};
     context::viewer().await?.require_two_factor()?;
     let app = context::app();
-    let place = |dialect: Dialect| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
+    let place = |dialect: Api| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
     Ok(ConnectView {
         public_url: app.config.public_url(),
-        sendwithus: place(Dialect::Sendwithus),
-        resend: place(Dialect::Resend),
-        jetemail: place(Dialect::Jetemail),
-        notificationapi: place(Dialect::Notificationapi),
+        sendwithus: place(Api::Sendwithus),
+        resend: place(Api::Resend),
+        jetemail: place(Api::Jetemail),
+        notificationapi: place(Api::Notificationapi),
         key: context::new_key(),
         draft: super::draft::load_draft("api_key".to_owned()).await?,
     })

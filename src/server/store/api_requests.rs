@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::criteria::escaped;
 use super::engine::{Engine, Sql};
-use super::stats::IdRange;
+use super::range::IdRange;
 use super::{Store, instant, micros};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, LoggedBody};
 use crate::domain::error::AppError;

@@ -193,51 +193,6 @@ impl TryFrom<Line> for AuditEntry {
     }
 }
 
-/// Writes a line, inside a transaction: `audit::append!(tx, team_id, event)`. The team's head is locked from here to the
-/// commit, so this comes last in a transaction.
-macro_rules! append {
-    ($tx:expr, $team_id:expr, $event:expr) => {{
-        let (sequence, previous): (i64, String) = sqlx::query_as(
-            "INSERT INTO audit_heads (team_id, sequence, hash) VALUES ($1, 1, '')
-             ON CONFLICT (team_id) DO UPDATE SET sequence = audit_heads.sequence + 1
-             RETURNING sequence, hash",
-        )
-        .bind($team_id)
-        .fetch_one(&mut *$tx)
-        .await?;
-        let line = $crate::server::store::audit::Line::after(&previous, $team_id, sequence, $event);
-        sqlx::query(
-            "INSERT INTO audit_log (team_id, sequence, id, actor_kind, actor_id, actor_name, action, target, target_name,
-                 before, after, reason, address, user_agent, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        )
-        .bind($team_id)
-        .bind(line.sequence)
-        .bind(line.id)
-        .bind(&line.actor_kind)
-        .bind(&line.actor_id)
-        .bind(&line.actor_name)
-        .bind(&line.action)
-        .bind(&line.target)
-        .bind(&line.target_name)
-        .bind(&line.before)
-        .bind(&line.after)
-        .bind(&line.reason)
-        .bind(&line.address)
-        .bind(&line.user_agent)
-        .bind(&line.hash)
-        .execute(&mut *$tx)
-        .await?;
-        sqlx::query("UPDATE audit_heads SET hash = $2 WHERE team_id = $1")
-            .bind($team_id)
-            .bind(&line.hash)
-            .execute(&mut *$tx)
-            .await?;
-    }};
-}
-
-pub(super) use append;
-
 /// Writes a line, inside a transaction. The team's head is locked from here to the commit, so this comes last in a
 /// transaction.
 pub(super) async fn append_event(tx: &mut Transaction, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {

@@ -201,18 +201,6 @@ fn push_indexed_subject(sql: &mut Sql, part: &str) -> bool {
     true
 }
 
-macro_rules! push_key_values {
-    ($query:expr, $texts:expr) => {{
-        $query.push("(");
-        let mut list = $query.separated(", ");
-        for key in $texts.flat_map($crate::server::store::recipients::keys_for) {
-            list.push_bind(key);
-        }
-        $query.push(")");
-    }};
-}
-pub(super) use push_key_values;
-
 /// The kind of the rows of `email_keys` that hold recipients' addresses.
 pub(super) const RECIPIENT_KEY: i16 = 0;
 

@@ -10,12 +10,12 @@ use sqlx::types::Json;
 use super::engine::{Engine, Sql, Transaction};
 use super::rollups::{Rollups, counted};
 use super::{Store, instant, micros, stored};
-use crate::domain::mailbox::mailbox_key;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, Entry, EventDetail, EventSet, Fold, Mark, StatusRank, Told};
 use crate::domain::ids::{EmailId, EventId, TeamId, TemplateId};
+use crate::domain::mailbox::mailbox_key;
 
 /// An event to be recorded, with the provider's own id for it where a provider reports it.
 #[derive(Clone, Debug)]

@@ -18,8 +18,8 @@ use super::bulk::{Folded, insert_event_rows, insert_folded, insert_search_rows, 
 use super::engine::{Bind, Engine, Record, Sql, Transaction};
 use super::events::{MESSAGE_COLUMNS, NewEvent, insert_alias, retire, update_message};
 use super::new_email::NewEmail;
-use super::rollups::Rollups;
 use super::recipients::kept_recipients;
+use super::rollups::Rollups;
 use crate::domain::error::AppError;
 use crate::domain::event::Fold;
 use crate::domain::ids::{EmailId, TeamId};

@@ -35,7 +35,6 @@ pub mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod two_factor;
-mod writing;
 
 use std::sync::Arc;
 
@@ -57,55 +56,6 @@ pub struct Store {
     health: Health,
     noted: Arc<Noted>,
 }
-
-/// Runs a query that only reads, on whichever engine: `read!(store, |pool| sqlx::query_as(…).fetch_all(pool).await)`. It is
-/// stopped at its limit, and when the future is dropped: [reading].
-macro_rules! read {
-    ($store:expr, |$pool:ident| $body:expr) => {
-        match &$store.db.read {
-            $crate::server::store::engine::Readers::Sqlite(read) => match read.begin().await {
-                Ok(mut reading) => {
-                    let $pool = reading.connection();
-                    let result = $body;
-                    reading.end(result)
-                }
-                Err(cause) => Err(cause),
-            },
-            $crate::server::store::engine::Readers::Postgres(read) => match read.begin().await {
-                Ok(mut reading) => {
-                    let $pool = reading.connection();
-                    let result = $body;
-                    reading.end(result)
-                }
-                Err(cause) => Err(cause),
-            },
-        }
-    };
-}
-
-/// Runs the body in one transaction and commits when it gives `Ok`: `write!(store, |tx| { … Ok(row) })`. `tx` is a
-/// connection; pass `&mut *tx` to each query. A future that is dropped in the middle changes nothing; requests that may
-/// write run in a task of their own, so that none is.
-macro_rules! write {
-    ($store:expr, |$tx:ident| $body:expr) => {
-        match &$store.db.write {
-            $crate::server::store::engine::Writers::Sqlite(write) => {
-                let mut writing = $crate::server::store::writing::Writing::begin(write, "BEGIN IMMEDIATE").await?;
-                let $tx = writing.connection();
-                let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
-                writing.end(result).await
-            }
-            $crate::server::store::engine::Writers::Postgres(write) => {
-                let mut writing = $crate::server::store::writing::Writing::begin(write, "BEGIN").await?;
-                let $tx = writing.connection();
-                let result: std::result::Result<_, $crate::domain::error::AppError> = async { $body }.await;
-                writing.end(result).await
-            }
-        }
-    };
-}
-
-pub(crate) use {read, write};
 
 impl Store {
     /// Opens the database at `url` (`sqlite://PATH` or `postgres://…`) and brings its tables up to date. A SQLite file

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use super::Store;
 use super::criteria::{RECIPIENT_KEY, push_key_list};
 use super::engine::{Engine, Sql};
-use super::stats::IdRange;
+use super::range::IdRange;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TeamId};

@@ -90,7 +90,9 @@ impl Store {
             return Ok(self.scan_ids(team_id, filter, needle, ids, window).await?.ids);
         }
         match self.engine() {
-            Engine::Sqlite => self.read(search_sqlite_query(team_id, filter, needle, ids, window)).fetch_scalars().await,
+            Engine::Sqlite => {
+                self.read(search_sqlite_query(team_id, filter, needle, ids, window)).fetch_scalars().await
+            }
             Engine::Postgres => {
                 let mut reading = self.begin_reading().await?;
                 search_postgres(&mut reading, team_id, filter, text, ids, false, limit).await

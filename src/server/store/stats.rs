@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use super::Store;
 use super::criteria::push_slice;
 use super::engine::{Engine, Sql};
-pub(super) use super::range::IdRange;
+use super::range::IdRange;
 use super::range::{HourCut, hour_of, lowest_id_of_hour};
 use super::rollups::rollup_key;
 use crate::domain::email::EmailStatus;

@@ -718,13 +718,6 @@ mod query_plans {
         for statement in FILL.into_iter().chain(FILL_MORE) {
             sqlx::query(statement).execute(pool).await.unwrap();
         }
-        let explained = async |mut query: QueryBuilder<Postgres>| {
-            let statement = format!("EXPLAIN {}", query.sql().as_str());
-            let arguments = query.build().take_arguments().unwrap().unwrap();
-            let plan: Vec<String> =
-                sqlx::query_scalar_with(AssertSqlSafe(statement), arguments).fetch_all(pool).await.unwrap();
-            plan.join("\n")
-        };
         let plan_of = async |sql: Sql| {
             let plan: Vec<String> = store.read(sql.explained()).fetch_scalars().await.unwrap();
             plan.join("\n")

@@ -11,7 +11,7 @@ use crate::app::App as Pages;
 use crate::domain::api_key::KeyLimits;
 use crate::domain::error::AppError;
 use crate::domain::team::Invite;
-use crate::server::dialects::canary;
+use crate::server::api::canary;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::services::api_keys::NewApiKey;
 use crate::server::store::teams::{NewInvite, NewMembership};

@@ -10,11 +10,10 @@ use axum::response::Response;
 use tower_sessions::Session;
 
 use super::cookies::Cookie;
-use crate::domain::api_key::KeyApi;
 use crate::domain::error::AppError;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::dialects::{Credentials, Dialect};
+use crate::server::api::{Api, Credentials};
 use crate::server::identity::{ClientAddress, Identity, KeyInUse, api_key, origin};
 use crate::server::services::{accounts, reveal};
 use crate::server::store::api_keys::FoundKey;
@@ -27,7 +26,7 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
     let identity = match api_key(&parts.headers) {
         Some(secret) => {
             let found = accounts::find_key(&app, secret).await;
-            let api = KeyApi::Sendlog;
+            let api = Api::Sendlog;
             found.and_then(|found| admit(found, api, &address, &mut parts))
         }
         None => person_of(&app, &parts).await.map(|viewer| seen_at(viewer, &address, &parts)),
@@ -39,14 +38,14 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
 
 /// Layer of a dialect: like [identify], by the key that the request carries in that system's way. Sessions do not count
 /// there.
-pub async fn identify_program(State((app, dialect)): State<(App, Dialect)>, request: Request, next: Next) -> Response {
+pub async fn identify_program(State((app, dialect)): State<(App, Api)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = client_address(&app, &parts);
     let found = match dialect.credentials(&parts.headers) {
         Some(credentials) => program_of(&app, &credentials).await,
         None => Err(AppError::NoSession),
     };
-    let identity = found.and_then(|found| admit(found, dialect.key_api(), &address, &mut parts));
+    let identity = found.and_then(|found| admit(found, dialect, &address, &mut parts));
     parts.extensions.insert(Identity(identity));
     parts.extensions.insert(address);
     next.run(Request::from_parts(parts, body)).await
@@ -59,7 +58,7 @@ async fn program_of(app: &App, credentials: &Credentials) -> Result<FoundKey, Ap
 }
 
 /// The viewer of a key, where the key is for this API. Leaves a [KeyInUse] in any case.
-fn admit(found: FoundKey, api: KeyApi, address: &ClientAddress, parts: &mut Parts) -> Result<Viewer, AppError> {
+fn admit(found: FoundKey, api: Api, address: &ClientAddress, parts: &mut Parts) -> Result<Viewer, AppError> {
     let found = FoundKey { viewer: seen_at(found.viewer, address, parts), ..found };
     let is_for_it = found.limits.allow(api);
     let viewer = found.viewer.clone();

@@ -7,13 +7,12 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::domain::error::AppError;
 use crate::server::App;
+use crate::server::api::Api;
 use crate::server::config::Config;
-use crate::server::dialects::Dialect;
-use crate::server::dialects::canary::error::CanaryError;
 use crate::server::identity::api_key;
 use crate::server::web::cookies::Cookie;
 
@@ -25,13 +24,13 @@ pub async fn refuse_cross_site(State(app): State<App>, request: Request, next: N
     if is_safe(request.method()) || has_key_alone || is_same_origin(headers, &app.config) {
         return next.run(request).await;
     }
-    CanaryError::from(refusal()).into_response()
+    Api::Sendlog.refuse(refusal())
 }
 
 /// Layer of a dialect: answers 403 when another site made a browser send a user name and a password. A browser that was
 /// told them once sends them along from then on, like a cookie. The other ways to send a key it does not know.
 pub async fn refuse_borrowed_password(
-    State((app, dialect)): State<(App, Dialect)>,
+    State((app, dialect)): State<(App, Api)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -48,8 +47,7 @@ pub async fn refuse_borrowed_password(
 /// again when they do. Source: Fetch, `Sec-Purpose`.
 pub async fn refuse_prefetch(request: Request, next: Next) -> Response {
     if is_prefetch(request.headers()) {
-        return CanaryError::from(AppError::Forbidden("This leaves a trace and is not fetched ahead".to_owned()))
-            .into_response();
+        return Api::Sendlog.refuse(AppError::Forbidden("This leaves a trace and is not fetched ahead".to_owned()));
     }
     next.run(request).await
 }

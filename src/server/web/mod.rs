@@ -1,6 +1,7 @@
 //! The web server. [router] says what it answers; the other files are its layers, and the routes that are neither pages
 //! nor APIs.
 
+mod api_routes;
 mod attachment;
 mod audit_export;
 mod auth;
@@ -10,7 +11,6 @@ mod connections;
 pub mod context;
 pub mod cookies;
 mod csrf;
-mod dialect_routes;
 mod export;
 mod fair;
 mod finish;

@@ -6,18 +6,17 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::domain::error::AppError;
 use crate::server::App;
+use crate::server::api::Api;
 use crate::server::bounds::WINDOW;
-use crate::server::dialects::Dialect;
-use crate::server::dialects::canary::error::CanaryError;
 use crate::server::identity::KeyInUse;
 
 /// Layer of the APIs: refuses what is too much, in the dialect's words. A key's own limit counts where it has one, up to
 /// the server's.
-pub async fn limit(State((app, dialect)): State<(App, Option<Dialect>)>, request: Request, next: Next) -> Response {
+pub async fn limit(State((app, dialect)): State<(App, Api)>, request: Request, next: Next) -> Response {
     let key = request.extensions().get::<KeyInUse>().map(|key| &key.0);
     let own = key.and_then(|key| key.limits.rate_limit);
     let allowed = own.map_or(app.config.rate_limit, |own| own.min(app.config.rate_limit));
@@ -26,11 +25,7 @@ pub async fn limit(State((app, dialect)): State<(App, Option<Dialect>)>, request
     let mut response = if count <= allowed {
         next.run(request).await
     } else {
-        let error = AppError::RateLimited { retry_after_s: WINDOW.as_secs() };
-        match dialect {
-            Some(dialect) => dialect.refuse(error),
-            None => CanaryError::from(error).into_response(),
-        }
+        dialect.refuse(AppError::RateLimited { retry_after_s: WINDOW.as_secs() })
     };
     for (name, value) in [
         ("ratelimit-limit", u64::from(allowed)),

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tracing::error;
 
 use super::MAX_BODY_BYTES;
@@ -16,8 +16,7 @@ use crate::domain::api_request::{ApiRequest, LoggedBody, is_answered_read};
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::server::App;
-use crate::server::dialects::Dialect;
-use crate::server::dialects::canary::error::CanaryError;
+use crate::server::api::Api;
 use crate::server::identity::{Identity, KeyInUse};
 use crate::server::services::api_requests::{Expected, RequestLog, logged_answer, logged_body, logged_endpoint};
 
@@ -29,11 +28,7 @@ const SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// Layer of the APIs: gives the request an [ApiRequestId] and records it with its answer. Paths of a dialect are written
 /// with its prefix, at whatever address it was asked.
-pub async fn record(
-    State((app, dialect)): State<(App, Option<Dialect>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn record(State((app, dialect)): State<(App, Api)>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (id, at): (ApiRequestId, _) = (app.clock.mint(), app.clock.now());
     request.extensions_mut().insert(id);
@@ -41,7 +36,7 @@ pub async fn record(
     let viewer = key.or_else(|| request.extensions().get::<Identity>()?.0.clone().ok());
     let (parts, body) = request.into_parts();
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let path = format!("{}{}", dialect.map_or("", Dialect::prefix), parts.uri.path());
+    let path = format!("{}{}", dialect.prefix(), parts.uri.path());
     let mut under_way = viewer.as_ref().map(|viewer| UnderWay {
         log: app.request_log.clone(),
         _expected: app.request_log.expect(),
@@ -76,11 +71,11 @@ pub async fn record(
             }
             let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
             let answered = body::in_time(next.run(request)).await;
-            (held, answered.unwrap_or_else(|error| refuse(dialect, error)))
+            (held, answered.unwrap_or_else(|error| dialect.refuse(error)))
         }
         Err(error) => {
             is_unread = true;
-            (HeldBody::default(), refuse(dialect, error))
+            (HeldBody::default(), dialect.refuse(error))
         }
     };
     if is_unread {
@@ -99,7 +94,7 @@ pub async fn record(
             Ok(bytes) => bytes,
             Err(cause) => {
                 error!(%cause, "an answer ended early");
-                return refuse(dialect, AppError::Internal);
+                return dialect.refuse(AppError::Internal);
             }
         };
         row.response_body = redacted(bytes.clone(), move |body| logged_answer(&method, &endpoint, status, body)).await;
@@ -143,13 +138,6 @@ fn body_limit(parts: &Parts, is_known: bool) -> Option<usize> {
         // Somebody without a team makes one or joins one.
         Some(Err(AppError::NoTeam | AppError::LacksTwoFactor)) => Some(ANONYMOUS_BODY_BYTES),
         _ => parts.uri.path().starts_with("/api/auth/").then_some(ANONYMOUS_BODY_BYTES),
-    }
-}
-
-fn refuse(dialect: Option<Dialect>, error: AppError) -> Response {
-    match dialect {
-        Some(dialect) => dialect.refuse(error),
-        None => CanaryError::from(error).into_response(),
     }
 }
 

@@ -23,12 +23,12 @@ use super::connections::{self, Connections};
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
-    attachment, audit_export, auth, body, body_page, context, csrf, dialect_routes, export, fair, finish, openid,
-    rate_limit, request_log, security, server_functions,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, export, fair, finish, openid, security,
+    server_functions,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::dialects::{Dialect, canary};
+use crate::server::api::Api;
 use crate::server::identity::Identity;
 use crate::server::store::sessions::SESSION_DAYS;
 
@@ -55,13 +55,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .with_secure(is_https)
         .with_same_site(cookies::SAME_SITE)
         .with_expiry(Expiry::OnInactivity(CookieDuration::days(SESSION_DAYS)));
-    let (api_routes, _) = canary::routes().split_for_parts();
-    let api_routes = api_routes
-        .method_not_allowed_fallback(canary::method_not_allowed)
-        .route("/api", any(canary::not_found))
-        .route("/api/{*path}", any(canary::not_found))
-        .layer(middleware::from_fn_with_state((app.clone(), None), rate_limit::limit))
-        .layer(middleware::from_fn_with_state((app.clone(), None), request_log::record));
+    let api_routes = api_routes::own(&app);
     let own_routes = Router::new()
         .route("/logs/{id}/body", get(body_page::show))
         .route("/logs/{id}/attachments/{place}", get(attachment::download))
@@ -81,7 +75,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)
-        .merge(dialect_routes::under_prefixes(&app))
+        .merge(api_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site::routes(&SITE))
         .layer(CatchPanicLayer::new())
@@ -96,7 +90,7 @@ pub async fn serve(
     app: App,
     pages: Pages,
     listener: TcpListener,
-    dialects: Vec<(Dialect, TcpListener)>,
+    dialects: Vec<(Api, TcpListener)>,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     if SITE.is_empty() {
@@ -106,7 +100,7 @@ pub async fn serve(
     let mut servers = JoinSet::new();
     servers.spawn(connections::serve(router(app.clone(), pages), listener, connections.clone(), shutdown.clone()));
     for (dialect, listener) in dialects {
-        let router = dialect_routes::at_own_address(&app, dialect);
+        let router = api_routes::at_own_address(&app, dialect);
         servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
     }
     let mut result = Ok(());

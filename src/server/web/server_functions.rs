@@ -13,7 +13,7 @@ use url::Url;
 use super::body::{self, ANONYMOUS_BODY_BYTES};
 use crate::domain::error::AppError;
 use crate::server::App;
-use crate::server::dialects::canary::error::CanaryError;
+use crate::server::api::Api;
 use crate::server::identity::Identity;
 use crate::server::web::context::{Flash, FlashKind};
 
@@ -28,23 +28,23 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
     let held = match body::read(&app.bodies, &parts, body, body_limit(&parts)).await {
         Ok(held) => held,
         Err(error) => {
-            let mut response = CanaryError::from(error).into_response();
+            let mut response = Api::Sendlog.refuse(error);
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return response;
         }
     };
     if has_nul(&held.bytes) {
-        return CanaryError::from(AppError::invalid("Text must not hold the character U+0000")).into_response();
+        return Api::Sendlog.refuse(AppError::invalid("Text must not hold the character U+0000"));
     }
     if leptos::server_fn::axum::get_server_fn_service(parts.uri.path(), parts.method.clone()).is_none() {
-        return CanaryError::from(AppError::not_found("Function")).into_response();
+        return Api::Sendlog.refuse(AppError::not_found("Function"));
     }
     let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
     let given = app.clone();
     let provide = move || provide_context(given.clone());
     match body::in_time(leptos_axum::handle_server_fns_with_context(provide, request)).await {
         Ok(response) => plain_address(flash_form_error(response.into_response(), &app)),
-        Err(error) => CanaryError::from(error).into_response(),
+        Err(error) => Api::Sendlog.refuse(error),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
 use crate::domain::permission::{Permission, PermissionSet};
-use crate::server::dialects::Dialect;
+use crate::server::api::Api;
 use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::events::NewEvent;
 
@@ -121,7 +121,7 @@ fn assert_has(found: &Value, wanted: &Value, path: &str) {
 #[test]
 fn the_document_describes_the_operation_as_the_specification_does() {
     let specification: Value = serde_json::from_str(DOCUMENT).unwrap();
-    let document = serde_json::to_value(Dialect::Jetemail.routes().into_openapi()).unwrap();
+    let document = serde_json::to_value(Api::Jetemail.routes().into_openapi()).unwrap();
     let operation = |document: &Value| document["paths"]["/outbound/logs"]["get"].clone();
     let parameters = |document: &Value| -> Vec<Value> {
         let shown = |parameter: &Value| json!([parameter["name"], parameter["in"], parameter["schema"]]);
