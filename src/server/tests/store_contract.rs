@@ -17,7 +17,7 @@ mod retention;
 mod roles;
 mod teams;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Message, TestApp, at, events_of, on_both_databases};
 
@@ -25,8 +25,7 @@ use super::{Message, TestApp, at, events_of, on_both_databases};
 fn every_function_of_the_store_is_called() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
     let sources_in = |folder: &str| -> Vec<String> {
-        let entries = std::fs::read_dir(root.join(folder)).unwrap();
-        entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+        files_under(&root.join(folder)).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
     };
     let contracts = sources_in("tests/store_contract");
     let mut functions = Vec::new();
@@ -40,4 +39,9 @@ fn every_function_of_the_store_is_called() {
         !contracts.iter().any(|contract| contract.contains(&method) || contract.contains(&associated))
     });
     assert!(functions.is_empty(), "no contract calls {functions:?}");
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_under(&path) } else { vec![path] }).collect()
 }

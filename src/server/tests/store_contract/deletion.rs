@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -260,17 +259,4 @@ fn no_statement_finds_a_deleted_team() {
         }
     }
     assert!(seen > 10, "{seen}");
-}
-
-fn files_under(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.append(&mut files_under(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files
 }
