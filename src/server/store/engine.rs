@@ -24,7 +24,8 @@ pub(super) use open::{HEALTH_PATIENCE, Limits};
 pub(super) use open::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
 #[cfg(test)]
 pub(super) use reading::PLACES;
-pub(super) use reading::{Readers, Reading};
+use reading::Readers;
+pub(super) use reading::Reading;
 use sql::Values;
 pub(super) use sql::{Bind, Record, RowValues, Sql, Statement};
 
@@ -38,7 +39,7 @@ pub(super) enum Engine {
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
-    pub(super) read: Readers,
+    read: Readers,
     pub(super) write: Writers,
 }
 

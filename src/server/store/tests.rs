@@ -400,7 +400,7 @@ mod upgrades {
 
 /// With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
 mod query_plans {
-    use sqlx::{AssertSqlSafe, Execute, Postgres, QueryBuilder, Sqlite};
+    use sqlx::AssertSqlSafe;
 
     use super::TestDatabase;
     use crate::domain::api_request::ApiRequestFilter;
@@ -462,25 +462,8 @@ mod query_plans {
         plans
     }
 
-    /// A statement whose plan is asserted.
-    trait Planned {
-        fn text(self) -> String;
-    }
-
-    impl Planned for QueryBuilder<Sqlite> {
-        fn text(mut self) -> String {
-            self.build().sql().as_str().to_owned()
-        }
-    }
-
-    impl Planned for Sql {
-        fn text(self) -> String {
-            Sql::text(&self).to_owned()
-        }
-    }
-
-    async fn plan_of(query: impl Planned) -> Vec<String> {
-        plans([query.text()]).await.remove(0)
+    async fn plan_of(query: Sql) -> Vec<String> {
+        plans([query.text().to_owned()]).await.remove(0)
     }
 
     fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> Sql {
@@ -595,7 +578,7 @@ mod query_plans {
             push_entries(&mut query, TEAM, &filter, &known, 10, (20, 20), 51);
             let mut end = Sql::new(Engine::Sqlite, "");
             push_end_of_stretch(&mut end, TEAM, &filter, &known, 10, (20, 20), 500);
-            let found = plans([Planned::text(query), Planned::text(end)]).await;
+            let found = plans([query.text().to_owned(), end.text().to_owned()]).await;
             let read = |table: &str| {
                 let named = format!("{table} ");
                 let steps = found.iter().flatten().filter(move |step| {
@@ -751,10 +734,6 @@ mod query_plans {
                 assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
             }
         }
-        let plan_of = async |sql: Sql| {
-            let plan: Vec<String> = store.read(sql.explained()).fetch_scalars().await.unwrap();
-            plan.join("\n")
-        };
         let contents = plan_of(variables_query(Engine::Postgres, TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
         assert!(contents.contains("email_contents_pkey"), "{contents}");
         let named = plan_of(by_provider_query(Engine::Postgres, TEAM, &["7@provider", "x"])).await;
@@ -768,7 +747,7 @@ mod query_plans {
         assert!(!plan.contains("Seq Scan on emails"), "{plan}");
         let actors = format!("EXPLAIN {}", list_actors_statement(Engine::Postgres));
         let plan: Vec<String> =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(&*actors)).bind(TEAM).bind(200_i64).fetch_all(pool).await.unwrap();
+            sqlx::query_scalar(AssertSqlSafe(actors)).bind(TEAM).bind(200_i64).fetch_all(pool).await.unwrap();
         let plan = plan.join("\n");
         assert!(plan.contains("audit_log_by_actor") && !plan.contains("Seq Scan on audit_log"), "{plan}");
         assert_eq!(store.list_audit_actors(TEAM).await.unwrap().len(), 3);

@@ -79,7 +79,7 @@ impl Reading {
         }
     }
 
-    /// That the statement is no longer under way.
+    /// That the statement is no longer under way. After one that failed the connection is not used again.
     pub(super) fn rest(&mut self, is_well: bool) {
         match self {
             Self::Sqlite(reading) => reading.is_at_rest = is_well,
@@ -154,7 +154,7 @@ impl SqliteReaders {
     }
 
     /// Takes a connection; its time begins.
-    pub(in super::super) async fn begin(&self) -> Result<SqliteReading, sqlx::Error> {
+    async fn begin(&self) -> Result<SqliteReading, sqlx::Error> {
         let place = timeout(BUSY_TIMEOUT, Arc::clone(&self.places).acquire_owned());
         let place = place.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.shared.idle().pop();
@@ -190,16 +190,10 @@ pub(in super::super) struct SqliteReading {
 }
 
 impl SqliteReading {
-    pub(in super::super) fn connection(&mut self) -> &mut SqliteConnection {
+    fn connection(&mut self) -> &mut SqliteConnection {
         self.is_at_rest = false;
         let reader = self.reader.as_mut().unwrap_or_else(|| unreachable!("only drop takes the reader"));
         &mut reader.connection
-    }
-
-    /// Gives the connection back after success; after an error another is opened.
-    pub(in super::super) fn end<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
-        self.is_at_rest = result.is_ok();
-        result
     }
 }
 
@@ -227,7 +221,7 @@ impl PostgresReaders {
     }
 
     /// Takes a connection; each statement's time begins with it.
-    pub(in super::super) async fn begin(&self) -> Result<PostgresReading, sqlx::Error> {
+    async fn begin(&self) -> Result<PostgresReading, sqlx::Error> {
         Ok(PostgresReading { connection: self.0.acquire().await?, is_at_rest: true })
     }
 
@@ -254,15 +248,9 @@ pub(in super::super) struct PostgresReading {
 }
 
 impl PostgresReading {
-    pub(in super::super) fn connection(&mut self) -> &mut PgConnection {
+    fn connection(&mut self) -> &mut PgConnection {
         self.is_at_rest = false;
         &mut self.connection
-    }
-
-    /// Gives the connection back after success; after an error another is opened.
-    pub(in super::super) fn end<T, E>(mut self, result: Result<T, E>) -> Result<T, E> {
-        self.is_at_rest = result.is_ok();
-        result
     }
 }
 
