@@ -38,6 +38,9 @@ pub(super) fn mistyped_claim_of_token(answer: &[u8]) -> Option<String> {
     mistyped_claim(&serde_json::from_slice(&payload).ok()?)
 }
 
+/// A claim's name, what it must be, and whether a value is that.
+type Expected<'a> = (&'a str, &'a str, &'a dyn Fn(&Value) -> bool);
+
 /// The first claim that is of another type than it must be, and what was expected. Its value is a person's, and not told.
 pub(super) fn mistyped_claim(claims: &Value) -> Option<String> {
     const TEXT: &str = "a text";
@@ -48,7 +51,7 @@ pub(super) fn mistyped_claim(claims: &Value) -> Option<String> {
     let is_truth = |value: &Value| value.is_boolean() || matches!(value.as_str(), Some("true" | "false"));
     let is_audience =
         |value: &Value| value.is_string() || value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-    let expected: [(&str, &str, &dyn Fn(&Value) -> bool); 18] = [
+    let expected: [Expected<'_>; 18] = [
         ("sub", "a text that is not empty", &|value| value.as_str().is_some_and(|text| !text.is_empty())),
         ("iss", TEXT, &is_text),
         ("aud", "a text or a list of texts", &is_audience),
