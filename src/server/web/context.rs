@@ -1,4 +1,4 @@
-//! What a server function, or a page while it renders, knows of its request. [super::router] provides it.
+//! What a server function, or a page while it renders, knows of its request. [super::router()] provides it.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -67,7 +67,7 @@ pub enum FlashKind {
 /// The app of this request.
 ///
 /// # Panics
-/// Outside a request; [super::router] provides the app to every one.
+/// Outside a request; [super::router()] provides the app to every one.
 pub fn app() -> App {
     #[expect(clippy::expect_used, reason = "a page outside a request is a programming error")]
     use_context::<App>().expect("web provides App to every request")

@@ -1,4 +1,4 @@
-//! The web server. [router] says what it answers; the other files are its layers, and the routes that are neither pages
+//! The web server. [mod@router] says what it answers; the other files are its layers, and the routes that are neither pages
 //! nor APIs.
 
 mod api_routes;

@@ -54,7 +54,7 @@ impl TryFrom<SummaryRow> for EmailSummary {
 
 impl Store {
     /// One page of the log, newest first, and how long the whole list is. Counting the matches of a search stops at
-    /// [super::search::COUNT_LIMIT].
+    /// [crate::server::store::search::COUNT_LIMIT].
     pub async fn list_emails(
         &self,
         team_id: TeamId,
