@@ -44,11 +44,8 @@ pub fn SearchForm(
 pub struct Choice {
     /// The address of the list that it leaves.
     pub url: String,
-    /// What it is called.
     pub label: String,
-    /// Its icon.
     pub glyph: Option<Glyph>,
-    /// Whether the list is filtered by it.
     pub is_current: bool,
 }
 

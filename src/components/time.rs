@@ -7,9 +7,7 @@ use leptos::prelude::*;
 /// The viewer's time zone and the moment the page is made. The frame provides it to the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViewerClock {
-    /// The zone that times are shown in.
     pub zone: Tz,
-    /// The moment the page is made.
     pub now: DateTime<Utc>,
 }
 

@@ -10,20 +10,16 @@ pub struct PersonSession {
     pub name: String,
     /// The device in words, "Firefox on Linux".
     pub device: String,
-    /// The network address at log-in.
     pub address: Option<String>,
-    /// When the person logged in.
     pub began_at: DateTime<Utc>,
     /// When it was last used, to the minute.
     pub last_seen_at: DateTime<Utc>,
-    /// Whether it is the one that asks.
     pub is_this: bool,
 }
 
 /// Where a person stands with their second factor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TwoFactor {
-    /// None.
     Off,
     /// None, and none can be: the account has no password, an OpenID provider looks after log-in.
     AtProvider,
@@ -34,7 +30,6 @@ pub enum TwoFactor {
         /// The same for a camera.
         square: Square,
     },
-    /// Set up.
     On {
         /// How many recovery codes are left.
         recovery_codes: i64,
@@ -44,7 +39,6 @@ pub enum TwoFactor {
 /// A QR code: dark squares on a light field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Square {
-    /// How many squares wide and high it is.
     pub width: usize,
     /// The dark squares as the path of an SVG, one unit each.
     pub path: String,

@@ -10,11 +10,9 @@ use super::ids::AdapterId;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adapter {
-    /// Its id.
     pub id: AdapterId,
     /// Its name, unique in the team.
     pub name: String,
-    /// What it speaks.
     #[serde(rename = "type")]
     pub kind: AdapterKind,
     /// The sender of messages that name none, `Finch <receipts@finch.example>`; for HTTP any name.
@@ -23,7 +21,6 @@ pub struct Adapter {
     pub endpoint: String,
     /// Whether messages of its channels go out by it unless they name another.
     pub is_default: bool,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 

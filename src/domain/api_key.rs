@@ -10,35 +10,26 @@ use super::permission::PermissionSet;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
-    /// Its id.
     pub id: ApiKeyId,
-    /// Its name.
     pub name: String,
     /// The beginning of the secret, enough to tell keys apart: `sl_3fk9`.
     pub prefix: String,
-    /// What it may do.
     pub scopes: PermissionSet,
     /// What it may do at this moment: all of its scopes, or less, for the reason in `held_back`.
     pub effective: PermissionSet,
-    /// Why it may do less than its scopes say.
     pub held_back: Option<HeldBack>,
     /// Whether it is the team's own, which its scopes alone bound. Otherwise it may do at most what the person may who made
     /// it.
     pub belongs_to_team: bool,
     /// Who made it, or took it over; `None` for one made on the command line, or by a key of the team's own.
     pub created_by: Option<UserId>,
-    /// That person's name.
     pub created_by_name: Option<String>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// What it can be used for, and how much.
     #[serde(flatten)]
     pub limits: KeyLimits,
-    /// When its secret was last replaced.
     pub rotated_at: Option<DateTime<Utc>>,
     /// Until when the secret before that still counts.
     pub previous_ends_at: Option<DateTime<Utc>>,
@@ -177,9 +168,7 @@ impl std::str::FromStr for KeyApi {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedApiKey {
-    /// The key.
     pub key: ApiKey,
-    /// The secret: what a client sends.
     pub secret: String,
 }
 
@@ -188,9 +177,7 @@ pub struct CreatedApiKey {
 pub struct NewKey {
     /// The key's id, which some systems ask for beside the secret.
     pub id: ApiKeyId,
-    /// The key's name.
     pub name: String,
-    /// The secret.
     pub secret: String,
 }
 

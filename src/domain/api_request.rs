@@ -29,27 +29,18 @@ pub fn is_answered_read(method: &str, endpoint: &str, status: i64) -> bool {
 pub struct ApiRequest {
     /// Its id; messages made by the request carry it.
     pub id: ApiRequestId,
-    /// The team that asked.
     pub team_id: TeamId,
-    /// The key it asked with, if it was a key.
     pub api_key_id: Option<ApiKeyId>,
-    /// The person who asked, if it was one.
     pub user_id: Option<UserId>,
-    /// HTTP method.
     pub method: String,
     /// Path and query, secrets removed.
     pub endpoint: String,
-    /// HTTP status of the answer.
     pub response_status: i64,
-    /// What the client calls itself.
     pub user_agent: Option<String>,
     /// From the first byte of the request to the answer.
     pub duration_ms: i64,
-    /// When it arrived.
     pub at: DateTime<Utc>,
-    /// The request's body.
     pub request_body: LoggedBody,
-    /// The answer's body.
     pub response_body: LoggedBody,
 }
 
@@ -58,7 +49,6 @@ pub struct ApiRequest {
 pub struct LoggedBody {
     /// The text; `None` where there was none or it is not text.
     pub text: Option<String>,
-    /// Whether the end is missing.
     pub truncated: bool,
 }
 
@@ -82,32 +72,23 @@ impl LoggedBody {
 /// A request without its bodies: a row of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiRequestSummary {
-    /// Its id.
     pub id: ApiRequestId,
-    /// The key it asked with, if it was a key.
     pub api_key_id: Option<ApiKeyId>,
-    /// That key's name.
     pub api_key_name: Option<String>,
-    /// HTTP method.
     pub method: String,
     /// Path and query, secrets removed.
     pub endpoint: String,
-    /// HTTP status of the answer.
     pub response_status: i64,
-    /// What the client calls itself.
     pub user_agent: Option<String>,
     /// From the first byte of the request to the answer.
     pub duration_ms: i64,
-    /// When it arrived.
     pub at: DateTime<Utc>,
 }
 
 /// A request with its bodies and what it made, for its page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiRequestDetail {
-    /// The request.
     pub request: ApiRequest,
-    /// The name of the key it asked with.
     pub api_key_name: Option<String>,
     /// The messages it made, oldest first.
     pub emails: Vec<EmailSummary>,
@@ -123,7 +104,6 @@ pub struct ApiRequestDetail {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ApiRequestFilter {
-    /// When they arrived.
     pub range: TimeRange,
     /// HTTP method, in capitals.
     pub method: Option<String>,
@@ -131,7 +111,6 @@ pub struct ApiRequestFilter {
     pub endpoint: Option<String>,
     /// The first digit of the answer's status: 2 for success, 4 for a wrong request, 5 for a fault.
     pub status_class: Option<i64>,
-    /// The key.
     pub api_key_id: Option<ApiKeyId>,
     /// A part of what the client calls itself, in any case of letters.
     pub user_agent: Option<String>,

@@ -92,7 +92,6 @@ pub struct UnknownAction;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditActor {
-    /// What kind of actor.
     pub kind: ActorKind,
     /// The account's or the key's id, `usr_…` or `key_…`; `None` for the others.
     pub id: Option<String>,
@@ -104,9 +103,7 @@ pub struct AuditActor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
-    /// A person.
     User,
-    /// A program with a key.
     ApiKey,
     /// Somebody at the command line of the server.
     CommandLine,
@@ -147,11 +144,8 @@ pub struct AuditEntry {
     pub id: AuditEntryId,
     /// Its number in the team's log, from 1 and without gaps.
     pub sequence: i64,
-    /// When it happened.
     pub at: DateTime<Utc>,
-    /// Who did it.
     pub actor: AuditActor,
-    /// What was done.
     pub action: AuditAction,
     /// The id of the thing that it was done to, with its prefix.
     pub target: Option<String>,
@@ -161,11 +155,8 @@ pub struct AuditEntry {
     pub before: Option<Value>,
     /// What is there now, as far as it changed.
     pub after: Option<Value>,
-    /// Why, in the words of who did it.
     pub reason: Option<String>,
-    /// The network address that the request came from.
     pub address: Option<String>,
-    /// What the client called itself.
     pub user_agent: Option<String>,
     /// SHA-256 over the line and the hash of the line before it, in hexadecimal digits.
     pub hash: String,
@@ -178,7 +169,6 @@ pub struct AuditFilter {
     pub action: Option<AuditAction>,
     /// Who did it, by id (`usr_…`, `key_…`); `None` for anybody.
     pub actor_id: Option<String>,
-    /// When.
     pub range: TimeRange,
 }
 

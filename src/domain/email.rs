@@ -112,9 +112,7 @@ impl std::str::FromStr for EmailStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecipientKind {
-    /// `To`.
     To,
-    /// `Cc`.
     Cc,
     /// No header: the others do not see this recipient.
     Bcc,
@@ -123,11 +121,9 @@ pub enum RecipientKind {
 /// Somebody a message is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
-    /// The header.
     pub kind: RecipientKind,
     /// The address alone, `ada@example.com`; in other channels than e-mail a telephone number or the recipient's id.
     pub address: String,
-    /// The display name, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -135,19 +131,15 @@ pub struct Recipient {
 /// A row of a list of messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmailSummary {
-    /// Its id.
     pub id: EmailId,
-    /// How it reaches its recipients.
     pub channel: Channel,
     /// The template it was made from; `None` when that is deleted or there was none.
     pub template_id: Option<TemplateId>,
-    /// That template's name.
     pub template_name: Option<String>,
     /// Everybody it is for, the `To` recipients first.
     pub recipients: Vec<Recipient>,
     /// The subject, variables rendered.
     pub subject: String,
-    /// What became of it.
     pub status: EmailStatus,
     /// When the mail server took it.
     pub sent_at: Option<DateTime<Utc>>,
@@ -156,21 +148,15 @@ pub struct EmailSummary {
 /// Everything about a message but its bodies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Email {
-    /// Its id.
     pub id: EmailId,
-    /// The team that sent it.
     pub team_id: TeamId,
-    /// How it reaches its recipients.
     pub channel: Channel,
-    /// The notification that it is a part of.
     pub notification_id: Option<NotificationId>,
     /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
     /// The template it was made from; `None` when that is deleted or there was none.
     pub template_id: Option<TemplateId>,
-    /// That template's name.
     pub template_name: Option<String>,
-    /// The exact version it was made from.
     pub template_version_id: Option<TemplateVersionId>,
     /// That version's number, from 1.
     pub template_version: Option<i64>,
@@ -178,15 +164,12 @@ pub struct Email {
     pub template_deleted: bool,
     /// The variables that its template marks: their values are shown to nobody who has not given a reason.
     pub marked_variables: Vec<String>,
-    /// The adapter that sends it.
     pub adapter_id: Option<AdapterId>,
     /// That adapter's name, even when it is deleted now.
     pub adapter_name: Option<String>,
     /// The key it was accepted with; `None` when a person sent or resent it.
     pub api_key_id: Option<ApiKeyId>,
-    /// That key's name.
     pub api_key_name: Option<String>,
-    /// The API request that it came in.
     pub api_request_id: Option<ApiRequestId>,
     /// Everybody it is for, the `To` recipients first.
     pub recipients: Vec<Recipient>,
@@ -196,17 +179,13 @@ pub struct Email {
     pub reply_to: Option<String>,
     /// The subject, variables rendered.
     pub subject: String,
-    /// Labels given when it was sent.
     pub tags: Vec<String>,
-    /// What became of it.
     pub status: EmailStatus,
     /// The mail server's or provider's own id for it.
     pub provider_message_id: Option<String>,
     /// Why it failed or bounced, in the server's words.
     pub error_message: Option<String>,
-    /// Whether an attachment is a PDF.
     pub has_pdf_attachment: bool,
-    /// The background job that delivers it.
     pub job_id: JobId,
     /// The message that this one sends again.
     pub resend_of: Option<EmailId>,
@@ -218,7 +197,6 @@ pub struct Email {
     pub delivered_at: Option<DateTime<Utc>>,
     /// When it was to go out, where that was not at once.
     pub scheduled_at: Option<DateTime<Utc>>,
-    /// Which kinds of event it has had.
     pub event_set: EventSet,
     /// When the next attempt is due, while one is.
     pub next_attempt_at: Option<DateTime<Utc>>,
@@ -268,9 +246,7 @@ pub struct EmailContent {
     pub metadata: serde_json::Value,
     /// Headers that the caller added, in their order.
     pub headers: Vec<(String, String)>,
-    /// The rendered HTML body.
     pub html: Option<String>,
-    /// The rendered plain-text body.
     pub text: Option<String>,
     /// What is attached, without the bytes.
     pub attachments: Vec<AttachmentSummary>,
@@ -279,9 +255,7 @@ pub struct EmailContent {
 /// An attachment without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentSummary {
-    /// The name the recipient sees.
     pub filename: String,
-    /// MIME type.
     pub content_type: String,
     /// Size of the decoded bytes.
     pub size_bytes: i64,
@@ -290,9 +264,7 @@ pub struct AttachmentSummary {
 /// Everything about a message, for its page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmailDetail {
-    /// The message.
     pub email: Email,
-    /// What it says.
     pub content: EmailContent,
     /// What happened to it, oldest first.
     pub events: Vec<EmailEvent>,
@@ -307,8 +279,6 @@ pub struct EmailDetail {
 /// A message has been accepted: it is kept and will be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The message.
     pub id: EmailId,
-    /// The job that delivers it.
     pub job_id: JobId,
 }

@@ -191,15 +191,12 @@ impl EventKind {
 /// One fact about a message. Events are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmailEvent {
-    /// Its id.
     pub id: EventId,
-    /// What happened.
     pub kind: EventKind,
     /// When it happened, by the clock of whoever observed it.
     pub at: DateTime<Utc>,
     /// Whom it is about, where a message has several recipients.
     pub recipient: Option<String>,
-    /// More about it, as far as it is known.
     pub detail: EventDetail,
 }
 
@@ -213,13 +210,10 @@ pub struct EventDetail {
     /// The mail server's answer: "451 4.7.1 Greylisted, try again later".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
-    /// The link that was followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The reader's program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// The reader's network address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// Where the reader is, roughly: "Brisbane, QLD, AU".
@@ -231,7 +225,6 @@ pub struct EventDetail {
     /// The host that the message was handed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// That host's network address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_ip: Option<String>,
     /// The mail exchanger that answered, where a provider names one.

@@ -85,9 +85,7 @@ pub struct EmailFilter {
     pub range: TimeRange,
     /// Their status; empty for any.
     pub statuses: StatusSet,
-    /// Their template.
     pub template_id: Option<TemplateId>,
-    /// Their channel.
     pub channel: Option<Channel>,
     /// A part of a `To` address or of the subject, in any case of letters. Never empty.
     pub search: Option<String>,
@@ -98,11 +96,9 @@ pub struct EmailFilter {
 /// Rarer conditions on a message. Each that is set must hold; texts are compared in any case of letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Criteria {
-    /// It is this message.
     pub email_id: Option<EmailId>,
     /// It has had at least one of these events; empty for any.
     pub events: EventSet,
-    /// The notification it is a part of.
     pub notification_id: Option<NotificationId>,
     /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
@@ -118,7 +114,6 @@ pub struct Criteria {
     pub reply: Option<String>,
     /// The host it was handed to.
     pub server: Option<String>,
-    /// That host's network address.
     pub server_ip: Option<String>,
     /// The mail exchanger that answered.
     pub mx: Option<String>,
@@ -135,13 +130,9 @@ pub struct Criteria {
 /// A part of the log whose hours are counted beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slice {
-    /// All messages.
     All,
-    /// Those of a template.
     Template(TemplateId),
-    /// Those of a channel.
     Channel(Channel),
-    /// None.
     Nothing,
 }
 

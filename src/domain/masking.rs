@@ -24,9 +24,7 @@ pub const REVEAL_MINUTES: i64 = 10;
 /// What a viewer sees of one message or of one API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sight {
-    /// What they see of its contents.
     pub contents: Contents,
-    /// Whether addresses are masked.
     pub masks_addresses: bool,
 }
 
@@ -46,15 +44,11 @@ pub enum Contents {
 /// That somebody gave a reason, and sees the contents of one message or API request for a while. Kept in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reveal {
-    /// The team.
     pub team: TeamId,
-    /// Who gave the reason.
     pub user: UserId,
     /// The message's or the request's id, with its prefix.
     pub target: String,
-    /// When it ends.
     pub until: DateTime<Utc>,
-    /// The reason.
     pub reason: String,
 }
 

@@ -62,11 +62,8 @@ impl NotificationState {
 /// Their order is kept in databases, by [Way::bits].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Way {
-    /// E-mail.
     Email,
-    /// A text message.
     Sms,
-    /// A telephone call.
     Call,
     /// A notification of a device.
     Push,
@@ -138,7 +135,6 @@ pub struct Notification {
     pub kind: String,
     /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
-    /// The API request it came in.
     pub api_request_id: Option<ApiRequestId>,
     /// Why a channel was left out, a sentence each.
     pub warnings: Vec<String>,
@@ -156,7 +152,6 @@ impl Notification {
 /// A notification with its messages and their events, a message a channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotificationDetail {
-    /// The notification.
     pub notification: Notification,
     /// Its messages, oldest first.
     pub channels: Vec<EmailRecord>,
@@ -172,7 +167,6 @@ impl NotificationDetail {
 /// A message with its events, without its bodies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmailRecord {
-    /// The message.
     pub email: Email,
     /// What happened to it, oldest first.
     pub events: Vec<EmailEvent>,
@@ -181,7 +175,6 @@ pub struct EmailRecord {
 /// An entry of the log by notifications: a message that is no part of one stands for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LogEntry {
-    /// A notification with its messages.
     Notification(NotificationDetail),
     /// A message that is no part of a notification.
     Message(Box<EmailRecord>),
@@ -213,7 +206,6 @@ impl LogEntry {
 /// Which entry of the log by notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryId {
-    /// A notification.
     Notification(NotificationId),
     /// A message that is no part of one.
     Message(EmailId),
@@ -250,7 +242,6 @@ pub struct NotificationFilter {
     pub ways: Vec<Way>,
     /// The sender's own id of the person, or the address or number of a recipient.
     pub users: Vec<String>,
-    /// What became of them.
     pub states: Vec<NotificationState>,
     /// The entries, or messages of theirs; `None` for any.
     pub entries: Option<Vec<EntryId>>,

@@ -29,14 +29,12 @@ pub struct Window {
     pub offset: i64,
     /// How many rows at most.
     pub limit: i64,
-    /// Whether the list begins with the oldest.
     pub oldest_first: bool,
 }
 
 /// Some rows of a list and how long the whole of it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed<T> {
-    /// The rows.
     pub items: Vec<T>,
     /// How many rows the whole list has.
     pub total: Total,
@@ -47,7 +45,6 @@ pub struct Listed<T> {
 /// A place in a list that is newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor<Id> {
-    /// Its beginning.
     Newest,
     /// Behind this row: what is older.
     After(Id),
@@ -58,7 +55,6 @@ pub enum Cursor<Id> {
 /// Some rows at a place of a list, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch<T> {
-    /// The rows.
     pub items: Vec<T>,
     /// Whether the list goes on beyond them, in the direction that was asked for.
     pub has_more: bool,
@@ -76,18 +72,14 @@ pub struct Walked<T, Id> {
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
-    /// The rows.
     pub items: Vec<T>,
-    /// How many rows the whole list has.
     pub total: Total,
-    /// What was asked for.
     pub request: PageRequest,
 }
 
 /// The length of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Total {
-    /// Exactly this many rows.
     Exact(i64),
     /// At least this many: counting stopped here.
     AtLeast(i64),

@@ -17,7 +17,6 @@ pub enum Preset {
     Last7Days,
     /// The present day and the 29 before it.
     Last30Days,
-    /// From one instant to another.
     Custom,
 }
 
@@ -74,7 +73,6 @@ impl std::str::FromStr for Preset {
 /// (`2026-11-20T09:30:00Z`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeriodChoice {
-    /// The preset.
     pub preset: Preset,
     /// Where a custom range begins; open when absent.
     pub from: Option<String>,
@@ -85,9 +83,7 @@ pub struct PeriodChoice {
 /// A time range, resolved for one viewer at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
-    /// The preset it comes from.
     pub preset: Preset,
-    /// The range.
     pub range: TimeRange,
     /// As much of the time before as has passed of this range: what the change is measured against. `None` for a range
     /// with an open start.

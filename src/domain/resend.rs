@@ -15,20 +15,15 @@ const PAUSE_S: i64 = 30;
 /// One message of a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relative {
-    /// Its id.
     pub id: EmailId,
     /// Whether it sends an earlier one again.
     pub is_copy: bool,
-    /// What became of it.
     pub status: EmailStatus,
-    /// Which kinds of event it has had.
     pub event_set: EventSet,
     /// Whether it is still to go out, wholly or to some recipients: queued, scheduled, being attempted, waiting for an
     /// adapter, or cut off in the middle of an attempt.
     pub is_waiting: bool,
-    /// When the mail server took it.
     pub sent_at: Option<DateTime<Utc>>,
-    /// When delivery was confirmed.
     pub delivered_at: Option<DateTime<Utc>>,
 }
 
@@ -57,11 +52,9 @@ impl Reach {
 /// A message of the family that went out, or may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentCopy {
-    /// The message.
     pub id: EmailId,
     /// Whether it is a copy, and not the one that all are copies of.
     pub is_copy: bool,
-    /// How far it got.
     pub reach: Reach,
     /// When it did; of one whose outcome is unknown, when it was accepted.
     pub at: DateTime<Utc>,
@@ -103,15 +96,12 @@ pub enum Knowing {
 /// The right to send a message again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResendClaim {
-    /// The message.
     pub of: EmailId,
     /// Its family when the copy was made: one that joined it since then goes before.
     pub family: Vec<EmailId>,
-    /// What the caller knows.
     pub knowing: Knowing,
     /// Whether a message can be resent only after it failed or bounced.
     pub must_have_failed: bool,
-    /// Now.
     pub now: DateTime<Utc>,
 }
 

@@ -17,9 +17,7 @@ pub struct Retention {
     pub events_days: Option<i64>,
     /// Messages, with everything that is theirs.
     pub messages_days: Option<i64>,
-    /// The log of API requests.
     pub requests_days: Option<i64>,
-    /// The audit log.
     pub audit_days: Option<i64>,
 }
 

@@ -84,14 +84,12 @@ pub struct ChartBar {
     pub from: DateTime<Utc>,
     /// The first instant after it.
     pub to: DateTime<Utc>,
-    /// The messages by status.
     pub counts: StatusCounts,
 }
 
 /// The cards and the chart of a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
-    /// The period's counts.
     pub stats: Stats,
     /// The counts of as much of the period before; `None` where there is no period before.
     pub previous: Option<Stats>,

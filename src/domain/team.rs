@@ -95,15 +95,11 @@ impl TryFrom<String> for Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Team {
-    /// Its id.
     pub id: TeamId,
     /// Its name in addresses and on the command line: lower-case letters, digits and hyphens, unique.
     pub slug: String,
-    /// Its name for people.
     pub name: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// What it demands and shows.
     #[serde(flatten)]
     pub rules: TeamRules,
 }
@@ -125,15 +121,10 @@ pub struct TeamRules {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
-    /// The team's id.
     pub team_id: TeamId,
-    /// The team's slug.
     pub slug: String,
-    /// The team's name.
     pub name: String,
-    /// The member's role in it.
     pub role: Role,
-    /// That role's name.
     pub role_name: String,
 }
 
@@ -141,19 +132,12 @@ pub struct Membership {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// The account.
     pub user_id: UserId,
-    /// The account's address.
     pub email: String,
-    /// The account's name.
     pub name: String,
-    /// The role in this team.
     pub role: Role,
-    /// That role's name.
     pub role_name: String,
-    /// When the account joined this team.
     pub joined_at: DateTime<Utc>,
-    /// Whether the account has a second factor.
     pub has_two_factor: bool,
     /// Whether the role follows the groups of an OpenID provider, so that changing it here lasts until the next log-in.
     pub follows_groups: bool,
@@ -163,13 +147,10 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleGrants {
-    /// The role.
     pub role: Role,
-    /// Its name.
     pub name: String,
     /// What it is for, in a sentence; empty for a built-in one.
     pub description: String,
-    /// What it may do.
     pub permissions: PermissionSet,
     /// How many members hold it.
     pub members: i64,
@@ -179,17 +160,12 @@ pub struct RoleGrants {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invite {
-    /// Its id.
     pub id: InviteId,
     /// The only address that can accept it.
     pub email: String,
-    /// The role that it grants.
     pub role: Role,
-    /// That role's name.
     pub role_name: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it ends.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -197,15 +173,12 @@ pub struct Invite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Its id.
     pub id: UserId,
     /// Its address, as it was written at registration.
     pub email: String,
-    /// The person's name.
     pub name: String,
     /// IANA time zone, `Europe/Berlin`.
     pub time_zone: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 
@@ -213,8 +186,6 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InviteLink {
-    /// The invitation.
     pub invite: Invite,
-    /// The address to open.
     pub url: String,
 }

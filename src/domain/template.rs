@@ -9,11 +9,9 @@ use super::ids::{TemplateId, TemplateVersionId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Template {
-    /// Its id.
     pub id: TemplateId,
     /// Its name, unique in the team.
     pub name: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When its current version was made.
     pub updated_at: DateTime<Utc>,
@@ -27,14 +25,11 @@ pub struct Template {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateVersion {
-    /// Its id.
     pub id: TemplateVersionId,
     /// Its number in the template, from 1.
     pub version: i64,
-    /// The sources.
     #[serde(flatten)]
     pub source: TemplateSource,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 
@@ -45,6 +40,5 @@ pub struct TemplateSource {
     pub subject: String,
     /// HTML; variables are escaped.
     pub html: Option<String>,
-    /// Plain text.
     pub text: Option<String>,
 }

@@ -12,20 +12,14 @@ use super::team::{Role, TeamRules};
 /// Who is asking, for which team, and what they may do there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewer {
-    /// The person or the key.
     pub actor: Actor,
-    /// The team that the request is about.
     pub team: TeamId,
-    /// That team's name.
     pub team_name: String,
-    /// What the actor may do in that team.
     pub permissions: PermissionSet,
-    /// What that team demands and shows.
     pub rules: TeamRules,
     /// Whether the team demands a second factor that this person, or the one whose rights bound the key, does not have.
     /// They may do nothing until they have one.
     pub lacks_two_factor: bool,
-    /// Where the request came from.
     #[serde(skip)]
     pub origin: RequestOrigin,
     /// What the session gave a reason to see.
@@ -36,16 +30,13 @@ pub struct Viewer {
 /// Where a request came from, for the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestOrigin {
-    /// The client's network address.
     pub address: Option<String>,
-    /// What the client calls itself.
     pub user_agent: Option<String>,
 }
 
 /// A person with a session, or a program with a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Actor {
-    /// A person.
     User {
         /// The account.
         id: UserId,
@@ -60,7 +51,6 @@ pub enum Actor {
         /// That role's name.
         role_name: String,
     },
-    /// A program.
     ApiKey {
         /// The key's id.
         id: ApiKeyId,

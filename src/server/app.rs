@@ -22,25 +22,19 @@ const HASHING_PERMITS: usize = 2;
 /// What every use case works with. Cheap to clone; the same in the web, the worker, the command line and the tests.
 #[derive(Clone)]
 pub struct App {
-    /// The database.
     pub store: Store,
-    /// The time.
     pub clock: Clock,
-    /// The settings.
     pub config: Arc<Config>,
     /// Seals what the database must not show.
     pub secret_key: Arc<SecretKey>,
     /// Told when a message has been accepted, so that the worker looks at once.
     pub outbox_waker: Arc<Notify>,
-    /// Takes rows of the log of API requests.
     pub request_log: RequestLog,
     /// Counts the requests of each key.
     pub rate_limiter: Arc<RateLimiter>,
     /// The room for the bodies of requests.
     pub bodies: Arc<BodyRoom>,
-    /// The OpenID provider that people can log in by.
     pub openid: Option<Arc<Provider>>,
-    /// Makes templates into messages.
     pub renderer: Arc<Renderer>,
     /// Has requests with the same idempotency key wait for each other.
     pub turns: Arc<Turns<OnceKey>>,

@@ -32,7 +32,6 @@ pub enum Unreachable {
         "{0} leads to no public address. Whoever runs this server can allow private ones (--allow-private-adapters)"
     )]
     NotPublic(String),
-    /// The machine could not connect.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -115,9 +114,7 @@ pub enum Proxies {
     /// Those that the environment names (`HTTPS_PROXY` …).
     #[default]
     OfEnvironment,
-    /// None.
     None,
-    /// This one, for every request.
     One(String),
 }
 

@@ -47,9 +47,7 @@ pub enum Undefined {
 pub struct RenderedTemplate {
     /// One line.
     pub subject: String,
-    /// The HTML body.
     pub html: Option<String>,
-    /// The plain-text body.
     pub text: Option<String>,
 }
 

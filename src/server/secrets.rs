@@ -48,7 +48,6 @@ pub enum SecretKeyError {
     /// The file holds something else.
     #[error("the secret key in {0} is damaged: it must be 64 hexadecimal digits, or 32 bytes in base64")]
     FileFormat(String),
-    /// The file cannot be read or made.
     #[error("cannot read or make the secret key file {path}: {cause}")]
     File {
         /// The file.

@@ -18,9 +18,7 @@ pub const LETTER_SENT: &str = "If there is an account, a letter is on its way. I
 pub struct InviteView {
     /// The address that can accept it.
     pub email: String,
-    /// The role that it grants.
     pub role_name: String,
-    /// The team's name.
     pub team_name: String,
     /// The address of the account that is logged in, if one is.
     pub logged_in_as: Option<String>,
@@ -38,7 +36,6 @@ pub fn safe_next(next: &str) -> &str {
 pub struct LogInView {
     /// The OpenID provider's name, and whether it can be reached; `None` where the server knows none.
     pub provider: Option<(String, bool)>,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 

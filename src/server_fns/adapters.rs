@@ -11,7 +11,6 @@ use crate::domain::ids::AdapterId;
 /// What the adapters page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdaptersView {
-    /// The team's adapters.
     pub adapters: Vec<Adapter>,
     /// What was typed and refused, into the form of a new one.
     pub draft: Draft,

@@ -12,22 +12,17 @@ use crate::domain::permission::{Permission, PermissionSet};
 /// What the API keys page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiKeysView {
-    /// The team's keys.
     pub keys: Vec<ApiKey>,
     /// How many requests a key may make in a second unless it has a limit of its own.
     pub server_rate_limit: u32,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 
 /// What the page of one API key shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiKeyView {
-    /// The key.
     pub key: ApiKey,
-    /// How many requests a key may make in a second unless it has a limit of its own.
     pub server_rate_limit: u32,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 
@@ -41,7 +36,6 @@ pub struct LimitsForm {
     pub ends_on: String,
     /// Whether the form asks for APIs; without, all are meant.
     pub asks_apis: bool,
-    /// The APIs.
     pub apis: Vec<KeyApi>,
     /// Requests in a second; nothing for the server's limit.
     pub rate_limit: String,
@@ -51,7 +45,6 @@ pub struct LimitsForm {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScopePreset {
-    /// Send.
     Send,
     /// Send, and read what became of it.
     Read,

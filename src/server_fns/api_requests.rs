@@ -15,7 +15,6 @@ pub const PAGE_SIZE: i64 = 50;
 /// What the page of API requests shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RequestsView {
-    /// The period that was chosen, resolved for the viewer.
     pub period: Period,
     /// The requests, newest first.
     pub rows: Vec<ApiRequestSummary>,

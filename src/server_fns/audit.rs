@@ -14,7 +14,6 @@ pub const PAGE_SIZE: i64 = 50;
 /// What the page of the audit log shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditView {
-    /// The period that was chosen, resolved for the viewer.
     pub period: Period,
     /// The lines, newest first.
     pub stretch: Stretch<AuditEntry>,

@@ -10,19 +10,13 @@ use crate::domain::error::AppError;
 /// What the page for connecting programs shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConnectView {
-    /// The address of this server.
     pub public_url: String,
-    /// Where the clients of Sendwithus are pointed to.
     pub sendwithus: Place,
-    /// Where the clients of Resend are pointed to.
     pub resend: Place,
-    /// Where the clients of JetEmail are pointed to.
     pub jetemail: Place,
-    /// Where the clients of NotificationAPI are pointed to.
     pub notificationapi: Place,
     /// The key that was just made on this page.
     pub key: Option<NewKey>,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 

@@ -18,17 +18,13 @@ pub const PAGE_SIZE: i64 = 50;
 /// What the log page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogView {
-    /// The period that was chosen, resolved for the viewer.
     pub period: Period,
-    /// The cards and the chart.
     pub overview: Overview,
-    /// The table.
     pub page: Page<EmailSummary>,
     /// The templates to filter by, by name.
     pub templates: Vec<(TemplateId, String)>,
     /// Whether the team has no message at all, in any period.
     pub is_first_run: bool,
-    /// The address of this server, for the first steps.
     pub public_url: String,
 }
 

@@ -11,11 +11,9 @@ use crate::domain::viewer::Viewer;
 /// The frame of a page for somebody who is logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
-    /// Who is looking.
     pub viewer: Viewer,
     /// The teams they can switch to, the present one included.
     pub teams: Vec<Membership>,
-    /// What every page has.
     pub setting: Setting,
 }
 
@@ -26,14 +24,12 @@ pub struct Setting {
     pub theme: Option<String>,
     /// What the last form left to say.
     pub notice: Option<Notice>,
-    /// The moment the page is made.
     pub now: DateTime<Utc>,
 }
 
 /// What a form says on the page that follows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Whether the form did not do what it was asked.
     pub is_error: bool,
     /// A sentence for people. Lines after the first are shown as code to copy: a key, a link.
     pub text: String,

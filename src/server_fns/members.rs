@@ -11,7 +11,6 @@ use crate::domain::team::{Invite, Member, Role, RoleGrants};
 /// What the members page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MembersView {
-    /// The team's members.
     pub members: Vec<Member>,
     /// The roles that the viewer may give to others.
     pub roles: Vec<RoleGrants>,
@@ -23,7 +22,6 @@ pub struct MembersView {
     pub invites: Vec<Invite>,
     /// Whether the team has a mail server that invitations go out by.
     pub sends_letters: bool,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 

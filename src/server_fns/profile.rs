@@ -12,19 +12,14 @@ use crate::domain::team::User;
 /// What the profile page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProfileView {
-    /// The account.
     pub account: User,
     /// The name of the viewer's team and the role in it; `None` for somebody in no team.
     pub team: Option<(String, String)>,
     /// Whether that team demands a second factor that the person lacks.
     pub lacks_two_factor: bool,
-    /// Every IANA time zone that can be chosen.
     pub time_zones: Vec<String>,
-    /// Where the person stands with their second factor.
     pub two_factor: TwoFactor,
-    /// Where the person is logged in.
     pub sessions: Vec<PersonSession>,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 

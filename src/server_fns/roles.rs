@@ -25,7 +25,6 @@ pub struct RolesView {
 /// What the page of one role shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RoleView {
-    /// The role.
     pub grants: RoleGrants,
     /// The members who hold it.
     pub holders: Vec<Member>,
@@ -33,7 +32,6 @@ pub struct RoleView {
     pub invites: usize,
     /// The roles that its members can be given when it is deleted.
     pub successors: Vec<RoleGrants>,
-    /// What was typed as name and description and refused.
     pub draft: Draft,
 }
 
@@ -146,7 +144,6 @@ pub fn shown_role(grants: &RoleGrants) -> String {
 /// What somebody ticked and unticked for a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticks {
-    /// The role.
     pub role: Role,
     /// What was ticked.
     pub granted: PermissionSet,

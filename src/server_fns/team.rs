@@ -12,15 +12,12 @@ use crate::domain::team::Team;
 /// What the team's page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeamView {
-    /// The team.
     pub team: Team,
     /// How many members lack the second factor that the team demands or could demand.
     pub without_two_factor: usize,
     /// Whether the viewer is one of them.
     pub viewer_lacks_it: bool,
-    /// How long it keeps what it has.
     pub retention: Retention,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 

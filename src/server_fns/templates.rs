@@ -17,7 +17,6 @@ pub struct TemplateView {
     pub used_variables: Vec<String>,
     /// Its versions, newest first.
     pub versions: Vec<TemplateVersion>,
-    /// What was typed and refused.
     pub draft: Draft,
 }
 

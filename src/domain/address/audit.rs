@@ -14,9 +14,7 @@ const MAX_ID_CHARS: usize = 40;
 /// What the page shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// When it happened.
     pub period: PeriodChoice,
-    /// What was done.
     pub action: Option<AuditAction>,
     /// Who did it, by id.
     pub actor: Option<String>,

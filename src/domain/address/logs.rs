@@ -20,9 +20,7 @@ pub struct LogQuery {
     pub period: PeriodChoice,
     /// Their status; empty for any.
     pub statuses: StatusSet,
-    /// Their template.
     pub template_id: Option<TemplateId>,
-    /// Their channel.
     pub channel: Option<Channel>,
     /// A part of a recipient's address or of the subject. Never empty.
     pub search: Option<String>,

@@ -18,13 +18,9 @@ pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What an answer's status begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusClass {
-    /// It worked.
     Success,
-    /// It is elsewhere.
     Redirect,
-    /// The request was wrong.
     Refused,
-    /// The server was at fault.
     Fault,
 }
 
@@ -79,7 +75,6 @@ impl FromStr for StatusClass {
 /// A place in the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// Its beginning.
     #[default]
     Newest,
     /// What is older than this one.
@@ -91,19 +86,15 @@ pub enum Place {
 /// What the page shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestQuery {
-    /// When the requests arrived.
     pub period: PeriodChoice,
     /// Their method, in capitals.
     pub method: Option<&'static str>,
     /// A part of path and query. Never empty.
     pub endpoint: Option<String>,
-    /// What was answered.
     pub status: Option<StatusClass>,
-    /// The key.
     pub key: Option<ApiKeyId>,
     /// A part of what the client calls itself. Never empty.
     pub user_agent: Option<String>,
-    /// Where in the list.
     pub place: Place,
 }
 

@@ -37,9 +37,7 @@ impl Mark {
 /// Something that an event said, and which.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Told<T> {
-    /// Which event said it.
     pub mark: Mark,
-    /// What it said.
     pub value: T,
 }
 
@@ -48,7 +46,6 @@ pub struct Told<T> {
 pub struct Fold {
     /// The rank of the strongest event.
     pub rank: StatusRank,
-    /// The kinds of event.
     pub event_set: EventSet,
     /// When the earliest `sent` happened.
     pub sent_at: Option<DateTime<Utc>>,
@@ -56,7 +53,6 @@ pub struct Fold {
     pub delivered_at: Option<DateTime<Utc>>,
     /// Why it did not arrive: the words of the strongest failure that has any.
     pub reason: Option<Told<String>>,
-    /// What the provider calls it.
     pub provider_message_id: Option<Told<String>>,
     /// What is known of a message that Sendlog did not send.
     pub entry: Entry,
@@ -69,11 +65,8 @@ pub struct Entry {
     pub began_at: Option<DateTime<Utc>>,
     /// Everybody it is for, by the keys of their addresses.
     pub recipients: BTreeMap<String, String>,
-    /// The sender.
     pub from_address: Option<Told<String>>,
-    /// The subject.
     pub subject: Option<Told<String>>,
-    /// How it reached its recipients.
     pub channel: Option<Told<Channel>>,
 }
 

@@ -22,9 +22,7 @@ pub struct System {
     pub own_url: Option<String>,
     /// How a program proves who it is.
     pub credentials: &'static str,
-    /// What else there is to know.
     pub note: Option<&'static str>,
-    /// Where its OpenAPI document is.
     pub document: String,
     /// A program for each client.
     pub snippets: Vec<Snippet>,
@@ -33,11 +31,8 @@ pub struct System {
 /// A program that sends one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snippet {
-    /// What it is written in.
     pub language: &'static str,
-    /// The package it uses.
     pub package: &'static str,
-    /// Its text.
     pub code: String,
 }
 

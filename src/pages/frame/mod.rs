@@ -22,15 +22,10 @@ use crate::server_fns::frame::{Frame, Setting, load_frame, load_setting, mark_fa
 /// The part of the site that a page belongs to; its entry in the navigation is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
-    /// The log and its messages.
     Logs,
-    /// The log of API requests.
     Requests,
-    /// Templates.
     Templates,
-    /// How programs send through Sendlog.
     Connect,
-    /// The description of the API.
     ApiDocs,
     /// Everything under `/settings`.
     Settings,

@@ -21,19 +21,12 @@ use crate::domain::permission::Permission;
 /// A page of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tab {
-    /// The viewer.
     Profile,
-    /// The team's name and rules.
     Team,
-    /// The people.
     Members,
-    /// What they may do.
     Roles,
-    /// The ways out.
     Adapters,
-    /// The ways in.
     ApiKeys,
-    /// What was done.
     Audit,
 }
 

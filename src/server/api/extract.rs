@@ -156,9 +156,7 @@ pub trait Sending: 'static {
 /// it where there is a key. A repetition does not get here: what the first request was answered is its answer, before anything
 /// else of it is looked at. It waits for that one: while this lives, no other request with the key is begun.
 pub struct Once<S> {
-    /// The body.
     pub body: Bytes,
-    /// The key.
     pub key: Option<IdempotencyKey>,
     _turn: Option<Turn<OnceKey>>,
     endpoint: PhantomData<fn() -> S>,

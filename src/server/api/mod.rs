@@ -32,7 +32,6 @@ pub use crate::domain::api_key::KeyApi as Api;
 /// What a program says to prove who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// The key's secret.
     pub secret: String,
     /// The key's id, where the system sends that too.
     pub key_id: Option<String>,

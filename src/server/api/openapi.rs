@@ -16,7 +16,6 @@ use crate::server::App;
 pub struct Manners {
     /// The ways to say who asks. An endpoint that needs none says `security(())`.
     pub security: &'static [&'static str],
-    /// The error's schema.
     pub error: fn() -> RefOr<Schema>,
     /// The headers of errors, by status.
     pub headers: &'static [(u16, &'static str, HeaderKind, &'static str)],
@@ -38,7 +37,6 @@ pub type Refusals = &'static [(u16, &'static str)];
 /// What a header holds.
 #[derive(Clone, Copy)]
 pub enum HeaderKind {
-    /// A text.
     Text,
     /// A number of seconds.
     Seconds,

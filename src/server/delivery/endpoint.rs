@@ -54,9 +54,7 @@ impl TlsMode {
 pub struct SmtpEndpoint {
     /// Host name in ASCII, or an IP address without brackets.
     pub host: String,
-    /// TCP port.
     pub port: u16,
-    /// When the connection is encrypted.
     pub tls: TlsMode,
 }
 
@@ -66,7 +64,6 @@ pub struct SmtpSecret {
     /// User name; `None` where the server asks for no log-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
 }

@@ -36,13 +36,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 /// How the sender behaves towards the servers it posts to.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long everything may take, from connecting to the end of the answer.
     pub timeout: Duration,
-    /// The proxies that requests go through.
     pub proxies: Proxies,
-    /// Which addresses may be posted to.
     pub outbound: Outbound,
 }
 
@@ -60,9 +57,7 @@ impl Default for HttpSettings {
 /// The adapter that an attempt goes by.
 #[derive(Clone, Debug)]
 pub struct HttpRoute {
-    /// Where it posts to.
     pub endpoint: HttpEndpoint,
-    /// What it proves itself with.
     pub secret: HttpSecret,
 }
 
@@ -83,7 +78,6 @@ struct Message<'a> {
     attempt: i64,
     created_at: String,
     notification_id: Option<NotificationId>,
-    /// What the notification is about.
     #[serde(rename = "type")]
     notification_kind: Option<&'a str>,
     external_user_id: Option<&'a str>,

@@ -22,7 +22,6 @@ pub struct HttpEndpoint(Url);
 /// What an HTTP adapter proves itself with. Kept sealed. Its `Debug` shows nothing of it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpSecret {
-    /// How it logs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_in: Option<HttpLogIn>,
     /// The query string, which often holds a key.

@@ -15,7 +15,6 @@ const MAX_LIST_BYTES: usize = 64 * 1024;
 /// Someone who gets or sends mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
-    /// The name, if one is given.
     pub name: Option<String>,
     /// The address, as it was written: `ada@example.com`.
     pub address: String,

@@ -56,9 +56,7 @@ pub(super) struct Slot {
 /// Why a leased message is not sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoSlot {
-    /// There is no memory for it.
     NoMemory,
-    /// Its attempt runs already.
     IsRunning,
 }
 

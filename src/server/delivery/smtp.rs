@@ -34,11 +34,8 @@ const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The adapter that an attempt goes by.
 #[derive(Clone, Debug)]
 pub struct SmtpRoute {
-    /// The adapter.
     pub adapter_id: AdapterId,
-    /// Where it connects to.
     pub endpoint: SmtpEndpoint,
-    /// Its log-in.
     pub secret: SmtpSecret,
 }
 

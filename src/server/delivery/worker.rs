@@ -49,13 +49,11 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 pub struct WorkerSettings {
     /// How many attempts run at once. A team has at most half of those that the others leave.
     pub concurrency: usize,
-    /// How many of them by one adapter.
     pub concurrency_per_adapter: usize,
     /// How much memory the messages under way may hold, in bytes, shared like the attempts.
     pub memory: usize,
     /// How long a lease lasts when nobody renews it.
     pub lease: Duration,
-    /// How often a running attempt renews its lease.
     pub renew_every: Duration,
     /// How long the worker waits before it looks for due messages by itself.
     pub poll_every: Duration,
@@ -69,9 +67,7 @@ pub struct WorkerSettings {
     pub drain: Duration,
     /// How often what has expired is deleted.
     pub housekeeping_every: Duration,
-    /// How the mail servers are talked to.
     pub smtp: SmtpSettings,
-    /// How the addresses of HTTP adapters are talked to.
     pub http: HttpSettings,
 }
 

@@ -39,7 +39,6 @@ pub(super) struct Spec {
     text: &'static str,
     /// Why the recipient gets it, for the foot of the message.
     reason: &'static str,
-    /// The sender.
     pub from: &'static str,
     pub reply_to: Option<&'static str>,
     pub tags: &'static [&'static str],
@@ -275,7 +274,6 @@ pub(super) fn choose(rng: &mut ChaCha8Rng, at: DateTime<Utc>) -> &'static Spec {
 
 /// The values of one message.
 pub(super) struct Values {
-    /// For the template.
     pub variables: Value,
     /// What the message links to, the main link first.
     pub links: Vec<String>,

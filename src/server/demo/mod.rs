@@ -50,7 +50,6 @@ pub struct DemoOptions {
 /// `--team` takes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct DemoTeam {
-    /// The team.
     #[serde(serialize_with = "slug")]
     pub team: Team,
     /// One account of each role, the most powerful first.
@@ -60,11 +59,8 @@ pub struct DemoTeam {
 /// A log-in of the demo. The passwords are the same in every demo: `sendlog-demo-` and the role.
 #[derive(Clone, Debug, Serialize)]
 pub struct DemoUser {
-    /// The account's address.
     pub email: String,
-    /// Its password.
     pub password: String,
-    /// Its role in the team.
     pub role: Role,
 }
 

@@ -18,11 +18,9 @@ pub(super) struct Customer {
     pub first_name: String,
     /// The whole name, as it stands in the address line.
     pub name: String,
-    /// The mailbox.
     pub address: String,
     /// The company, for an address at one.
     pub company: Option<&'static str>,
-    /// Where they live.
     pub country: &'static Country,
 }
 
@@ -37,11 +35,8 @@ pub(super) struct Country {
     currency: &'static str,
     /// How much of the currency a euro is.
     rate: u64,
-    /// Whether amounts have no decimal places.
     whole_amounts: bool,
-    /// Whether the family name comes first.
     family_first: bool,
-    /// Places there.
     #[serde(borrow)]
     pub cities: Vec<&'static str>,
     #[serde(borrow)]

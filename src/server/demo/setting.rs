@@ -259,7 +259,6 @@ struct Maker<'a> {
     side: ChaCha8Rng,
     now: DateTime<Utc>,
     team_id: TeamId,
-    /// Who does what is done next.
     actor: AuditActor,
     steps: Vec<Step>,
 }

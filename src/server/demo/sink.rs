@@ -48,13 +48,11 @@ pub type OnMessage = Arc<dyn Fn(&ReceivedMessage) + Send + Sync>;
 /// How a sink behaves.
 #[derive(Clone)]
 pub struct SinkSettings {
-    /// The largest message it takes, in bytes.
     pub size_limit_bytes: u64,
     /// Whether it takes addresses outside ASCII.
     pub offers_smtputf8: bool,
     /// The one user and password it lets in; it asks for no log-in when `None`.
     pub log_in: Option<(String, String)>,
-    /// Called with each message.
     pub on_message: Option<OnMessage>,
 }
 

@@ -47,13 +47,9 @@ const MAX_SLUGS: u32 = 100;
 pub struct SetUp {
     /// From the one-time link.
     pub token: String,
-    /// The person's name.
     pub name: String,
-    /// The account's address.
     pub email: String,
-    /// The password.
     pub password: String,
-    /// The first team's name.
     pub team_name: String,
     /// The browser's IANA time zone, where it tells one.
     pub time_zone: Option<String>,
@@ -66,9 +62,7 @@ pub struct AcceptInvite {
     pub token: String,
     /// The person's name; unused where the account exists.
     pub name: String,
-    /// The password.
     pub password: String,
-    /// The browser's IANA time zone, where it tells one.
     pub time_zone: Option<String>,
 }
 

@@ -24,7 +24,6 @@ use crate::server::store::audit::AuditEvent;
 pub struct NewAdapter {
     /// Its name; the host where it is empty.
     pub name: String,
-    /// What it speaks.
     pub kind: AdapterKind,
     /// Where it connects to, with user name and password: `smtp://user:password@mail.example.com:587`, or
     /// `https://token@example.com/messages`.
@@ -38,11 +37,9 @@ pub struct NewAdapter {
 /// What of an adapter is to change.
 #[derive(Clone, Debug, Default)]
 pub struct AdapterChange {
-    /// A new name.
     pub name: Option<String>,
     /// Another server, with user name and password.
     pub url: Option<String>,
-    /// Another sender.
     pub from_address: Option<String>,
     /// `Some(true)` makes it the default.
     pub is_default: Option<bool>,

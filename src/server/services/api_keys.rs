@@ -35,11 +35,8 @@ const SHOWN_CHARS: usize = 8;
 /// A key to make.
 #[derive(Clone, Debug, Default)]
 pub struct NewApiKey {
-    /// Its name.
     pub name: String,
-    /// What it may do.
     pub scopes: PermissionSet,
-    /// What bounds it beside that.
     pub limits: KeyLimits,
     /// Whether it is to be the team's own, which its scopes alone bound. Otherwise it may do at most what its maker may.
     pub belongs_to_team: bool,
@@ -48,9 +45,7 @@ pub struct NewApiKey {
 /// What of a key is to change; what is `None` stays.
 #[derive(Clone, Debug, Default)]
 pub struct ApiKeyChange {
-    /// Another name.
     pub name: Option<String>,
-    /// Other scopes.
     pub scopes: Option<PermissionSet>,
     /// Another end, or none.
     pub expires_at: Option<Option<DateTime<Utc>>>,

@@ -203,11 +203,9 @@ fn csv_cell(text: &str) -> String {
 /// What came of checking one team's log, for the command line.
 #[derive(Clone, Debug)]
 pub struct CheckedLog {
-    /// The team.
     pub team: TeamId,
     /// Its slug; `None` for a team that is gone.
     pub slug: Option<String>,
-    /// Whether the log is what was written.
     pub verdict: AuditVerdict,
 }
 

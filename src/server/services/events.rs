@@ -38,17 +38,12 @@ const MAX_AHEAD: TimeDelta = TimeDelta::minutes(10);
 pub struct EventReport {
     /// What the event is told apart by from all others of the team.
     pub id: String,
-    /// What happened.
     pub kind: EventKind,
-    /// When.
     pub at: DateTime<Utc>,
-    /// The message.
     pub email_id: Option<EmailId>,
     /// What the provider calls the message, with or without `<` and `>`.
     pub provider_message_id: Option<String>,
-    /// Whom it is about.
     pub recipient: Option<String>,
-    /// More about it.
     pub detail: EventDetail,
     /// The message's sender, for one that Sendlog did not send.
     pub from: Option<String>,
@@ -61,13 +56,11 @@ pub struct EventReport {
 /// What became of a reported event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reported {
-    /// It stands in the message's history now.
     Recorded(EmailId),
     /// It, or another event of this id, stood there before.
     Duplicate(EmailId),
     /// It is about a message that is not in the log.
     Unknown(&'static str),
-    /// It breaks a rule.
     Invalid(AppError),
 }
 

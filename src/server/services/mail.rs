@@ -20,22 +20,18 @@ use crate::server::store::outbox::Outgoing;
 /// A letter to one person.
 #[derive(Clone, Debug)]
 pub struct Letter {
-    /// The address.
     pub to: String,
     /// One line.
     pub subject: String,
-    /// Plain text.
     pub text: String,
 }
 
 /// What became of a letter whose content the sender can pass on otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LetterFate {
-    /// The mail server took it.
     Sent,
     /// The team has no mail adapter.
     NoAdapter,
-    /// It was not taken; in words.
     Refused(String),
 }
 

@@ -43,7 +43,6 @@ const MAX_RETRACTED: i64 = 1_000;
 pub struct NotificationRequest {
     /// What it is about: `order_shipped`. A template of this name is what it says, unless something else is named.
     pub kind: String,
-    /// Whom it is for.
     pub person: Person,
     /// The template: its id or its name.
     pub template: Option<String>,
@@ -55,9 +54,7 @@ pub struct NotificationRequest {
     pub contents: Vec<Content>,
     /// The ways to go, in place of all that there is something to say on.
     pub forced: Option<Vec<Way>>,
-    /// More about its e-mail.
     pub email: EmailOptions,
-    /// Labels of its messages.
     pub tags: Vec<String>,
     /// When to send it; at once when `None` or past.
     pub scheduled_at: Option<DateTime<Utc>>,
@@ -68,9 +65,7 @@ pub struct NotificationRequest {
 /// What a notification says on one way, in the syntax of templates.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// The way.
     pub way: Way,
-    /// Subject or title, and the bodies.
     pub source: TemplateSource,
     /// What else an adapter may need: a JSON object or null.
     pub data: Value,
@@ -79,26 +74,19 @@ pub struct Content {
 /// What an e-mail has beside its content.
 #[derive(Clone, Debug, Default)]
 pub struct EmailOptions {
-    /// The sender's name.
     pub from_name: Option<String>,
     /// The sender's address, in place of the adapter's.
     pub from_address: Option<String>,
-    /// Where answers go.
     pub reply_to: Vec<String>,
-    /// Further recipients.
     pub cc: Vec<String>,
-    /// Further recipients that the others do not see.
     pub bcc: Vec<String>,
-    /// What is attached.
     pub attachments: Vec<Attachment>,
 }
 
 /// A notification has been accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentNotification {
-    /// The notification.
     pub id: NotificationId,
-    /// Its messages.
     pub accepted: Vec<Accepted>,
     /// What was left out and why, a sentence each.
     pub warnings: Vec<String>,

@@ -22,7 +22,6 @@ const MAX_DESCRIPTION_CHARS: usize = 200;
 /// A role with everybody whom a change of it meets.
 #[derive(Clone, Debug)]
 pub struct HeldRole {
-    /// The role.
     pub grants: RoleGrants,
     /// The members who hold it, by name.
     pub holders: Vec<Member>,
@@ -33,7 +32,6 @@ pub struct HeldRole {
 /// Which permissions somebody ticked and unticked for a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GrantEdit {
-    /// The role.
     pub role: Role,
     /// What was ticked.
     pub granted: PermissionSet,

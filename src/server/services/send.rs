@@ -40,7 +40,6 @@ use crate::server::store::events::EmailFacts;
 /// Where messages to accept come from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// The API request.
     pub api_request_id: Option<ApiRequestId>,
     /// What makes a repetition of that request harmless.
     pub idempotency: Option<IdempotencyKey>,
@@ -51,7 +50,6 @@ pub struct Origin {
 pub struct Refusal {
     /// Its place among them, from 0.
     pub index: usize,
-    /// The reason.
     pub error: AppError,
 }
 

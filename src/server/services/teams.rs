@@ -91,13 +91,9 @@ pub async fn find_team(app: &App, viewer: &Viewer) -> Result<Team, AppError> {
 /// What changes about a team; `None` stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct TeamChange {
-    /// The team's name.
     pub name: Option<String>,
-    /// [TeamRules::demands_two_factor]
     pub demands_two_factor: Option<bool>,
-    /// [TeamRules::masks_addresses]
     pub masks_addresses: Option<bool>,
-    /// [TeamRules::reveals_with_reason]
     pub reveals_with_reason: Option<bool>,
 }
 
@@ -259,9 +255,7 @@ pub async fn list_invites(app: &App, viewer: &Viewer) -> Result<Vec<Invite>, App
 /// An invitation with its link, and what became of the letter that carries it.
 #[derive(Clone, Debug)]
 pub struct SentInvite {
-    /// The invitation and its link.
     pub link: InviteLink,
-    /// What became of the letter.
     pub letter: LetterFate,
 }
 

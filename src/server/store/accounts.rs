@@ -12,13 +12,10 @@ use crate::domain::team::User;
 /// An account to be made.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Its id.
     pub id: UserId,
     /// Its address, as written.
     pub email: String,
-    /// The person's name.
     pub name: String,
-    /// The password, hashed.
     pub password_hash: String,
     /// IANA time zone.
     pub time_zone: String,
@@ -27,13 +24,11 @@ pub struct NewUser {
 /// An account with what log-in compares.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Credentials {
-    /// The account.
     pub user_id: UserId,
     /// Its address, as written.
     pub email: String,
     /// The password, hashed; empty for an account that only an OpenID provider opens.
     pub password_hash: String,
-    /// Whether log-in asks for a second factor too.
     pub has_two_factor: bool,
     /// Whether the person chose the time zone, rather than the browser at log-in.
     pub time_zone_chosen: bool,

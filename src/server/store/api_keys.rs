@@ -114,7 +114,6 @@ fn scope_names(scopes: PermissionSet) -> Vec<String> {
 pub struct NewSecret<'a> {
     /// Its SHA-256, in hexadecimal.
     pub key_hash: &'a str,
-    /// Its beginning.
     pub prefix: &'a str,
     /// From when it counts.
     pub now: DateTime<Utc>,
@@ -125,9 +124,7 @@ pub struct NewSecret<'a> {
 /// A key as a request finds it.
 #[derive(Clone, Debug)]
 pub struct FoundKey {
-    /// What it may do, for which team.
     pub viewer: Viewer,
-    /// What bounds it beside that.
     pub limits: KeyLimits,
 }
 

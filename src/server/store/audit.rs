@@ -20,23 +20,16 @@ const VERIFIED_AT_ONCE: i64 = 1000;
 pub struct AuditEvent {
     /// Its id; the time of the id is when it happened.
     pub id: AuditEntryId,
-    /// Who did it.
     pub actor: AuditActor,
-    /// What was done.
     pub action: AuditAction,
-    /// The id of the thing that it was done to.
     pub target: Option<String>,
-    /// That thing's name.
     pub target_name: Option<String>,
     /// What was there before, as far as it changed.
     pub before: Option<Value>,
     /// What is there now, as far as it changed.
     pub after: Option<Value>,
-    /// Why.
     pub reason: Option<String>,
-    /// The network address that the request came from.
     pub address: Option<String>,
-    /// What the client called itself.
     pub user_agent: Option<String>,
 }
 

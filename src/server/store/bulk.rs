@@ -52,7 +52,6 @@ pub struct HistoricEmail {
     /// The message, with all its events in the order in which they became known. No two of the team's events have the
     /// same `provider_event_id`.
     pub email: NewEmail,
-    /// What its events made known.
     pub facts: EmailFacts,
     /// Its place in the outbox; `None` for a message that is settled.
     pub waiting: Option<Waiting>,

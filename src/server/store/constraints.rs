@@ -8,7 +8,6 @@ use crate::domain::error::AppError;
 
 /// A unique constraint that what callers ask for can break.
 struct Unique {
-    /// Its name.
     name: &'static str,
     /// Its columns, as SQLite tells of them.
     columns: &'static str,

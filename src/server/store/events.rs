@@ -20,7 +20,6 @@ use crate::domain::mailbox::mailbox_key;
 /// An event to be recorded, with the provider's own id for it where a provider reports it.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// The event.
     pub event: EmailEvent,
     /// The provider's id; a second event with the same id is dropped.
     pub provider_event_id: Option<String>,

@@ -13,13 +13,9 @@ use crate::domain::mailbox::folded;
 /// A message to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewEmail {
-    /// Its id.
     pub id: EmailId,
-    /// The job that will deliver it.
     pub job_id: JobId,
-    /// How it reaches its recipients.
     pub channel: Channel,
-    /// The notification it is a part of.
     pub notification_id: Option<NotificationId>,
     /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
@@ -30,48 +26,35 @@ pub struct NewEmail {
     pub worded_by: Option<TemplateVersionId>,
     /// The adapter that will send it; without one it waits until the team has one for its channel.
     pub adapter_id: Option<AdapterId>,
-    /// The key it came in with.
     pub api_key_id: Option<ApiKeyId>,
-    /// The API request it came in.
     pub api_request_id: Option<ApiRequestId>,
-    /// Everybody it is for.
     pub recipients: Vec<Recipient>,
-    /// The sender.
     pub from_address: String,
-    /// Where answers go.
     pub reply_to: Option<String>,
     /// The subject, rendered, as the log shows it: without the values of marked variables.
     pub subject: String,
     /// The subject as it is sent, where that is another.
     pub sent_subject: Option<String>,
-    /// Labels.
     pub tags: Vec<String>,
     /// The template's values, a JSON object.
     pub variables: serde_json::Value,
     /// The caller's own data, a JSON object.
     pub metadata: serde_json::Value,
-    /// Headers that the caller added.
     pub headers: Vec<(String, String)>,
-    /// The rendered HTML body.
     pub html: Option<String>,
-    /// The rendered plain-text body.
     pub text: Option<String>,
-    /// What is attached.
     pub attachments: Vec<Attachment>,
     /// The message that this one sends again.
     pub resend_of: Option<EmailId>,
     /// When it is to go out; at once when `None`.
     pub scheduled_at: Option<DateTime<Utc>>,
-    /// Its first events.
     pub events: Vec<NewEvent>,
 }
 
 /// An attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// The name the recipient sees.
     pub filename: String,
-    /// MIME type.
     pub content_type: String,
     /// The decoded bytes.
     pub content: Vec<u8>,
@@ -84,7 +67,6 @@ pub struct Attachment {
 pub struct Waiting {
     /// The addresses not yet settled.
     pub pending: Vec<String>,
-    /// How many attempts were made.
     pub attempts: i64,
     /// When the next one is due; `None` for a message that waits for an adapter.
     pub next_attempt_at: Option<DateTime<Utc>>,

@@ -22,9 +22,7 @@ pub struct OpenIdName<'a> {
 /// A role in a team, as far as groups go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldRole {
-    /// The team.
     pub team_id: TeamId,
-    /// The role.
     pub role: Role,
     /// Whether it follows the groups of a provider.
     pub follows_groups: bool,

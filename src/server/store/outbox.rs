@@ -70,7 +70,6 @@ pub(super) fn queue_of(adapter_id: Option<AdapterId>, channel: Channel) -> Adapt
 /// A queue that is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Queue {
-    /// The messages' team.
     pub team_id: TeamId,
     /// Their adapter; below 0 for those that wait for one.
     pub adapter_id: AdapterId,
@@ -89,11 +88,8 @@ impl Queue {
 /// How many rows of a queue to lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// The queue's team.
     pub team_id: TeamId,
-    /// The queue's adapter.
     pub adapter_id: AdapterId,
-    /// How many rows.
     pub count: usize,
 }
 
@@ -102,11 +98,8 @@ pub struct Share {
 pub struct Lease {
     /// The lease's own number. A later lease of the same program takes the place of an earlier one whose attempt still runs.
     pub lease_id: Arc<AtomicI64>,
-    /// The message's team.
     pub team_id: TeamId,
-    /// The adapter it goes out by.
     pub adapter_id: AdapterId,
-    /// The message.
     pub email_id: EmailId,
     /// The addresses not yet settled.
     pub pending: Vec<String>,
@@ -123,13 +116,10 @@ pub struct Lease {
 /// How an attempt ended.
 #[derive(Clone, Debug, Default)]
 pub struct Settlement {
-    /// What happened, to record.
     pub events: Vec<NewEvent>,
-    /// What else became known.
     pub facts: EmailFacts,
     /// The addresses to try again, at `next_attempt_at`; when empty, the message leaves the outbox.
     pub pending: Vec<String>,
-    /// When to try again.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 

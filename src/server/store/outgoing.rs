@@ -15,50 +15,34 @@ use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
 pub struct Outgoing {
     /// The adapter to send by; `None` when it is deleted.
     pub adapter: Option<OutgoingAdapter>,
-    /// How it reaches its recipients.
     pub channel: Channel,
-    /// The notification it is a part of.
     pub notification_id: Option<NotificationId>,
-    /// What that notification is about, in the sender's words.
     pub notification_kind: Option<String>,
-    /// The sender's own id of the person it is for.
     pub external_user_id: Option<String>,
-    /// Labels.
     pub tags: Vec<String>,
     /// The template's values, a JSON object.
     pub variables: serde_json::Value,
     /// The caller's own data, a JSON object.
     pub metadata: serde_json::Value,
-    /// Headers that the caller added.
     pub headers: Vec<(String, String)>,
-    /// The sender.
     pub from_address: String,
-    /// Where answers go.
     pub reply_to: Option<String>,
     /// Everybody it is for, for the headers.
     pub recipients: Vec<Recipient>,
-    /// The subject.
     pub subject: String,
-    /// HTML body.
     pub html: Option<String>,
-    /// Plain-text body.
     pub text: Option<String>,
-    /// What is attached.
     pub attachments: Vec<Attachment>,
 }
 
 /// The adapter of a message to send.
 #[derive(Clone, Debug)]
 pub struct OutgoingAdapter {
-    /// Its id.
     pub id: AdapterId,
-    /// Its name.
     pub name: String,
-    /// What it speaks.
     pub kind: AdapterKind,
     /// Where it connects to: `smtp://host:587`, or an `https://` address.
     pub endpoint: String,
-    /// Its sealed secret.
     pub sealed_secret: String,
 }
 

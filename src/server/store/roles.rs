@@ -14,15 +14,12 @@ use crate::domain::team::{Role, RoleGrants};
 /// A role to be made.
 #[derive(Clone, Debug)]
 pub struct NewRole {
-    /// Its id.
     pub id: RoleId,
     /// Its name, unique in the team whatever the case of its letters, and none of the built-in ones.
     pub name: String,
     /// What it is for, in a sentence; may be empty.
     pub description: String,
-    /// What it may do.
     pub permissions: PermissionSet,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 
@@ -32,13 +29,11 @@ pub const MAX_CUSTOM_ROLES: i64 = 20;
 /// A change of what one role may do.
 #[derive(Clone, Debug)]
 pub struct GrantChange {
-    /// The role.
     pub role: Role,
     /// What it may do until now, as the change and its line in the audit log were made from it.
     pub before: PermissionSet,
     /// What it may do from now on.
     pub permissions: PermissionSet,
-    /// The line of the audit log about it.
     pub event: AuditEvent,
 }
 

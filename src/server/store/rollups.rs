@@ -83,7 +83,7 @@ impl Rollups {
     }
 
     /// Applies what the transaction changes. Only those rows are touched after it.
-    pub async fn apply(self, tx: &mut Transaction, team_id: TeamId) -> Result<(), AppError> {
+    pub(super) async fn apply(self, tx: &mut Transaction, team_id: TeamId) -> Result<(), AppError> {
         for ((template_id, hour), counts) in self.changes() {
             let mut statement = tx.query(ADD_TO_ROLLUP).bind(team_id).bind(template_id).bind(hour);
             for count in counts.0 {

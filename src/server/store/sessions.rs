@@ -39,13 +39,11 @@ const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 pub struct LoggedInSession {
     /// Its public name, [hash] of its id.
     pub name: String,
-    /// When the person logged in.
     pub began_at: DateTime<Utc>,
     /// When it last asked for something, to the minute.
     pub last_seen_at: DateTime<Utc>,
     /// What the browser called itself at log-in.
     pub user_agent: Option<String>,
-    /// The network address at log-in.
     pub address: Option<String>,
 }
 

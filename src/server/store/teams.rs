@@ -42,11 +42,8 @@ impl From<TeamRow> for Team {
 /// Somebody to be made a member.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMembership {
-    /// The account.
     pub user_id: UserId,
-    /// Its role.
     pub role: Role,
-    /// When it joined.
     pub at: DateTime<Utc>,
     /// Whether the role follows the groups of an OpenID provider.
     pub follows_groups: bool,

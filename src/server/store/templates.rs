@@ -16,9 +16,7 @@ const TEMPLATE_COLUMNS: &str =
 /// What of a template is to change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TemplateChange<'a> {
-    /// A new name.
     pub name: Option<&'a str>,
-    /// Other variables that are masked.
     pub masked_variables: Option<&'a [String]>,
     /// New sources, with the id of the version that they become.
     pub version: Option<(TemplateVersionId, &'a TemplateSource)>,

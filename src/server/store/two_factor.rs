@@ -13,11 +13,9 @@ use crate::domain::ids::UserId;
 /// The second factor of an account, set up or begun.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct StoredFactor {
-    /// The authenticator's secret, sealed.
     pub sealed_secret: String,
     /// Whether it counts: a code has confirmed it.
     pub is_confirmed: bool,
-    /// How many recovery codes are left.
     pub recovery_codes: i64,
 }
 

@@ -40,7 +40,6 @@ const HANDLING: Duration = Duration::from_secs(60);
 /// A body that has been read. It takes up room until it is dropped.
 #[derive(Debug, Default)]
 pub struct HeldBody {
-    /// The whole body.
     pub bytes: Bytes,
     _room: Option<OwnedSemaphorePermit>,
 }

@@ -61,9 +61,7 @@ pub struct Connections {
 enum Phase {
     /// It waits for a request.
     Quiet,
-    /// A request has begun to arrive.
     HeadBegun,
-    /// A body is being read.
     ReadsBody,
     /// A request is being answered.
     Busy,

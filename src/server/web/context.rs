@@ -32,9 +32,7 @@ const THEME_SECONDS: u32 = 31_536_000;
 /// A sentence for the page that comes next, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flash {
-    /// Good news or bad.
     pub kind: FlashKind,
-    /// The sentence.
     pub text: String,
     /// The key that was just made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,9 +56,7 @@ impl Flash {
 /// Good news or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FlashKind {
-    /// It worked.
     Success,
-    /// It did not.
     Error,
 }
 

@@ -20,7 +20,6 @@ const MAX_VALUE_BYTES: usize = 3900;
 /// A cookie of ours. No script reads any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cookie {
-    /// The log-in.
     Session,
     /// A sentence for the page that comes next.
     Flash,

@@ -41,7 +41,6 @@ const OWN_PAGE: &str = "/settings/profile";
 /// The pages, which the server only hands on to leptos. Whoever starts the server brings them.
 #[derive(Clone, Copy)]
 pub struct Pages {
-    /// The pages by their addresses.
     pub app: fn() -> AnyView,
     /// The document around each, in the chosen colours.
     pub shell: fn(LeptosOptions, Option<String>) -> AnyView,

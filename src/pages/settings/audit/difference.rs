@@ -9,9 +9,7 @@ use crate::domain::audit::AuditEntry;
 pub struct Difference {
     /// Its name, in words: "expires at".
     pub field: String,
-    /// What was there.
     pub before: Option<String>,
-    /// What is there.
     pub after: Option<String>,
 }
 

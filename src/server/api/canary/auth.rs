@@ -221,9 +221,7 @@ async fn me(app: &App, session: &Session) -> Result<Me, AppError> {
 
 /// The account that is logged in, member of a team or not yet, with its session. Refuses API keys, and every parameter.
 pub struct LoggedIn {
-    /// The account.
     pub user: UserId,
-    /// Its session.
     pub session: Session,
 }
 

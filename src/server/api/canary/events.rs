@@ -224,9 +224,7 @@ impl EventAnswer {
 /// An element of the array, or a line.
 #[derive(Debug)]
 pub struct EventLine {
-    /// The event's id, where it has one.
     pub id: Option<String>,
-    /// The event, or what is wrong with it.
     pub report: Result<EventReport, AppError>,
 }
 

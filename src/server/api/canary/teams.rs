@@ -118,9 +118,7 @@ async fn delete_team(State(app): State<App>, team: InTeam) -> Answer<Deleted<Str
 
 /// The caller as a member of the team in the path, with what else is in the path and the parameters.
 pub struct InTeam<Q = ()> {
-    /// Who asks.
     pub viewer: Viewer,
-    /// The parameters.
     pub query: Q,
     path: HashMap<String, String>,
 }

@@ -53,9 +53,7 @@ enum Rule {
     Number { low: i64, high: Option<i64>, default: Option<i64> },
     /// A text of at most so many characters.
     Text { max_chars: usize, default: Option<&'static str> },
-    /// One of these.
     OneOf { names: &'static [&'static str], default: Option<&'static str> },
-    /// A text of a form.
     Form(&'static Form),
     /// An e-mail address, without a name.
     Email,
@@ -133,7 +131,6 @@ const PARAMETERS: &[Row] = &[
 /// Which messages a request lists, and which page of them.
 #[derive(Debug, PartialEq)]
 pub struct LogsQuery {
-    /// The messages.
     pub filter: EmailFilter,
     /// The page. Its limit is the caller's.
     pub window: Window,

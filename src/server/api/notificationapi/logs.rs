@@ -372,11 +372,9 @@ impl From<&EmailRecord> for ChannelBody {
 /// What the service is asked.
 #[derive(Debug)]
 pub struct Query {
-    /// Which entries.
     pub filter: NotificationFilter,
     /// Behind which one.
     pub after: Option<EntryId>,
-    /// How many at most.
     pub limit: i64,
 }
 

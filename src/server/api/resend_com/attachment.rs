@@ -64,7 +64,6 @@ impl AttachmentBody {
 pub enum Content {
     /// Base64.
     Text(String),
-    /// The bytes themselves.
     Bytes(Vec<u8>),
 }
 
@@ -147,7 +146,6 @@ impl<'de> Deserialize<'de> for Content {
 /// The name of an attachment, as it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filename {
-    /// A name.
     Text(String),
     /// None: `false`.
     None,

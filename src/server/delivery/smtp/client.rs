@@ -59,9 +59,7 @@ pub(super) struct Reply {
 /// Why a conversation has ended.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The connection failed.
     Io(io::Error),
-    /// The server closed it.
     Closed,
     /// What came is not a reply of SMTP. It is not repeated: it can be anything.
     NotSmtp,

@@ -10,22 +10,17 @@ use crate::server::outbound::Outbound;
 pub struct SmtpSettings {
     /// How long connecting, encryption and log-in may take, all together.
     pub connect_timeout: Duration,
-    /// How long one command may take.
     pub command_timeout: Duration,
     /// How long a message may take, from its first byte to the answer. The server may work on it for minutes; giving up
     /// early makes an outcome unknown that would have been known.
     pub content_timeout: Duration,
-    /// How long an idle connection is kept.
     pub idle_limit: Duration,
-    /// After how many messages a connection is closed.
     pub messages_per_connection: u32,
     /// How many idle connections are kept for one adapter.
     pub idle_per_adapter: usize,
     /// The name that this machine gives itself in EHLO; its host name when `None`.
     pub hello_name: Option<String>,
-    /// Which mail servers may be connected to.
     pub outbound: Outbound,
-    /// How connections are encrypted, and whose certificates are trusted.
     pub tls: Tls,
 }
 

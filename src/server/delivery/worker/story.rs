@@ -14,7 +14,6 @@ use crate::server::store::outbox::{OutgoingAdapter, Settlement};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Via {
     pub(super) adapter_name: String,
-    /// The host.
     pub(super) server: Option<String>,
     /// `smtp`, `http` or `https`.
     pub(super) protocol: Option<String>,

@@ -25,18 +25,14 @@ const CODE_WITHIN: TimeDelta = TimeDelta::minutes(5);
 /// What a person types to log in.
 #[derive(Clone, Debug)]
 pub struct LogIn {
-    /// The account's address.
     pub email: String,
-    /// The password.
     pub password: String,
-    /// The browser's IANA time zone, where it tells one.
     pub time_zone: Option<String>,
 }
 
 /// How far a log-in got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogInStep {
-    /// The person is logged in.
     Done,
     /// The password was right; the code of the second factor is asked for next.
     AwaitsCode,

@@ -61,13 +61,10 @@ pub struct Callback {
 pub struct Person {
     /// Their name at the provider, for good.
     pub subject: String,
-    /// Their address.
     pub email: Option<String>,
     /// Whether the provider knows that the address is theirs.
     pub email_verified: bool,
-    /// Their name for people.
     pub name: Option<String>,
-    /// Their groups.
     pub groups: Vec<String>,
 }
 

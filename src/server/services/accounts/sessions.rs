@@ -21,11 +21,9 @@ use crate::server::store::sessions::{
 /// A person at their own account, whatever teams they are in and whatever those demand.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The account.
     pub user: User,
     /// The public name of the session.
     pub session: String,
-    /// Where the request came from.
     pub origin: RequestOrigin,
 }
 

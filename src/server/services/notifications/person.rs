@@ -10,7 +10,6 @@ pub const MAX_PERSON_CHARS: usize = 255;
 pub struct Person {
     /// The sender's own id; without it, address or number stand for it.
     pub id: Option<String>,
-    /// The e-mail address.
     pub email: Option<String>,
     /// The telephone number, in international form or as it is written in the USA and Canada.
     pub number: Option<String>,

@@ -20,7 +20,6 @@ const IDEMPOTENCY_HOURS: i64 = 24;
 pub struct IdempotencyKey {
     /// The endpoint it counts for: the same key can stand for another request elsewhere.
     pub endpoint: &'static str,
-    /// The key.
     pub key: String,
     /// What the request says: the same key with anything else is refused.
     pub body: Bytes,

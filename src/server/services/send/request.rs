@@ -55,13 +55,9 @@ const OWN_HEADERS: [&str; 18] = [
 /// of recipients can hold several. It is made from a template, or from `html` and `text`.
 #[derive(Clone, Debug, Default)]
 pub struct SendRequest {
-    /// The template.
     pub template_id: Option<TemplateId>,
-    /// `To`.
     pub to: Vec<String>,
-    /// `Cc`.
     pub cc: Vec<String>,
-    /// Recipients that the others do not see.
     pub bcc: Vec<String>,
     /// The template's values, a JSON object or null.
     pub variables: Value,
@@ -75,13 +71,10 @@ pub struct SendRequest {
     pub text: Option<String>,
     /// Where answers go: one mailbox, or several.
     pub reply_to: Option<String>,
-    /// Headers to add.
     pub headers: Vec<(String, String)>,
     /// The adapter, in place of the team's default.
     pub adapter_id: Option<AdapterId>,
-    /// What is attached.
     pub attachments: Vec<Attachment>,
-    /// Labels.
     pub tags: Vec<String>,
     /// The caller's own data, a JSON object or null.
     pub metadata: Value,

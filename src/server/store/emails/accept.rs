@@ -22,7 +22,6 @@ pub struct Acceptance {
     pub notification: Option<Notification>,
     /// What makes a repeated request find the messages of the first.
     pub idempotency: Option<NewIdempotencyKey>,
-    /// The line of the audit log that tells of it.
     pub audit: Option<AuditEvent>,
     /// The right to send a message again, where that is what is accepted.
     pub claim: Option<ResendClaim>,
@@ -31,7 +30,6 @@ pub struct Acceptance {
 /// What a request is answered, kept for its repetition to be answered the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {
-    /// The HTTP status.
     pub status: u16,
     /// The body, JSON.
     pub body: String,
@@ -40,17 +38,12 @@ pub struct KeptAnswer {
 /// An idempotency key with the request it came with.
 #[derive(Clone, Debug)]
 pub struct NewIdempotencyKey {
-    /// The endpoint it counts for.
     pub endpoint: String,
-    /// The key's hash.
     pub key_hash: String,
     /// The hash of the whole request.
     pub request_hash: String,
-    /// What the request is answered.
     pub answer: KeptAnswer,
-    /// Until when it is remembered.
     pub expires_at: DateTime<Utc>,
-    /// Now.
     pub now: DateTime<Utc>,
 }
 

@@ -19,7 +19,6 @@ use crate::server::store::{Store, instant, stored};
 /// What a message says, with what is needed to show it to those who do not see all of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredContent {
-    /// What it says.
     pub content: EmailContent,
     /// The subject as it was sent, where the log shows another.
     pub sent_subject: Option<String>,

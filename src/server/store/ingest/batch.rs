@@ -20,7 +20,6 @@ use crate::server::store::new_email::NewEmail;
 pub struct ReportedEvent {
     /// The event; its `provider_event_id` is what it is told apart by.
     pub event: NewEvent,
-    /// The message.
     pub email_id: Option<EmailId>,
     /// What the provider calls the message.
     pub provider_message_id: Option<String>,
@@ -33,11 +32,8 @@ pub struct ReportedEvent {
 /// What is known of a message that an event is about and that Sendlog never sent.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
-    /// How it reached its recipient.
     pub channel: Option<Channel>,
-    /// The sender.
     pub from_address: Option<String>,
-    /// The subject.
     pub subject: Option<String>,
 }
 
@@ -68,7 +64,6 @@ impl ReportedEvent {
 /// What became of a reported event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ingested {
-    /// It was added to the message.
     Recorded(EmailId),
     /// The message has an event of this id already; nothing was done.
     Duplicate(EmailId),
@@ -89,7 +84,6 @@ pub fn entry_id(team_id: TeamId, name: &str, began_at: DateTime<Utc>) -> EmailId
 /// What an event is about.
 #[derive(Clone, Copy, Debug)]
 enum Target {
-    /// A message that is there.
     Known(EmailId),
     /// One that the batch starts, by its place in [Batch::new].
     New(usize),

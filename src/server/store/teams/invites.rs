@@ -14,7 +14,6 @@ use crate::server::store::{Store, instant, micros, stored};
 /// An invitation to be made. The token itself is only in the link.
 #[derive(Clone, Debug)]
 pub struct NewInvite {
-    /// What the dashboard shows of it.
     pub invite: Invite,
     /// SHA-256 of the token, in hexadecimal.
     pub token_hash: String,
@@ -25,9 +24,7 @@ pub struct NewInvite {
 /// An invitation with its team, found by its token.
 #[derive(Clone, Debug)]
 pub struct FoundInvite {
-    /// The invitation.
     pub invite: Invite,
-    /// The team it leads to.
     pub team: Team,
 }
 

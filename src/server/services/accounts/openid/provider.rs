@@ -137,7 +137,6 @@ pub enum NoAnswer {
     /// It leads to a private address.
     #[error(transparent)]
     Refused(#[from] Unreachable),
-    /// The request failed.
     #[error("{}", innermost(.0))]
     Http(#[from] reqwest::Error),
     /// Nobody reads that much.
