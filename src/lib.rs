@@ -1,16 +1,12 @@
 //! Sendlog: the log of every message a team sends. This library is built twice, for the server (`ssr`) and for the
 //! browser (`hydrate`); `main.rs` is the command line over the server's half.
 
-#[allow(missing_docs, reason = "leptos's macros make items that carry none")]
 pub mod app;
-#[allow(missing_docs, reason = "leptos's macros make items that carry none")]
 pub mod components;
 pub mod domain;
-#[allow(missing_docs, reason = "leptos's macros make items that carry none")]
 pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod server;
-#[allow(missing_docs, reason = "leptos's macros make items that carry none")]
 pub mod server_fns;
 
 /// Brings the islands of a page to life. The page's script calls it.

@@ -285,7 +285,7 @@ test("an address that the mail server refuses gets its link by hand", async ({ p
   await page.goto("/settings/members");
   await page.getByLabel("E-mail address").fill(`refused-${hasScript}@acme.example`);
   await page.getByRole("button", { name: "Invite" }).click();
-  await expect(page.getByText("No letter went out")).toContainText("550");
+  await expect(page.getByText("No email went out")).toContainText("550");
   await expect(page.getByText(/^http\S+\/invite\/\S+$/)).toBeVisible();
 });
 

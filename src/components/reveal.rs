@@ -5,14 +5,14 @@ use leptos::prelude::*;
 use super::field::{HiddenFields, TextField};
 use super::icon::{Glyph, Icon};
 use super::time::Time;
-use crate::domain::masking::{Contents, REVEAL_MINUTES, Reveal, Sight};
+use crate::domain::masking::{Contents, REVEAL_MINUTES, Reveal, Visibility};
 
 /// Says what is hidden and why; where the viewer may see it, asks for the reason. Nothing where all is shown, or where a
 /// reason shows it: then that reason.
 #[component]
 pub fn ContentsNote(
     /// What the viewer sees.
-    sight: Sight,
+    visibility: Visibility,
     /// Whether values of marked variables are hidden.
     hides_marked: bool,
     /// The reason that counts.
@@ -26,7 +26,7 @@ pub fn ContentsNote(
         let id = id.clone();
         move || view! { <ReasonForm action id=id.clone()/> }
     };
-    match (sight.contents, reveal) {
+    match (visibility.contents, reveal) {
         (Contents::Hidden, _) => view! {
             <Note glyph=Glyph::Lock><p><strong>"Hidden."</strong>" Your role does not see contents."</p></Note>
         }

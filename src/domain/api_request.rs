@@ -7,7 +7,7 @@ use super::email::EmailSummary;
 use super::filter::TimeRange;
 use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
 pub use super::masking::REDACTED;
-use super::masking::{MASK, Reveal, Sight};
+use super::masking::{MASK, Reveal, Visibility};
 
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
@@ -93,7 +93,7 @@ pub struct ApiRequestDetail {
     /// The messages it made, oldest first.
     pub emails: Vec<EmailSummary>,
     /// What of it the viewer sees; all of this is masked already.
-    pub sight: Sight,
+    pub visibility: Visibility,
     /// Whether values of variables that a template marks are masked in its bodies.
     pub masks_marked: bool,
     /// Why the viewer sees its bodies, where they gave a reason.

@@ -8,7 +8,7 @@ use super::event::{EmailEvent, EventSet};
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
-use super::masking::{Reveal, Sight};
+use super::masking::{Reveal, Visibility};
 use super::resend::SentCopy;
 
 /// What became of a message. Derived from its events by rank ([super::event::EventKind::rank]), never by arrival.
@@ -269,7 +269,7 @@ pub struct EmailDetail {
     /// What happened to it, oldest first.
     pub events: Vec<EmailEvent>,
     /// What of it the viewer sees; all of this is masked already.
-    pub sight: Sight,
+    pub visibility: Visibility,
     /// Why the viewer sees its contents, where they gave a reason.
     pub reveal: Option<Reveal>,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.

@@ -129,7 +129,7 @@ pub struct Criteria {
 
 /// A part of the log whose hours are counted beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slice {
+pub enum RollupScope {
     All,
     Template(TemplateId),
     Channel(Channel),
@@ -138,17 +138,17 @@ pub enum Slice {
 
 impl EmailFilter {
     /// The part of the log that template and channel leave. Templates make e-mail alone.
-    pub fn slice(&self) -> Slice {
+    pub fn scope(&self) -> RollupScope {
         match (self.template_id, self.channel) {
-            (None, None) => Slice::All,
-            (Some(template_id), None | Some(Channel::Email)) => Slice::Template(template_id),
-            (None, Some(channel)) => Slice::Channel(channel),
-            (Some(_), Some(_)) => Slice::Nothing,
+            (None, None) => RollupScope::All,
+            (Some(template_id), None | Some(Channel::Email)) => RollupScope::Template(template_id),
+            (None, Some(channel)) => RollupScope::Channel(channel),
+            (Some(_), Some(_)) => RollupScope::Nothing,
         }
     }
 }
 
-impl From<Option<TemplateId>> for Slice {
+impl From<Option<TemplateId>> for RollupScope {
     fn from(template_id: Option<TemplateId>) -> Self {
         template_id.map_or(Self::All, Self::Template)
     }

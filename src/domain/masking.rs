@@ -1,4 +1,4 @@
-//! What a viewer sees of messages: contents (variables, bodies, files, links) and addresses. [Sight::of] decides it, once
+//! What a viewer sees of messages: contents (variables, bodies, files, links) and addresses. [Visibility::of] decides it, once
 //! for each message; the services hand out values that are masked already, so that no page, API or export can forget it.
 
 mod texts;
@@ -23,7 +23,7 @@ pub const REVEAL_MINUTES: i64 = 10;
 
 /// What a viewer sees of one message or of one API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sight {
+pub struct Visibility {
     pub contents: Contents,
     pub masks_addresses: bool,
 }
@@ -52,7 +52,7 @@ pub struct Reveal {
     pub reason: String,
 }
 
-impl Sight {
+impl Visibility {
     /// What `viewer` sees now of the message or request with the id `target`.
     pub fn of(viewer: &Viewer, target: impl ToString, now: DateTime<Utc>) -> Self {
         let may_reveal = viewer.may(Permission::LogsReveal);
@@ -392,9 +392,9 @@ mod tests {
     #[test]
     fn what_a_message_holds_is_masked_in_the_bodies_that_are_about_it() {
         let secrets = Secrets::of(&json!({"code": "s3cret/42", "name": "Ada"}), &["code".to_owned()]);
-        let sight = Sight { contents: Contents::AllButMarked, masks_addresses: false };
+        let visibility = Visibility { contents: Contents::AllButMarked, masks_addresses: false };
         let shown = |text: &str| {
-            sight.body(LoggedBody { text: Some(text.to_owned()), truncated: true }, &[], &secrets).text.unwrap()
+            visibility.body(LoggedBody { text: Some(text.to_owned()), truncated: true }, &[], &secrets).text.unwrap()
         };
         let body = json!({"events": [{"url": "https://a.example/?x", "tags": ["s3cret/42"], "ua": "s3cret%2F42!"}]});
         let expected = json!({"events": [{"url": MASK, "tags": [MASK], "ua": format!("{MASK}!")}]});
@@ -432,13 +432,13 @@ mod tests {
 
     #[test]
     fn a_body_that_was_cut_off_is_not_shown_where_it_names_a_marked_variable() {
-        let sight = Sight { contents: Contents::AllButMarked, masks_addresses: false };
+        let visibility = Visibility { contents: Contents::AllButMarked, masks_addresses: false };
         let body = |text: &str| LoggedBody { text: Some(text.to_owned()), truncated: true };
         let none = Secrets::default();
-        let shown = |text: &str| sight.body(body(text), &["code".to_owned()], &none).text.unwrap();
+        let shown = |text: &str| visibility.body(body(text), &["code".to_owned()], &none).text.unwrap();
         assert_eq!(shown(r#"{"code":"123"#), MASK);
         assert_eq!(shown(r#"{"name":"123"#), r#"{"name":"123"#);
-        let locked = Sight { contents: Contents::Locked, ..sight };
+        let locked = Visibility { contents: Contents::Locked, ..visibility };
         assert_eq!(locked.body(body("{}"), &[], &none).text.as_deref(), Some(MASK));
     }
 }

@@ -58,10 +58,10 @@ impl NotificationState {
     }
 }
 
-/// A way to reach somebody, as a notification tells them apart: a device and a browser are two ways of [Channel::Push].
-/// Their order is kept in databases, by [Way::bits].
+/// A channel to reach somebody, as a notification tells them apart: a device and a browser are two channels of [Channel::Push].
+/// Their order is kept in databases, by [NotificationChannel::bits].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Way {
+pub enum NotificationChannel {
     Email,
     Sms,
     Call,
@@ -73,9 +73,10 @@ pub enum Way {
     InApp,
 }
 
-impl Way {
-    /// Every way.
-    pub const ALL: [Way; 6] = [Self::Email, Self::Sms, Self::Call, Self::Push, Self::WebPush, Self::InApp];
+impl NotificationChannel {
+    /// Every channel.
+    pub const ALL: [NotificationChannel; 6] =
+        [Self::Email, Self::Sms, Self::Call, Self::Push, Self::WebPush, Self::InApp];
 
     /// The label of the messages that go to a browser.
     pub const WEB_PUSH_TAG: &'static str = "web_push";
@@ -92,18 +93,18 @@ impl Way {
         }
     }
 
-    /// Several ways as one number, a bit each.
-    pub fn bits(ways: &[Way]) -> i64 {
-        ways.iter().fold(0, |bits, way| bits | 1 << *way as i64)
+    /// Several channels as one number, a bit each.
+    pub fn bits(channels: &[NotificationChannel]) -> i64 {
+        channels.iter().fold(0, |bits, channel| bits | 1 << *channel as i64)
     }
 
-    /// The ways of [Way::bits].
-    pub fn of_bits(bits: i64) -> Vec<Way> {
-        Self::ALL.into_iter().filter(|way| bits & Self::bits(&[*way]) != 0).collect()
+    /// The channels of [NotificationChannel::bits].
+    pub fn of_bits(bits: i64) -> Vec<NotificationChannel> {
+        Self::ALL.into_iter().filter(|channel| bits & Self::bits(&[*channel]) != 0).collect()
     }
 
     /// The channel of its messages.
-    pub const fn channel(self) -> Channel {
+    pub const fn message_channel(self) -> Channel {
         match self {
             Self::Email => Channel::Email,
             Self::Sms => Channel::Sms,
@@ -113,7 +114,7 @@ impl Way {
         }
     }
 
-    /// The way that a message goes.
+    /// The channel of its messages.
     pub fn of(email: &Email) -> Self {
         match email.channel {
             Channel::Email => Self::Email,
@@ -138,8 +139,8 @@ pub struct Notification {
     pub api_request_id: Option<ApiRequestId>,
     /// Why a channel was left out, a sentence each.
     pub warnings: Vec<String>,
-    /// The ways that it was to go and does not.
-    pub ignored_ways: Vec<Way>,
+    /// The channels that were left out.
+    pub ignored_channels: Vec<NotificationChannel>,
 }
 
 impl Notification {
@@ -238,8 +239,8 @@ pub struct NotificationFilter {
     pub range: TimeRange,
     /// What they are about; for a message that is no part of a notification, its template's name.
     pub kinds: Vec<String>,
-    /// One of the ways they went.
-    pub ways: Vec<Way>,
+    /// Any of these channels.
+    pub channels: Vec<NotificationChannel>,
     /// The sender's own id of the person, or the address or number of a recipient.
     pub users: Vec<String>,
     pub states: Vec<NotificationState>,

@@ -24,7 +24,7 @@ impl PageRequest {
 
 /// Some rows of a list, counted from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct OffsetRequest {
     /// How many rows come before.
     pub offset: i64,
     /// How many rows at most.
@@ -34,7 +34,7 @@ pub struct Window {
 
 /// Some rows of a list and how long the whole of it is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed<T> {
+pub struct OffsetPage<T> {
     pub items: Vec<T>,
     /// How many rows the whole list has.
     pub total: Total,
@@ -54,7 +54,7 @@ pub enum Cursor<Id> {
 
 /// Some rows at a place of a list, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch<T> {
+pub struct CursorPage<T> {
     pub items: Vec<T>,
     /// Whether the list goes on beyond them, in the direction that was asked for.
     pub has_more: bool,
@@ -62,7 +62,7 @@ pub struct Stretch<T> {
 
 /// Some rows of a list in which a call looks no further than so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Walked<T, Id> {
+pub struct PartialPage<T, Id> {
     /// The rows; few or none where the walk was ended before it had found more.
     pub items: Vec<T>,
     /// Behind which place, in the direction that was asked for, the next call goes on; `None` at the list's end.

@@ -11,7 +11,7 @@ use crate::domain::ids::TeamId;
 pub const HOME: &str = "/logs";
 
 /// What is said when somebody asks for a new password, whether or not there is such an account.
-pub const LETTER_SENT: &str = "If there is an account, a letter is on its way. Its link works for one hour.";
+pub const MAIL_SENT: &str = "If there is an account, an email is on its way. Its link works for one hour.";
 
 /// An invitation as its page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,24 +93,24 @@ pub async fn log_in_with_code(code: String, #[server(default)] next: String) -> 
     }
 }
 
-/// Sends a letter with a link for a new password, if the address is an account's; says the same either way.
+/// Sends a mail with a link for a new password, if the address is an account's; says the same either way.
 #[server]
 pub async fn forgot_password(email: String) -> Result<(), AppError> {
     use crate::server::{context, services::accounts};
     accounts::forgot_password(&context::app(), &email, &context::origin()).await?;
-    context::flash(context::FlashKind::Success, LETTER_SENT);
+    context::flash(context::FlashKind::Success, MAIL_SENT);
     leptos_axum::redirect("/login");
     Ok(())
 }
 
-/// The address of the account whose password a letter's link sets.
+/// The address of the account whose password a mail's link sets.
 #[server]
 pub async fn load_reset(token: String) -> Result<String, AppError> {
     use crate::server::{context, services::accounts};
     Ok(accounts::find_reset(&context::app(), &token).await?.email)
 }
 
-/// Sets the password that a letter's link allows, and ends every session of the account.
+/// Sets the password that a mail's link allows, and ends every session of the account.
 #[server]
 pub async fn reset_password(token: String, password: String) -> Result<(), AppError> {
     use crate::server::{context, services::accounts};

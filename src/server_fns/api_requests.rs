@@ -39,7 +39,7 @@ pub async fn load_requests(
     before: Option<ApiRequestId>,
 ) -> Result<RequestsView, AppError> {
     use crate::domain::ids::time_of_id;
-    use crate::domain::page::{Cursor, Walked};
+    use crate::domain::page::{Cursor, PartialPage};
     use crate::server::{
         context,
         services::{api_requests, emails},
@@ -54,7 +54,7 @@ pub async fn load_requests(
         }
         _ => None,
     };
-    let (Walked { items: rows, next }, newer, older) = match newer {
+    let (PartialPage { items: rows, next }, newer, older) = match newer {
         Some((id, walked)) => {
             let older = walked.items.last().map_or(ApiRequestId(id.0.saturating_add(1)), |row| row.id);
             let newer = walked.next;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::audit::{AuditAction, AuditEntry};
 use crate::domain::error::AppError;
-use crate::domain::page::Stretch;
+use crate::domain::page::CursorPage;
 use crate::domain::period::{Period, PeriodChoice};
 
 /// Rows on a page of the audit log.
@@ -16,7 +16,7 @@ pub const PAGE_SIZE: i64 = 50;
 pub struct AuditView {
     pub period: Period,
     /// The lines, newest first.
-    pub stretch: Stretch<AuditEntry>,
+    pub page: CursorPage<AuditEntry>,
     /// Who can be filtered by: ids and names.
     pub actors: Vec<(String, String)>,
 }
@@ -37,7 +37,7 @@ pub async fn load_audit(
     let (app, viewer) = (context::app(), context::viewer().await?);
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
     let filter = AuditFilter { action, actor_id: actor, range: period.range };
-    let stretch = audit::list_audit_entries(&app, &viewer, &filter, before, PAGE_SIZE).await?;
+    let page = audit::list_audit_entries(&app, &viewer, &filter, before, PAGE_SIZE).await?;
     let actors = audit::list_audit_actors(&app, &viewer).await?;
-    Ok(AuditView { period, stretch, actors })
+    Ok(AuditView { period, page, actors })
 }

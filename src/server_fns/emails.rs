@@ -47,7 +47,7 @@ pub async fn load_logs(
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
     let filter = EmailFilter { range: period.range, statuses, template_id, channel, search, ..EmailFilter::default() };
     let page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
-    let overview = emails::load_overview(&app, &viewer, &period, filter.slice()).await?;
+    let overview = emails::load_overview(&app, &viewer, &period, filter.scope()).await?;
     let is_first_run = overview.stats.total == 0 && {
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()

@@ -21,7 +21,7 @@ pub struct MembersView {
     /// Invitations that wait; none for viewers who may not invite.
     pub invites: Vec<Invite>,
     /// Whether the team has a mail server that invitations go out by.
-    pub sends_letters: bool,
+    pub sends_mail: bool,
     pub draft: Draft,
 }
 
@@ -43,9 +43,9 @@ pub async fn load_members() -> Result<MembersView, AppError> {
     let keys = if may_remove { teams::count_keys_of_members(&app, &viewer).await? } else { Vec::new() };
     let demands = viewer.rules.demands_two_factor;
     let locked_out = if demands { teams::list_without_two_factor(&app, &viewer).await? } else { Vec::new() };
-    let sends_letters = may_invite && mail::can_send(&app, viewer.team).await?;
+    let sends_mail = may_invite && mail::can_send(&app, viewer.team).await?;
     let draft = super::draft::load_draft("invite".to_owned()).await?;
-    Ok(MembersView { members, roles, keys, locked_out, invites, sends_letters, draft })
+    Ok(MembersView { members, roles, keys, locked_out, invites, sends_mail, draft })
 }
 
 /// Gives a member another role. Needs `team:update-role`.

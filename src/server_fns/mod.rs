@@ -12,7 +12,7 @@ pub mod connect;
 pub mod draft;
 pub mod emails;
 mod error;
-pub mod frame;
+pub mod layout;
 pub mod members;
 pub mod notifications;
 pub mod profile;

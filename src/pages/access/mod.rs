@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-use super::frame::{PageTitle, bare};
+use super::layout::{PageTitle, bare};
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
 use crate::domain::address;
@@ -90,23 +90,23 @@ pub fn CodePage() -> impl IntoView {
     })
 }
 
-/// `/forgot`: asks for a letter with a link for a new password.
+/// `/forgot`: asks for an email with a link for a new password.
 #[component]
 pub fn ForgotPage() -> impl IntoView {
     bare(async { Ok(()) }, |()| {
         view! {
             <PageTitle text="Forgot your password?"/>
-            <p class="lead">"We send a letter with a link to set a new one."</p>
+            <p class="lead">"We send an email with a link to set a new one."</p>
             <form class="stack" method="post" action=ForgotPassword::PATH>
                 <TextField label="E-mail address" name="email" kind="email" autocomplete="username" autofocus=true/>
-                <button class="button primary wide">"Send the letter"</button>
+                <button class="button primary wide">"Send the email"</button>
             </form>
             <p class="hint"><a href="/login">"Back to the log-in"</a></p>
         }
     })
 }
 
-/// `/reset/:token`: sets the password that a letter's link allows.
+/// `/reset/:token`: sets the password that an email's link allows.
 #[component]
 pub fn ResetPage() -> impl IntoView {
     let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::frame::{PageTitle, Section, framed};
+use super::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::api_docs::load_api_document;
 
 /// The methods of an OpenAPI path item, in the order they are shown.
@@ -12,7 +12,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The reference of the API.
 #[component]
 pub fn ApiDocsPage() -> impl IntoView {
-    framed(Section::ApiDocs, load_api_document(), |document| view! { <ApiDocs document/> })
+    in_layout(Section::ApiDocs, load_api_document(), |document| view! { <ApiDocs document/> })
 }
 
 /// One operation of the document.

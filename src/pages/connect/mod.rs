@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use self::systems::{Snippet, System, systems};
-use super::frame::{PageTitle, Section, framed};
+use super::layout::{PageTitle, Section, in_layout};
 use crate::components::can::may;
 use crate::components::copy_button::CopyButton;
 use crate::components::field::TextField;
@@ -28,7 +28,7 @@ const SCOPES: [(Permission, bool); 5] = [
 /// The ways in.
 #[component]
 pub fn ConnectPage() -> impl IntoView {
-    framed(Section::Connect, load_connect(), |view| view! { <Connect view/> })
+    in_layout(Section::Connect, load_connect(), |view| view! { <Connect view/> })
 }
 
 #[component]

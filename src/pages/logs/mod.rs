@@ -15,7 +15,7 @@ use self::first_run::FirstRun;
 use self::stats::Cards;
 pub use self::table::spoken_list;
 use self::table::{LogTable, Nothing};
-use super::frame::{PageTitle, Section, framed};
+use super::layout::{PageTitle, Section, in_layout};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
@@ -35,7 +35,7 @@ pub fn LogsPage() -> impl IntoView {
             load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, asked.search, asked.page).await?;
         Ok((query, view))
     };
-    framed(Section::Logs, load, |(query, view)| view! { <Logs query view/> })
+    in_layout(Section::Logs, load, |(query, view)| view! { <Logs query view/> })
 }
 
 #[component]

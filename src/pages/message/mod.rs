@@ -10,7 +10,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use self::facts::Facts;
 use self::preview::Preview;
-use super::frame::{Section, framed};
+use super::layout::{Section, in_layout};
 use super::logs::spoken_list;
 use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
@@ -37,36 +37,36 @@ pub fn MessagePage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
     let with_images = use_query_map().with_untracked(|query| query.get_str("images") == Some("1"));
     let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?).await };
-    framed(Section::Logs, load, move |detail| view! { <Message detail with_images/> })
+    in_layout(Section::Logs, load, move |detail| view! { <Message detail with_images/> })
 }
 
 #[component]
 fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
-    let EmailDetail { email, content, events, sight, reveal, sent_copy } = detail;
+    let EmailDetail { email, content, events, visibility, reveal, sent_copy } = detail;
     let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
-    let hides_marked = sight.contents == Contents::AllButMarked && is_marked;
+    let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
     let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
-    let opens_attachments = sight.shows_contents() && !hides_marked && may(Permission::LogsReveal);
+    let opens_attachments = visibility.shows_contents() && !hides_marked && may(Permission::LogsReveal);
     let zone = ViewerClock::of_page().zone.name();
     let title = if email.subject.is_empty() { email.id.to_string() } else { email.subject.clone() };
     view! {
         <Title text=format!("{title} · Sendlog")/>
         <Head email=email.clone() sent_copy is_unknown/>
         <Outcome email=email.clone()/>
-        <ContentsNote sight hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
+        <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
             <section class="panel timeline-panel" aria-label="Timeline">
                 <div class="panel-head"><h2>"Timeline"</h2><p>{zone}</p></div>
                 <Timeline events has_several_recipients={email.recipients.len() > 1}/>
             </section>
-            <Facts email=email.clone() content=content.clone() links_addresses=!sight.masks_addresses opens_attachments/>
+            <Facts email=email.clone() content=content.clone() links_addresses=!visibility.masks_addresses opens_attachments/>
             <div class="message-data">
                 {variables.map(|json| view! { <Json title="Variables" json/> })}
                 {metadata.map(|json| view! { <Json title="Metadata" json/> })}
             </div>
         </div>
-        <Preview id=email.id content with_images is_hidden=!sight.shows_contents() hides_marked/>
+        <Preview id=email.id content with_images is_hidden=!visibility.shows_contents() hides_marked/>
     }
 }
 

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::frame::{Section, framed};
+use super::layout::{Section, in_layout};
 use crate::domain::error::AppError;
 
 /// Says so, with the status 404.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
-    framed(Section::Elsewhere, async { Err::<(), _>(AppError::not_found("Page")) }, |()| ())
+    in_layout(Section::Elsewhere, async { Err::<(), _>(AppError::not_found("Page")) }, |()| ())
 }

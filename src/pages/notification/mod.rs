@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
-use super::frame::{Section, framed};
+use super::layout::{Section, in_layout};
 use super::logs::spoken_list;
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
@@ -27,7 +27,7 @@ pub fn NotificationPage() -> impl IntoView {
     let id =
         use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<NotificationId>().ok()));
     let load = async move { load_notification(id.ok_or_else(|| AppError::not_found("Notification"))?).await };
-    framed(Section::Logs, load, |detail| view! { <Gathered detail/> })
+    in_layout(Section::Logs, load, |detail| view! { <Gathered detail/> })
 }
 
 #[component]

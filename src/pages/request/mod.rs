@@ -5,7 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
-use super::frame::{Section, framed};
+use super::layout::{Section, in_layout};
 use super::logs::spoken_list;
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
@@ -33,12 +33,12 @@ pub fn RequestPage() -> impl IntoView {
     let id =
         use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<ApiRequestId>().ok()));
     let load = async move { load_request(id.ok_or_else(|| AppError::not_found("API request"))?).await };
-    framed(Section::Requests, load, |detail| view! { <Request detail/> })
+    in_layout(Section::Requests, load, |detail| view! { <Request detail/> })
 }
 
 #[component]
 fn Request(detail: ApiRequestDetail) -> impl IntoView {
-    let ApiRequestDetail { request, api_key_name, emails, sight, masks_marked, reveal } = detail;
+    let ApiRequestDetail { request, api_key_name, emails, visibility, masks_marked, reveal } = detail;
     let id = request.id.to_string();
     let absent = if is_answered_read(&request.method, &request.endpoint, request.response_status) {
         "What a successful read was answered is not kept: it can be asked for again."
@@ -55,7 +55,7 @@ fn Request(detail: ApiRequestDetail) -> impl IntoView {
             <h1 class="request-line"><Method method=request.method.clone()/>" "{request.endpoint.clone()}</h1>
             <HttpStatusBadge status=request.response_status/>
         </div>
-        <ContentsNote sight hides_marked=masks_marked reveal action=RevealRequest::PATH id/>
+        <ContentsNote visibility hides_marked=masks_marked reveal action=RevealRequest::PATH id/>
         <div class="request-grid">
             <div class="request-about">
                 <Facts request=request.clone() api_key_name/>

@@ -9,7 +9,7 @@ use leptos_router::hooks::use_location;
 
 use self::filters::Filters;
 use self::table::{Nothing, RequestTable};
-use super::frame::{PageTitle, Section, framed};
+use super::layout::{PageTitle, Section, in_layout};
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
@@ -32,7 +32,7 @@ pub fn RequestsPage() -> impl IntoView {
         let view = load_requests(query.period.clone(), query.filter(), after, before).await?;
         Ok((query, view))
     };
-    framed(Section::Requests, load, |(query, view)| view! { <Requests query view/> })
+    in_layout(Section::Requests, load, |(query, view)| view! { <Requests query view/> })
 }
 
 #[component]

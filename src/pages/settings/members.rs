@@ -24,7 +24,7 @@ pub fn MembersPage() -> impl IntoView {
 
 #[component]
 fn Members(members: MembersView) -> impl IntoView {
-    let MembersView { members, roles, keys, locked_out, invites, sends_letters, draft } = members;
+    let MembersView { members, roles, keys, locked_out, invites, sends_mail, draft } = members;
     let choices: Vec<(Role, String)> = roles.into_iter().map(|role| (role.role, role.name)).collect();
     let invitable = choices.clone();
     let rows = members.into_iter().map(|member| {
@@ -48,7 +48,7 @@ fn Members(members: MembersView) -> impl IntoView {
             </table>
         </section>
         <Can permission=Permission::TeamInvite>
-            <Invites invites=invites.clone() choices=invitable.clone() sends_letters draft=draft.clone()/>
+            <Invites invites=invites.clone() choices=invitable.clone() sends_mail draft=draft.clone()/>
         </Can>
     }
 }
@@ -164,9 +164,9 @@ fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
 }
 
 #[component]
-fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_letters: bool, draft: Draft) -> impl IntoView {
-    let way = if sends_letters {
-        "A letter with the link goes out by the team's default mail adapter. The link works for seven days and for this address alone."
+fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_mail: bool, draft: Draft) -> impl IntoView {
+    let way = if sends_mail {
+        "An email with the link goes out by the team's default mail adapter. The link works for seven days and for this address alone."
     } else {
         "The team has no mail adapter, so you pass the link on yourself. It works for seven days and for this address alone."
     };

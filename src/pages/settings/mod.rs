@@ -13,7 +13,7 @@ use std::future::Future;
 
 use leptos::prelude::*;
 
-use super::frame::{PageTitle, Section, framed};
+use super::layout::{PageTitle, Section, in_layout};
 use crate::components::can::may;
 use crate::domain::error::AppError;
 use crate::domain::permission::Permission;
@@ -78,10 +78,10 @@ where
     T: Send + 'static,
     V: IntoView + 'static,
 {
-    framed(Section::Settings, load, move |data| {
+    in_layout(Section::Settings, load, move |data| {
         let content = page(data).into_any();
         let head = view! { <div class="page-head"><PageTitle text=tab.label()/></div> }.into_any();
-        view! { <SettingsFrame tab current="page" head content/> }
+        view! { <SettingsLayout tab current="page" head content/> }
     })
 }
 
@@ -96,7 +96,7 @@ where
     T: Send + 'static,
     V: IntoView + 'static,
 {
-    framed(Section::Settings, load, move |data| {
+    in_layout(Section::Settings, load, move |data| {
         let (title, actions, content) = page(data);
         let content = content.into_any();
         let head = view! {
@@ -110,12 +110,12 @@ where
             </div>
         }
         .into_any();
-        view! { <SettingsFrame tab current="true" head content/> }
+        view! { <SettingsLayout tab current="true" head content/> }
     })
 }
 
 #[component]
-fn SettingsFrame(tab: Tab, current: &'static str, head: AnyView, content: AnyView) -> impl IntoView {
+fn SettingsLayout(tab: Tab, current: &'static str, head: AnyView, content: AnyView) -> impl IntoView {
     let tabs = Tab::ALL.into_iter().filter(|tab| tab.is_shown()).map(|each| {
         let current = (each == tab).then_some(current);
         view! { <li><a href=each.path() aria-current=current>{each.label()}</a></li> }

@@ -15,7 +15,7 @@ use crate::components::field::{SelectField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::account::TwoFactor;
 use crate::domain::team::User;
-use crate::pages::frame::{PageTitle, alone};
+use crate::pages::layout::{PageTitle, alone};
 use crate::server_fns::draft::Draft;
 use crate::server_fns::profile::{ProfileView, UpdateProfile, load_profile};
 

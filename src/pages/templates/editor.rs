@@ -12,7 +12,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::TemplateId;
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
-use crate::pages::frame::{PageTitle, Section, framed};
+use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::templates::{
     CreateTemplate, DeleteTemplate, MASKED_FIELD, TemplateView, UpdateTemplate, load_new_template, load_template,
     names_of,
@@ -21,7 +21,7 @@ use crate::server_fns::templates::{
 /// An empty template to fill in.
 #[component]
 pub fn NewTemplatePage() -> impl IntoView {
-    framed(Section::Templates, load_new_template(), |view| view! { <Editor view shown_version=None/> })
+    in_layout(Section::Templates, load_new_template(), |view| view! { <Editor view shown_version=None/> })
 }
 
 /// A template. `?version=3` puts an older version's sources into the form.
@@ -32,7 +32,7 @@ pub fn TemplatePage() -> impl IntoView {
     let version =
         use_query_map().with_untracked(|query| query.get_str("version").and_then(|number| number.parse().ok()));
     let load = async move { load_template(id.ok_or_else(|| AppError::not_found("Template"))?).await };
-    framed(Section::Templates, load, move |view| view! { <Editor view shown_version=version/> })
+    in_layout(Section::Templates, load, move |view| view! { <Editor view shown_version=version/> })
 }
 
 #[component]

@@ -5,7 +5,7 @@ mod editor;
 use leptos::prelude::*;
 
 pub use self::editor::{NewTemplatePage, TemplatePage};
-use super::frame::{PageTitle, Section, framed};
+use super::layout::{PageTitle, Section, in_layout};
 use crate::components::can::{Can, may};
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
@@ -17,7 +17,7 @@ use crate::server_fns::templates::load_templates;
 /// The team's templates.
 #[component]
 pub fn TemplatesPage() -> impl IntoView {
-    framed(Section::Templates, load_templates(), |templates| view! { <Templates templates/> })
+    in_layout(Section::Templates, load_templates(), |templates| view! { <Templates templates/> })
 }
 
 #[component]

@@ -2,7 +2,7 @@
 //! workers can run on one database; a message is leased by one at a time. Started by `serve`, beside the web server or
 //! alone.
 
-mod story;
+mod timeline;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
-use self::story::{Story, Tally, Via, delta, jittered, spoken};
+use self::timeline::{Outcomes, Timeline, Via, delta, jittered, spoken};
 use super::endpoint::SmtpSecret;
 use super::http::{HttpRoute, HttpSender, HttpSettings};
 use super::http_endpoint::{HttpEndpoint, HttpSecret};
@@ -388,7 +388,7 @@ impl Worker {
 
     /// Records an attempt, again and again while the database is busy: what is not recorded would become uncertain.
     async fn record(&self, lease: &Lease, via: &Via, attempt: Attempt) -> Result<(), AppError> {
-        let tally = Tally::of(&attempt);
+        let tally = Outcomes::of(&attempt);
         let settlement = self.settlement(lease, via, attempt);
         let mut tries = 0;
         loop {
@@ -424,41 +424,41 @@ impl Worker {
             ..Settlement::default()
         };
         let only_one = attempt.recipients.len() == 1;
-        let mut story = Story { clock: &self.clock, via, settlement: &mut settlement, reported: Vec::new() };
+        let mut timeline = Timeline { clock: &self.clock, via, settlement: &mut settlement, reported: Vec::new() };
         for (address, outcome) in attempt.recipients {
-            let waiting = |kind, reply: String, story: &mut Story| match delay {
+            let waiting = |kind, reply: String, timeline: &mut Timeline| match delay {
                 Some(delay) => {
                     let message = format!("Try {this_try} of {tries}; the next one in {}", spoken(delay));
                     // What befell the whole message is told once.
                     let about_all = kind == EventKind::FailedToSend && !only_one;
-                    story.tell_once(kind, (!about_all).then(|| address.clone()), message, reply);
-                    story.settlement.pending.push(address.clone());
+                    timeline.tell_once(kind, (!about_all).then(|| address.clone()), message, reply);
+                    timeline.settlement.pending.push(address.clone());
                 }
                 None => {
                     let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
-                    story.blame(format!("Gave up after {times}: {reply}"));
-                    story.tell(EventKind::Failed, &address, format!("Gave up after {times}"), Some(reply));
+                    timeline.blame(format!("Gave up after {times}: {reply}"));
+                    timeline.tell(EventKind::Failed, &address, format!("Gave up after {times}"), Some(reply));
                 }
             };
             match outcome {
                 RecipientOutcome::Accepted { reply } => {
-                    story.tell(EventKind::Sent, &address, format!("Handed to {}", via.adapter_name), Some(reply));
+                    timeline.tell(EventKind::Sent, &address, format!("Handed to {}", via.adapter_name), Some(reply));
                 }
-                RecipientOutcome::Deferred { reply } => waiting(EventKind::Deferred, reply, &mut story),
-                RecipientOutcome::Unreachable { reason } => waiting(EventKind::FailedToSend, reason, &mut story),
+                RecipientOutcome::Deferred { reply } => waiting(EventKind::Deferred, reply, &mut timeline),
+                RecipientOutcome::Unreachable { reason } => waiting(EventKind::FailedToSend, reason, &mut timeline),
                 RecipientOutcome::Refused { reply } => {
-                    story.blame(reply.clone());
+                    timeline.blame(reply.clone());
                     let message = "The mail server refused this recipient".to_owned();
-                    story.tell(EventKind::Bounced, &address, message, Some(reply));
+                    timeline.tell(EventKind::Bounced, &address, message, Some(reply));
                 }
                 RecipientOutcome::Failed { reason } => {
-                    story.blame(reason.clone());
+                    timeline.blame(reason.clone());
                     let message = "The message could not be sent and is not tried again".to_owned();
-                    story.tell(EventKind::Failed, &address, message, Some(reason));
+                    timeline.tell(EventKind::Failed, &address, message, Some(reason));
                 }
                 RecipientOutcome::Unknown { reason } => {
-                    story.blame(reason.clone());
-                    story.tell(EventKind::Uncertain, &address, reason, None);
+                    timeline.blame(reason.clone());
+                    timeline.tell(EventKind::Uncertain, &address, reason, None);
                 }
             }
         }

@@ -18,7 +18,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, EventId, JobId, NotificationId, lowest_id_at};
-use crate::domain::notification::{Notification, Way};
+use crate::domain::notification::{Notification, NotificationChannel};
 use crate::server::store::bulk::{HistoricEmail, Waiting};
 use crate::server::store::emails::NewEmail;
 use crate::server::store::events::EmailFacts;
@@ -116,7 +116,7 @@ impl Maker<'_> {
             text.replace("{name}", name).replace("{number}", &number).replace("{code}", &code)
         };
         let (title, text) = (words(self.occasion.title), words(self.occasion.text));
-        let (mut warnings, mut ignored_ways) = (Vec::new(), Vec::new());
+        let (mut warnings, mut ignored_channels) = (Vec::new(), Vec::new());
         let mut emails = Vec::new();
         for (place, channel) in (1..).zip(self.occasion.channels) {
             // Not everybody has left a telephone number or a device.
@@ -124,7 +124,8 @@ impl Maker<'_> {
             if can_be_reached {
                 emails.push(self.message(EmailId(first_id + place), id, *channel, &user, &title, &text));
             } else {
-                ignored_ways.extend(Way::ALL.into_iter().find(|way| way.channel() == *channel));
+                ignored_channels
+                    .extend(NotificationChannel::ALL.into_iter().find(|named| named.message_channel() == *channel));
                 warnings.push(match channel {
                     Channel::Sms | Channel::Call => format!("{} was left out: the user has no number", channel.label()),
                     Channel::Email | Channel::Push | Channel::InApp => {
@@ -143,7 +144,7 @@ impl Maker<'_> {
             external_user_id: Some(user),
             api_request_id: Some(request.id),
             warnings,
-            ignored_ways,
+            ignored_channels,
         });
         made.requests.push(request);
         made.emails.extend(emails);
@@ -166,7 +167,7 @@ impl Maker<'_> {
         };
         let is_email = channel == Channel::Email;
         let waits = self.is_newest && channel == Channel::Push;
-        let mut story = Story {
+        let mut timeline = Timeline {
             rng: self.rng,
             now: self.now,
             at: self.at,
@@ -174,11 +175,11 @@ impl Maker<'_> {
             facts: EmailFacts::default(),
             events: Vec::new(),
         };
-        story.begin();
+        timeline.begin();
         if !waits {
-            story.tell(channel, &to);
+            timeline.tell(channel, &to);
         }
-        let Story { events, facts, .. } = story;
+        let Timeline { events, facts, .. } = timeline;
         let pending = vec![to.clone()];
         let email = NewEmail {
             id,
@@ -216,7 +217,7 @@ impl Maker<'_> {
 }
 
 /// What happens to one message, as the channel's service reports it.
-struct Story<'a> {
+struct Timeline<'a> {
     rng: &'a mut ChaCha8Rng,
     now: DateTime<Utc>,
     at: DateTime<Utc>,
@@ -225,7 +226,7 @@ struct Story<'a> {
     events: Vec<EmailEvent>,
 }
 
-impl Story<'_> {
+impl Timeline<'_> {
     fn begin(&mut self) {
         let by = EventDetail { message: Some("by API key “checkout-prod”".to_owned()), ..EventDetail::default() };
         self.add(EventKind::Requested, by, 1..6);

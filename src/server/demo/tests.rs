@@ -11,7 +11,7 @@ use crate::domain::email::{EmailDetail, EmailStatus};
 use crate::domain::event::EventKind;
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::TeamId;
-use crate::domain::masking::{Contents, Sight};
+use crate::domain::masking::{Contents, Visibility};
 use crate::domain::notification::NotificationState;
 use crate::domain::page::{Cursor, PageRequest};
 use crate::domain::stats::Stats;
@@ -65,7 +65,7 @@ impl Demo {
                     email: store.find_email(team, row.id).await.unwrap().unwrap(),
                     content: store.find_email_content(team, row.id).await.unwrap().unwrap(),
                     events: store.list_events(team, row.id).await.unwrap(),
-                    sight: Sight { contents: Contents::All, masks_addresses: false },
+                    visibility: Visibility { contents: Contents::All, masks_addresses: false },
                     reveal: None,
                     sent_copy: None,
                 });

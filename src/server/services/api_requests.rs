@@ -8,8 +8,8 @@ use super::reveal::secrets_named;
 use crate::domain::api_request::{ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
-use crate::domain::masking::{Contents, Secrets, Sight, masks_addresses};
-use crate::domain::page::{Cursor, Walked};
+use crate::domain::masking::{Contents, Secrets, Visibility, masks_addresses};
+use crate::domain::page::{Cursor, PartialPage};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -26,22 +26,22 @@ pub async fn list_api_requests(
     filter: &ApiRequestFilter,
     cursor: Cursor<ApiRequestId>,
     limit: i64,
-) -> Result<Walked<ApiRequestSummary, ApiRequestId>, AppError> {
+) -> Result<PartialPage<ApiRequestSummary, ApiRequestId>, AppError> {
     viewer.require(Permission::RequestsView)?;
     app.request_log.settle().await;
     let filter = ApiRequestFilter {
         keeps_addresses: masks_addresses(viewer),
-        keeps_words: !Sight::of(viewer, "", app.clock.now()).shows_contents(),
+        keeps_words: !Visibility::of(viewer, "", app.clock.now()).shows_contents(),
         ..filter.clone()
     };
-    let Walked { items, next } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
+    let PartialPage { items, next } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
     let now = app.clock.now();
     let marks = !app.store.list_marked_variables(viewer.team).await?.is_empty();
     let shown = |request: ApiRequestSummary| {
-        let endpoint = Sight::of(viewer, request.id, now).endpoint(request.endpoint, marks);
+        let endpoint = Visibility::of(viewer, request.id, now).endpoint(request.endpoint, marks);
         ApiRequestSummary { endpoint, ..request }
     };
-    Ok(Walked { items: items.into_iter().map(shown).collect(), next })
+    Ok(PartialPage { items: items.into_iter().map(shown).collect(), next })
 }
 
 /// The ids and names of the team's keys, to filter its API requests by. Needs `requests:view`: the requests show the
@@ -66,24 +66,24 @@ pub async fn find_api_request(app: &App, viewer: &Viewer, id: ApiRequestId) -> R
     };
     let marked = app.store.list_marked_variables(viewer.team).await?;
     let now = app.clock.now();
-    let sight = Sight::of(viewer, id, now);
-    let secrets = if sight.contents == Contents::AllButMarked && !marked.is_empty() {
+    let visibility = Visibility::of(viewer, id, now);
+    let secrets = if visibility.contents == Contents::AllButMarked && !marked.is_empty() {
         let texts = [request.request_body.text.as_deref(), request.response_body.text.as_deref()];
         secrets_named(app, viewer, &texts, emails.iter().map(|email| email.id)).await?
     } else {
         Secrets::default()
     };
-    let reveal = viewer.reveal_of(id, now).cloned().filter(|_| sight.contents == Contents::All);
+    let reveal = viewer.reveal_of(id, now).cloned().filter(|_| visibility.contents == Contents::All);
     let shown = ApiRequest {
-        endpoint: sight.endpoint(request.endpoint.clone(), !marked.is_empty()),
-        request_body: sight.body(request.request_body.clone(), &marked, &secrets),
-        response_body: sight.body(request.response_body.clone(), &marked, &secrets),
+        endpoint: visibility.endpoint(request.endpoint.clone(), !marked.is_empty()),
+        request_body: visibility.body(request.request_body.clone(), &marked, &secrets),
+        response_body: visibility.body(request.response_body.clone(), &marked, &secrets),
         ..request.clone()
     };
-    let masks_marked = sight.contents == Contents::AllButMarked
+    let masks_marked = visibility.contents == Contents::AllButMarked
         && (shown.endpoint != request.endpoint
             || shown.request_body != request.request_body
             || shown.response_body != request.response_body);
-    let emails = emails.into_iter().map(|email| Sight::of(viewer, email.id, now).summary(email)).collect();
-    Ok(ApiRequestDetail { request: shown, api_key_name, emails, sight, masks_marked, reveal })
+    let emails = emails.into_iter().map(|email| Visibility::of(viewer, email.id, now).summary(email)).collect();
+    Ok(ApiRequestDetail { request: shown, api_key_name, emails, visibility, masks_marked, reveal })
 }

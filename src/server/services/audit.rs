@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
-use crate::domain::page::Stretch;
+use crate::domain::page::CursorPage;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
 use crate::server::App;
@@ -43,13 +43,13 @@ pub async fn list_audit_entries(
     filter: &AuditFilter,
     before: Option<i64>,
     limit: i64,
-) -> Result<Stretch<AuditEntry>, AppError> {
+) -> Result<CursorPage<AuditEntry>, AppError> {
     viewer.require(Permission::AuditView)?;
     let mut items = app.store.list_audit_entries(viewer.team, filter, before, limit + 1).await?;
     let has_more = items.len() as i64 > limit;
     items.truncate(usize::try_from(limit).unwrap_or_default());
     let shows_templates = viewer.may(Permission::TemplatesView);
-    Ok(Stretch { items: items.into_iter().map(|line| shown(line, shows_templates)).collect(), has_more })
+    Ok(CursorPage { items: items.into_iter().map(|line| shown(line, shows_templates)).collect(), has_more })
 }
 
 /// Who is in the viewer's team's audit log: ids and names, to filter by. Needs `audit:view`.

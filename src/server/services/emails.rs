@@ -11,11 +11,13 @@ use super::{audit, period, send};
 use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
-use crate::domain::filter::{Criteria, EmailFilter, Slice, TimeRange};
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::EmailId;
-use crate::domain::masking::{Contents, Secrets, Sight, audited_json, audited_search, audited_text, masks_addresses};
+use crate::domain::masking::{
+    Contents, Secrets, Visibility, audited_json, audited_search, audited_text, masks_addresses,
+};
 use crate::domain::notification::EmailRecord;
-use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Window};
+use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Knowing, newest_sent};
@@ -36,8 +38,8 @@ pub async fn list_emails(
 ) -> Result<Page<EmailSummary>, AppError> {
     viewer.require(Permission::LogsView)?;
     let page = app.store.list_emails(viewer.team, &asked(viewer, filter), request).await?;
-    let sight = |email: &EmailSummary| Sight::of(viewer, email.id, app.clock.now());
-    let items = page.items.into_iter().map(|email| sight(&email).summary(email)).collect();
+    let visibility = |email: &EmailSummary| Visibility::of(viewer, email.id, app.clock.now());
+    let items = page.items.into_iter().map(|email| visibility(&email).summary(email)).collect();
     Ok(Page { items, ..page })
 }
 
@@ -46,12 +48,12 @@ pub async fn list_records(
     app: &App,
     viewer: &Viewer,
     filter: &EmailFilter,
-    window: Window,
-) -> Result<Listed<EmailRecord>, AppError> {
+    window: OffsetRequest,
+) -> Result<OffsetPage<EmailRecord>, AppError> {
     viewer.require(Permission::LogsView)?;
     let listed = app.store.list_whole_emails(viewer.team, &asked(viewer, filter), window).await?;
-    let Listed { items, total, looked_from } = listed;
-    Ok(Listed { items: with_events(app, viewer, items).await?, total, looked_from })
+    let OffsetPage { items, total, looked_from } = listed;
+    Ok(OffsetPage { items: with_events(app, viewer, items).await?, total, looked_from })
 }
 
 /// Lists the viewer's team's messages at a place of the log, newest first, whole, with their events. Needs `logs:view`.
@@ -61,11 +63,11 @@ pub async fn list_records_at(
     filter: &EmailFilter,
     cursor: Cursor<EmailId>,
     limit: i64,
-) -> Result<Stretch<EmailRecord>, AppError> {
+) -> Result<CursorPage<EmailRecord>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Stretch { items, has_more } =
+    let CursorPage { items, has_more } =
         app.store.list_emails_at(viewer.team, &asked(viewer, filter), cursor, limit).await?;
-    Ok(Stretch { items: with_events(app, viewer, items).await?, has_more })
+    Ok(CursorPage { items: with_events(app, viewer, items).await?, has_more })
 }
 
 /// Finds one message with its events, without its bodies. Needs `logs:view`; a key with `emails:send` finds what it sent.
@@ -73,7 +75,7 @@ pub async fn find_record(app: &App, viewer: &Viewer, id: EmailId) -> Result<Emai
     let email = find_email_status(app, viewer, id).await?;
     let events = app.store.list_events(viewer.team, email.id).await?;
     let secrets = secrets_of_one(app, viewer, &email).await?;
-    let events = Sight::of(viewer, email.id, app.clock.now()).events(events, &email.marked_variables, &secrets);
+    let events = Visibility::of(viewer, email.id, app.clock.now()).events(events, &email.marked_variables, &secrets);
     Ok(EmailRecord { email, events })
 }
 
@@ -84,10 +86,10 @@ pub(super) async fn with_events(app: &App, viewer: &Viewer, emails: Vec<Email>) 
     let mut secrets = secrets_of(app, viewer, &emails).await?;
     let now = app.clock.now();
     let record = |email: Email| {
-        let sight = Sight::of(viewer, email.id, now);
+        let visibility = Visibility::of(viewer, email.id, now);
         let secrets = secrets.remove(&email.id).unwrap_or_default();
-        let events = sight.events(events.remove(&email.id).unwrap_or_default(), &email.marked_variables, &secrets);
-        EmailRecord { email: sight.email(email, &secrets), events }
+        let events = visibility.events(events.remove(&email.id).unwrap_or_default(), &email.marked_variables, &secrets);
+        EmailRecord { email: visibility.email(email, &secrets), events }
     };
     Ok(emails.into_iter().map(record).collect())
 }
@@ -106,7 +108,7 @@ pub(super) fn asked<'a>(viewer: &Viewer, filter: &'a EmailFilter) -> Cow<'a, Ema
 /// Counts the viewer's team's messages by outcome. Needs `logs:view`.
 pub async fn load_stats(app: &App, viewer: &Viewer, range: TimeRange) -> Result<Stats, AppError> {
     viewer.require(Permission::LogsView)?;
-    Ok(app.store.count_by_status(viewer.team, Slice::All, range).await?.into())
+    Ok(app.store.count_by_status(viewer.team, RollupScope::All, range).await?.into())
 }
 
 /// The range that a choice means for this viewer now.
@@ -114,14 +116,19 @@ pub async fn resolve_period(app: &App, viewer: &Viewer, choice: &PeriodChoice) -
     period::resolve(choice, zone_of(viewer), app.clock.now())
 }
 
-/// The cards and the chart of a period, of a slice of the log. Needs `logs:view`.
-pub async fn load_overview(app: &App, viewer: &Viewer, period: &Period, slice: Slice) -> Result<Overview, AppError> {
+/// The cards and the chart of a period, of a scope of the log. Needs `logs:view`.
+pub async fn load_overview(
+    app: &App,
+    viewer: &Viewer,
+    period: &Period,
+    scope: RollupScope,
+) -> Result<Overview, AppError> {
     viewer.require(Permission::LogsView)?;
-    let hours = app.store.list_hour_counts(viewer.team, slice, period.range).await?;
+    let hours = app.store.list_hour_counts(viewer.team, scope, period.range).await?;
     let mut total = StatusCounts::default();
     hours.iter().for_each(|(_, counts)| total += *counts);
     let previous = match period.previous {
-        Some(range) => Some(app.store.count_by_status(viewer.team, slice, range).await?.into()),
+        Some(range) => Some(app.store.count_by_status(viewer.team, scope, range).await?.into()),
         None => None,
     };
     let bars = period::chart_bars(period, zone_of(viewer), &hours);
@@ -136,19 +143,19 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     let stored = app.store.find_stored_content(viewer.team, id).await?.unwrap_or_default();
     let events = app.store.list_events(viewer.team, id).await?;
     let now = app.clock.now();
-    let (sight, reveal) = (Sight::of(viewer, id, now), viewer.reveal_of(id, now).cloned());
-    let reveal = reveal.filter(|_| sight.contents == Contents::All);
-    if let (Contents::All, Some(subject)) = (sight.contents, &stored.sent_subject) {
+    let (visibility, reveal) = (Visibility::of(viewer, id, now), viewer.reveal_of(id, now).cloned());
+    let reveal = reveal.filter(|_| visibility.contents == Contents::All);
+    if let (Contents::All, Some(subject)) = (visibility.contents, &stored.sent_subject) {
         email.subject.clone_from(subject);
     }
     let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
-    let content = shown_content(app, sight, &email, stored).await;
-    let events = sight.events(events, &email.marked_variables, &secrets);
+    let content = shown_content(app, visibility, &email, stored).await;
+    let events = visibility.events(events, &email.marked_variables, &secrets);
     let sent_copy = match email.status.can_be_resent() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
         false => None,
     };
-    Ok(EmailDetail { email: sight.email(email, &secrets), content, events, sight, reveal, sent_copy })
+    Ok(EmailDetail { email: visibility.email(email, &secrets), content, events, visibility, reveal, sent_copy })
 }
 
 /// Finds one message with its variables, without its bodies. Needs `logs:view`; the variables' values need
@@ -157,10 +164,10 @@ pub async fn find_email_with_variables(app: &App, viewer: &Viewer, id: EmailId) 
     viewer.require(Permission::LogsView)?;
     let email = load(app, viewer, id).await?;
     let stored = app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
-    let sight = Sight::of(viewer, email.id, app.clock.now());
+    let visibility = Visibility::of(viewer, email.id, app.clock.now());
     let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
-    let variables = shown_content(app, sight, &email, stored).await.variables;
-    Ok((sight.email(email, &secrets), variables))
+    let variables = shown_content(app, visibility, &email, stored).await.variables;
+    Ok((visibility.email(email, &secrets), variables))
 }
 
 /// One file that was sent with a message, by its place from 0, for who may see contents. It is written into the audit log.
@@ -190,8 +197,8 @@ pub async fn list_inline_files(app: &App, viewer: &Viewer, id: EmailId) -> Resul
 
 async fn shown_attachments(app: &App, viewer: &Viewer, email: Email) -> Result<Option<Vec<Attachment>>, AppError> {
     let stored = app.store.find_stored_content(viewer.team, email.id).await?.unwrap_or_default();
-    let sight = Sight::of(viewer, email.id, app.clock.now());
-    if !shows_attachments(sight, &email, &stored.content) {
+    let visibility = Visibility::of(viewer, email.id, app.clock.now());
+    if !shows_attachments(visibility, &email, &stored.content) {
         return Ok(None);
     }
     app.store.list_attachments(viewer.team, email.id).await.map(Some)
@@ -207,7 +214,7 @@ pub async fn find_email_status(app: &App, viewer: &Viewer, id: EmailId) -> Resul
         return Err(AppError::not_found("Email log"));
     }
     let secrets = secrets_of_one(app, viewer, &email).await?;
-    Ok(Sight::of(viewer, id, app.clock.now()).email(email, &secrets))
+    Ok(Visibility::of(viewer, id, app.clock.now()).email(email, &secrets))
 }
 
 async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {
@@ -278,7 +285,7 @@ pub async fn resend_any_email(
     }
     let copy = send::prepare_copy(app, viewer, &email, Knowing::Nothing, false, key.is_some()).await?;
     let secrets = secrets_of_one(app, viewer, &email).await?;
-    let shown = Sight::of(viewer, id, app.clock.now()).email(email, &secrets);
+    let shown = Visibility::of(viewer, id, app.clock.now()).email(email, &secrets);
     let answer = answer(shown, copy.accepted())?;
     let first = send::accept_copy(app, viewer, copy, key.map(|key| (key, answer.clone()))).await?;
     Ok(first.unwrap_or(answer))
@@ -314,7 +321,7 @@ pub async fn export_page(
     let mut secrets = secrets_of(app, viewer, &emails).await?;
     let shown = |email: Email| {
         let secrets = secrets.remove(&email.id).unwrap_or_default();
-        Sight::of(viewer, email.id, now).email(email, &secrets)
+        Visibility::of(viewer, email.id, now).email(email, &secrets)
     };
     Ok(emails.into_iter().map(shown).collect())
 }

@@ -17,25 +17,25 @@ use crate::server::delivery::endpoint::SmtpSecret;
 use crate::server::delivery::smtp::{RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
 use crate::server::store::outbox::Outgoing;
 
-/// A letter to one person.
+/// A mail to one person.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct SystemMail {
     pub to: String,
     /// One line.
     pub subject: String,
     pub text: String,
 }
 
-/// What became of a letter whose content the sender can pass on otherwise.
+/// What became of a mail whose content the sender can pass on otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LetterFate {
+pub enum SystemMailOutcome {
     Sent,
     /// The team has no mail adapter.
     NoAdapter,
     Refused(String),
 }
 
-/// How long somebody waits for a letter to be taken.
+/// How long somebody waits for a mail to be taken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the mail server may take to answer, the connection and each step.
@@ -46,20 +46,20 @@ pub async fn can_send(app: &App, team: TeamId) -> Result<bool, AppError> {
     Ok(app.store.find_default_adapter(team, AdapterKind::Smtp).await?.is_some())
 }
 
-/// Sends a letter where the team has a mail server, and tells what became of it. Never fails: whoever sends it has other
+/// Sends a mail where the team has a mail server, and tells what became of it. Never fails: whoever sends it has other
 /// ways to pass its content on.
-pub async fn try_letter(app: &App, team: TeamId, letter: &Letter) -> LetterFate {
+pub async fn try_system_mail(app: &App, team: TeamId, mail: &SystemMail) -> SystemMailOutcome {
     let sent = match can_send(app, team).await {
-        Ok(false) => return LetterFate::NoAdapter,
-        Ok(true) => send_letter(app, team, letter).await,
+        Ok(false) => return SystemMailOutcome::NoAdapter,
+        Ok(true) => send_system_mail(app, team, mail).await,
         Err(error) => Err(error),
     };
-    sent.map_or_else(|error| LetterFate::Refused(error.to_string()), |()| LetterFate::Sent)
+    sent.map_or_else(|error| SystemMailOutcome::Refused(error.to_string()), |()| SystemMailOutcome::Sent)
 }
 
-/// Sends a letter by the team's default mail server, now, in one try. [AppError::Adapter] when the team has none or it
-/// did not take the letter; nothing is tried again.
-pub async fn send_letter(app: &App, team: TeamId, letter: &Letter) -> Result<(), AppError> {
+/// Sends a mail by the team's default mail server, now, in one try. [AppError::Adapter] when the team has none or it
+/// did not take the mail; nothing is tried again.
+pub async fn send_system_mail(app: &App, team: TeamId, mail: &SystemMail) -> Result<(), AppError> {
     let adapter = app.store.find_default_adapter(team, AdapterKind::Smtp).await?;
     let adapter = adapter.ok_or_else(|| AppError::Adapter("The team has no mail adapter".to_owned()))?;
     let sealed = app.store.find_adapter_secret(team, adapter.id).await?.ok_or(AppError::Internal)?;
@@ -76,8 +76,8 @@ pub async fn send_letter(app: &App, team: TeamId, letter: &Letter) -> Result<(),
         outbound: app.config.outbound(),
         ..SmtpSettings::default()
     };
-    let (sender, to) = (SmtpSender::new(settings), [letter.to.clone()]);
-    let outgoing = outgoing(letter, adapter.from_address);
+    let (sender, to) = (SmtpSender::new(settings), [mail.to.clone()]);
+    let outgoing = outgoing(mail, adapter.from_address);
     let attempt = tokio::time::timeout(PATIENCE, sender.send(&route, &outgoing, message, &to, async || true)).await;
     let slow = || RecipientOutcome::Unknown { reason: format!("it did not answer in {} seconds", PATIENCE.as_secs()) };
     let outcome = match attempt {
@@ -92,13 +92,13 @@ pub async fn send_letter(app: &App, team: TeamId, letter: &Letter) -> Result<(),
             | RecipientOutcome::Failed { reason }
             | RecipientOutcome::Unknown { reason },
         ) => reason,
-        None => "the letter was not sent".to_owned(),
+        None => "the mail was not sent".to_owned(),
     };
-    warn!(team.id = %team, adapter.id = %adapter.id, "a letter of the server was not taken");
-    Err(AppError::Adapter(format!("The mail server did not take the letter: {reason}")))
+    warn!(team.id = %team, adapter.id = %adapter.id, "a mail of the server was not taken");
+    Err(AppError::Adapter(format!("The mail server did not take the mail: {reason}")))
 }
 
-fn outgoing(letter: &Letter, from_address: String) -> Outgoing {
+fn outgoing(mail: &SystemMail, from_address: String) -> Outgoing {
     Outgoing {
         adapter: None,
         channel: Channel::Email,
@@ -112,10 +112,10 @@ fn outgoing(letter: &Letter, from_address: String) -> Outgoing {
         headers: vec![("Auto-Submitted".to_owned(), "auto-generated".to_owned())],
         from_address,
         reply_to: None,
-        recipients: vec![Recipient { kind: RecipientKind::To, address: letter.to.clone(), name: None }],
-        subject: letter.subject.clone(),
+        recipients: vec![Recipient { kind: RecipientKind::To, address: mail.to.clone(), name: None }],
+        subject: mail.subject.clone(),
         html: None,
-        text: Some(letter.text.clone()),
+        text: Some(mail.text.clone()),
         attachments: Vec::new(),
     }
 }

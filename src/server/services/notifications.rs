@@ -18,11 +18,11 @@ use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
 use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TemplateId, TemplateVersionId};
-use crate::domain::masking::Sight;
+use crate::domain::masking::Visibility;
 use crate::domain::notification::{
-    EmailRecord, EntryId, LogEntry, Notification, NotificationDetail, NotificationFilter, Way,
+    EmailRecord, EntryId, LogEntry, Notification, NotificationChannel, NotificationDetail, NotificationFilter,
 };
-use crate::domain::page::Walked;
+use crate::domain::page::PartialPage;
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
@@ -50,10 +50,10 @@ pub struct NotificationRequest {
     pub variables: Value,
     /// Texts to be replaced by others after the variables are in their places.
     pub replacements: Vec<(String, String)>,
-    /// What it says on each way; instead of a template.
+    /// What it says on each channel; instead of a template.
     pub contents: Vec<Content>,
-    /// The ways to go, in place of all that there is something to say on.
-    pub forced: Option<Vec<Way>>,
+    /// The channels to use, in place of all that there is something to say on.
+    pub forced: Option<Vec<NotificationChannel>>,
     pub email: EmailOptions,
     pub tags: Vec<String>,
     /// When to send it; at once when `None` or past.
@@ -62,10 +62,10 @@ pub struct NotificationRequest {
     pub warnings: Vec<String>,
 }
 
-/// What a notification says on one way, in the syntax of templates.
+/// What a notification says on one channel, in the syntax of templates.
 #[derive(Clone, Debug)]
 pub struct Content {
-    pub way: Way,
+    pub channel: NotificationChannel,
     pub source: TemplateSource,
     /// What else an adapter may need: a JSON object or null.
     pub data: Value,
@@ -93,7 +93,7 @@ pub struct SentNotification {
 }
 
 /// What one message is made of.
-struct Piece {
+struct ChannelContent {
     content: RenderedTemplate,
     /// The subject as the log shows it, where that is another.
     shown_subject: Option<String>,
@@ -102,7 +102,7 @@ struct Piece {
 }
 
 /// What all messages of a notification share.
-struct Frame<'a> {
+struct Common<'a> {
     app: &'a App,
     viewer: &'a Viewer,
     request: &'a NotificationRequest,
@@ -113,8 +113,8 @@ struct Frame<'a> {
     scheduled_at: Option<DateTime<Utc>>,
 }
 
-/// Accepts a notification, with a message for every way that it goes. Needs `emails:send`. A way on which there is nothing
-/// to say, or nobody to reach, is left out with a warning; a notification that goes no way is kept too. Messages of
+/// Accepts a notification, with a message for every channel it uses. Needs `emails:send`. A channel on which there is nothing
+/// to say, or nobody to reach, is left out with a warning; a notification without any channel is kept too. Messages of
 /// other channels than e-mail wait where the team has no adapter for them. Gives what [send::send_email] does.
 pub async fn send_notification(
     app: &App,
@@ -146,7 +146,7 @@ async fn accept_notification(
     };
     let mut warnings = request.warnings.clone();
     let template = find_template(app, viewer, &request, &mut warnings).await?;
-    let frame = Frame {
+    let common = Common {
         app,
         viewer,
         request: &request,
@@ -156,37 +156,41 @@ async fn accept_notification(
         http_adapter: app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?,
         scheduled_at,
     };
-    let ways = chosen_ways(&request, template.is_some());
-    if ways.is_empty() {
+    let channels = chosen_channels(&request, template.is_some());
+    if channels.is_empty() {
         warnings.push(format!("There is no template named “{kind}” and no content: nothing was sent"));
     }
-    let (mut emails, mut ignored_ways) = (Vec::with_capacity(ways.len()), Vec::new());
-    for way in ways {
-        let Some(address) = address_on(way, &request.person, &frame.person_id) else {
-            warnings.push(format!("{} was left out: {}", way.label(), missing_address(way)));
-            ignored_ways.push(way);
+    let (mut emails, mut ignored_channels) = (Vec::with_capacity(channels.len()), Vec::new());
+    for channel in channels {
+        let Some(address) = address_on(channel, &request.person, &common.person_id) else {
+            warnings.push(format!("{} was left out: {}", channel.label(), missing_address(channel)));
+            ignored_channels.push(channel);
             continue;
         };
-        let Some(piece) = piece_on(app, way, &request, template.as_ref()).await? else {
-            warnings.push(format!("{} was left out: there is no content for it", way.label()));
-            ignored_ways.push(way);
+        let Some(said) = content_on(app, channel, &request, template.as_ref()).await? else {
+            warnings.push(format!("{} was left out: there is no content for it", channel.label()));
+            ignored_channels.push(channel);
             continue;
         };
-        emails.push(match way {
-            Way::Email => email_of(&frame, address, piece).await?,
-            Way::Sms | Way::Call => message_of(&frame, way, checked_number(&address)?, piece)?,
-            Way::Push | Way::WebPush | Way::InApp => message_of(&frame, way, address, piece)?,
+        emails.push(match channel {
+            NotificationChannel::Email => email_of(&common, address, said).await?,
+            NotificationChannel::Sms | NotificationChannel::Call => {
+                message_of(&common, channel, checked_number(&address)?, said)?
+            }
+            NotificationChannel::Push | NotificationChannel::WebPush | NotificationChannel::InApp => {
+                message_of(&common, channel, address, said)?
+            }
         });
     }
     let notification = Notification {
-        id: frame.id,
+        id: common.id,
         kind,
-        external_user_id: Some(frame.person_id),
+        external_user_id: Some(common.person_id),
         api_request_id: origin.api_request_id,
         warnings: warnings.clone(),
-        ignored_ways,
+        ignored_channels,
     };
-    let answer = answer(SentNotification { id: frame.id, accepted: send::accepted_of(&emails), warnings })?;
+    let answer = answer(SentNotification { id: common.id, accepted: send::accepted_of(&emails), warnings })?;
     send::accept_all(app, viewer, emails, Some(notification), origin.idempotency, answer).await
 }
 
@@ -246,7 +250,7 @@ pub async fn find_notification(app: &App, viewer: &Viewer, id: NotificationId) -
     let notification = notification.ok_or_else(|| AppError::not_found("Notification"))?;
     let ids = app.store.list_emails_of_notification(viewer.team, id).await?;
     let emails = app.store.find_emails(viewer.team, &ids).await?;
-    let notification = Sight::of(viewer, id, app.clock.now()).notification(notification);
+    let notification = Visibility::of(viewer, id, app.clock.now()).notification(notification);
     Ok(NotificationDetail { notification, channels: with_events(app, viewer, emails).await? })
 }
 
@@ -258,9 +262,9 @@ pub async fn list_entries(
     filter: &NotificationFilter,
     after: Option<EntryId>,
     limit: i64,
-) -> Result<Walked<LogEntry, EntryId>, AppError> {
+) -> Result<PartialPage<LogEntry, EntryId>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Walked { items: ids, next } = app.store.list_entries(viewer.team, filter, after, limit).await?;
+    let PartialPage { items: ids, next } = app.store.list_entries(viewer.team, filter, after, limit).await?;
     let (mut notification_ids, mut email_ids) = (Vec::new(), Vec::new());
     for id in &ids {
         match id {
@@ -280,12 +284,12 @@ pub async fn list_entries(
         EntryId::Notification(id) => {
             let channels = parts.remove(&id).unwrap_or_default();
             let channels = channels.into_iter().filter_map(|id| records.remove(&EmailId(id))).collect();
-            let notification = Sight::of(viewer, id, now).notification(notifications.remove(&id)?);
+            let notification = Visibility::of(viewer, id, now).notification(notifications.remove(&id)?);
             Some(LogEntry::Notification(NotificationDetail { notification, channels }))
         }
         EntryId::Message(id) => records.remove(&id).map(Box::new).map(LogEntry::Message),
     };
-    Ok(Walked { items: ids.into_iter().filter_map(entry).collect(), next })
+    Ok(PartialPage { items: ids.into_iter().filter_map(entry).collect(), next })
 }
 
 /// The messages of a notification; a message stands for itself.
@@ -324,10 +328,10 @@ async fn find_template(
     request: &NotificationRequest,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Template>, AppError> {
-    let is_said = |way: &Way| request.contents.iter().any(|content| content.way == *way);
+    let is_said = |channel: &NotificationChannel| request.contents.iter().any(|content| content.channel == *channel);
     let says_all_itself = match &request.forced {
         Some(forced) => forced.iter().all(is_said),
-        None => is_said(&Way::Email),
+        None => is_said(&NotificationChannel::Email),
     };
     if says_all_itself {
         return Ok(None);
@@ -345,43 +349,63 @@ async fn find_template(
     app.store.find_template_by_name(viewer.team, request.kind.trim()).await
 }
 
-/// The ways to go: those that are asked for, or else those that there is something to say on. A template makes e-mail,
-/// and its text the message of another way where that is asked for.
-fn chosen_ways(request: &NotificationRequest, has_template: bool) -> Vec<Way> {
-    let is_said =
-        |way: &Way| request.contents.iter().any(|content| content.way == *way) || *way == Way::Email && has_template;
-    Way::ALL
+/// The channels to use: those that are asked for, or else those that there is something to say on. A template makes e-mail,
+/// and its text the message of another channel where that is asked for.
+fn chosen_channels(request: &NotificationRequest, has_template: bool) -> Vec<NotificationChannel> {
+    let is_said = |channel: &NotificationChannel| {
+        request.contents.iter().any(|content| content.channel == *channel)
+            || *channel == NotificationChannel::Email && has_template
+    };
+    NotificationChannel::ALL
         .into_iter()
-        .filter(|way| match &request.forced {
-            Some(forced) => forced.contains(way),
-            None => is_said(way),
+        .filter(|channel| match &request.forced {
+            Some(forced) => forced.contains(channel),
+            None => is_said(channel),
         })
         .collect()
 }
 
-/// What is said on a way, with the variables in their places; `None` where there is nothing.
-async fn piece_on(
+/// What is said on a channel, with the variables in their places; `None` where there is nothing.
+async fn content_on(
     app: &App,
-    way: Way,
+    channel: NotificationChannel,
     request: &NotificationRequest,
     template: Option<&Template>,
-) -> Result<Option<Piece>, AppError> {
-    if let Some(content) = request.contents.iter().find(|content| content.way == way) {
+) -> Result<Option<ChannelContent>, AppError> {
+    if let Some(content) = request.contents.iter().find(|content| content.channel == channel) {
         let content_of = rendered(app, &content.source, request).await?;
-        let piece = Piece { content: content_of, shown_subject: None, template: None, data: content.data.clone() };
-        return Ok(Some(piece));
+        let said =
+            ChannelContent { content: content_of, shown_subject: None, template: None, data: content.data.clone() };
+        return Ok(Some(said));
     }
     let Some(template) = template else { return Ok(None) };
     let mut source = template.current.source.clone();
-    match way {
-        Way::Email => {}
-        Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp if source.text.is_none() => return Ok(None),
-        Way::Sms | Way::Call | Way::Push | Way::WebPush | Way::InApp => source.html = None,
+    match channel {
+        NotificationChannel::Email => {}
+        NotificationChannel::Sms
+        | NotificationChannel::Call
+        | NotificationChannel::Push
+        | NotificationChannel::WebPush
+        | NotificationChannel::InApp
+            if source.text.is_none() =>
+        {
+            return Ok(None);
+        }
+        NotificationChannel::Sms
+        | NotificationChannel::Call
+        | NotificationChannel::Push
+        | NotificationChannel::WebPush
+        | NotificationChannel::InApp => source.html = None,
     }
     let shown = send::masked_subject(app, &source.subject, &request.variables, &template.masked_variables).await;
     let shown_subject = shown.map(|subject| replaced_subject(subject, &request.replacements)).transpose()?;
     let content = rendered(app, &source, request).await?;
-    Ok(Some(Piece { content, shown_subject, template: Some((template.id, template.current.id)), data: Value::Null }))
+    Ok(Some(ChannelContent {
+        content,
+        shown_subject,
+        template: Some((template.id, template.current.id)),
+        data: Value::Null,
+    }))
 }
 
 async fn rendered(
@@ -395,13 +419,13 @@ async fn rendered(
     Ok(content)
 }
 
-async fn email_of(frame: &Frame<'_>, address: String, piece: Piece) -> Result<NewEmail, AppError> {
-    let options = &frame.request.email;
+async fn email_of(common: &Common<'_>, address: String, said: ChannelContent) -> Result<NewEmail, AppError> {
+    let options = &common.request.email;
     let from = match (&options.from_name, &options.from_address) {
         (None, None) => None,
         (name, Some(address)) => Some(send::person_mailbox("from", name.as_deref(), address)?),
         (Some(name), None) => {
-            let adapter = send::choose_adapter(frame.app, frame.viewer, None).await?;
+            let adapter = send::choose_adapter(common.app, common.viewer, None).await?;
             let sender = parse_mailbox("from", &adapter.from_address)?;
             Some(format_mailbox(Some(name), &sender.address))
         }
@@ -411,63 +435,68 @@ async fn email_of(frame: &Frame<'_>, address: String, piece: Piece) -> Result<Ne
         to: vec![parse_mailbox("to.email", &address)?.format()],
         cc: options.cc.clone(),
         bcc: options.bcc.clone(),
-        variables: frame.request.variables.clone(),
+        variables: common.request.variables.clone(),
         from,
-        subject: Some(piece.content.subject),
-        html: piece.content.html,
-        text: piece.content.text,
+        subject: Some(said.content.subject),
+        html: said.content.html,
+        text: said.content.text,
         reply_to: (!options.reply_to.is_empty()).then(|| options.reply_to.join(", ")),
         attachments: options.attachments.clone(),
-        tags: frame.request.tags.clone(),
-        metadata: piece.data,
-        scheduled_at: frame.scheduled_at,
+        tags: common.request.tags.clone(),
+        metadata: said.data,
+        scheduled_at: common.scheduled_at,
         ..SendRequest::default()
     };
-    let email = send::prepare(frame.app, frame.viewer, request, frame.api_request_id).await?;
-    let (notification_id, external_user_id) = (Some(frame.id), Some(frame.person_id.clone()));
-    let (subject, sent_subject) = send::split_subject(email.subject, piece.shown_subject);
-    Ok(NewEmail { notification_id, external_user_id, template: piece.template, subject, sent_subject, ..email })
+    let email = send::prepare(common.app, common.viewer, request, common.api_request_id).await?;
+    let (notification_id, external_user_id) = (Some(common.id), Some(common.person_id.clone()));
+    let (subject, sent_subject) = send::split_subject(email.subject, said.shown_subject);
+    Ok(NewEmail { notification_id, external_user_id, template: said.template, subject, sent_subject, ..email })
 }
 
-fn message_of(frame: &Frame<'_>, way: Way, address: String, piece: Piece) -> Result<NewEmail, AppError> {
-    let Frame { app, viewer, request, .. } = frame;
+fn message_of(
+    common: &Common<'_>,
+    channel: NotificationChannel,
+    address: String,
+    said: ChannelContent,
+) -> Result<NewEmail, AppError> {
+    let Common { app, viewer, request, .. } = common;
     let mut tags = request.tags.clone();
-    if way == Way::WebPush {
-        tags.push(Way::WEB_PUSH_TAG.to_owned());
+    if channel == NotificationChannel::WebPush {
+        tags.push(NotificationChannel::WEB_PUSH_TAG.to_owned());
     }
-    let when = match (&frame.http_adapter, frame.scheduled_at) {
-        (None, _) => Some(format!("Waits until the team has an adapter for {}", way.channel().label())),
+    let when = match (&common.http_adapter, common.scheduled_at) {
+        (None, _) => Some(format!("Waits until the team has an adapter for {}", channel.message_channel().label())),
         (Some(_), Some(at)) => Some(format!("Scheduled for {}", at.format("%Y-%m-%d %H:%M UTC"))),
         (Some(_), None) => None,
     };
     let object = |value: &Value| if value.is_object() { value.clone() } else { Value::Object(serde_json::Map::new()) };
-    let (subject, sent_subject) = send::split_subject(piece.content.subject, piece.shown_subject);
+    let (subject, sent_subject) = send::split_subject(said.content.subject, said.shown_subject);
     Ok(NewEmail {
         id: app.clock.mint(),
         job_id: app.clock.mint(),
-        channel: way.channel(),
-        notification_id: Some(frame.id),
-        external_user_id: Some(frame.person_id.clone()),
+        channel: channel.message_channel(),
+        notification_id: Some(common.id),
+        external_user_id: Some(common.person_id.clone()),
         // Templates make e-mail alone: what they say elsewhere is not counted as theirs.
         template: None,
-        adapter_id: frame.http_adapter.as_ref().map(|adapter| adapter.id),
+        adapter_id: common.http_adapter.as_ref().map(|adapter| adapter.id),
         api_key_id: viewer.api_key_id(),
-        api_request_id: frame.api_request_id,
+        api_request_id: common.api_request_id,
         recipients: vec![Recipient { kind: RecipientKind::To, address, name: None }],
-        from_address: frame.http_adapter.as_ref().map(|adapter| adapter.from_address.clone()).unwrap_or_default(),
+        from_address: common.http_adapter.as_ref().map(|adapter| adapter.from_address.clone()).unwrap_or_default(),
         reply_to: None,
         subject,
         tags,
         variables: object(&request.variables),
-        metadata: object(&piece.data),
+        metadata: object(&said.data),
         headers: Vec::new(),
-        html: piece.content.html,
-        text: piece.content.text,
+        html: said.content.html,
+        text: said.content.text,
         attachments: Vec::new(),
         sent_subject,
-        worded_by: piece.template.map(|(_, version)| version),
+        worded_by: said.template.map(|(_, version)| version),
         resend_of: None,
-        scheduled_at: frame.scheduled_at,
+        scheduled_at: common.scheduled_at,
         events: vec![
             send::event(app, EventKind::Requested, send::accepted_by(viewer)),
             send::event(app, EventKind::Queued, when),

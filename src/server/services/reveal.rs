@@ -15,7 +15,7 @@ use crate::domain::email::{Email, EmailContent};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId};
 use crate::domain::masking::{
-    Contents, REVEAL_MINUTES, Reveal, Secrets, Sight, audited_request, audited_text, hidden_content, mask_marked,
+    Contents, REVEAL_MINUTES, Reveal, Secrets, Visibility, audited_request, audited_text, hidden_content, mask_marked,
 };
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -115,7 +115,7 @@ pub(super) async fn secrets_of(
 ) -> Result<HashMap<EmailId, Secrets>, AppError> {
     let now = app.clock.now();
     let hides = |email: &&Email| {
-        !email.marked_variables.is_empty() && Sight::of(viewer, email.id, now).contents != Contents::All
+        !email.marked_variables.is_empty() && Visibility::of(viewer, email.id, now).contents != Contents::All
     };
     let hiding: HashMap<EmailId, &Email> = emails.iter().filter(hides).map(|email| (email.id, email)).collect();
     let ids: Vec<EmailId> = hiding.keys().copied().collect();
@@ -164,9 +164,14 @@ pub(super) async fn secrets_named(
 
 /// What a message says, as it is shown. Bodies that hold values of marked variables are made again without them, from the
 /// version of the template that they were made from; where that does not work, they are not shown.
-pub(super) async fn shown_content(app: &App, sight: Sight, email: &Email, stored: StoredContent) -> EmailContent {
+pub(super) async fn shown_content(
+    app: &App,
+    visibility: Visibility,
+    email: &Email,
+    stored: StoredContent,
+) -> EmailContent {
     let StoredContent { content, version, .. } = stored;
-    match sight.contents {
+    match visibility.contents {
         Contents::Hidden | Contents::Locked => return hidden_content(content),
         Contents::All => return content,
         Contents::AllButMarked => {}
@@ -200,8 +205,8 @@ pub(super) async fn shown_content(app: &App, sight: Sight, email: &Email, stored
 }
 
 /// Whether the viewer sees what is attached: what a marked variable says may stand in it.
-pub(super) fn shows_attachments(sight: Sight, email: &Email, content: &EmailContent) -> bool {
-    match sight.contents {
+pub(super) fn shows_attachments(visibility: Visibility, email: &Email, content: &EmailContent) -> bool {
+    match visibility.contents {
         Contents::Hidden | Contents::Locked => false,
         Contents::AllButMarked => !holds_marked(email, content),
         Contents::All => true,

@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::info;
 
 use super::accounts::checked_email;
-use super::mail::{self, Letter, LetterFate};
+use super::mail::{self, SystemMail, SystemMailOutcome};
 use super::roles::role_to_hand_out;
 use super::{audit, checked_name, limits};
 use crate::domain::api_key::ApiKey;
@@ -252,29 +252,29 @@ pub async fn list_invites(app: &App, viewer: &Viewer) -> Result<Vec<Invite>, App
     app.store.list_invites(viewer.team, app.clock.now()).await
 }
 
-/// An invitation with its link, and what became of the letter that carries it.
+/// An invitation with its link, and what became of the mail that carries it.
 #[derive(Clone, Debug)]
 pub struct SentInvite {
     pub link: InviteLink,
-    pub letter: LetterFate,
+    pub mail: SystemMailOutcome,
 }
 
 impl SentInvite {
-    /// What to tell who invites: a sentence about the letter and, on a line of its own, the link, which is never lost.
+    /// What to tell who invites: a sentence about the mail and, on a line of its own, the link, which is never lost.
     pub fn notice(&self) -> String {
         let InviteLink { invite: Invite { email, .. }, url } = &self.link;
-        let sentence = match &self.letter {
-            LetterFate::Sent => {
-                format!("Invitation sent to {email}. Should the letter not arrive, pass this link on. It lasts 7 days.")
+        let sentence = match &self.mail {
+            SystemMailOutcome::Sent => {
+                format!("Invitation sent to {email}. Should the email not arrive, pass this link on. It lasts 7 days.")
             }
-            LetterFate::NoAdapter => format!(
+            SystemMailOutcome::NoAdapter => format!(
                 "The team has no mail adapter yet. Send this link to {email} yourself. It is shown once and lasts 7 days."
             ),
-            LetterFate::Refused(reason) => {
+            SystemMailOutcome::Refused(reason) => {
                 // Cut, because the browser carries it to the next page.
                 let reason: String = reason.trim_end_matches('.').chars().take(300).collect();
                 format!(
-                    "No letter went out to {email}. {reason}. Send this link yourself. It is shown once and lasts 7 days."
+                    "No email went out to {email}. {reason}. Send this link yourself. It is shown once and lasts 7 days."
                 )
             }
         };
@@ -282,7 +282,7 @@ impl SentInvite {
     }
 }
 
-/// Invites an address, in place of an earlier invitation to it, by a letter from the team's mail server. Needs
+/// Invites an address, in place of an earlier invitation to it, by a mail from the team's mail server. Needs
 /// `team:invite`. The link is given back too, for the viewer to pass on where no letter goes out.
 pub async fn invite(app: &App, viewer: &Viewer, email: &str, role: Role) -> Result<SentInvite, AppError> {
     viewer.require(Permission::TeamInvite)?;
@@ -325,12 +325,12 @@ pub async fn resend_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<S
 
 async fn send_invite(app: &App, viewer: &Viewer, invite: Invite, token: &str) -> SentInvite {
     let link = InviteLink { invite, url: format!("{}/invite/{token}", app.config.public_url()) };
-    let letter = mail::try_letter(app, viewer.team, &invitation(viewer, &link)).await;
-    SentInvite { link, letter }
+    let mail = mail::try_system_mail(app, viewer.team, &invitation(viewer, &link)).await;
+    SentInvite { link, mail }
 }
 
 /// The letter that invites.
-fn invitation(viewer: &Viewer, link: &InviteLink) -> Letter {
+fn invitation(viewer: &Viewer, link: &InviteLink) -> SystemMail {
     let (team, InviteLink { invite, url }) = (&viewer.team_name, link);
     let who = match &viewer.actor {
         Actor::User { name, email, .. } => format!("{name} ({email}) invites you"),
@@ -345,7 +345,7 @@ fn invitation(viewer: &Viewer, link: &InviteLink) -> Letter {
         days = INVITE_LASTS.num_days(),
         end = invite.expires_at.format("%-d %B %Y at %H:%M"),
     );
-    Letter { to: invite.email.clone(), subject: format!("Invitation to {team} on Sendlog"), text }
+    SystemMail { to: invite.email.clone(), subject: format!("Invitation to {team} on Sendlog"), text }
 }
 
 async fn find_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<Invite, AppError> {

@@ -9,7 +9,7 @@ use super::{Store, instant, micros};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, LoggedBody};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
-use crate::domain::page::{Cursor, Walked};
+use crate::domain::page::{Cursor, PartialPage};
 
 /// How many requests are looked at for a filter that no index knows, one stretch after the other as long as too little was
 /// found.
@@ -84,7 +84,7 @@ impl Store {
         filter: &ApiRequestFilter,
         cursor: Cursor<ApiRequestId>,
         limit: i64,
-    ) -> Result<Walked<ApiRequestSummary, ApiRequestId>, AppError> {
+    ) -> Result<PartialPage<ApiRequestSummary, ApiRequestId>, AppError> {
         let (mut walk, mut rows) = (Walk::new(filter, cursor), Vec::<SummaryRow>::new());
         let mut next = None;
         for most in STRETCHES {
@@ -112,7 +112,7 @@ impl Store {
         if walk.oldest_first {
             rows.reverse();
         }
-        Ok(Walked { items: rows.into_iter().map(ApiRequestSummary::from).collect(), next })
+        Ok(PartialPage { items: rows.into_iter().map(ApiRequestSummary::from).collect(), next })
     }
 
     /// The request with this id, with its bodies, and the name of its key.

@@ -16,7 +16,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::folded;
-use crate::domain::notification::{Notification, Way};
+use crate::domain::notification::{Notification, NotificationChannel};
 
 pub use super::new_email::Waiting;
 
@@ -196,7 +196,10 @@ impl Store {
         let mut tx = self.begin().await?;
         insert_rows(&mut tx, INSERT_NOTIFICATIONS, notifications, |values, row| {
             values.bind(team_id).bind(row.id).bind(&row.kind).bind(&row.external_user_id);
-            values.bind(row.api_request_id).bind(Json(&row.warnings)).bind(Way::bits(&row.ignored_ways));
+            values
+                .bind(row.api_request_id)
+                .bind(Json(&row.warnings))
+                .bind(NotificationChannel::bits(&row.ignored_channels));
         })
         .await?;
         tx.commit().await

@@ -8,7 +8,7 @@ use super::engine::{Engine, Sql};
 use super::range::IdRange;
 use super::recipients::keys_for;
 use crate::domain::channel::Channel;
-use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet};
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::folded;
 
@@ -23,19 +23,19 @@ pub(super) fn push_statuses(sql: &mut Sql, statuses: StatusSet) {
     }
 }
 
-/// Adds the condition that a slice of the log is.
-pub(super) fn push_slice(sql: &mut Sql, slice: Slice) {
-    match slice {
-        Slice::All => {}
-        Slice::Template(template_id) => {
+/// Adds the condition that a scope of the log is.
+pub(super) fn push_scope(sql: &mut Sql, scope: RollupScope) {
+    match scope {
+        RollupScope::All => {}
+        RollupScope::Template(template_id) => {
             sql.push(" AND e.template_id = ").push_bind(template_id);
         }
-        Slice::Channel(channel) => {
+        RollupScope::Channel(channel) => {
             // SQLite takes the index of the other channels only when its condition is said in full.
             let condition = if channel == Channel::Email { "" } else { " AND e.channel <> 0" };
             sql.push(format!("{condition} AND e.channel = {}", channel.code()));
         }
-        Slice::Nothing => {
+        RollupScope::Nothing => {
             sql.push(" AND 1 = 0");
         }
     }

@@ -12,8 +12,8 @@ use super::range::IdRange;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TeamId};
-use crate::domain::notification::{EntryId, Notification, NotificationFilter, NotificationState, Way};
-use crate::domain::page::Walked;
+use crate::domain::notification::{EntryId, Notification, NotificationChannel, NotificationFilter, NotificationState};
+use crate::domain::page::PartialPage;
 
 /// How many of the newest notifications, and of the newest messages, are looked at for an answer, one stretch after the
 /// other as long as too little was found. The answer says where the next one goes on.
@@ -40,7 +40,7 @@ impl From<NotificationRow> for Notification {
             external_user_id: row.external_user_id,
             api_request_id: row.api_request_id,
             warnings: row.warnings.0,
-            ignored_ways: Way::of_bits(row.ignored_ways),
+            ignored_channels: NotificationChannel::of_bits(row.ignored_ways),
         }
     }
 }
@@ -84,9 +84,9 @@ fn push_notification_conditions(sql: &mut Sql, team_id: TeamId, filter: &Notific
     if !filter.users.is_empty() {
         push_notified(sql, team_id, &filter.users);
     }
-    if !filter.ways.is_empty() {
-        let (ways, ignored) = (ways_sql(&filter.ways), Way::bits(&filter.ways));
-        let gone = has_message(engine, &format!(" AND ({ways})"));
+    if !filter.channels.is_empty() {
+        let (channels, ignored) = (channels_sql(&filter.channels), NotificationChannel::bits(&filter.channels));
+        let gone = has_message(engine, &format!(" AND ({channels})"));
         sql.push(format!(" AND (n.ignored_ways & {ignored} <> 0 OR {gone})"));
     }
     if !filter.states.is_empty() {
@@ -120,8 +120,8 @@ fn push_message_conditions(sql: &mut Sql, team_id: TeamId, filter: &Notification
     if !filter.users.is_empty() {
         push_sent_to(sql, team_id, &filter.users);
     }
-    if !filter.ways.is_empty() {
-        sql.push(format!(" AND ({})", ways_sql(&filter.ways)));
+    if !filter.channels.is_empty() {
+        sql.push(format!(" AND ({})", channels_sql(&filter.channels)));
     }
     if !filter.states.is_empty() {
         let codes: Vec<String> = filter.states.iter().map(|state| codes_of(*state)).collect();
@@ -250,18 +250,22 @@ fn codes_of(state: NotificationState) -> String {
     of_state.map(|status| status.code().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// The condition that a message, `emails e`, went one of these ways. Tags are JSON on both engines.
-fn ways_sql(ways: &[Way]) -> String {
-    let to_browser = format!("CAST(e.tags AS TEXT) LIKE '%\"{}\"%'", Way::WEB_PUSH_TAG.replace('_', "\\_"));
-    let condition = |way: &Way| {
-        let channel = format!("e.channel = {}", way.channel().code());
-        match way {
-            Way::Email | Way::Sms | Way::Call | Way::InApp => channel,
-            Way::Push => format!("({channel} AND NOT {to_browser} ESCAPE '\\')"),
-            Way::WebPush => format!("({channel} AND {to_browser} ESCAPE '\\')"),
+/// The condition that a message, `emails e`, went by one of these channels. Tags are JSON on both engines.
+fn channels_sql(channels: &[NotificationChannel]) -> String {
+    let to_browser =
+        format!("CAST(e.tags AS TEXT) LIKE '%\"{}\"%'", NotificationChannel::WEB_PUSH_TAG.replace('_', "\\_"));
+    let condition = |channel: &NotificationChannel| {
+        let is_channel = format!("e.channel = {}", channel.message_channel().code());
+        match channel {
+            NotificationChannel::Email
+            | NotificationChannel::Sms
+            | NotificationChannel::Call
+            | NotificationChannel::InApp => is_channel,
+            NotificationChannel::Push => format!("({is_channel} AND NOT {to_browser} ESCAPE '\\')"),
+            NotificationChannel::WebPush => format!("({is_channel} AND {to_browser} ESCAPE '\\')"),
         }
     };
-    ways.iter().map(condition).collect::<Vec<_>>().join(" OR ")
+    channels.iter().map(condition).collect::<Vec<_>>().join(" OR ")
 }
 
 impl Store {
@@ -331,7 +335,7 @@ impl Store {
         filter: &NotificationFilter,
         after: Option<EntryId>,
         limit: i64,
-    ) -> Result<Walked<EntryId, EntryId>, AppError> {
+    ) -> Result<PartialPage<EntryId, EntryId>, AppError> {
         let named = match &filter.entries {
             Some(entries) => Some(self.tell_apart(team_id, entries).await?),
             None => None,
@@ -347,7 +351,7 @@ impl Store {
         let mut items: Vec<EntryId> = Vec::new();
         let is_empty = |ids: &EntryIds| ids.notifications.is_empty() && ids.messages.is_empty();
         if ids.low >= ids.high || named.as_ref().is_some_and(is_empty) {
-            return Ok(Walked { items, next: None });
+            return Ok(PartialPage { items, next: None });
         }
         let templates = match filter.kinds.as_slice() {
             [] => None,
@@ -372,13 +376,13 @@ impl Store {
             }));
             if items.len() as i64 > limit {
                 items.truncate(usize::try_from(limit).unwrap_or_default());
-                return Ok(Walked { next: items.last().copied(), items });
+                return Ok(PartialPage { next: items.last().copied(), items });
             }
-            let Some(end) = end else { return Ok(Walked { items, next: None }) };
+            let Some(end) = end else { return Ok(PartialPage { items, next: None }) };
             below = (end, end);
         }
         // Every entry from there on was looked at, whichever of both it is.
-        Ok(Walked { items, next: Some(EntryId::Message(EmailId(below.1))) })
+        Ok(PartialPage { items, next: Some(EntryId::Message(EmailId(below.1))) })
     }
 
     /// The ids of the templates that have one of these names.

@@ -8,7 +8,7 @@ use super::range::hour_of;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::filter::Slice;
+use crate::domain::filter::RollupScope;
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::stats::StatusCounts;
 
@@ -28,14 +28,14 @@ const ADD_TO_ROLLUP: &str = "INSERT INTO email_rollups
 /// The rollup row that counts all templates together.
 const ANY_TEMPLATE: TemplateId = TemplateId(0);
 
-/// The `template_id` of the rollup rows that count a slice of the log. Negative ones, which no template has, stand for
+/// The `template_id` of the rollup rows that count a scope of the log. Negative ones, which no template has, stand for
 /// channels; the lowest for nothing.
-pub(super) fn rollup_key(slice: Slice) -> TemplateId {
-    match slice {
-        Slice::All => ANY_TEMPLATE,
-        Slice::Template(id) if id > ANY_TEMPLATE => id,
-        Slice::Template(_) | Slice::Nothing => TemplateId(i64::MIN),
-        Slice::Channel(channel) => TemplateId(-1 - i64::from(channel.code())),
+pub(super) fn rollup_key(scope: RollupScope) -> TemplateId {
+    match scope {
+        RollupScope::All => ANY_TEMPLATE,
+        RollupScope::Template(id) if id > ANY_TEMPLATE => id,
+        RollupScope::Template(_) | RollupScope::Nothing => TemplateId(i64::MIN),
+        RollupScope::Channel(channel) => TemplateId(-1 - i64::from(channel.code())),
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn counted(status: EmailStatus, count: i64) -> StatusCounts {
 
 /// The `template_id`s of the rollup rows that count a message.
 fn rollup_keys(template_id: Option<TemplateId>, channel: Channel) -> impl Iterator<Item = TemplateId> {
-    let of_channel = rollup_key(Slice::Channel(channel));
+    let of_channel = rollup_key(RollupScope::Channel(channel));
     [Some(of_channel), Some(ANY_TEMPLATE), template_id].into_iter().flatten()
 }
 

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::Store;
 use super::criteria::{
-    TRIGRAM, contains, push_criteria, push_slice, push_statuses, push_whole_addresses, searched_for,
+    TRIGRAM, contains, push_criteria, push_scope, push_statuses, push_whole_addresses, searched_for,
 };
 use super::engine::{Engine, Reading, Sql};
 use super::new_email::searched_recipients;
@@ -17,7 +17,7 @@ use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
 use crate::domain::mailbox::folded;
-use crate::domain::page::{Total, Window};
+use crate::domain::page::{OffsetRequest, Total};
 
 /// Counting the matches stops here.
 pub const COUNT_LIMIT: i64 = 10_000;
@@ -49,7 +49,7 @@ impl Store {
         team_id: TeamId,
         filter: &EmailFilter,
         text: &str,
-        window: Window,
+        window: OffsetRequest,
     ) -> Result<Matches, AppError> {
         let ids = IdRange::from(filter.range);
         // No text holds U+0000; both engines refuse to look for it.
@@ -85,7 +85,7 @@ impl Store {
         if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
             return Ok(Vec::new());
         }
-        let (needle, window) = (&folded(text), Window { offset: 0, limit, oldest_first: false });
+        let (needle, window) = (&folded(text), OffsetRequest { offset: 0, limit, oldest_first: false });
         if needle.chars().count() < TRIGRAM {
             return Ok(self.scan_ids(team_id, filter, needle, ids, window).await?.ids);
         }
@@ -106,7 +106,7 @@ impl Store {
         filter: &EmailFilter,
         needle: &str,
         mut ids: IdRange,
-        window: Window,
+        window: OffsetRequest,
     ) -> Result<Matches, AppError> {
         let (mut found, mut read) = (Vec::new(), 0);
         loop {
@@ -161,7 +161,7 @@ async fn search_sqlite(
     filter: &EmailFilter,
     text: &str,
     ids: IdRange,
-    window: Window,
+    window: OffsetRequest,
 ) -> Result<Matches, AppError> {
     let mut counted = matching("SELECT COUNT(*) FROM (SELECT 1", team_id, filter, text, ids);
     counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
@@ -228,7 +228,7 @@ pub(super) fn search_sqlite_query(
     filter: &EmailFilter,
     text: &str,
     ids: IdRange,
-    window: Window,
+    window: OffsetRequest,
 ) -> Sql {
     let mut sql = matching("SELECT e.id", team_id, filter, text, ids);
     sql.push(if window.oldest_first { " ORDER BY s.rowid LIMIT " } else { " ORDER BY s.rowid DESC LIMIT " });
@@ -255,11 +255,11 @@ fn matching(selected: &'static str, team_id: TeamId, filter: &EmailFilter, text:
 /// Adds what the filter asks for beside its text and its range.
 fn push_conditions(sql: &mut Sql, filter: &EmailFilter) {
     push_statuses(sql, filter.statuses);
-    push_slice(sql, filter.slice());
+    push_scope(sql, filter.scope());
     push_criteria(sql, &filter.criteria);
 }
 
-fn page_of(found: Vec<i64>, window: Window, complete: bool) -> Matches {
+fn page_of(found: Vec<i64>, window: OffsetRequest, complete: bool) -> Matches {
     let count = found.len() as i64;
     let total =
         if complete && count <= COUNT_LIMIT { Total::Exact(count) } else { Total::AtLeast(count.min(COUNT_LIMIT)) };

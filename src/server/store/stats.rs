@@ -5,14 +5,14 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::Store;
-use super::criteria::push_slice;
+use super::criteria::push_scope;
 use super::engine::{Engine, Sql};
 use super::range::IdRange;
 use super::range::{HourCut, hour_of, lowest_id_of_hour};
 use super::rollups::rollup_key;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::filter::{Slice, TimeRange};
+use crate::domain::filter::{RollupScope, TimeRange};
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::stats::StatusCounts;
 
@@ -31,18 +31,18 @@ fn counts_of((queued, sent, delivered, opened, clicked, bounced, failed, spam): 
 }
 
 impl Store {
-    /// How many messages of the range have which status; in a slice of the log.
+    /// How many messages of the range have which status; in a scope of the log.
     pub async fn count_by_status(
         &self,
         team_id: TeamId,
-        slice: impl Into<Slice>,
+        scope: impl Into<RollupScope>,
         range: TimeRange,
     ) -> Result<StatusCounts, AppError> {
-        let slice = slice.into();
+        let scope = scope.into();
         let cut = HourCut::from(IdRange::from(range));
-        let mut counts = self.sum_hours(team_id, slice, cut.low_hour, cut.high_hour).await?;
+        let mut counts = self.sum_hours(team_id, scope, cut.low_hour, cut.high_hour).await?;
         for piece in [cut.head, cut.tail].into_iter().flatten() {
-            counts += self.count_ids(team_id, slice, piece).await?;
+            counts += self.count_ids(team_id, scope, piece).await?;
         }
         Ok(counts)
     }
@@ -52,20 +52,20 @@ impl Store {
     pub async fn list_hour_counts(
         &self,
         team_id: TeamId,
-        slice: impl Into<Slice>,
+        scope: impl Into<RollupScope>,
         range: TimeRange,
     ) -> Result<Vec<(DateTime<Utc>, StatusCounts)>, AppError> {
-        let slice = slice.into();
+        let scope = scope.into();
         let cut = HourCut::from(IdRange::from(range));
         let mut hours = Vec::new();
         if let Some(head) = cut.head {
-            hours.push((hour_of(EmailId(head.low)), self.count_ids(team_id, slice, head).await?));
+            hours.push((hour_of(EmailId(head.low)), self.count_ids(team_id, scope, head).await?));
         }
         let statement = self.engine().as_one_array(&list_hours_statement());
         let rollups: Option<Json<Vec<[i64; 1 + EmailStatus::ALL.len()]>>> = self
             .read(statement)
             .bind(team_id)
-            .bind(rollup_key(slice))
+            .bind(rollup_key(scope))
             .bind(cut.low_hour)
             .bind(cut.high_hour)
             .fetch_scalar()
@@ -74,7 +74,7 @@ impl Store {
         rollups.sort_unstable();
         hours.extend(rollups.into_iter().map(|[hour, counts @ ..]| (hour, StatusCounts(counts))));
         if let Some(tail) = cut.tail {
-            hours.push((hour_of(EmailId(tail.low)), self.count_ids(team_id, slice, tail).await?));
+            hours.push((hour_of(EmailId(tail.low)), self.count_ids(team_id, scope, tail).await?));
         }
         let with_time = |(hour, counts): (i64, _)| (EmailId(lowest_id_of_hour(hour)).created_at(), counts);
         Ok(hours.into_iter().filter(|(_, counts)| *counts != StatusCounts::default()).map(with_time).collect())
@@ -83,7 +83,7 @@ impl Store {
     async fn sum_hours(
         &self,
         team_id: TeamId,
-        slice: Slice,
+        scope: RollupScope,
         low_hour: i64,
         high_hour: i64,
     ) -> Result<StatusCounts, AppError> {
@@ -92,7 +92,7 @@ impl Store {
         }
         self.read(sum_hours_statement())
             .bind(team_id)
-            .bind(rollup_key(slice))
+            .bind(rollup_key(scope))
             .bind(low_hour)
             .bind(high_hour)
             .fetch_one()
@@ -104,10 +104,10 @@ impl Store {
     pub(super) async fn count_ids(
         &self,
         team_id: TeamId,
-        slice: Slice,
+        scope: RollupScope,
         ids: IdRange,
     ) -> Result<StatusCounts, AppError> {
-        let rows: Vec<(i64, i64)> = self.read(count_ids_query(self.engine(), team_id, slice, ids)).fetch_all().await?;
+        let rows: Vec<(i64, i64)> = self.read(count_ids_query(self.engine(), team_id, scope, ids)).fetch_all().await?;
         let mut counts = StatusCounts::default();
         for (code, count) in rows {
             if let Some(status) = i16::try_from(code).ok().and_then(EmailStatus::from_code) {
@@ -171,13 +171,13 @@ pub(super) fn sum_hours_statement() -> String {
 }
 
 /// The query that counts an id range: one index walk a status.
-pub(super) fn count_ids_query(engine: Engine, team_id: TeamId, slice: Slice, ids: IdRange) -> Sql {
+pub(super) fn count_ids_query(engine: Engine, team_id: TeamId, scope: RollupScope, ids: IdRange) -> Sql {
     let mut sql = Sql::new(engine, "");
     for (index, status) in EmailStatus::ALL.into_iter().enumerate() {
         sql.push(if index == 0 { "" } else { " UNION ALL " });
         sql.push(format!("SELECT CAST({code} AS BIGINT), COUNT(*) FROM emails e", code = status.code()));
         sql.push(" WHERE e.team_id = ").push_bind(team_id);
-        push_slice(&mut sql, slice);
+        push_scope(&mut sql, scope);
         sql.push(format!(" AND e.status = {}", status.code()));
         sql.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
     }

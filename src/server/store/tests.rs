@@ -306,7 +306,7 @@ mod upgrades {
     use crate::domain::channel::Channel;
     use crate::domain::email::EmailStatus;
     use crate::domain::event::{EventKind, EventSet};
-    use crate::domain::filter::{Slice, TimeRange};
+    use crate::domain::filter::{RollupScope, TimeRange};
     use crate::domain::ids::{ApiRequestId, EmailId, TeamId};
     use crate::domain::permission::Permission;
     use crate::domain::team::Role;
@@ -358,7 +358,8 @@ mod upgrades {
         let kinds = EventSet::of_kinds(&[EventKind::Queued, EventKind::Deferred]);
         assert_eq!(email.event_set, kinds.with(EventSet::of(EventKind::Bounced, None)));
         assert_eq!(store.list_wrong_rollups(TEAM).await, Ok(Vec::new()));
-        let of_email = store.count_by_status(TEAM, Slice::Channel(Channel::Email), TimeRange::default()).await.unwrap();
+        let of_email =
+            store.count_by_status(TEAM, RollupScope::Channel(Channel::Email), TimeRange::default()).await.unwrap();
         assert_eq!(of_email.in_set(Default::default()), 1);
         let (request, _) = store.find_api_request(TEAM, ApiRequestId(5)).await.unwrap().unwrap();
         assert_eq!(request.request_body.text.as_deref(), Some("a"));
@@ -408,10 +409,10 @@ mod query_plans {
     use crate::domain::channel::Channel;
     use crate::domain::email::EmailStatus;
     use crate::domain::event::{EventKind, EventSet};
-    use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
+    use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeRange};
     use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
-    use crate::domain::notification::{NotificationFilter, NotificationState, Way};
-    use crate::domain::page::{Cursor, Window};
+    use crate::domain::notification::{NotificationChannel, NotificationFilter, NotificationState};
+    use crate::domain::page::{Cursor, OffsetRequest};
     use crate::server::store::Store;
     use crate::server::store::api_keys::find_by_hash_statement;
     use crate::server::store::api_requests::{Walk, end_query, list_query};
@@ -435,7 +436,7 @@ mod query_plans {
     const TEAM: TeamId = TeamId(1);
     const TEMPLATE: TemplateId = TemplateId(2);
     const IDS: IdRange = IdRange { low: 10, high: 20 };
-    const NEWEST: Window = Window { offset: 0, limit: 20, oldest_first: false };
+    const NEWEST: OffsetRequest = OffsetRequest { offset: 0, limit: 20, oldest_first: false };
 
     const BY_ID: &str = "SEARCH e USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
     const BY_STATUS: &str = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
@@ -479,15 +480,22 @@ mod query_plans {
     #[tokio::test]
     async fn a_page_without_filters_is_one_walk_of_the_table() {
         assert_eq!(plan_of(ids_query(&[], None)).await, [BY_ID]);
-        let of_email =
-            list_ids_query(Engine::Sqlite, TEAM, StatusSet::default(), Slice::Channel(Channel::Email), IDS, 20, 0);
+        let of_email = list_ids_query(
+            Engine::Sqlite,
+            TEAM,
+            StatusSet::default(),
+            RollupScope::Channel(Channel::Email),
+            IDS,
+            20,
+            0,
+        );
         assert_eq!(plan_of(of_email).await, [BY_ID]);
     }
 
     #[tokio::test]
     async fn a_page_of_another_channel_walks_its_index() {
         let of_sms =
-            |statuses| list_ids_query(Engine::Sqlite, TEAM, statuses, Slice::Channel(Channel::Sms), IDS, 20, 0);
+            |statuses| list_ids_query(Engine::Sqlite, TEAM, statuses, RollupScope::Channel(Channel::Sms), IDS, 20, 0);
         assert_eq!(plan_of(of_sms(StatusSet::one(EmailStatus::Failed))).await, [BY_CHANNEL]);
         assert_eq!(reads_of(&plan_of(of_sms(StatusSet::default())).await), [BY_CHANNEL; 8]);
     }
@@ -562,12 +570,19 @@ mod query_plans {
         let templates = || Known { templates: Some(vec![7, 8]), ..Known::default() };
         vec![
             (any(), Known::default()),
-            (NotificationFilter { ways: Way::ALL.to_vec(), ..any() }, Known::default()),
-            (NotificationFilter { ways: vec![Way::WebPush], ..any() }, Known::default()),
+            (NotificationFilter { channels: NotificationChannel::ALL.to_vec(), ..any() }, Known::default()),
+            (NotificationFilter { channels: vec![NotificationChannel::WebPush], ..any() }, Known::default()),
             (NotificationFilter { states: vec![NotificationState::Failure], ..any() }, Known::default()),
             (NotificationFilter { states: NotificationState::ALL.to_vec(), ..any() }, Known::default()),
             (NotificationFilter { kinds: kinds(&["order"]), ..any() }, templates()),
-            (NotificationFilter { kinds: kinds(&["order", "paid"]), ways: vec![Way::Sms], ..any() }, templates()),
+            (
+                NotificationFilter {
+                    kinds: kinds(&["order", "paid"]),
+                    channels: vec![NotificationChannel::Sms],
+                    ..any()
+                },
+                templates(),
+            ),
         ]
     }
 
@@ -710,7 +725,7 @@ mod query_plans {
             let mut query = Sql::new(Engine::Postgres, "");
             push_entries(&mut query, TEAM, &filter, &known, low, (high, high), 51);
             let plan = plan_of(query).await;
-            let asks_messages = !filter.ways.is_empty() || !filter.states.is_empty();
+            let asks_messages = !filter.channels.is_empty() || !filter.states.is_empty();
             assert!(!plan.contains("Seq Scan on emails") && !plan.contains("Seq Scan on notifications"), "{plan}");
             // Of a channel that nothing went out by, its own index is as good.
             let by_index = plan.contains("emails_by_notification") || plan.contains("emails_by_channel");
@@ -968,9 +983,12 @@ mod query_plans {
 
     #[tokio::test]
     async fn pieces_of_an_hour_are_counted_in_indexes() {
-        assert_eq!(reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, Slice::All, IDS)).await), [BY_STATUS; 8]);
         assert_eq!(
-            reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, Slice::Template(TEMPLATE), IDS)).await),
+            reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, RollupScope::All, IDS)).await),
+            [BY_STATUS; 8]
+        );
+        assert_eq!(
+            reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, RollupScope::Template(TEMPLATE), IDS)).await),
             [BY_TEMPLATE; 8]
         );
     }

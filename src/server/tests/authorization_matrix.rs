@@ -189,7 +189,7 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("set_theme", Nothing, Target::Own, "theme=dark"),
     ("join_team", LogIn, Target::Token, "token={token}"),
     ("switch_team", LogIn, Target::Team, "team={id}"),
-    ("load_frame", Identity, Target::Own, ""),
+    ("load_layout", Identity, Target::Own, ""),
     ("load_api_document", Identity, Target::Own, ""),
     ("load_profile", LogIn, Target::Own, ""),
     ("update_profile", LogIn, Target::Own, "name=A&time_zone=UTC"),

@@ -385,7 +385,7 @@ impl TestApp {
             external_user_id: None,
             api_request_id: None,
             warnings: Vec::new(),
-            ignored_ways: Vec::new(),
+            ignored_channels: Vec::new(),
         };
         self.store().insert_past_notifications(self.team, std::slice::from_ref(&notification)).await.unwrap();
         notification.id

@@ -13,7 +13,7 @@ const OWN: [&str; 7] = [
     "POST /api/auth/switch-team",
     "POST /api/teams",
     "POST /api/teams/accept-invite/{token}",
-    "load_frame",
+    "load_layout",
     "/settings",
     "/settings/profile",
 ];

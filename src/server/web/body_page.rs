@@ -69,7 +69,7 @@ async fn load(app: &App, identity: Identity, id: &str) -> Result<String, AppErro
             Ok(with_inline_images(&html, &emails::list_inline_files(app, &viewer, id).await?))
         }
         Some(html) => Ok(html),
-        None if !detail.sight.shows_contents() => Ok(HIDDEN.to_owned()),
+        None if !detail.visibility.shows_contents() => Ok(HIDDEN.to_owned()),
         None => Err(AppError::not_found("HTML body")),
     }
 }

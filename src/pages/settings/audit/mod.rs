@@ -32,20 +32,19 @@ pub fn AuditPage() -> impl IntoView {
 
 #[component]
 fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
-    let AuditView { period, stretch, actors } = view;
+    let AuditView { period, page, actors } = view;
     let kept = AuditQuery { period: PeriodChoice::default(), ..query.at(None) }.fields();
     let to_url = {
         let query = query.clone();
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
-    let list = if stretch.items.is_empty() {
+    let list = if page.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone()/> }.into_any()
     } else {
-        let older =
-            stretch.items.last().filter(|_| stretch.has_more).map(|last| query.at(Some(last.sequence)).to_url());
+        let older = page.items.last().filter(|_| page.has_more).map(|last| query.at(Some(last.sequence)).to_url());
         let newest = query.before.map(|_| query.at(None).to_url());
         view! {
-            <Lines entries=stretch.items/>
+            <Lines entries=page.items/>
             <Steps newest older/>
         }
         .into_any()

@@ -44,7 +44,7 @@ pub fn Password(email: String, has_password: bool) -> impl IntoView {
         view! {
             <p class="panel-body">
                 "Your account has no password: you log in by your provider. "
-                <a href="/forgot">"A letter"</a>
+                <a href="/forgot">"An email"</a>
                 " lets you set one."
             </p>
         }

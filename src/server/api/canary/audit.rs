@@ -11,7 +11,7 @@ use super::{Answer, Success, Timestamp, success};
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
 use crate::domain::ids::AuditEntryId;
-use crate::domain::page::Stretch;
+use crate::domain::page::CursorPage;
 use crate::server::App;
 use crate::server::api::extract::{Caller, MAX_NUMBER, QueryParameters, RawQuery};
 use crate::server::services::audit;
@@ -158,8 +158,8 @@ impl From<AuditEntry> for AuditLineBody {
     }
 }
 
-impl From<Stretch<AuditEntry>> for AuditPageBody {
-    fn from(stretch: Stretch<AuditEntry>) -> Self {
+impl From<CursorPage<AuditEntry>> for AuditPageBody {
+    fn from(stretch: CursorPage<AuditEntry>) -> Self {
         let next_before = stretch.items.last().filter(|_| stretch.has_more).map(|last| last.sequence);
         let items = stretch.items.into_iter().map(AuditLineBody::from).collect();
         Self { items, has_more: stretch.has_more, next_before }

@@ -17,7 +17,7 @@ use crate::domain::ids::InviteId;
 use crate::domain::team::{Invite, Role};
 use crate::server::App;
 use crate::server::api::extract::PathText;
-use crate::server::services::mail::LetterFate;
+use crate::server::services::mail::SystemMailOutcome;
 use crate::server::services::teams::SentInvite;
 use crate::server::services::{accounts, teams};
 
@@ -162,7 +162,7 @@ impl From<Invite> for InviteBody {
 
 impl From<SentInvite> for InviteBody {
     fn from(sent: SentInvite) -> Self {
-        let email_sent = Some(sent.letter == LetterFate::Sent);
+        let email_sent = Some(sent.mail == SystemMailOutcome::Sent);
         Self { invite_url: Some(sent.link.url), email_sent, ..sent.link.invite.into() }
     }
 }

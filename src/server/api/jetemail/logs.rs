@@ -16,7 +16,7 @@ use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::notification::EmailRecord;
-use crate::domain::page::{Listed, Total, Window};
+use crate::domain::page::{OffsetPage, OffsetRequest, Total};
 use crate::server::App;
 use crate::server::api::extract::Caller;
 use crate::server::services::emails::{self, COUNT_LIMIT};
@@ -38,7 +38,7 @@ async fn list_logs(
     Caller(viewer, LogsQuery { filter, window }): Caller<LogsQuery>,
 ) -> Result<Json<LogPage>, JetemailError> {
     // One more tells whether another page follows, counted or not.
-    let wider = Window { limit: window.limit + 1, ..window };
+    let wider = OffsetRequest { limit: window.limit + 1, ..window };
     let listed = emails::list_records(&app, &viewer, &filter, wider).await?;
     Ok(Json(LogPage::new(&listed, window)))
 }
@@ -60,7 +60,7 @@ async fn find_log(
 ) -> Result<Json<FoundLog>, JetemailError> {
     let criteria = Criteria { email_id: id, nothing: id.is_none(), ..Criteria::default() };
     let filter = EmailFilter { channel: Some(Channel::Email), criteria, ..EmailFilter::default() };
-    let window = Window { offset: 0, limit: 1, oldest_first: false };
+    let window = OffsetRequest { offset: 0, limit: 1, oldest_first: false };
     let listed = emails::list_records(&app, &viewer, &filter, window).await?;
     Ok(Json(FoundLog::new(listed.items.first().ok_or_else(unknown)?)))
 }
@@ -88,7 +88,7 @@ pub struct LogPage {
 
 impl LogPage {
     /// The page that a window asked for, from a list of one message more.
-    pub fn new(listed: &Listed<EmailRecord>, window: Window) -> Self {
+    pub fn new(listed: &OffsetPage<EmailRecord>, window: OffsetRequest) -> Self {
         let shown = listed.items.iter().take(usize::try_from(window.limit).unwrap_or_default());
         let data: Vec<LogEntry> = shown.map(LogEntry::new).collect();
         let has_more = listed.items.len() > data.len();
@@ -132,8 +132,8 @@ pub struct Pagination {
 }
 
 impl Pagination {
-    fn new(total: Total, window: Window, shown: i64, has_more: bool) -> Self {
-        let Window { offset, limit, .. } = window;
+    fn new(total: Total, window: OffsetRequest, shown: i64, has_more: bool) -> Self {
+        let OffsetRequest { offset, limit, .. } = window;
         let limit = limit.max(1);
         let (total_count, count_limited) = match total {
             Total::Exact(count) => (count, false),
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn pages_know_their_neighbours() {
         let page = |total, offset, shown, has_more| {
-            Pagination::new(total, Window { offset, limit: 10, oldest_first: false }, shown, has_more)
+            Pagination::new(total, OffsetRequest { offset, limit: 10, oldest_first: false }, shown, has_more)
         };
         let first = page(Total::Exact(25), 0, 10, true);
         assert_eq!((first.total_pages, first.current_page, first.showing_from, first.showing_to), (3, 1, 1, 10));

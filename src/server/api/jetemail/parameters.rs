@@ -21,7 +21,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet};
 use crate::domain::filter::{Criteria, EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::EmailId;
-use crate::domain::page::Window;
+use crate::domain::page::OffsetRequest;
 use crate::server::api::extract::{MAX_NUMBER, QueryParameters, RawQuery, read_instant};
 
 const DEFAULT_LIMIT: i64 = 50;
@@ -50,10 +50,20 @@ struct Form {
 /// What a parameter may hold.
 enum Rule {
     /// A whole number; without a highest one, up to [MAX_NUMBER].
-    Number { low: i64, high: Option<i64>, default: Option<i64> },
+    Number {
+        low: i64,
+        high: Option<i64>,
+        default: Option<i64>,
+    },
     /// A text of at most so many characters.
-    Text { max_chars: usize, default: Option<&'static str> },
-    OneOf { names: &'static [&'static str], default: Option<&'static str> },
+    Text {
+        max_chars: usize,
+        default: Option<&'static str>,
+    },
+    OneOf {
+        names: &'static [&'static str],
+        default: Option<&'static str>,
+    },
     Form(&'static Form),
     /// An e-mail address, without a name.
     Email,
@@ -133,7 +143,7 @@ const PARAMETERS: &[Row] = &[
 pub struct LogsQuery {
     pub filter: EmailFilter,
     /// The page. Its limit is the caller's.
-    pub window: Window,
+    pub window: OffsetRequest,
 }
 
 impl QueryParameters for LogsQuery {
@@ -246,7 +256,7 @@ fn given(query: &RawQuery, name: &str) -> Option<String> {
 }
 
 /// An offset other than 0 is stronger than a page.
-fn read_window(query: &RawQuery) -> Result<Window, AppError> {
+fn read_window(query: &RawQuery) -> Result<OffsetRequest, AppError> {
     let limit = query.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     let page = query.number("page", 1..=MAX_NUMBER, 1)?;
     let offset = match query.number("offset", 0..=MAX_NUMBER, 0)? {
@@ -257,7 +267,7 @@ fn read_window(query: &RawQuery) -> Result<Window, AppError> {
         let message = format!("The log cannot be sorted by {field}: use {}", SORT_NAMES.join(", "));
         return Err(AppError::invalid_field("sort_by", message));
     }
-    Ok(Window { offset, limit, oldest_first: query.text("sort_order") == Some("ASC") })
+    Ok(OffsetRequest { offset, limit, oldest_first: query.text("sort_order") == Some("ASC") })
 }
 
 /// Every limit that is given must hold; the last instant belongs to the range. Messages are told apart by milliseconds.

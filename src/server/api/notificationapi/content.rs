@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{ChannelName, instant};
 use crate::domain::error::AppError;
-use crate::domain::notification::Way;
+use crate::domain::notification::NotificationChannel;
 use crate::domain::template::TemplateSource;
 use crate::server::api::shapes;
 use crate::server::services::notifications::{Content, EmailOptions, NotificationRequest, Person};
@@ -250,29 +250,29 @@ impl SendBody {
                 None => email.html,
             };
             let source = TemplateSource { subject: email.subject, html: Some(html), text: None };
-            contents.push(Content { way: Way::Email, source, data: Value::Null });
+            contents.push(Content { channel: NotificationChannel::Email, source, data: Value::Null });
         }
         if let Some(message) = self.sms.as_ref().and_then(|sms| sms.message.clone()) {
             let data = fields([("autoReply", self.sms.and_then(|sms| sms.auto_reply))]);
-            contents.push(said(Way::Sms, String::new(), Some(message), data));
+            contents.push(said(NotificationChannel::Sms, String::new(), Some(message), data));
         }
         if let Some(call) = self.call {
-            contents.push(said(Way::Call, String::new(), Some(call.message), Value::Null));
+            contents.push(said(NotificationChannel::Call, String::new(), Some(call.message), Value::Null));
         }
         if let Some(push) = self.mobile_push {
             let tokens = user.push_tokens.map(objects);
             let data = fields([("apn", options.apn), ("fcm", options.fcm), ("pushTokens", tokens)]);
-            contents.push(said(Way::Push, push.title, Some(push.message), data));
+            contents.push(said(NotificationChannel::Push, push.title, Some(push.message), data));
         }
         if let Some(push) = self.web_push {
             let tokens = user.web_push_tokens.map(objects);
             let (icon, url) = (push.icon.map(Value::String), push.url.map(Value::String));
             let data = fields([("icon", icon), ("url", url), ("webPushTokens", tokens)]);
-            contents.push(said(Way::WebPush, push.title, Some(push.message), data));
+            contents.push(said(NotificationChannel::WebPush, push.title, Some(push.message), data));
         }
         if let Some(inapp) = self.inapp {
             let data = fields([("url", inapp.url.map(Value::String)), ("image", inapp.image.map(Value::String))]);
-            contents.push(said(Way::InApp, inapp.title, None, data));
+            contents.push(said(NotificationChannel::InApp, inapp.title, None, data));
         }
         if given(email_options.condition).is_some() {
             let message = "options.email.condition is not supported here: leave it out";
@@ -289,7 +289,7 @@ impl SendBody {
             variables: Value::Object(self.parameters.or(self.merge_tags).unwrap_or_default()),
             replacements: self.replace.unwrap_or_default().into_iter().collect(),
             contents,
-            forced: forced.map(|names| names.into_iter().map(Way::from).collect()),
+            forced: forced.map(|names| names.into_iter().map(NotificationChannel::from).collect()),
             email: EmailOptions {
                 from_name,
                 from_address,
@@ -320,8 +320,8 @@ fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn said(way: Way, title: String, message: Option<String>, data: Value) -> Content {
-    Content { way, source: TemplateSource { subject: title, html: None, text: message }, data }
+fn said(channel: NotificationChannel, title: String, message: Option<String>, data: Value) -> Content {
+    Content { channel, source: TemplateSource { subject: title, html: None, text: message }, data }
 }
 
 /// An object of the fields that are there.

@@ -18,8 +18,10 @@ use crate::domain::email::RecipientKind;
 use crate::domain::error::AppError;
 use crate::domain::event::EmailEvent;
 use crate::domain::filter::TimeRange;
-use crate::domain::notification::{EmailRecord, EntryId, LogEntry, NotificationFilter, NotificationState, Way};
-use crate::domain::page::Walked;
+use crate::domain::notification::{
+    EmailRecord, EntryId, LogEntry, NotificationChannel, NotificationFilter, NotificationState,
+};
+use crate::domain::page::PartialPage;
 use crate::server::App;
 use crate::server::api::canary::Timestamp;
 use crate::server::api::extract::Body;
@@ -198,7 +200,7 @@ impl QueryBody {
                 to: range.end_time.map(|millis| time(millis.0 + 1)),
             },
             kinds: checked_values("notificationFilter", self.notification_filter)?,
-            ways: channels.into_iter().map(Way::from).collect(),
+            channels: channels.into_iter().map(NotificationChannel::from).collect(),
             users: checked_values("userFilter", self.user_filter)?,
             states: states.into_iter().map(NotificationState::from).collect(),
             entries,
@@ -218,8 +220,8 @@ pub struct LogPage {
     pub cursor: Option<String>,
 }
 
-impl From<Walked<LogEntry, EntryId>> for LogPage {
-    fn from(found: Walked<LogEntry, EntryId>) -> Self {
+impl From<PartialPage<LogEntry, EntryId>> for LogPage {
+    fn from(found: PartialPage<LogEntry, EntryId>) -> Self {
         let cursor = found.next.map(|entry| entry.to_string());
         Self { cursor, logs: found.items.into_iter().map(LogBody::from).collect() }
     }
@@ -349,7 +351,7 @@ fn in_order(own: Vec<EventBody>, channels: &[ChannelBody]) -> Vec<EventBody> {
 impl From<&EmailRecord> for ChannelBody {
     fn from(record: &EmailRecord) -> Self {
         let email = &record.email;
-        let name = ChannelName::from(Way::of(email));
+        let name = ChannelName::from(NotificationChannel::of(email));
         let event = |event: &EmailEvent| EventBody {
             event: EventWord::of(event.kind, event.detail.cause, email.channel),
             channel: Some(name),

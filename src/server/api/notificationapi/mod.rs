@@ -23,7 +23,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::domain::error::AppError;
-use crate::domain::notification::{EntryId, Way};
+use crate::domain::notification::{EntryId, NotificationChannel};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::api::Api;
@@ -128,7 +128,7 @@ pub enum ChannelName {
     WebPush,
 }
 
-impl From<ChannelName> for Way {
+impl From<ChannelName> for NotificationChannel {
     fn from(name: ChannelName) -> Self {
         match name {
             ChannelName::Email => Self::Email,
@@ -141,15 +141,15 @@ impl From<ChannelName> for Way {
     }
 }
 
-impl From<Way> for ChannelName {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Email => Self::Email,
-            Way::Sms => Self::Sms,
-            Way::Call => Self::Call,
-            Way::Push => Self::Push,
-            Way::WebPush => Self::WebPush,
-            Way::InApp => Self::InApp,
+impl From<NotificationChannel> for ChannelName {
+    fn from(channel: NotificationChannel) -> Self {
+        match channel {
+            NotificationChannel::Email => Self::Email,
+            NotificationChannel::Sms => Self::Sms,
+            NotificationChannel::Call => Self::Call,
+            NotificationChannel::Push => Self::Push,
+            NotificationChannel::WebPush => Self::WebPush,
+            NotificationChannel::InApp => Self::InApp,
         }
     }
 }

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::{Answer, List, PagingQuery, Timestamp, read_paging};
 use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, LoggedBody};
 use crate::domain::ids::ApiRequestId;
-use crate::domain::page::{Stretch, Walked};
+use crate::domain::page::{CursorPage, PartialPage};
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::api::extract::{Caller, PathId};
@@ -39,8 +39,8 @@ async fn list_logs(
 ) -> Answer<List<LogRow>> {
     let (cursor, limit) = read_paging(&query)?;
     let filter = ApiRequestFilter::default();
-    let Walked { items, next } = api_requests::list_api_requests(&app, &viewer, &filter, cursor, limit).await?;
-    Ok(Json(List::of(Stretch { items, has_more: next.is_some() }, LogRow::from)))
+    let PartialPage { items, next } = api_requests::list_api_requests(&app, &viewer, &filter, cursor, limit).await?;
+    Ok(Json(List::of(CursorPage { items, has_more: next.is_some() }, LogRow::from)))
 }
 
 /// Shows one API request with its bodies. Needs `requests:view`.
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_list_is_the_specifications_sample() {
-        let listed = Stretch { items: vec![summary(request())], has_more: true };
+        let listed = CursorPage { items: vec![summary(request())], has_more: true };
         let row = |item| LogRow { id: SAMPLE_ID.to_owned(), ..LogRow::from(item) };
         assert_eq!(serde_json::to_string(&List::of(listed, row)).unwrap(), compact(LIST_SAMPLE));
     }

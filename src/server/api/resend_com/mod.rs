@@ -28,7 +28,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::domain::error::AppError;
-use crate::domain::page::{Cursor, Stretch};
+use crate::domain::page::{Cursor, CursorPage};
 use crate::server::App;
 use crate::server::api::extract::{QueryParameters, RawQuery};
 use crate::server::api::strict::{self, holds_nul};
@@ -151,7 +151,7 @@ pub struct List<T> {
 
 impl<T> List<T> {
     /// A page in its envelope.
-    pub fn of<Item>(listed: Stretch<Item>, row: impl Fn(Item) -> T) -> Self {
+    pub fn of<Item>(listed: CursorPage<Item>, row: impl Fn(Item) -> T) -> Self {
         let data = listed.items.into_iter().map(row).collect();
         Self { object: ListObject::List, has_more: listed.has_more, data }
     }

@@ -19,7 +19,7 @@ use crate::domain::event::EmailEvent;
 use crate::domain::filter::{Criteria, EmailFilter, TimeRange};
 use crate::domain::ids::EmailId;
 use crate::domain::notification::EmailRecord;
-use crate::domain::page::Window;
+use crate::domain::page::OffsetRequest;
 use crate::server::App;
 use crate::server::api::extract::{Caller, MAX_NUMBER, PathId, PathText, QueryParameters, RawQuery};
 use crate::server::services::emails;
@@ -45,7 +45,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// When the logs were made, and which page of them.
 struct LogsQuery {
     range: TimeRange,
-    window: Window,
+    window: OffsetRequest,
 }
 
 impl QueryParameters for LogsQuery {
@@ -53,7 +53,7 @@ impl QueryParameters for LogsQuery {
         &["count", "offset", "created_gt", "created_gte", "created_lt", "created_lte"];
 
     fn read(query: RawQuery) -> Result<Self, AppError> {
-        let window = Window {
+        let window = OffsetRequest {
             offset: query.number("offset", 0..=MAX_NUMBER, 0)?,
             limit: query.number("count", 1..=MAX_COUNT, MAX_COUNT)?,
             oldest_first: false,

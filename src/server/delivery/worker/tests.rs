@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 
 use super::super::endpoint::SmtpEndpoint;
-use super::story::bounce_cause;
+use super::timeline::bounce_cause;
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor};

@@ -1,4 +1,4 @@
-//! Passwords: hashing and comparing them, changing one's own, and setting a new one by a letter's link.
+//! Passwords: hashing and comparing them, changing one's own, and setting a new one by a mail's link.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use crate::domain::team::User;
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
-use crate::server::services::mail::{self, Letter};
+use crate::server::services::mail::{self, SystemMail};
 use crate::server::services::{audit, limits};
 use crate::server::store::accounts::{Credentials, email_key};
 
@@ -24,7 +24,7 @@ pub const MIN_PASSWORD_CHARS: usize = 10;
 /// The longest password, in bytes: hashing is not to be made slow by its input.
 const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// How long the link of a letter can be used.
+/// How long the link of a mail can be used.
 const RESET_LASTS: TimeDelta = TimeDelta::hours(1);
 
 /// A hash that no password matches, so that an unknown account takes as long as a known one.
@@ -68,7 +68,7 @@ pub(super) async fn confirm_password(app: &App, account: &Account, password: Str
     limits::clear_attempts(app, limits::LOG_IN, &key).await
 }
 
-/// Sends a letter with a link that sets a new password to the account with this address, if there is one. Whether there is
+/// Sends a mail with a link that sets a new password to the account with this address, if there is one. Whether there is
 /// one, neither the answer nor its time tells: looking for it is left to a task of its own.
 pub async fn forgot_password(app: &App, email: &str, origin: &RequestOrigin) -> Result<(), AppError> {
     let email = super::checked_email(email)?;
@@ -77,7 +77,7 @@ pub async fn forgot_password(app: &App, email: &str, origin: &RequestOrigin) -> 
     let app = app.clone();
     tokio::spawn(async move {
         if let Err(cause) = send_reset(&app, &email).await {
-            warn!(%cause, "a letter for a new password was not sent");
+            warn!(%cause, "a mail for a new password was not sent");
         }
     });
     Ok(())
@@ -102,8 +102,8 @@ async fn send_reset(app: &App, email: &str) -> Result<(), AppError> {
         user.name,
         app.config.public_url()
     );
-    let letter = Letter { to: user.email, subject: "Set a new password for Sendlog".to_owned(), text };
-    mail::send_letter(app, sender, &letter).await
+    let mail = SystemMail { to: user.email, subject: "Set a new password for Sendlog".to_owned(), text };
+    mail::send_system_mail(app, sender, &mail).await
 }
 
 /// The account whose password the link with this token sets, while it lasts.
@@ -112,7 +112,7 @@ pub async fn find_reset(app: &App, token: &str) -> Result<User, AppError> {
     found.ok_or_else(|| AppError::not_found("Link for a new password"))
 }
 
-/// Sets the password that a letter's link allows, once, and ends every session of the account. It logs nobody in: a second
+/// Sets the password that a mail's link allows, once, and ends every session of the account. It logs nobody in: a second
 /// factor is still asked for.
 pub async fn reset_password(app: &App, token: &str, password: String, origin: &RequestOrigin) -> Result<(), AppError> {
     check_new_password(&password)?;
@@ -123,7 +123,7 @@ pub async fn reset_password(app: &App, token: &str, password: String, origin: &R
         return Err(AppError::not_found("Link for a new password"));
     }
     limits::clear_attempts(app, limits::LOG_IN, &email_key(&user.email)).await?;
-    info!(user.id = %user.id, "set a password by a letter's link");
+    info!(user.id = %user.id, "set a password by a mail's link");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
-//! Whom a notification is for, and how each way reaches them.
+//! Whom a notification is for, and how each channel reaches them.
 
 use crate::domain::error::AppError;
-use crate::domain::notification::Way;
+use crate::domain::notification::NotificationChannel;
 
 /// The longest id of a person, in characters.
 pub const MAX_PERSON_CHARS: usize = 255;
@@ -15,19 +15,23 @@ pub struct Person {
     pub number: Option<String>,
 }
 
-pub(super) fn address_on(way: Way, person: &Person, person_id: &str) -> Option<String> {
-    match way {
-        Way::Email => person.email.clone(),
-        Way::Sms | Way::Call => person.number.clone(),
-        Way::Push | Way::WebPush | Way::InApp => Some(person_id.to_owned()),
+pub(super) fn address_on(channel: NotificationChannel, person: &Person, person_id: &str) -> Option<String> {
+    match channel {
+        NotificationChannel::Email => person.email.clone(),
+        NotificationChannel::Sms | NotificationChannel::Call => person.number.clone(),
+        NotificationChannel::Push | NotificationChannel::WebPush | NotificationChannel::InApp => {
+            Some(person_id.to_owned())
+        }
     }
 }
 
-pub(super) const fn missing_address(way: Way) -> &'static str {
-    match way {
-        Way::Email => "the recipient has no email address",
-        Way::Sms | Way::Call => "the recipient has no number",
-        Way::Push | Way::WebPush | Way::InApp => "the recipient has no id",
+pub(super) const fn missing_address(channel: NotificationChannel) -> &'static str {
+    match channel {
+        NotificationChannel::Email => "the recipient has no email address",
+        NotificationChannel::Sms | NotificationChannel::Call => "the recipient has no number",
+        NotificationChannel::Push | NotificationChannel::WebPush | NotificationChannel::InApp => {
+            "the recipient has no id"
+        }
     }
 }
 

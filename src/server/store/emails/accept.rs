@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use super::messages::{FamilyRow, find_family_statement, lock_family_statement};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
-use crate::domain::notification::{Notification, Way};
+use crate::domain::notification::{Notification, NotificationChannel};
 use crate::domain::resend::{Relative, ResendClaim};
 use crate::server::store::audit::{AuditEvent, append_event};
 use crate::server::store::bulk::{Folded, insert_folded, rollups_of};
@@ -207,7 +207,7 @@ async fn insert_notification(tx: &mut Transaction, team_id: TeamId, new: &Notifi
     .bind(&new.external_user_id)
     .bind(new.api_request_id)
     .bind(Json(&new.warnings))
-    .bind(Way::bits(&new.ignored_ways))
+    .bind(NotificationChannel::bits(&new.ignored_channels))
     .execute()
     .await?;
     Ok(())

@@ -8,11 +8,11 @@ use super::messages::{channel_from, status_from};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, EmailSummary, Recipient};
 use crate::domain::error::AppError;
-use crate::domain::filter::{Criteria, EmailFilter, Slice, StatusSet, TimeRange};
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeRange};
 use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
-use crate::domain::page::{Cursor, Listed, Page, PageRequest, Stretch, Total, Window};
+use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest, Total};
 use crate::server::store::criteria::{
-    keys_of, looked_at_most, providers_names, push_criteria, push_keys, push_slice, push_statuses,
+    keys_of, looked_at_most, providers_names, push_criteria, push_keys, push_scope, push_statuses,
 };
 use crate::server::store::engine::{Engine, Sql};
 use crate::server::store::range::{HourCut, IdRange, lowest_id_of_hour};
@@ -61,7 +61,7 @@ impl Store {
         filter: &EmailFilter,
         request: PageRequest,
     ) -> Result<Page<EmailSummary>, AppError> {
-        let window = Window { offset: request.offset(), limit: request.page_size, oldest_first: false };
+        let window = OffsetRequest { offset: request.offset(), limit: request.page_size, oldest_first: false };
         let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
         let items = self.list_emails_by_id(team_id, &ids).await?;
         Ok(Page { items, total, request })
@@ -73,12 +73,12 @@ impl Store {
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
-        window: Window,
-    ) -> Result<Listed<Email>, AppError> {
+        window: OffsetRequest,
+    ) -> Result<OffsetPage<Email>, AppError> {
         let bounded = self.bounded(team_id, filter).await?;
         let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
         let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
-        Ok(Listed { items: self.find_emails(team_id, &ids).await?, total, looked_from })
+        Ok(OffsetPage { items: self.find_emails(team_id, &ids).await?, total, looked_from })
     }
 
     /// The filter with a range that holds no more messages than may be looked at for it, and where that begins; `None`
@@ -113,7 +113,7 @@ impl Store {
         filter: &EmailFilter,
         cursor: Cursor<EmailId>,
         limit: i64,
-    ) -> Result<Stretch<Email>, AppError> {
+    ) -> Result<CursorPage<Email>, AppError> {
         let mut ids = IdRange::from(filter.range);
         let oldest_first = match cursor {
             Cursor::Newest => false,
@@ -132,7 +132,7 @@ impl Store {
         if oldest_first {
             found.reverse();
         }
-        Ok(Stretch { items: self.find_emails(team_id, &found).await?, has_more })
+        Ok(CursorPage { items: self.find_emails(team_id, &found).await?, has_more })
     }
 
     /// The messages of the log that are older than `before`, whole, newest first; from the newest one when `None`. Without
@@ -182,7 +182,7 @@ impl Store {
         if filter.criteria.nothing || ids.low >= ids.high {
             return Ok(Vec::new());
         }
-        let (engine, window) = (self.engine(), Window { offset, limit, oldest_first });
+        let (engine, window) = (self.engine(), OffsetRequest { offset, limit, oldest_first });
         let mut sql = Sql::new(engine, "");
         push_walk(&mut sql, team_id, filter, ids, window);
         self.read(sql).fetch_scalars().await
@@ -194,7 +194,7 @@ impl Store {
             return Ok(Total::Exact(0));
         }
         let (engine, window) =
-            (self.engine(), Window { offset: 0, limit: COUNT_LIMIT.saturating_add(1), oldest_first: false });
+            (self.engine(), OffsetRequest { offset: 0, limit: COUNT_LIMIT.saturating_add(1), oldest_first: false });
         let mut sql = Sql::new(engine, "SELECT COUNT(*) FROM (");
         push_walk(&mut sql, team_id, filter, ids, window);
         sql.push(") AS found");
@@ -206,9 +206,9 @@ impl Store {
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
-        window: Window,
+        window: OffsetRequest,
     ) -> Result<(Vec<i64>, Total), AppError> {
-        let Window { offset, limit, oldest_first } = window;
+        let OffsetRequest { offset, limit, oldest_first } = window;
         if let Some(text) = &filter.search {
             let matches = self.search_ids(team_id, filter, text, window).await?;
             return Ok((matches.ids, matches.total));
@@ -219,7 +219,7 @@ impl Store {
             let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
             return Ok((found, total));
         }
-        let counts = self.count_by_status(team_id, filter.slice(), filter.range).await?;
+        let counts = self.count_by_status(team_id, filter.scope(), filter.range).await?;
         let total = counts.in_set(filter.statuses);
         if offset >= total {
             return Ok((Vec::new(), Total::Exact(total)));
@@ -230,7 +230,7 @@ impl Store {
         }
         let (ids, offset) =
             if offset <= DIRECT_OFFSET { (ids, offset) } else { self.skip_hours(team_id, filter, ids, offset).await? };
-        let page = list_ids_query(self.engine(), team_id, filter.statuses, filter.slice(), ids, limit, offset);
+        let page = list_ids_query(self.engine(), team_id, filter.statuses, filter.scope(), ids, limit, offset);
         let found: Vec<i64> = self.read(page).fetch_scalars().await?;
         Ok((found, Total::Exact(total)))
     }
@@ -246,7 +246,7 @@ impl Store {
     ) -> Result<(IdRange, i64), AppError> {
         let cut = HourCut::from(ids);
         let newest_piece = match cut.tail {
-            Some(tail) => self.count_ids(team_id, filter.slice(), tail).await?.in_set(filter.statuses),
+            Some(tail) => self.count_ids(team_id, filter.scope(), tail).await?.in_set(filter.statuses),
             None => 0,
         };
         if offset < newest_piece {
@@ -257,7 +257,7 @@ impl Store {
         let found: Option<(i64, i64)> = self
             .read(statement)
             .bind(team_id)
-            .bind(rollup_key(filter.slice()))
+            .bind(rollup_key(filter.scope()))
             .bind(cut.low_hour)
             .bind(cut.high_hour)
             .bind(wanted)
@@ -268,9 +268,9 @@ impl Store {
             return Ok((IdRange { low: ids.low, high }, wanted - newer));
         }
         // Beyond every whole hour: the page begins in the oldest piece.
-        let whole = self.count_by_status(team_id, filter.slice(), filter.range).await?.in_set(filter.statuses);
+        let whole = self.count_by_status(team_id, filter.scope(), filter.range).await?.in_set(filter.statuses);
         let oldest = match cut.head {
-            Some(head) => self.count_ids(team_id, filter.slice(), head).await?.in_set(filter.statuses),
+            Some(head) => self.count_ids(team_id, filter.scope(), head).await?.in_set(filter.statuses),
             None => 0,
         };
         let high = cut.head.map_or(ids.low, |head| head.high);
@@ -323,7 +323,7 @@ pub(in crate::server::store) fn push_walk(
     team_id: TeamId,
     filter: &EmailFilter,
     ids: IdRange,
-    window: Window,
+    window: OffsetRequest,
 ) {
     let engine = sql.engine();
     let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
@@ -342,10 +342,10 @@ pub(in crate::server::store) fn push_walk(
         if walks > 1 {
             sql.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
         }
-        let by_index = match (status, filter.slice()) {
+        let by_index = match (status, filter.scope()) {
             (_, _) if by_notification => engine.by_index("emails_by_notification"),
             (_, _) if by_person => engine.by_index("emails_by_external_user"),
-            (Some(_), Slice::All | Slice::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
+            (Some(_), RollupScope::All | RollupScope::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
             (_, _) => String::new(),
         };
         sql.push(format!("SELECT e.id AS id FROM emails e{by_index} WHERE e.team_id = ")).push_bind(team_id);
@@ -359,7 +359,7 @@ pub(in crate::server::store) fn push_walk(
         let hidden = if by_key { "+" } else { "" };
         sql.push(format!(" AND {hidden}e.id >= ")).push_bind(ids.low);
         sql.push(format!(" AND {hidden}e.id < ")).push_bind(ids.high);
-        push_slice(sql, filter.slice());
+        push_scope(sql, filter.scope());
         push_keys(sql, team_id, &filter.criteria, ids);
         push_criteria(sql, &filter.criteria);
         let (length, skip) = match walks {
@@ -380,7 +380,7 @@ pub(in crate::server::store) fn list_ids_query(
     engine: Engine,
     team_id: TeamId,
     statuses: StatusSet,
-    slice: Slice,
+    scope: RollupScope,
     ids: IdRange,
     limit: i64,
     offset: i64,
@@ -388,15 +388,15 @@ pub(in crate::server::store) fn list_ids_query(
     let mut sql = Sql::new(engine, "");
     let push_walk = |sql: &mut Sql, status: Option<EmailStatus>, length: i64, skip: i64| {
         sql.push("SELECT e.id FROM emails e WHERE e.team_id = ").push_bind(team_id);
-        push_slice(sql, slice);
+        push_scope(sql, scope);
         if let Some(status) = status {
             sql.push(format!(" AND e.status = {}", status.code()));
         }
         sql.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
         sql.push(" ORDER BY e.id DESC LIMIT ").push_bind(length).push(" OFFSET ").push_bind(skip);
     };
-    let walks: Vec<Option<EmailStatus>> = match (statuses.is_empty(), slice) {
-        (true, Slice::All | Slice::Nothing | Slice::Channel(Channel::Email)) => vec![None],
+    let walks: Vec<Option<EmailStatus>> = match (statuses.is_empty(), scope) {
+        (true, RollupScope::All | RollupScope::Nothing | RollupScope::Channel(Channel::Email)) => vec![None],
         (_, _) => statuses.or_all().iter().map(Some).collect(),
     };
     if let [only] = walks[..] {

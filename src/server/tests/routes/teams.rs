@@ -14,7 +14,7 @@ use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
 use crate::server::demo::sink::Sink;
 use crate::server::services::adapters::{self, NewAdapter};
-use crate::server::services::mail::LetterFate;
+use crate::server::services::mail::SystemMailOutcome;
 use crate::server::services::{api_keys, teams};
 
 fn path(team: TeamId, rest: &str) -> String {
@@ -328,12 +328,12 @@ on_both_databases! {
     async fn the_link_is_never_lost_and_who_invites_hears_why_no_letter_went(app: TestApp) {
         let admin = app.viewer(Role::Admin).await;
         let none = teams::invite(&app.app, &admin, "ada@wren.example", Role::Viewer).await.unwrap();
-        assert_eq!(none.letter, LetterFate::NoAdapter);
+        assert_eq!(none.mail, SystemMailOutcome::NoAdapter);
         assert!(none.notice().starts_with("The team has no mail adapter") && none.notice().ends_with(&none.link.url));
         let sink = add_sink(&app).await;
         for (email, reason) in [("refused@wren.example", "550 5.1.1"), ("deferred@wren.example", "451 4.7.1")] {
             let refused = teams::invite(&app.app, &admin, email, Role::Viewer).await.unwrap();
-            let LetterFate::Refused(said) = &refused.letter else { panic!("{refused:?}") };
+            let SystemMailOutcome::Refused(said) = &refused.mail else { panic!("{refused:?}") };
             assert!(said.contains(reason), "{said}");
             assert!(refused.notice().contains(reason) && refused.notice().ends_with(&refused.link.url));
             assert_eq!(page_status(&app, &link_in(&refused.link.url)).await, 200);
@@ -342,7 +342,7 @@ on_both_databases! {
         let gone = sink.addr();
         drop(sink);
         let unreachable = teams::invite(&app.app, &admin, "eve@wren.example", Role::Viewer).await.unwrap();
-        let LetterFate::Refused(said) = &unreachable.letter else { panic!("{unreachable:?}") };
+        let SystemMailOutcome::Refused(said) = &unreachable.mail else { panic!("{unreachable:?}") };
         assert!(said.contains(&gone.to_string()), "{said}");
         let client = app.sign_in(Role::Admin).await;
         let answer = client.post(&path(app.team, "/invite"), json!({"email": "bob@wren.example", "role": "viewer"})).await;

@@ -10,7 +10,7 @@ use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind, EventSet, fold_status};
 use crate::domain::filter::{Criteria, EmailFilter, StatusSet};
 use crate::domain::ids::{EmailId, lowest_id_at};
-use crate::domain::page::{Total, Window};
+use crate::domain::page::{OffsetRequest, Total};
 use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::events::NewEvent;
 
@@ -142,7 +142,7 @@ fn criteria_of(log: &[HistoricEmail]) -> Vec<Criteria> {
     all
 }
 
-async fn found(app: &TestApp, filter: &EmailFilter, window: Window) -> (Vec<EmailId>, Total) {
+async fn found(app: &TestApp, filter: &EmailFilter, window: OffsetRequest) -> (Vec<EmailId>, Total) {
     let listed = app.store().list_whole_emails(app.team, filter, window).await.unwrap();
     (listed.items.into_iter().map(|email| email.id).collect(), listed.total)
 }
@@ -158,7 +158,7 @@ on_both_databases! {
              FROM numbers"
         );
         app.store().try_statement(&many).await.unwrap();
-        let window = Window { offset: 0, limit: 10, oldest_first: false };
+        let window = OffsetRequest { offset: 0, limit: 10, oldest_first: false };
         let listed = async |criteria: Criteria| {
             let filter = EmailFilter { criteria, ..EmailFilter::default() };
             app.store().list_whole_emails(app.team, &filter, window).await.unwrap()
@@ -182,7 +182,7 @@ on_both_databases! {
             let also = format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, '{alias}', {})", app.team.0, id.0);
             app.store().try_statement(&also).await.unwrap();
         }
-        let window = Window { offset: 0, limit: 10, oldest_first: false };
+        let window = OffsetRequest { offset: 0, limit: 10, oldest_first: false };
         for (name, is_known) in [
             ("first@provider", true),
             ("<second@provider>", true),
@@ -209,7 +209,7 @@ on_both_databases! {
         let by = async |recipient: &str| {
             let criteria = Criteria { recipient: Some(recipient.to_owned()), ..Criteria::default() };
             let filter = EmailFilter { criteria, ..EmailFilter::default() };
-            found(&app, &filter, Window { offset: 0, limit: 10, oldest_first: false }).await.0
+            found(&app, &filter, OffsetRequest { offset: 0, limit: 10, oldest_first: false }).await.0
         };
         for (index, writings) in [
             &["QÜ1@Exämple.com", "qü1@exämple.com", "Qü1@EXÄMPLE.COM", "qÜ1@xn--exmple-cua.com"][..],
@@ -234,7 +234,7 @@ on_both_databases! {
         let subjects = ["ΟΔΟΣ 5", "οδοσήμανση", "Η οδός"];
         let messages = subjects.map(|subject| Message { subject: subject.to_owned(), ..Message::default() });
         let ids = app.add_messages(&messages).await;
-        let window = Window { offset: 0, limit: 10, oldest_first: true };
+        let window = OffsetRequest { offset: 0, limit: 10, oldest_first: true };
         for (text, wanted) in [("ΟΔΟΣ", vec![ids[0], ids[1]]), ("οδος", vec![ids[0], ids[1]]), ("οδοσ", vec![ids[0], ids[1]]), ("ΔΌΣ", vec![ids[2]]), ("ός", vec![ids[2]])] {
             let searched = EmailFilter { search: Some(text.to_owned()), ..EmailFilter::default() };
             assert_eq!(found(&app, &searched, window).await.0, wanted, "{text}");
@@ -266,9 +266,9 @@ on_both_databases! {
                 expected.sort();
                 let total = Total::Exact(expected.len() as i64);
                 for oldest_first in [true, false] {
-                    let all = Window { offset: 0, limit: 500, oldest_first };
+                    let all = OffsetRequest { offset: 0, limit: 500, oldest_first };
                     assert_eq!(found(&app, &filter, all).await, (expected.clone(), total), "{filter:?} {oldest_first}");
-                    let page = Window { offset: 3, limit: 4, oldest_first };
+                    let page = OffsetRequest { offset: 3, limit: 4, oldest_first };
                     let part: Vec<EmailId> = expected.iter().skip(3).take(4).copied().collect();
                     assert_eq!(found(&app, &filter, page).await, (part, total), "{filter:?} {oldest_first}");
                     expected.reverse();
@@ -285,7 +285,7 @@ on_both_databases! {
         let ids = app.add_messages(&messages).await;
         for search in ["welcome", "we"] {
             let filter = EmailFilter { search: Some(search.to_owned()), ..EmailFilter::default() };
-            let from_the_oldest = found(&app, &filter, Window { offset: 1, limit: 4, oldest_first: true }).await;
+            let from_the_oldest = found(&app, &filter, OffsetRequest { offset: 1, limit: 4, oldest_first: true }).await;
             assert_eq!(from_the_oldest, (ids[1..5].to_vec(), Total::Exact(6)), "{search}");
         }
     }

@@ -12,7 +12,7 @@ use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind, EventSet, fold_status};
-use crate::domain::filter::{Criteria, EmailFilter, Slice, TimeRange};
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::page::PageRequest;
 use crate::domain::stats::StatusCounts;
@@ -84,8 +84,8 @@ async fn everything_visible(app: &TestApp, team: TeamId) -> Vec<String> {
     }
     // Messages of one millisecond stand in the order of their ids.
     seen.sort();
-    for slice in [Slice::All, Slice::Channel(Channel::Email), Slice::Channel(Channel::Sms)] {
-        seen.push(format!("{:?}", store.list_hour_counts(team, slice, TimeRange::default()).await.unwrap()));
+    for scope in [RollupScope::All, RollupScope::Channel(Channel::Email), RollupScope::Channel(Channel::Sms)] {
+        seen.push(format!("{:?}", store.list_hour_counts(team, scope, TimeRange::default()).await.unwrap()));
     }
     seen
 }
@@ -269,7 +269,7 @@ on_both_databases! {
             assert_eq!((email.status, email.provider_message_id), (EmailStatus::Bounced, Some(name)));
             assert_eq!(store.list_events(app.team, new.id).await.unwrap().len(), 4);
         }
-        let counts = store.count_by_status(app.team, Slice::All, TimeRange::default()).await.unwrap();
+        let counts = store.count_by_status(app.team, RollupScope::All, TimeRange::default()).await.unwrap();
         assert_eq!(counts.0.iter().sum::<i64>(), 2);
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
     }
@@ -439,7 +439,7 @@ on_both_databases! {
             }
         }
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
-        let counts = store.count_by_status(app.team, Slice::All, TimeRange::default()).await.unwrap();
+        let counts = store.count_by_status(app.team, RollupScope::All, TimeRange::default()).await.unwrap();
         assert_eq!(counts.0.iter().sum::<i64>(), 48);
         assert_ne!(counts, StatusCounts::default());
     }

@@ -8,7 +8,7 @@ use super::outbox::{event, new_email};
 use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::event::EventKind;
-use crate::domain::filter::{Slice, TimeRange};
+use crate::domain::filter::{RollupScope, TimeRange};
 use crate::server::store::emails::{Acceptance, NewEmail};
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Settlement;
@@ -68,7 +68,7 @@ mod callers_who_write_at_once_never_wait_in_a_ring {
             ended.unwrap();
         }
         assert_eq!(app.store().list_wrong_rollups(app.team).await, Ok(Vec::new()));
-        let counts = app.store().count_by_status(app.team, Slice::All, TimeRange::default()).await.unwrap();
+        let counts = app.store().count_by_status(app.team, RollupScope::All, TimeRange::default()).await.unwrap();
         let accepted =
             (0..CALLERS).flat_map(|caller| (0..ROUNDS).map(move |round| 1 + (caller + round) % 3)).sum::<usize>();
         assert_eq!(counts.0.iter().sum::<i64>(), accepted as i64);

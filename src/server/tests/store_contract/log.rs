@@ -15,7 +15,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet, fold_status};
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{EmailId, TemplateId};
-use crate::domain::notification::{Notification, Way};
+use crate::domain::notification::{Notification, NotificationChannel};
 use crate::domain::page::{PageRequest, Total};
 use crate::domain::stats::StatusCounts;
 use crate::server::store::events::{EmailFacts, NewEvent};
@@ -260,7 +260,7 @@ on_both_databases! {
             external_user_id: Some("customer-7".to_owned()),
             api_request_id: None,
             warnings: vec!["SMS was left out".to_owned()],
-            ignored_ways: vec![Way::Sms],
+            ignored_channels: vec![NotificationChannel::Sms],
         };
         let notifications = [new("order_shipped"), new("login_code")];
         store.insert_past_notifications(app.team, &notifications).await.unwrap();

@@ -10,8 +10,8 @@ use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::EventKind;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId, lowest_id_at};
-use crate::domain::notification::{EntryId, Notification, NotificationFilter, NotificationState, Way};
-use crate::domain::page::Walked;
+use crate::domain::notification::{EntryId, Notification, NotificationChannel, NotificationFilter, NotificationState};
+use crate::domain::page::PartialPage;
 use crate::server::store::emails::{Acceptance, NewEmail};
 use crate::server::store::events::EmailFacts;
 
@@ -37,7 +37,7 @@ async fn accept(app: &TestApp, team: TeamId, kind: &str, person: &str, mut email
         external_user_id: Some(person.to_owned()),
         api_request_id: Some(app.id_at(app.now())),
         warnings: vec!["SMS was left out".to_owned()],
-        ignored_ways: vec![Way::Sms],
+        ignored_channels: vec![NotificationChannel::Sms],
     };
     let with = Acceptance { notification: Some(notification.clone()), ..Acceptance::default() };
     assert_eq!(app.store().insert_emails(team, &emails, &with).await, Ok(None));
@@ -48,7 +48,7 @@ async fn accept(app: &TestApp, team: TeamId, kind: &str, person: &str, mut email
 async fn walk(app: &TestApp, filter: &NotificationFilter) -> Vec<EntryId> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let Walked { items, next } = app.store().list_entries(app.team, filter, after, 2).await.unwrap();
+        let PartialPage { items, next } = app.store().list_entries(app.team, filter, after, 2).await.unwrap();
         assert!(next.is_none() || (items.len() == 2 && next == items.last().copied()));
         found.extend(items);
         if next.is_none() {
@@ -76,7 +76,7 @@ on_both_databases! {
         assert!(store.find_notifications(app.other_team, &[id]).await.unwrap().is_empty());
         assert_eq!(store.list_emails_of_notification(app.other_team, id).await, Ok(Vec::new()));
         assert!(store.list_emails_of_notifications(app.other_team, &[id]).await.unwrap().is_empty());
-        let nothing = Walked { items: Vec::new(), next: None };
+        let nothing = PartialPage { items: Vec::new(), next: None };
         let all = NotificationFilter::default();
         assert_eq!(store.list_entries(app.other_team, &all, None, 10).await, Ok(nothing));
     }
@@ -86,7 +86,7 @@ on_both_databases! {
         store.insert_email(app.team, &taken).await.unwrap();
         let id: NotificationId = app.id_at(app.now());
         let kind = "order_shipped".to_owned();
-        let notification = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new(), ignored_ways: Vec::new() };
+        let notification = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new(), ignored_channels: Vec::new() };
         let with = Acceptance { notification: Some(notification), ..Acceptance::default() };
         assert!(store.insert_emails(app.team, &[new_email(&app, app.now()), taken], &with).await.is_err());
         assert_eq!(store.find_notification(app.team, id).await, Ok(None));
@@ -105,7 +105,7 @@ on_both_databases! {
         store.insert_email(app.team, &alone).await.unwrap();
         store.insert_email(app.team, &other).await.unwrap();
         let browser = NewEmail {
-            tags: vec!["one".to_owned(), Way::WEB_PUSH_TAG.to_owned()],
+            tags: vec!["one".to_owned(), NotificationChannel::WEB_PUSH_TAG.to_owned()],
             ..waiting(&app, time(3), Channel::Push, "bob")
         };
         let (mail, push) = (new_email(&app, time(3)), browser.id);
@@ -129,7 +129,7 @@ on_both_databases! {
         let range = |from, to| NotificationFilter { range: TimeRange { from, to }, ..any.clone() };
         let kinds = |names: &[&str]| NotificationFilter { kinds: texts(names), ..any.clone() };
         let users = |names: &[&str]| NotificationFilter { users: texts(names), ..any.clone() };
-        let ways = |ways: &[Way]| NotificationFilter { ways: ways.to_vec(), ..any.clone() };
+        let channels = |channels: &[NotificationChannel]| NotificationFilter { channels: channels.to_vec(), ..any.clone() };
         let states = |states: &[NotificationState]| NotificationFilter { states: states.to_vec(), ..any.clone() };
         let entries = |ids: &[EntryId]| NotificationFilter { entries: Some(ids.to_vec()), ..any.clone() };
         let as_uuid = |id: EmailId| id.to_uuid().parse::<EntryId>().unwrap();
@@ -144,11 +144,11 @@ on_both_databases! {
             ("number", users(&["+491701234567"]), &[other]),
             ("address", users(&["ADA@finch.example"]), &[shipped, alone]),
             ("nobody", users(&["%"]), &[]),
-            ("email", ways(&[Way::Email]), &[shipped, alone]),
-            ("browser", ways(&[Way::WebPush]), &[shipped]),
-            ("device", ways(&[Way::Push]), &[paid]),
-            ("left out", ways(&[Way::Sms, Way::Call]), &[empty, paid, shipped, other]),
-            ("two ways", ways(&[Way::Push, Way::Call]), &[paid, other]),
+            ("email", channels(&[NotificationChannel::Email]), &[shipped, alone]),
+            ("browser", channels(&[NotificationChannel::WebPush]), &[shipped]),
+            ("device", channels(&[NotificationChannel::Push]), &[paid]),
+            ("left out", channels(&[NotificationChannel::Sms, NotificationChannel::Call]), &[empty, paid, shipped, other]),
+            ("two channels", channels(&[NotificationChannel::Push, NotificationChannel::Call]), &[paid, other]),
             ("failure", states(&[NotificationState::Failure]), &[empty, shipped]),
             ("success", states(&[NotificationState::Success]), &[paid]),
             ("received", states(&[NotificationState::Received]), &[other, alone]),
@@ -169,7 +169,7 @@ on_both_databases! {
         app.store().insert_email(app.team, &alone).await.unwrap();
         let id = NotificationId(number.0);
         let kind = "twin".to_owned();
-        let twin = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new(), ignored_ways: Vec::new() };
+        let twin = Notification { id, kind, external_user_id: None, api_request_id: None, warnings: Vec::new(), ignored_channels: Vec::new() };
         let with = Acceptance { notification: Some(twin), ..Acceptance::default() };
         app.store().insert_emails(app.team, &[], &with).await.unwrap();
         let all = NotificationFilter::default();
@@ -196,18 +196,18 @@ on_both_databases! {
         let list = async |filter: &NotificationFilter, after| app.store().list_entries(app.team, filter, after, 10).await.unwrap();
         let any = NotificationFilter::default();
         let failed = NotificationFilter { states: vec![NotificationState::Failure], ..any.clone() };
-        let by_text = NotificationFilter { ways: vec![Way::Sms], ..any.clone() };
+        let by_text = NotificationFilter { channels: vec![NotificationChannel::Sms], ..any.clone() };
         for filter in [&failed, &by_text] {
-            let looked_at = Walked { items: Vec::new(), next: Some(place(29_999)) };
+            let looked_at = PartialPage { items: Vec::new(), next: Some(place(29_999)) };
             assert_eq!(list(filter, None).await, looked_at, "{filter:?}");
         }
-        assert_eq!(list(&failed, Some(place(29_999))).await, Walked { items: vec![place(30_010)], next: None });
-        assert_eq!(list(&by_text, Some(place(29_999))).await, Walked { items: Vec::new(), next: None });
+        assert_eq!(list(&failed, Some(place(29_999))).await, PartialPage { items: vec![place(30_010)], next: None });
+        assert_eq!(list(&by_text, Some(place(29_999))).await, PartialPage { items: Vec::new(), next: None });
         // What is named is found at once, and what has no template and no notification is nowhere.
         let named = NotificationFilter { entries: Some(vec![place(30_010)]), ..failed.clone() };
-        assert_eq!(list(&named, None).await, Walked { items: vec![place(30_010)], next: None });
+        assert_eq!(list(&named, None).await, PartialPage { items: vec![place(30_010)], next: None });
         let unknown = NotificationFilter { kinds: vec!["nothing".to_owned()], ..any.clone() };
-        assert_eq!(list(&unknown, None).await, Walked { items: Vec::new(), next: None });
+        assert_eq!(list(&unknown, None).await, PartialPage { items: Vec::new(), next: None });
         assert_eq!(list(&any, None).await.next, Some(place(9)));
     }
 

@@ -4,9 +4,9 @@ use super::*;
 use crate::domain::api_request::ApiRequestFilter;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
-use crate::domain::filter::{EmailFilter, Slice, StatusSet, TimeRange};
+use crate::domain::filter::{EmailFilter, RollupScope, StatusSet, TimeRange};
 use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, lowest_id_at};
-use crate::domain::page::{Cursor, Total, Walked, Window};
+use crate::domain::page::{Cursor, OffsetRequest, PartialPage, Total};
 use crate::domain::stats::StatusCounts;
 use crate::domain::team::Role;
 use crate::server::store::emails::NewEmail;
@@ -28,7 +28,7 @@ on_both_databases! {
             .collect();
         let ids = app.add_messages(&messages).await;
         let list = async |offset, limit, oldest_first| {
-            let window = Window { offset, limit, oldest_first };
+            let window = OffsetRequest { offset, limit, oldest_first };
             let listed = app.store().list_whole_emails(app.team, &EmailFilter::default(), window).await.unwrap();
             assert_eq!(listed.total, Total::Exact(7));
             listed.items.into_iter().map(|email| email.id).collect::<Vec<_>>()
@@ -106,7 +106,7 @@ on_both_databases! {
         app.store().try_statement(&many).await.unwrap();
         let place = |number: i64| ApiRequestId(newest - number * 1_048_576);
         let list = async |filter: &ApiRequestFilter, cursor| {
-            let Walked { items, next } = app.store().list_api_requests(app.team, filter, cursor, 10).await.unwrap();
+            let PartialPage { items, next } = app.store().list_api_requests(app.team, filter, cursor, 10).await.unwrap();
             (items.into_iter().map(|row| row.id).collect::<Vec<_>>(), next)
         };
         let any = ApiRequestFilter::default();
@@ -161,9 +161,9 @@ on_both_databases! {
         store.insert_email(app.team, &email).await.unwrap();
         store.insert_email(app.team, &text).await.unwrap();
         let count = async |channel| {
-            let counts = store.count_by_status(app.team, Slice::Channel(channel), TimeRange::default()).await.unwrap();
+            let counts = store.count_by_status(app.team, RollupScope::Channel(channel), TimeRange::default()).await.unwrap();
             let filter = EmailFilter { channel: Some(channel), ..EmailFilter::default() };
-            let window = Window { offset: 0, limit: 10, oldest_first: false };
+            let window = OffsetRequest { offset: 0, limit: 10, oldest_first: false };
             let listed = store.list_whole_emails(app.team, &filter, window).await.unwrap();
             assert_eq!(listed.total, Total::Exact(counts.in_set(Default::default())));
             listed.items

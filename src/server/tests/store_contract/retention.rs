@@ -8,7 +8,7 @@ use super::outbox::new_email;
 use super::*;
 use crate::domain::audit::AuditFilter;
 use crate::domain::email::EmailStatus;
-use crate::domain::filter::{EmailFilter, Slice, TimeRange};
+use crate::domain::filter::{EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::{ApiRequestId, EmailId, lowest_id_at};
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
@@ -42,7 +42,7 @@ async fn add_old(app: &TestApp, count: usize) -> Vec<EmailId> {
 }
 
 async fn count(app: &TestApp) -> i64 {
-    let counts = app.store().count_by_status(app.team, Slice::All, TimeRange::default()).await.unwrap();
+    let counts = app.store().count_by_status(app.team, RollupScope::All, TimeRange::default()).await.unwrap();
     counts.in_set(Default::default())
 }
 
@@ -84,7 +84,7 @@ on_both_databases! {
         let waits = new_email(&app, old(&app));
         store.insert_email(app.team, &waits).await.unwrap();
         keep(&app, Retention { bodies_days: Some(30), events_days: Some(35), ..Retention::default() }).await;
-        let counts = store.count_by_status(app.team, Slice::All, TimeRange::default()).await.unwrap();
+        let counts = store.count_by_status(app.team, RollupScope::All, TimeRange::default()).await.unwrap();
         delete(store, app.now()).await;
         for id in gone {
             assert!(store.find_email(app.team, id).await.unwrap().is_some());
@@ -96,7 +96,7 @@ on_both_databases! {
             assert!(!store.list_events(app.team, id).await.unwrap().is_empty());
         }
         assert_eq!(store.list_attachments(app.team, waits.id).await.unwrap().len(), waits.attachments.len());
-        assert_eq!(store.count_by_status(app.team, Slice::All, TimeRange::default()).await.unwrap(), counts);
+        assert_eq!(store.count_by_status(app.team, RollupScope::All, TimeRange::default()).await.unwrap(), counts);
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
     }
 

@@ -113,7 +113,7 @@ async fn a_message_is_posted_whole_and_taken() {
         external_user_id: Some("user-7".to_owned()),
         api_request_id: Some(ApiRequestId(7)),
         warnings: Vec::new(),
-        ignored_ways: Vec::new(),
+        ignored_channels: Vec::new(),
     };
     let email = NewEmail { notification_id: Some(notification.id), ..sms(bench) };
     let with = Acceptance { notification: Some(notification.clone()), ..Acceptance::default() };

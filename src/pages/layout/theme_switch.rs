@@ -5,7 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos::task::spawn_local;
 
 use crate::components::icon::{Glyph, Icon};
-use crate::server_fns::frame::{SetTheme, set_theme};
+use crate::server_fns::layout::{SetTheme, set_theme};
 
 const CHOICES: [(&str, &str, Glyph); 3] =
     [("system", "Follow the system", Glyph::Auto), ("light", "Light", Glyph::Sun), ("dark", "Dark", Glyph::Moon)];

@@ -8,9 +8,9 @@ use crate::domain::error::AppError;
 use crate::domain::team::Membership;
 use crate::domain::viewer::Viewer;
 
-/// The frame of a page for somebody who is logged in.
+/// The layout of a page for somebody who is logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Frame {
+pub struct Layout {
     pub viewer: Viewer,
     /// The teams they can switch to, the present one included.
     pub teams: Vec<Membership>,
@@ -35,16 +35,16 @@ pub struct Notice {
     pub text: String,
 }
 
-/// The frame of the page that is being made.
+/// The layout of the page that is being made.
 #[server]
-pub async fn load_frame() -> Result<Frame, AppError> {
+pub async fn load_layout() -> Result<Layout, AppError> {
     use crate::server::{context, services::teams};
     let viewer = context::viewer().await?;
     let teams = match viewer.user_id() {
         Some(user) => teams::list_memberships(&context::app(), user).await?,
         None => Vec::new(),
     };
-    Ok(Frame { viewer, teams, setting: load_setting().await? })
+    Ok(Layout { viewer, teams, setting: load_setting().await? })
 }
 
 /// What a page without a session has.

@@ -44,14 +44,14 @@ pub(super) fn bounce_cause(reply: &str) -> EventCause {
 }
 
 /// Gathers the events of an attempt.
-pub(super) struct Story<'a> {
+pub(super) struct Timeline<'a> {
     pub(super) clock: &'a Clock,
     pub(super) via: &'a Via,
     pub(super) settlement: &'a mut Settlement,
     pub(super) reported: Vec<(EventKind, Option<String>, String)>,
 }
 
-impl Story<'_> {
+impl Timeline<'_> {
     pub(super) fn tell(&mut self, kind: EventKind, recipient: &str, message: String, reply: Option<String>) {
         self.add(kind, Some(recipient.to_owned()), message, reply);
     }
@@ -84,12 +84,12 @@ impl Story<'_> {
 }
 
 /// An attempt in numbers, for the log.
-pub(super) struct Tally {
+pub(super) struct Outcomes {
     pub(super) sent: usize,
     pub(super) recipients: usize,
 }
 
-impl Tally {
+impl Outcomes {
     pub(super) fn of(attempt: &Attempt) -> Self {
         let is_sent = |fate: &RecipientOutcome| matches!(fate, RecipientOutcome::Accepted { .. });
         let sent = attempt.recipients.iter().filter(|(_, fate)| is_sent(fate)).count();

@@ -17,7 +17,7 @@ use crate::components::page_behaviour::PageBehaviour;
 use crate::components::time::ViewerClock;
 use crate::domain::error::AppError;
 use crate::server_fns::access::LogOut;
-use crate::server_fns::frame::{Frame, Setting, load_frame, load_setting, mark_failed};
+use crate::server_fns::layout::{Layout, Setting, load_layout, load_setting, mark_failed};
 
 /// The part of the site that a page belongs to; its entry in the navigation is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub enum Section {
     Elsewhere,
 }
 
-/// A page for people with a session: loads what the frame shows and what the page shows, then renders both. An error of
+/// A page for people with a session: loads what the layout shows and what the page shows, then renders both. An error of
 /// either becomes a page that says what to do, with the error's HTTP status.
-pub fn framed<T, V>(
+pub fn in_layout<T, V>(
     section: Section,
     load: impl Future<Output = Result<T, AppError>> + Send + 'static,
     page: impl FnOnce(T) -> V + Send + 'static,
@@ -45,17 +45,17 @@ where
     V: IntoView + 'static,
 {
     let rendered = async move {
-        let frame = match load_frame().await {
-            Ok(frame) => frame,
+        let layout = match load_layout().await {
+            Ok(layout) => layout,
             Err(error) => return bare_failure(error).await,
         };
-        provide_context(frame.viewer.clone());
-        provide_context(ViewerClock::new(frame.viewer.time_zone(), frame.setting.now));
+        provide_context(layout.viewer.clone());
+        provide_context(ViewerClock::new(layout.viewer.time_zone(), layout.setting.now));
         let content = match load.await {
             Ok(data) => page(data).into_any(),
             Err(error) => failure(error, section).await,
         };
-        view! { <Framed frame section content/> }.into_any()
+        view! { <PageLayout layout section content/> }.into_any()
     };
     Suspend::new(rendered).into_any()
 }
@@ -127,12 +127,12 @@ async fn bare_failure(error: AppError) -> AnyView {
 }
 
 #[component]
-fn Framed(frame: Frame, section: Section, content: AnyView) -> impl IntoView {
-    let notice = frame.setting.notice.clone();
+fn PageLayout(layout: Layout, section: Section, content: AnyView) -> impl IntoView {
+    let notice = layout.setting.notice.clone();
     view! {
         <a class="skip-link" href="#main">"Skip to the content"</a>
         <div class="frame">
-            <Sidebar frame section/>
+            <Sidebar layout section/>
             <main id="main" tabindex="-1">
                 {notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
                 {content}

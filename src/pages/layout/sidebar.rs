@@ -10,12 +10,12 @@ use crate::domain::permission::Permission;
 use crate::domain::team::Membership;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server_fns::access::{LogOut, SwitchTeam};
-use crate::server_fns::frame::Frame;
+use crate::server_fns::layout::Layout;
 
 /// The navigation with the team above and the person below.
 #[component]
-pub fn Sidebar(frame: Frame, section: Section) -> impl IntoView {
-    let theme = frame.setting.theme.unwrap_or_else(|| "system".to_owned());
+pub fn Sidebar(layout: Layout, section: Section) -> impl IntoView {
+    let theme = layout.setting.theme.unwrap_or_else(|| "system".to_owned());
     view! {
         <header class="sidebar">
             <a class="brand" href="/logs"><Brand/></a>
@@ -25,9 +25,9 @@ pub fn Sidebar(frame: Frame, section: Section) -> impl IntoView {
             </button>
             // A popover on narrow windows; the style sheet shows it in place on wide ones.
             <div class="sidebar-content" id="site-menu" popover="auto">
-                <TeamSwitcher viewer=frame.viewer.clone() teams=frame.teams/>
+                <TeamSwitcher viewer=layout.viewer.clone() teams=layout.teams/>
                 <nav aria-label="Main">
-                    <ul class="nav">{links(section, &frame.viewer)}</ul>
+                    <ul class="nav">{links(section, &layout.viewer)}</ul>
                 </nav>
                 <div class="sidebar-foot">
                     <ul class="nav">
@@ -40,7 +40,7 @@ pub fn Sidebar(frame: Frame, section: Section) -> impl IntoView {
                             />
                         </li>
                     </ul>
-                    <Person viewer=frame.viewer/>
+                    <Person viewer=layout.viewer/>
                     <ThemeSwitch chosen=theme/>
                 </div>
             </div>
