@@ -16,6 +16,7 @@ pub mod retention;
 pub mod reveal;
 pub mod roles;
 pub mod send;
+pub mod spreadsheet;
 pub mod teams;
 pub mod templates;
 
