@@ -369,6 +369,27 @@ impl EventSet {
     }
 }
 
+/// An event to be recorded, with the provider's own id for it where a provider reports it.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub event: EmailEvent,
+    /// The provider's id; a second event with the same id is dropped.
+    pub provider_event_id: Option<String>,
+}
+
+impl From<EmailEvent> for NewEvent {
+    fn from(event: EmailEvent) -> Self {
+        Self { event, provider_event_id: None }
+    }
+}
+
+impl NewEvent {
+    /// What it comes to; `reason` tells why the message did not arrive, where that is more than the event's own words.
+    pub fn fold(&self, reason: Option<&str>) -> Fold {
+        Fold::of(&self.event, self.provider_event_id.as_deref(), reason)
+    }
+}
+
 /// The status that these events give a message, in whatever order they arrived.
 pub fn fold_status(kinds: impl IntoIterator<Item = EventKind>) -> EmailStatus {
     kinds.into_iter().map(EventKind::rank).max().unwrap_or(StatusRank(0)).status()

@@ -60,16 +60,10 @@ impl Visibility {
     /// A message whose marked variables hold these secrets, as it is shown.
     pub fn email(self, mut email: Email, secrets: &Secrets) -> Email {
         self.recipients(&mut email.recipients);
-        let text = |text: String| self.text(self.scrubbed(text, secrets));
-        Email {
-            external_user_id: email.external_user_id.map(text),
-            from_address: text(email.from_address),
-            reply_to: email.reply_to.map(|list| text(if self.masks_addresses { without_names(&list) } else { list })),
-            subject: text(email.subject),
-            tags: email.tags.into_iter().map(text).collect(),
-            error_message: email.error_message.map(text),
-            ..email
+        if self.masks_addresses {
+            email.reply_to = email.reply_to.map(|list| without_names(&list));
         }
+        email.map_texts(|text| self.text(self.scrubbed(text, secrets)))
     }
 
     /// What happened to a message whose template marks these variables, which hold these secrets, as it is shown. A link can

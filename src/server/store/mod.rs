@@ -16,7 +16,6 @@ mod engine;
 pub mod events;
 mod health;
 pub mod ingest;
-mod new_email;
 mod noted;
 pub mod notifications;
 pub mod openid;

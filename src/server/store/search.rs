@@ -10,8 +10,8 @@ use super::criteria::{
     TRIGRAM, contains, push_criteria, push_scope, push_statuses, push_whole_addresses, searched_for,
 };
 use super::engine::{Engine, Reading, Sql};
-use super::new_email::searched_recipients;
 use super::range::IdRange;
+use super::recipients::searched_recipients;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;

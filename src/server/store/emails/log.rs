@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::messages::{channel_from, status_from};
+use super::row::{channel_from, status_from};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, EmailSummary, Recipient};
 use crate::domain::error::AppError;
