@@ -222,7 +222,7 @@ fn read_module(name: String, source: &str, names: &BTreeSet<String>) -> Module {
 /// Whether a word `use` begins a statement there: nothing but a visibility stands before it on its line.
 fn is_use(statement: &str, start: usize) -> bool {
     let line = statement[..start].rsplit('\n').next().unwrap_or_default().trim();
-    line.is_empty() || line.starts_with("pub") || line.ends_with('{')
+    line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')')) || line.ends_with('{')
 }
 
 /// The paths of a tree of imports, each with the name that it gets.

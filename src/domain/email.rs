@@ -15,7 +15,7 @@ use super::template::Undefined;
 use super::visibility::{Reveal, Visibility};
 
 pub use super::recipient::{Recipient, RecipientKind};
-pub use super::status::{EmailStatus, UnknownStatus};
+pub use super::status::EmailStatus;
 
 /// A message as an application asks for it. Addresses are mailboxes, `ada@example.com` or `Ada <ada@example.com>`; a text
 /// of recipients can hold several. It is made from a template, or from `html` and `text`.

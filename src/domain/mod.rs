@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod ids;
 pub mod mailbox;
 pub mod masking;
+pub mod named;
 pub mod notification;
 pub mod page;
 pub mod period;

@@ -92,7 +92,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
         view! {
             <label class="check">
                 <input type="checkbox" name="scopes[]" value=permission.as_str() checked=is_usual/>
-                <span>{permission.description()} <code>{permission.as_str()}</code></span>
+                <span>{permission.label()} <code>{permission.as_str()}</code></span>
             </label>
         }
     });

@@ -127,7 +127,7 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
                         checked=is_granted
                         disabled=is_disabled
                     />
-                    <span>{permission.description()} <code>{permission.as_str()}</code></span>
+                    <span>{permission.label()} <code>{permission.as_str()}</code></span>
                 </label>
             }
         });

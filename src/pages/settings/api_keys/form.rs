@@ -80,7 +80,7 @@ pub(super) fn ScopeGroups(
             view! {
                 <label class="check">
                     <input type="checkbox" name="scopes[]" value=permission.as_str() checked=chosen.contains(*permission)/>
-                    <span>{permission.description()} <code>{permission.as_str()}</code></span>
+                    <span>{permission.label()} <code>{permission.as_str()}</code></span>
                 </label>
             }
         });
