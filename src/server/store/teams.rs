@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 pub use invites::{FoundInvite, NewInvite};
 
 use super::accounts::{NewUser, insert_account};
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::engine::Transaction;
 use super::roles::{keep_to_known_roles, lock_roles, name_of, replace_grants};
 use super::{Store, instant, micros, stored};
@@ -200,11 +200,7 @@ impl Store {
             .bind(rules.reveals_with_reason)
             .execute()
             .await?;
-        if updated == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(updated == 1)
+        commit_change(tx, team_id, event, updated).await
     }
 
     /// The teams of an account, by name.
@@ -249,11 +245,7 @@ impl Store {
             .bind(new.follows_groups)
             .execute()
             .await?;
-        if inserted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(inserted == 1)
+        commit_change(tx, team_id, event, inserted).await
     }
 
     /// The members of a team, by name.
@@ -314,11 +306,7 @@ impl Store {
             .bind(role.to_string())
             .execute()
             .await?;
-        if updated == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(updated == 1)
+        commit_change(tx, team_id, event, updated).await
     }
 
     /// Ends a membership, the person's sessions in the team, and the keys that they made, unless those are the team's own

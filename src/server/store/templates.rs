@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId};
@@ -199,11 +199,7 @@ impl Store {
             .bind(micros(now))
             .execute()
             .await?;
-        if deleted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(deleted == 1)
+        commit_change(tx, team_id, event, deleted).await
     }
 
     /// The team's templates, by name.

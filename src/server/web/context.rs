@@ -186,6 +186,14 @@ pub async fn keep_draft(draft: &Draft) {
     append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
 }
 
+/// A result; where it is a refusal, what was typed is kept for the form's page.
+pub async fn or_keep<T>(draft: &Draft, result: Result<T, AppError>) -> Result<T, AppError> {
+    if result.is_err() {
+        keep_draft(draft).await;
+    }
+    result
+}
+
 /// What was typed into this form, if its page follows a refusal. Nothing is written by looking: the browser forgets that
 /// there is a draft.
 pub async fn take_draft(form: &str) -> Option<Draft> {
