@@ -52,7 +52,6 @@ impl AdapterKind {
         }
     }
 
-    /// Every kind.
     pub const ALL: [AdapterKind; 2] = [Self::Smtp, Self::Http];
 
     /// Whether it sends messages of `channel`.

@@ -125,7 +125,6 @@ pub enum KeyApi {
 }
 
 impl KeyApi {
-    /// Every API.
     pub const ALL: [KeyApi; 5] = [Self::Sendlog, Self::Resend, Self::Sendwithus, Self::Jetemail, Self::Notificationapi];
 
     /// Its name in the database and in JSON.

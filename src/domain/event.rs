@@ -21,7 +21,6 @@ macro_rules! event_kinds {
         }
 
         impl EventKind {
-            /// Every kind.
             pub const ALL: &[EventKind] = &[$(EventKind::$variant,)+];
 
             /// Its name in the database and in JSON.
@@ -263,7 +262,6 @@ pub enum EventCause {
 }
 
 impl EventCause {
-    /// Every cause.
     pub const ALL: [EventCause; 10] = [
         Self::Hard,
         Self::Soft,

@@ -23,7 +23,6 @@ pub enum NotificationState {
 }
 
 impl NotificationState {
-    /// Every state.
     pub const ALL: [NotificationState; 3] = [Self::Received, Self::Success, Self::Failure];
 
     /// Its name in JSON and on a page.
@@ -74,7 +73,6 @@ pub enum NotificationChannel {
 }
 
 impl NotificationChannel {
-    /// Every channel.
     pub const ALL: [NotificationChannel; 6] =
         [Self::Email, Self::Sms, Self::Call, Self::Push, Self::WebPush, Self::InApp];
 

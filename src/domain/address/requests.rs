@@ -25,7 +25,6 @@ pub enum StatusClass {
 }
 
 impl StatusClass {
-    /// Every class.
     pub const ALL: [StatusClass; 4] = [Self::Success, Self::Redirect, Self::Refused, Self::Fault];
 
     /// Its name in the address.

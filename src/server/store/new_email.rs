@@ -51,7 +51,6 @@ pub struct NewEmail {
     pub events: Vec<NewEvent>,
 }
 
-/// An attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     pub filename: String,
