@@ -5,8 +5,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::email::EmailStatus;
 use super::ids::EventId;
+use super::status::EmailStatus;
 
 mod fold;
 

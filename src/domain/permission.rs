@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::team::Role;
+use super::role::Role;
 
 macro_rules! permissions {
     ($($variant:ident, $name:literal, $doc:literal;)+) => {

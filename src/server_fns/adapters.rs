@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::AdapterId;
 

@@ -9,11 +9,11 @@ use super::{Tab, settings_detail};
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::number::counted;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::draft::Draft;
 use crate::server_fns::roles::{
     DeleteRole, ROLES_PATH, RenameRole, RoleView, SaveRoleGrid, grant_name, load_role, shown_role,
 };

@@ -12,10 +12,10 @@ use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
+use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::draft::Draft;
 use crate::server_fns::roles::{
     CreateRole, ROLES_PATH, RolesView, SaveRoleGrid, grant_name, load_roles, set_role_permission, shown_role,
 };

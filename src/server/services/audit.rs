@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
+use crate::domain::masking::MASK;
 use crate::domain::page::CursorPage;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
@@ -163,10 +164,20 @@ fn shown(mut line: AuditEntry, shows_templates: bool) -> AuditEntry {
     );
     if is_of_template && !shows_templates {
         for said in [&mut line.before, &mut line.after] {
-            *said = said.take().map(super::templates::without_sources);
+            *said = said.take().map(without_sources);
         }
     }
     line
+}
+
+/// What the audit log says of a template, for who does not see templates: that its sources changed, not how.
+fn without_sources(mut said: Value) -> Value {
+    for name in ["subject", "html", "text"] {
+        if let Some(source) = said.get_mut(name).filter(|source| !source.is_null()) {
+            *source = Value::String(MASK.to_owned());
+        }
+    }
+    said
 }
 
 /// The texts of a line, in the order of [COLUMNS].

@@ -27,7 +27,7 @@ use crate::server::App;
 use crate::server::store::emails::Attachment;
 
 /// Counting the matches of a search or of criteria stops here.
-pub use crate::server::store::COUNT_LIMIT;
+pub use crate::domain::page::COUNT_LIMIT;
 
 /// Lists the viewer's team's messages, newest first. Needs `logs:view`.
 pub async fn list_emails(

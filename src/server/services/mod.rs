@@ -19,6 +19,8 @@ pub mod send;
 pub mod teams;
 pub mod templates;
 
+use lettre::Address;
+
 use crate::domain::error::AppError;
 
 /// The longest name of anything, in characters.
@@ -37,4 +39,14 @@ fn checked_name(field: &str, name: &str) -> Result<String, AppError> {
         ));
     }
     Ok(name.to_owned())
+}
+
+/// An address as it is kept.
+fn checked_email(email: &str) -> Result<String, AppError> {
+    let email = email.trim();
+    let parsed: Result<Address, _> = email.parse();
+    match parsed {
+        Ok(_) if email.len() <= 254 => Ok(email.to_owned()),
+        _ => Err(AppError::invalid_field("email", "email must be an address like ada@example.com")),
+    }
 }

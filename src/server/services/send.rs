@@ -21,20 +21,21 @@ use self::request::{
     checked_reply_to,
 };
 pub(super) use self::request::{check_subject, checked_schedule};
+pub use crate::domain::api_request::KeptAnswer;
 use crate::domain::channel::Channel;
+pub use crate::domain::email::Attachment;
 use crate::domain::email::{Accepted, Email};
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet};
 use crate::domain::ids::{ApiRequestId, EmailId};
+pub use crate::domain::mailbox::format_mailbox;
 use crate::domain::masking::{MASK, mask_marked};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-pub use crate::server::delivery::mailbox::format_mailbox;
 use crate::server::render::RenderedTemplate;
 pub use crate::server::render::Undefined;
 use crate::server::store::emails::NewEmail;
-pub use crate::server::store::emails::{Attachment, KeptAnswer};
 use crate::server::store::events::EmailFacts;
 
 /// Where messages to accept come from.

@@ -6,12 +6,12 @@ use sqlx::types::Json;
 
 use super::engine::{RowValues, Sql, Transaction};
 use super::events::{EmailFacts, Marks, NewEvent};
-use super::new_email::{Attachment, NewEmail, searched_recipients};
+use super::new_email::{NewEmail, searched_recipients};
 use super::outbox::{NEVER, queue_of};
 use super::recipients::kept_recipients;
 use super::rollups::{Rollups, counted};
 use super::{Store, micros};
-use crate::domain::email::Recipient;
+use crate::domain::email::{Attachment, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};

@@ -47,7 +47,6 @@ pub use engine::OpenError;
 use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction};
 use health::Health;
 use noted::Noted;
-pub use search::COUNT_LIMIT;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::events::NewEvent;
 use crate::domain::channel::Channel;
-use crate::domain::email::{Recipient, RecipientKind};
+use crate::domain::email::{Attachment, Recipient, RecipientKind};
 use crate::domain::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TemplateId, TemplateVersionId,
 };
@@ -49,16 +49,6 @@ pub struct NewEmail {
     /// When it is to go out; at once when `None`.
     pub scheduled_at: Option<DateTime<Utc>>,
     pub events: Vec<NewEvent>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    pub filename: String,
-    pub content_type: String,
-    /// The decoded bytes.
-    pub content: Vec<u8>,
-    /// What the HTML body calls it (`cid:logo`), for one that is shown within the text.
-    pub content_id: Option<String>,
 }
 
 /// The next attempt at a message that still has to be sent.

@@ -8,10 +8,10 @@ use super::is_owner;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::api_key::{KeyApi, KeyLimits};
+use crate::domain::draft::Draft;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::api_keys::{CreateApiKey, ScopePreset};
-use crate::server_fns::draft::Draft;
 
 /// What is ticked at first among the permissions.
 const USUAL: [Permission; 2] = [Permission::EmailsSend, Permission::LogsView];

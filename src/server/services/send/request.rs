@@ -8,8 +8,9 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TemplateId};
 use crate::domain::mailbox::is_same_address;
 use crate::server::App;
+use crate::server::delivery::header::check_header;
 use crate::server::delivery::mailbox::{Mailbox, format_mailbox, parse_mailbox, parse_mailboxes};
-use crate::server::delivery::message::{check_content_type, check_header};
+use crate::server::delivery::message::check_content_type;
 use crate::server::render::Undefined;
 use crate::server::store::emails::Attachment;
 

@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 
 use crate::domain::channel::Channel;
-use crate::domain::email::{AttachmentSummary, Email, EmailContent, EmailStatus, Recipient};
+use crate::domain::email::{Attachment, AttachmentSummary, Email, EmailContent, EmailStatus, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::event::EventSet;
 use crate::domain::ids::{
@@ -12,7 +12,6 @@ use crate::domain::ids::{
 use crate::domain::resend::Relative;
 use crate::domain::template::TemplateSource;
 use crate::server::store::engine::{Engine, Sql};
-use crate::server::store::new_email::Attachment;
 use crate::server::store::outbox::NEVER;
 use crate::server::store::{Store, instant, stored};
 
