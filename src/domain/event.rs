@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ids::EventId;
+use super::named::named;
 use super::status::EmailStatus;
 
 mod fold;
 
-use super::named::named;
 pub use fold::{Entry, Fold, MAX_ENTRY_RECIPIENTS, Mark, Told, mark_of};
 
 named! {

@@ -63,7 +63,6 @@ pub enum NotificationChannel {
 }
 
 impl NotificationChannel {
-    /// Every channel.
     pub const ALL: [NotificationChannel; 6] =
         [Self::Email, Self::Sms, Self::Call, Self::Push, Self::WebPush, Self::InApp];
 

@@ -66,7 +66,6 @@ impl Permission {
 pub struct PermissionSet(u64);
 
 impl PermissionSet {
-    /// Every permission there is.
     pub fn all() -> Self {
         Permission::ALL.iter().copied().collect()
     }

@@ -8,7 +8,6 @@ use crate::domain::error::AppError;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Member, Role, RoleGrants};
 
-/// Where the roles are.
 pub const ROLES_PATH: &str = "/settings/roles";
 
 /// What the roles page shows.

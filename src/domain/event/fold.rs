@@ -106,7 +106,6 @@ impl Fold {
         self.entry.merge(other.entry);
     }
 
-    /// The status.
     pub fn status(&self) -> EmailStatus {
         self.rank.status()
     }

@@ -165,14 +165,12 @@ impl Store {
         Ok(true)
     }
 
-    /// The team with this id.
     pub async fn find_team(&self, id: TeamId) -> Result<Option<Team>, AppError> {
         let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> = self.read(statement).bind(id).fetch_optional().await?;
         Ok(row.map(Team::from))
     }
 
-    /// The team with this slug.
     pub async fn find_team_by_slug(&self, slug: &str) -> Result<Option<Team>, AppError> {
         let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.slug = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> = self.read(statement).bind(slug).fetch_optional().await?;

@@ -13,7 +13,6 @@ const TEMPLATE_COLUMNS: &str =
     "t.id, t.name, t.created_at, t.masked_variables, v.id AS version_id, v.version, v.subject, v.html, v.text,
     v.created_at AS version_created_at";
 
-/// What of a template is to change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TemplateChange<'a> {
     pub name: Option<&'a str>,

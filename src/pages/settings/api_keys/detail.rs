@@ -25,7 +25,6 @@ const OVERLAPS: [(&str, &str); 4] =
 /// The one that is chosen at first.
 const USUAL_OVERLAP: &str = "86400";
 
-/// One key.
 #[component]
 pub fn ApiKeyPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<ApiKeyId>().ok()));

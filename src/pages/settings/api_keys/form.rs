@@ -16,7 +16,6 @@ use crate::server_fns::api_keys::{CreateApiKey, ScopePreset};
 /// What is ticked at first among the permissions.
 const USUAL: [Permission; 2] = [Permission::EmailsSend, Permission::LogsView];
 
-/// The form for a new key.
 #[component]
 pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
     let own = use_context::<Viewer>().map(|viewer| viewer.permissions).unwrap_or_default();

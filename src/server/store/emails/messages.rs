@@ -228,7 +228,6 @@ pub(in crate::server::store) fn copies_query(engine: Engine, team_id: TeamId, id
     sql
 }
 
-/// The query for the variables of messages.
 pub(in crate::server::store) fn variables_query(engine: Engine, team_id: TeamId, ids: &[EmailId]) -> Sql {
     let mut sql = Sql::new(engine, "SELECT email_id, variables FROM email_contents WHERE team_id = ");
     sql.push_bind(team_id).push(" AND email_id IN (").push_list(ids).push(")");
