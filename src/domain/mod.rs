@@ -11,6 +11,7 @@ pub mod channel;
 pub mod email;
 pub mod error;
 pub mod event;
+pub mod failure;
 pub mod filter;
 pub mod fingerprint;
 pub mod ids;
