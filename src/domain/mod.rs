@@ -12,6 +12,7 @@ pub mod draft;
 pub mod email;
 pub mod error;
 pub mod event;
+pub mod failure;
 pub mod filter;
 pub mod fingerprint;
 pub mod ids;
