@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::channel::Channel;
 use super::event::{EmailEvent, EventSet, NewEvent};
+use super::failure::FailureClass;
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
@@ -322,6 +323,10 @@ pub struct EmailDetail {
     pub reveal: Option<Reveal>,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
     pub sent_copy: Option<SentCopy>,
+    /// Why it did not arrive, where it failed or bounced.
+    pub failure: Option<FailureClass>,
+    /// Who runs the mailbox that it did not arrive in, where that is known: "Gmail".
+    pub mailbox_provider: Option<String>,
 }
 
 /// A message has been accepted: it is kept and will be sent.
