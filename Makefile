@@ -25,6 +25,7 @@ dev: setup ## Build for development, serve, and rebuild on every change
 fmt: ## Format the Rust code
 	@cargo fmt
 	@cargo fmt --manifest-path tools/bindgen/Cargo.toml
+	@cargo fmt --manifest-path clients/rust/Cargo.toml
 
 setup: ## Install what a build needs and is missing
 	@scripts/setup.sh build

@@ -6,6 +6,8 @@ source "$(dirname "$0")/env.sh"
 say "formatting"
 cargo fmt --check
 cargo fmt --check --manifest-path tools/bindgen/Cargo.toml
+# No clippy there: it would build the clients' HTTP stack once more, to look at tests that test-clients.sh compiles.
+cargo fmt --check --manifest-path clients/rust/Cargo.toml
 say "types of the browser tests"
 npm --prefix end2end run --silent check
 say "clippy, server"

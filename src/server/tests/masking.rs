@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::authorization_matrix::{ENDPOINTS, OWN_ROUTES, PAGES, SERVER_FUNCTIONS, Target};
+use super::matrix::{ENDPOINTS, OWN_ROUTES, PAGES, SERVER_FUNCTIONS, Target};
 use super::*;
 use crate::domain::api_key::CreatedApiKey;
 use crate::domain::audit::{AuditEntry, AuditFilter};

@@ -7,8 +7,8 @@ use axum::body::Bytes;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::authorization_matrix::native_posts_of_senders;
-use super::dialect_authorization::{new_key, plain, posts_of_senders, with_key};
+use super::matrix::dialects::{new_key, plain, posts_of_senders, with_key};
+use super::matrix::native_posts_of_senders;
 use super::*;
 use crate::domain::api_key::CreatedApiKey;
 use crate::domain::email::Accepted;

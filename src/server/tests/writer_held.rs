@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::authorization_matrix::{Caller, Row, Surface, prepare};
-use super::dialect_authorization::{self as dialects, Prepared, new_key, with_key};
+use super::matrix::dialects::{self as dialects, Prepared, new_key, with_key};
+use super::matrix::{Caller, Row, Surface, prepare};
 use super::*;
 use crate::domain::error::AppError;
 use crate::server::api::Api;

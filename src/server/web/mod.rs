@@ -1,7 +1,7 @@
 //! The web server. [mod@router] says what it answers; the other files are its layers, and the routes that are neither pages
 //! nor APIs.
 
-mod api_routes;
+pub(super) mod api_routes;
 mod attachment;
 mod audit_export;
 mod auth;

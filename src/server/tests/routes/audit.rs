@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::authorization_matrix::{Caller, Surface, Target, every_row, filled, prepare};
+use super::super::matrix::{Caller, Surface, Target, every_row, filled, prepare};
 use super::super::*;
 use crate::domain::audit::{ActorKind, AuditActor, AuditEntry};
 use crate::domain::ids::TeamId;

@@ -9,8 +9,7 @@ use crate::domain::team::{Invite, Role};
 use crate::server::config::Config;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::store::teams::NewInvite;
-use crate::server::tests::authorization_matrix::{Caller, Target, filled, prepare};
-use crate::server::tests::csrf_matrix::pages;
+use crate::server::tests::matrix::{Caller, PAGES, Target, filled, prepare};
 
 const BASE_URL: &str = "https://mail.example.com";
 
@@ -59,7 +58,8 @@ on_both_databases! {
         app.add_adapter("Mail").await;
         let failures = ["/logs/eml_nothing", "/nowhere", "/login"].map(|page| (page.to_owned(), Target::Own));
         let mut nonces = HashSet::new();
-        for (page, target) in pages().into_iter().chain(failures) {
+        let pages = PAGES.iter().map(|row| (row.0.to_owned(), row.2));
+        for (page, target) in pages.chain(failures) {
             let (owner, texts) = prepare(&app, Caller::Somebody(Role::Owner), target).await;
             let answer = owner.get(&filled(&page, &texts)).await;
             if (300..400).contains(&answer.status) {

@@ -1,10 +1,10 @@
 //! A team that demands a second factor shows nothing of itself to a member who lacks one, whatever their role: every
 //! endpoint, server function and page, asked by an owner without it. Their own account stays theirs.
 
-use super::authorization_matrix::{
+use super::super::*;
+use super::{
     Caller, ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Surface, Target, every_row, filled, prepare,
 };
-use super::*;
 use crate::domain::team::TeamRules;
 
 /// What is about the person and not the team, beside what needs a session alone.

@@ -1,15 +1,13 @@
 //! What another site can make somebody's browser do here: nothing. Every mutation × what the browser says of the site ×
-//! methods and kinds of bodies; every `GET`, which must write nothing. The mutations are those that the router and the
-//! OpenAPI documents know; the tables of the authorization matrix give them targets and bodies.
+//! methods and kinds of bodies; every `GET`, which must write nothing. The routes are those that the router knows, with
+//! the server functions of leptos; the tables of the authorization matrix give them targets and bodies.
 
 use leptos::server_fn::axum::server_fn_paths;
 
-use super::authorization_matrix::{
-    Caller, ENDPOINTS, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target, filled, prepare,
-};
-use super::*;
-use crate::app::App as Pages;
-use crate::server::api::{Api, canary};
+use super::super::*;
+use super::{Caller, ENDPOINTS, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target, filled, prepare};
+use crate::server::api::Api;
+use crate::server::tests::support::Route;
 
 const HOST: &str = "mail.example.com";
 const OWN_ORIGIN: &str = "http://mail.example.com";
@@ -41,18 +39,15 @@ struct Mutation {
     body: &'static str,
 }
 
-/// Every one that the router and the OpenAPI document know.
-fn mutations() -> Vec<Mutation> {
+/// Every one that the router knows, and every server function.
+fn mutations(app: &TestApp) -> Vec<Mutation> {
     let listed = |rows: &'static [Row], route: &str| {
         rows.iter().find(|row| row.0 == route).map_or((Target::Own, ""), |row| (row.2, row.3))
     };
-    let document = serde_json::to_value(canary::openapi()).unwrap();
-    let endpoints = document["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
-        operations.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
-    });
-    let endpoints = endpoints.filter(|(method, _)| method != "GET").map(|(method, path)| {
-        let (target, body) = listed(ENDPOINTS, &format!("{method} {path}"));
-        Mutation { method, path, kind: "application/json", target, body }
+    let endpoints = app.native_routes().into_iter().filter(|route| !matches!(&*route.method, "GET" | "ANY"));
+    let endpoints = endpoints.map(|route| {
+        let (target, body) = listed(ENDPOINTS, &route.to_string());
+        Mutation { method: route.method, path: route.path, kind: "application/json", target, body }
     });
     let functions = server_fn_paths().map(|(path, method)| {
         let (target, body) = listed(SERVER_FUNCTIONS, path.trim_start_matches("/fn/"));
@@ -63,13 +58,15 @@ fn mutations() -> Vec<Mutation> {
     found
 }
 
-/// Every page that the router knows, with its target.
-pub(super) fn pages() -> Vec<(String, Target)> {
-    let functions = server_fn_paths().map(|(path, _)| path.to_owned()).collect();
-    let routes = leptos_axum::generate_route_list_with_exclusions(Pages, Some(functions));
-    let paths = routes.iter().map(|route| route.path().to_owned()).filter(|path| !path.starts_with("/fn/"));
-    let target = |path: &str| PAGES.iter().find(|row| row.0 == path).map_or(Target::Own, |row| row.2);
-    paths.map(|path| (path.clone(), target(&path))).collect()
+/// Every `GET` that the router knows outside the dialects, with its target.
+fn reads(app: &TestApp) -> Vec<(String, Target)> {
+    let target = |route: &Route| {
+        let rows = [ENDPOINTS, OWN_ROUTES, PAGES].into_iter().flatten();
+        let is_of = |row: &&Row| row.0.strip_prefix("GET ").unwrap_or(row.0) == route.path;
+        rows.into_iter().find(is_of).map_or(Target::Own, |row| row.2)
+    };
+    let routes = app.native_routes().into_iter().filter(|route| route.method == "GET");
+    routes.map(|route| (route.path.clone(), target(&route))).collect()
 }
 
 /// The client as a page of this site or another one makes it ask.
@@ -110,7 +107,7 @@ async fn stored(app: &TestApp) -> std::collections::BTreeMap<String, Vec<String>
 on_both_databases! {
     async fn another_site_changes_nothing(app: TestApp) {
         app.add_adapter("Mail").await;
-        for mutation in mutations() {
+        for mutation in mutations(&app) {
             let (owner, texts) = prepare(&app, Caller::Somebody(Role::Owner), mutation.target).await;
             let (path, body) = (filled(&mutation.path, &texts), filled(mutation.body, &texts));
             let before = app.store().every_row().await;
@@ -144,7 +141,7 @@ on_both_databases! {
 
     async fn this_site_and_programs_are_heard(app: TestApp) {
         app.add_adapter("Mail").await;
-        for mutation in mutations() {
+        for mutation in mutations(&app) {
             let (owner, texts) = prepare(&app, Caller::Somebody(Role::Owner), mutation.target).await;
             let (path, body) = (filled(&mutation.path, &texts), filled(mutation.body, &texts).replace(' ', "%20"));
             for (site, origin) in ways(false) {
@@ -169,7 +166,7 @@ on_both_databases! {
     async fn a_session_means_nothing_to_a_dialect(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await;
         let before = app.store().every_row().await;
-        for (dialect, method, path) in dialect_routes() {
+        for (dialect, method, path) in dialect_routes(&app) {
             for kind in KINDS {
                 let client = kind.map_or(owner.clone(), |kind| owner.with("content-type", kind));
                 let answer = client.send(&method, &path, kind.map(|_| "{}".to_owned())).await;
@@ -182,7 +179,7 @@ on_both_databases! {
 
     async fn a_password_that_a_browser_remembers_is_not_another_sites_to_use(app: TestApp) {
         let before = app.store().every_row().await;
-        for (dialect, method, path) in dialect_routes().into_iter().filter(|(_, method, _)| method != "GET") {
+        for (dialect, method, path) in dialect_routes(&app).into_iter().filter(|(_, method, _)| method != "GET") {
             for (site, origin) in ways(true) {
                 for scheme in ["Basic", "basic"] {
                     let browser = coming_from(&app.client(), site, origin);
@@ -203,8 +200,6 @@ on_both_databases! {
 
     async fn no_get_writes(app: TestApp) {
         app.add_adapter("Mail").await;
-        let endpoints = [ENDPOINTS, OWN_ROUTES].into_iter().flatten();
-        let endpoints = endpoints.filter_map(|row| Some((row.0.strip_prefix("GET ")?.to_owned(), row.2)));
         let functions = server_fn_paths().map(|(path, _)| {
             let row = SERVER_FUNCTIONS.iter().find(|row| row.0 == path.trim_start_matches("/fn/"));
             let (target, query) = row.map_or((Target::Own, ""), |row| (row.2, row.3));
@@ -212,7 +207,7 @@ on_both_databases! {
         });
         // The way to an OpenID provider and back is a log-in: it writes into the browser's session and counts the attempt.
         let is_log_in = |path: &str| path.starts_with("/login/openid");
-        for (path, target) in endpoints.chain(pages()).chain(functions).filter(|(path, _)| !is_log_in(path)) {
+        for (path, target) in reads(&app).into_iter().chain(functions).filter(|(path, _)| !is_log_in(path)) {
             let (owner, texts) = prepare(&app, Caller::Somebody(Role::Owner), target).await;
             let path = filled(&path, &texts);
             let before = stored(&app).await;
@@ -224,7 +219,7 @@ on_both_databases! {
         let program = app.program_of(app.team, PermissionSet::all()).await;
         // When a key was last used is written down, once a moment.
         program.get("/api/templates").await;
-        for (dialect, _, path) in dialect_routes() {
+        for (dialect, _, path) in dialect_routes(&app) {
             let before = stored(&app).await;
             for method in ["GET", "HEAD", "OPTIONS"] {
                 program.send(method, &path, None).await;
@@ -235,17 +230,15 @@ on_both_databases! {
 }
 
 /// Every endpoint of the dialects: method and path, with something in the place of what varies.
-fn dialect_routes() -> Vec<(Api, String, String)> {
+fn dialect_routes(app: &TestApp) -> Vec<(Api, String, String)> {
     let mut found = Vec::new();
     for dialect in Api::OTHERS {
-        let document = serde_json::to_value(dialect.routes().into_openapi()).unwrap();
-        for (path, operations) in document["paths"].as_object().into_iter().flatten() {
-            let parts = path.split('/').map(|part| if part.starts_with('{') { "a" } else { part });
+        for route in app.dialect_routes(dialect).into_iter().filter(|route| route.path != "/openapi.json") {
+            let parts = route.path.split('/').map(|part| if part.starts_with('{') { "a" } else { part });
             let path = format!("{}{}", dialect.prefix(), parts.collect::<Vec<_>>().join("/"));
-            for method in operations.as_object().unwrap().keys() {
-                found.push((dialect, method.to_uppercase(), path.clone()));
-            }
+            found.push((dialect, route.method, path));
         }
     }
+    assert!(found.len() > 20, "{found:?}");
     found
 }

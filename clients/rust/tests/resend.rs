@@ -1,17 +1,13 @@
-//! Resend's dialect, driven by crates.io `resend-rs`, which takes the base URL as an option: these tests run the real
-//! program.
+//! Resend's dialect, driven by crates.io `resend-rs`, which takes the base URL as an option.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first thing that does not work")]
-
-mod program;
+mod support;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{SecondsFormat, TimeDelta};
-use program::{Folder, Server, create_key, create_template, post, set_up};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use resend_rs::idempotent::IdempotentTrait;
 use resend_rs::list_opts::{ListOptions, ListResponse};
 use resend_rs::types::{
@@ -19,9 +15,8 @@ use resend_rs::types::{
     UpdateEmailOptions,
 };
 use resend_rs::{ConfigBuilder, Error, Method, Resend};
-use sendlog::server::clock::Clock;
-use sendlog::server::demo::sink::{ReceivedMessage, Sink};
 use serde_json::json;
+use support::{Server, Sink, create_key, create_template, post};
 
 const FROM: &str = "Acme <hello@acme.example>";
 const NO_ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -41,8 +36,7 @@ async fn a_message_is_sent_and_read_back() {
         .with_tag(Tag::new("category", "confirm_email"))
         .with_attachment(CreateAttachment::from_content(b"\x00\xff bytes".to_vec()).with_filename("bytes.bin"));
     let sent = stage.client().emails.send(message).await.unwrap();
-    let received = stage.wait_for_mail("bcc@example.com").await;
-    let raw = String::from_utf8_lossy(&received.raw).into_owned();
+    let raw = stage.wait_for_mail("bcc@example.com").await;
     assert!(raw.contains("X-Entity-Ref-ID: 123"), "{raw}");
     assert!(raw.contains("bytes.bin"), "{raw}");
     assert!(raw.contains("AP8gYnl0ZXM="), "the attachment's bytes: {raw}");
@@ -60,7 +54,7 @@ async fn a_message_is_sent_and_read_back() {
 #[tokio::test]
 async fn a_template_is_filled_in() {
     let stage = Stage::set("template", &[]).await;
-    let template = create_template(stage.server.addr, &stage.key, "Welcome {{ name }}").await;
+    let template = create_template(&stage.server, "Welcome {{ name }}").await;
     let filled = EmailTemplate::new(&template).with_variable("name", json!("Ada"));
     // The client always sends a subject; it stands in place of the template's, and is one too.
     let message = CreateEmailBaseOptions::new(FROM, ["ada@example.com"], "Hello {{ name }}").with_template(filled);
@@ -100,9 +94,9 @@ async fn last_event_follows_what_is_reported() {
     ] {
         let sent = stage.client().emails.send(mail("ada@example.com").with_text("Hello")).await.unwrap();
         stage.wait_for_event(&sent.id, EmailEvent::Sent).await;
-        let at = Clock::system().now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let event = json!([{ "id": format!("evt-{kind}"), "kind": kind, "emailId": &*sent.id, "at": at }]);
-        post(stage.server.addr, &stage.key, "/api/v1/events", event).await;
+        post(&stage.server, "/api/v1/events", event).await;
         assert_eq!(stage.client().emails.get(&sent.id).await.unwrap().last_event, expected, "{kind}");
     }
     let refused = stage.client().emails.send(mail("refused@example.com").with_text("Hello")).await.unwrap();
@@ -218,7 +212,7 @@ async fn a_request_is_logged_with_both_bodies_and_no_secret() {
     assert_eq!(found.user_agent.as_deref(), Some(client.user_agent()));
     assert_eq!(found.request_body["to"], json!(["ada@example.com"]));
     assert_eq!(found.response_body, json!({ "id": &*sent.id }));
-    assert!(!serde_json::to_string(&found).unwrap().contains(&stage.key));
+    assert!(!serde_json::to_string(&found).unwrap().contains(&stage.server.key));
 
     let back = client.logs.list(ListOptions::default().with_limit(1).list_before(&entry.id)).await.unwrap();
     assert_eq!(back.len(), 1);
@@ -237,10 +231,10 @@ async fn every_error_has_its_name() {
     let Error::Resend(wrong) = wrong else { panic!("{wrong}") };
     assert_eq!((wrong.status_code, wrong.name.as_str()), (403, "invalid_api_key"));
 
-    let reading = create_key(&stage.folder, "logs:view");
+    let reading = create_key(&stage.server, "logs:view");
     let error = stage.client_with(&reading).emails.send(hello()).await.unwrap_err();
     assert_resend_error(error, 401, &[ErrorKind::RestrictedApiKey]);
-    let sending = create_key(&stage.folder, "emails:send");
+    let sending = create_key(&stage.server, "emails:send");
     let error = stage.client_with(&sending).logs.list(ListOptions::default()).await.unwrap_err();
     assert_resend_error(error, 401, &[ErrorKind::RestrictedApiKey]);
 
@@ -311,29 +305,25 @@ fn mail(to: &str) -> CreateEmailBaseOptions {
 }
 
 fn in_hours(hours: i64) -> String {
-    (Clock::system().now() + TimeDelta::hours(hours)).to_rfc3339_opts(SecondsFormat::Millis, true)
+    (Utc::now() + TimeDelta::hours(hours)).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A running server with a team, and the mail server it sends to.
 struct Stage {
-    folder: Folder,
     server: Server,
     sink: Sink,
-    key: String,
 }
 
 impl Stage {
     async fn set(name: &str, arguments: &[&str]) -> Self {
-        let folder = Folder::new(&format!("resend-rs-{name}"));
-        let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let key = set_up(&folder, &sink.url());
-        let server = Server::start(&folder, arguments);
-        Self { folder, server, sink, key }
+        let sink = Sink::start().await;
+        let server = Server::start(name, &sink.url(), arguments);
+        Self { server, sink }
     }
 
     /// A new client. Each holds itself back after nine requests.
     fn client(&self) -> Resend {
-        self.client_with(&self.key)
+        self.client_with(&self.server.key)
     }
 
     fn client_with(&self, key: &str) -> Resend {
@@ -342,16 +332,17 @@ impl Stage {
 
     /// What makes new clients.
     fn clients(&self) -> impl Fn() -> Resend + Send + 'static {
-        let (addr, key) = (self.server.addr.to_string(), self.key.clone());
+        let (addr, key) = (self.server.addr.to_string(), self.server.key.clone());
         move || client_at(&addr, &key)
     }
 
-    async fn wait_for_mail(&self, recipient: &str) -> ReceivedMessage {
+    /// The text of the mail that this recipient gets.
+    async fn wait_for_mail(&self, recipient: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let found = self.sink.messages().into_iter().find(|one| one.recipients.iter().any(|to| to == recipient));
             if let Some(message) = found {
-                return message;
+                return message.text;
             }
             assert!(Instant::now() < deadline, "no mail for {recipient}");
             tokio::time::sleep(Duration::from_millis(20)).await;

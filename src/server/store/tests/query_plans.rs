@@ -1,0 +1,427 @@
+//! With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
+
+mod postgres;
+
+use sqlx::AssertSqlSafe;
+
+use super::TestDatabase;
+use crate::domain::api_request::ApiRequestFilter;
+use crate::domain::audit::AuditFilter;
+use crate::domain::channel::Channel;
+use crate::domain::email::EmailStatus;
+use crate::domain::event::{EventKind, EventSet};
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeRange};
+use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
+use crate::domain::notification::{NotificationChannel, NotificationFilter, NotificationState};
+use crate::domain::page::{Cursor, OffsetRequest};
+use crate::server::store::Store;
+use crate::server::store::api_keys::find_by_hash_statement;
+use crate::server::store::api_requests::{Walk, end_query, list_query};
+use crate::server::store::audit::{list_actors_statement, list_statement};
+use crate::server::store::deletion::step_statements;
+use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
+use crate::server::store::emails::messages::{by_provider_query, copies_query, find_family_statement, variables_query};
+use crate::server::store::engine::{Engine, Sql, Writers};
+use crate::server::store::events::find_namesakes_statement;
+use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in};
+use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
+use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
+use crate::server::store::range::IdRange;
+use crate::server::store::search::search_sqlite_query;
+use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
+
+const TEAM: TeamId = TeamId(1);
+const TEMPLATE: TemplateId = TemplateId(2);
+const IDS: IdRange = IdRange { low: 10, high: 20 };
+const NEWEST: OffsetRequest = OffsetRequest { offset: 0, limit: 20, oldest_first: false };
+
+const BY_ID: &str = "SEARCH e USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
+const BY_STATUS: &str = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
+const BY_TEMPLATE: &str = "SEARCH e USING COVERING INDEX emails_by_template \
+    (team_id=? AND template_id=? AND status=? AND id>? AND id<?)";
+const BY_CHANNEL: &str = "SEARCH e USING COVERING INDEX emails_by_channel \
+    (team_id=? AND channel=? AND status=? AND id>? AND id<?)";
+const BY_HOUR: &str = "SEARCH email_rollups USING PRIMARY KEY (team_id=? AND template_id=? AND hour>? AND hour<?)";
+
+/// What SQLite would do for each of the statements, a line a step.
+async fn plans(statements: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
+    let database = TestDatabase::sqlite();
+    let store = Store::open(&database.url()).await.unwrap();
+    let mut reading = store.begin_reading().await.unwrap();
+    let mut plans = Vec::new();
+    for statement in statements {
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let rows: Vec<(i64, i64, i64, String)> = reading.read(explain).fetch_all().await.unwrap();
+        plans.push(rows.into_iter().map(|row| row.3).collect());
+    }
+    drop(reading);
+    store.close().await;
+    database.remove().await;
+    plans
+}
+
+async fn plan_of(query: Sql) -> Vec<String> {
+    plans([query.text().to_owned()]).await.remove(0)
+}
+
+fn ids_query(statuses: &[EmailStatus], template: Option<TemplateId>) -> Sql {
+    list_ids_query(Engine::Sqlite, TEAM, statuses.iter().copied().collect(), template.into(), IDS, 20, 0)
+}
+
+/// The steps that read messages.
+fn reads_of(plan: &[String]) -> Vec<&str> {
+    let steps = plan.iter().map(String::as_str);
+    steps.filter(|step| step.contains("SEARCH e ") || step.contains("rollups")).collect()
+}
+
+#[tokio::test]
+async fn a_page_without_filters_is_one_walk_of_the_table() {
+    assert_eq!(plan_of(ids_query(&[], None)).await, [BY_ID]);
+    let of_email =
+        list_ids_query(Engine::Sqlite, TEAM, StatusSet::default(), RollupScope::Channel(Channel::Email), IDS, 20, 0);
+    assert_eq!(plan_of(of_email).await, [BY_ID]);
+}
+
+#[tokio::test]
+async fn a_page_of_another_channel_walks_its_index() {
+    let of_sms =
+        |statuses| list_ids_query(Engine::Sqlite, TEAM, statuses, RollupScope::Channel(Channel::Sms), IDS, 20, 0);
+    assert_eq!(plan_of(of_sms(StatusSet::one(EmailStatus::Failed))).await, [BY_CHANNEL]);
+    assert_eq!(reads_of(&plan_of(of_sms(StatusSet::default())).await), [BY_CHANNEL; 8]);
+}
+
+fn walk(filter: &EmailFilter) -> Sql {
+    let mut sql = Sql::new(Engine::Sqlite, "");
+    push_walk(&mut sql, TEAM, filter, IDS, NEWEST);
+    sql
+}
+
+#[tokio::test]
+async fn rarer_conditions_are_looked_at_on_one_walk_in_order() {
+    let table = "SEARCH e USING PRIMARY KEY (team_id=? AND id>? AND id<?)";
+    let index = "SEARCH e USING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)";
+    let criteria = Criteria { events: EventSet::one(EventKind::Deferred), ..Criteria::default() };
+    let filter = EmailFilter { criteria, channel: Some(Channel::Email), ..EmailFilter::default() };
+    assert_eq!(plan_of(walk(&filter)).await, [table]);
+    let ended = StatusSet::from_iter([EmailStatus::Failed, EmailStatus::Bounced, EmailStatus::Spam]);
+    assert_eq!(reads_of(&plan_of(walk(&EmailFilter { statuses: ended, ..filter })).await), [index; 3]);
+    let criteria = Criteria { reply: Some("a".to_owned()), ..Criteria::default() };
+    let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
+    assert!(plan[0] == table && !plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+    assert!(plan[2].starts_with("SEARCH v USING PRIMARY KEY (team_id=? AND email_id=?)"), "{plan:?}");
+}
+
+/// What is asked for whole: an address, a host, a person.
+fn whole_values() -> [Criteria; 6] {
+    let some = || Some("nobody.example".to_owned());
+    let none = Criteria::default;
+    [
+        Criteria { recipient: some(), ..none() },
+        Criteria { server: some(), ..none() },
+        Criteria { server_ip: some(), ..none() },
+        Criteria { mx: some(), ..none() },
+        Criteria { protocol: some(), ..none() },
+        Criteria { external_user_id: some(), ..none() },
+    ]
+}
+
+#[tokio::test]
+async fn what_is_asked_for_whole_is_found_by_an_index_sqlite() {
+    for criteria in whole_values() {
+        let by_key = criteria.external_user_id.is_none();
+        for statuses in [StatusSet::default(), StatusSet::READ] {
+            let filter = EmailFilter { statuses, criteria: criteria.clone(), ..EmailFilter::default() };
+            let plan = plan_of(walk(&filter)).await;
+            let reads = |step: &&String| step.starts_with("SEARCH e ");
+            let first = plan.iter().find(reads).unwrap();
+            if by_key {
+                assert!(first.contains("id=?)"), "{plan:?}");
+                let keys = "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=? AND email_id>? AND email_id<?)";
+                assert!(plan.iter().any(|step| step == keys), "{plan:?}");
+            } else {
+                assert!(first.contains("emails_by_external_user (team_id=? AND external_user_id=?"), "{plan:?}");
+            }
+        }
+    }
+}
+
+fn entries(engine: Engine) -> Sql {
+    let filter = NotificationFilter { users: vec!["nobody-x".to_owned()], ..NotificationFilter::default() };
+    let mut sql = Sql::new(engine, "");
+    push_entries(&mut sql, TEAM, &filter, &Known::default(), 0, (i64::MAX, i64::MAX), 51);
+    sql
+}
+
+/// What the log by notifications is asked for without naming anybody, with what is known of it beforehand.
+fn looked_for() -> Vec<(NotificationFilter, Known)> {
+    let any = NotificationFilter::default;
+    let kinds = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let templates = || Known { templates: Some(vec![7, 8]), ..Known::default() };
+    vec![
+        (any(), Known::default()),
+        (NotificationFilter { channels: NotificationChannel::ALL.to_vec(), ..any() }, Known::default()),
+        (NotificationFilter { channels: vec![NotificationChannel::WebPush], ..any() }, Known::default()),
+        (NotificationFilter { states: vec![NotificationState::Failure], ..any() }, Known::default()),
+        (NotificationFilter { states: NotificationState::ALL.to_vec(), ..any() }, Known::default()),
+        (NotificationFilter { kinds: kinds(&["order"]), ..any() }, templates()),
+        (
+            NotificationFilter { kinds: kinds(&["order", "paid"]), channels: vec![NotificationChannel::Sms], ..any() },
+            templates(),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_looked_for_among_notifications_stays_within_a_stretch_sqlite() {
+    for (filter, known) in looked_for() {
+        let mut query = Sql::new(Engine::Sqlite, "");
+        push_entries(&mut query, TEAM, &filter, &known, 10, (20, 20), 51);
+        let mut end = Sql::new(Engine::Sqlite, "");
+        push_end_of_stretch(&mut end, TEAM, &filter, &known, 10, (20, 20), 500);
+        let found = plans([query.text().to_owned(), end.text().to_owned()]).await;
+        let read = |table: &str| {
+            let named = format!("{table} ");
+            let steps = found.iter().flatten().filter(move |step| {
+                step.split_once(' ').is_some_and(|(_, rest)| format!("{rest} ").starts_with(&named))
+            });
+            steps.map(String::as_str).collect::<Vec<_>>()
+        };
+        for step in ["n", "e", "notifications", "emails"].into_iter().flat_map(read) {
+            let is_bounded = step.contains("id>? AND id<?)") || step.contains("(team_id=? AND notification_id=?");
+            assert!(is_bounded, "{step}\n{filter:?}\n{found:#?}");
+        }
+        assert!(!read("n").is_empty() && !read("notifications").is_empty(), "{found:#?}");
+        let is_by_kind = |step: &&str| step.contains("notifications_by_kind (team_id=? AND kind=? AND id>? AND id<?)");
+        assert!(filter.kinds.is_empty() || read("n").iter().any(is_by_kind), "{found:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_of_a_person_is_found_by_indexes_sqlite() {
+    let plan = plan_of(entries(Engine::Sqlite)).await;
+    for step in [
+        "SEARCH n USING PRIMARY KEY (team_id=? AND id=?)",
+        "SEARCH u USING COVERING INDEX notifications_by_external_user (team_id=? AND external_user_id=?)",
+        "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=?)",
+        "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)",
+        "SEARCH u USING COVERING INDEX emails_by_external_user (team_id=? AND external_user_id=?)",
+    ] {
+        assert!(plan.iter().any(|line| line == step), "{step}\n{plan:#?}");
+    }
+    assert!(!plan.iter().any(|line| line.ends_with("SCAN e") || line.ends_with("SCAN n")), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn who_is_in_the_audit_log_is_found_by_one_look_each_sqlite() {
+    let lists = [AuditFilter::default(), AuditFilter { actor_id: Some("usr_1".to_owned()), ..Default::default() }];
+    let [everything, of_actor] = lists.map(|filter| list_statement(Engine::Sqlite, &filter));
+    let found = plans([list_actors_statement(Engine::Sqlite), everything, of_actor]).await;
+    let in_log: Vec<&String> = found[0].iter().filter(|step| step.contains("audit_log")).collect();
+    assert_eq!(in_log.len(), 3, "{found:?}");
+    assert!(in_log.iter().all(|step| step.contains("audit_log_by_actor (team_id=?")), "{found:?}");
+    assert!(!found[0].iter().any(|step| step.contains("GROUP BY")), "{found:?}");
+    assert_eq!(found[1], ["SEARCH audit_log USING PRIMARY KEY (team_id=? AND sequence<?)"]);
+    assert!(found[2][0].contains("audit_log_by_actor (team_id=? AND actor_id=? AND sequence<?)"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_its_hash_and_its_makers_rights_by_their_keys_sqlite() {
+    let plan = plans([find_by_hash_statement()]).await.remove(0);
+    assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");
+    let searches: Vec<&String> = plan.iter().filter(|step| step.starts_with("SEARCH")).collect();
+    let of = |table: &str| searches.iter().any(|step| step.starts_with(&format!("SEARCH {table} USING")));
+    assert!(["k", "t", "u", "m", "p"].into_iter().all(of), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() {
+    let steps = plans([LIST_QUEUES, FIND_DUE, FIND_WAITING].map(str::to_owned)).await;
+    for plan in &steps {
+        let walks = |step: &String| {
+            let reads_rows = step.contains(" o ") || step.contains(" outbox ");
+            reads_rows && !step.contains("COVERING INDEX") && !step.contains("(team_id=? AND adapter_id=?")
+        };
+        assert!(!plan.iter().any(|step| walks(step) || step.contains("TEMP B-TREE")), "{plan:?}");
+    }
+    let by_queue = "SEARCH outbox USING INDEX outbox_by_queue (team_id=? AND adapter_id=? AND run_at<?)";
+    assert_eq!(steps[1][0], by_queue);
+    assert!(steps[1][1..].iter().all(|step| !step.starts_with("SCAN")), "{:?}", steps[1]);
+    assert_eq!(steps[2], [by_queue.replace(" AND run_at<?", "").replace("INDEX", "COVERING INDEX")]);
+}
+
+#[tokio::test]
+async fn a_step_of_deleting_walks_an_index_sqlite() {
+    let statements = step_statements(Engine::Sqlite);
+    for (statement, plan) in statements.iter().zip(plans(statements.clone()).await) {
+        let walks = |step: &String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+        assert!(!plan.iter().any(walks), "{statement}\n{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_looked_up_by_its_ids() {
+    let own = Criteria { email_id: Some(EmailId(12)), ..Criteria::default() };
+    let providers = Criteria { provider_message_id: Some("a".to_owned()), ..Criteria::default() };
+    for criteria in [own, providers.clone()] {
+        let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
+        assert!(plan[0].starts_with("SEARCH e USING PRIMARY KEY (team_id=? AND id=?)"), "{plan:?}");
+    }
+    let in_walk = plan_of(walk(&EmailFilter { criteria: providers, ..EmailFilter::default() })).await;
+    let alone = plan_of(by_provider_query(Engine::Sqlite, TEAM, &["a", "b"])).await;
+    for (plan, emails, aliases) in [(in_walk, "p", "a"), (alone, "emails", "email_aliases")] {
+        for step in [
+            format!(
+                "SEARCH {emails} USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?)"
+            ),
+            format!("SEARCH {aliases} USING PRIMARY KEY (team_id=? AND alias=?)"),
+        ] {
+            assert!(plan.contains(&step), "{step}\n{plan:#?}");
+        }
+    }
+    let notification = Criteria { notification_id: Some(NotificationId(9)), ..Criteria::default() };
+    let filter = EmailFilter { criteria: notification, statuses: StatusSet::READ, ..EmailFilter::default() };
+    let parts = plan_of(walk(&filter)).await;
+    assert!(parts[0].contains("emails_by_notification (team_id=? AND notification_id=?"), "{parts:?}");
+    let variables = plan_of(variables_query(Engine::Sqlite, TEAM, &[EmailId(11), EmailId(12)])).await;
+    assert!(
+        variables[0].starts_with("SEARCH email_contents ") && variables[0].ends_with("(team_id=? AND email_id=?)"),
+        "{variables:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_log_of_requests_is_one_walk_of_its_table() {
+    let any = ApiRequestFilter::default();
+    let refused = ApiRequestFilter { status_class: Some(4), method: Some("GET".to_owned()), ..any.clone() };
+    let of_key = ApiRequestFilter { api_key_id: Some(ApiKeyId(7)), ..refused.clone() };
+    let (by_id, by_key) = (
+        "SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)",
+        "INDEX api_requests_by_key (team_id=? AND api_key_id=? AND id>? AND id<?)",
+    );
+    for (filter, step) in [(any, by_id), (refused, by_id), (of_key, by_key)] {
+        for cursor in [Cursor::After(ApiRequestId(20)), Cursor::Before(ApiRequestId(20))] {
+            let walk = Walk::new(&filter, cursor);
+            let plan = plan_of(list_query(Engine::Sqlite, TEAM, &filter, walk, 20)).await;
+            assert!(plan[0].contains(step), "{plan:?}");
+            assert_eq!(plan[1..], ["SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN"]);
+            let end = plan_of(end_query(Engine::Sqlite, TEAM, filter.api_key_id, walk, 100)).await;
+            assert!(end.len() == 1 && end[0].contains(step), "{end:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_one_status_is_one_walk_of_its_index() {
+    for status in EmailStatus::ALL {
+        assert_eq!(plan_of(ids_query(&[status], None)).await, [BY_STATUS]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_one_template_and_status_is_one_walk_of_its_index() {
+    assert_eq!(plan_of(ids_query(&[EmailStatus::Bounced], Some(TEMPLATE))).await, [BY_TEMPLATE]);
+}
+
+#[tokio::test]
+async fn a_page_of_several_statuses_walks_each_of_their_indexes() {
+    let arrived: Vec<EmailStatus> = StatusSet::ARRIVED.iter().collect();
+    assert_eq!(reads_of(&plan_of(ids_query(&arrived, None)).await), [BY_STATUS; 3]);
+    assert_eq!(reads_of(&plan_of(ids_query(&[], Some(TEMPLATE))).await), [BY_TEMPLATE; 8]);
+}
+
+#[tokio::test]
+async fn rows_are_fetched_by_their_ids() {
+    let plan = plan_of(list_rows_query(Engine::Sqlite, TEAM, &[11, 12])).await;
+    assert_eq!(
+        plan,
+        [
+            "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)",
+            "SEARCH t USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn copies_and_a_persons_waiting_messages_are_looked_up_in_indexes() {
+    let copies = plan_of(copies_query(Engine::Sqlite, TEAM, &[11, 12])).await;
+    assert!(copies[0].contains("emails_by_resend_of (team_id=? AND resend_of=?)"), "{copies:?}");
+    let waiting = plans([list_waiting_statement(Engine::Sqlite)]).await.remove(0);
+    assert_eq!(
+        waiting[..3],
+        [
+            "SEARCH n USING INDEX notifications_by_external_user (team_id=? AND external_user_id=?)",
+            "SEARCH e USING COVERING INDEX emails_by_notification (team_id=? AND notification_id=?)",
+            "SEARCH o USING PRIMARY KEY (team_id=? AND email_id=?)",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_family_is_looked_up_in_indexes() {
+    let plan = plans([find_family_statement()]).await.remove(0);
+    let is_scan = |step: &String| step.starts_with("SCAN e") || step.starts_with("SCAN o");
+    assert!(!plan.iter().any(is_scan), "{plan:?}");
+    assert!(plan.iter().any(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)")), "{plan:?}");
+    let is_walk = |step: &String| step.starts_with("SEARCH e ") && step.ends_with("(team_id=?)");
+    assert!(!plan.iter().any(is_walk), "{plan:?}");
+}
+
+#[tokio::test]
+async fn what_reported_events_are_about_is_looked_up_in_indexes() {
+    let texts = ["a", "b"];
+    let select =
+        |select: &'static str, column: &str, end: &str| select_in(Engine::Sqlite, select, TEAM, column, texts, end);
+    let by_provider = select(FIND_BY_PROVIDER, "provider_message_id", " GROUP BY provider_message_id");
+    let found =
+        "SEARCH emails USING COVERING INDEX emails_by_provider_message_id (team_id=? AND provider_message_id=?)";
+    assert_eq!(plan_of(by_provider).await, [found]);
+    let events = select(FIND_EVENTS, "provider_event_id", "");
+    let found = "SEARCH email_events USING COVERING INDEX email_events_provider_event_id \
+        (team_id=? AND provider_event_id=?)";
+    assert_eq!(plan_of(events).await, [found]);
+    let by_alias = select(FIND_BY_ALIAS, "alias", " GROUP BY alias");
+    assert_eq!(plan_of(by_alias).await, ["SEARCH email_aliases USING PRIMARY KEY (team_id=? AND alias=?)"]);
+    let namesakes = plans([find_namesakes_statement(Engine::Sqlite)]).await.remove(0);
+    assert!(!namesakes.iter().any(|step| step.starts_with("SCAN emails") || step.contains("SCAN n")), "{namesakes:?}");
+    let ids = [EmailId(11), EmailId(12)];
+    let emails = select_in(Engine::Sqlite, find_emails_statement(), TEAM, "id", ids, " ORDER BY id");
+    assert_eq!(plan_of(emails).await, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id=?)"]);
+}
+
+#[tokio::test]
+async fn pieces_of_an_hour_are_counted_in_indexes() {
+    assert_eq!(reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, RollupScope::All, IDS)).await), [BY_STATUS; 8]);
+    assert_eq!(
+        reads_of(&plan_of(count_ids_query(Engine::Sqlite, TEAM, RollupScope::Template(TEMPLATE), IDS)).await),
+        [BY_TEMPLATE; 8]
+    );
+}
+
+#[tokio::test]
+async fn whole_hours_come_from_the_rollups() {
+    let far_page = find_hour_statement(StatusSet::READ);
+    for plan in plans([sum_hours_statement(), list_hours_statement(), far_page]).await {
+        assert_eq!(reads_of(&plan), [BY_HOUR]);
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_walks_the_index_of_trigrams_and_looks_each_match_up() {
+    let by_id = "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)";
+    let by_status = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id=?)";
+    let by_both = "SEARCH e USING COVERING INDEX emails_by_template \
+        (team_id=? AND template_id=? AND status=? AND id=?)";
+    for (statuses, template_id, look_up) in [
+        (StatusSet::default(), None, by_id),
+        (StatusSet::default(), Some(TEMPLATE), by_id),
+        (StatusSet::one(EmailStatus::Bounced), None, by_status),
+        (StatusSet::READ, None, by_status),
+        (StatusSet::READ, Some(TEMPLATE), by_both),
+    ] {
+        let filter = EmailFilter { statuses, template_id, ..EmailFilter::default() };
+        let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, NEWEST)).await;
+        assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
+        assert_eq!(plan[1..], [look_up]);
+    }
+}

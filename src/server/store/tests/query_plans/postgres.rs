@@ -1,0 +1,176 @@
+//! What PostgreSQL plans for a log that is big enough that it prefers an index wherever it has one.
+
+use super::*;
+
+/// A log of one team, big enough that PostgreSQL prefers an index wherever it has one.
+const FILL: [&str; 5] = [
+    "INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)",
+    r#"INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
+           has_pdf_attachment, job_id, external_user_id, provider_message_id, notification_id)
+       SELECT 1, n * 1048576::BIGINT, jsonb_build_array(jsonb_build_object('kind', 'to', 'address', 'a' || n || '@b.example')),
+           'a@b.example', 'Hi', '[]', n % 8, 0, FALSE, n, 'user-' || n, '<' || n || '@provider>',
+           CASE n % 2 WHEN 0 THEN n * 1048576::BIGINT END
+       FROM generate_series(1, 20000) AS n"#,
+    r#"INSERT INTO email_events (team_id, email_id, id, kind, at, detail)
+       SELECT 1, n * 1048576::BIGINT, n, 'sent', 0, jsonb_build_object('server', 'mail.example', 'server_ip', '192.0.2.1',
+           'mx', 'mx' || n, 'protocol', 'smtp') FROM generate_series(1, 20000) AS n"#,
+    "INSERT INTO notifications (team_id, id, kind, external_user_id, warnings)
+       SELECT 1, n * 1048576::BIGINT, 'order', 'user-' || n, '[]' FROM generate_series(1, 20000) AS n",
+    "ANALYZE",
+];
+
+#[tokio::test]
+async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    for statement in FILL {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    let everything = IdRange { low: 0, high: i64::MAX };
+    let mut plans = Vec::new();
+    for criteria in whole_values() {
+        let mut sql = Sql::new(Engine::Postgres, "EXPLAIN ");
+        let filter = EmailFilter { criteria, ..EmailFilter::default() };
+        push_walk(&mut sql, TEAM, &filter, everything, NEWEST);
+        let plan: Vec<String> = store.read(sql).fetch_scalars().await.unwrap();
+        plans.push(plan.join("\n"));
+    }
+    let plan: Vec<String> = store.read(entries(Engine::Postgres).explained()).fetch_scalars().await.unwrap();
+    plans.push(plan.join("\n"));
+    for plan in &plans {
+        let by_index = plan.contains("email_keys_pkey") || plan.contains("emails_by_external_user");
+        assert!(by_index && !plan.contains("Seq Scan on emails"), "{plan}");
+        let names_rows = plan.contains("id = ANY") || plan.contains("external_user_id = ");
+        assert!(names_rows && !plan.contains("Seq Scan on notifications"), "{plan}");
+    }
+    assert!(store.list_audit_actors(TEAM).await.unwrap().is_empty());
+    store.close().await;
+    database.remove().await;
+}
+
+/// What else is read of the log, of which PostgreSQL prefers an index too.
+const FILL_MORE: [&str; 4] = [
+    "INSERT INTO email_contents (team_id, email_id, variables, metadata)
+       SELECT 1, n * 1048576::BIGINT, '{}', '{}' FROM generate_series(1, 5000) AS n",
+    "INSERT INTO api_requests (team_id, id, api_key_id, method, endpoint, response_status, duration_ms, at)
+       SELECT 1, n * 1048576::BIGINT, n % 50, 'GET', '/api/logs', 200, 1, 0 FROM generate_series(1, 20000) AS n",
+    "INSERT INTO audit_log (team_id, sequence, id, actor_kind, actor_id, actor_name, action, hash)
+       SELECT 1, n, n * 1048576::BIGINT, 'user', 'usr_' || n % 3, 'ada', 'log.exported', 'x'
+       FROM generate_series(1, 5000) AS n",
+    "ANALYZE",
+];
+
+#[tokio::test]
+async fn what_is_looked_for_stays_within_bounds_and_is_found_by_indexes_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    for statement in FILL.into_iter().chain(FILL_MORE) {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    let plan_of = async |sql: Sql| {
+        let plan: Vec<String> = store.read(sql.explained()).fetch_scalars().await.unwrap();
+        plan.join("\n")
+    };
+    let (low, high) = (19_000 * 1_048_576, 19_500 * 1_048_576);
+    for (filter, known) in looked_for() {
+        let mut query = Sql::new(Engine::Postgres, "");
+        push_entries(&mut query, TEAM, &filter, &known, low, (high, high), 51);
+        let plan = plan_of(query).await;
+        let asks_messages = !filter.channels.is_empty() || !filter.states.is_empty();
+        assert!(!plan.contains("Seq Scan on emails") && !plan.contains("Seq Scan on notifications"), "{plan}");
+        // Of a channel that nothing went out by, its own index is as good.
+        let by_index = plan.contains("emails_by_notification") || plan.contains("emails_by_channel");
+        assert!(!asks_messages || by_index, "{filter:?}\n{plan}");
+        let mut end = Sql::new(Engine::Postgres, "");
+        push_end_of_stretch(&mut end, TEAM, &filter, &known, 0, (high, high), 500);
+        let plan = plan_of(end).await;
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+    }
+    let key = Some(ApiKeyId(7));
+    // Within a stretch, as it is read.
+    let range = TimeRange { from: Some(EmailId(low).created_at()), to: None };
+    let deleting = ApiRequestFilter { range, method: Some("DELETE".to_owned()), ..ApiRequestFilter::default() };
+    let of_key = ApiRequestFilter { api_key_id: key, ..deleting.clone() };
+    for (filter, index) in [(&deleting, "api_requests_pkey"), (&of_key, "api_requests_by_key")] {
+        let walk = Walk::new(filter, Cursor::After(ApiRequestId(high)));
+        for plan in [
+            plan_of(list_query(Engine::Postgres, TEAM, filter, walk, 51)).await,
+            plan_of(end_query(Engine::Postgres, TEAM, filter.api_key_id, walk, 100)).await,
+        ] {
+            assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
+        }
+    }
+    let contents = plan_of(variables_query(Engine::Postgres, TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
+    assert!(contents.contains("email_contents_pkey"), "{contents}");
+    let named = plan_of(by_provider_query(Engine::Postgres, TEAM, &["7@provider", "x"])).await;
+    assert!(named.contains("emails_by_provider_message_id") && !named.contains("Seq Scan on emails"), "{named}");
+    let criteria = Criteria { provider_message_id: Some("7@provider".to_owned()), ..Criteria::default() };
+    let mut sql = Sql::new(Engine::Postgres, "");
+    let filter = EmailFilter { criteria, ..EmailFilter::default() };
+    push_walk(&mut sql, TEAM, &filter, IdRange { low: 0, high: i64::MAX }, NEWEST);
+    let plan = plan_of(sql).await;
+    assert!(plan.contains("emails_by_provider_message_id") && plan.contains("id = ANY"), "{plan}");
+    assert!(!plan.contains("Seq Scan on emails"), "{plan}");
+    let actors = format!("EXPLAIN {}", list_actors_statement(Engine::Postgres));
+    let plan: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(actors)).bind(TEAM).bind(200_i64).fetch_all(pool).await.unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("audit_log_by_actor") && !plan.contains("Seq Scan on audit_log"), "{plan}");
+    assert_eq!(store.list_audit_actors(TEAM).await.unwrap().len(), 3);
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    let fill = "INSERT INTO outbox (team_id, email_id, pending, attempts, run_at, adapter_id)
+        SELECT team_id, id, '[]', 0, id, id % 3 FROM emails";
+    for statement in FILL[..FILL.len() - 1].iter().copied().chain([fill, "ANALYZE"]) {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    for statement in [LIST_QUEUES, FIND_DUE, FIND_WAITING] {
+        let values = ["1", "0", "1048576000", "10"];
+        let statement = (1..=4).fold(statement.to_owned(), |text, at| text.replace(&format!("${at}"), values[at - 1]));
+        let plan: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(pool).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("outbox_by_queue") && !plan.contains("Seq Scan on outbox"), "{plan}");
+    }
+    assert_eq!(store.list_queues().await.unwrap().len(), 3);
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn a_step_of_deleting_walks_an_index_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    for statement in FILL {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    let mut seen = 0;
+    for statement in step_statements(Engine::Postgres) {
+        // The tables that FILL fills.
+        if !["emails", "email_events", "email_keys", "notifications"]
+            .iter()
+            .any(|table| statement.starts_with(&format!("DELETE FROM {table} ")))
+        {
+            continue;
+        }
+        seen += 1;
+        let statement = statement.replace("$1", "1").replace("$2", "200").replace("$3", "1000000000000");
+        let plan: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(pool).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Tid Scan") && !plan.contains("Seq Scan"), "{statement}\n{plan}");
+    }
+    assert_eq!(seen, 6);
+    store.close().await;
+    database.remove().await;
+}

@@ -1,0 +1,274 @@
+//! Every endpoint, route, server function and page: what a caller needs for it, and what it is about.
+
+use Needs::{
+    Both, Following, Identity, Member, Nothing, Permission as Holds, Person, PersonWith, Session as LogIn, SessionAlone,
+};
+use Permission::*;
+
+use crate::domain::permission::Permission;
+
+/// What a caller must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Somebody, person or key.
+    Identity,
+    /// A person.
+    Person,
+    /// A session, whatever else the request carries.
+    Session,
+    /// The permission.
+    Permission(Permission),
+    /// `logs:view`; a key with `emails:send` finds what it sent itself, and nothing else.
+    Following,
+    /// A member of the team, or a key with the permission.
+    Member(Permission),
+    /// A session; what else comes of it, with the right password or code, is another test's.
+    SessionAlone,
+    /// Both permissions.
+    Both(Permission, Permission),
+    /// Both permissions, by a person.
+    PersonWith(Permission, Permission),
+}
+
+/// The thing that a request is about, made anew for each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// None: the answer is about the caller's own team.
+    Own,
+    /// `{id}`, a message that failed.
+    Email,
+    /// `{id}`
+    Template,
+    /// `{id}`
+    Adapter,
+    /// `{id}`
+    ApiKey,
+    /// `{id}`, a team.
+    Team,
+    /// `{id}` of the team and `{userId}`
+    Member,
+    /// `{id}` of the team and `{inviteId}`
+    Invite,
+    /// `{token}` of an invitation to the caller.
+    Token,
+    /// `{id}`
+    ApiRequest,
+    /// `{id}`
+    Notification,
+    /// `{role}`, which the team made.
+    Role,
+}
+
+pub(crate) type Row = (&'static str, Needs, Target, &'static str);
+
+/// Method and path, what it needs, what it is about, and a body for it.
+pub(crate) const ENDPOINTS: &[Row] = &[
+    ("GET /api/openapi.json", Nothing, Target::Own, ""),
+    ("GET /api/auth/setup-status", Nothing, Target::Own, ""),
+    ("POST /api/auth/register", Nothing, Target::Own, r#"{"inviteToken":"x","password":"correct horse"}"#),
+    (
+        "POST /api/auth/login",
+        Nothing,
+        Target::Own,
+        r#"{"email":"owner@finch.example","password":"correct horse battery"}"#,
+    ),
+    ("POST /api/auth/logout", Nothing, Target::Own, ""),
+    ("POST /api/auth/forgot-password", Nothing, Target::Own, r#"{"email":"nobody@finch.example"}"#),
+    ("POST /api/auth/reset-password", Nothing, Target::Own, r#"{"token":"x","password":"correct horse"}"#),
+    ("POST /api/auth/switch-team", Person, Target::Team, r#"{"teamId":"{id}"}"#),
+    ("GET /api/auth/me", Person, Target::Own, ""),
+    ("GET /api/logs", Holds(LogsView), Target::Own, ""),
+    ("GET /api/logs/stats", Holds(LogsView), Target::Own, ""),
+    ("GET /api/logs/{id}", Holds(LogsView), Target::Email, ""),
+    ("POST /api/logs/{id}/resend", Holds(LogsResend), Target::Email, ""),
+    (
+        "POST /api/v1/send",
+        Holds(EmailsSend),
+        Target::Template,
+        r#"{"templateId":"{id}","to":"a@b.example","variables":{"name":"A"}}"#,
+    ),
+    (
+        "POST /api/v1/events",
+        Holds(EventsWrite),
+        Target::Own,
+        r#"[{"id":"{fresh}","kind":"sent","at":"2024-01-20T10:00:00Z","providerMessageId":"{fresh}","recipient":"a@b.example"}]"#,
+    ),
+    ("GET /api/v1/{id}/status", Following, Target::Email, ""),
+    ("POST /api/teams", Person, Target::Own, r#"{"name":"New"}"#),
+    ("GET /api/teams/{id}", Identity, Target::Team, ""),
+    ("PUT /api/teams/{id}", Holds(TeamUpdate), Target::Team, r#"{"name":"Renamed"}"#),
+    ("DELETE /api/teams/{id}", Holds(TeamDelete), Target::Team, ""),
+    ("GET /api/teams/{id}/retention", Identity, Target::Team, ""),
+    ("PUT /api/teams/{id}/retention", Holds(TeamUpdate), Target::Team, r#"{"messagesDays":365}"#),
+    ("GET /api/teams/{id}/members", Member(TeamInvite), Target::Team, ""),
+    ("GET /api/teams/{id}/invites", Holds(TeamInvite), Target::Team, ""),
+    ("POST /api/teams/{id}/invite", Holds(TeamInvite), Target::Team, r#"{"email":"new@b.example","role":"viewer"}"#),
+    ("DELETE /api/teams/{id}/invites/{inviteId}", Holds(TeamInvite), Target::Invite, ""),
+    ("POST /api/teams/{id}/invites/{inviteId}/resend", Holds(TeamInvite), Target::Invite, ""),
+    ("POST /api/teams/accept-invite/{token}", Person, Target::Token, ""),
+    ("PUT /api/teams/{id}/members/{userId}", Holds(TeamUpdateRole), Target::Member, r#"{"role":"member"}"#),
+    ("DELETE /api/teams/{id}/members/{userId}", Holds(TeamRemoveMember), Target::Member, ""),
+    ("GET /api/templates", Holds(TemplatesView), Target::Own, ""),
+    ("POST /api/templates", Holds(TemplatesCreate), Target::Own, r#"{"name":"{fresh}","subject":"s","text":"t"}"#),
+    ("GET /api/templates/{id}", Holds(TemplatesView), Target::Template, ""),
+    ("GET /api/templates/{id}/versions", Holds(TemplatesView), Target::Template, ""),
+    ("PUT /api/templates/{id}", Holds(TemplatesUpdate), Target::Template, r#"{"subject":"other"}"#),
+    ("DELETE /api/templates/{id}", Holds(TemplatesDelete), Target::Template, ""),
+    ("GET /api/adapters", Holds(AdaptersView), Target::Own, ""),
+    (
+        "POST /api/adapters",
+        Holds(AdaptersCreate),
+        Target::Own,
+        r#"{"name":"{fresh}","type":"smtp","url":"smtp://a.example","from":"a@b.example"}"#,
+    ),
+    ("GET /api/adapters/{id}", Holds(AdaptersView), Target::Adapter, ""),
+    ("PUT /api/adapters/{id}", Holds(AdaptersUpdate), Target::Adapter, r#"{"from":"c@b.example"}"#),
+    ("DELETE /api/adapters/{id}", Holds(AdaptersDelete), Target::Adapter, ""),
+    ("GET /api/api-keys", Holds(ApiKeysView), Target::Own, ""),
+    ("POST /api/api-keys", Holds(ApiKeysCreate), Target::Own, r#"{"name":"New","scopes":["webhooks:view"]}"#),
+    ("DELETE /api/api-keys/{id}", Holds(ApiKeysRevoke), Target::ApiKey, ""),
+    ("GET /api/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
+    ("PUT /api/api-keys/{id}", Holds(ApiKeysCreate), Target::ApiKey, r#"{"name":"Renamed","rateLimit":5}"#),
+    ("POST /api/api-keys/{id}/rotate", Holds(ApiKeysCreate), Target::ApiKey, r#"{"overlapSeconds":60}"#),
+    ("GET /api/audit", Holds(AuditView), Target::Own, ""),
+];
+
+/// What the router itself answers, beside the APIs, the pages and the server functions.
+pub(crate) const OWN_ROUTES: &[Row] = &[
+    ("GET /", Nothing, Target::Own, ""),
+    ("GET /health", Nothing, Target::Own, ""),
+    ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
+    ("GET /logs/{id}/attachments/{place}", Both(LogsView, LogsReveal), Target::Email, ""),
+    ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
+    ("GET /login/openid", Nothing, Target::Own, ""),
+    ("GET /login/openid/callback", Nothing, Target::Own, ""),
+    ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
+];
+
+/// The endpoints that are posted to by those who may send.
+pub(crate) fn native_posts_of_senders() -> Vec<&'static str> {
+    let rows = ENDPOINTS.iter().filter(|row| matches!(row.1, Holds(EmailsSend)));
+    rows.filter_map(|row| row.0.strip_prefix("POST ")).collect()
+}
+
+/// What the router knows beside: the server functions, and what of our own API is not there.
+pub(crate) const PATTERNS: [&str; 3] = ["ANY /api", "ANY /api/{*path}", "ANY /fn/{*name}"];
+
+/// Server functions, with their arguments as a form sends them.
+pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
+    ("log_in", Nothing, Target::Own, "email=owner@finch.example&password=correct horse battery"),
+    ("log_out", Nothing, Target::Own, ""),
+    ("load_log_in", Nothing, Target::Own, ""),
+    ("load_code_request", Nothing, Target::Own, ""),
+    ("log_in_with_code", Nothing, Target::Own, "code=123456"),
+    ("forgot_password", Nothing, Target::Own, "email=nobody@finch.example"),
+    ("load_reset", Nothing, Target::Own, "token=x"),
+    ("reset_password", Nothing, Target::Own, "token=x&password=correct horse"),
+    ("set_up", Nothing, Target::Own, "token=x&name=A&email=a@b.example&password=correct horse&team_name=T"),
+    ("load_invite", Nothing, Target::Token, "token={token}"),
+    ("accept_invite", Nothing, Target::Token, "token={token}&name=A&password=correct horse battery"),
+    ("load_draft", Nothing, Target::Own, "form=template"),
+    ("load_setting", Nothing, Target::Own, ""),
+    ("mark_failed", Nothing, Target::Own, "error=NoTeam"),
+    ("set_theme", Nothing, Target::Own, "theme=dark"),
+    ("join_team", LogIn, Target::Token, "token={token}"),
+    ("switch_team", LogIn, Target::Team, "team={id}"),
+    ("load_layout", Identity, Target::Own, ""),
+    ("load_api_document", Identity, Target::Own, ""),
+    ("load_profile", LogIn, Target::Own, ""),
+    ("update_profile", LogIn, Target::Own, "name=A&time_zone=UTC"),
+    (
+        "change_password",
+        SessionAlone,
+        Target::Own,
+        "present_password=wrong&new_password=correct horse&new_password_again=correct horse",
+    ),
+    ("begin_two_factor", LogIn, Target::Own, ""),
+    ("cancel_two_factor", LogIn, Target::Own, ""),
+    ("confirm_two_factor", SessionAlone, Target::Own, "code=123456"),
+    ("renew_recovery_codes", SessionAlone, Target::Own, "renewal_code=123456"),
+    ("disable_two_factor", SessionAlone, Target::Own, "password=wrong&code=123456"),
+    ("end_session", SessionAlone, Target::Own, "session=x"),
+    ("end_other_sessions", LogIn, Target::Own, ""),
+    ("load_logs", Holds(LogsView), Target::Own, "choice[preset]=today&statuses=0&page=1"),
+    ("load_email", Holds(LogsView), Target::Email, "id={id}"),
+    ("reveal_email", PersonWith(LogsReveal, LogsView), Target::Email, "id={id}&reason=Ticket 4711"),
+    ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
+    ("load_notification", Holds(LogsView), Target::Notification, "id={id}"),
+    ("load_requests", Holds(RequestsView), Target::Own, "choice[preset]=today&filter[method]=GET"),
+    ("load_request", Holds(RequestsView), Target::ApiRequest, "id={id}"),
+    ("reveal_request", PersonWith(LogsReveal, RequestsView), Target::ApiRequest, "id={id}&reason=Ticket 4711"),
+    ("load_connect", Identity, Target::Own, ""),
+    ("load_templates", Holds(TemplatesView), Target::Own, ""),
+    ("load_new_template", Holds(TemplatesCreate), Target::Own, ""),
+    ("load_template", Holds(TemplatesView), Target::Template, "id={id}"),
+    ("create_template", Holds(TemplatesCreate), Target::Own, "name={fresh}&subject=s&html=&text=t"),
+    ("update_template", Holds(TemplatesUpdate), Target::Template, "id={id}&name={fresh}&subject=s&html=&text=t"),
+    ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
+    ("load_adapters", Holds(AdaptersView), Target::Own, ""),
+    (
+        "create_adapter",
+        Holds(AdaptersCreate),
+        Target::Own,
+        "name={fresh}&kind=smtp&url=smtp://a.example&from_address=a@b.example",
+    ),
+    ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
+    ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
+    ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
+    ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
+    ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=webhooks:view"),
+    ("revoke_api_key", Holds(ApiKeysRevoke), Target::ApiKey, "id={id}"),
+    ("load_api_key", Holds(ApiKeysView), Target::ApiKey, "id={id}"),
+    ("update_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&name=Renamed&scopes[]=webhooks:view"),
+    ("rotate_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&overlap_seconds=60"),
+    ("load_audit", Holds(AuditView), Target::Own, "choice[preset]=today"),
+    ("load_members", Member(TeamInvite), Target::Own, ""),
+    ("change_role", Holds(TeamUpdateRole), Target::Member, "user={userId}&role=member"),
+    ("remove_member", Holds(TeamRemoveMember), Target::Member, "user={userId}"),
+    ("invite_member", Holds(TeamInvite), Target::Own, "email=new@b.example&role=viewer"),
+    ("delete_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
+    ("resend_invite", Holds(TeamInvite), Target::Invite, "id={inviteId}"),
+    ("load_team", Member(TeamInvite), Target::Own, ""),
+    ("update_team", Holds(TeamUpdate), Target::Own, "name={fresh}"),
+    ("update_retention", Holds(TeamUpdate), Target::Own, "messages_days=365"),
+    ("delete_team", Holds(TeamDelete), Target::Team, "team={id}&name={fresh}"),
+    ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
+    ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=webhooks:view&granted=true"),
+    ("save_role_grid", Holds(TeamUpdateRole), Target::Own, ""),
+    ("load_role", Member(TeamUpdateRole), Target::Role, "role={role}"),
+    ("create_role", Holds(TeamUpdateRole), Target::Own, "name={short}&from=viewer"),
+    ("rename_role", Holds(TeamUpdateRole), Target::Role, "role={role}&name={short}"),
+    ("delete_role", Holds(TeamUpdateRole), Target::Role, "role={role}&successor=viewer"),
+];
+
+/// Pages. Nobody and keys are sent to the log-in page, unless the page needs nothing.
+pub(crate) const PAGES: &[Row] = &[
+    ("/login", Nothing, Target::Own, ""),
+    ("/login/code", Nothing, Target::Own, ""),
+    ("/forgot", Nothing, Target::Own, ""),
+    ("/reset/{token}", Nothing, Target::Token, ""),
+    ("/setup", Nothing, Target::Own, ""),
+    ("/invite/{token}", Nothing, Target::Token, ""),
+    ("/logs", Holds(LogsView), Target::Own, ""),
+    ("/logs/{id}", Holds(LogsView), Target::Email, ""),
+    ("/notifications/{id}", Holds(LogsView), Target::Notification, ""),
+    ("/requests", Holds(RequestsView), Target::Own, ""),
+    ("/requests/{id}", Holds(RequestsView), Target::ApiRequest, ""),
+    ("/connect", Person, Target::Own, ""),
+    ("/templates", Holds(TemplatesView), Target::Own, ""),
+    ("/templates/new", Holds(TemplatesCreate), Target::Own, ""),
+    ("/templates/{id}", Holds(TemplatesView), Target::Template, ""),
+    ("/settings", Person, Target::Own, ""),
+    ("/settings/profile", Person, Target::Own, ""),
+    ("/settings/members", Person, Target::Own, ""),
+    ("/settings/roles", Person, Target::Own, ""),
+    ("/settings/roles/{role}", Person, Target::Role, ""),
+    ("/settings/team", Person, Target::Own, ""),
+    ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
+    ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
+    ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
+    ("/settings/audit", Holds(AuditView), Target::Own, ""),
+    ("/api-docs", Person, Target::Own, ""),
+];
