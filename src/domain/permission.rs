@@ -40,6 +40,7 @@ macro_rules! permissions {
     };
 }
 
+// `webhooks:*` and `alerts:manage` were permissions that nothing asked for; databases hold grants of them.
 permissions! {
     LogsView, "logs:view", "View email logs and statistics";
     LogsReveal, "logs:reveal", "See variables, bodies and links in messages and API requests";
@@ -56,11 +57,6 @@ permissions! {
     AdaptersCreate, "adapters:create", "Add email adapters";
     AdaptersUpdate, "adapters:update", "Change email adapters";
     AdaptersDelete, "adapters:delete", "Delete email adapters";
-    WebhooksView, "webhooks:view", "View webhooks";
-    WebhooksCreate, "webhooks:create", "Add webhooks";
-    WebhooksUpdate, "webhooks:update", "Change webhooks";
-    WebhooksDelete, "webhooks:delete", "Delete webhooks";
-    AlertsManage, "alerts:manage", "Set up alerts";
     ApiKeysView, "api-keys:view", "View API keys";
     ApiKeysCreate, "api-keys:create", "Create API keys";
     ApiKeysRevoke, "api-keys:revoke", "Revoke API keys";
@@ -82,11 +78,11 @@ impl Permission {
     pub fn granted_by_default(self, role: Role) -> bool {
         use Permission::*;
         let lowest = match self {
-            LogsView | TemplatesView | AdaptersView | WebhooksView => Role::Viewer,
+            LogsView | TemplatesView | AdaptersView => Role::Viewer,
             LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
-            LogsResend | LogsExport | AlertsManage | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
-            | AdaptersUpdate | AdaptersDelete | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView
-            | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
+            LogsResend | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate | AdaptersUpdate
+            | AdaptersDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite
+            | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

@@ -141,7 +141,7 @@ pub(super) const ENDPOINTS: &[Row] = &[
     ("PUT /api/adapters/{id}", Holds(AdaptersUpdate), Target::Adapter, r#"{"from":"c@b.example"}"#),
     ("DELETE /api/adapters/{id}", Holds(AdaptersDelete), Target::Adapter, ""),
     ("GET /api/api-keys", Holds(ApiKeysView), Target::Own, ""),
-    ("POST /api/api-keys", Holds(ApiKeysCreate), Target::Own, r#"{"name":"New","scopes":["webhooks:view"]}"#),
+    ("POST /api/api-keys", Holds(ApiKeysCreate), Target::Own, r#"{"name":"New","scopes":["adapters:view"]}"#),
     ("DELETE /api/api-keys/{id}", Holds(ApiKeysRevoke), Target::ApiKey, ""),
     ("GET /api/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
     ("PUT /api/api-keys/{id}", Holds(ApiKeysCreate), Target::ApiKey, r#"{"name":"Renamed","rateLimit":5}"#),
@@ -232,10 +232,10 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
-    ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=webhooks:view"),
+    ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=adapters:view"),
     ("revoke_api_key", Holds(ApiKeysRevoke), Target::ApiKey, "id={id}"),
     ("load_api_key", Holds(ApiKeysView), Target::ApiKey, "id={id}"),
-    ("update_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&name=Renamed&scopes[]=webhooks:view"),
+    ("update_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&name=Renamed&scopes[]=adapters:view"),
     ("rotate_api_key", Holds(ApiKeysCreate), Target::ApiKey, "id={id}&overlap_seconds=60"),
     ("load_audit", Holds(AuditView), Target::Own, "choice[preset]=today"),
     ("load_members", Member(TeamInvite), Target::Own, ""),
@@ -249,7 +249,7 @@ pub(super) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_retention", Holds(TeamUpdate), Target::Own, "messages_days=365"),
     ("delete_team", Holds(TeamDelete), Target::Team, "team={id}&name={fresh}"),
     ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
-    ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=webhooks:view&granted=true"),
+    ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=adapters:view&granted=true"),
     ("save_role_grid", Holds(TeamUpdateRole), Target::Own, ""),
     ("load_role", Member(TeamUpdateRole), Target::Role, "role={role}"),
     ("create_role", Holds(TeamUpdateRole), Target::Own, "name={short}&from=viewer"),
@@ -392,7 +392,7 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             app.browser_of(user, Some(team)).await
         }
         Caller::FullKey => app.program_of(team, PermissionSet::all()).await,
-        Caller::OtherKey => app.program_of(team, [WebhooksView].into_iter().collect()).await,
+        Caller::OtherKey => app.program_of(team, PermissionSet::default()).await,
         Caller::Stranger => app.sign_in_elsewhere().await,
         Caller::Holding(permission) => holder_of(app, team, permission).await,
         Caller::Scoped(permission) => app.program_of(team, [permission].into_iter().collect()).await,
@@ -413,8 +413,8 @@ pub(super) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         Target::Template => app.add_template(&fresh).await.id.to_string(),
         Target::Adapter => app.add_adapter(&fresh).await.id.to_string(),
         Target::ApiKey => {
-            // Who changes or rotates a key must hold what it may do.
-            let scopes = [WebhooksView].into_iter().collect();
+            // Who changes or rotates a key must hold what it may do: this one may do nothing.
+            let scopes = PermissionSet::default();
             // And one of the team's own is an owner's to change.
             let owner = Some(app.user(app.team, Role::Owner).await);
             api_keys::create_key_of(&app.app, team, owner, "Old", scopes).await.unwrap().key.id.to_string()
