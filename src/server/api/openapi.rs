@@ -2,9 +2,9 @@
 //! endpoint's own description says of itself stands.
 
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Response, ResponseBuilder, Schema, Type};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -17,6 +17,8 @@ pub struct Manners {
     /// The ways to say who asks. An endpoint that needs none says `security(())`.
     pub security: &'static [&'static str],
     pub error: fn() -> RefOr<Schema>,
+    /// The variable parts of paths, in the order of a path: an end of what leads to each, and what it is.
+    pub places: &'static [(&'static str, &'static str)],
     /// The headers of errors, by status.
     pub headers: &'static [(u16, &'static str, HeaderKind, &'static str)],
     /// How any endpoint refuses.
@@ -53,6 +55,14 @@ impl Manners {
     }
 
     fn complete(&self, path: &str, operation: &mut Operation) {
+        operation.operation_id = operation.operation_id.take().map(|handler| camel_case(&handler));
+        let parts = self.places.iter().filter(|(place, _)| path.contains(place)).map(|(place, meaning)| {
+            let name = place.rsplit(['{', '}']).nth(1).unwrap_or_default();
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+            parameter.description(Some(*meaning)).schema(Some(String::schema())).build()
+        });
+        let parameters: Vec<_> = parts.chain(operation.parameters.take().into_iter().flatten()).collect();
+        operation.parameters = (!parameters.is_empty()).then_some(parameters);
         let nobody = SecurityRequirement::default();
         let stated = operation.security.take();
         let needs_nobody = stated.as_ref().is_some_and(|ways| ways.contains(&nobody));
@@ -85,6 +95,13 @@ impl Manners {
         }
         response.build()
     }
+}
+
+/// A handler's name as the id of its operation: `list_logs` is `listLogs`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |id, word| id + &word[..1].to_uppercase() + &word[1..])
 }
 
 // None can be derived for these two: their texts are not their variants' names.

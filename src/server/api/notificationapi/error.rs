@@ -2,7 +2,7 @@
 //! clients look at the status alone (the one for Node throws on everything that is not 2xx, the one for Python hands it
 //! on), so the body is the one that its warnings have: `messages`, a sentence each.
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
@@ -40,14 +40,6 @@ impl From<AppError> for NotificationapiError {
     }
 }
 
-impl NotificationapiError {
-    /// The answer to a method that a path does not know.
-    pub fn method_not_allowed(method: &Method) -> Self {
-        let message = format!("{method} is not allowed here");
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, message, retry_after_s: None }
-    }
-}
-
 impl IntoResponse for NotificationapiError {
     fn into_response(self) -> Response {
         let mut response = refusal(self.status, self.retry_after_s, ErrorBody { messages: vec![self.message] });
@@ -63,6 +55,7 @@ impl IntoResponse for NotificationapiError {
 pub const MANNERS: Manners = Manners {
     security: &["basic"],
     error: ErrorBody::schema,
+    places: &[("/{clientId}", "The key's id"), ("/schedule/{trackingId}", "The notification, as sending it answered")],
     headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next request is allowed")],
     always: &[
         (400, "A parameter of the query string, where there are none, or a body that is no JSON or breaks a rule"),
@@ -121,7 +114,6 @@ mod tests {
         ] {
             assert_eq!(NotificationapiError::from(error).into_response().status(), status);
         }
-        assert_eq!(NotificationapiError::method_not_allowed(&Method::GET).into_response().status(), 405);
     }
 
     #[test]

@@ -252,6 +252,7 @@ impl IntoResponse for ResendError {
 pub const MANNERS: Manners = Manners {
     security: &["bearer"],
     error: ErrorBody::schema,
+    places: &[("/emails/{email_id}", "The message's id"), ("/logs/{log_id}", "The log's id")],
     headers: &[(429, "retry-after", HeaderKind::Seconds, "Seconds until the next request is allowed")],
     always: &[
         (401, "No API key, or one that may not do this"),
