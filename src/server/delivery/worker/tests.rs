@@ -134,31 +134,13 @@ impl Bench {
         let recipient =
             |address: &&str| Recipient { kind: RecipientKind::To, address: (*address).to_owned(), name: None };
         NewEmail {
-            id: self.clock.mint(),
-            job_id: self.clock.mint(),
-            template: None,
-            channel: Channel::Email,
-            notification_id: None,
-            external_user_id: None,
             adapter_id: Some(self.adapter),
-            api_key_id: None,
-            api_request_id: None,
             recipients: to.iter().map(recipient).collect(),
             from_address: "Finch <receipts@finch.example>".to_owned(),
-            reply_to: None,
             subject: "Your receipt".to_owned(),
-            tags: Vec::new(),
-            variables: serde_json::json!({}),
-            metadata: serde_json::json!({}),
             html: Some("<p>Thank you</p>".to_owned()),
             text: Some("Thank you".to_owned()),
-            attachments: Vec::new(),
-            sent_subject: None,
-            worded_by: None,
-            resend_of: None,
-            scheduled_at: None,
-            headers: Vec::new(),
-            events: Vec::new(),
+            ..NewEmail::blank(self.clock.mint(), self.clock.mint(), Channel::Email)
         }
     }
 
