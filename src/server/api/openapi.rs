@@ -3,7 +3,9 @@
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,8 +16,8 @@ use crate::server::App;
 
 /// How the endpoints of a system are alike.
 pub struct Manners {
-    /// The ways to say who asks. An endpoint that needs none says `security(())`.
-    pub security: &'static [&'static str],
+    /// The ways to say who asks, by name, and what is sent there. An endpoint that needs none says `security(())`.
+    pub security: &'static [(&'static str, SecurityKind, &'static str)],
     pub error: fn() -> RefOr<Schema>,
     /// The variable parts of paths, in the order of a path: an end of what leads to each, and what it is.
     pub places: &'static [(&'static str, &'static str)],
@@ -44,10 +46,37 @@ pub enum HeaderKind {
     Seconds,
 }
 
+/// How a request says who asks.
+#[derive(Clone, Copy)]
+pub enum SecurityKind {
+    Bearer,
+    Basic,
+    Header(&'static str),
+    Cookie(&'static str),
+}
+
+impl SecurityKind {
+    fn scheme(self, description: &str) -> SecurityScheme {
+        let http = |scheme| HttpBuilder::new().scheme(scheme).description(Some(description)).build();
+        let value = |name| ApiKeyValue::with_description(name, description);
+        match self {
+            Self::Bearer => SecurityScheme::Http(http(HttpAuthScheme::Bearer)),
+            Self::Basic => SecurityScheme::Http(http(HttpAuthScheme::Basic)),
+            Self::Header(name) => SecurityScheme::ApiKey(ApiKey::Header(value(name))),
+            Self::Cookie(name) => SecurityScheme::ApiKey(ApiKey::Cookie(value(name))),
+        }
+    }
+}
+
 impl Manners {
     /// The endpoints, with what they have in common in their descriptions.
     pub fn describe(&self, mut routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
-        for (path, item) in &mut routes.get_openapi_mut().paths.paths {
+        let document = routes.get_openapi_mut();
+        let components = document.components.get_or_insert_default();
+        for (name, kind, description) in self.security {
+            components.add_security_scheme(*name, kind.scheme(description));
+        }
+        for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
             operations.into_iter().flatten().for_each(|operation| self.complete(path, operation));
         }
@@ -67,7 +96,7 @@ impl Manners {
         let stated = operation.security.take();
         let needs_nobody = stated.as_ref().is_some_and(|ways| ways.contains(&nobody));
         operation.security = match stated {
-            None => Some(self.security.iter().map(|way| SecurityRequirement::new(*way, [""; 0])).collect()),
+            None => Some(self.security.iter().map(|(way, ..)| SecurityRequirement::new(*way, [""; 0])).collect()),
             Some(ways) => (ways != [nobody]).then_some(ways),
         };
         let refusals = [

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::Manners;
+use crate::server::api::openapi::{Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
@@ -143,7 +143,11 @@ impl IntoResponse for CanaryError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["session", "bearer", "apiKey"],
+    security: &[
+        ("session", SecurityKind::Cookie("session"), "Of a log-in, by the dashboard or by /api/auth/login"),
+        ("bearer", SecurityKind::Bearer, "An API key"),
+        ("apiKey", SecurityKind::Header("X-API-Key"), "An API key"),
+    ],
     error: ErrorEnvelope::schema,
     places: &[
         ("/adapters/{id}", "The adapter's id"),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
@@ -100,7 +100,7 @@ impl IntoResponse for JetemailError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["apiKeyAuth"],
+    security: &[("apiKeyAuth", SecurityKind::Bearer, "An API key")],
     error: ErrorBody::schema,
     places: &[],
     headers: &[

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
@@ -53,7 +53,7 @@ impl IntoResponse for NotificationapiError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["basic"],
+    security: &[("basic", SecurityKind::Basic, "An API key's id as the user name, the key as the password")],
     error: ErrorBody::schema,
     places: &[("/{clientId}", "The key's id"), ("/schedule/{trackingId}", "The notification, as sending it answered")],
     headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next request is allowed")],

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s};
 
 /// An error as Sendwithus answers it.
@@ -106,7 +106,10 @@ impl IntoResponse for SendwithusError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["basic", "swuApiKey"],
+    security: &[
+        ("basic", SecurityKind::Basic, "An API key as the user name, with an empty password"),
+        ("swuApiKey", SecurityKind::Header("X-SWU-API-KEY"), "An API key"),
+    ],
     error: ErrorBody::schema,
     places: &[("/logs/{log_id}", "The log's id")],
     headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next try is allowed")],
