@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::named::named;
 use super::role::Role;
 
+// `webhooks:*` and `alerts:manage` were permissions that nothing asked for; databases hold grants of them.
 named! {
     /// One thing that a role or an API key can be allowed to do. Serialized as its name, `logs:view`.
     pub enum Permission, "unknown permission" {
@@ -23,11 +24,6 @@ named! {
         AdaptersCreate = "adapters:create" "Add email adapters",
         AdaptersUpdate = "adapters:update" "Change email adapters",
         AdaptersDelete = "adapters:delete" "Delete email adapters",
-        WebhooksView = "webhooks:view" "View webhooks",
-        WebhooksCreate = "webhooks:create" "Add webhooks",
-        WebhooksUpdate = "webhooks:update" "Change webhooks",
-        WebhooksDelete = "webhooks:delete" "Delete webhooks",
-        AlertsManage = "alerts:manage" "Set up alerts",
         ApiKeysView = "api-keys:view" "View API keys",
         ApiKeysCreate = "api-keys:create" "Create API keys",
         ApiKeysRevoke = "api-keys:revoke" "Revoke API keys",
@@ -45,11 +41,11 @@ impl Permission {
     pub fn granted_by_default(self, role: Role) -> bool {
         use Permission::*;
         let lowest = match self {
-            LogsView | TemplatesView | AdaptersView | WebhooksView => Role::Viewer,
+            LogsView | TemplatesView | AdaptersView => Role::Viewer,
             LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
-            LogsResend | LogsExport | AlertsManage | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
-            | AdaptersUpdate | AdaptersDelete | WebhooksCreate | WebhooksUpdate | WebhooksDelete | ApiKeysView
-            | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
+            LogsResend | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate | AdaptersUpdate
+            | AdaptersDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite
+            | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

@@ -223,8 +223,6 @@ const fn noun_label(permission: Permission) -> &'static str {
         RequestsView => "API requests",
         TemplatesView | TemplatesCreate | TemplatesUpdate | TemplatesDelete => "Templates",
         AdaptersView | AdaptersCreate | AdaptersUpdate | AdaptersDelete => "Adapters",
-        WebhooksView | WebhooksCreate | WebhooksUpdate | WebhooksDelete => "Webhooks",
-        AlertsManage => "Alerts",
         AuditView => "Audit",
         ApiKeysView | ApiKeysCreate | ApiKeysRevoke => "API keys",
         TeamUpdate | TeamInvite | TeamRemoveMember | TeamUpdateRole | TeamDelete => "Team",

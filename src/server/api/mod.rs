@@ -73,18 +73,17 @@ impl Api {
 
     /// The key that a request carries, in the way of this system.
     pub fn credentials(self, headers: &HeaderMap) -> Option<Credentials> {
-        match self {
-            Self::Sendlog => api_key(headers).map(|secret| Credentials { secret: secret.to_owned(), key_id: None }),
+        let secret = match self {
+            Self::Sendlog => api_key(headers).map(str::to_owned),
             Self::Sendwithus => header_text(headers, "x-swu-api-key")
-                .map(|secret| Credentials { secret: secret.to_owned(), key_id: None })
-                .or_else(|| basic(headers).map(|(secret, _)| Credentials { secret, key_id: None })),
-            Self::Resend | Self::Jetemail => {
-                bearer(headers).map(|secret| Credentials { secret: secret.to_owned(), key_id: None })
-            }
+                .map(str::to_owned)
+                .or_else(|| basic(headers).map(|(secret, _)| secret)),
+            Self::Resend | Self::Jetemail => bearer(headers).map(str::to_owned),
             Self::Notificationapi => {
-                basic(headers).map(|(key_id, secret)| Credentials { secret, key_id: Some(key_id) })
+                return basic(headers).map(|(key_id, secret)| Credentials { secret, key_id: Some(key_id) });
             }
-        }
+        };
+        secret.map(|secret| Credentials { secret, key_id: None })
     }
 
     /// An error in this system's envelope.
@@ -100,15 +99,14 @@ impl Api {
 
     /// The answer to a method that the path does not know.
     pub fn refuse_method(self, method: &Method, path: &str) -> Response {
-        match self {
-            Self::Sendlog => canary::error::CanaryError::method_not_allowed(method, path).into_response(),
-            Self::Sendwithus => sendwithus::error::SendwithusError::method_not_allowed(method).into_response(),
-            Self::Resend => resend_com::error::ResendError::method_not_allowed(method).into_response(),
-            Self::Jetemail => jetemail::error::JetemailError::method_not_allowed(method).into_response(),
-            Self::Notificationapi => {
-                notificationapi::error::NotificationapiError::method_not_allowed(method).into_response()
-            }
-        }
+        let message = match self {
+            Self::Resend => return resend_com::error::ResendError::method_not_allowed(method).into_response(),
+            Self::Sendlog => format!("{path} does not answer {method}"),
+            Self::Sendwithus | Self::Jetemail | Self::Notificationapi => format!("{method} is not allowed here"),
+        };
+        let mut response = self.refuse(AppError::invalid(message));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response
     }
 }
 

@@ -2,9 +2,11 @@
 //! endpoint's own description says of itself stands.
 
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Response, ResponseBuilder, Schema, Type};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -14,9 +16,11 @@ use crate::server::App;
 
 /// How the endpoints of a system are alike.
 pub struct Manners {
-    /// The ways to say who asks. An endpoint that needs none says `security(())`.
-    pub security: &'static [&'static str],
+    /// The ways to say who asks, by name, and what is sent there. An endpoint that needs none says `security(())`.
+    pub security: &'static [(&'static str, SecurityKind, &'static str)],
     pub error: fn() -> RefOr<Schema>,
+    /// The variable parts of paths, in the order of a path: an end of what leads to each, and what it is.
+    pub places: &'static [(&'static str, &'static str)],
     /// The headers of errors, by status.
     pub headers: &'static [(u16, &'static str, HeaderKind, &'static str)],
     /// How any endpoint refuses.
@@ -42,10 +46,37 @@ pub enum HeaderKind {
     Seconds,
 }
 
+/// How a request says who asks.
+#[derive(Clone, Copy)]
+pub enum SecurityKind {
+    Bearer,
+    Basic,
+    Header(&'static str),
+    Cookie(&'static str),
+}
+
+impl SecurityKind {
+    fn scheme(self, description: &str) -> SecurityScheme {
+        let http = |scheme| HttpBuilder::new().scheme(scheme).description(Some(description)).build();
+        let value = |name| ApiKeyValue::with_description(name, description);
+        match self {
+            Self::Bearer => SecurityScheme::Http(http(HttpAuthScheme::Bearer)),
+            Self::Basic => SecurityScheme::Http(http(HttpAuthScheme::Basic)),
+            Self::Header(name) => SecurityScheme::ApiKey(ApiKey::Header(value(name))),
+            Self::Cookie(name) => SecurityScheme::ApiKey(ApiKey::Cookie(value(name))),
+        }
+    }
+}
+
 impl Manners {
     /// The endpoints, with what they have in common in their descriptions.
     pub fn describe(&self, mut routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
-        for (path, item) in &mut routes.get_openapi_mut().paths.paths {
+        let document = routes.get_openapi_mut();
+        let components = document.components.get_or_insert_default();
+        for (name, kind, description) in self.security {
+            components.add_security_scheme(*name, kind.scheme(description));
+        }
+        for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
             operations.into_iter().flatten().for_each(|operation| self.complete(path, operation));
         }
@@ -53,11 +84,19 @@ impl Manners {
     }
 
     fn complete(&self, path: &str, operation: &mut Operation) {
+        operation.operation_id = operation.operation_id.take().map(|handler| camel_case(&handler));
+        let parts = self.places.iter().filter(|(place, _)| path.contains(place)).map(|(place, meaning)| {
+            let name = place.rsplit(['{', '}']).nth(1).unwrap_or_default();
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+            parameter.description(Some(*meaning)).schema(Some(String::schema())).build()
+        });
+        let parameters: Vec<_> = parts.chain(operation.parameters.take().into_iter().flatten()).collect();
+        operation.parameters = (!parameters.is_empty()).then_some(parameters);
         let nobody = SecurityRequirement::default();
         let stated = operation.security.take();
         let needs_nobody = stated.as_ref().is_some_and(|ways| ways.contains(&nobody));
         operation.security = match stated {
-            None => Some(self.security.iter().map(|way| SecurityRequirement::new(*way, [""; 0])).collect()),
+            None => Some(self.security.iter().map(|(way, ..)| SecurityRequirement::new(*way, [""; 0])).collect()),
             Some(ways) => (ways != [nobody]).then_some(ways),
         };
         let refusals = [
@@ -85,6 +124,13 @@ impl Manners {
         }
         response.build()
     }
+}
+
+/// A handler's name as the id of its operation: `list_logs` is `listLogs`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |id, word| id + &word[..1].to_uppercase() + &word[1..])
 }
 
 // None can be derived for these two: their texts are not their variants' names.

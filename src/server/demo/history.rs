@@ -1,14 +1,18 @@
 //! What happens to one message of the demo, told as the worker and a provider's reports tell it: the events, the
 //! provider's id, the reason of a failure, the next attempt.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
 use super::catalogue::{Spec, address, token};
 use super::people::BLOCKING_PROVIDER;
 use super::setting::BACKUP_ADAPTER;
+use super::{by_share, read_data};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EventId, lowest_id_at};
 use crate::server::store::bulk::Waiting;
@@ -39,32 +43,18 @@ pub(super) enum Outcome {
 const RETRY_DELAYS_S: [i64; 7] = [30, 120, 600, 1_800, 3_600, 10_800, 21_600];
 const TRIES: usize = RETRY_DELAYS_S.len() + 1;
 
-const READERS: [(&str, u32); 7] = [
-    (
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
-        30,
-    ),
-    ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)", 12),
-    (
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
-        22,
-    ),
-    (
-        "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
-        18,
-    ),
-    ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.4.0", 5),
-    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0", 7),
-    ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.18827; Pro)", 6),
-];
+/// What mail programs and mail servers say. Source: `history.json`.
+#[derive(Deserialize)]
+struct Words {
+    /// Mail programs, with how common each is.
+    #[serde(borrow)]
+    readers: Vec<(&'static str, u32)>,
+    soft_replies: Vec<&'static str>,
+    /// Refusals, with how many of ten are such. `{address}` is filled in.
+    refusals: Vec<(u32, &'static str)>,
+}
 
-const SOFT_REPLIES: [&str; 5] = [
-    "451 4.7.1 Greylisted, try again later",
-    "421 4.7.0 Too many connections from your host, slow down",
-    "450 4.2.1 The mailbox is receiving mail too quickly",
-    "452 4.2.2 Mailbox full, try again later",
-    "451 4.3.0 Temporary lookup failure",
-];
+static WORDS: LazyLock<Words> = LazyLock::new(|| read_data(include_str!("history.json")));
 
 /// What the history of a message depends on.
 pub(super) struct Subject<'a> {
@@ -147,7 +137,7 @@ impl Teller<'_> {
     /// One or more tries were put off, and the next is due within the hour.
     fn waits_again(&mut self) {
         let age_s = (self.subject.now - self.subject.accepted_at).num_seconds();
-        let reply = self.choose(&SOFT_REPLIES);
+        let reply = self.soft_reply();
         self.pass(400, 2_500);
         let (mut spent_s, mut tries) = (0, 0);
         while tries + 1 < RETRY_DELAYS_S.len() && spent_s + RETRY_DELAYS_S[tries] < age_s {
@@ -180,7 +170,7 @@ impl Teller<'_> {
         self.pass(180, 2_600);
         if self.is_old() && self.one_in(32) {
             let tries = if self.one_in(4) { 3 } else { 1 };
-            let reply = self.choose(&SOFT_REPLIES);
+            let reply = self.soft_reply();
             for (tried, delay_s) in RETRY_DELAYS_S.into_iter().enumerate().take(tries) {
                 if tried == 0 && self.one_in(5) {
                     let words = format!("Try 1 of {TRIES}; the next one in {}", spoken(RETRY_DELAYS_S[tried]));
@@ -216,7 +206,7 @@ impl Teller<'_> {
         if self.is_old() && self.one_in(60) {
             self.pass(900, 5_000);
             let words = message_of_server(self.subject.recipients[0], "put it off");
-            let reply = self.choose(&SOFT_REPLIES);
+            let reply = self.soft_reply();
             self.add(EventKind::Deferred, None, reply_with(&words, reply));
             self.pass(240_000, 1_500_000);
         }
@@ -313,14 +303,8 @@ impl Teller<'_> {
     }
 
     fn refusal(&mut self, address: &str) -> String {
-        match self.rng.random_range(0..10) {
-            0..4 => format!("550 5.1.1 <{address}>: Recipient address rejected: User unknown in virtual mailbox table"),
-            4..6 => "550 5.1.1 The email account that you tried to reach does not exist".to_owned(),
-            6 => "552 5.2.2 The mailbox is over its quota".to_owned(),
-            7 => "550 5.2.1 The email account that you tried to reach is disabled".to_owned(),
-            8 => "550 5.4.1 Recipient address rejected: Access denied".to_owned(),
-            _ => "554 5.7.1 Message refused by the recipient’s content filter".to_owned(),
-        }
+        let refusal = by_share(&WORDS.refusals, self.rng.random_range(0..10), |(share, _)| *share);
+        refusal.map_or_else(String::new, |(_, reply)| reply.replace("{address}", address))
     }
 
     fn fails(&mut self) {
@@ -397,12 +381,13 @@ impl Teller<'_> {
         self.rng.random_ratio(1, number)
     }
 
-    fn choose(&mut self, choices: &[&'static str]) -> &'static str {
-        choices.choose(self.rng).copied().unwrap_or_default()
+    fn soft_reply(&mut self) -> &'static str {
+        WORDS.soft_replies.choose(self.rng).copied().unwrap_or_default()
     }
 
     fn reader(&mut self) -> EventDetail {
-        let reader = READERS.choose_weighted(self.rng, |(_, weight)| *weight).map(|(reader, _)| (*reader).to_owned());
+        let reader =
+            WORDS.readers.choose_weighted(self.rng, |(_, weight)| *weight).map(|(reader, _)| (*reader).to_owned());
         EventDetail { user_agent: reader.ok(), ip: Some(address(self.rng)), ..EventDetail::default() }
     }
 

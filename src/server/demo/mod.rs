@@ -5,7 +5,7 @@
 //!
 //! [people], [calendar] and [catalogue] say who gets what when, [messages] plans and composes it, [history] tells what
 //! became of it, [notifications] tells some customers something over several channels, [requests] logs the requests,
-//! [setting] makes the team.
+//! [setting] makes the team. Names and texts are in the JSON files beside them and in `templates/`.
 
 mod calendar;
 mod catalogue;
@@ -23,7 +23,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
 use crate::domain::error::AppError;
@@ -105,6 +105,21 @@ pub async fn fill(app: &App, options: &DemoOptions) -> Result<DemoTeam, AppError
     setting::add_recent_lines(app, demo.team.id, options).await?;
     info!(team.id = %demo.team.id, messages = options.messages, "filled the demo");
     Ok(demo)
+}
+
+/// What a data file of the demo says.
+#[expect(clippy::expect_used, reason = "the files are a part of the program, and the tests read each")]
+fn read_data<T: Deserialize<'static>>(file: &'static str) -> T {
+    serde_json::from_str(file).expect("a data file of the demo fits its type")
+}
+
+/// The row that `ticket` falls on, when each takes its share of the tickets from 0 on.
+fn by_share<T>(rows: &[T], mut ticket: u32, share: impl Fn(&T) -> u32) -> Option<&T> {
+    rows.iter().find(|row| {
+        let found = ticket < share(row);
+        ticket = ticket.saturating_sub(share(row));
+        found
+    })
 }
 
 fn compose(mut composer: Composer) -> tokio::task::JoinHandle<Result<(Composer, Batch), AppError>> {

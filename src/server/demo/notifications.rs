@@ -1,17 +1,20 @@
 //! The demo's notifications: something that one customer is told over several channels at once, each a message of its
 //! own. They have a source of randomness of their own, so that the other messages do not depend on them.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
-use super::DemoOptions;
 use super::calendar::Calendar;
 use super::catalogue::{address, token};
 use super::people::{Customer, customers};
 use super::requests;
 use super::setting::{DEFAULT_ADAPTER, Setting};
+use super::{DemoOptions, by_share, read_data};
 use crate::domain::api_request::ApiRequest;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
@@ -27,41 +30,52 @@ const ID_BAND: i64 = 1 << 14;
 
 const SENDER: &str = "Finch <hello@finch.example>";
 
+/// What customers are told, and by whom. Source: `notifications.json`.
+#[derive(Deserialize)]
+struct Words {
+    occasions: Vec<Occasion>,
+    services: Vec<Service>,
+    /// Where messages are read.
+    #[serde(borrow)]
+    places: Vec<&'static str>,
+}
+
 /// Something that customers are told.
+#[derive(Deserialize)]
 struct Occasion {
     kind: &'static str,
-    channels: &'static [Channel],
+    channels: Vec<Channel>,
     /// `{name}`, `{code}` and `{number}` are filled in.
     title: &'static str,
     text: &'static str,
 }
 
-const OCCASIONS: [Occasion; 4] = [
-    Occasion {
-        kind: "order_shipped",
-        channels: &[Channel::Email, Channel::Sms, Channel::Push],
-        title: "Your order #{number} is on its way",
-        text: "Hello {name}, your order #{number} has left our warehouse. Follow it at https://track.parcelo.example/{code}",
-    },
-    Occasion {
-        kind: "payment_failed",
-        channels: &[Channel::Email, Channel::InApp, Channel::Push],
-        title: "We could not charge your card",
-        text: "Hello {name}, the payment of invoice {number} did not go through. Please check your card.",
-    },
-    Occasion {
-        kind: "appointment_reminder",
-        channels: &[Channel::Email, Channel::Call],
-        title: "Your appointment tomorrow at 10:30",
-        text: "Hello {name}, this is Finch. We look forward to seeing you tomorrow at half past ten.",
-    },
-    Occasion {
-        kind: "login_code",
-        channels: &[Channel::Email, Channel::Sms],
-        title: "Your log-in code",
-        text: "{number} is your log-in code for Finch. It is good for ten minutes.",
-    },
-];
+/// Who carries the messages of a channel.
+#[derive(Deserialize)]
+struct Service {
+    channel: Channel,
+    name: &'static str,
+    host: &'static str,
+    protocol: &'static str,
+    outcomes: Vec<Outcome>,
+}
+
+/// How a message ends: it fails with a reply, in which `{to}` is filled in, or it arrives.
+#[derive(Deserialize)]
+struct Outcome {
+    /// Of twelve messages.
+    share: u32,
+    #[serde(default)]
+    failure: Option<EventKind>,
+    cause: Option<EventCause>,
+    #[serde(default)]
+    reply: &'static str,
+    /// How many of four are read once they arrived.
+    #[serde(default)]
+    read_of_four: u32,
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| read_data(include_str!("notifications.json")));
 
 /// Notifications with everything that belongs to them.
 #[derive(Default)]
@@ -83,11 +97,11 @@ pub(super) fn make(setting: &Setting, options: &DemoOptions) -> Notifications {
     moments.sort();
     let mut made = Notifications::default();
     for (index, at) in moments.into_iter().enumerate() {
-        let occasion = &OCCASIONS[(index + 1) % OCCASIONS.len()];
+        let occasion = &WORDS.occasions[(index + 1) % WORDS.occasions.len()];
         let Some(customer) = customers.choose(&mut rng) else { break };
         // The newest waits for its push message's adapter, which the team has not yet.
         let is_newest = index + 1 == count;
-        let occasion = if is_newest { &OCCASIONS[0] } else { occasion };
+        let occasion = if is_newest { &WORDS.occasions[0] } else { occasion };
         Maker { rng: &mut rng, setting, now: options.now, at, occasion, customer, is_newest }.add_to(&mut made);
     }
     made
@@ -117,7 +131,7 @@ impl Maker<'_> {
         let (title, text) = (words(self.occasion.title), words(self.occasion.text));
         let (mut warnings, mut ignored_channels) = (Vec::new(), Vec::new());
         let mut emails = Vec::new();
-        for (place, channel) in (1..).zip(self.occasion.channels) {
+        for (place, channel) in (1..).zip(&self.occasion.channels) {
             // Not everybody has left a telephone number or a device.
             let can_be_reached = self.is_newest || *channel == Channel::Email || self.rng.random_ratio(4, 5);
             if can_be_reached {
@@ -220,47 +234,21 @@ impl Timeline<'_> {
     }
 
     fn tell(&mut self, channel: Channel, to: &str) {
-        let (name, host, protocol) = match channel {
-            Channel::Email => (DEFAULT_ADAPTER, "email-smtp.eu-central.example", "smtp"),
-            Channel::Sms | Channel::Call => ("the telephone gateway", "gateway.nordtel.example", "https"),
-            Channel::Push => ("the push service", "push.pidgeon.example", "https"),
-            Channel::InApp => ("the app’s inbox", "inbox.finch.example", "https"),
-        };
+        let Some(service) = WORDS.services.iter().find(|service| service.channel == channel) else { return };
         let sent = EventDetail {
-            message: Some(format!("Handed to {name}")),
-            server: Some(host.to_owned()),
+            message: Some(format!("Handed to {}", service.name)),
+            server: Some(service.host.to_owned()),
             server_ip: Some(format!("203.0.113.{}", self.rng.random_range(40..90))),
-            protocol: Some(protocol.to_owned()),
+            protocol: Some(service.protocol.to_owned()),
             ..EventDetail::default()
         };
         self.add(EventKind::Sent, sent, 200..2_400);
         self.facts.provider_message_id = Some(token(self.rng, 20));
-        match (channel, self.rng.random_range(0..12)) {
-            (Channel::Email, 0) => {
-                self.fail(EventKind::Bounced, Some(EventCause::Hard), &format!("550 5.1.1 <{to}>: User unknown"));
-            }
-            (Channel::Email, 1) => {
-                self.fail(EventKind::Bounced, Some(EventCause::Soft), "452 4.2.2 The mailbox is over its quota");
-            }
-            (Channel::Email, _) => self.arrive(None, 3),
-            (Channel::Sms, 0) => {
-                self.fail(EventKind::Failed, Some(EventCause::Undelivered), "The telephone is switched off")
-            }
-            (Channel::Sms, 1) => {
-                self.fail(EventKind::Failed, Some(EventCause::Infrastructure), "The carrier did not answer")
-            }
-            (Channel::Sms, _) => self.arrive(None, 0),
-            (Channel::Call, 0) => {
-                self.fail(EventKind::Failed, Some(EventCause::CannotReach), "The number cannot be reached")
-            }
-            (Channel::Call, 1..3) => self.arrive(Some(EventCause::Busy), 0),
-            (Channel::Call, 3..5) => self.arrive(Some(EventCause::NoAnswer), 0),
-            (Channel::Call, _) => self.arrive(Some(EventCause::Completed), 0),
-            (Channel::Push, 0) => {
-                self.fail(EventKind::Dropped, Some(EventCause::Expected), "The user has switched these off")
-            }
-            (Channel::Push, _) => self.arrive(None, 2),
-            (Channel::InApp, _) => self.arrive(None, 1),
+        let ticket = self.rng.random_range(0..12);
+        let Some(outcome) = by_share(&service.outcomes, ticket, |outcome| outcome.share) else { return };
+        match outcome.failure {
+            Some(kind) => self.fail(kind, outcome.cause, outcome.reply.replace("{to}", to)),
+            None => self.arrive(outcome.cause, outcome.read_of_four),
         }
     }
 
@@ -268,21 +256,20 @@ impl Timeline<'_> {
     fn arrive(&mut self, cause: Option<EventCause>, read_of_four: u32) {
         self.add(EventKind::Delivered, EventDetail { cause, ..EventDetail::default() }, 400..9_000);
         if self.rng.random_ratio(read_of_four, 4) {
-            let places = ["Berlin, DE", "Leeds, GB", "Lyon, FR", "Austin, TX, US", "Brisbane, QLD, AU"];
             let read = EventDetail {
                 user_agent: Some("Finch/4.12 (iPhone; iOS 18.5)".to_owned()),
                 ip: Some(address(self.rng)),
-                country: places.choose(self.rng).map(|place| (*place).to_owned()),
+                country: WORDS.places.choose(self.rng).map(|place| (*place).to_owned()),
                 ..EventDetail::default()
             };
             self.add(EventKind::Opened, read, 6_000..2_000_000);
         }
     }
 
-    fn fail(&mut self, kind: EventKind, cause: Option<EventCause>, reply: &str) {
-        let detail = EventDetail { cause, reply: Some(reply.to_owned()), ..EventDetail::default() };
+    fn fail(&mut self, kind: EventKind, cause: Option<EventCause>, reply: String) {
+        let detail = EventDetail { cause, reply: Some(reply.clone()), ..EventDetail::default() };
         if self.add(kind, detail, 900..20_000) {
-            self.facts.error_message = Some(reply.to_owned());
+            self.facts.error_message = Some(reply);
         }
     }
 

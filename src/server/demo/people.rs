@@ -8,6 +8,8 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
+use super::{by_share, read_data};
+
 /// The mailbox provider that has a bad afternoon.
 pub(super) const BLOCKING_PROVIDER: &str = "webmail-nord.example";
 
@@ -37,16 +39,11 @@ pub(super) struct Country {
     rate: u64,
     whole_amounts: bool,
     family_first: bool,
-    #[serde(borrow)]
     pub cities: Vec<&'static str>,
-    #[serde(borrow)]
     first_names: Vec<&'static str>,
-    #[serde(borrow)]
     last_names: Vec<&'static str>,
     /// Companies: name and domain.
-    #[serde(borrow)]
     companies: Vec<(&'static str, &'static str)>,
-    #[serde(borrow)]
     providers: Vec<&'static str>,
 }
 
@@ -74,10 +71,7 @@ impl Country {
 const GLOBAL_PROVIDERS: &[&str] = &["mail.example", "inbox.test", "postbox.example"];
 
 /// Where the customers live. Source: `countries.json`, beside this file.
-static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the file is a part of the program, and a test reads it")]
-    serde_json::from_str(include_str!("countries.json")).expect("countries.json says what a country needs")
-});
+static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| read_data(include_str!("countries.json")));
 
 /// `count` customers with addresses of their own.
 pub(super) fn customers(rng: &mut ChaCha8Rng, count: usize) -> Vec<Customer> {
@@ -85,12 +79,7 @@ pub(super) fn customers(rng: &mut ChaCha8Rng, count: usize) -> Vec<Customer> {
     let mut taken = std::collections::HashSet::new();
     let mut customers = Vec::with_capacity(count);
     while customers.len() < count {
-        let mut ticket = rng.random_range(0..total);
-        let Some(country) = COUNTRIES.iter().find(|country| {
-            let found = ticket < country.weight;
-            ticket = ticket.saturating_sub(country.weight);
-            found
-        }) else {
+        let Some(country) = by_share(&COUNTRIES, rng.random_range(0..total), |country| country.weight) else {
             continue;
         };
         let at_company = rng.random_ratio(9, 20);

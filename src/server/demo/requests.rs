@@ -1,12 +1,16 @@
 //! The demo's log of API requests: those that messages came in, and some that were refused.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::catalogue::Spec;
 use super::setting::Setting;
+use super::{by_share, read_data};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::email::RecipientKind;
 use crate::domain::ids::{ApiRequestId, NotificationId, lowest_id_at};
@@ -115,46 +119,33 @@ pub(super) fn of_notification(
 
 /// Requests of the last days that were refused, and some that only read.
 pub(super) fn others(rng: &mut ChaCha8Rng, setting: &Setting, now: DateTime<Utc>, count: usize) -> Vec<ApiRequest> {
-    (0..count)
-        .map(|index| {
-            let at = now - TimeDelta::milliseconds(rng.random_range(60_000..200_000_000));
-            let (by_checkout, made) = match rng.random_range(0..6) {
-                0 if index % 2 == 0 => {
-                    let message = "Missing `to` field.";
-                    let answer = json!({ "statusCode": 422, "message": message, "name": "missing_required_field" });
-                    let request = Some(json!({ "from": "Finch <hello@finch.example>", "subject": "Hello" }));
-                    (true, Call { endpoint: "/resend/emails", method: "POST", status: 422, request, answer })
-                }
-                2 if index % 2 == 0 => {
-                    let answer = json!({ "success": false, "status": "ERROR", "exception": "No SendLog" });
-                    let endpoint = "/sendwithus/api/v1/logs/log_0000000000000";
-                    (false, Call { endpoint, method: "GET", status: 404, request: None, answer })
-                }
-                0 => (true, refused(400, "VALIDATION_ERROR", "to must hold at least one address")),
-                1 => (
-                    false,
-                    refused(
-                        400,
-                        "INVALID_TEMPLATE",
-                        "The template's subject uses `city`, which the variables do not contain",
-                    ),
-                ),
-                2 => (true, refused(404, "NOT_FOUND", "Template not found")),
-                3 => {
-                    let answer = error("FORBIDDEN", "Missing permission: logs:view");
-                    let endpoint = "/api/logs?page=1&pageSize=50";
-                    (true, Call { endpoint, method: "GET", status: 403, request: None, answer })
-                }
-                _ => {
-                    let answer = json!({ "success": true, "data": { "total": 0 } });
-                    (false, Call { endpoint: "/api/logs/stats", method: "GET", status: 200, request: None, answer })
-                }
-            };
-            let client = if by_checkout { CHECKOUT_CLIENT } else { CRM_CLIENT };
-            call(rng, setting, (by_checkout, client), at, made)
-        })
-        .collect()
+    let mut requests = Vec::with_capacity(count);
+    for is_odd in [false, true].into_iter().cycle().take(count) {
+        let at = now - TimeDelta::milliseconds(rng.random_range(60_000..200_000_000));
+        let ticket = 2 * rng.random_range(0..6) + u32::from(is_odd);
+        let Some(other) = by_share(&OTHERS, ticket, |other| other.share) else { break };
+        let &Other { by_checkout, method, endpoint, status, .. } = other;
+        let client = if by_checkout { CHECKOUT_CLIENT } else { CRM_CLIENT };
+        let made = Call { method, endpoint, status, request: other.request.clone(), answer: other.answer.clone() };
+        requests.push(call(rng, setting, (by_checkout, client), at, made));
+    }
+    requests
 }
+
+/// A request that no message came in. Source: `requests.json`.
+#[derive(Deserialize)]
+struct Other {
+    /// Of twelve.
+    share: u32,
+    by_checkout: bool,
+    method: &'static str,
+    endpoint: &'static str,
+    status: i64,
+    request: Option<Value>,
+    answer: Value,
+}
+
+static OTHERS: LazyLock<Vec<Other>> = LazyLock::new(|| read_data(include_str!("requests.json")));
 
 struct Call<'a> {
     method: &'static str,
@@ -162,15 +153,6 @@ struct Call<'a> {
     status: i64,
     request: Option<Value>,
     answer: Value,
-}
-
-fn refused(status: i64, code: &str, message: &str) -> Call<'static> {
-    let request = json!({ "to": [], "variables": {} });
-    Call { endpoint: "/api/v1/send", method: "POST", status, request: Some(request), answer: error(code, message) }
-}
-
-fn error(code: &str, message: &str) -> Value {
-    json!({ "success": false, "error": { "code": code, "message": message } })
 }
 
 fn call(

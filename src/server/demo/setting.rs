@@ -1,16 +1,19 @@
 //! The demo's team and what it owns before the first message: people, templates, adapters, API keys, and the audit log of
 //! how it came to all that.
 
+use std::sync::LazyLock;
+
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, SaltString};
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 use serde_json::json;
 use tracing::error;
 
 use super::catalogue::{SPECS, Spec};
-use super::{DemoOptions, DemoTeam, DemoUser};
+use super::{DemoOptions, DemoTeam, DemoUser, read_data};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_key::{ApiKey, KeyLimits};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor, AuditFilter};
@@ -48,30 +51,22 @@ const TIME_ZONE: &str = "Europe/Berlin";
 /// How old the team is, in days.
 const TEAM_AGE_DAYS: i64 = 412;
 
-const USERS: [(&str, &str, Role); 4] = [
-    ("Mara Ott", "mara.ott@finch.example", Role::Owner),
-    ("Idris Vega", "idris.vega@finch.example", Role::Admin),
-    ("Juno Falk", "juno.falk@finch.example", Role::Member),
-    ("Sol Brandt", "sol.brandt@finch.example", Role::Viewer),
-];
+/// The team's people. Source: `setting.json`.
+#[derive(Deserialize)]
+struct People {
+    /// Name, address, role, and how many days ago each joined.
+    #[serde(borrow)]
+    users: Vec<(&'static str, &'static str, Role, i64)>,
+    /// Wrong passwords: how many minutes ago, and for which account.
+    failed_log_ins: Vec<(i64, &'static str)>,
+    /// Looks at what is hidden: how many minutes ago, by which of `users`, and why.
+    reveals: Vec<(i64, usize, &'static str)>,
+}
+
+static PEOPLE: LazyLock<People> = LazyLock::new(|| read_data(include_str!("setting.json")));
 
 /// Apart from the messages' randomness.
 const AUDIT_SEED: u64 = 0x6175_6469;
-
-/// Wrong passwords: how many minutes ago, for which account, from where.
-const FAILED_LOG_INS: [(i64, &str, &str); 5] = [
-    (4_411, "juno.falk@finch.example", "198.51.100.77"),
-    (4_410, "juno.falk@finch.example", "198.51.100.77"),
-    (4_408, "juno.falk@finch.example", "198.51.100.77"),
-    (1_562, "admin@finch.example", "198.51.100.77"),
-    (533, "mara.ott@finch.example", "198.51.100.77"),
-];
-
-/// Looks at what is hidden: how many minutes ago, by which of [USERS], and why.
-const REVEALS: [(i64, usize, &str); 2] = [
-    (1_287, 1, "Customer asks whether the amount on the receipt is right"),
-    (94, 2, "Ticket 4183: the link does not open"),
-];
 
 /// What messages are made with.
 pub(super) struct Setting {
@@ -131,12 +126,12 @@ pub(super) async fn set_up(
     let mut maker = Maker { app, rng, side, now: options.now, team_id: TeamId(0), actor: owner, steps: Vec::new() };
     let mut users = Vec::new();
     let mut ids = Vec::new();
-    for (name, email, role) in USERS {
+    for (name, email, role, _) in PEOPLE.users.iter().copied() {
         let password = format!("sendlog-demo-{role}");
         ids.push((maker.user(born, name, email, &password).await?, role));
         users.push(DemoUser { email: email.to_owned(), password, role });
     }
-    let (owner, admin) = (actor(ids[0].0, USERS[0].1), actor(ids[1].0, USERS[1].1));
+    let (owner, admin) = (actor(ids[0].0, PEOPLE.users[0].1), actor(ids[1].0, PEOPLE.users[1].1));
     let team = maker.team(born, &ids);
     maker.actor = owner.clone();
     let default_adapter = maker.adapter(born, DEFAULT_ADAPTER, &options.smtp_url, true)?;
@@ -153,13 +148,13 @@ pub(super) async fn set_up(
     maker.support_role(45);
     maker.actor = admin;
     let mut templates = Vec::new();
-    for spec in &SPECS {
+    for spec in SPECS.iter() {
         templates.push(maker.template(spec));
     }
     maker.take_steps().await?;
     let setting = Setting {
         team_id: team.id,
-        resender: USERS[1].0.to_owned(),
+        resender: PEOPLE.users[1].0.to_owned(),
         checkout_key,
         crm_key,
         default_adapter,
@@ -173,7 +168,7 @@ pub(super) async fn set_up(
 pub(super) async fn add_recent_lines(app: &App, team: TeamId, options: &DemoOptions) -> Result<(), AppError> {
     let members = app.store.list_members(team).await?;
     let of = |index: usize| {
-        let email = USERS[index].1;
+        let email = PEOPLE.users[index].1;
         members.iter().find(|member| member.email == email).map(|member| actor(member.user_id, email))
     };
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed ^ AUDIT_SEED ^ 1);
@@ -182,10 +177,9 @@ pub(super) async fn add_recent_lines(app: &App, team: TeamId, options: &DemoOpti
         let id = AuditEntryId(lowest_id_at(at) + rng.random_range(0..1_i64 << 19));
         seen_at(AuditEvent { id, actor, ..audit::by_command_line(app, action) })
     };
-    for (minutes_ago, email, address) in FAILED_LOG_INS {
+    for (minutes_ago, email) in PEOPLE.failed_log_ins.iter().copied() {
         let nobody = AuditActor { kind: ActorKind::Nobody, id: None, name: email.to_owned() };
         let line = note(options.now - TimeDelta::minutes(minutes_ago), nobody, AuditAction::LogInFailed);
-        let line = AuditEvent { address: Some(address.to_owned()), ..line };
         lines.push(AuditEvent { target: None, ..line.about("", email) });
     }
     let lost = EmailFilter {
@@ -193,7 +187,7 @@ pub(super) async fn add_recent_lines(app: &App, team: TeamId, options: &DemoOpti
         ..EmailFilter::default()
     };
     let lost = app.store.list_emails_at(team, &lost, Cursor::Newest, 100).await?.items;
-    for (minutes_ago, index, reason) in REVEALS {
+    for (minutes_ago, index, reason) in PEOPLE.reveals.iter().copied() {
         let at = options.now - TimeDelta::minutes(minutes_ago);
         let email = lost.iter().filter(|email| email.created_at() < at).nth(index);
         let (Some(person), Some(email)) = (of(index), email) else { continue };
@@ -352,13 +346,11 @@ impl Maker<'_> {
         let event = self.event(created_at, AuditAction::TeamCreated).about(id, TEAM_NAME);
         let event = event.made(json!({ "name": TEAM_NAME, "slug": TEAM_SLUG }));
         self.steps.push(Step { event, change: Change::Team(team.clone()) });
-        for ((age_days, (user, role)), (_, email, _)) in
-            [TEAM_AGE_DAYS, 390, 214, 61].into_iter().zip(members).zip(USERS)
-        {
+        for ((user, role), (_, email, _, age_days)) in members.iter().zip(PEOPLE.users.iter().copied()) {
             let joined_at = self.now - TimeDelta::days(age_days);
             let said = json!({ "role": role.built_in_label() });
             if *role != Role::Owner {
-                self.actor = actor(members[0].0, USERS[0].1);
+                self.actor = actor(members[0].0, PEOPLE.users[0].1);
                 let invited_at = joined_at - TimeDelta::minutes(self.side.random_range(20..900));
                 let event =
                     self.side_event(invited_at, AuditAction::MemberInvited).about(*user, email).made(said.clone());

@@ -94,7 +94,8 @@ const BOUNDS_COLUMNS: &str = "k.belongs_to_team, m.role AS maker_role,
 const MAKER: &str = "LEFT JOIN users u ON u.id = k.created_by
     LEFT JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.created_by";
 
-/// Scopes as stored: names, or `*` for every permission there will ever be.
+/// Scopes as stored: names, or `*` for every permission there will ever be. A name that is no permission any more counts
+/// for nothing.
 fn scopes(names: &[String]) -> PermissionSet {
     if names.iter().any(|name| name == "*") {
         return PermissionSet::all();

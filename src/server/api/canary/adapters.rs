@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists the team's adapters. Needs `adapters:view`.
 #[utoipa::path(
-    get, path = "/api/adapters", operation_id = "listAdapters", tag = "adapters", summary = "List adapters",
+    get, path = "/api/adapters", tag = "adapters", summary = "List adapters",
     responses((status = 200, description = "The adapters, by name", body = Success<Vec<AdapterBody>>)),
 )]
 async fn list_adapters(State(app): State<App>, Caller(viewer, ()): Caller) -> Answer<Vec<AdapterBody>> {
@@ -38,7 +38,7 @@ async fn list_adapters(State(app): State<App>, Caller(viewer, ()): Caller) -> An
 
 /// Adds an adapter. Needs `adapters:create`.
 #[utoipa::path(
-    post, path = "/api/adapters", operation_id = "createAdapter", tag = "adapters", summary = "Add an adapter",
+    post, path = "/api/adapters", tag = "adapters", summary = "Add an adapter",
     request_body(content = NewAdapterBody, content_type = "application/json"),
     responses(
         (status = 201, description = "The adapter", body = Success<AdapterBody>),
@@ -63,8 +63,7 @@ async fn create_adapter(
 
 /// Shows an adapter. Needs `adapters:view`.
 #[utoipa::path(
-    get, path = "/api/adapters/{id}", operation_id = "findAdapter", tag = "adapters", summary = "Show an adapter",
-    params(("id" = String, Path, description = "The adapter's id")),
+    get, path = "/api/adapters/{id}", tag = "adapters", summary = "Show an adapter",
     responses((status = 200, description = "The adapter", body = Success<AdapterBody>)),
 )]
 async fn find_adapter(
@@ -77,8 +76,7 @@ async fn find_adapter(
 
 /// Changes an adapter. Needs `adapters:update`.
 #[utoipa::path(
-    put, path = "/api/adapters/{id}", operation_id = "updateAdapter", tag = "adapters", summary = "Change an adapter",
-    params(("id" = String, Path, description = "The adapter's id")),
+    put, path = "/api/adapters/{id}", tag = "adapters", summary = "Change an adapter",
     request_body(content = AdapterChangeBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The adapter", body = Success<AdapterBody>),
@@ -97,9 +95,7 @@ async fn update_adapter(
 
 /// Deletes an adapter. Needs `adapters:delete`.
 #[utoipa::path(
-    delete, path = "/api/adapters/{id}", operation_id = "deleteAdapter", tag = "adapters",
-    summary = "Delete an adapter",
-    params(("id" = String, Path, description = "The adapter's id")),
+    delete, path = "/api/adapters/{id}", tag = "adapters", summary = "Delete an adapter",
     responses((status = 200, description = "The adapter is gone", body = Success<Deleted<String>>)),
 )]
 async fn delete_adapter(

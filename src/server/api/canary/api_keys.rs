@@ -30,7 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists the team's keys, newest first, revoked ones too. Needs `api-keys:view`.
 #[utoipa::path(
-    get, path = "/api/api-keys", operation_id = "listApiKeys", tag = "api-keys", summary = "List API keys",
+    get, path = "/api/api-keys", tag = "api-keys", summary = "List API keys",
     responses((status = 200, description = "The keys", body = Success<Vec<ApiKeyBody>>)),
 )]
 async fn list_api_keys(State(app): State<App>, Caller(viewer, ()): Caller) -> Answer<Vec<ApiKeyBody>> {
@@ -40,7 +40,7 @@ async fn list_api_keys(State(app): State<App>, Caller(viewer, ()): Caller) -> An
 
 /// Makes a key. Needs `api-keys:create`, and every permission that the key gets.
 #[utoipa::path(
-    post, path = "/api/api-keys", operation_id = "createApiKey", tag = "api-keys", summary = "Create an API key",
+    post, path = "/api/api-keys", tag = "api-keys", summary = "Create an API key",
     request_body(content = NewApiKeyBody, content_type = "application/json"),
     responses((status = 201, description = "The key, shown this once", body = Success<ApiKeyBody>)),
 )]
@@ -55,8 +55,7 @@ async fn create_api_key(
 
 /// Shows a key. Needs `api-keys:view`.
 #[utoipa::path(
-    get, path = "/api/api-keys/{id}", operation_id = "findApiKey", tag = "api-keys", summary = "Show an API key",
-    params(("id" = String, Path, description = "The key's id")),
+    get, path = "/api/api-keys/{id}", tag = "api-keys", summary = "Show an API key",
     responses((status = 200, description = "The key", body = Success<ApiKeyBody>)),
 )]
 async fn find_api_key(
@@ -69,8 +68,7 @@ async fn find_api_key(
 
 /// Changes a key's name, scopes and limits. Needs `api-keys:create`, and every permission that the key then has.
 #[utoipa::path(
-    put, path = "/api/api-keys/{id}", operation_id = "updateApiKey", tag = "api-keys", summary = "Change an API key",
-    params(("id" = String, Path, description = "The key's id")),
+    put, path = "/api/api-keys/{id}", tag = "api-keys", summary = "Change an API key",
     request_body(content = ApiKeyChangeBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The key", body = Success<ApiKeyBody>),
@@ -89,9 +87,7 @@ async fn update_api_key(
 /// Gives a key another secret; the one before counts for a while more. Needs `api-keys:create`, and every permission that
 /// the key has.
 #[utoipa::path(
-    post, path = "/api/api-keys/{id}/rotate", operation_id = "rotateApiKey", tag = "api-keys",
-    summary = "Rotate an API key",
-    params(("id" = String, Path, description = "The key's id")),
+    post, path = "/api/api-keys/{id}/rotate", tag = "api-keys", summary = "Rotate an API key",
     request_body(content = RotationBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The key, shown this once", body = Success<ApiKeyBody>),
@@ -114,8 +110,7 @@ async fn rotate_api_key(
 
 /// Ends a key. Needs `api-keys:revoke`.
 #[utoipa::path(
-    delete, path = "/api/api-keys/{id}", operation_id = "revokeApiKey", tag = "api-keys", summary = "Revoke an API key",
-    params(("id" = String, Path, description = "The key's id")),
+    delete, path = "/api/api-keys/{id}", tag = "api-keys", summary = "Revoke an API key",
     responses((status = 200, description = "The key has ended", body = Success<Deleted<String>>)),
 )]
 async fn revoke_api_key(

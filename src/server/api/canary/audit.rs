@@ -49,7 +49,7 @@ impl QueryParameters for AuditQuery {
 
 /// Lists lines of the team's audit log, newest first. Needs `audit:view`.
 #[utoipa::path(
-    get, path = "/api/audit", operation_id = "listAuditEntries", tag = "audit", summary = "List the audit log",
+    get, path = "/api/audit", tag = "audit", summary = "List the audit log",
     params(
         ("action" = Option<String>, Query, description = "What was done: `api-key.created`"),
         ("actorId" = Option<String>, Query, description = "Who did it: the id of an account or of a key",

@@ -39,8 +39,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Tells whether the installation still waits for its first owner. Needs no log-in.
 #[utoipa::path(
-    get, path = "/api/auth/setup-status", operation_id = "showSetupStatus", tag = "auth",
-    summary = "Tell whether the installation is set up",
+    get, path = "/api/auth/setup-status", tag = "auth", summary = "Tell whether the installation is set up",
     security(()),
     responses((status = 200, description = "Whether it waits", body = Success<SetupStatus>)),
 )]
@@ -50,7 +49,7 @@ async fn show_setup_status(State(app): State<App>, Query(()): Query<()>) -> Answ
 
 /// Registers by the one-time set-up link or by an invitation, and logs in. At most three tries an hour and address.
 #[utoipa::path(
-    post, path = "/api/auth/register", operation_id = "register", tag = "auth", summary = "Register",
+    post, path = "/api/auth/register", tag = "auth", summary = "Register",
     security(()),
     request_body(content = RegisterBody, content_type = "application/json"),
     responses(
@@ -107,7 +106,7 @@ async fn register(
 /// Logs in: the answer sets the cookie `session`. An account with a second factor needs its `code`. At most five tries in
 /// 15 minutes.
 #[utoipa::path(
-    post, path = "/api/auth/login", operation_id = "logIn", tag = "auth", summary = "Log in",
+    post, path = "/api/auth/login", tag = "auth", summary = "Log in",
     security(()),
     request_body(content = LogInBody, content_type = "application/json"),
     responses(
@@ -125,8 +124,7 @@ async fn log_in(State(app): State<App>, visitor: Visitor, JsonBody(body): JsonBo
 /// Sends a letter with a link that sets a new password, if there is such an account. The answer is the same either way. At
 /// most three an hour for one address, and for one account.
 #[utoipa::path(
-    post, path = "/api/auth/forgot-password", operation_id = "forgotPassword", tag = "auth",
-    summary = "Ask for a new password",
+    post, path = "/api/auth/forgot-password", tag = "auth", summary = "Ask for a new password",
     security(()),
     request_body(content = ForgotPasswordBody, content_type = "application/json"),
     responses(
@@ -146,8 +144,7 @@ async fn forgot_password(
 
 /// Sets the password that a letter's link allows, once, and ends every session of the account. It logs nobody in.
 #[utoipa::path(
-    post, path = "/api/auth/reset-password", operation_id = "resetPassword", tag = "auth",
-    summary = "Set a new password",
+    post, path = "/api/auth/reset-password", tag = "auth", summary = "Set a new password",
     security(()),
     request_body(content = ResetPasswordBody, content_type = "application/json"),
     responses(
@@ -167,7 +164,7 @@ async fn reset_password(
 
 /// Logs out. Without a log-in there is nothing to do, and that is no error.
 #[utoipa::path(
-    post, path = "/api/auth/logout", operation_id = "logOut", tag = "auth", summary = "Log out",
+    post, path = "/api/auth/logout", tag = "auth", summary = "Log out",
     security((), ("session" = [])),
     responses(
         (status = 200, description = "The session has ended", body = Success<Nothing>),
@@ -182,7 +179,7 @@ async fn log_out(visitor: Visitor) -> Answer<Nothing> {
 
 /// Selects another of the account's teams.
 #[utoipa::path(
-    post, path = "/api/auth/switch-team", operation_id = "switchTeam", tag = "auth", summary = "Select a team",
+    post, path = "/api/auth/switch-team", tag = "auth", summary = "Select a team",
     security(("session" = [])),
     request_body(content = SwitchTeamBody, content_type = "application/json"),
     responses(
@@ -201,7 +198,7 @@ async fn switch_team(
 
 /// Shows the account that is logged in, its teams, and what it may do in the selected one.
 #[utoipa::path(
-    get, path = "/api/auth/me", operation_id = "showMe", tag = "auth", summary = "Show who is logged in",
+    get, path = "/api/auth/me", tag = "auth", summary = "Show who is logged in",
     security(("session" = [])),
     responses((status = 200, description = "The account", body = Success<Me>)),
 )]

@@ -1,13 +1,13 @@
 //! Canary's error envelope, `{"success":false,"error":{"code","message","details"?}}`, made from [AppError], and what
 //! the OpenAPI document says about it. Source: Canary, Email Logs API, "Error Responses".
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::Manners;
+use crate::server::api::openapi::{Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
@@ -87,12 +87,6 @@ pub struct ErrorBody {
 }
 
 impl CanaryError {
-    /// The answer to a method that the path does not know.
-    pub fn method_not_allowed(method: &Method, path: &str) -> Self {
-        let message = format!("{path} does not answer {method}");
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, ..AppError::invalid(message).into() }
-    }
-
     /// A body that cannot be read as JSON, with what is known of the place.
     pub(super) fn invalid_body(message: impl Into<String>, details: Option<ErrorDetails>) -> Self {
         Self { details, ..AppError::invalid(message).into() }
@@ -149,8 +143,23 @@ impl IntoResponse for CanaryError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["session", "bearer", "apiKey"],
+    security: &[
+        ("session", SecurityKind::Cookie("session"), "Of a log-in, by the dashboard or by /api/auth/login"),
+        ("bearer", SecurityKind::Bearer, "An API key"),
+        ("apiKey", SecurityKind::Header("X-API-Key"), "An API key"),
+    ],
     error: ErrorEnvelope::schema,
+    places: &[
+        ("/adapters/{id}", "The adapter's id"),
+        ("/api-keys/{id}", "The key's id"),
+        ("/logs/{id}", "The message's id"),
+        ("/v1/{id}", "The message's id"),
+        ("/templates/{id}", "The template's id"),
+        ("/teams/{id}", "The team's id"),
+        ("/invites/{inviteId}", "The invitation's id"),
+        ("/members/{userId}", "The member's account"),
+        ("/accept-invite/{token}", "From the invitation's link"),
+    ],
     headers: &[],
     always: &[(500, "A fault of the server's; it is in its log"), (503, "The server is busy; try again in a moment")],
     known: &[

@@ -37,7 +37,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// `Content-Encoding: gzip`. Each is answered in its place; a wrong one does not stop the others. Once this answers, what
 /// is `recorded` is kept. Sending a batch again changes nothing. Needs `events:write`.
 #[utoipa::path(
-    post, path = "/api/v1/events", operation_id = "recordEvents", tag = "events", summary = "Report events",
+    post, path = "/api/v1/events", tag = "events", summary = "Report events",
     request_body(content(
         (Vec<AnyEvent> = "application/json"),
         (String = "application/x-ndjson"),

@@ -33,8 +33,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists the invitations that wait. Needs `team:invite`.
 #[utoipa::path(
-    get, path = "/api/teams/{id}/invites", operation_id = "listInvites", tag = "teams", summary = "List invitations",
-    params(("id" = String, Path, description = "The team's id")),
+    get, path = "/api/teams/{id}/invites", tag = "teams", summary = "List invitations",
     responses((status = 200, description = "The invitations, newest first", body = Success<Vec<InviteBody>>)),
 )]
 async fn list_invites(State(app): State<App>, team: InTeam) -> Answer<Vec<InviteBody>> {
@@ -45,8 +44,7 @@ async fn list_invites(State(app): State<App>, team: InTeam) -> Answer<Vec<Invite
 /// Invites an address for seven days, in place of an earlier invitation to it. Needs `team:invite`. The link goes out by
 /// the team's mail server where it has one, and is in the answer in any case.
 #[utoipa::path(
-    post, path = "/api/teams/{id}/invite", operation_id = "invite", tag = "teams", summary = "Invite somebody",
-    params(("id" = String, Path, description = "The team's id")),
+    post, path = "/api/teams/{id}/invite", tag = "teams", summary = "Invite somebody",
     request_body(content = NewInviteBody, content_type = "application/json"),
     responses(
         (status = 201, description = "The invitation with its link", body = Success<InviteBody>),
@@ -65,12 +63,7 @@ async fn invite(
 
 /// Sends an invitation again, with a new link for seven days more; the old link ends. Needs `team:invite`.
 #[utoipa::path(
-    post, path = "/api/teams/{id}/invites/{inviteId}/resend", operation_id = "resendInvite", tag = "teams",
-    summary = "Send an invitation again",
-    params(
-        ("id" = String, Path, description = "The team's id"),
-        ("inviteId" = String, Path, description = "The invitation's id"),
-    ),
+    post, path = "/api/teams/{id}/invites/{inviteId}/resend", tag = "teams", summary = "Send an invitation again",
     responses(
         (status = 200, description = "The invitation with its new link", body = Success<InviteBody>),
         TooMany,
@@ -82,12 +75,7 @@ async fn resend_invite(State(app): State<App>, team: InTeam) -> Answer<InviteBod
 
 /// Takes an invitation back. Needs `team:invite`.
 #[utoipa::path(
-    delete, path = "/api/teams/{id}/invites/{inviteId}", operation_id = "deleteInvite", tag = "teams",
-    summary = "Take an invitation back",
-    params(
-        ("id" = String, Path, description = "The team's id"),
-        ("inviteId" = String, Path, description = "The invitation's id"),
-    ),
+    delete, path = "/api/teams/{id}/invites/{inviteId}", tag = "teams", summary = "Take an invitation back",
     responses((status = 200, description = "The invitation is gone", body = Success<Deleted<String>>)),
 )]
 async fn delete_invite(State(app): State<App>, team: InTeam) -> Answer<Deleted<String>> {
@@ -98,10 +86,8 @@ async fn delete_invite(State(app): State<App>, team: InTeam) -> Answer<Deleted<S
 
 /// Joins the team of an invitation to the account's address, and selects that team.
 #[utoipa::path(
-    post, path = "/api/teams/accept-invite/{token}", operation_id = "acceptInvite", tag = "teams",
-    summary = "Accept an invitation",
+    post, path = "/api/teams/accept-invite/{token}", tag = "teams", summary = "Accept an invitation",
     security(("session" = [])),
-    params(("token" = String, Path, description = "From the invitation's link")),
     responses((status = 200, description = "The team", body = Success<TeamBody>)),
 )]
 async fn accept_invite(

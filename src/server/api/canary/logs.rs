@@ -93,7 +93,7 @@ fn read_status(name: &str) -> Result<StatusSet, AppError> {
 
 /// Lists the team's messages, newest first. Needs `logs:view`.
 #[utoipa::path(
-    get, path = "/api/logs", operation_id = "listEmails", tag = "logs", summary = "List email logs",
+    get, path = "/api/logs", tag = "logs", summary = "List email logs",
     params(
         ("page" = Option<i64>, Query, description = "Page number", minimum = 1, maximum = 9007199254740991_i64),
         ("pageSize" = Option<i64>, Query, description = "Items per page, by default 20", minimum = 1, maximum = 100),
@@ -114,7 +114,7 @@ async fn list_emails(State(app): State<App>, Caller(viewer, query): Caller<ListQ
 
 /// Counts the team's messages by outcome. Needs `logs:view`.
 #[utoipa::path(
-    get, path = "/api/logs/stats", operation_id = "loadStats", tag = "logs", summary = "Get email statistics",
+    get, path = "/api/logs/stats", tag = "logs", summary = "Get email statistics",
     params(
         ("from" = Option<String>, Query, format = DateTime,
             description = "The first instant, ISO 8601 with an offset; a date alone is its midnight in UTC"),
@@ -129,8 +129,7 @@ async fn load_stats(State(app): State<App>, Caller(viewer, query): Caller<StatsQ
 
 /// Shows one message. Needs `logs:view`; without `logs:reveal`, the values of its variables are `••••••`.
 #[utoipa::path(
-    get, path = "/api/logs/{id}", operation_id = "findEmail", tag = "logs", summary = "Get an email log",
-    params(("id" = String, Path, description = "The message's id")),
+    get, path = "/api/logs/{id}", tag = "logs", summary = "Get an email log",
     responses((status = 200, description = "The message", body = Success<EmailLog>)),
 )]
 async fn find_email(
@@ -154,9 +153,8 @@ impl Sending for ToResend {
 /// is under way at a time: the others are refused with its id. When one of them got through, or may have, another follows
 /// only when `again` names it.
 #[utoipa::path(
-    post, path = "/api/logs/{id}/resend", operation_id = "resendEmail", tag = "logs", summary = "Resend an email",
+    post, path = "/api/logs/{id}/resend", tag = "logs", summary = "Resend an email",
     params(
-        ("id" = String, Path, description = "The message's id"),
         ("again" = Option<String>, Query,
             description = "The newest copy that got through, as a refusal named it: another one is wanted all the same"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,

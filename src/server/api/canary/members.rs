@@ -24,8 +24,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists a team's members. Every member may; a key needs `team:invite`.
 #[utoipa::path(
-    get, path = "/api/teams/{id}/members", operation_id = "listMembers", tag = "teams", summary = "List members",
-    params(("id" = String, Path, description = "The team's id")),
+    get, path = "/api/teams/{id}/members", tag = "teams", summary = "List members",
     responses((status = 200, description = "The members, by name", body = Success<Vec<MemberBody>>)),
 )]
 async fn list_members(State(app): State<App>, team: InTeam) -> Answer<Vec<MemberBody>> {
@@ -35,12 +34,7 @@ async fn list_members(State(app): State<App>, team: InTeam) -> Answer<Vec<Member
 
 /// Changes a member's role. Needs `team:update-role`; nobody changes their own.
 #[utoipa::path(
-    put, path = "/api/teams/{id}/members/{userId}", operation_id = "changeRole", tag = "teams",
-    summary = "Change a member's role",
-    params(
-        ("id" = String, Path, description = "The team's id"),
-        ("userId" = String, Path, description = "The member's account"),
-    ),
+    put, path = "/api/teams/{id}/members/{userId}", tag = "teams", summary = "Change a member's role",
     request_body(content = RoleBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The member's role now", body = Success<ChangedRole>),
@@ -68,11 +62,8 @@ impl QueryParameters for RemovalQuery {
 
 /// Ends a membership. Needs `team:remove-member`; nobody removes themselves or an owner.
 #[utoipa::path(
-    delete, path = "/api/teams/{id}/members/{userId}", operation_id = "removeMember", tag = "teams",
-    summary = "Remove a member",
+    delete, path = "/api/teams/{id}/members/{userId}", tag = "teams", summary = "Remove a member",
     params(
-        ("id" = String, Path, description = "The team's id"),
-        ("userId" = String, Path, description = "The member's account"),
         ("keys" = inline(Option<KeysOfMember>), Query,
             description = "What becomes of the API keys that the member made; by default they are revoked"),
     ),

@@ -25,8 +25,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use error::CanaryError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -63,7 +62,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             `{\"success\":true,\"data\":…}` or `{\"success\":false,\"error\":{\"code\",\"message\",\"details\"?}}`; \
             times are ISO 8601 in UTC with milliseconds."
     ),
-    modifiers(&Credentials),
     tags(
         (name = "logs", description = "What became of every message"),
         (name = "send", description = "Sending"),
@@ -78,21 +76,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     )
 )]
 struct Document;
-
-/// The three ways to say who asks.
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let session = ApiKeyValue::with_description("session", "Of a log-in, by the dashboard or by /api/auth/login");
-        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key")).build();
-        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let header = ApiKeyValue::with_description("X-API-Key", "An API key");
-        components.add_security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(header)));
-    }
-}
 
 /// Shows this document. Needs no log-in.
 #[utoipa::path(

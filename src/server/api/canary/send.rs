@@ -35,7 +35,7 @@ impl Sending for ToSend {
 /// Accepts a message made from a template. Once this answers, the message is kept and will be sent. Needs
 /// `emails:send`.
 #[utoipa::path(
-    post, path = "/api/v1/send", operation_id = "sendEmail", tag = "send", summary = "Send an email",
+    post, path = "/api/v1/send", tag = "send", summary = "Send an email",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
         description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = SendBody, content_type = "application/json"),
@@ -60,9 +60,7 @@ async fn send_email(
 
 /// Shows what became of a message. Needs `logs:view` or `emails:send`.
 #[utoipa::path(
-    get, path = "/api/v1/{id}/status", operation_id = "findSendStatus", tag = "send",
-    summary = "Get the status of an email",
-    params(("id" = String, Path, description = "The message's id")),
+    get, path = "/api/v1/{id}/status", tag = "send", summary = "Get the status of an email",
     responses((status = 200, description = "What became of it", body = Success<SendStatus>)),
 )]
 async fn find_send_status(

@@ -37,7 +37,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Makes a team that the account owns.
 #[utoipa::path(
-    post, path = "/api/teams", operation_id = "createTeam", tag = "teams", summary = "Create a team",
+    post, path = "/api/teams", tag = "teams", summary = "Create a team",
     security(("session" = [])),
     request_body(content = TeamNameBody, content_type = "application/json"),
     responses((status = 201, description = "The team", body = Success<TeamBody>)),
@@ -53,8 +53,7 @@ async fn create_team(
 
 /// Shows a team. Every member may.
 #[utoipa::path(
-    get, path = "/api/teams/{id}", operation_id = "findTeam", tag = "teams", summary = "Show a team",
-    params(("id" = String, Path, description = "The team's id")),
+    get, path = "/api/teams/{id}", tag = "teams", summary = "Show a team",
     responses((status = 200, description = "The team", body = Success<TeamBody>)),
 )]
 async fn find_team(State(app): State<App>, team: InTeam) -> Answer<TeamBody> {
@@ -63,8 +62,7 @@ async fn find_team(State(app): State<App>, team: InTeam) -> Answer<TeamBody> {
 
 /// Changes a team's name and rules. Needs `team:update`.
 #[utoipa::path(
-    put, path = "/api/teams/{id}", operation_id = "updateTeam", tag = "teams", summary = "Change a team",
-    params(("id" = String, Path, description = "The team's id")),
+    put, path = "/api/teams/{id}", tag = "teams", summary = "Change a team",
     request_body(content = TeamChangeBody, content_type = "application/json"),
     responses((status = 200, description = "The team", body = Success<TeamBody>)),
 )]
@@ -78,9 +76,7 @@ async fn update_team(
 
 /// Shows how long a team keeps what it has. Every member may.
 #[utoipa::path(
-    get, path = "/api/teams/{id}/retention", operation_id = "findRetention", tag = "teams",
-    summary = "Show how long a team keeps what it has",
-    params(("id" = String, Path, description = "The team's id")),
+    get, path = "/api/teams/{id}/retention", tag = "teams", summary = "Show how long a team keeps what it has",
     responses((status = 200, description = "For how many days each is kept", body = Success<RetentionBody>)),
 )]
 async fn find_retention(State(app): State<App>, team: InTeam) -> Answer<RetentionBody> {
@@ -90,9 +86,7 @@ async fn find_retention(State(app): State<App>, team: InTeam) -> Answer<Retentio
 /// Changes how long a team keeps what it has, as a whole. What is older is deleted for good, within minutes and in small
 /// steps. Needs `team:update`.
 #[utoipa::path(
-    put, path = "/api/teams/{id}/retention", operation_id = "updateRetention", tag = "teams",
-    summary = "Change how long a team keeps what it has",
-    params(("id" = String, Path, description = "The team's id")),
+    put, path = "/api/teams/{id}/retention", tag = "teams", summary = "Change how long a team keeps what it has",
     request_body(content = RetentionBody, content_type = "application/json"),
     responses((status = 200, description = "For how many days each is kept", body = Success<RetentionBody>)),
 )]
@@ -107,8 +101,7 @@ async fn update_retention(
 /// Deletes a team. Nobody gets into it from then on, nothing of it is sent, and its slug is free; what is its own is deleted
 /// in small steps, beginning within minutes. Needs `team:delete`.
 #[utoipa::path(
-    delete, path = "/api/teams/{id}", operation_id = "deleteTeam", tag = "teams", summary = "Delete a team",
-    params(("id" = String, Path, description = "The team's id")),
+    delete, path = "/api/teams/{id}", tag = "teams", summary = "Delete a team",
     responses((status = 200, description = "The team is gone", body = Success<Deleted<String>>)),
 )]
 async fn delete_team(State(app): State<App>, team: InTeam) -> Answer<Deleted<String>> {

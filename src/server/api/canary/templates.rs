@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists the team's templates. Needs `templates:view`.
 #[utoipa::path(
-    get, path = "/api/templates", operation_id = "listTemplates", tag = "templates", summary = "List templates",
+    get, path = "/api/templates", tag = "templates", summary = "List templates",
     responses((status = 200, description = "The templates, by name", body = Success<Vec<TemplateBody>>)),
 )]
 async fn list_templates(State(app): State<App>, Caller(viewer, ()): Caller) -> Answer<Vec<TemplateBody>> {
@@ -37,7 +37,7 @@ async fn list_templates(State(app): State<App>, Caller(viewer, ()): Caller) -> A
 
 /// Makes a template. Needs `templates:create`.
 #[utoipa::path(
-    post, path = "/api/templates", operation_id = "createTemplate", tag = "templates", summary = "Create a template",
+    post, path = "/api/templates", tag = "templates", summary = "Create a template",
     request_body(content = NewTemplateBody, content_type = "application/json"),
     responses(
         (status = 201, description = "The template", body = Success<TemplateBody>),
@@ -57,8 +57,7 @@ async fn create_template(
 
 /// Shows a template. Needs `templates:view`.
 #[utoipa::path(
-    get, path = "/api/templates/{id}", operation_id = "findTemplate", tag = "templates", summary = "Show a template",
-    params(("id" = String, Path, description = "The template's id")),
+    get, path = "/api/templates/{id}", tag = "templates", summary = "Show a template",
     responses((status = 200, description = "The template", body = Success<TemplateBody>)),
 )]
 async fn find_template(
@@ -71,9 +70,7 @@ async fn find_template(
 
 /// Changes a template: other texts become a new version. Needs `templates:update` and `templates:view`.
 #[utoipa::path(
-    put, path = "/api/templates/{id}", operation_id = "updateTemplate", tag = "templates",
-    summary = "Change a template",
-    params(("id" = String, Path, description = "The template's id")),
+    put, path = "/api/templates/{id}", tag = "templates", summary = "Change a template",
     request_body(content = TemplateChangeBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The template", body = Success<TemplateBody>),
@@ -95,9 +92,7 @@ async fn update_template(
 
 /// Deletes a template; messages made from it keep what they said. Needs `templates:delete`.
 #[utoipa::path(
-    delete, path = "/api/templates/{id}", operation_id = "deleteTemplate", tag = "templates",
-    summary = "Delete a template",
-    params(("id" = String, Path, description = "The template's id")),
+    delete, path = "/api/templates/{id}", tag = "templates", summary = "Delete a template",
     responses((status = 200, description = "The template is gone", body = Success<Deleted<String>>)),
 )]
 async fn delete_template(
@@ -113,7 +108,6 @@ async fn delete_template(
 #[utoipa::path(
     get, path = "/api/templates/{id}/versions", operation_id = "listTemplateVersions", tag = "templates",
     summary = "List the versions of a template",
-    params(("id" = String, Path, description = "The template's id")),
     responses((status = 200, description = "The versions", body = Success<Vec<TemplateVersionBody>>)),
 )]
 async fn list_versions(

@@ -46,7 +46,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Accepts a message. Once this answers, the message is kept and will be sent. Needs `emails:send`.
 #[utoipa::path(
-    post, path = "/email", operation_id = "sendEmail", tag = "Email", summary = "Send an email",
+    post, path = "/email", tag = "Email", summary = "Send an email",
     params(("Idempotency-Key" = inline(Option<String>), Header, min_length = 1, max_length = 256,
         description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = SendBody, content_type = "application/json"),
@@ -72,8 +72,7 @@ async fn send_email(
 
 /// Accepts those of several messages that are right, and says of the others what is wrong. Needs `emails:send`.
 #[utoipa::path(
-    post, path = "/email-batch", operation_id = "sendBatch", tag = "Email",
-    summary = "Send multiple emails in a batch",
+    post, path = "/email-batch", tag = "Email", summary = "Send multiple emails in a batch",
     params(("Idempotency-Key" = inline(Option<String>), Header, min_length = 1, max_length = 256,
         description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = BatchBody, content_type = "application/json"),

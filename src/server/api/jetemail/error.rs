@@ -2,13 +2,13 @@
 //! OpenAPI document says about it. Its clients show `message` or `error`, so both say the same. `code` tells apart what
 //! is wrong with an idempotency key. Source: JetEmail, Get outbound email logs, responses; Idempotency Keys.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
@@ -79,12 +79,6 @@ impl From<AppError> for JetemailError {
 }
 
 impl JetemailError {
-    /// The answer to a method that a path does not know.
-    pub fn method_not_allowed(method: &Method) -> Self {
-        let message = format!("{method} is not allowed here");
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, ..AppError::invalid(message).into() }
-    }
-
     /// What it says.
     pub(super) fn message(self) -> String {
         self.message
@@ -106,8 +100,9 @@ impl IntoResponse for JetemailError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["apiKeyAuth"],
+    security: &[("apiKeyAuth", SecurityKind::Bearer, "An API key")],
     error: ErrorBody::schema,
+    places: &[],
     headers: &[
         (405, "Allow", HeaderKind::Text, "The methods that it answers"),
         (429, "Retry-After", HeaderKind::Seconds, "Seconds until the next try is allowed"),

@@ -9,8 +9,7 @@ mod logs;
 mod parameters;
 mod status;
 
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::server::App;
@@ -29,18 +28,6 @@ pub fn routes() -> OpenApiRouter<App> {
             `{\"success\":false,\"error\",\"message\"}`."
     ),
     servers((url = ".", description = "Beside this document")),
-    modifiers(&Credentials),
     tags((name = "Outbound", description = "What became of every message"), (name = "Email", description = "Sending"))
 )]
 struct Document;
-
-/// How to say who asks.
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key")).build();
-        components.add_security_scheme("apiKeyAuth", SecurityScheme::Http(bearer));
-    }
-}

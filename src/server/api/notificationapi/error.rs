@@ -2,13 +2,13 @@
 //! clients look at the status alone (the one for Node throws on everything that is not 2xx, the one for Python hands it
 //! on), so the body is the one that its warnings have: `messages`, a sentence each.
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s, status_of};
 
 /// An error on its way to the client.
@@ -40,14 +40,6 @@ impl From<AppError> for NotificationapiError {
     }
 }
 
-impl NotificationapiError {
-    /// The answer to a method that a path does not know.
-    pub fn method_not_allowed(method: &Method) -> Self {
-        let message = format!("{method} is not allowed here");
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, message, retry_after_s: None }
-    }
-}
-
 impl IntoResponse for NotificationapiError {
     fn into_response(self) -> Response {
         let mut response = refusal(self.status, self.retry_after_s, ErrorBody { messages: vec![self.message] });
@@ -61,8 +53,9 @@ impl IntoResponse for NotificationapiError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["basic"],
+    security: &[("basic", SecurityKind::Basic, "An API key's id as the user name, the key as the password")],
     error: ErrorBody::schema,
+    places: &[("/{clientId}", "The key's id"), ("/schedule/{trackingId}", "The notification, as sending it answered")],
     headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next request is allowed")],
     always: &[
         (400, "A parameter of the query string, where there are none, or a body that is no JSON or breaks a rule"),
@@ -121,7 +114,6 @@ mod tests {
         ] {
             assert_eq!(NotificationapiError::from(error).into_response().status(), status);
         }
-        assert_eq!(NotificationapiError::method_not_allowed(&Method::GET).into_response().status(), 405);
     }
 
     #[test]

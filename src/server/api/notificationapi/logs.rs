@@ -45,8 +45,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Lists notifications, newest first. Messages that other systems' clients sent are entries of their own. Needs
 /// `logs:view`.
 #[utoipa::path(
-    post, path = "/{clientId}/logs/query", operation_id = "queryLogs", tag = "logs", summary = "Query the logs",
-    params(("clientId" = String, Path, description = "The key's id")),
+    post, path = "/{clientId}/logs/query", tag = "logs", summary = "Query the logs",
     request_body(content = QueryBody, content_type = "application/json"),
     responses((status = 200, description = "A page of the log", body = LogPage)),
 )]

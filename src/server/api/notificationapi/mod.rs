@@ -18,8 +18,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use error::NotificationapiError;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::domain::error::AppError;
@@ -47,7 +46,6 @@ pub fn routes() -> OpenApiRouter<App> {
             `clientId` is an API key's id, `clientSecret` the key itself. Errors are `{\"messages\":[\"…\"]}`."
     ),
     servers((url = "./")),
-    modifiers(&Credentials),
     tags(
         (name = "sender", description = "Sending and taking back"),
         (name = "schedule", description = "Notifications that wait for their time"),
@@ -55,20 +53,6 @@ pub fn routes() -> OpenApiRouter<App> {
     )
 )]
 struct Document;
-
-/// How a program says who it is.
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let basic = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Basic)
-            .description(Some("An API key's id as the user name, the key as the password"))
-            .build();
-        components.add_security_scheme("basic", SecurityScheme::Http(basic));
-    }
-}
 
 /// What a handler gives.
 type Answer<T> = Result<Json<T>, NotificationapiError>;

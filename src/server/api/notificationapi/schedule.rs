@@ -23,12 +23,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Moves a notification that has not gone out yet to another time. Needs `emails:send`.
 #[utoipa::path(
-    patch, path = "/{clientId}/schedule/{trackingId}", operation_id = "updateSchedule", tag = "schedule",
-    summary = "Move a scheduled notification",
-    params(
-        ("clientId" = String, Path, description = "The key's id"),
-        ("trackingId" = String, Path, description = "The notification, as sending it answered"),
-    ),
+    patch, path = "/{clientId}/schedule/{trackingId}", tag = "schedule", summary = "Move a scheduled notification",
     request_body(content = ScheduleBody, content_type = "application/json"),
     responses(
         (status = 200, description = "It goes out at the new time", body = Sent),
@@ -44,12 +39,8 @@ async fn update_schedule(State(app): State<App>, client: Client, Body(body): Bod
 
 /// Takes a notification back that has not gone out yet. Needs `emails:send`.
 #[utoipa::path(
-    delete, path = "/{clientId}/schedule/{trackingId}", operation_id = "deleteSchedule", tag = "schedule",
+    delete, path = "/{clientId}/schedule/{trackingId}", tag = "schedule",
     summary = "Take a scheduled notification back",
-    params(
-        ("clientId" = String, Path, description = "The key's id"),
-        ("trackingId" = String, Path, description = "The notification, as sending it answered"),
-    ),
     responses(
         (status = 200, description = "It does not go out", body = Sent),
         ScheduleRefusals,

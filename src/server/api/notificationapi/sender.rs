@@ -32,10 +32,8 @@ impl Sending for ToSender {
 
 /// Accepts a notification. Once this answers, its messages are kept and will be sent. Needs `emails:send`.
 #[utoipa::path(
-    post, path = "/{clientId}/sender", operation_id = "sendNotification", tag = "sender",
-    summary = "Send a notification",
+    post, path = "/{clientId}/sender", tag = "sender", summary = "Send a notification",
     params(
-        ("clientId" = String, Path, description = "The key's id"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
             description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),
     ),
@@ -64,9 +62,7 @@ async fn send_notification(
 
 /// Takes back what has not gone out yet of a person's notifications of a type. Needs `emails:send`.
 #[utoipa::path(
-    post, path = "/{clientId}/sender/retract", operation_id = "retractNotifications", tag = "sender",
-    summary = "Take notifications back",
-    params(("clientId" = String, Path, description = "The key's id")),
+    post, path = "/{clientId}/sender/retract", tag = "sender", summary = "Take notifications back",
     request_body(content = RetractBody, content_type = "application/json"),
     responses(
         (status = 200, description = "They have been taken back", body = Retracted),

@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists the team's messages, newest first. Needs `logs:view`.
 #[utoipa::path(
-    get, path = "/emails", operation_id = "listEmails", tag = "emails", summary = "List emails",
+    get, path = "/emails", tag = "emails", summary = "List emails",
     params(
         ("limit" = Option<i64>, Query, description = "How many, by default 20", minimum = 1, maximum = 100),
         ("after" = Option<String>, Query, description = "The id of the last email of the page before this one"),
@@ -56,7 +56,6 @@ async fn list_emails(
 /// Shows a message with its bodies. Needs `logs:view`.
 #[utoipa::path(
     get, path = "/emails/{email_id}", operation_id = "retrieveEmail", tag = "emails", summary = "Retrieve an email",
-    params(("email_id" = String, Path, description = "The message's id")),
     responses((status = 200, description = "The message", body = WholeEmail)),
 )]
 async fn find_email(
@@ -73,8 +72,7 @@ async fn find_email(
 
 /// Moves a message that has not gone out yet to another time. Needs `emails:send`.
 #[utoipa::path(
-    patch, path = "/emails/{email_id}", operation_id = "updateEmail", tag = "emails", summary = "Reschedule an email",
-    params(("email_id" = String, Path, description = "The message's id")),
+    patch, path = "/emails/{email_id}", tag = "emails", summary = "Reschedule an email",
     request_body(content = UpdateBody, content_type = "application/json"),
     responses((status = 200, description = "It goes out at the new time", body = ChangedEmail)),
 )]
@@ -91,9 +89,7 @@ async fn update_email(
 
 /// Takes a message back that has not gone out yet. Needs `emails:send`. The body, if there is one, is not looked at.
 #[utoipa::path(
-    post, path = "/emails/{email_id}/cancel", operation_id = "cancelEmail", tag = "emails",
-    summary = "Cancel an email",
-    params(("email_id" = String, Path, description = "The message's id")),
+    post, path = "/emails/{email_id}/cancel", tag = "emails", summary = "Cancel an email",
     responses(
         (status = 200, description = "It will not go out", body = ChangedEmail),
         (status = 422, description = "It has gone out already, or a parameter is unknown", body = ErrorBody),

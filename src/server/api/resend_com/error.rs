@@ -9,7 +9,7 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
 use crate::server::api::extract::IDEMPOTENCY_KEY;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::refusal;
 
 /// An error on its way to the client.
@@ -250,8 +250,9 @@ impl IntoResponse for ResendError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["bearer"],
+    security: &[("bearer", SecurityKind::Bearer, "An API key")],
     error: ErrorBody::schema,
+    places: &[("/emails/{email_id}", "The message's id"), ("/logs/{log_id}", "The log's id")],
     headers: &[(429, "retry-after", HeaderKind::Seconds, "Seconds until the next request is allowed")],
     always: &[
         (401, "No API key, or one that may not do this"),

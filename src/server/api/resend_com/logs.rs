@@ -24,7 +24,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Lists the team's API requests, newest first. Needs `requests:view`.
 #[utoipa::path(
-    get, path = "/logs", operation_id = "listLogs", tag = "logs", summary = "List logs",
+    get, path = "/logs", tag = "logs", summary = "List logs",
     params(
         ("limit" = Option<i64>, Query, description = "How many, by default 20", minimum = 1, maximum = 100),
         ("after" = Option<String>, Query, description = "The id of the last log of the page before this one"),
@@ -46,7 +46,6 @@ async fn list_logs(
 /// Shows one API request with its bodies. Needs `requests:view`.
 #[utoipa::path(
     get, path = "/logs/{log_id}", operation_id = "retrieveLog", tag = "logs", summary = "Retrieve a log",
-    params(("log_id" = String, Path, description = "The log's id")),
     responses((status = 200, description = "The request and what was answered", body = Log)),
 )]
 async fn find_log(State(app): State<App>, Caller(viewer, ()): Caller, PathId(id): PathId<ApiRequestId>) -> Answer<Log> {

@@ -23,8 +23,7 @@ use chrono::{DateTime, Utc};
 use error::ResendError;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::domain::error::AppError;
@@ -61,24 +60,12 @@ async fn require_user_agent(request: Request, next: Next) -> Response {
             `ratelimit-remaining` and `ratelimit-reset`."
     ),
     servers((url = "./")),
-    modifiers(&Credentials),
     tags(
         (name = "logs", description = "The log of API requests, over every dialect"),
         (name = "emails", description = "Sending, and what became of it"),
     )
 )]
 struct Document;
-
-/// The way to say who asks.
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key")).build();
-        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    }
-}
 
 /// What a handler gives.
 type Answer<T> = Result<Json<T>, ResendError>;

@@ -51,7 +51,7 @@ impl Sending for ToBatch {
 
 /// Accepts a message. Once this answers, the message is kept and will be sent. Needs `emails:send`.
 #[utoipa::path(
-    post, path = "/emails", operation_id = "sendEmail", tag = "emails", summary = "Send an email",
+    post, path = "/emails", tag = "emails", summary = "Send an email",
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
             description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),
@@ -76,7 +76,7 @@ async fn send_email(
 
 /// Accepts up to 100 messages: all or none of them, or those that are right. Needs `emails:send`.
 #[utoipa::path(
-    post, path = "/emails/batch", operation_id = "sendBatch", tag = "emails", summary = "Send several emails",
+    post, path = "/emails/batch", tag = "emails", summary = "Send several emails",
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
             description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours"),

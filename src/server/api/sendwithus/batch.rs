@@ -34,7 +34,7 @@ static COMMANDS: LazyLock<Router<App>> = LazyLock::new(|| {
     let (router, _) = super::commands().split_for_parts();
     router
         .fallback(|| async { SendwithusError::from(AppError::not_found("The endpoint")) })
-        .method_not_allowed_fallback(|method: Method| async move { SendwithusError::method_not_allowed(&method) })
+        .method_not_allowed_fallback(|method: Method| async move { Api::Sendwithus.refuse_method(&method, "") })
 });
 
 /// The endpoints of this file.
@@ -45,7 +45,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Answers several requests, one after the other in their order, each as if it had come alone: one that fails stops none
 /// of the others. Each needs what it would need alone. At most 100, and none of them is a batch.
 #[utoipa::path(
-    post, path = "/batch", operation_id = "runBatch", tag = "batch", summary = "Run several requests",
+    post, path = "/batch", tag = "batch", summary = "Run several requests",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
         description = "Makes a repetition harmless: with the same key and the same body, what was sent is not sent again for 24 hours and answered the same")),
     request_body(content = Vec<Command>, content_type = "application/json"),

@@ -3,13 +3,13 @@
 //! know 403 for a key that may not, 404 with `No SendLog` for an unknown log, and 400 for everything else that is wrong
 //! with a request: a template that is not there, or a message that cannot be resent, is 400 too.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::domain::error::AppError;
-use crate::server::api::openapi::{HeaderKind, Manners};
+use crate::server::api::openapi::{HeaderKind, Manners, SecurityKind};
 use crate::server::api::{refusal, retry_after_s};
 
 /// An error as Sendwithus answers it.
@@ -97,14 +97,6 @@ fn about(field: &str, message: &str) -> String {
     }
 }
 
-impl SendwithusError {
-    /// The answer to a method that a path does not know.
-    pub fn method_not_allowed(method: &Method) -> Self {
-        let exception = format!("{method} is not allowed here");
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, exception, retry_after_s: None }
-    }
-}
-
 impl IntoResponse for SendwithusError {
     fn into_response(self) -> Response {
         let body = ErrorBody { success: false, status: "ERROR", exception: self.exception };
@@ -114,8 +106,12 @@ impl IntoResponse for SendwithusError {
 
 /// What the endpoints say alike.
 pub const MANNERS: Manners = Manners {
-    security: &["basic", "swuApiKey"],
+    security: &[
+        ("basic", SecurityKind::Basic, "An API key as the user name, with an empty password"),
+        ("swuApiKey", SecurityKind::Header("X-SWU-API-KEY"), "An API key"),
+    ],
     error: ErrorBody::schema,
+    places: &[("/logs/{log_id}", "The log's id")],
     headers: &[(429, "Retry-After", HeaderKind::Seconds, "Seconds until the next try is allowed")],
     always: &[
         (

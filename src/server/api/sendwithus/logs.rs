@@ -75,7 +75,7 @@ impl QueryParameters for CustomerQuery {
 
 /// Lists the team's messages, of every channel, newest first. Needs `logs:view`.
 #[utoipa::path(
-    get, path = "/logs", operation_id = "listLogs", tag = "logs", summary = "List logs",
+    get, path = "/logs", tag = "logs", summary = "List logs",
     params(
         ("count" = Option<i64>, Query, description = "How many logs, by default 100", minimum = 1, maximum = 100),
         ("offset" = Option<i64>, Query, description = "How many logs to leave out, by default 0",
@@ -99,8 +99,7 @@ async fn list_logs(State(app): State<App>, Caller(viewer, query): Caller<LogsQue
 
 /// Shows one message. Needs `logs:view` or `emails:send`.
 #[utoipa::path(
-    get, path = "/logs/{log_id}", operation_id = "findLog", tag = "logs", summary = "Get a log",
-    params(("log_id" = String, Path, description = "The log's id")),
+    get, path = "/logs/{log_id}", tag = "logs", summary = "Get a log",
     responses((status = 200, description = "The log", body = Log)),
 )]
 async fn find_log(State(app): State<App>, Caller(viewer, ()): Caller, PathId(id): PathId<EmailId>) -> Answer<Log> {
@@ -109,9 +108,7 @@ async fn find_log(State(app): State<App>, Caller(viewer, ()): Caller, PathId(id)
 
 /// Lists what happened to one message. Needs `logs:view` or `emails:send`.
 #[utoipa::path(
-    get, path = "/logs/{log_id}/events", operation_id = "listLogEvents", tag = "logs",
-    summary = "List the events of a log",
-    params(("log_id" = String, Path, description = "The log's id")),
+    get, path = "/logs/{log_id}/events", tag = "logs", summary = "List the events of a log",
     responses((status = 200, description = "The events, oldest first", body = Vec<LogEvent>)),
 )]
 async fn list_log_events(
@@ -124,8 +121,7 @@ async fn list_log_events(
 
 /// Lists the messages to one address, newest first; none for an address that got none. Needs `logs:view`.
 #[utoipa::path(
-    get, path = "/customers/{email}/logs", operation_id = "listCustomerLogs", tag = "logs",
-    summary = "List the logs of a customer",
+    get, path = "/customers/{email}/logs", tag = "logs", summary = "List the logs of a customer",
     params(
         ("email" = String, Path, description = "The customer's address, in any case of letters", max_length = 320),
         ("count" = Option<i64>, Query, description = "How many logs, by default 100", minimum = 1, maximum = 100),

@@ -9,8 +9,7 @@ mod status;
 
 use axum::Json;
 use error::SendwithusError;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::domain::email::Email;
@@ -47,7 +46,6 @@ fn name_of_version(number: i64) -> String {
             `{\"success\":false,\"status\":\"ERROR\",\"exception\":…}`. Bodies are read as JSON whatever their label."
     ),
     servers((url = "./", description = "Where this document is")),
-    modifiers(&Credentials),
     tags(
         (name = "logs", description = "What became of every message"),
         (name = "send", description = "Sending"),
@@ -55,20 +53,6 @@ fn name_of_version(number: i64) -> String {
     )
 )]
 struct Document;
-
-/// The two ways to say who asks.
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic);
-        let basic = basic.description(Some("An API key as the user name, with an empty password")).build();
-        components.add_security_scheme("basic", SecurityScheme::Http(basic));
-        let header = ApiKeyValue::with_description("X-SWU-API-KEY", "An API key");
-        components.add_security_scheme("swuApiKey", SecurityScheme::ApiKey(ApiKey::Header(header)));
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -50,7 +50,7 @@ impl Sending for ToSend {
 /// Accepts a message made from a template. Once this answers, the message is kept and will be sent. Needs
 /// `emails:send`.
 #[utoipa::path(
-    post, path = "/send", operation_id = "sendEmail", tag = "send", summary = "Send an email",
+    post, path = "/send", tag = "send", summary = "Send an email",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
         description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = SendBody, content_type = "application/json"),
@@ -97,7 +97,7 @@ impl Sending for ToResend {
 /// Sends a message again, as a new message, whatever became of it. Needs `logs:resend`. One that is still on its way is
 /// refused, and so is one of which a copy is, or was accepted in the last half minute: `exception` names that one.
 #[utoipa::path(
-    post, path = "/resend", operation_id = "resendEmail", tag = "send", summary = "Resend an email",
+    post, path = "/resend", tag = "send", summary = "Resend an email",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
         description = "Makes a repetition harmless: the same key with the same body gives the same answer for 24 hours")),
     request_body(content = ResendBody, content_type = "application/json"),

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::*;
 
-const DOCUMENTS: [&str; 5] = [
-    "/api/openapi.json",
-    "/sendwithus/api/v1/openapi.json",
-    "/resend/openapi.json",
-    "/jetemail/openapi.json",
-    "/notificationapi/openapi.json",
+const DOCUMENTS: [(&str, &str); 5] = [
+    ("canary", "/api/openapi.json"),
+    ("sendwithus", "/sendwithus/api/v1/openapi.json"),
+    ("resend_com", "/resend/openapi.json"),
+    ("jetemail", "/jetemail/openapi.json"),
+    ("notificationapi", "/notificationapi/openapi.json"),
 ];
 
 /// Every `$ref` in a document, with its place.
@@ -30,7 +30,7 @@ fn references<'a>(value: &'a Value, place: &str, found: &mut Vec<(String, &'a st
 
 on_both_databases! {
     async fn every_reference_in_a_document_leads_somewhere(app: TestApp) {
-        for path in DOCUMENTS {
+        for (_, path) in DOCUMENTS {
             let document = app.client().get(path).await.json();
             let mut found = Vec::new();
             references(&document, "", &mut found);
@@ -38,6 +38,25 @@ on_both_databases! {
             for (place, reference) in found {
                 let target = reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer));
                 assert!(target.is_some(), "{path}: {place} names {reference}");
+            }
+        }
+    }
+
+    /// The documents are those in `fixtures/openapi/`. After a change that is meant, write them anew with
+    /// `RENEW_OPENAPI=1 cargo test documents_are_the_golden_ones` and read the difference.
+    async fn the_documents_are_the_golden_ones(app: TestApp) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/tests/fixtures/openapi");
+        for (name, path) in DOCUMENTS {
+            let document = app.client().get(path).await.json();
+            let file = format!("{folder}/{name}.json");
+            if std::env::var_os("RENEW_OPENAPI").is_some() {
+                std::fs::write(&file, format!("{document:#}\n")).unwrap();
+            }
+            let golden: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            if document != golden {
+                let (new, old) = (format!("{document:#}"), format!("{golden:#}"));
+                let first = new.lines().zip(old.lines()).position(|(new, old)| new != old);
+                panic!("{path} is not {name}.json from line {} on", first.unwrap_or_default() + 1);
             }
         }
     }

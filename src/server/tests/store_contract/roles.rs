@@ -33,6 +33,31 @@ fn invite_to(app: &TestApp, role: Role) -> NewInvite {
 }
 
 on_both_databases! {
+    async fn what_is_no_permission_any_more_is_read_and_counts_for_nothing(app: TestApp) {
+        let (store, logs_view) = (app.store(), PermissionSet::from_iter([Permission::LogsView]));
+        let made = crate::server::services::api_keys::create_key_of(&app.app, app.team, None, "Old", logs_view);
+        let key = made.await.unwrap().key.id;
+        let (team, scopes) = (app.team.0, r#"["logs:view","webhooks:view"]"#);
+        for statement in [
+            format!("INSERT INTO role_permissions (team_id, role, permission) VALUES ({team}, 'viewer', 'alerts:manage')"),
+            format!("UPDATE api_keys SET scopes = '{scopes}' WHERE team_id = {team} AND id = {}", key.0),
+        ] {
+            store.try_statement(&statement).await.unwrap();
+        }
+        let granted = async || {
+            let roles = store.list_role_grants(app.team).await.unwrap();
+            roles.into_iter().find(|grants| grants.role == Role::Viewer).unwrap().permissions
+        };
+        let before = PermissionSet::default_for(Role::Viewer);
+        assert_eq!(granted().await, before);
+        assert_eq!(store.find_api_key(app.team, key).await.unwrap().unwrap().scopes, logs_view);
+        let mut permissions = before;
+        permissions.insert(Permission::LogsExport);
+        let change = GrantChange { role: Role::Viewer, before, permissions, event: app.event() };
+        store.update_role_grants(app.team, &[change]).await.unwrap();
+        assert_eq!(granted().await, permissions);
+    }
+
     async fn a_renewed_invitation_opens_by_its_new_token_alone(app: TestApp) {
         let store = app.store();
         let new = invite_to(&app, Role::Member);
