@@ -1,5 +1,6 @@
 //! Who imports whom. Arrows between layers point down, and no two files lead to each other: a file can be read, moved and
-//! tested with what is below it. The exceptions are named here, each with both ends.
+//! tested with what is below it. A file may use the ones that it is a part of (`store::teams` what `store` holds): they are
+//! one thing, written in several files.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first thing that does not work")]
 
@@ -57,54 +58,6 @@ const NAMED: [(&str, &str); 12] = [
     ("main", "cli"),
 ];
 
-/// Arrows that point up, and are still there.
-const UP: &[(&str, &str)] = &[
-    ("server::api::canary::send", "server::store::new_email"),
-    ("server::api::extract", "server::store::emails::accept"),
-    ("server::api::jetemail::logs", "server::store::search"),
-    ("server::api::notificationapi::content", "server::store::new_email"),
-    ("server::api::resend_com::attachment", "server::store::new_email"),
-    ("server::api::resend_com::emails", "server::delivery::mailbox"),
-    ("server::api::sendwithus::send", "server::store::new_email"),
-    ("server::api::shapes", "server::store::new_email"),
-];
-
-/// Arrows that close a circle, and are still there.
-const BACK: &[(&str, &str)] = &[
-    ("domain::api_request", "domain::masking"),
-    ("domain::email", "domain::event"),
-    ("domain::email", "domain::masking"),
-    ("domain::email", "domain::resend"),
-    ("domain::event::fold", "domain::event"),
-    ("domain::masking", "domain::viewer"),
-    ("domain::permission", "domain::team"),
-    ("pages::frame::failure", "pages::frame"),
-    ("pages::frame::sidebar", "pages::frame"),
-    ("pages::settings::api_keys::detail", "pages::settings::api_keys"),
-    ("pages::settings::api_keys::form", "pages::settings::api_keys"),
-    ("server::delivery::mailbox", "server::delivery::message"),
-    ("server::demo", "server::demo::messages"),
-    ("server::services::accounts", "server::services::teams"),
-    ("server::services::accounts::log_in", "server::services::accounts"),
-    ("server::services::accounts::log_in", "server::services::accounts::two_factor"),
-    ("server::services::accounts::passwords", "server::services::accounts"),
-    ("server::services::audit", "server::services::templates"),
-    ("server::services::roles", "server::services::teams"),
-    ("server::store", "server::store::engine"),
-    ("server::store", "server::store::engine::open"),
-    ("server::store", "server::store::engine::reading"),
-    ("server::store", "server::store::engine::sql"),
-    ("server::store", "server::store::health"),
-    ("server::store", "server::store::noted"),
-    ("server::store", "server::store::search"),
-    ("server::store::engine::open", "server::store::engine"),
-    ("server::store::engine::reading", "server::store::engine"),
-    ("server::store::engine::reading", "server::store::engine::open"),
-    ("server::store::engine::sql", "server::store::engine"),
-    ("server::store::teams::invites", "server::store::teams"),
-    ("server::web::context", "server_fns::draft"),
-];
-
 /// A file's module path, what it imports, and what it hands on by `pub use`.
 struct Module {
     name: String,
@@ -125,28 +78,16 @@ fn arrows_between_layers_point_down() {
             up.insert((from, to));
         }
     }
-    let known: BTreeSet<_> = UP.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-    let new: Vec<_> = up.difference(&known).map(|(from, to)| format!("{from} -> {to}")).collect();
-    assert!(new.is_empty(), "arrows that point up:\n{}", new.join("\n"));
-    let gone: Vec<_> = known.difference(&up).collect();
-    assert!(gone.is_empty(), "no exception any more: {gone:?}");
+    let up: Vec<_> = up.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
+    assert!(up.is_empty(), "arrows that point up:\n{}", up.join("\n"));
 }
 
 #[test]
 fn no_files_lead_to_each_other() {
     let mut arrows = arrows();
-    for (from, to) in BACK {
-        assert!(arrows.remove(&((*from).to_owned(), (*to).to_owned())), "no exception any more: {from} -> {to}");
-    }
-    let circles = circles(&arrows);
-    let shown: Vec<String> = circles.iter().map(|circle| shown(circle, &arrows)).collect();
+    arrows.retain(|(from, to)| !is_within(from, to));
+    let shown: Vec<String> = circles(&arrows).iter().map(|circle| shown(circle, &arrows)).collect();
     assert!(shown.is_empty(), "circles of files:\n{}", shown.join("\n"));
-    // An exception that closes no circle any more is none.
-    for (from, to) in BACK {
-        let arrow = ((*from).to_owned(), (*to).to_owned());
-        let leads_back = reached(&arrows, to).contains(*from);
-        assert!(leads_back || arrows.contains(&arrow), "no exception any more: {from} -> {to}");
-    }
 }
 
 /// A circle with the arrows inside it.
@@ -281,7 +222,7 @@ fn read_module(name: String, source: &str, names: &BTreeSet<String>) -> Module {
 /// Whether a word `use` begins a statement there: nothing but a visibility stands before it on its line.
 fn is_use(statement: &str, start: usize) -> bool {
     let line = statement[..start].rsplit('\n').next().unwrap_or_default().trim();
-    line.is_empty() || line.starts_with("pub") || line.ends_with('{')
+    line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')')) || line.ends_with('{')
 }
 
 /// The paths of a tree of imports, each with the name that it gets.

@@ -356,31 +356,16 @@ fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: u
     let order = rng.random_range(10_000..99_999).to_string();
     let id = EmailId(lowest_id_at(at) + (number % 4096) as i64);
     let email = NewEmail {
-        id,
-        job_id: JobId(id.0),
         template: Some(setting.templates[template]),
-        channel: Channel::Email,
-        notification_id: None,
-        external_user_id: None,
         adapter_id: Some(setting.adapter),
         api_key_id: Some(setting.key),
-        api_request_id: None,
         recipients: vec![recipient],
         from_address: "Bench <bench@finch.example>".to_owned(),
-        reply_to: None,
         subject: TEMPLATES[template].1.replace("{{ order }}", &order),
         tags: vec!["bench".to_owned()],
         variables: json!({ "name": first, "order": order }),
-        metadata: json!({}),
-        html: None,
         text: Some(format!("Thanks, {first}. We received your payment for order #{order}.")),
-        attachments: Vec::new(),
-        sent_subject: None,
-        worded_by: None,
-        resend_of: None,
-        scheduled_at: None,
-        headers: Vec::new(),
-        events: Vec::new(),
+        ..NewEmail::blank(id, JobId(id.0), Channel::Email)
     };
     let mut historic = HistoricEmail { email, facts: EmailFacts::default(), waiting: None };
     let kinds: &[EventKind] = match rng.random_range(0..1000) {

@@ -60,7 +60,11 @@ test("a refused message has bounced, with the server's words", async ({ page, as
   await as("viewer");
   await page.goto(`/logs/${id}`);
   await expectStatus(page, "Bounced");
-  await expect(page.getByRole("main")).toContainText("The recipient was refused.");
+  const answer = page.getByRole("region", { name: "The address does not exist" });
+  await expect(answer).toContainText("no such mailbox");
+  await expect(answer).toContainText("The recipient’s");
+  await expect(answer).toContainText("please tell us which one we should write to");
+  await expect(answer).toContainText("Helps once something has changed");
   await expect(page.getByRole("region", { name: "Timeline" })).toContainText(`550 5.1.1 <${to}>: no such mailbox`);
 });
 

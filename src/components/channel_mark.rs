@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use super::icon::{Glyph, Icon};
 use crate::domain::channel::Channel;
 
-/// The mark of a channel.
 #[component]
 pub fn ChannelMark(channel: Channel) -> impl IntoView {
     view! {

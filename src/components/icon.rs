@@ -16,7 +16,6 @@ macro_rules! glyphs {
         }
 
         impl Glyph {
-            /// Every icon.
             pub const ALL: &[Glyph] = &[$(Glyph::$variant,)+];
 
             /// Its id in the sprite.

@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use super::icon::{Glyph, Icon};
 use crate::domain::email::EmailStatus;
 
-/// The badge of a status.
 #[component]
 pub fn StatusBadge(status: EmailStatus) -> impl IntoView {
     view! {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::ids::AdapterId;
+use super::named::named;
 
 /// An adapter, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,53 +25,21 @@ pub struct Adapter {
     pub created_at: DateTime<Utc>,
 }
 
-/// What an adapter speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
-pub enum AdapterKind {
-    /// SMTP, RFC 5321. Sends e-mail.
-    Smtp,
-    /// JSON by HTTP POST to an address of the team's. Sends every channel but e-mail.
-    Http,
+named! {
+    /// What an adapter speaks.
+    #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+    pub enum AdapterKind, "unknown adapter type: use smtp or http" {
+        /// SMTP, RFC 5321. Sends e-mail.
+        Smtp = "smtp" "Mail server (SMTP)",
+        /// JSON by HTTP POST to an address of the team's. Sends every channel but e-mail.
+        Http = "http" "Web address (HTTP)",
+    }
 }
 
 impl AdapterKind {
-    /// Its name in the database and in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Smtp => "smtp",
-            Self::Http => "http",
-        }
-    }
-
-    /// Its name on a page.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Smtp => "Mail server (SMTP)",
-            Self::Http => "Web address (HTTP)",
-        }
-    }
-
-    /// Every kind.
-    pub const ALL: [AdapterKind; 2] = [Self::Smtp, Self::Http];
-
     /// Whether it sends messages of `channel`.
     pub const fn sends(self, channel: Channel) -> bool {
         matches!((self, channel), (Self::Smtp, Channel::Email))
             || matches!(self, Self::Http) && !matches!(channel, Channel::Email)
-    }
-}
-
-/// A name that is no adapter kind's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown adapter type: use smtp or http")]
-pub struct UnknownAdapterKind;
-
-impl std::str::FromStr for AdapterKind {
-    type Err = UnknownAdapterKind;
-
-    fn from_str(name: &str) -> Result<Self, UnknownAdapterKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownAdapterKind)
     }
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::email::EmailSummary;
 use super::filter::TimeRange;
 use super::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
+use super::masking::MASK;
 pub use super::masking::REDACTED;
-use super::masking::{MASK, Reveal, Visibility};
+use super::visibility::{Reveal, Visibility};
 
 /// The most of a body that is kept, in bytes.
 pub const BODY_CAP_BYTES: usize = 64 * 1024;
@@ -67,6 +68,14 @@ impl LoggedBody {
     pub fn is_withheld(&self) -> bool {
         self.text.as_deref() == Some(REDACTED)
     }
+}
+
+/// What a request is answered, kept for its repetition to be answered the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAnswer {
+    pub status: u16,
+    /// The body, JSON.
+    pub body: String,
 }
 
 /// A request without its bodies: a row of a list.

@@ -6,87 +6,50 @@ use serde_json::Value;
 
 use super::filter::TimeRange;
 use super::ids::AuditEntryId;
+use super::named::named;
 
-macro_rules! actions {
-    ($($variant:ident, $name:literal, $sentence:literal;)+) => {
-        /// What somebody did. Serialized as its name, `member.invited`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum AuditAction {
-            $(#[doc = $sentence] #[serde(rename = $name)] $variant,)+
-        }
-
-        impl AuditAction {
-            /// Every action, in the order in which the page offers them.
-            pub const ALL: &[AuditAction] = &[$(AuditAction::$variant,)+];
-
-            /// Its name in the database and in exports: the noun, a point, what happened.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// What it is on a page.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-        }
-
-        impl std::str::FromStr for AuditAction {
-            type Err = UnknownAction;
-
-            fn from_str(name: &str) -> Result<Self, UnknownAction> {
-                match name {
-                    $($name => Ok(Self::$variant),)+
-                    _ => Err(UnknownAction),
-                }
-            }
-        }
-    };
+named! {
+    /// What somebody did. Serialized as its name, `member.invited`.
+    pub enum AuditAction, "unknown action" {
+        LogInFailed = "log-in.failed" "Failed log-in",
+        EmailRevealed = "email.revealed" "Message revealed",
+        EmailResent = "email.resent" "Message resent",
+        RequestRevealed = "request.revealed" "API request revealed",
+        LogExported = "log.exported" "Log exported",
+        AuditExported = "audit.exported" "Audit log exported",
+        MemberInvited = "member.invited" "Member invited",
+        InviteResent = "invite.resent" "Invitation sent again",
+        InviteRevoked = "invite.revoked" "Invitation withdrawn",
+        MemberJoined = "member.joined" "Member joined",
+        MemberRoleChanged = "member.role-changed" "Member's role changed",
+        MemberRemoved = "member.removed" "Member removed",
+        RoleCreated = "role.created" "Role created",
+        RoleUpdated = "role.updated" "Role changed",
+        RoleDeleted = "role.deleted" "Role deleted",
+        ApiKeyCreated = "api-key.created" "API key created",
+        ApiKeyUpdated = "api-key.updated" "API key changed",
+        ApiKeyRotated = "api-key.rotated" "API key rotated",
+        ApiKeyRevoked = "api-key.revoked" "API key revoked",
+        TemplateCreated = "template.created" "Template created",
+        TemplateUpdated = "template.updated" "Template changed",
+        TemplateDeleted = "template.deleted" "Template deleted",
+        AdapterCreated = "adapter.created" "Adapter added",
+        AdapterUpdated = "adapter.updated" "Adapter changed",
+        AdapterDeleted = "adapter.deleted" "Adapter removed",
+        TeamCreated = "team.created" "Team created",
+        TeamUpdated = "team.updated" "Team changed",
+        TeamDeleted = "team.deleted" "Team deleted",
+        ProfileUpdated = "account.profile-updated" "Profile changed",
+        PasswordChanged = "account.password-changed" "Password changed",
+        PasswordReset = "account.password-reset" "Password reset by mail",
+        TwoFactorEnabled = "account.two-factor-enabled" "Two-factor authentication set up",
+        TwoFactorDisabled = "account.two-factor-disabled" "Two-factor authentication taken away",
+        RecoveryCodesRenewed = "account.recovery-codes-renewed" "Recovery codes renewed",
+        RecoveryCodeUsed = "account.recovery-code-used" "Logged in with a recovery code",
+        OpenIdLinked = "account.openid-linked" "Account linked with an OpenID provider",
+        SessionsEnded = "account.sessions-ended" "Sessions ended",
+    }
 }
-
-actions! {
-    LogInFailed, "log-in.failed", "Failed log-in";
-    EmailRevealed, "email.revealed", "Message revealed";
-    EmailResent, "email.resent", "Message resent";
-    RequestRevealed, "request.revealed", "API request revealed";
-    LogExported, "log.exported", "Log exported";
-    AuditExported, "audit.exported", "Audit log exported";
-    MemberInvited, "member.invited", "Member invited";
-    InviteResent, "invite.resent", "Invitation sent again";
-    InviteRevoked, "invite.revoked", "Invitation withdrawn";
-    MemberJoined, "member.joined", "Member joined";
-    MemberRoleChanged, "member.role-changed", "Member's role changed";
-    MemberRemoved, "member.removed", "Member removed";
-    RoleCreated, "role.created", "Role created";
-    RoleUpdated, "role.updated", "Role changed";
-    RoleDeleted, "role.deleted", "Role deleted";
-    ApiKeyCreated, "api-key.created", "API key created";
-    ApiKeyUpdated, "api-key.updated", "API key changed";
-    ApiKeyRotated, "api-key.rotated", "API key rotated";
-    ApiKeyRevoked, "api-key.revoked", "API key revoked";
-    TemplateCreated, "template.created", "Template created";
-    TemplateUpdated, "template.updated", "Template changed";
-    TemplateDeleted, "template.deleted", "Template deleted";
-    AdapterCreated, "adapter.created", "Adapter added";
-    AdapterUpdated, "adapter.updated", "Adapter changed";
-    AdapterDeleted, "adapter.deleted", "Adapter removed";
-    TeamCreated, "team.created", "Team created";
-    TeamUpdated, "team.updated", "Team changed";
-    TeamDeleted, "team.deleted", "Team deleted";
-    ProfileUpdated, "account.profile-updated", "Profile changed";
-    PasswordChanged, "account.password-changed", "Password changed";
-    PasswordReset, "account.password-reset", "Password reset by mail";
-    TwoFactorEnabled, "account.two-factor-enabled", "Two-factor authentication set up";
-    TwoFactorDisabled, "account.two-factor-disabled", "Two-factor authentication taken away";
-    RecoveryCodesRenewed, "account.recovery-codes-renewed", "Recovery codes renewed";
-    RecoveryCodeUsed, "account.recovery-code-used", "Logged in with a recovery code";
-    OpenIdLinked, "account.openid-linked", "Account linked with an OpenID provider";
-    SessionsEnded, "account.sessions-ended", "Sessions ended";
-}
-
-/// A name that is no action's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown action")]
-pub struct UnknownAction;
 
 /// Who did it. The name is that of the moment: it stays when the account or key is renamed or gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,40 +62,17 @@ pub struct AuditActor {
     pub name: String,
 }
 
-/// What kind of actor did something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActorKind {
-    User,
-    ApiKey,
-    /// Somebody at the command line of the server.
-    CommandLine,
-    /// An OpenID provider, whose groups decide roles.
-    Provider,
-    /// Somebody without a log-in: a failed one, a reset password.
-    Nobody,
-}
-
-impl ActorKind {
-    const ALL: [Self; 5] = [Self::User, Self::ApiKey, Self::CommandLine, Self::Provider, Self::Nobody];
-
-    /// Its name in the database and in exports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::ApiKey => "api_key",
-            Self::CommandLine => "command_line",
-            Self::Provider => "provider",
-            Self::Nobody => "nobody",
-        }
-    }
-}
-
-impl std::str::FromStr for ActorKind {
-    type Err = UnknownAction;
-
-    fn from_str(name: &str) -> Result<Self, UnknownAction> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownAction)
+named! {
+    /// What kind of actor did something.
+    pub enum ActorKind, "unknown kind of actor" {
+        User = "user",
+        ApiKey = "api_key",
+        /// Somebody at the command line of the server.
+        CommandLine = "command_line",
+        /// An OpenID provider, whose groups decide roles.
+        Provider = "provider",
+        /// Somebody without a log-in: a failed one, a reset password.
+        Nobody = "nobody",
     }
 }
 
@@ -178,7 +118,7 @@ mod tests {
 
     #[test]
     fn names_read_back_and_are_a_noun_and_what_happened() {
-        for action in AuditAction::ALL {
+        for action in &AuditAction::ALL {
             assert_eq!(action.as_str().parse(), Ok(*action));
             assert!(action.as_str().split_once('.').is_some_and(|(noun, past)| !noun.is_empty() && !past.is_empty()));
         }

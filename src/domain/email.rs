@@ -1,131 +1,140 @@
-//! A message in the log: its status, the row of a list, the whole of it.
+//! A message: as it is asked for, as it is accepted, and in the log as a row of a list, as the whole of it and what it says.
+//! A field that goes from the one to the other is named here, and nowhere else in domain and services.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::channel::Channel;
-use super::event::{EmailEvent, EventSet};
+use super::event::{EmailEvent, EventSet, NewEvent};
+use super::failure::FailureClass;
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
-use super::masking::{Reveal, Visibility};
 use super::resend::SentCopy;
+use super::template::Undefined;
+use super::visibility::{Reveal, Visibility};
 
-/// What became of a message. Derived from its events by rank ([super::event::EventKind::rank]), never by arrival.
-/// Source: Canary, Email Logs API, "Email Statuses".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
-pub enum EmailStatus {
-    /// Waits to be sent, for the first time or after a temporary failure.
-    Queued,
-    /// The mail server took it.
-    Sent,
-    /// It reached the recipient's mailbox.
-    Delivered,
-    /// The recipient opened it.
-    Opened,
-    /// The recipient followed a link in it.
-    Clicked,
-    /// A mail server refused a recipient for good.
-    Bounced,
-    /// It could not be sent.
-    Failed,
-    /// The recipient marked it as spam.
-    Spam,
+pub use super::recipient::{Recipient, RecipientKind};
+pub use super::status::EmailStatus;
+
+/// A message as an application asks for it. Addresses are mailboxes, `ada@example.com` or `Ada <ada@example.com>`; a text
+/// of recipients can hold several. It is made from a template, or from `html` and `text`.
+#[derive(Clone, Debug, Default)]
+pub struct SendRequest {
+    pub template_id: Option<TemplateId>,
+    pub to: Vec<String>,
+    pub cc: Vec<String>,
+    pub bcc: Vec<String>,
+    /// The template's values, a JSON object or null.
+    pub variables: Value,
+    /// The sender, in place of the adapter's.
+    pub from: Option<String>,
+    /// The subject, in place of the template's. With a template it is one too.
+    pub subject: Option<String>,
+    /// The HTML body, where there is no template. It is sent as it is.
+    pub html: Option<String>,
+    /// The plain-text body, where there is no template. It is sent as it is.
+    pub text: Option<String>,
+    /// Where answers go: one mailbox, or several.
+    pub reply_to: Option<String>,
+    pub headers: Vec<(String, String)>,
+    /// The adapter, in place of the team's default.
+    pub adapter_id: Option<AdapterId>,
+    pub attachments: Vec<Attachment>,
+    pub tags: Vec<String>,
+    /// The caller's own data, a JSON object or null.
+    pub metadata: Value,
+    /// When to send it; at once when `None` or past.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// What a variable of the template is that is not given.
+    pub undefined: Undefined,
 }
 
-impl EmailStatus {
-    /// Every status; the position is its code in the database.
-    pub const ALL: [EmailStatus; 8] = [
-        Self::Queued,
-        Self::Sent,
-        Self::Delivered,
-        Self::Opened,
-        Self::Clicked,
-        Self::Bounced,
-        Self::Failed,
-        Self::Spam,
-    ];
-
-    /// Its name in JSON, in addresses and in style sheets.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Opened => "opened",
-            Self::Clicked => "clicked",
-            Self::Bounced => "bounced",
-            Self::Failed => "failed",
-            Self::Spam => "spam",
-        }
-    }
-
-    /// Its name on a page.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Queued => "Queued",
-            Self::Sent => "Sent",
-            Self::Delivered => "Delivered",
-            Self::Opened => "Opened",
-            Self::Clicked => "Clicked",
-            Self::Bounced => "Bounced",
-            Self::Failed => "Failed",
-            Self::Spam => "Spam",
-        }
-    }
-
-    /// Its code in the database.
-    pub const fn code(self) -> i16 {
-        self as i16
-    }
-
-    /// The status with this database code.
-    pub fn from_code(code: i16) -> Option<Self> {
-        usize::try_from(code).ok().and_then(|index| Self::ALL.get(index).copied())
-    }
-
-    /// Whether a message in this status can be sent again.
-    pub const fn can_be_resent(self) -> bool {
-        match self {
-            Self::Failed | Self::Bounced => true,
-            Self::Queued | Self::Sent | Self::Delivered | Self::Opened | Self::Clicked | Self::Spam => false,
+impl SendRequest {
+    /// The message that is asked for, with what is kept as it was given. The rest is checked first, or made.
+    pub fn into_email(self, id: EmailId, job_id: JobId) -> NewEmail {
+        NewEmail {
+            tags: self.tags,
+            headers: self.headers,
+            attachments: self.attachments,
+            ..NewEmail::blank(id, job_id, Channel::Email)
         }
     }
 }
 
-/// A name that is no status's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown status: use queued, sent, delivered, opened, clicked, bounced, failed or spam")]
-pub struct UnknownStatus;
+/// A message to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewEmail {
+    pub id: EmailId,
+    pub job_id: JobId,
+    pub channel: Channel,
+    pub notification_id: Option<NotificationId>,
+    /// The sender's own id of the person it is for.
+    pub external_user_id: Option<String>,
+    /// The template and the version it is made from.
+    pub template: Option<(TemplateId, TemplateVersionId)>,
+    /// The version whose text it says without being counted as made from that template: the messages of other channels
+    /// than e-mail.
+    pub worded_by: Option<TemplateVersionId>,
+    /// The adapter that will send it; without one it waits until the team has one for its channel.
+    pub adapter_id: Option<AdapterId>,
+    pub api_key_id: Option<ApiKeyId>,
+    pub api_request_id: Option<ApiRequestId>,
+    pub recipients: Vec<Recipient>,
+    pub from_address: String,
+    pub reply_to: Option<String>,
+    /// The subject, rendered, as the log shows it: without the values of marked variables.
+    pub subject: String,
+    /// The subject as it is sent, where that is another.
+    pub sent_subject: Option<String>,
+    pub tags: Vec<String>,
+    /// The template's values, a JSON object.
+    pub variables: Value,
+    /// The caller's own data, a JSON object.
+    pub metadata: Value,
+    pub headers: Vec<(String, String)>,
+    pub html: Option<String>,
+    pub text: Option<String>,
+    pub attachments: Vec<Attachment>,
+    /// The message that this one sends again.
+    pub resend_of: Option<EmailId>,
+    /// When it is to go out; at once when `None`.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    pub events: Vec<NewEvent>,
+}
 
-impl std::str::FromStr for EmailStatus {
-    type Err = UnknownStatus;
-
-    fn from_str(name: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or(UnknownStatus)
+impl NewEmail {
+    /// A message that says nothing, for nobody.
+    pub fn blank(id: EmailId, job_id: JobId, channel: Channel) -> Self {
+        Self {
+            id,
+            job_id,
+            channel,
+            notification_id: None,
+            external_user_id: None,
+            template: None,
+            worded_by: None,
+            adapter_id: None,
+            api_key_id: None,
+            api_request_id: None,
+            recipients: Vec::new(),
+            from_address: String::new(),
+            reply_to: None,
+            subject: String::new(),
+            sent_subject: None,
+            tags: Vec::new(),
+            variables: Value::Object(serde_json::Map::new()),
+            metadata: Value::Object(serde_json::Map::new()),
+            headers: Vec::new(),
+            html: None,
+            text: None,
+            attachments: Vec::new(),
+            resend_of: None,
+            scheduled_at: None,
+            events: Vec::new(),
+        }
     }
-}
-
-/// Which header a recipient stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecipientKind {
-    To,
-    Cc,
-    /// No header: the others do not see this recipient.
-    Bcc,
-}
-
-/// Somebody a message is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recipient {
-    pub kind: RecipientKind,
-    /// The address alone, `ada@example.com`; in other channels than e-mail a telephone number or the recipient's id.
-    pub address: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
 }
 
 /// A row of a list of messages.
@@ -210,6 +219,35 @@ impl Email {
         self.id.created_at()
     }
 
+    /// The beginning of a copy: all but what it says, and whom it is for.
+    pub fn copy(&self, id: EmailId, job_id: JobId) -> NewEmail {
+        NewEmail {
+            notification_id: self.notification_id,
+            external_user_id: self.external_user_id.clone(),
+            template: self.template_id.zip(self.template_version_id),
+            from_address: self.from_address.clone(),
+            reply_to: self.reply_to.clone(),
+            subject: self.subject.clone(),
+            tags: self.tags.clone(),
+            resend_of: Some(self.id),
+            ..NewEmail::blank(id, job_id, self.channel)
+        }
+    }
+
+    /// The message with each of its texts as `shown` makes it. [super::masking] hides by this what a viewer does not see.
+    #[must_use]
+    pub fn map_texts(self, shown: impl Fn(String) -> String) -> Self {
+        Self {
+            external_user_id: self.external_user_id.map(&shown),
+            from_address: shown(self.from_address),
+            reply_to: self.reply_to.map(&shown),
+            subject: shown(self.subject),
+            tags: self.tags.into_iter().map(&shown).collect(),
+            error_message: self.error_message.map(&shown),
+            ..self
+        }
+    }
+
     /// Whether Sendlog only knows it from events that somebody reported: it has no text and was never to be sent.
     pub fn is_from_outside(&self) -> bool {
         self.api_request_id.is_none()
@@ -241,9 +279,9 @@ impl Email {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmailContent {
     /// The values that its template was rendered with, a JSON object.
-    pub variables: serde_json::Value,
+    pub variables: Value,
     /// The caller's own data, a JSON object, kept and shown and never sent.
-    pub metadata: serde_json::Value,
+    pub metadata: Value,
     /// Headers that the caller added, in their order.
     pub headers: Vec<(String, String)>,
     pub html: Option<String>,
@@ -261,6 +299,17 @@ pub struct AttachmentSummary {
     pub size_bytes: i64,
 }
 
+/// An attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub filename: String,
+    pub content_type: String,
+    /// The decoded bytes.
+    pub content: Vec<u8>,
+    /// What the HTML body calls it (`cid:logo`), for one that is shown within the text.
+    pub content_id: Option<String>,
+}
+
 /// Everything about a message, for its page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmailDetail {
@@ -274,6 +323,10 @@ pub struct EmailDetail {
     pub reveal: Option<Reveal>,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
     pub sent_copy: Option<SentCopy>,
+    /// Why it did not arrive, where it failed or bounced.
+    pub failure: Option<FailureClass>,
+    /// Who runs the mailbox that it did not arrive in, where that is known: "Gmail".
+    pub mailbox_provider: Option<String>,
 }
 
 /// A message has been accepted: it is kept and will be sent.

@@ -5,76 +5,59 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::email::EmailStatus;
 use super::ids::EventId;
+use super::named::named;
+use super::status::EmailStatus;
 
 mod fold;
 
 pub use fold::{Entry, Fold, MAX_ENTRY_RECIPIENTS, Mark, Told, mark_of};
 
-macro_rules! event_kinds {
-    ($($variant:ident, $name:literal, $label:literal, $doc:literal;)+) => {
-        /// What happened.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum EventKind {
-            $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
-        }
-
-        impl EventKind {
-            /// Every kind.
-            pub const ALL: &[EventKind] = &[$(EventKind::$variant,)+];
-
-            /// Its name in the database and in JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// Its name on a page.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)+ }
-            }
-        }
-
-        impl std::str::FromStr for EventKind {
-            type Err = UnknownEventKind;
-
-            fn from_str(name: &str) -> Result<Self, UnknownEventKind> {
-                match name {
-                    $($name => Ok(Self::$variant),)+
-                    _ => Err(UnknownEventKind),
-                }
-            }
-        }
-    };
+named! {
+    /// What happened.
+    pub enum EventKind, "unknown event kind" {
+        /// The API request was received.
+        Requested = "requested" "Requested",
+        /// An internal event asked for the message.
+        Triggered = "triggered" "Triggered",
+        /// It waits to be sent.
+        Queued = "queued" "Queued",
+        /// An internal error delayed it.
+        FailedToQueue = "failed_to_queue" "Queueing delayed",
+        /// The provider acknowledged the request.
+        Processed = "processed" "Processed",
+        /// The mail server or provider took it.
+        Sent = "sent" "Sent",
+        /// The mail server asked to try again later.
+        Deferred = "deferred" "Deferred",
+        /// The attempt failed; another one follows.
+        FailedToSend = "failed_to_send" "Attempt failed",
+        /// It reached the mailbox.
+        Delivered = "delivered" "Delivered",
+        /// The recipient opened it.
+        Opened = "opened" "Opened",
+        /// The recipient opened it again.
+        ReOpened = "re_opened" "Opened again",
+        /// The recipient followed a link.
+        Clicked = "clicked" "Clicked",
+        /// The recipient followed a link again.
+        ReClicked = "re_clicked" "Clicked again",
+        /// A mail server refused the recipient for good.
+        Bounced = "bounced" "Bounced",
+        /// The provider refused to deliver it.
+        Dropped = "dropped" "Dropped",
+        /// It was taken back before it was sent.
+        Canceled = "canceled" "Canceled",
+        /// It could not be sent and is not tried again.
+        Failed = "failed" "Failed",
+        /// The server stopped during the attempt; it is not tried again by itself.
+        Uncertain = "uncertain" "Outcome unknown",
+        /// The recipient marked it as spam.
+        ReportedAsSpam = "reported_as_spam" "Marked as spam",
+        /// The recipient unsubscribed.
+        Unsubscribed = "unsubscribed" "Unsubscribed",
+    }
 }
-
-event_kinds! {
-    Requested, "requested", "Requested", "The API request was received";
-    Triggered, "triggered", "Triggered", "An internal event asked for the message";
-    Queued, "queued", "Queued", "It waits to be sent";
-    FailedToQueue, "failed_to_queue", "Queueing delayed", "An internal error delayed it";
-    Processed, "processed", "Processed", "The provider acknowledged the request";
-    Sent, "sent", "Sent", "The mail server or provider took it";
-    Deferred, "deferred", "Deferred", "The mail server asked to try again later";
-    FailedToSend, "failed_to_send", "Attempt failed", "The attempt failed; another one follows";
-    Delivered, "delivered", "Delivered", "It reached the mailbox";
-    Opened, "opened", "Opened", "The recipient opened it";
-    ReOpened, "re_opened", "Opened again", "The recipient opened it again";
-    Clicked, "clicked", "Clicked", "The recipient followed a link";
-    ReClicked, "re_clicked", "Clicked again", "The recipient followed a link again";
-    Bounced, "bounced", "Bounced", "A mail server refused the recipient for good";
-    Dropped, "dropped", "Dropped", "The provider refused to deliver it";
-    Canceled, "canceled", "Canceled", "It was taken back before it was sent";
-    Failed, "failed", "Failed", "It could not be sent and is not tried again";
-    Uncertain, "uncertain", "Outcome unknown", "The server stopped during the attempt; it is not tried again by itself";
-    ReportedAsSpam, "reported_as_spam", "Marked as spam", "The recipient marked it as spam";
-    Unsubscribed, "unsubscribed", "Unsubscribed", "The recipient unsubscribed";
-}
-
-/// A name that is no event's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown event kind")]
-pub struct UnknownEventKind;
 
 /// How strongly an event speaks for a status, and for which. The strongest event of a message decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -235,78 +218,30 @@ pub struct EventDetail {
     pub protocol: Option<String>,
 }
 
-/// What an event means more exactly than its kind says. Sources: NotificationAPI, Logs, "Tracked Events"; JetEmail,
-/// outbound logs, `action`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventCause {
-    /// A bounce: the address will never work.
-    Hard,
-    /// A bounce: the address may work another day.
-    Soft,
-    /// A drop: the content carries a virus.
-    Virus,
-    /// A drop: something that was meant to be, such as the recipient's preferences.
-    Expected,
-    /// A failed text message: the telephone did not get it.
-    Undelivered,
-    /// A failed text message: the telecom service had a fault.
-    Infrastructure,
-    /// A delivered call: somebody answered.
-    Completed,
-    /// A delivered call: the line was busy.
-    Busy,
-    /// A delivered call: nobody answered.
-    NoAnswer,
-    /// A failed call: the number cannot be reached.
-    CannotReach,
-}
-
-impl EventCause {
-    /// Every cause.
-    pub const ALL: [EventCause; 10] = [
-        Self::Hard,
-        Self::Soft,
-        Self::Virus,
-        Self::Expected,
-        Self::Undelivered,
-        Self::Infrastructure,
-        Self::Completed,
-        Self::Busy,
-        Self::NoAnswer,
-        Self::CannotReach,
-    ];
-
-    /// Its name in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hard => "hard",
-            Self::Soft => "soft",
-            Self::Virus => "virus",
-            Self::Expected => "expected",
-            Self::Undelivered => "undelivered",
-            Self::Infrastructure => "infrastructure",
-            Self::Completed => "completed",
-            Self::Busy => "busy",
-            Self::NoAnswer => "no_answer",
-            Self::CannotReach => "cannot_reach",
-        }
-    }
-
-    /// Its name on a page.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Hard => "Hard bounce",
-            Self::Soft => "Soft bounce",
-            Self::Virus => "Virus",
-            Self::Expected => "Ignored",
-            Self::Undelivered => "Undelivered",
-            Self::Infrastructure => "Infrastructure",
-            Self::Completed => "Completed",
-            Self::Busy => "Busy",
-            Self::NoAnswer => "No answer",
-            Self::CannotReach => "Cannot reach",
-        }
+named! {
+    /// What an event means more exactly than its kind says. Sources: NotificationAPI, Logs, "Tracked Events"; JetEmail,
+    /// outbound logs, `action`.
+    pub enum EventCause, "unknown cause" {
+        /// A bounce: the address will never work.
+        Hard = "hard" "Hard bounce",
+        /// A bounce: the address may work another day.
+        Soft = "soft" "Soft bounce",
+        /// A drop: the content carries a virus.
+        Virus = "virus" "Virus",
+        /// A drop: something that was meant to be, such as the recipient's preferences.
+        Expected = "expected" "Ignored",
+        /// A failed text message: the telephone did not get it.
+        Undelivered = "undelivered" "Undelivered",
+        /// A failed text message: the telecom service had a fault.
+        Infrastructure = "infrastructure" "Infrastructure",
+        /// A delivered call: somebody answered.
+        Completed = "completed" "Completed",
+        /// A delivered call: the line was busy.
+        Busy = "busy" "Busy",
+        /// A delivered call: nobody answered.
+        NoAnswer = "no_answer" "No answer",
+        /// A failed call: the number cannot be reached.
+        CannotReach = "cannot_reach" "Cannot reach",
     }
 }
 
@@ -369,6 +304,27 @@ impl EventSet {
     }
 }
 
+/// An event to be recorded, with the provider's own id for it where a provider reports it.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub event: EmailEvent,
+    /// The provider's id; a second event with the same id is dropped.
+    pub provider_event_id: Option<String>,
+}
+
+impl From<EmailEvent> for NewEvent {
+    fn from(event: EmailEvent) -> Self {
+        Self { event, provider_event_id: None }
+    }
+}
+
+impl NewEvent {
+    /// What it comes to; `reason` tells why the message did not arrive, where that is more than the event's own words.
+    pub fn fold(&self, reason: Option<&str>) -> Fold {
+        Fold::of(&self.event, self.provider_event_id.as_deref(), reason)
+    }
+}
+
 /// The status that these events give a message, in whatever order they arrived.
 pub fn fold_status(kinds: impl IntoIterator<Item = EventKind>) -> EmailStatus {
     kinds.into_iter().map(EventKind::rank).max().unwrap_or(StatusRank(0)).status()
@@ -410,12 +366,5 @@ mod tests {
         assert!(soft.meets(EventSet::SOFT_BOUNCE) && !soft.meets(EventSet::HARD_BOUNCE));
         assert!(EventSet::of(EventKind::Bounced, None).meets(EventSet::HARD_BOUNCE));
         assert!(EventSet::from_bits(soft.bits()).meets(EventSet::one(EventKind::Bounced)));
-    }
-
-    #[test]
-    fn names_read_back() {
-        for kind in EventKind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(*kind));
-        }
     }
 }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
-use super::email::EmailStatus;
 use super::event::EventSet;
 use super::ids::{EmailId, NotificationId, TemplateId};
+use super::status::EmailStatus;
 
 /// A half-open span of time by `created_at`: `from` is in it, `to` is not. An absent end is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

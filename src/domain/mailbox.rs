@@ -1,4 +1,30 @@
-//! Addresses as they are compared: mail servers, providers and people write one mailbox in several ways.
+//! Mailboxes, and addresses as they are compared: mail servers, providers and people write one mailbox in several ways.
+
+/// Someone who gets or sends mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    pub name: Option<String>,
+    /// The address, as it was written: `ada@example.com`.
+    pub address: String,
+}
+
+impl Mailbox {
+    /// Writes it so that the server reads it back as it is.
+    pub fn format(&self) -> String {
+        format_mailbox(self.name.as_deref(), &self.address)
+    }
+}
+
+/// Writes a name and an address so that the server reads them back as they are: `Ada Lovelace <ada@example.com>`.
+pub fn format_mailbox(name: Option<&str>, address: &str) -> String {
+    match name.map(str::trim).filter(|name| !name.is_empty()) {
+        None => address.to_owned(),
+        Some(name) if name.contains(['"', '\\', '<', '>', '@', ',', ';', ':', '(', ')']) => {
+            format!("\"{}\" <{address}>", name.replace('\\', "\\\\").replace('"', "\\\""))
+        }
+        Some(name) => format!("{name} <{address}>"),
+    }
+}
 
 /// The form in which the addresses of accounts are kept and compared: trimmed, without angle brackets, lower case. It is
 /// never shown or sent to.

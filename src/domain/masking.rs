@@ -4,7 +4,6 @@
 mod texts;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::texts::{MASK, REDACTED, mask_addresses};
@@ -13,44 +12,10 @@ use super::account::device_words;
 use super::api_request::LoggedBody;
 use super::email::{Email, EmailContent, EmailSummary, Recipient};
 use super::event::EmailEvent;
-use super::ids::{TeamId, UserId};
 use super::notification::Notification;
 use super::permission::Permission;
 use super::viewer::Viewer;
-
-/// How long contents are shown after a reason was given, in minutes.
-pub const REVEAL_MINUTES: i64 = 10;
-
-/// What a viewer sees of one message or of one API request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visibility {
-    pub contents: Contents,
-    pub masks_addresses: bool,
-}
-
-/// What a viewer sees of contents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Contents {
-    /// Nothing: they lack `logs:reveal`.
-    Hidden,
-    /// Nothing until they give a reason: the team asks for one.
-    Locked,
-    /// Everything but the values of variables that a template marks.
-    AllButMarked,
-    /// Everything: they gave a reason.
-    All,
-}
-
-/// That somebody gave a reason, and sees the contents of one message or API request for a while. Kept in the session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reveal {
-    pub team: TeamId,
-    pub user: UserId,
-    /// The message's or the request's id, with its prefix.
-    pub target: String,
-    pub until: DateTime<Utc>,
-    pub reason: String,
-}
+pub use super::visibility::{Contents, REVEAL_MINUTES, Reveal, Visibility};
 
 impl Visibility {
     /// What `viewer` sees now of the message or request with the id `target`.
@@ -66,14 +31,6 @@ impl Visibility {
             Contents::AllButMarked
         };
         Self { contents, masks_addresses: masks_addresses(viewer) }
-    }
-
-    /// Whether bodies and variables are shown at all.
-    pub const fn shows_contents(self) -> bool {
-        match self.contents {
-            Contents::Hidden | Contents::Locked => false,
-            Contents::AllButMarked | Contents::All => true,
-        }
     }
 
     /// A text that may hold addresses, as it is shown.
@@ -103,16 +60,10 @@ impl Visibility {
     /// A message whose marked variables hold these secrets, as it is shown.
     pub fn email(self, mut email: Email, secrets: &Secrets) -> Email {
         self.recipients(&mut email.recipients);
-        let text = |text: String| self.text(self.scrubbed(text, secrets));
-        Email {
-            external_user_id: email.external_user_id.map(text),
-            from_address: text(email.from_address),
-            reply_to: email.reply_to.map(|list| text(if self.masks_addresses { without_names(&list) } else { list })),
-            subject: text(email.subject),
-            tags: email.tags.into_iter().map(text).collect(),
-            error_message: email.error_message.map(text),
-            ..email
+        if self.masks_addresses {
+            email.reply_to = email.reply_to.map(|list| without_names(&list));
         }
+        email.map_texts(|text| self.text(self.scrubbed(text, secrets)))
     }
 
     /// What happened to a message whose template marks these variables, which hold these secrets, as it is shown. A link can

@@ -9,32 +9,21 @@ use super::email::{Email, EmailStatus};
 use super::event::EmailEvent;
 use super::filter::TimeRange;
 use super::ids::{ApiRequestId, EmailId, InvalidId, NotificationId};
+use super::named::named;
 
-/// What became of a notification, over all its channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotificationState {
-    /// A channel is still under way.
-    Received,
-    /// Every channel was delivered, or at least handed over without a word against it.
-    Success,
-    /// A channel failed, or there was none to use.
-    Failure,
+named! {
+    /// What became of a notification, over all its channels.
+    pub enum NotificationState, "unknown state" {
+        /// A channel is still under way.
+        Received = "received",
+        /// Every channel was delivered, or at least handed over without a word against it.
+        Success = "success",
+        /// A channel failed, or there was none to use.
+        Failure = "failure",
+    }
 }
 
 impl NotificationState {
-    /// Every state.
-    pub const ALL: [NotificationState; 3] = [Self::Received, Self::Success, Self::Failure];
-
-    /// Its name in JSON and on a page.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Success => "success",
-            Self::Failure => "failure",
-        }
-    }
-
     /// The state of a notification whose channels have these statuses.
     pub fn of(statuses: impl IntoIterator<Item = EmailStatus>) -> Self {
         let mut state = None;
@@ -74,7 +63,6 @@ pub enum NotificationChannel {
 }
 
 impl NotificationChannel {
-    /// Every channel.
     pub const ALL: [NotificationChannel; 6] =
         [Self::Email, Self::Sms, Self::Call, Self::Push, Self::WebPush, Self::InApp];
 

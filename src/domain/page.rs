@@ -3,6 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+/// Counting the rows of a list stops here.
+pub const COUNT_LIMIT: i64 = 10_000;
+
 /// Which page of a list, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageRequest {

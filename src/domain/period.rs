@@ -5,45 +5,24 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::filter::TimeRange;
+use super::named::named;
 
-/// A choice of time range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Preset {
-    /// The viewer's present day.
-    Today,
-    /// The present day and the six before it.
-    #[default]
-    Last7Days,
-    /// The present day and the 29 before it.
-    Last30Days,
-    Custom,
+named! {
+    /// A choice of time range.
+    #[derive(Default)]
+    pub enum Preset, "unknown period: use today, 7d, 30d or custom" {
+        /// The viewer's present day.
+        Today = "today" "Today",
+        /// The present day and the six before it.
+        #[default]
+        Last7Days = "7d" "Last 7 days",
+        /// The present day and the 29 before it.
+        Last30Days = "30d" "Last 30 days",
+        Custom = "custom" "Custom",
+    }
 }
 
 impl Preset {
-    /// Every preset, in the order the page shows them.
-    pub const ALL: [Preset; 4] = [Self::Today, Self::Last7Days, Self::Last30Days, Self::Custom];
-
-    /// Its name in the address.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Today => "today",
-            Self::Last7Days => "7d",
-            Self::Last30Days => "30d",
-            Self::Custom => "custom",
-        }
-    }
-
-    /// Its name on the page.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Today => "Today",
-            Self::Last7Days => "Last 7 days",
-            Self::Last30Days => "Last 30 days",
-            Self::Custom => "Custom",
-        }
-    }
-
     /// How many calendar days it spans; `None` for a custom range.
     pub const fn days(self) -> Option<i64> {
         match self {
@@ -52,19 +31,6 @@ impl Preset {
             Self::Last30Days => Some(30),
             Self::Custom => None,
         }
-    }
-}
-
-/// A name that is no preset's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown period: use today, 7d, 30d or custom")]
-pub struct UnknownPreset;
-
-impl std::str::FromStr for Preset {
-    type Err = UnknownPreset;
-
-    fn from_str(name: &str) -> Result<Self, UnknownPreset> {
-        Self::ALL.into_iter().find(|preset| preset.as_str() == name).ok_or(UnknownPreset)
     }
 }
 

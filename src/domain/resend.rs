@@ -4,10 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::email::EmailStatus;
 use super::error::AppError;
 use super::event::{EventKind, EventSet};
 use super::ids::EmailId;
+use super::status::EmailStatus;
 
 /// How long a copy stands against another one where the caller cannot say that it knows of the first, in seconds.
 const PAUSE_S: i64 = 30;

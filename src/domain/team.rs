@@ -1,95 +1,12 @@
-//! Teams, their members and the members' roles.
+//! Teams and their members.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ids::{InviteId, RoleId, TeamId, UserId};
+use super::ids::{InviteId, TeamId, UserId};
 use super::permission::PermissionSet;
 
-/// A role: one of the four built-in ones, or one that a team made. The built-in ones are ordered from the least to the
-/// most that they may do by default; serialized as its name in the database, `owner` or `rol_…`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Role {
-    /// One that the team made; what it may do is the team's choice alone.
-    Custom(RoleId),
-    /// Looks.
-    Viewer,
-    /// Looks, sends and writes templates.
-    Member,
-    /// Everything but roles and the team's end.
-    Admin,
-    /// Everything.
-    Owner,
-}
-
-impl Role {
-    /// Every built-in role, the most powerful first.
-    pub const BUILT_IN: [Role; 4] = [Role::Owner, Role::Admin, Role::Member, Role::Viewer];
-
-    /// The name of a built-in role on a page; `None` for one that a team made, whose name the team chose.
-    pub const fn built_in_label(self) -> Option<&'static str> {
-        match self {
-            Self::Owner => Some("Owner"),
-            Self::Admin => Some("Admin"),
-            Self::Member => Some("Member"),
-            Self::Viewer => Some("Viewer"),
-            Self::Custom(_) => None,
-        }
-    }
-
-    /// Whether it is one that a team made.
-    pub const fn is_custom(self) -> bool {
-        matches!(self, Self::Custom(_))
-    }
-}
-
-/// The name in the database and in JSON.
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Owner => f.write_str("owner"),
-            Self::Admin => f.write_str("admin"),
-            Self::Member => f.write_str("member"),
-            Self::Viewer => f.write_str("viewer"),
-            Self::Custom(id) => id.fmt(f),
-        }
-    }
-}
-
-impl From<Role> for String {
-    fn from(role: Role) -> Self {
-        role.to_string()
-    }
-}
-
-/// A name that is no role's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown role: use owner, admin, member, viewer or the id of one that the team made")]
-pub struct UnknownRole;
-
-impl std::str::FromStr for Role {
-    type Err = UnknownRole;
-
-    fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        match name {
-            "owner" => Ok(Self::Owner),
-            "admin" => Ok(Self::Admin),
-            "member" => Ok(Self::Member),
-            "viewer" => Ok(Self::Viewer),
-            id if id.starts_with("rol_") => id.parse().map(Self::Custom).map_err(|_| UnknownRole),
-            _ => Err(UnknownRole),
-        }
-    }
-}
-
-impl TryFrom<String> for Role {
-    type Error = UnknownRole;
-
-    fn try_from(name: String) -> Result<Self, UnknownRole> {
-        name.parse()
-    }
-}
+pub use super::role::{Role, UnknownRole};
 
 /// A team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,4 +105,30 @@ pub struct User {
 pub struct InviteLink {
     pub invite: Invite,
     pub url: String,
+}
+
+/// The slug that a name gives: lower-case letters, digits and single hyphens.
+pub fn slug_of(name: &str) -> String {
+    let mut slug = String::new();
+    for letter in name.to_lowercase().chars() {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "team".to_owned() } else { slug.chars().take(48).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_plain() {
+        assert_eq!(slug_of("Finch Payments, Inc."), "finch-payments-inc");
+        assert_eq!(slug_of("  Żółw! "), "w");
+        assert_eq!(slug_of("日本"), "team");
+    }
 }

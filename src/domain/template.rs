@@ -42,3 +42,14 @@ pub struct TemplateSource {
     pub html: Option<String>,
     pub text: Option<String>,
 }
+
+/// What a variable is that the caller does not give, or gives as null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Undefined {
+    /// A mistake: the message is refused.
+    #[default]
+    Refused,
+    /// Nothing: it leaves no letter. The custom of Sendwithus.
+    IsNothing,
+}

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
 use super::ids::{ApiKeyId, TeamId, UserId};
-use super::masking::Reveal;
 use super::permission::{Permission, PermissionSet};
-use super::team::{Role, TeamRules};
+use super::role::Role;
+use super::team::TeamRules;
+use super::visibility::Reveal;
 
 /// Who is asking, for which team, and what they may do there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,11 @@ impl Viewer {
     pub fn require(&self, permission: Permission) -> Result<(), AppError> {
         self.require_two_factor()?;
         if self.may(permission) { Ok(()) } else { Err(AppError::MissingPermission(permission)) }
+    }
+
+    /// Passes every person of the team, and a key that holds `permission`.
+    pub fn require_member_or(&self, permission: Permission) -> Result<(), AppError> {
+        if self.user_id().is_none() { self.require(permission) } else { self.require_two_factor() }
     }
 
     /// Passes only a viewer who has the second factor that the team demands. For what needs no permission.

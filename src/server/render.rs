@@ -18,6 +18,8 @@ use serde_json::Value;
 use crate::domain::error::AppError;
 use crate::domain::template::TemplateSource;
 
+pub use crate::domain::template::Undefined;
+
 /// The most that a subject, an HTML body or a text body may become, in bytes.
 pub const OUTPUT_CAP_BYTES: usize = 2 * 1024 * 1024;
 
@@ -30,17 +32,6 @@ const STEPS_CAP: u64 = 2_000_000;
 /// The most that a message's variables may take, in bytes, and the most values among them.
 const VARIABLES_CAP_BYTES: usize = 4 * 1024 * 1024;
 const VARIABLES_CAP: usize = 100_000;
-
-/// What a variable is that the caller does not give, or gives as null.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Undefined {
-    /// A mistake: the message is refused.
-    #[default]
-    Refused,
-    /// Nothing: it leaves no letter. The custom of Sendwithus.
-    IsNothing,
-}
 
 /// A template's three texts with the variables in their places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::AdapterId;
 
@@ -42,10 +42,7 @@ pub async fn create_adapter(
         Draft::of("adapter").with("name", &name).with("kind", kind.as_str()).with("from_address", &from_address);
     let input = adapters::NewAdapter { name, kind, url, from_address, is_default: is_default.is_some() };
     let result = adapters::create_adapter(&context::app(), &context::viewer().await?, input).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    let adapter = result?;
+    let adapter = context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     Ok(())
 }
@@ -64,10 +61,7 @@ pub async fn update_adapter(
     let url = Some(url).filter(|url| !url.trim().is_empty());
     let change = adapters::AdapterChange { name: Some(name), url, from_address: Some(from_address), is_default: None };
     let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    let adapter = result?;
+    let adapter = context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");
     Ok(())

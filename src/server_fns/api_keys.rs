@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use crate::domain::api_key::{ApiKey, KeyApi};
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::permission::{Permission, PermissionSet};
@@ -128,11 +128,7 @@ pub async fn create_api_key(
         let new = NewApiKey { name, scopes: preset.scopes(viewer.permissions, chosen), limits, belongs_to_team };
         api_keys::create_api_key(&app, &viewer, new).await
     };
-    let result = made.await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    let CreatedApiKey { key, secret } = result?;
+    let CreatedApiKey { key, secret } = context::or_keep(&draft, made.await).await?;
     let text = format!("Key “{}” made. Copy it now: it is not shown again.\n{secret}", key.name);
     context::flash_key(text, NewKey { id: key.id, name: key.name, secret });
     Ok(())
@@ -167,10 +163,7 @@ pub async fn update_api_key(
         };
         api_keys::update_api_key(&app, &viewer, id, change).await
     };
-    let result = changed.await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
+    let result = context::or_keep(&draft, changed.await).await;
     context::flash(context::FlashKind::Success, format!("Key “{}” saved. It holds from now on.", result?.name));
     Ok(())
 }

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use crate::domain::api_key::NewKey;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 
 /// What the page for connecting programs shows.

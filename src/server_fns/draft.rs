@@ -1,70 +1,12 @@
-//! What somebody typed into a form that was refused: kept until the form's page shows it again, so that a refusal costs no
-//! typing without JavaScript either. Secrets are never kept.
+//! Drafts of refused forms.
 
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-
-/// Where the session keeps a long one.
-pub const DRAFT_KEY: &str = "draft";
-
-/// The fields of a refused form.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Draft {
-    form: String,
-    fields: Vec<(String, String)>,
-}
-
-impl Draft {
-    /// A draft of the form with this name, still empty.
-    pub fn of(form: impl Into<String>) -> Self {
-        Self { form: form.into(), fields: Vec::new() }
-    }
-
-    /// The draft with one field more.
-    #[must_use]
-    pub fn with(mut self, field: &str, value: &str) -> Self {
-        self.fields.push((field.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// The form's name.
-    pub fn form(&self) -> &str {
-        &self.form
-    }
-
-    /// What was typed into a field.
-    pub fn get(&self, field: &str) -> Option<String> {
-        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone())
-    }
-
-    /// What was typed into a field, or nothing.
-    pub fn text(&self, field: &str) -> String {
-        self.get(field).unwrap_or_default()
-    }
-
-    /// Whether nothing was typed.
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-}
 
 /// The draft of a form, once; an empty one where there is none.
 #[server]
 pub async fn load_draft(form: String) -> Result<Draft, AppError> {
     Ok(crate::server::context::take_draft(&form).await.unwrap_or_else(|| Draft::of(form)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_draft_gives_back_what_was_typed() {
-        let draft = Draft::of("template").with("name", "Welcome").with("subject", "");
-        assert_eq!(draft.text("name"), "Welcome");
-        assert_eq!(draft.get("subject").as_deref(), Some(""));
-        assert_eq!(draft.get("html"), None);
-    }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, UserId};
 use crate::domain::team::{Invite, Member, Role, RoleGrants};
@@ -72,10 +72,7 @@ pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: bool
 pub async fn invite_member(email: String, role: Role) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
     let (app, draft) = (context::app(), Draft::of("invite").with("email", &email).with("role", &role.to_string()));
-    let result = teams::invite(&app, &context::viewer().await?, &email, role).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
+    let result = context::or_keep(&draft, teams::invite(&app, &context::viewer().await?, &email, role).await).await;
     context::flash(context::FlashKind::Success, result?.notice());
     Ok(())
 }

@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use crate::domain::account::{PersonSession, TwoFactor};
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::team::User;
 

@@ -3,12 +3,11 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Member, Role, RoleGrants};
 
-/// Where the roles are.
 pub const ROLES_PATH: &str = "/settings/roles";
 
 /// What the roles page shows.
@@ -70,10 +69,7 @@ pub async fn create_role(
     let viewer = context::viewer().await?;
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    let role = result?;
+    let role = context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, format!("Role “{}” made. Choose what it may do.", name.trim()));
     leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
     Ok(())
@@ -85,10 +81,7 @@ pub async fn rename_role(role: Role, name: String, #[server(default)] descriptio
     use crate::server::{context, services::roles};
     let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
     let result = roles::rename_role(&context::app(), &context::viewer().await?, role, &name, &description).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    result?;
+    context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, "Saved.");
     Ok(())
 }

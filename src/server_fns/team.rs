@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 use crate::domain::retention::Retention;
@@ -51,10 +51,7 @@ pub async fn update_team(
         reveals_with_reason: Some(reveals_with_reason.is_some()),
     };
     let result = teams::update_team(&context::app(), &context::viewer().await?, change).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    result?;
+    context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, "Saved. The rules hold from everybody's next request on.");
     Ok(())
 }
@@ -93,11 +90,7 @@ pub async fn update_retention(
         };
         retention::update_retention(&context::app(), &context::viewer().await?, retention).await
     };
-    let result = change.await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    result?;
+    context::or_keep(&draft, change.await).await?;
     context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TemplateId;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
@@ -88,10 +88,7 @@ pub async fn update_template(
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked);
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
-    if result.is_err() {
-        context::keep_draft(&draft).await;
-    }
-    let saved = result?;
+    let saved = context::or_keep(&draft, result).await?;
     context::flash(
         context::FlashKind::Success,
         format!("Saved. Version {} is the current one.", saved.current.version),

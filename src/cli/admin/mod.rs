@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use sendlog::domain::adapter::AdapterKind;
 use sendlog::domain::api_key::{KeyApi, KeyLimits};
 use sendlog::domain::permission::{Permission, PermissionSet};
-use sendlog::domain::team::Role;
+use sendlog::domain::team::{Role, slug_of};
 use sendlog::server::App;
 use sendlog::server::config::{Config, DatabaseArgs};
 use sendlog::server::services::adapters::NewAdapter;
@@ -189,7 +189,7 @@ fn scopes(names: &[String]) -> Result<PermissionSet, Failure> {
 }
 
 fn check_slug(slug: &str) -> Result<(), Failure> {
-    if teams::slug_of(slug) == slug {
+    if slug_of(slug) == slug {
         return Ok(());
     }
     Err(Failure(format!("{slug:?} is no team slug: use lower-case letters, digits and hyphens")))

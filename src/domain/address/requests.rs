@@ -1,12 +1,11 @@
 //! The state of the page of API requests, which is the query string of its address.
 
-use std::str::FromStr;
-
 use super::{Fields, PeriodReader, period_fields, read, read_id, read_text};
 use crate::domain::api_request::ApiRequestFilter;
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
+use crate::domain::named::named;
 use crate::domain::period::{PeriodChoice, Preset};
 
 /// The longest part of an endpoint or of a user agent, in characters.
@@ -15,39 +14,17 @@ pub const MAX_PART_CHARS: usize = 200;
 /// The methods that a request can be asked for by.
 pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// What an answer's status begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusClass {
-    Success,
-    Redirect,
-    Refused,
-    Fault,
+named! {
+    /// What an answer's status begins with.
+    pub enum StatusClass, "unknown class: use 2xx, 3xx, 4xx or 5xx" {
+        Success = "2xx" "2xx, success",
+        Redirect = "3xx" "3xx, redirected",
+        Refused = "4xx" "4xx, refused",
+        Fault = "5xx" "5xx, our fault",
+    }
 }
 
 impl StatusClass {
-    /// Every class.
-    pub const ALL: [StatusClass; 4] = [Self::Success, Self::Redirect, Self::Refused, Self::Fault];
-
-    /// Its name in the address.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "2xx",
-            Self::Redirect => "3xx",
-            Self::Refused => "4xx",
-            Self::Fault => "5xx",
-        }
-    }
-
-    /// Its name on the page.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Success => "2xx, success",
-            Self::Redirect => "3xx, redirected",
-            Self::Refused => "4xx, refused",
-            Self::Fault => "5xx, our fault",
-        }
-    }
-
     /// The first digit of its statuses.
     pub const fn digit(self) -> i64 {
         match self {
@@ -56,19 +33,6 @@ impl StatusClass {
             Self::Refused => 4,
             Self::Fault => 5,
         }
-    }
-}
-
-/// A name that is no class's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown class: use 2xx, 3xx, 4xx or 5xx")]
-pub struct UnknownClass;
-
-impl FromStr for StatusClass {
-    type Err = UnknownClass;
-
-    fn from_str(name: &str) -> Result<Self, UnknownClass> {
-        Self::ALL.into_iter().find(|class| class.as_str() == name).ok_or(UnknownClass)
     }
 }
 

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{EmailEvent, EventKind, EventSet, StatusRank};
 use crate::domain::channel::Channel;
-use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::mailbox::mailbox_key;
+use crate::domain::recipient::{Recipient, RecipientKind};
+use crate::domain::status::EmailStatus;
 
 /// The most recipients of a message that is known from events only: the first ones by their addresses' alphabet.
 pub const MAX_ENTRY_RECIPIENTS: usize = 50;
@@ -105,7 +106,6 @@ impl Fold {
         self.entry.merge(other.entry);
     }
 
-    /// The status.
     pub fn status(&self) -> EmailStatus {
         self.rank.status()
     }

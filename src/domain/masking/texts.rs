@@ -1,6 +1,7 @@
 //! Texts without what a viewer does not see: addresses, the names before them, and the words of an API's path and query.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::domain::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, InviteId, JobId, NotificationId, TeamId, TemplateId, UserId,
@@ -17,6 +18,9 @@ const BULLETS: &str = "•••";
 
 /// The shortest value of a variable that is looked for in other texts, in characters: shorter ones occur by chance.
 pub(super) const MIN_SCRUBBED_CHARS: usize = 4;
+
+/// What is escaped in a link. Source: RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Parameters of the APIs whose values are numbers or words of theirs.
 const PLAIN_PARAMETERS: [&str; 23] = [
@@ -230,35 +234,15 @@ pub(super) fn mask_endpoint(endpoint: &str) -> String {
     masked
 }
 
-/// A text as it stands in a link. Source: RFC 3986, section 2.3.
+/// A text as it stands in a link.
 pub(super) fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// A text with its `%40` and the like read, twice where it was escaped twice.
 fn unescaped(text: &str) -> String {
-    let once = |text: &str| {
-        let (bytes, mut read, mut index) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
-        while index < bytes.len() {
-            let digits = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
-            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                Some(byte) => {
-                    read.push(byte);
-                    index += 3;
-                }
-                None => {
-                    read.push(bytes[index]);
-                    index += 1;
-                }
-            }
-        }
-        String::from_utf8_lossy(&read).into_owned()
-    };
-    once(&once(text))
+    let once = percent_decode_str(text).decode_utf8_lossy();
+    percent_decode_str(&once).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@ use super::layout::{PageTitle, bare};
 use crate::components::field::TextField;
 use crate::components::time_zone_guess::TimeZoneGuess;
 use crate::domain::address;
+use crate::domain::draft::Draft;
 use crate::domain::mailbox::address_key;
 use crate::server_fns::access::{
     AcceptInvite, ForgotPassword, InviteView, JoinTeam, LogIn, LogInView, LogInWithCode, ResetPassword, SetUp,
     load_code_request, load_invite, load_log_in, load_reset, safe_next,
 };
-use crate::server_fns::draft::{Draft, load_draft};
+use crate::server_fns::draft::load_draft;
 
 /// The fewest characters of a new password, as [crate::server] demands them.
 pub(super) const MIN_PASSWORD_CHARS: u16 = 10;

@@ -11,10 +11,10 @@ use crate::components::can::may;
 use crate::components::copy_button::CopyButton;
 use crate::components::field::TextField;
 use crate::components::icon::{Glyph, Icon};
+use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::server_fns::api_keys::CreateApiKey;
 use crate::server_fns::connect::{ConnectView, load_connect};
-use crate::server_fns::draft::Draft;
 
 /// What a program that sends and follows its messages needs, and whether it is chosen at first.
 const SCOPES: [(Permission, bool); 5] = [
@@ -92,7 +92,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
         view! {
             <label class="check">
                 <input type="checkbox" name="scopes[]" value=permission.as_str() checked=is_usual/>
-                <span>{permission.description()} <code>{permission.as_str()}</code></span>
+                <span>{permission.label()} <code>{permission.as_str()}</code></span>
             </label>
         }
     });

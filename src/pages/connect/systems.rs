@@ -174,8 +174,8 @@ fn filled(language: &'static str, package: &'static str, source: &str, url: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::draft::Draft;
     use crate::domain::ids::ApiKeyId;
-    use crate::server_fns::draft::Draft;
 
     fn view(own_url: Option<&str>, has_key: bool) -> ConnectView {
         let place = |prefix: &str| Place { prefix: prefix.to_owned(), own_url: own_url.map(str::to_owned) };

@@ -22,7 +22,6 @@ const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
 /// At most so many words under the chart.
 const MAX_TICKS: usize = 8;
 
-/// The chart of a period.
 #[component]
 pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>, total: i64) -> impl IntoView {
     let clock = ViewerClock::of_page();

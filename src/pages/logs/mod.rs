@@ -24,7 +24,6 @@ use crate::domain::page::{Page, Total};
 use crate::domain::period::{PeriodChoice, Preset};
 use crate::server_fns::emails::{LogView, load_logs};
 
-/// The log.
 #[component]
 pub fn LogsPage() -> impl IntoView {
     let parsed = LogQuery::parse(&use_location().search.get_untracked());

@@ -1,5 +1,6 @@
 //! `/logs/:id`: what became of one message, every fact about it, and what it says.
 
+mod answer;
 mod facts;
 mod preview;
 
@@ -8,6 +9,7 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
+use self::answer::Answer;
 use self::facts::Facts;
 use self::preview::Preview;
 use super::layout::{Section, in_layout};
@@ -25,6 +27,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
@@ -42,7 +45,7 @@ pub fn MessagePage() -> impl IntoView {
 
 #[component]
 fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
-    let EmailDetail { email, content, events, visibility, reveal, sent_copy } = detail;
+    let EmailDetail { email, content, events, visibility, reveal, sent_copy, failure, mailbox_provider } = detail;
     let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
@@ -53,7 +56,7 @@ fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
     view! {
         <Title text=format!("{title} · Sendlog")/>
         <Head email=email.clone() sent_copy is_unknown/>
-        <Outcome email=email.clone()/>
+        <Outcome email=email.clone() failure mailbox_provider/>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
             <section class="panel timeline-panel" aria-label="Timeline">
@@ -129,27 +132,12 @@ fn told(SentCopy { id, is_copy, reach, at }: &SentCopy) -> String {
     format!("It was sent{again} at {time}, as {id}, and {}.", reach.words())
 }
 
-/// The server's words where it failed or bounced, and what a message waits for that is still to go out.
+/// Why it did not arrive, or what it waits for.
 #[component]
-fn Outcome(email: Email) -> impl IntoView {
-    let words = match email.status {
-        EmailStatus::Failed | EmailStatus::Bounced => email.error_message.clone(),
-        EmailStatus::Queued
-        | EmailStatus::Sent
-        | EmailStatus::Delivered
-        | EmailStatus::Opened
-        | EmailStatus::Clicked
-        | EmailStatus::Spam => None,
-    };
-    let headline =
-        if email.status == EmailStatus::Bounced { "The recipient was refused." } else { "It could not be sent." };
+fn Outcome(email: Email, failure: Option<FailureClass>, mailbox_provider: Option<String>) -> impl IntoView {
+    let words = email.error_message.clone();
     view! {
-        {words.map(|words| view! {
-            <div class="callout" data-tone="error">
-                <Icon glyph=Glyph::Alert/>
-                <div class="callout-body"><p><strong>{headline}</strong>" "<code>{words}</code></p></div>
-            </div>
-        })}
+        {failure.map(|failure| view! { <Answer failure mailbox_provider words/> })}
         <Wait email/>
     }
 }

@@ -21,7 +21,6 @@ use crate::domain::notification::{EmailRecord, Notification, NotificationDetail,
 use crate::domain::permission::Permission;
 use crate::server_fns::notifications::load_notification;
 
-/// A notification.
 #[component]
 pub fn NotificationPage() -> impl IntoView {
     let id =

@@ -27,7 +27,6 @@ use crate::server_fns::api_requests::{RevealRequest, load_request};
 /// What stands for a body that there is none of.
 const NO_BODY: &str = "None, or no text.";
 
-/// A request.
 #[component]
 pub fn RequestPage() -> impl IntoView {
     let id =

@@ -10,11 +10,11 @@ use crate::components::empty_state::EmptyState;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::Glyph;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::server_fns::adapters::{
     AdaptersView, CreateAdapter, DeleteAdapter, MakeDefaultAdapter, UpdateAdapter, load_adapters,
 };
-use crate::server_fns::draft::Draft;
 
 /// The ways out. `?edit=` names one to change.
 #[component]

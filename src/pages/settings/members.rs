@@ -8,10 +8,10 @@ use crate::components::can::{Can, may};
 use crate::components::field::{SelectField, TextField};
 use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
+use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Invite, Member, Role};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::draft::Draft;
 use crate::server_fns::members::{
     ChangeRole, DeleteInvite, InviteMember, MembersView, RemoveMember, ResendInvite, load_members,
 };

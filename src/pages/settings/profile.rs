@@ -14,9 +14,9 @@ use super::{Tab, settings_page};
 use crate::components::field::{SelectField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::account::TwoFactor;
+use crate::domain::draft::Draft;
 use crate::domain::team::User;
 use crate::pages::layout::{PageTitle, alone};
-use crate::server_fns::draft::Draft;
 use crate::server_fns::profile::{ProfileView, UpdateProfile, load_profile};
 
 /// A person's own account.

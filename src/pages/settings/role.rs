@@ -9,11 +9,11 @@ use super::{Tab, settings_detail};
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::number::counted;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::draft::Draft;
 use crate::server_fns::roles::{
     DeleteRole, ROLES_PATH, RenameRole, RoleView, SaveRoleGrid, grant_name, load_role, shown_role,
 };
@@ -127,7 +127,7 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
                         checked=is_granted
                         disabled=is_disabled
                     />
-                    <span>{permission.description()} <code>{permission.as_str()}</code></span>
+                    <span>{permission.label()} <code>{permission.as_str()}</code></span>
                 </label>
             }
         });

@@ -12,10 +12,10 @@ use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
+use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::draft::Draft;
 use crate::server_fns::roles::{
     CreateRole, ROLES_PATH, RolesView, SaveRoleGrid, grant_name, load_roles, set_role_permission, shown_role,
 };
@@ -114,7 +114,7 @@ fn GrantRow(permission: Permission, roles: Vec<RoleGrants>, may_change: bool) ->
     });
     view! {
         <tr>
-            <th scope="row">{permission.description()} <code>{permission.as_str()}</code></th>
+            <th scope="row">{permission.label()} <code>{permission.as_str()}</code></th>
             {boxes.collect_view()}
         </tr>
     }
@@ -122,7 +122,7 @@ fn GrantRow(permission: Permission, roles: Vec<RoleGrants>, may_change: bool) ->
 
 #[component]
 fn Grant(role: Role, name: String, permission: Permission, is_granted: bool, is_locked: bool) -> impl IntoView {
-    let label = format!("{name}: {}", permission.description());
+    let label = format!("{name}: {}", permission.label());
     if is_locked {
         let words = if is_granted { "granted" } else { "not granted" };
         return view! {
@@ -206,7 +206,7 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
 /// The permissions by the noun before their colon, in the grid's order.
 pub(super) fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
     let mut groups: Vec<(&'static str, Vec<Permission>)> = Vec::new();
-    for permission in Permission::ALL {
+    for permission in &Permission::ALL {
         let noun = noun_label(*permission);
         match groups.last_mut() {
             Some((last, permissions)) if *last == noun => permissions.push(*permission),

@@ -7,10 +7,10 @@ use super::{Tab, settings_page};
 use crate::components::can::may;
 use crate::components::field::TextField;
 use crate::components::number::counted;
+use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::domain::retention::{MAX_DAYS, Retention};
 use crate::domain::team::Team;
-use crate::server_fns::draft::Draft;
 use crate::server_fns::team::{DeleteTeam, TeamView, UpdateRetention, UpdateTeam, load_team};
 
 /// The team. Every member sees it.

@@ -2,10 +2,12 @@
 //! Called by the services when they save an adapter, and by [super::worker] and [super::smtp] when they use it.
 //! Sources: RFC 8314 (ports and TLS of mail submission), RFC 3986 (addresses).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
@@ -170,20 +172,13 @@ pub(super) fn secret(url: &url::Url) -> Result<SmtpSecret, AppError> {
     }
 }
 
+/// `None` for a `%` without its two digits, and for what is no text.
 fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'%' {
-            let (digits, after) = after.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = after;
-        } else {
-            bytes.push(byte);
-            rest = after;
-        }
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
+    if !text.split('%').skip(1).all(is_escape) {
+        return None;
     }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 impl fmt::Display for SmtpEndpoint {

@@ -6,26 +6,13 @@
 
 use lettre::Address;
 
-use super::message::check_header;
+use super::header::check_header;
 use crate::domain::error::AppError;
+
+pub use crate::domain::mailbox::{Mailbox, format_mailbox};
 
 /// The longest list, in bytes.
 const MAX_LIST_BYTES: usize = 64 * 1024;
-
-/// Someone who gets or sends mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mailbox {
-    pub name: Option<String>,
-    /// The address, as it was written: `ada@example.com`.
-    pub address: String,
-}
-
-impl Mailbox {
-    /// Writes it so that [parse_mailbox] reads it back.
-    pub fn format(&self) -> String {
-        format_mailbox(self.name.as_deref(), &self.address)
-    }
-}
 
 /// Reads every mailbox of a list, in its order: `Ada <ada@example.com>, "King, Bob" <bob@example.com>; eve@example.com`,
 /// also in groups (`Team: ada@example.com, bob@example.com;`). There is at least one. What cannot be read is refused, never
@@ -55,17 +42,6 @@ pub fn parse_mailbox(field: &str, text: &str) -> Result<Mailbox, AppError> {
         return Err(AppError::invalid_field(field, message));
     }
     mailboxes.pop().ok_or_else(|| refused(field, text, NO_ADDRESS))
-}
-
-/// Writes a name and an address so that [parse_mailbox] reads them back: `Ada Lovelace <ada@example.com>`.
-pub fn format_mailbox(name: Option<&str>, address: &str) -> String {
-    match name.map(str::trim).filter(|name| !name.is_empty()) {
-        None => address.to_owned(),
-        Some(name) if name.contains(['"', '\\', '<', '>', '@', ',', ';', ':', '(', ')']) => {
-            format!("\"{}\" <{address}>", name.replace('\\', "\\\\").replace('"', "\\\""))
-        }
-        Some(name) => format!("{name} <{address}>"),
-    }
 }
 
 /// An address as SMTP and the headers take it: its domain in ASCII (`xn--…`), its local part as it is, in quotes where its

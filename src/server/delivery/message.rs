@@ -8,11 +8,11 @@ use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment as AttachmentPart, Body, Mailbox, MessageBuilder, MultiPart, SinglePart};
 
+use super::header::{check_header, is_one_line};
 use super::mailbox::{parse_mailbox, parse_mailboxes, wire_address};
-use crate::domain::email::RecipientKind;
+use crate::domain::email::{Attachment, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
-use crate::server::store::emails::Attachment;
 use crate::server::store::outbox::Outgoing;
 
 const ID_HEADER: &str = "X-Sendlog-Id";
@@ -21,17 +21,6 @@ const ID_HEADER: &str = "X-Sendlog-Id";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The message cannot be written as mail: {0}")]
 pub struct BuildError(String);
-
-/// Passes only a value that is safe in a mail header or in an SMTP command: without CR, LF, NUL and the other control
-/// characters; a tab is allowed. `field` names the parameter in the error, [AppError::Validation].
-pub fn check_header(field: &str, value: &str) -> Result<(), AppError> {
-    if is_one_line(value) {
-        Ok(())
-    } else {
-        let message = format!("{field} must be one line, without line breaks or other control characters");
-        Err(AppError::invalid_field(field, message))
-    }
-}
 
 /// Passes only a MIME type that an attachment can have: `type/subtype`, not a composite one. `field` names the
 /// parameter in the error, [AppError::Validation].
@@ -207,10 +196,6 @@ fn written(mailbox: super::mailbox::Mailbox) -> Result<Mailbox, BuildError> {
 
 fn check(field: &str, value: &str) -> Result<(), BuildError> {
     check_header(field, value).map_err(|cause| BuildError(format!("the {cause}")))
-}
-
-fn is_one_line(value: &str) -> bool {
-    !value.chars().any(|letter| letter.is_control() && letter != '\t')
 }
 
 fn attachment_type(value: &str) -> Option<ContentType> {

@@ -1,10 +1,11 @@
 //! Sending what was accepted. The [worker] takes messages from the outbox as [plan] says, [message] writes them as mail, [smtp] hands
 //! them to a mail server and tells each recipient's fate; [http] posts messages of other channels to an address of the
-//! team's. Services call [message::check_header] and
+//! team's. Services call [header::check_header] and
 //! [mailbox::parse_mailboxes] before they accept a message, and [endpoint::SmtpEndpoint::parse] and
 //! [endpoint::SmtpSecret::seal], or those of [http_endpoint], when they save an adapter.
 
 pub mod endpoint;
+pub mod header;
 pub mod http;
 pub mod http_endpoint;
 pub mod mailbox;

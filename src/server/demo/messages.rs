@@ -153,15 +153,9 @@ impl Composer {
             }
         });
         let email = NewEmail {
-            id,
-            job_id,
             template: Some((template_id, version_id)),
-            channel: Channel::Email,
-            notification_id: None,
-            external_user_id: None,
             adapter_id: Some(self.setting.adapter(adapter)),
             api_key_id: Some(self.setting.key_for(plan.spec).0),
-            api_request_id: None,
             recipients: self.recipients(plan, &customer),
             from_address: plan.spec.from.to_owned(),
             reply_to: plan.spec.reply_to.map(str::to_owned),
@@ -169,15 +163,10 @@ impl Composer {
             tags,
             variables: values.variables.clone(),
             metadata: json!({ "customer": format!("cus_{}", catalogue::token(&mut self.rng, 8)) }),
-            headers: Vec::new(),
             html: rendered.html,
             text: rendered.text,
             attachments: attachments.collect(),
-            sent_subject: None,
-            worded_by: None,
-            resend_of: None,
-            scheduled_at: None,
-            events: Vec::new(),
+            ..NewEmail::blank(id, job_id, Channel::Email)
         };
         Ok((email, values))
     }

@@ -5,7 +5,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
 
 use super::DemoOptions;
 use super::calendar::Calendar;
@@ -182,34 +181,21 @@ impl Maker<'_> {
         let Timeline { events, facts, .. } = timeline;
         let pending = vec![to.clone()];
         let email = NewEmail {
-            id,
-            job_id: JobId(id.0),
-            channel,
             notification_id: Some(notification_id),
             external_user_id: Some(user.to_owned()),
-            template: None,
             adapter_id: is_email.then(|| self.setting.adapter(DEFAULT_ADAPTER)),
             api_key_id: Some(self.setting.checkout_key),
-            api_request_id: None,
             recipients: vec![Recipient { kind: RecipientKind::To, address: to, name }],
             from_address: if is_email { SENDER.to_owned() } else { String::new() },
-            reply_to: None,
             subject: match channel {
                 Channel::Email | Channel::Push | Channel::InApp => title.to_owned(),
                 Channel::Sms | Channel::Call => String::new(),
             },
             tags: vec![self.occasion.kind.to_owned()],
-            variables: json!({}),
-            metadata: json!({}),
-            headers: Vec::new(),
             html: is_email.then(|| format!("<p>{text}</p>")),
             text: Some(text.to_owned()),
-            attachments: Vec::new(),
-            sent_subject: None,
-            worded_by: None,
-            resend_of: None,
-            scheduled_at: None,
             events: events.into_iter().map(Into::into).collect(),
+            ..NewEmail::blank(id, JobId(id.0), channel)
         };
         let waiting = waits.then_some(Waiting { pending, attempts: 0, next_attempt_at: None });
         HistoricEmail { email, facts, waiting }

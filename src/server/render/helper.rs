@@ -37,7 +37,6 @@ const WALL_LIMIT: Duration = Duration::from_secs(5);
 /// How much of a core a helper may take for a text: at least so much, at most a second more.
 #[cfg(unix)]
 const CPU_SECONDS: u64 = 1;
-/// The memory of a helper.
 #[cfg(unix)]
 const MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 /// How many texts a helper renders before another takes its place.

@@ -7,11 +7,10 @@ mod passwords;
 mod sessions;
 mod two_factor;
 
-use lettre::Address;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use tower_sessions::Session;
-use tracing::info;
+use tracing::{error, info};
 
 pub use self::log_in::{LogIn, LogInStep, awaits_code, log_in, log_in_at_once, log_in_with_code, log_out};
 pub use self::passwords::{MIN_PASSWORD_CHARS, change_password, find_reset, forgot_password, reset_password};
@@ -25,15 +24,15 @@ pub use self::two_factor::{
 
 use self::passwords::{check_new_password, hash_password, is_password_of};
 use self::sessions::{begin_session, session_error};
-use super::{audit, checked_name, limits};
+use super::{audit, checked_email, checked_name, limits};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
-use crate::domain::team::{Invite, Membership, Role, Team, TeamRules, User};
+use crate::domain::team::{Invite, Membership, Role, Team, TeamRules, User, slug_of};
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
-use crate::server::store::accounts::NewUser;
+use crate::server::store::accounts::{Credentials, NewUser};
 use crate::server::store::api_keys::FoundKey;
 use crate::server::store::sessions::SESSION_TEAM;
 use crate::server::store::teams::NewMembership;
@@ -91,7 +90,7 @@ pub async fn set_up(app: &App, session: &Session, input: SetUp, origin: &Request
     }
     let team_name = checked_name("teamName", &input.team_name)?;
     let user = new_user(app, &input.email, &input.name, input.password, input.time_zone.as_deref()).await?;
-    let (id, base) = (app.clock.mint::<TeamId>(), super::teams::slug_of(&team_name));
+    let (id, base) = (app.clock.mint::<TeamId>(), slug_of(&team_name));
     for attempt in 1..=MAX_SLUGS {
         let slug = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
         let team = Team { id, slug, name: team_name.clone(), created_at: id.created_at(), rules: TeamRules::default() };
@@ -207,7 +206,7 @@ pub async fn accept_invite(
                 credentials.user_id
             }
             wrong => {
-                log_in::note_failure(app, wrong.as_ref(), origin);
+                note_failure(app, wrong.as_ref(), origin);
                 return Err(name.err().unwrap_or(AppError::WrongCredentials));
             }
         }
@@ -276,14 +275,16 @@ fn known_time_zone(name: Option<&str>) -> Option<&'static str> {
     Some(zone.name())
 }
 
-/// An address as it is kept.
-pub(super) fn checked_email(email: &str) -> Result<String, AppError> {
-    let email = email.trim();
-    let parsed: Result<Address, _> = email.parse();
-    match parsed {
-        Ok(_) if email.len() <= 254 => Ok(email.to_owned()),
-        _ => Err(AppError::invalid_field("email", "email must be an address like ada@example.com")),
-    }
+/// Audits a failed log-in, in a task of its own: the time of the answer must not tell whether the account exists.
+fn note_failure(app: &App, credentials: Option<&Credentials>, origin: &RequestOrigin) {
+    let Some(Credentials { user_id, email, .. }) = credentials.cloned() else { return };
+    let event = audit::by_nobody(app, &email, AuditAction::LogInFailed, origin).about(user_id, &email);
+    let store = app.store.clone();
+    tokio::spawn(async move {
+        if let Err(cause) = store.append_account_event(user_id, &event).await {
+            error!(%cause, user.id = %user_id, "a failed log-in was not audited");
+        }
+    });
 }
 
 #[cfg(test)]

@@ -34,7 +34,6 @@ pub struct NewAdapter {
     pub is_default: bool,
 }
 
-/// What of an adapter is to change.
 #[derive(Clone, Debug, Default)]
 pub struct AdapterChange {
     pub name: Option<String>,

@@ -4,9 +4,11 @@
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
+use super::spreadsheet::{csv_head, csv_lines};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
+use crate::domain::masking::MASK;
 use crate::domain::page::CursorPage;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
@@ -127,29 +129,15 @@ impl AuditExport {
         if self.stage == Stage::End {
             return Ok(None);
         }
-        let mut piece = String::new();
-        if self.stage == Stage::Head && self.format == ExportFormat::Csv {
-            // Tells spreadsheets that the file is UTF-8. Source: RFC 3629, section 6.
-            piece.push('\u{feff}');
-            piece.push_str(&COLUMNS.join(","));
-            piece.push_str("\r\n");
-        }
+        let is_csv = self.format == ExportFormat::Csv;
+        let mut piece = if is_csv && self.stage == Stage::Head { csv_head(&COLUMNS)? } else { String::new() };
         let lines = self.app.store.list_audit_entries(self.team, &self.filter, self.before, EXPORTED_AT_ONCE).await?;
         self.before = lines.last().map(|line| line.sequence);
         self.stage = if lines.len() as i64 == EXPORTED_AT_ONCE { Stage::Lines } else { Stage::End };
-        for line in lines {
-            let line = shown(line, self.shows_templates);
-            match self.format {
-                ExportFormat::Csv => {
-                    let cells: Vec<String> = cells_of(&line).iter().map(|text| csv_cell(text)).collect();
-                    piece.push_str(&cells.join(","));
-                    piece.push_str("\r\n");
-                }
-                ExportFormat::Ndjson => {
-                    piece.push_str(&json!(line).to_string());
-                    piece.push('\n');
-                }
-            }
+        let lines = lines.into_iter().map(|line| shown(line, self.shows_templates));
+        match self.format {
+            ExportFormat::Csv => piece.push_str(&csv_lines(lines.map(|line| cells_of(&line)))?),
+            ExportFormat::Ndjson => lines.for_each(|line| piece.push_str(&format!("{}\n", json!(line)))),
         }
         Ok(Some(piece))
     }
@@ -163,10 +151,20 @@ fn shown(mut line: AuditEntry, shows_templates: bool) -> AuditEntry {
     );
     if is_of_template && !shows_templates {
         for said in [&mut line.before, &mut line.after] {
-            *said = said.take().map(super::templates::without_sources);
+            *said = said.take().map(without_sources);
         }
     }
     line
+}
+
+/// What the audit log says of a template, for who does not see templates: that its sources changed, not how.
+fn without_sources(mut said: Value) -> Value {
+    for name in ["subject", "html", "text"] {
+        if let Some(source) = said.get_mut(name).filter(|source| !source.is_null()) {
+            *source = Value::String(MASK.to_owned());
+        }
+    }
+    said
 }
 
 /// The texts of a line, in the order of [COLUMNS].
@@ -190,14 +188,6 @@ fn cells_of(line: &AuditEntry) -> [String; 15] {
         text(&line.user_agent),
         line.hash.clone(),
     ]
-}
-
-/// A cell, quoted where it must be (RFC 4180). What a spreadsheet would take for a formula begins with an apostrophe.
-/// Source: OWASP, CSV Injection.
-fn csv_cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// What came of checking one team's log, for the command line.
@@ -321,29 +311,5 @@ impl AuditEvent {
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_quoted_and_never_a_formula() {
-        for (text, cell) in [
-            ("plain", "plain"),
-            ("", ""),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\r\nlines", "\"two\r\nlines\""),
-            ("=1+1", "'=1+1"),
-            ("+49", "'+49"),
-            ("-1", "'-1"),
-            ("@sum", "'@sum"),
-            ("=A1,B1", "\"'=A1,B1\""),
-            ("a=1", "a=1"),
-        ] {
-            assert_eq!(csv_cell(text), cell);
-        }
     }
 }

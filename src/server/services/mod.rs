@@ -16,8 +16,11 @@ pub mod retention;
 pub mod reveal;
 pub mod roles;
 pub mod send;
+pub mod spreadsheet;
 pub mod teams;
 pub mod templates;
+
+use lettre::Address;
 
 use crate::domain::error::AppError;
 
@@ -37,4 +40,14 @@ fn checked_name(field: &str, name: &str) -> Result<String, AppError> {
         ));
     }
     Ok(name.to_owned())
+}
+
+/// An address as it is kept.
+fn checked_email(email: &str) -> Result<String, AppError> {
+    let email = email.trim();
+    let parsed: Result<Address, _> = email.parse();
+    match parsed {
+        Ok(_) if email.len() <= 254 => Ok(email.to_owned()),
+        _ => Err(AppError::invalid_field("email", "email must be an address like ada@example.com")),
+    }
 }

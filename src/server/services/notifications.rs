@@ -471,35 +471,29 @@ fn message_of(
     };
     let object = |value: &Value| if value.is_object() { value.clone() } else { Value::Object(serde_json::Map::new()) };
     let (subject, sent_subject) = send::split_subject(said.content.subject, said.shown_subject);
+    let (id, job_id) = (app.clock.mint(), app.clock.mint());
+    // Templates make e-mail alone: what they say elsewhere is not counted as theirs.
     Ok(NewEmail {
-        id: app.clock.mint(),
-        job_id: app.clock.mint(),
-        channel: channel.message_channel(),
         notification_id: Some(common.id),
         external_user_id: Some(common.person_id.clone()),
-        // Templates make e-mail alone: what they say elsewhere is not counted as theirs.
-        template: None,
         adapter_id: common.http_adapter.as_ref().map(|adapter| adapter.id),
         api_key_id: viewer.api_key_id(),
         api_request_id: common.api_request_id,
         recipients: vec![Recipient { kind: RecipientKind::To, address, name: None }],
         from_address: common.http_adapter.as_ref().map(|adapter| adapter.from_address.clone()).unwrap_or_default(),
-        reply_to: None,
         subject,
         tags,
         variables: object(&request.variables),
         metadata: object(&said.data),
-        headers: Vec::new(),
         html: said.content.html,
         text: said.content.text,
-        attachments: Vec::new(),
         sent_subject,
         worded_by: said.template.map(|(_, version)| version),
-        resend_of: None,
         scheduled_at: common.scheduled_at,
         events: vec![
             send::event(app, EventKind::Requested, send::accepted_by(viewer)),
             send::event(app, EventKind::Queued, when),
         ],
+        ..NewEmail::blank(id, job_id, channel.message_channel())
     })
 }

@@ -4,7 +4,6 @@
 use serde_json::json;
 use tracing::info;
 
-use super::teams::require_member_or;
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
@@ -42,13 +41,13 @@ pub struct GrantEdit {
 /// What every role may do: the built-in ones first, then the team's own by name. Every member sees it; a key needs
 /// `team:update-role`.
 pub async fn list_role_grants(app: &App, viewer: &Viewer) -> Result<Vec<RoleGrants>, AppError> {
-    require_member_or(viewer, Permission::TeamUpdateRole)?;
+    viewer.require_member_or(Permission::TeamUpdateRole)?;
     app.store.list_role_grants(viewer.team).await
 }
 
 /// One role and who holds it. Every member sees it; a key needs `team:update-role`.
 pub async fn find_role(app: &App, viewer: &Viewer, role: Role) -> Result<HeldRole, AppError> {
-    require_member_or(viewer, Permission::TeamUpdateRole)?;
+    viewer.require_member_or(Permission::TeamUpdateRole)?;
     held_role(app, viewer, role).await
 }
 

@@ -14,27 +14,26 @@ pub(super) use self::accept::{accept_all, accepted_by, accepted_of, choose_adapt
 pub(super) use self::copy::{PreparedCopy, accept_copy, prepare_copy};
 pub use self::once::{IdempotencyKey, OnceKey, begin_once, find_first_answer, first_answer_or};
 pub use self::request::{
-    MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_RECIPIENTS, MAX_TAGS, SendRequest, list_mailboxes, person_mailbox,
+    MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_RECIPIENTS, MAX_TAGS, list_mailboxes, person_mailbox,
 };
 use self::request::{
     check_attachments, check_headers, check_labels, checked_mailbox, checked_object, checked_recipients,
     checked_reply_to,
 };
 pub(super) use self::request::{check_subject, checked_schedule};
-use crate::domain::channel::Channel;
-use crate::domain::email::{Accepted, Email};
+pub use crate::domain::api_request::KeptAnswer;
+use crate::domain::email::{Accepted, Email, NewEmail};
+pub use crate::domain::email::{Attachment, SendRequest};
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet};
 use crate::domain::ids::{ApiRequestId, EmailId};
+pub use crate::domain::mailbox::format_mailbox;
 use crate::domain::masking::{MASK, mask_marked};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-pub use crate::server::delivery::mailbox::format_mailbox;
 use crate::server::render::RenderedTemplate;
 pub use crate::server::render::Undefined;
-use crate::server::store::emails::NewEmail;
-pub use crate::server::store::emails::{Attachment, KeptAnswer};
 use crate::server::store::events::EmailFacts;
 
 /// Where messages to accept come from.
@@ -164,14 +163,14 @@ async fn find_own(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppE
 pub(super) async fn prepare(
     app: &App,
     viewer: &Viewer,
-    request: SendRequest,
+    mut request: SendRequest,
     api_request_id: Option<ApiRequestId>,
 ) -> Result<NewEmail, AppError> {
     viewer.require(Permission::EmailsSend)?;
     let recipients = checked_recipients(&request)?;
     let reply_to = request.reply_to.as_deref().map(checked_reply_to).transpose()?;
-    let variables = checked_object("variables", request.variables)?;
-    let metadata = checked_object("metadata", request.metadata)?;
+    let variables = checked_object("variables", request.variables.take())?;
+    let metadata = checked_object("metadata", request.metadata.take())?;
     check_labels(&request.tags)?;
     check_attachments(&request.attachments)?;
     check_headers(&request.headers)?;
@@ -184,7 +183,7 @@ pub(super) async fn prepare(
             let template = app.store.find_template(viewer.team, id).await?;
             let template = template.ok_or_else(|| AppError::not_found("Template"))?;
             let mut source = template.current.source;
-            if let Some(subject) = request.subject {
+            if let Some(subject) = request.subject.take() {
                 source.subject = subject;
             }
             let shown = masked_subject(app, &source.subject, &variables, &template.masked_variables).await;
@@ -192,8 +191,8 @@ pub(super) async fn prepare(
             (Some((template.id, template.current.id)), rendered, shown)
         }
         None => {
-            let subject = request.subject.unwrap_or_default();
-            (None, RenderedTemplate { subject, html: request.html, text: request.text }, None)
+            let subject = request.subject.take().unwrap_or_default();
+            (None, RenderedTemplate { subject, html: request.html.take(), text: request.text.take() }, None)
         }
     };
     if template.is_none() && rendered.html.is_none() && rendered.text.is_none() {
@@ -202,17 +201,13 @@ pub(super) async fn prepare(
     check_subject(&rendered.subject)?;
     let (subject, sent_subject) = split_subject(rendered.subject, shown_subject);
     let adapter = choose_adapter(app, viewer, request.adapter_id).await?;
-    let from_address = match request.from {
+    let from_address = match request.from.take() {
         Some(from) => checked_mailbox("from", &from)?,
         None => adapter.from_address.clone(),
     };
+    let (id, job_id) = (app.clock.mint(), app.clock.mint());
     let when = scheduled_at.map(|at| format!("Scheduled for {}", at.format("%Y-%m-%d %H:%M UTC")));
     Ok(NewEmail {
-        id: app.clock.mint(),
-        job_id: app.clock.mint(),
-        channel: Channel::Email,
-        notification_id: None,
-        external_user_id: None,
         template,
         adapter_id: Some(adapter.id),
         api_key_id: viewer.api_key_id(),
@@ -222,17 +217,13 @@ pub(super) async fn prepare(
         reply_to,
         subject,
         sent_subject,
-        tags: request.tags,
         variables,
         metadata,
-        headers: request.headers,
         html: rendered.html,
         text: rendered.text,
-        attachments: request.attachments,
-        worded_by: None,
-        resend_of: None,
         scheduled_at,
         events: vec![event(app, EventKind::Requested, accepted_by(viewer)), event(app, EventKind::Queued, when)],
+        ..request.into_email(id, job_id)
     })
 }
 

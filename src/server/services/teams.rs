@@ -5,16 +5,15 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tracing::info;
 
-use super::accounts::checked_email;
 use super::mail::{self, SystemMail, SystemMailOutcome};
 use super::roles::role_to_hand_out;
-use super::{audit, checked_name, limits};
+use super::{audit, checked_email, checked_name, limits};
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
 use crate::domain::permission::Permission;
-use crate::domain::team::{Invite, InviteLink, Member, Membership, Role, Team, TeamRules};
+use crate::domain::team::{Invite, InviteLink, Member, Membership, Role, Team, TeamRules, slug_of};
 use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
@@ -48,20 +47,6 @@ pub async fn create_team_of(app: &App, name: &str, owner: Option<UserId>) -> Res
         }
         attempt += 1;
     }
-}
-
-/// The slug that a name gives: lower-case letters, digits and single hyphens.
-pub fn slug_of(name: &str) -> String {
-    let mut slug = String::new();
-    for letter in name.to_lowercase().chars() {
-        if letter.is_ascii_alphanumeric() {
-            slug.push(letter);
-        } else if !slug.ends_with('-') && !slug.is_empty() {
-            slug.push('-');
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "team".to_owned() } else { slug.chars().take(48).collect() }
 }
 
 /// The teams of an account.
@@ -141,7 +126,7 @@ async fn require_own_two_factor(app: &App, viewer: &Viewer) -> Result<(), AppErr
 
 /// The members who have no second factor and need one where the team demands it. Every member sees them.
 pub async fn list_without_two_factor(app: &App, viewer: &Viewer) -> Result<Vec<UserId>, AppError> {
-    require_member_or(viewer, Permission::TeamInvite)?;
+    viewer.require_member_or(Permission::TeamInvite)?;
     app.store.list_without_two_factor(viewer.team).await
 }
 
@@ -168,12 +153,8 @@ pub async fn delete_team(app: &App, viewer: &Viewer) -> Result<(), AppError> {
 
 /// The team's members. Every member sees them; a key needs `team:invite`.
 pub async fn list_members(app: &App, viewer: &Viewer) -> Result<Vec<Member>, AppError> {
-    require_member_or(viewer, Permission::TeamInvite)?;
+    viewer.require_member_or(Permission::TeamInvite)?;
     app.store.list_members(viewer.team).await
-}
-
-pub(super) fn require_member_or(viewer: &Viewer, permission: Permission) -> Result<(), AppError> {
-    if viewer.user_id().is_none() { viewer.require(permission) } else { viewer.require_two_factor() }
 }
 
 /// Changes a member's role. Needs `team:update-role`.
@@ -360,16 +341,4 @@ pub async fn delete_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<(
     let event = audit::by(app, viewer, AuditAction::InviteRevoked).about(id, invite.email);
     let deleted = app.store.delete_invite(viewer.team, id, &event).await?;
     if deleted { Ok(()) } else { Err(AppError::not_found("Invitation")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slugs_are_plain() {
-        assert_eq!(slug_of("Finch Payments, Inc."), "finch-payments-inc");
-        assert_eq!(slug_of("  Żółw! "), "w");
-        assert_eq!(slug_of("日本"), "team");
-    }
 }

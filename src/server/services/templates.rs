@@ -6,7 +6,6 @@ use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InvalidId, TemplateId};
-use crate::domain::masking::MASK;
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::domain::viewer::Viewer;
@@ -153,16 +152,6 @@ fn said(template: &Template) -> Value {
         "html": source.html,
         "text": source.text,
     })
-}
-
-/// What the audit log says of a template, for who does not see templates: that its sources changed, not how.
-pub(super) fn without_sources(mut said: Value) -> Value {
-    for name in ["subject", "html", "text"] {
-        if let Some(source) = said.get_mut(name).filter(|source| !source.is_null()) {
-            *source = Value::String(MASK.to_owned());
-        }
-    }
-    said
 }
 
 async fn load(app: &App, viewer: &Viewer, id: TemplateId) -> Result<Template, AppError> {

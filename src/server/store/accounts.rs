@@ -131,7 +131,6 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// The account with this id.
     pub async fn find_user(&self, id: UserId) -> Result<Option<User>, AppError> {
         let row: Option<UserRow> = self
             .read("SELECT id, email, name, time_zone, created_at FROM users WHERE id = $1")

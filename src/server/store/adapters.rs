@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::engine::Transaction;
 use super::{Store, instant, micros, stored};
 use crate::domain::adapter::{Adapter, AdapterKind};
@@ -179,11 +179,7 @@ impl Store {
             .bind(micros(now))
             .execute()
             .await?;
-        if deleted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(deleted == 1)
+        commit_change(tx, team_id, event, deleted).await
     }
 
     /// The team's adapters, by name.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::teams::ViewedTeam;
 use super::{Store, instant, micros, stored};
 use crate::domain::api_key::{ApiKey, HeldBack, KeyApi, KeyLimits};
@@ -220,11 +220,7 @@ impl Store {
             .bind(changed.created_by)
             .execute()
             .await?;
-        if updated == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(updated == 1)
+        commit_change(tx, team_id, event, updated).await
     }
 
     /// Gives a key another secret; the one before counts until `previous_ends_at`, and the one before that ends now.
@@ -251,11 +247,7 @@ impl Store {
             .bind(micros(secret.now))
             .execute()
             .await?;
-        if rotated == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(rotated == 1)
+        commit_change(tx, team_id, event, rotated).await
     }
 
     /// Ends a key; `false` when the team has no such key. A key that has ended stays ended.

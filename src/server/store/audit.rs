@@ -186,6 +186,20 @@ impl TryFrom<Line> for AuditEntry {
     }
 }
 
+/// Ends a transaction that was to change a row: with its line where it changed one, and then `true`.
+pub(super) async fn commit_change(
+    mut tx: Transaction,
+    team_id: TeamId,
+    event: &AuditEvent,
+    changed: u64,
+) -> Result<bool, AppError> {
+    if changed > 0 {
+        append_event(&mut tx, team_id, event).await?;
+    }
+    tx.commit().await?;
+    Ok(changed > 0)
+}
+
 /// Writes a line, inside a transaction. The team's head is locked from here to the commit, so this comes last in a
 /// transaction.
 pub(super) async fn append_event(tx: &mut Transaction, team_id: TeamId, event: &AuditEvent) -> Result<(), AppError> {

@@ -4,33 +4,27 @@
 
 use sqlx::types::Json;
 
+use super::emails::row::{INSERT_ROWS, bind_row};
 use super::engine::{RowValues, Sql, Transaction};
-use super::events::{EmailFacts, Marks, NewEvent};
-use super::new_email::{Attachment, NewEmail, searched_recipients};
+use super::events::{EmailFacts, NewEvent};
 use super::outbox::{NEVER, queue_of};
-use super::recipients::kept_recipients;
+use super::recipients::searched_recipients;
 use super::rollups::{Rollups, counted};
 use super::{Store, micros};
-use crate::domain::email::Recipient;
+use crate::domain::email::{Attachment, NewEmail, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::folded;
 use crate::domain::notification::{Notification, NotificationChannel};
 
-pub use super::new_email::Waiting;
+pub use super::outbox::Waiting;
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
 
 /// Rows in one statement: 27 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
 const ROWS: usize = 200;
-
-const INSERT_EMAILS: &str = "INSERT INTO emails
-    (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
-     reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
-     resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set,
-     told_by) ";
 
 const INSERT_CONTENTS: &str =
     "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject) ";
@@ -104,23 +98,7 @@ pub(super) async fn insert_folded(
     team_id: TeamId,
     emails: &[Folded<'_>],
 ) -> Result<(), AppError> {
-    insert_rows(tx, INSERT_EMAILS, emails, |values, row| {
-        let (template_id, version_id) = row.email.template.unzip();
-        let version_id = version_id.or(row.email.worded_by);
-        values.bind(team_id).bind(row.email.id).bind(template_id).bind(version_id).bind(row.email.adapter_id);
-        values.bind(row.email.api_key_id).bind(row.email.api_request_id).bind(kept_recipients(&row.email.recipients));
-        values.bind(&row.email.from_address).bind(&row.email.reply_to);
-        values.bind(&row.email.subject).bind(Json(&row.email.tags));
-        values.bind(row.fold.status().code()).bind(row.fold.rank.0);
-        values.bind(row.fold.provider_message_id.as_ref().map(|told| told.value.as_str()));
-        values.bind(row.fold.reason.as_ref().map(|told| told.value.as_str()));
-        values.bind(row.email.attachments.iter().any(is_pdf)).bind(row.email.job_id).bind(row.email.resend_of);
-        values.bind(row.fold.sent_at.map(micros)).bind(row.fold.delivered_at.map(micros));
-        values.bind(row.email.channel.code()).bind(row.email.notification_id);
-        values.bind(&row.email.external_user_id).bind(row.email.scheduled_at.map(micros));
-        values.bind(row.fold.event_set.bits()).bind(Marks::of(&row.fold));
-    })
-    .await?;
+    insert_rows(tx, &INSERT_ROWS, emails, |values, row| bind_row(values, team_id, row.email, &row.fold)).await?;
     insert_rows(tx, INSERT_CONTENTS, emails, |values, row| {
         values.bind(team_id).bind(row.email.id).bind(Json(&row.email.variables)).bind(Json(&row.email.metadata));
         values.bind(&row.email.html).bind(&row.email.text);
@@ -230,8 +208,4 @@ pub(super) fn rollups_of(emails: &[Folded]) -> Rollups {
         rollups.add(row.email.id, of_template, row.email.channel, counted(row.fold.status(), 1));
     }
     rollups
-}
-
-fn is_pdf(attachment: &Attachment) -> bool {
-    attachment.content_type.eq_ignore_ascii_case("application/pdf")
 }

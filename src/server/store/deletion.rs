@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, commit_change};
 use super::engine::Engine;
 use super::{Store, micros};
 use crate::domain::error::AppError;
@@ -172,11 +172,7 @@ impl Store {
             .bind(format!("~{}", team_id.0))
             .execute()
             .await?;
-        if deleted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(deleted == 1)
+        commit_change(tx, team_id, event, deleted).await
     }
 
     /// The deleted teams that still have rows, by when they were deleted.

@@ -3,7 +3,9 @@
 mod accept;
 pub(super) mod log;
 pub(super) mod messages;
+pub(super) mod row;
 
-pub use super::new_email::{Attachment, NewEmail};
-pub use accept::{Acceptance, KeptAnswer, NewIdempotencyKey};
+pub use crate::domain::api_request::KeptAnswer;
+pub use crate::domain::email::{Attachment, NewEmail};
+pub use accept::{Acceptance, NewIdempotencyKey};
 pub use messages::StoredContent;

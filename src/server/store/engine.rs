@@ -9,6 +9,8 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -28,6 +30,9 @@ use reading::Readers;
 pub(super) use reading::Reading;
 use sql::Values;
 pub(super) use sql::{Bind, Record, RowValues, Sql, Statement};
+
+/// How long a statement waits for a lock or a connection before the caller hears "busy".
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The database's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

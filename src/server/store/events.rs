@@ -17,19 +17,7 @@ use crate::domain::event::{EmailEvent, Entry, EventDetail, EventSet, Fold, Mark,
 use crate::domain::ids::{EmailId, EventId, TeamId, TemplateId};
 use crate::domain::mailbox::mailbox_key;
 
-/// An event to be recorded, with the provider's own id for it where a provider reports it.
-#[derive(Clone, Debug)]
-pub struct NewEvent {
-    pub event: EmailEvent,
-    /// The provider's id; a second event with the same id is dropped.
-    pub provider_event_id: Option<String>,
-}
-
-impl From<EmailEvent> for NewEvent {
-    fn from(event: EmailEvent) -> Self {
-        Self { event, provider_event_id: None }
-    }
-}
+pub use crate::domain::event::NewEvent;
 
 /// What the events of one message change beside its status.
 #[derive(Clone, Debug, Default)]
@@ -38,13 +26,6 @@ pub struct EmailFacts {
     pub error_message: Option<String>,
     /// The provider's id for the message. Where it has several, it is found by each.
     pub provider_message_id: Option<String>,
-}
-
-impl NewEvent {
-    /// What it comes to; `reason` tells why the message did not arrive, where that is more than the event's own words.
-    pub(super) fn fold(&self, reason: Option<&str>) -> Fold {
-        Fold::of(&self.event, self.provider_event_id.as_deref(), reason)
-    }
 }
 
 impl EmailFacts {

@@ -15,11 +15,12 @@ use std::hash::Hash;
 
 use super::Store;
 use super::bulk::{Folded, insert_event_rows, insert_folded, insert_search_rows, rollups_of};
+use super::emails::row::COPY_ROW;
 use super::engine::{Bind, Engine, Record, Sql, Transaction};
 use super::events::{MESSAGE_COLUMNS, NewEvent, insert_alias, retire, update_message};
-use super::new_email::NewEmail;
 use super::recipients::kept_recipients;
 use super::rollups::Rollups;
+use crate::domain::email::NewEmail;
 use crate::domain::error::AppError;
 use crate::domain::event::Fold;
 use crate::domain::ids::{EmailId, TeamId};
@@ -42,18 +43,8 @@ pub(super) fn find_emails_statement() -> String {
     format!("SELECT {MESSAGE_COLUMNS} FROM emails WHERE team_id = ")
 }
 
-/// Gives a message that is known from events only (`$2`) another id (`$3`), before everything that belongs to it follows.
-const MOVE_ENTRY: [&str; 2] = [
-    "INSERT INTO emails
-     (team_id, id, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
-      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, job_id,
-      resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set, told_by)
-     SELECT team_id, $3, template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
-      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, $3,
-      resend_of, sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set, told_by
-     FROM emails WHERE team_id = $1 AND id = $2",
-    "UPDATE email_contents SET email_id = $3 WHERE team_id = $1 AND email_id = $2",
-];
+/// Gives what a message (`$2`) says another id (`$3`).
+const MOVE_CONTENTS: &str = "UPDATE email_contents SET email_id = $3 WHERE team_id = $1 AND email_id = $2";
 
 const UPDATE_ENTRY: &str = "UPDATE emails SET recipients = $3, from_address = $4, subject = $5, channel = $6
     WHERE team_id = $1 AND id = $2";
@@ -174,7 +165,7 @@ async fn keep_change(
 ) -> Result<(), AppError> {
     rollups.replace(&change.before, change.id, &change.fold);
     if change.id != change.before.id {
-        for statement in MOVE_ENTRY {
+        for statement in [COPY_ROW.as_str(), MOVE_CONTENTS] {
             tx.query(statement).bind(team_id).bind(change.before.id).bind(change.id).execute().await?;
         }
         retire(tx, team_id, change.before.id, change.id).await?;

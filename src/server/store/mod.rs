@@ -16,7 +16,6 @@ mod engine;
 pub mod events;
 mod health;
 pub mod ingest;
-mod new_email;
 mod noted;
 pub mod notifications;
 pub mod openid;
@@ -47,7 +46,6 @@ pub use engine::OpenError;
 use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction};
 use health::Health;
 use noted::Noted;
-pub use search::COUNT_LIMIT;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -113,6 +113,16 @@ pub struct Lease {
     pub bytes: i64,
 }
 
+/// The next attempt at a message that still has to be sent.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The addresses not yet settled.
+    pub pending: Vec<String>,
+    pub attempts: i64,
+    /// When the next one is due; `None` for a message that waits for an adapter.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug, Default)]
 pub struct Settlement {

@@ -2,11 +2,10 @@
 
 use sqlx::types::Json;
 
-use super::new_email::Attachment;
 use super::{Store, stored};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
-use crate::domain::email::Recipient;
+use crate::domain::email::{Attachment, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
 

@@ -3,7 +3,7 @@
 //! A message that still has to be sent is never touched, nor anything of it.
 
 use super::Store;
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, commit_change};
 use super::deletion::{
     API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_CONTENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP,
 };
@@ -97,11 +97,7 @@ impl Store {
             .bind(retention.audit_days)
             .execute()
             .await?;
-        if written == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(written == 1)
+        commit_change(tx, team_id, event, written).await
     }
 
     /// Deletes some of the bodies, variables and attachments of messages with ids below `below`; whether there may be more.

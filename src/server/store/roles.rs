@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::engine::Transaction;
 use super::{Store, micros, stored};
 use crate::domain::error::AppError;
@@ -205,11 +205,7 @@ impl Store {
             .bind(description)
             .execute()
             .await?;
-        if renamed == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(renamed == 1)
+        commit_change(tx, team_id, event, renamed).await
     }
 
     /// Deletes a role that the team made; `false` when there is none. Its members, and the invitations to it, get the
@@ -291,11 +287,7 @@ impl Store {
         keep_to_known_roles(&mut tx, team_id, role).await?;
         let changed =
             tx.query(statement).bind(team_id).bind(role.to_string()).bind(permission.as_str()).execute().await?;
-        if changed > 0 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(changed > 0)
+        commit_change(tx, team_id, event, changed).await
     }
 
     /// A member's role in a team; `None` for somebody who is no member.

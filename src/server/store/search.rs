@@ -10,17 +10,14 @@ use super::criteria::{
     TRIGRAM, contains, push_criteria, push_scope, push_statuses, push_whole_addresses, searched_for,
 };
 use super::engine::{Engine, Reading, Sql};
-use super::new_email::searched_recipients;
 use super::range::IdRange;
+use super::recipients::searched_recipients;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
 use crate::domain::ids::{SEQUENCE_BITS, TeamId};
 use crate::domain::mailbox::folded;
-use crate::domain::page::{OffsetRequest, Total};
-
-/// Counting the matches stops here.
-pub const COUNT_LIMIT: i64 = 10_000;
+use crate::domain::page::{COUNT_LIMIT, OffsetRequest, Total};
 
 /// How many messages are read, at most, for a text without a trigram.
 const SCAN_LIMIT: usize = 100_000;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 pub use invites::{FoundInvite, NewInvite};
 
 use super::accounts::{NewUser, insert_account};
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::engine::Transaction;
 use super::roles::{keep_to_known_roles, lock_roles, name_of, replace_grants};
 use super::{Store, instant, micros, stored};
@@ -165,14 +165,12 @@ impl Store {
         Ok(true)
     }
 
-    /// The team with this id.
     pub async fn find_team(&self, id: TeamId) -> Result<Option<Team>, AppError> {
         let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.id = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> = self.read(statement).bind(id).fetch_optional().await?;
         Ok(row.map(Team::from))
     }
 
-    /// The team with this slug.
     pub async fn find_team_by_slug(&self, slug: &str) -> Result<Option<Team>, AppError> {
         let statement = format!("SELECT {TEAM_COLUMNS} FROM teams t WHERE t.slug = $1 AND t.deleted_at IS NULL");
         let row: Option<TeamRow> = self.read(statement).bind(slug).fetch_optional().await?;
@@ -200,11 +198,7 @@ impl Store {
             .bind(rules.reveals_with_reason)
             .execute()
             .await?;
-        if updated == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(updated == 1)
+        commit_change(tx, team_id, event, updated).await
     }
 
     /// The teams of an account, by name.
@@ -249,11 +243,7 @@ impl Store {
             .bind(new.follows_groups)
             .execute()
             .await?;
-        if inserted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(inserted == 1)
+        commit_change(tx, team_id, event, inserted).await
     }
 
     /// The members of a team, by name.
@@ -314,11 +304,7 @@ impl Store {
             .bind(role.to_string())
             .execute()
             .await?;
-        if updated == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(updated == 1)
+        commit_change(tx, team_id, event, updated).await
     }
 
     /// Ends a membership, the person's sessions in the team, and the keys that they made, unless those are the team's own

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::audit::{AuditEvent, append_event};
+use super::audit::{AuditEvent, append_event, commit_change};
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId};
@@ -13,7 +13,6 @@ const TEMPLATE_COLUMNS: &str =
     "t.id, t.name, t.created_at, t.masked_variables, v.id AS version_id, v.version, v.subject, v.html, v.text,
     v.created_at AS version_created_at";
 
-/// What of a template is to change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TemplateChange<'a> {
     pub name: Option<&'a str>,
@@ -199,11 +198,7 @@ impl Store {
             .bind(micros(now))
             .execute()
             .await?;
-        if deleted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(deleted == 1)
+        commit_change(tx, team_id, event, deleted).await
     }
 
     /// The team's templates, by name.

@@ -265,7 +265,7 @@ async fn set_rules(app: &TestApp, rules: TeamRules) {
 
 /// A browser of somebody who may do everything but see contents.
 async fn blind(app: &TestApp) -> Client {
-    for permission in Permission::ALL {
+    for permission in &Permission::ALL {
         let granted = *permission != Permission::LogsReveal;
         app.store().set_role_permission(app.team, Role::Viewer, *permission, granted, &app.event()).await.unwrap();
     }

@@ -9,12 +9,12 @@ use tower_sessions::Session;
 
 use super::cookies::Cookie;
 use crate::domain::api_key::NewKey;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::identity::{self, ClientAddress, Identity};
 use crate::server::services::accounts::{self, Account, LogInStep};
-use crate::server_fns::draft::{DRAFT_KEY, Draft};
 
 /// How long a [Flash] waits for its page, in seconds.
 const FLASH_SECONDS: u32 = 60;
@@ -22,6 +22,8 @@ const FLASH_SECONDS: u32 = 60;
 const DRAFT_SECONDS: u32 = 600;
 /// The longest sentence for the next page, in bytes: a cookie holds no more.
 const MAX_FLASH_BYTES: usize = 1500;
+/// Where the session keeps a long draft.
+const DRAFT_KEY: &str = "draft";
 /// The longest draft that a cookie holds, in bytes.
 const COOKIE_DRAFT_BYTES: usize = 1500;
 /// The longest draft that is kept at all, in bytes: a template.
@@ -182,6 +184,14 @@ pub async fn keep_draft(draft: &Draft) {
         }
     }
     append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
+}
+
+/// A result; where it is a refusal, what was typed is kept for the form's page.
+pub async fn or_keep<T>(draft: &Draft, result: Result<T, AppError>) -> Result<T, AppError> {
+    if result.is_err() {
+        keep_draft(draft).await;
+    }
+    result
 }
 
 /// What was typed into this form, if its page follows a refusal. Nothing is written by looking: the browser forgets that

@@ -32,7 +32,6 @@ pub enum Cookie {
 }
 
 impl Cookie {
-    /// Every one.
     pub const ALL: [Self; 5] = [Self::Session, Self::Flash, Self::Theme, Self::Draft, Self::OpenId];
 
     /// Its name. Behind https the prefix makes browsers refuse one that another host of the domain or an unencrypted

@@ -10,13 +10,13 @@ use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::api_key::ApiKey;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::pages::settings::{Tab, settings_detail};
 use crate::server_fns::api_keys::{ApiKeyView, RevokeApiKey, RotateApiKey, UpdateApiKey, load_api_key};
-use crate::server_fns::draft::Draft;
 
 /// How long the old secret can count on, in seconds.
 const OVERLAPS: [(&str, &str); 4] =
@@ -25,7 +25,6 @@ const OVERLAPS: [(&str, &str); 4] =
 /// The one that is chosen at first.
 const USUAL_OVERLAP: &str = "86400";
 
-/// One key.
 #[component]
 pub fn ApiKeyPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<ApiKeyId>().ok()));

@@ -8,15 +8,14 @@ use super::is_owner;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::api_key::{KeyApi, KeyLimits};
+use crate::domain::draft::Draft;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::api_keys::{CreateApiKey, ScopePreset};
-use crate::server_fns::draft::Draft;
 
 /// What is ticked at first among the permissions.
 const USUAL: [Permission; 2] = [Permission::EmailsSend, Permission::LogsView];
 
-/// The form for a new key.
 #[component]
 pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
     let own = use_context::<Viewer>().map(|viewer| viewer.permissions).unwrap_or_default();
@@ -80,7 +79,7 @@ pub(super) fn ScopeGroups(
             view! {
                 <label class="check">
                     <input type="checkbox" name="scopes[]" value=permission.as_str() checked=chosen.contains(*permission)/>
-                    <span>{permission.description()} <code>{permission.as_str()}</code></span>
+                    <span>{permission.label()} <code>{permission.as_str()}</code></span>
                 </label>
             }
         });

@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(words(&[EmailsSend, LogsView]), "Messages: view, send");
         let templates = [TemplatesView, TemplatesCreate, TemplatesUpdate, TemplatesDelete, AuditView];
         assert_eq!(words(&templates), "Templates: all · Audit: view");
-        assert_eq!(words(Permission::ALL), "Everything");
+        assert_eq!(words(&Permission::ALL), "Everything");
         assert_eq!(words(&[]), "Nothing");
     }
 

@@ -168,7 +168,7 @@ fn Nothing(query: AuditQuery, period: Period) -> impl IntoView {
 /// The actions by their noun, in their usual order.
 fn grouped_actions() -> Vec<(&'static str, Vec<AuditAction>)> {
     let mut groups: Vec<(&'static str, Vec<AuditAction>)> = Vec::new();
-    for action in AuditAction::ALL {
+    for action in &AuditAction::ALL {
         let noun = noun_of(*action);
         match groups.iter_mut().find(|(known, _)| *known == noun) {
             Some((_, actions)) => actions.push(*action),

@@ -405,7 +405,7 @@ mod tests {
     fn the_actions_narrow_to_the_statuses_that_their_events_allow() {
         for action in ACTIONS {
             let (events, statuses) = meaning_of_action(action);
-            for kind in EventKind::ALL {
+            for kind in &EventKind::ALL {
                 let own = EventSet::of(*kind, None).meets(events);
                 let status = kind.rank().status();
                 assert!(!own || statuses.or_all().contains(status), "{action} {kind:?}");

@@ -3,18 +3,16 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
-use tracing::error;
 
 use super::passwords::is_password_of;
 use super::sessions::{begin_session, session_error};
-use super::{known_time_zone, two_factor};
-use crate::domain::audit::AuditAction;
+use super::{known_time_zone, note_failure, two_factor};
 use crate::domain::error::AppError;
 use crate::domain::ids::UserId;
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::secrets::token_hash;
-use crate::server::services::{audit, limits};
+use crate::server::services::limits;
 use crate::server::store::accounts::{Credentials, email_key};
 
 /// Where a session holds, before log-in, whose code it waits for ([Awaited]).
@@ -116,18 +114,6 @@ async fn check_password(app: &App, input: LogIn, origin: &RequestOrigin) -> Resu
         app.store.guess_time_zone(credentials.user_id, zone).await?;
     }
     Ok(credentials.clone())
-}
-
-/// Audits a failed log-in, in a task of its own: the time of the answer must not tell whether the account exists.
-pub(super) fn note_failure(app: &App, credentials: Option<&Credentials>, origin: &RequestOrigin) {
-    let Some(Credentials { user_id, email, .. }) = credentials.cloned() else { return };
-    let event = audit::by_nobody(app, &email, AuditAction::LogInFailed, origin).about(user_id, &email);
-    let store = app.store.clone();
-    tokio::spawn(async move {
-        if let Err(cause) = store.append_account_event(user_id, &event).await {
-            error!(%cause, user.id = %user_id, "a failed log-in was not audited");
-        }
-    });
 }
 
 /// Makes the session one that holds nothing but whose code it waits for.

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use totp_rs::{Algorithm, TOTP};
 use tracing::{error, info};
 
-use super::log_in::note_failure;
+use super::note_failure;
 use super::passwords::confirm_password;
 use super::sessions::Account;
 use crate::domain::account::{Square, TwoFactor};

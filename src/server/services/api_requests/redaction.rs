@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::api_request::{BODY_CAP_BYTES, LoggedBody, REDACTED, is_answered_read};
 use crate::server::services::api_keys;
+
 /// Names, without `-` and `_`, whose values never reach the log: a part of the name is enough.
 const SECRET_NAMES: [&str; 10] = [
     "password",
@@ -37,6 +38,7 @@ pub fn logged_body(body: &[u8]) -> LoggedBody {
     let Ok(text) = std::str::from_utf8(body) else { return LoggedBody::default() };
     let mut text = match serde_json::from_str::<Value>(text) {
         Ok(mut json) => {
+            redact_nameless(&mut json);
             redact(&mut json, false);
             json.to_string()
         }
@@ -68,6 +70,16 @@ pub fn logged_endpoint(path: &str, query: Option<&str>) -> String {
         _ => pair.to_owned(),
     };
     format!("{path}?{}", query.split('&').map(parameter).collect::<Vec<_>>().join("&"))
+}
+
+/// Replaces the values that stand under no name, as in `["ada@example.com", "a password"]`: no API takes them, and nothing
+/// tells the secrets among them.
+fn redact_nameless(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(redact_nameless),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => *value = Value::String(REDACTED.to_owned()),
+        Value::Object(_) | Value::Null => {}
+    }
 }
 
 fn redact(value: &mut Value, in_attachment: bool) {
@@ -186,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn values_that_stand_under_no_name_never_reach_the_log() {
+        for (body, kept) in [
+            (r#"["ada@example.com","a password"]"#, r#"["[redacted]","[redacted]"]"#),
+            (r#"[["a password",5],null]"#, r#"[["[redacted]","[redacted]"],null]"#),
+            (r#""a password""#, r#""[redacted]""#),
+            (r#"[{"to":["ada@example.com"]}]"#, r#"[{"to":["ada@example.com"]}]"#),
+        ] {
+            assert_eq!(logged_body(body.as_bytes()).text.unwrap(), kept);
+        }
+    }
+
+    #[test]
     fn secrets_in_the_requests_of_resends_clients_never_reach_the_log() {
         let body = br#"{"headers":{"Authorization":"Basic c2VjcmV0","X-Relay":"Bearer 0123456789abcdef","X-Id":"7"},
             "tags":[{"name":"api_key","value":"k"},{"name":"plan","value":"pro"}],
@@ -250,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_long_body_is_cut_and_marked() {
-        let body = serde_json::to_vec(&"ü".repeat(BODY_CAP_BYTES)).unwrap();
+        let body = serde_json::to_vec(&serde_json::json!({"text": "ü".repeat(BODY_CAP_BYTES)})).unwrap();
         let logged = logged_body(&body);
         assert!(logged.truncated);
         assert!(logged.text.unwrap().len() <= BODY_CAP_BYTES);

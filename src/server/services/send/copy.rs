@@ -68,32 +68,21 @@ pub(in crate::server::services) async fn prepare_copy(
         None => app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?.map(|adapter| adapter.id),
     };
     let again = Some(format!("Resent from {}{}", email.id, by_person(viewer)));
+    let (id, job_id) = (app.clock.mint(), app.clock.mint());
     let new = NewEmail {
-        id: app.clock.mint(),
-        job_id: app.clock.mint(),
-        channel: email.channel,
-        notification_id: email.notification_id,
-        external_user_id: email.external_user_id.clone(),
-        template: email.template_id.zip(email.template_version_id),
         adapter_id,
         api_key_id: viewer.api_key_id(),
-        api_request_id: None,
         recipients: unreached_recipients(app, viewer, email, &claim.family).await?,
-        from_address: email.from_address.clone(),
-        reply_to: email.reply_to.clone(),
-        subject: email.subject.clone(),
         sent_subject,
         worded_by: version.map(|(id, _)| id),
-        tags: email.tags.clone(),
         variables: content.variables,
         metadata: content.metadata,
         headers: content.headers,
         html: content.html,
         text: content.text,
         attachments: app.store.list_attachments(viewer.team, email.id).await?,
-        resend_of: Some(email.id),
-        scheduled_at: None,
         events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
+        ..email.copy(id, job_id)
     };
     let event =
         audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));

@@ -1,17 +1,15 @@
-//! A message as an application asks for it, and what can be wrong with it.
+//! What can be wrong with a message as an application asks for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::domain::email::{Recipient, RecipientKind};
+use crate::domain::email::{Attachment, Recipient, RecipientKind, SendRequest};
 use crate::domain::error::AppError;
-use crate::domain::ids::{AdapterId, TemplateId};
 use crate::domain::mailbox::is_same_address;
 use crate::server::App;
+use crate::server::delivery::header::check_header;
 use crate::server::delivery::mailbox::{Mailbox, format_mailbox, parse_mailbox, parse_mailboxes};
-use crate::server::delivery::message::{check_content_type, check_header};
-use crate::server::render::Undefined;
-use crate::server::store::emails::Attachment;
+use crate::server::delivery::message::check_content_type;
 
 /// The most recipients of one message, over all headers.
 pub const MAX_RECIPIENTS: usize = 50;
@@ -50,39 +48,6 @@ const OWN_HEADERS: [&str; 18] = [
     "x-sendlog-id",
     "resent-from",
 ];
-
-/// A message as an application asks for it. Addresses are mailboxes, `ada@example.com` or `Ada <ada@example.com>`; a text
-/// of recipients can hold several. It is made from a template, or from `html` and `text`.
-#[derive(Clone, Debug, Default)]
-pub struct SendRequest {
-    pub template_id: Option<TemplateId>,
-    pub to: Vec<String>,
-    pub cc: Vec<String>,
-    pub bcc: Vec<String>,
-    /// The template's values, a JSON object or null.
-    pub variables: Value,
-    /// The sender, in place of the adapter's.
-    pub from: Option<String>,
-    /// The subject, in place of the template's. With a template it is one too.
-    pub subject: Option<String>,
-    /// The HTML body, where there is no template. It is sent as it is.
-    pub html: Option<String>,
-    /// The plain-text body, where there is no template. It is sent as it is.
-    pub text: Option<String>,
-    /// Where answers go: one mailbox, or several.
-    pub reply_to: Option<String>,
-    pub headers: Vec<(String, String)>,
-    /// The adapter, in place of the team's default.
-    pub adapter_id: Option<AdapterId>,
-    pub attachments: Vec<Attachment>,
-    pub tags: Vec<String>,
-    /// The caller's own data, a JSON object or null.
-    pub metadata: Value,
-    /// When to send it; at once when `None` or past.
-    pub scheduled_at: Option<DateTime<Utc>>,
-    /// What a variable of the template is that is not given.
-    pub undefined: Undefined,
-}
 
 /// Writes the mailbox of one person, whose name may stand beside the address or in the same text; a list is refused.
 pub fn person_mailbox(field: &str, name: Option<&str>, address: &str) -> Result<String, AppError> {

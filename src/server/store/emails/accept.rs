@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::messages::{FamilyRow, find_family_statement, lock_family_statement};
+use crate::domain::api_request::KeptAnswer;
+use crate::domain::email::NewEmail;
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::notification::{Notification, NotificationChannel};
@@ -12,7 +14,7 @@ use crate::server::store::audit::{AuditEvent, append_event};
 use crate::server::store::bulk::{Folded, insert_folded, rollups_of};
 use crate::server::store::engine::Transaction;
 use crate::server::store::events::EmailFacts;
-use crate::server::store::new_email::{NewEmail, Waiting};
+use crate::server::store::outbox::Waiting;
 use crate::server::store::{Store, micros};
 
 /// What is kept in the same transaction as the messages of a request.
@@ -25,14 +27,6 @@ pub struct Acceptance {
     pub audit: Option<AuditEvent>,
     /// The right to send a message again, where that is what is accepted.
     pub claim: Option<ResendClaim>,
-}
-
-/// What a request is answered, kept for its repetition to be answered the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
-    pub status: u16,
-    /// The body, JSON.
-    pub body: String,
 }
 
 /// An idempotency key with the request it came with.

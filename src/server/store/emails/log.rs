@@ -4,20 +4,19 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::messages::{channel_from, status_from};
+use super::row::{channel_from, status_from};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, EmailSummary, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeRange};
 use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
-use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest, Total};
+use crate::domain::page::{COUNT_LIMIT, Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest, Total};
 use crate::server::store::criteria::{
     keys_of, looked_at_most, providers_names, push_criteria, push_keys, push_scope, push_statuses,
 };
 use crate::server::store::engine::{Engine, Sql};
 use crate::server::store::range::{HourCut, IdRange, lowest_id_of_hour};
 use crate::server::store::rollups::rollup_key;
-use crate::server::store::search::COUNT_LIMIT;
 use crate::server::store::{Store, instant};
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
@@ -54,7 +53,7 @@ impl TryFrom<SummaryRow> for EmailSummary {
 
 impl Store {
     /// One page of the log, newest first, and how long the whole list is. Counting the matches of a search stops at
-    /// [crate::server::store::search::COUNT_LIMIT].
+    /// [COUNT_LIMIT].
     pub async fn list_emails(
         &self,
         team_id: TeamId,

@@ -2,19 +2,15 @@
 
 use sqlx::types::Json;
 
-use crate::domain::channel::Channel;
-use crate::domain::email::{AttachmentSummary, Email, EmailContent, EmailStatus, Recipient};
+use super::row::{EmailRow, rows_query, status_from};
+use crate::domain::email::{Attachment, AttachmentSummary, Email, EmailContent};
 use crate::domain::error::AppError;
 use crate::domain::event::EventSet;
-use crate::domain::ids::{
-    AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
-};
+use crate::domain::ids::{EmailId, TeamId, TemplateVersionId};
 use crate::domain::resend::Relative;
 use crate::domain::template::TemplateSource;
 use crate::server::store::engine::{Engine, Sql};
-use crate::server::store::new_email::Attachment;
-use crate::server::store::outbox::NEVER;
-use crate::server::store::{Store, instant, stored};
+use crate::server::store::{Store, instant};
 
 /// What a message says, with what is needed to show it to those who do not see all of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,41 +20,6 @@ pub struct StoredContent {
     pub sent_subject: Option<String>,
     /// The version of the template that it was made from.
     pub version: Option<(TemplateVersionId, TemplateSource)>,
-}
-
-#[derive(sqlx::FromRow)]
-struct EmailRow {
-    id: EmailId,
-    channel: i16,
-    notification_id: Option<NotificationId>,
-    external_user_id: Option<String>,
-    scheduled_at: Option<i64>,
-    event_set: i64,
-    made_from: Option<TemplateId>,
-    template_id: Option<TemplateId>,
-    template_name: Option<String>,
-    template_version_id: Option<TemplateVersionId>,
-    template_version: Option<i64>,
-    marked_variables: Option<Json<Vec<String>>>,
-    adapter_id: Option<AdapterId>,
-    adapter_name: Option<String>,
-    api_key_id: Option<ApiKeyId>,
-    api_key_name: Option<String>,
-    api_request_id: Option<ApiRequestId>,
-    recipients: Json<Vec<Recipient>>,
-    from_address: String,
-    reply_to: Option<String>,
-    subject: String,
-    tags: Json<Vec<String>>,
-    status: i16,
-    provider_message_id: Option<String>,
-    error_message: Option<String>,
-    has_pdf_attachment: bool,
-    job_id: JobId,
-    resend_of: Option<EmailId>,
-    sent_at: Option<i64>,
-    delivered_at: Option<i64>,
-    next_attempt_at: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -135,55 +96,6 @@ struct ContentRow {
     version_text: Option<String>,
 }
 
-impl EmailRow {
-    fn into_email(self, team_id: TeamId, resent_as: Vec<EmailId>) -> Result<Email, AppError> {
-        Ok(Email {
-            id: self.id,
-            team_id,
-            channel: channel_from(self.channel)?,
-            notification_id: self.notification_id,
-            external_user_id: self.external_user_id,
-            scheduled_at: self.scheduled_at.map(instant),
-            event_set: EventSet::from_bits(self.event_set),
-            waits_for_adapter: self.next_attempt_at == Some(NEVER),
-            template_deleted: self.made_from.is_some() && self.template_id.is_none(),
-            template_id: self.template_id,
-            template_name: self.template_name,
-            template_version_id: self.made_from.and(self.template_version_id),
-            template_version: self.made_from.and(self.template_version),
-            marked_variables: self.marked_variables.map(|names| names.0).unwrap_or_default(),
-            adapter_id: self.adapter_id,
-            adapter_name: self.adapter_name,
-            api_key_id: self.api_key_id,
-            api_key_name: self.api_key_name,
-            api_request_id: self.api_request_id,
-            recipients: self.recipients.0,
-            from_address: self.from_address,
-            reply_to: self.reply_to,
-            subject: self.subject,
-            tags: self.tags.0,
-            status: status_from(self.status)?,
-            provider_message_id: self.provider_message_id,
-            error_message: self.error_message,
-            has_pdf_attachment: self.has_pdf_attachment,
-            job_id: self.job_id,
-            resend_of: self.resend_of,
-            resent_as,
-            sent_at: self.sent_at.map(instant),
-            delivered_at: self.delivered_at.map(instant),
-            next_attempt_at: self.next_attempt_at.filter(|at| *at != NEVER).map(instant),
-        })
-    }
-}
-
-pub(super) fn status_from(code: i16) -> Result<EmailStatus, AppError> {
-    stored("emails.status", EmailStatus::from_code(code).ok_or("unknown code"))
-}
-
-pub(super) fn channel_from(code: i16) -> Result<Channel, AppError> {
-    stored("emails.channel", Channel::from_code(code).ok_or("unknown code"))
-}
-
 impl Store {
     /// The message that has this id, or had it.
     pub async fn find_email(&self, team_id: TeamId, id: EmailId) -> Result<Option<Email>, AppError> {
@@ -202,26 +114,7 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = Sql::new(
-            self.engine(),
-            "SELECT e.id, e.channel, e.notification_id, e.external_user_id, e.scheduled_at, e.event_set,
-                 e.template_id AS made_from, t.id AS template_id, t.name AS template_name,
-                 e.template_version_id, v.version AS template_version, m.masked_variables AS marked_variables,
-                 e.adapter_id, a.name AS adapter_name,
-                 e.api_key_id, k.name AS api_key_name, e.api_request_id, e.recipients, e.from_address, e.reply_to,
-                 e.subject, e.tags, e.status, e.provider_message_id, e.error_message, e.has_pdf_attachment,
-                 e.job_id, e.resend_of, e.sent_at, e.delivered_at, o.run_at AS next_attempt_at
-             FROM emails e
-             LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
-             LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
-             LEFT JOIN templates m ON m.team_id = e.team_id AND m.id = v.template_id
-             LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id
-             LEFT JOIN api_keys k ON k.team_id = e.team_id AND k.id = e.api_key_id
-             LEFT JOIN outbox o ON o.team_id = e.team_id AND o.email_id = e.id AND o.lease_id IS NULL
-             WHERE e.team_id = ",
-        );
-        sql.push_bind(team_id).push(" AND e.id IN (").push_list(ids).push(")");
-        let rows: Vec<EmailRow> = self.read(sql).fetch_all().await?;
+        let rows: Vec<EmailRow> = self.read(rows_query(self.engine(), team_id, ids)).fetch_all().await?;
         let copies: Vec<(EmailId, EmailId)> = self.read(copies_query(self.engine(), team_id, ids)).fetch_all().await?;
         let resent_as = |id: EmailId| copies.iter().filter(|(of, _)| *of == id).map(|(_, copy)| *copy).collect();
         let mut emails: Vec<Email> = Vec::with_capacity(rows.len());
@@ -335,7 +228,6 @@ pub(in crate::server::store) fn copies_query(engine: Engine, team_id: TeamId, id
     sql
 }
 
-/// The query for the variables of messages.
 pub(in crate::server::store) fn variables_query(engine: Engine, team_id: TeamId, ids: &[EmailId]) -> Sql {
     let mut sql = Sql::new(engine, "SELECT email_id, variables FROM email_contents WHERE team_id = ");
     sql.push_bind(team_id).push(" AND email_id IN (").push_list(ids).push(")");

@@ -10,14 +10,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::reading::{self, PostgresReaders, Readers, SqliteReaders};
-use super::{Database, Writers};
+use super::{BUSY_TIMEOUT, Database, Writers};
 use crate::server::private_files;
 
 pub(in super::super) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(in super::super) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
-
-/// How long a statement waits for a lock or a connection before the caller hears "busy".
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a health check waits for its turn, at most.
 pub(in super::super) const HEALTH_PATIENCE: Duration = Duration::from_secs(5);

@@ -4,15 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::domain::channel::Channel;
-use crate::domain::email::Recipient;
+use crate::domain::email::{NewEmail, Recipient};
 use crate::domain::event::{Fold, Mark, Told, mark_of};
 use crate::domain::ids::{EmailId, JobId, SEQUENCE_BITS, TeamId, lowest_id_at};
 use crate::server::store::events::{MessageRow, NO_SUBJECT, NewEvent, UNKNOWN_SENDER, bare_name};
-use crate::server::store::new_email::NewEmail;
 
 /// An event as somebody reported it. It is about the message `email_id`, or else about the one that the provider calls
 /// `provider_message_id`.
@@ -401,31 +399,11 @@ impl Started<'_> {
     fn to_email(&self) -> NewEmail {
         let texts = EntryTexts::from(&self.fold);
         NewEmail {
-            id: self.id,
-            job_id: JobId(self.id.0),
-            channel: texts.channel,
-            notification_id: None,
-            external_user_id: None,
-            template: None,
-            adapter_id: None,
-            api_key_id: None,
-            api_request_id: None,
             recipients: texts.recipients,
             from_address: texts.from_address,
-            reply_to: None,
             subject: texts.subject,
-            tags: Vec::new(),
-            variables: json!({}),
-            metadata: json!({}),
-            headers: Vec::new(),
-            html: None,
-            text: None,
-            attachments: Vec::new(),
-            sent_subject: None,
-            worded_by: None,
-            resend_of: None,
-            scheduled_at: None,
             events: self.events.iter().map(|line| line.event.clone()).collect(),
+            ..NewEmail::blank(self.id, JobId(self.id.0), texts.channel)
         }
     }
 }

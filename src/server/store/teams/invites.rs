@@ -7,7 +7,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
 use crate::domain::team::{Invite, Team};
 use crate::server::store::accounts::email_key;
-use crate::server::store::audit::{AuditEvent, append_event};
+use crate::server::store::audit::{AuditEvent, append_event, commit_change};
 use crate::server::store::roles::{keep_to_known_roles, lock_roles, name_of};
 use crate::server::store::{Store, instant, micros, stored};
 
@@ -115,11 +115,7 @@ impl Store {
             .bind(micros(expires_at))
             .execute()
             .await?;
-        if renewed == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(renewed == 1)
+        commit_change(tx, team_id, event, renewed).await
     }
 
     /// Takes an invitation back; `false` when there is none.
@@ -127,11 +123,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let deleted =
             tx.query("DELETE FROM invites WHERE team_id = $1 AND id = $2").bind(team_id).bind(id).execute().await?;
-        if deleted == 1 {
-            append_event(&mut tx, team_id, event).await?;
-        }
-        tx.commit().await?;
-        Ok(deleted == 1)
+        commit_change(tx, team_id, event, deleted).await
     }
 
     /// Makes an account a member with the role that an invitation grants at this moment, and uses the invitation up;

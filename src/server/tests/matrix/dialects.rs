@@ -227,7 +227,7 @@ on_both_databases! {
         app.add_adapter("Mail").await;
         app.add_template("Receipt").await;
         let mut wrong = Vec::new();
-        for permission in Permission::ALL {
+        for permission in &Permission::ALL {
             let key = new_key(&app, app.team, [*permission].into_iter().collect()).await;
             for dialect in Api::OTHERS {
                 for row in rows(dialect) {

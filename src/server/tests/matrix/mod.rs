@@ -109,7 +109,7 @@ on_both_databases! {
     async fn each_single_permission_opens_what_names_it_and_nothing_else(app: TestApp) {
         app.add_adapter("Mail").await;
         let mut singles = Vec::new();
-        for permission in Permission::ALL {
+        for permission in &Permission::ALL {
             singles.push((*permission, true, holder_of(&app, app.team, *permission).await));
             singles.push((*permission, false, app.program(&[*permission]).await));
             singles.push((*permission, false, bound_to_holder_of(&app, app.team, *permission).await));
@@ -160,7 +160,7 @@ on_both_databases! {
 
     async fn each_single_permission_in_one_team_opens_nothing_of_another(app: TestApp) {
         let mut elsewhere = Vec::new();
-        for permission in Permission::ALL {
+        for permission in &Permission::ALL {
             let scopes = [*permission].into_iter().collect();
             elsewhere.push((*permission, true, holder_of(&app, app.other_team, *permission).await));
             elsewhere.push((*permission, false, app.program_of(app.other_team, scopes).await));

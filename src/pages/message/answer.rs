@@ -1,0 +1,44 @@
+//! What people ask of a message that did not arrive: why, whose problem it is, what to tell the customer, and whether
+//! sending it again helps.
+
+use leptos::prelude::*;
+
+use crate::components::copy_button::CopyButton;
+use crate::domain::failure::FailureClass;
+
+#[component]
+pub fn Answer(
+    failure: FailureClass,
+    /// Who runs the recipient's mailbox.
+    mailbox_provider: Option<String>,
+    /// What the server or provider said.
+    words: Option<String>,
+) -> impl IntoView {
+    let sentence = failure.customer_sentence().to_owned();
+    view! {
+        <section class="callout answer" data-tone="error" aria-labelledby="answer">
+            <h2 id="answer">
+                <strong>{failure.label()}</strong>
+                {mailbox_provider.map(|name| view! { <span class="answer-provider">{name}</span> })}
+            </h2>
+            {words.map(|words| view! { <p><code>{words}</code></p> })}
+            <dl>
+                <div>
+                    <dt>"Whose problem"</dt>
+                    <dd>{failure.whose().label()}</dd>
+                </div>
+                <div>
+                    <dt>"Tell the customer"</dt>
+                    <dd class="with-copy">
+                        <q>{sentence.clone()}</q>
+                        <CopyButton text=sentence label="Copy the sentence".to_owned()/>
+                    </dd>
+                </div>
+                <div>
+                    <dt>"Resending"</dt>
+                    <dd>{format!("{}. {}", failure.resend().label(), failure.advice())}</dd>
+                </div>
+            </dl>
+        </section>
+    }
+}
