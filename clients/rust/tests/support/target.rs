@@ -101,7 +101,7 @@ fn command(folder: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SENDLOG_")) {
         command.env_remove(name);
     }
-    command.env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true");
+    command.env("RUST_LOG", "warn").env("SENDLOG_ALLOW_PRIVATE_ADAPTERS", "true");
     command.env("SENDLOG_DATABASE_URL", format!("sqlite://{}", folder.join("sendlog.db").display()));
     command
 }
