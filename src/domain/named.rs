@@ -6,10 +6,11 @@
 pub struct UnknownName(pub &'static str);
 
 /// Declares an enum of values that each have a name and, behind it, a label for pages; with `ALL`, `as_str`, `label` and
-/// `FromStr`. In JSON a value is its name. The text behind the enum's own name is what [UnknownName] says.
+/// `FromStr`. In JSON a value is its name. The text behind the enum's own name is what [UnknownName] says. A name is taken as a
+/// token: the derive of OpenAPI schemas does not read one that a macro took as a literal.
 macro_rules! named {
     ($(#[$meta:meta])* pub enum $type:ident, $unknown:literal {
-        $($(#[$about:meta])* $variant:ident = $name:literal,)+
+        $($(#[$about:meta])* $variant:ident = $name:tt,)+
     }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -37,7 +38,7 @@ macro_rules! named {
         }
     };
     ($(#[$meta:meta])* pub enum $type:ident, $unknown:literal {
-        $($(#[$about:meta])* $variant:ident = $name:literal $label:literal,)+
+        $($(#[$about:meta])* $variant:ident = $name:tt $label:literal,)+
     }) => {
         $crate::domain::named::named! {
             $(#[$meta])* pub enum $type, $unknown { $($(#[$about])* $variant = $name,)+ }
