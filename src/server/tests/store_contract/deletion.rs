@@ -232,7 +232,7 @@ fn no_statement_finds_a_deleted_team() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/store");
     let mut seen = 0;
     for path in files_under(&folder) {
-        if path.ends_with("tests.rs") {
+        if path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests") {
             continue;
         }
         let source = std::fs::read_to_string(&path).unwrap();
