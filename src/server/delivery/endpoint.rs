@@ -277,6 +277,7 @@ mod tests {
             "smtp://u:hunter2@mail.example.com#x",
             "smtp://u:hunter2%0d%0a@mail.example.com",
             "smtp://u:hunter2%zz@mail.example.com",
+            "smtp://u:hunter2%+4@mail.example.com",
             "smtp://:hunter2@mail.example.com",
             "smtp://mail.example.com?tls=perhaps",
             "smtp://mail.example.com?ssl=true",
