@@ -115,7 +115,7 @@ for (const status of ["bounced", "clicked", "queued"]) {
     await as("owner");
     await page.goto(`/logs?preset=30d&status=${status}`);
     await page.locator("tbody").getByRole("link").first().click();
-    await expect(page.getByRole("region", { name: "Timeline" })).toBeVisible();
+    await expect(page.getByRole("region", { name: "What happened" })).toBeVisible();
     await expectGoodEverywhere(page, hasScript);
   });
 }

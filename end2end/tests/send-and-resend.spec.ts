@@ -45,7 +45,7 @@ test("an accepted message arrives, and its page says so", async ({ page, as, tea
 
   await expect(page).toHaveURL(`/logs/${id}`);
   await expectStatus(page, "Sent");
-  const timeline = page.getByRole("region", { name: "Timeline" });
+  const timeline = page.getByRole("region", { name: "What happened" });
   await expect(timeline.getByRole("listitem").first()).toContainText("Sent");
   await expect(timeline).toContainText("2.0.0 kept");
 });
@@ -65,7 +65,7 @@ test("a refused message has bounced, with the server's words", async ({ page, as
   await expect(answer).toContainText("The recipient’s");
   await expect(answer).toContainText("please tell us which one we should write to");
   await expect(answer).toContainText("Helps once something has changed");
-  await expect(page.getByRole("region", { name: "Timeline" })).toContainText(`550 5.1.1 <${to}>: no such mailbox`);
+  await expect(page.getByRole("region", { name: "What happened" })).toContainText(`550 5.1.1 <${to}>: no such mailbox`);
 });
 
 test("an admin resends from the message's page", async ({ page, as, team, smtp }) => {
@@ -183,7 +183,7 @@ test("a deferred message waits, is tried again and arrives", async ({ page, as, 
   await team.api.waitFor(deferred.id, "sent");
   await page.goto(`/logs/${deferred.id}`);
   await expectStatus(page, "Sent");
-  const timeline = page.getByRole("region", { name: "Timeline" });
+  const timeline = page.getByRole("region", { name: "What happened" });
   await expect(timeline.getByText("Deferred", { exact: true })).toBeVisible();
   await expect(timeline).toContainText(`451 4.7.1 <${deferred.to}>: greylisted, try again later`);
   await expect(timeline.getByRole("listitem").first()).toContainText("Sent");

@@ -11,6 +11,7 @@ use super::failure::FailureClass;
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
+use super::page::Total;
 use super::resend::SentCopy;
 use super::template::Undefined;
 use super::visibility::{Reveal, Visibility};
@@ -152,6 +153,32 @@ pub struct EmailSummary {
     pub status: EmailStatus,
     /// When the mail server took it.
     pub sent_at: Option<DateTime<Utc>>,
+    /// What a page says beside the status; only where it was asked for.
+    pub remark: Option<Remark>,
+}
+
+/// What became of a message, or will, beyond its status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Remark {
+    Failed {
+        class: FailureClass,
+        /// Who runs the recipient's mailbox.
+        mailbox_provider: Option<String>,
+    },
+    /// It failed and was sent again.
+    Resent {
+        /// When the copy was accepted: the one that got through, or else the newest.
+        at: DateTime<Utc>,
+        /// What became of that copy.
+        status: EmailStatus,
+    },
+    /// The server put it off.
+    Delayed {
+        class: FailureClass,
+        again_at: Option<DateTime<Utc>>,
+    },
+    Scheduled(DateTime<Utc>),
+    WaitsForAdapter,
 }
 
 /// Everything about a message but its bodies.
@@ -273,6 +300,22 @@ impl Email {
             None
         }
     }
+}
+
+/// What else went to the recipient of a message, over [Customer::DAYS].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The newest, that message left out.
+    pub recent: Vec<EmailSummary>,
+    /// How many there are, that message among them.
+    pub total: Total,
+    /// How many of them reached the mailbox.
+    pub arrived: Total,
+}
+
+impl Customer {
+    /// How far back one looks, in days.
+    pub const DAYS: i64 = 90;
 }
 
 /// What a message says: read for its page only.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::channel::Channel;
-use crate::domain::email::{Accepted, EmailDetail, EmailSummary};
+use crate::domain::email::{Accepted, Customer, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::{EmailId, TemplateId};
@@ -43,7 +43,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, search, templates},
+        services::{emails, failures, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -58,7 +58,8 @@ pub async fn load_logs(
         search::filter_of(&app, &viewer, &searched, EmailFilter { range, ..base.clone() }).await
     };
     let filter = filter_in(period.range).await?;
-    let page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
+    let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
+    failures::add_remarks(&app, &viewer, &mut page.items).await?;
     let in_all_time = if page.total.count() == 0 && period.range != TimeRange::default() {
         let anything = PageRequest { page: 1, page_size: 1 };
         let filter = filter_in(TimeRange::default()).await?;
@@ -75,11 +76,26 @@ pub async fn load_logs(
     Ok(LogView { period, overview, page, in_all_time, templates, is_first_run, public_url: app.config.public_url() })
 }
 
+/// What the page of a message shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MessageView {
+    pub detail: EmailDetail,
+    /// What else went to its recipient.
+    pub customer: Option<Customer>,
+    pub public_url: String,
+}
+
 /// Everything about a message. Needs `logs:view`.
 #[server]
-pub async fn load_email(id: EmailId) -> Result<EmailDetail, AppError> {
-    use crate::server::{context, services::emails};
-    emails::find_email(&context::app(), &context::viewer().await?, id).await
+pub async fn load_email(id: EmailId) -> Result<MessageView, AppError> {
+    use crate::server::{
+        context,
+        services::{customer, emails},
+    };
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let detail = emails::find_email(&app, &viewer, id).await?;
+    let customer = customer::find_customer(&app, &viewer, detail.email.id).await?;
+    Ok(MessageView { detail, customer, public_url: app.config.public_url() })
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

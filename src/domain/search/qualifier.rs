@@ -160,8 +160,8 @@ pub(super) fn unknown(name: &str) -> AppError {
     AppError::invalid_field(
         super::PARAMETER,
         format!(
-            "there is no “{name}:” to search by. There is {}. Put a text that has a colon in it in double quotes",
-            known.join(" ")
+            "there is no “{name}:” to search by, but {}; put a text that has a colon in it in double quotes",
+            known.join(", ")
         ),
     )
 }

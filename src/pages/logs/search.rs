@@ -59,7 +59,7 @@ fn SearchField(value: String, kept: Fields) -> impl IntoView {
     }
 }
 
-/// What can stand before a colon, each with an example that is a link to what it finds.
+/// What can stand before a colon, each with an example.
 #[component]
 fn SearchBy() -> impl IntoView {
     let rows = Qualifier::ALL
@@ -68,7 +68,7 @@ fn SearchBy() -> impl IntoView {
     view! {
         <Menu label="Search by…".into_any() class="quiet menu-end search-by">
             <p class="hint">
-                "All that is written must hold. Several values have commas between them, or stand in double quotes. A " <code>"-"</code>
+                "All that is written must hold. Several values have commas between them; a value with blanks stands in double quotes. A " <code>"-"</code>
                 " before it means not: " <code>"-status:delivered"</code> "."
             </p>
             <dl>{rows}</dl>

@@ -13,7 +13,7 @@ use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
-use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind};
+use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind, Remark};
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::{Page, Total};
@@ -69,11 +69,44 @@ fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
                 {(more > 0).then(|| view! { <span class="more">{format!("+{more}")}</span> })}
                 {name.map(|name| view! { <span class="name">{name}</span> })}
             </td>
-            <td role="cell" class="subject">{subject}</td>
+            <td role="cell" class="subject">
+                <span title=subject.clone()>{subject.clone()}</span>
+                {row.remark.map(|remark| view! { <p class="remark">{remark_words(remark)}</p> })}
+            </td>
             <td role="cell" class="template">{row.template_name.unwrap_or_else(|| "–".to_owned())}</td>
             <td role="cell" class="time"><Time at=row.id.created_at()/></td>
             <td role="cell" class="actions">{resend}</td>
         </tr>
+    }
+}
+
+/// What became of a message beyond its status: "Resent 15:58, arrived".
+fn remark_words(remark: Remark) -> AnyView {
+    match remark {
+        Remark::Failed { class, mailbox_provider: None } => class.label().into_any(),
+        Remark::Failed { class, mailbox_provider: Some(provider) } => {
+            format!("{} · {provider}", class.label()).into_any()
+        }
+        Remark::Resent { at, status } => view! { "Resent " <Time at/> {copy_words(status)} }.into_any(),
+        Remark::Delayed { class, again_at } => {
+            let again = again_at.map(|at| view! { ", again at " <Time at/> });
+            view! { {format!("Delayed: {}", class.label().to_lowercase())} {again} }.into_any()
+        }
+        Remark::Scheduled(at) => view! { "Scheduled for " <Time at/> }.into_any(),
+        Remark::WaitsForAdapter => "Waits for an adapter".into_any(),
+    }
+}
+
+/// What became of a copy.
+const fn copy_words(status: EmailStatus) -> &'static str {
+    match status {
+        EmailStatus::Queued => ", on its way",
+        EmailStatus::Sent => ", sent",
+        EmailStatus::Delivered => ", arrived",
+        EmailStatus::Opened | EmailStatus::Clicked => ", arrived and was opened",
+        EmailStatus::Bounced => ", bounced again",
+        EmailStatus::Failed => ", failed again",
+        EmailStatus::Spam => ", reported as spam",
     }
 }
 

@@ -1,125 +1,146 @@
-//! Every fact about a message, as the log's specification lists them.
+//! Every fact about a message: those that people ask for in sight, the technical ones folded away.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
+use serde_json::Value;
 
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::byte_size;
 use crate::components::time::{Time, TimeStyle};
-use crate::domain::channel::Channel;
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
 use crate::domain::permission::Permission;
+use crate::pages::logs::{search_url, shared_url};
 
-/// The fields of a message; those that are empty are left out, except where emptiness says something.
+/// How many values of the caller's own data are shown beside the message; all of them are in the tab of the variables.
+const SHOWN_METADATA: usize = 6;
+
+/// How long such a value may be, in characters.
+const MAX_METADATA_CHARS: usize = 60;
+
+/// The fields of a message that are not empty. A value that other messages share leads to all of them.
 #[component]
 pub fn Facts(
     email: Email,
     content: EmailContent,
+    /// Who runs the recipient's mailbox.
+    mailbox_provider: Option<String>,
     /// Whether an address leads to the messages for it; one that is masked finds none.
     links_addresses: bool,
     /// Whether the viewer may save what is attached.
     opens_attachments: bool,
 ) -> impl IntoView {
-    let EmailContent { attachments, headers, .. } = content;
+    let EmailContent { attachments, headers, metadata, .. } = content;
     let attachments_of = opens_attachments.then_some(email.id);
-    let to = of_kind(&email.recipients, RecipientKind::To);
-    let cc = of_kind(&email.recipients, RecipientKind::Cc);
-    let bcc = of_kind(&email.recipients, RecipientKind::Bcc);
-    let accepted = email.created_at();
-    // A message that failed or bounced is not sent later by itself.
-    let has_ended = email.status.can_be_resent();
-    let is_email = email.channel == Channel::Email;
+    let people = |kind: RecipientKind, name: &'static str| {
+        let people: Vec<_> = email.recipients.iter().filter(|recipient| recipient.kind == kind).cloned().collect();
+        let is_shown = !people.is_empty() && email.recipients.len() > 1;
+        is_shown.then(|| fact(name, view! { <People people links=links_addresses/> }))
+    };
+    let has_template = email.template_id.is_some() || email.template_deleted;
     let shown = [
-        Some(fact("Channel", view! { <ChannelMark channel=email.channel/> })),
         email.notification_id.map(|id| fact("Part of", view! { <NotificationLink id/> })),
-        Some(fact("To", view! { <People people=to links=links_addresses/> })),
-        (!cc.is_empty()).then(|| fact("Cc", view! { <People people=cc links=links_addresses/> })),
-        (!bcc.is_empty()).then(|| fact("Bcc", view! { <People people=bcc links=links_addresses/> })),
-        email.external_user_id.clone().map(|id| fact("User id", view! { <code>{id}</code> })),
-        (is_email || !email.from_address.is_empty()).then(|| fact("From", email.from_address.clone())),
+        people(RecipientKind::To, "To"),
+        people(RecipientKind::Cc, "Cc"),
+        people(RecipientKind::Bcc, "Bcc"),
+        email.external_user_id.clone().map(|id| fact("User id", shared("person", id))),
+        filled(email.from_address.clone()).map(|from| fact("From", from)),
         email.reply_to.clone().map(|address| fact("Reply to", address)),
-        (is_email || !email.subject.is_empty()).then(|| fact("Subject", email.subject.clone())),
-        (!headers.is_empty()).then(|| fact("Headers", view! { <Headers headers/> })),
-        Some(fact("Template", view! { <TemplateFact email=email.clone()/> })),
+        has_template.then(|| fact("Template", view! { <TemplateFact email=email.clone()/> })),
         (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
+        Some(fact("API key", view! { <KeyFact email=email.clone()/> })),
+        email.adapter_name.clone().map(|name| fact("Adapter", shared("adapter", name))),
+        mailbox_provider.map(|name| fact("Mailbox", shared("provider", name))),
         (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments of=attachments_of/> })),
         email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
         (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
-        Some(fact("Accepted", view! { <Time at=accepted style=TimeStyle::Second/> })),
         email.scheduled_at.map(|at| fact("Scheduled", view! { <Time at style=TimeStyle::Second/> })),
-        Some(fact("Sent", view! { <Moment at=email.sent_at has_ended/> })),
-        Some(fact("Delivered", view! { <Moment at=email.delivered_at has_ended/> })),
     ];
-    let technical = technical_facts(email);
+    let own = own_data(&metadata).into_iter().map(|(name, value)| {
+        let qualifier = format!("meta.{name}");
+        fact(name, shared(&qualifier, value))
+    });
     view! {
         <section class="panel message-facts" aria-label="Message">
-            <div class="panel-head"><h2>"Message"</h2></div>
-            <dl class="facts">{shown.into_iter().flatten().collect_view()}{technical}</dl>
+            <dl class="facts">{shown.into_iter().flatten().collect_view()}{own.collect_view()}</dl>
+            <details class="technical">
+                <summary>"Technical: ids, times, headers"</summary>
+                <dl class="facts">{technical_facts(email, headers)}</dl>
+            </details>
         </section>
     }
 }
 
-fn technical_facts(email: Email) -> impl IntoView {
-    let code = |text: Option<String>| match text {
-        Some(text) => view! { <code>{text}</code> }.into_any(),
-        None => view! { <Nothing/> }.into_any(),
-    };
-    let key = match (email.api_key_name, email.api_key_id) {
-        (Some(name), _) => name.into_any(),
-        (None, Some(id)) => code(Some(id.to_string())),
-        (None, None) => "none: sent in the dashboard".into_any(),
-    };
-    let request = match email.api_request_id {
-        Some(id) if may(Permission::RequestsView) => {
-            view! { <a class="id-link" href=format!("/requests/{id}")>{id.to_string()}</a> }.into_any()
-        }
-        id => code(id.map(|id| id.to_string())),
-    };
-    let adapter = email.adapter_name.or_else(|| email.adapter_id.map(|id| id.to_string()));
+/// What of the caller's own data fits beside the message.
+fn own_data(metadata: &Value) -> Vec<(String, String)> {
+    let fields = metadata.as_object().into_iter().flatten();
+    let short = fields.filter_map(|(name, value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+        };
+        (!text.is_empty() && text.chars().count() <= MAX_METADATA_CHARS).then(|| (name.clone(), text))
+    });
+    short.take(SHOWN_METADATA).collect()
+}
+
+fn technical_facts(email: Email, headers: Vec<(String, String)>) -> impl IntoView {
+    let code = |text: String| view! { <code>{text}</code> };
+    let request = email.api_request_id.map(|id| match may(Permission::RequestsView) {
+        true => view! { <a class="id-link" href=format!("/requests/{id}")>{id.to_string()}</a> }.into_any(),
+        false => code(id.to_string()).into_any(),
+    });
+    let moment = |at: DateTime<Utc>| view! { <Time at style=TimeStyle::Second/> };
     [
-        fact("Version id", code(email.template_version_id.map(|id| id.to_string()))),
-        fact("Adapter", adapter.unwrap_or_else(|| "–".to_owned())),
-        fact("API key", key),
-        fact("API request", request),
-        fact("Provider id", code(email.provider_message_id)),
-        fact("Error", code(email.error_message)),
-        fact("PDF attached", if email.has_pdf_attachment { "yes" } else { "no" }),
-        fact("Job", code(Some(email.job_id.to_string()))),
-        fact("Team", code(Some(email.team_id.to_string()))),
-        fact("Id", code(Some(email.id.to_string()))),
+        Some(fact("Id", code(email.id.to_string()))),
+        Some(fact("Channel", view! { <ChannelMark channel=email.channel/> })),
+        Some(fact("Accepted", moment(email.created_at()))),
+        email.sent_at.map(|at| fact("Sent", moment(at))),
+        email.delivered_at.map(|at| fact("Delivered", moment(at))),
+        email.error_message.map(|words| fact("Error", code(words))),
+        email.provider_message_id.map(|id| fact("Provider id", code(id))),
+        request.map(|request| fact("API request", request)),
+        email.template_version_id.map(|id| fact("Version id", code(id.to_string()))),
+        email.has_pdf_attachment.then(|| fact("PDF attached", "yes")),
+        (!headers.is_empty()).then(|| fact("Headers", view! { <Headers headers/> })),
+        Some(fact("Job", code(email.job_id.to_string()))),
+        Some(fact("Team", code(email.team_id.to_string()))),
     ]
     .into_iter()
+    .flatten()
     .collect_view()
 }
 
-fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
+fn filled(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A value that leads to the messages that share it.
+fn shared(qualifier: &str, value: String) -> impl IntoView + use<> {
+    let url = shared_url(qualifier, &value);
+    view! { <a href=url title="All messages of the last 30 days with this value">{value}</a> }
+}
+
+#[component]
+fn KeyFact(email: Email) -> impl IntoView {
+    match (email.api_key_name, email.api_key_id) {
+        (Some(name), _) => shared("key", name).into_any(),
+        (None, Some(id)) => view! { <code>{id.to_string()}</code> }.into_any(),
+        (None, None) => "none: sent in the dashboard".into_any(),
+    }
+}
+
+fn fact(name: impl Into<String>, value: impl IntoView + 'static) -> AnyView {
     view! {
         <div class="fact">
-            <dt>{name}</dt>
+            <dt>{name.into()}</dt>
             <dd>{value}</dd>
         </div>
     }
     .into_any()
-}
-
-#[component]
-fn Nothing() -> impl IntoView {
-    view! { <span class="nothing">"none"</span> }
-}
-
-#[component]
-fn Moment(at: Option<chrono::DateTime<chrono::Utc>>, has_ended: bool) -> impl IntoView {
-    match at {
-        Some(at) => view! { <Time at style=TimeStyle::Second/> }.into_any(),
-        None if has_ended => view! { <span class="nothing">"no"</span> }.into_any(),
-        None => view! { <span class="nothing">"not yet"</span> }.into_any(),
-    }
-}
-
-fn of_kind(recipients: &[Recipient], kind: RecipientKind) -> Vec<Recipient> {
-    recipients.iter().filter(|recipient| recipient.kind == kind).cloned().collect()
 }
 
 /// Addresses, each a link to the messages for it.
@@ -127,7 +148,7 @@ fn of_kind(recipients: &[Recipient], kind: RecipientKind) -> Vec<Recipient> {
 fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
     let shown = people.into_iter().map(|person| {
         let address = if links {
-            let url = crate::pages::logs::search_url(&person.address);
+            let url = search_url(&person.address);
             view! { <a href=url title="All messages to this address in the last 30 days">{person.address}</a> }
                 .into_any()
         } else {
@@ -165,13 +186,13 @@ fn TemplateFact(email: Email) -> impl IntoView {
         }
         .into_any(),
         (None, _) if email.template_deleted => view! { <span class="nothing">"deleted"</span> {version} }.into_any(),
-        (None, _) => view! { <Nothing/> }.into_any(),
+        (None, _) => ().into_any(),
     }
 }
 
 #[component]
 fn Tags(tags: Vec<String>) -> impl IntoView {
-    view! { <ul class="tags">{tags.into_iter().map(|tag| view! { <li>{tag}</li> }).collect_view()}</ul> }
+    view! { <ul class="tags">{tags.into_iter().map(|tag| view! { <li>{shared("tag", tag)}</li> }).collect_view()}</ul> }
 }
 
 #[component]

@@ -1,8 +1,9 @@
 //! `/logs/:id`: what became of one message, every fact about it, and what it says.
 
 mod answer;
+mod customer;
 mod facts;
-mod preview;
+mod tabs;
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -10,10 +11,11 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use self::answer::Answer;
+use self::customer::CustomerPanel;
 use self::facts::Facts;
-use self::preview::Preview;
+use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
-use super::logs::spoken_list;
+use super::logs::{search_url, spoken_list};
 use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
@@ -22,7 +24,6 @@ use crate::components::resend_button::ResendButton;
 use crate::components::reveal::ContentsNote;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
-use crate::components::timeline::Timeline;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
@@ -32,44 +33,60 @@ use crate::domain::ids::EmailId;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Reach, SentCopy};
-use crate::server_fns::emails::{RevealEmail, load_email};
+use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
 
 /// A message. `?images=1` lets its remote images load.
 #[component]
 pub fn MessagePage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
-    let with_images = use_query_map().with_untracked(|query| query.get_str("images") == Some("1"));
+    let images = use_query_map().with_untracked(|query| query.get_str("images").map(|images| images == "1"));
     let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?).await };
-    in_layout(Section::Logs, load, move |detail| view! { <Message detail with_images/> })
+    in_layout(Section::Logs, load, move |view| view! { <Message view images/> })
 }
 
 #[component]
-fn Message(detail: EmailDetail, with_images: bool) -> impl IntoView {
+fn Message(
+    view: MessageView,
+    /// Whether remote images load; `None` where that was not asked.
+    images: Option<bool>,
+) -> impl IntoView {
+    let MessageView { detail, customer, public_url } = view;
     let EmailDetail { email, content, events, visibility, reveal, sent_copy, failure, mailbox_provider } = detail;
     let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
-    let (variables, metadata) = (pretty(&content.variables), pretty(&content.metadata));
     let opens_attachments = visibility.shows_contents() && !hides_marked && may(Permission::LogsReveal);
-    let zone = ViewerClock::of_page().zone.name();
-    let title = if email.subject.is_empty() { email.id.to_string() } else { email.subject.clone() };
+    let links_addresses = !visibility.masks_addresses;
+    let title = shown_subject(&email);
+    let url = format!("{public_url}/logs/{}", email.id);
     view! {
         <Title text=format!("{title} · Sendlog")/>
-        <Head email=email.clone() sent_copy is_unknown/>
-        <Outcome email=email.clone() failure mailbox_provider/>
+        <Head email=email.clone() sent_copy is_unknown url/>
+        <Addressee email=email.clone() links_addresses/>
+        <Outcome email=email.clone() failure mailbox_provider=mailbox_provider.clone()/>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
-            <section class="panel timeline-panel" aria-label="Timeline">
-                <div class="panel-head"><h2>"Timeline"</h2><p>{zone}</p></div>
-                <Timeline events has_several_recipients={email.recipients.len() > 1}/>
-            </section>
-            <Facts email=email.clone() content=content.clone() links_addresses=!visibility.masks_addresses opens_attachments/>
-            <div class="message-data">
-                {variables.map(|json| view! { <Json title="Variables" json/> })}
-                {metadata.map(|json| view! { <Json title="Metadata" json/> })}
+            <Tabs
+                email=email.clone()
+                content=content.clone()
+                events
+                images
+                is_hidden=!visibility.shows_contents()
+                hides_marked
+            />
+            <div class="message-side">
+                <Facts email=email.clone() content mailbox_provider links_addresses opens_attachments/>
+                {customer.map(|customer| view! { <CustomerPanel customer email links_addresses/> })}
             </div>
         </div>
-        <Preview id=email.id content with_images is_hidden=!visibility.shows_contents() hides_marked/>
+    }
+}
+
+fn shown_subject(email: &Email) -> String {
+    match (email.subject.is_empty(), email.channel) {
+        (false, _) => email.subject.clone(),
+        (true, Channel::Email) => "(no subject)".to_owned(),
+        (true, channel) => format!("{} message", channel.label()),
     }
 }
 
@@ -79,8 +96,9 @@ fn Head(
     sent_copy: Option<SentCopy>,
     /// Whether an attempt was cut off, so that nobody knows whether the message went out.
     is_unknown: bool,
+    /// The page's address.
+    url: String,
 ) -> impl IntoView {
-    let id = email.id.to_string();
     let own = (is_unknown && email.status == EmailStatus::Failed).then_some(SentCopy {
         id: email.id,
         is_copy: false,
@@ -90,27 +108,22 @@ fn Head(
     let again = sent_copy.or(own).map(|sent| (sent.id.to_string(), told(&sent)));
     let obstacle = email.resend_obstacle();
     let recipient = spoken_list(&email.recipients);
-    let (button_id, subject) = (id.clone(), email.subject.clone());
+    let (id, subject) = (email.id.to_string(), email.subject.clone());
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
                 <a href="/logs">"Logs"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
-            <h1 class="message-id">{id.clone()}</h1>
-            <CopyButton text=id label="Copy the id".to_owned()/>
+            <h1 class="message-subject" dir="auto">{shown_subject(&email)}</h1>
             <StatusBadge status=email.status/>
             {(email.channel != Channel::Email).then(|| view! { <ChannelMark channel=email.channel/> })}
             <div class="page-actions">
+                <CopyButton text=url label="Copy the link".to_owned()/>
                 <Can permission=Permission::LogsResend>
                     {match obstacle {
                         None => view! {
-                            <ResendButton
-                                id=button_id.clone()
-                                recipient=recipient.clone()
-                                subject=subject.clone()
-                                again=again.clone()
-                            />
+                            <ResendButton id=id.clone() recipient=recipient.clone() subject=subject.clone() again=again.clone()/>
                         }
                         .into_any(),
                         Some(reason) => view! {
@@ -122,6 +135,34 @@ fn Head(
                 </Can>
             </div>
         </div>
+    }
+}
+
+/// Whom it is for, and when it was accepted.
+#[component]
+fn Addressee(email: Email, links_addresses: bool) -> impl IntoView {
+    let more = email.recipients.len().saturating_sub(1);
+    let first = email.recipients.first().cloned().map(|first| {
+        let shown = match &first.name {
+            Some(name) => format!("{name} ‹{}›", first.address),
+            None => first.address.clone(),
+        };
+        if links_addresses {
+            let title = "All messages to this address in the last 30 days";
+            view! { <a href=search_url(&first.address) title=title>{shown}</a> }.into_any()
+        } else {
+            shown.into_any()
+        }
+    });
+    view! {
+        <p class="message-addressee">
+            <bdi>"to " {first.unwrap_or_else(|| "nobody".into_any())}</bdi>
+            {(more > 0).then(|| format!(" and {more} more"))}
+            " · "
+            <Time at=email.created_at() style=TimeStyle::Minute/>
+            " "
+            {ViewerClock::of_page().zone.name()}
+        </p>
     }
 }
 
@@ -180,20 +221,4 @@ fn WaitForAdapter(channel: Channel) -> impl IntoView {
     view! {
         <p><strong>{format!("Waits for an adapter for {}", channel.label())}</strong> ": add one under " {place} "."</p>
     }
-}
-
-#[component]
-fn Json(title: &'static str, json: String) -> impl IntoView {
-    view! {
-        <section class="panel" aria-label=title>
-            <div class="panel-head"><h2>{title}</h2></div>
-            <div class="panel-body"><pre class="code" tabindex="0" aria-label=title>{json}</pre></div>
-        </section>
-    }
-}
-
-/// A JSON object as people read it; `None` where it is empty.
-fn pretty(value: &serde_json::Value) -> Option<String> {
-    let is_empty = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
-    if is_empty { None } else { serde_json::to_string_pretty(value).ok() }
 }

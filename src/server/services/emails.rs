@@ -7,12 +7,10 @@ use serde_json::{Value, json};
 
 use super::reveal::{secrets_of, secrets_of_one, shown_content, shows_attachments};
 use super::send::{IdempotencyKey, KeptAnswer};
-use super::{audit, period, send};
+use super::{audit, failures, period, send};
 use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
-use crate::domain::event::EmailEvent;
-use crate::domain::failure::{Diagnosis, Evidence, diagnose};
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::EmailId;
 use crate::domain::masking::{
@@ -154,7 +152,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     }
     let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
     let content = shown_content(app, visibility, &email, stored).await;
-    let diagnosis = diagnosis_of(&email, &events);
+    let diagnosis = failures::diagnosis_of(&email, &events);
     let events = visibility.events(events, &email.marked_variables, &secrets);
     let sent_copy = match email.status.can_be_resent() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
@@ -170,23 +168,6 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
     })
-}
-
-/// Why a message did not arrive, by the newest event that says so; `None` for one that did, or still may.
-fn diagnosis_of(email: &Email, events: &[EmailEvent]) -> Option<Diagnosis> {
-    let event = events.iter().rev().find(|event| event.kind.is_failure())?;
-    let detail = &event.detail;
-    let address = event.recipient.as_ref().or(email.recipients.first().map(|first| &first.address));
-    let evidence = Evidence {
-        channel: email.channel,
-        kind: event.kind,
-        cause: detail.cause,
-        reply: detail.reply.as_deref(),
-        message: detail.message.as_deref().or(email.error_message.as_deref()),
-        host: detail.mx.as_deref().or(detail.server.as_deref()),
-        domain: address.and_then(|address| address.rsplit_once('@')).map(|(_, domain)| domain),
-    };
-    email.status.can_be_resent().then(|| diagnose(&evidence))
 }
 
 /// Finds one message with its variables, without its bodies. Needs `logs:view`; the variables' values need

@@ -50,6 +50,7 @@ impl TryFrom<SummaryRow> for EmailSummary {
             subject: row.subject,
             status: status_from(row.status)?,
             sent_at: row.sent_at.map(instant),
+            remark: None,
         })
     }
 }

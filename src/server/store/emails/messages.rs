@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 
 use super::row::{EmailRow, rows_query, status_from};
-use crate::domain::email::{Attachment, AttachmentSummary, Email, EmailContent};
+use crate::domain::email::{Attachment, AttachmentSummary, Email, EmailContent, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::EventSet;
 use crate::domain::ids::{EmailId, JobId, SEQUENCE_BITS, TeamId, TemplateVersionId};
@@ -134,6 +134,21 @@ impl Store {
         Ok(emails)
     }
 
+    /// All copies of these messages, and theirs, in the order of their ids: which of these each is a copy of, its id and its
+    /// status.
+    pub async fn list_copies(
+        &self,
+        team_id: TeamId,
+        of: &[EmailId],
+    ) -> Result<Vec<(EmailId, EmailId, EmailStatus)>, AppError> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(EmailId, EmailId, i16)> =
+            self.read(all_copies_query(self.engine(), team_id, of)).fetch_all().await?;
+        rows.into_iter().map(|(of, copy, status)| Ok((of, copy, status_from(status)?))).collect()
+    }
+
     /// The messages that say the same as this one, itself among them, in the order of their ids: what it sends again, and
     /// all copies of that.
     pub async fn find_family(&self, team_id: TeamId, id: EmailId) -> Result<Vec<Relative>, AppError> {
@@ -243,6 +258,23 @@ pub(in crate::server::store) fn copies_query(engine: Engine, team_id: TeamId, id
     let by_index = engine.by_index("emails_by_resend_of");
     let mut sql = Sql::new(engine, format!("SELECT resend_of, id FROM emails{by_index} WHERE team_id = "));
     sql.push_bind(team_id).push(" AND resend_of IN (").push_list(ids).push(") ORDER BY id");
+    sql
+}
+
+pub(in crate::server::store) fn all_copies_query(engine: Engine, team_id: TeamId, of: &[EmailId]) -> Sql {
+    let by_index = engine.by_index("emails_by_resend_of");
+    let mut sql = Sql::new(
+        engine,
+        format!(
+            "WITH RECURSIVE copies AS (SELECT resend_of AS first, id, status FROM emails{by_index} WHERE team_id = "
+        ),
+    );
+    sql.push_bind(team_id).push(" AND resend_of IN (").push_list(of);
+    // SQLite keeps the order of a CROSS JOIN; left to itself it walks all copies of the team for each.
+    sql.push(format!(
+        ") UNION SELECT c.first, e.id, e.status FROM copies c CROSS JOIN emails e{by_index} WHERE e.team_id = "
+    ));
+    sql.push_bind(team_id).push(" AND e.resend_of = c.id) SELECT first, id, status FROM copies ORDER BY id");
     sql
 }
 

@@ -21,7 +21,7 @@ use crate::server::store::audit::{list_actors_statement, list_statement};
 use crate::server::store::deletion::step_statements;
 use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
 use crate::server::store::emails::messages::{
-    FIND_BY_JOB, by_provider_query, copies_query, find_family_statement, variables_query,
+    FIND_BY_JOB, all_copies_query, by_provider_query, copies_query, find_family_statement, variables_query,
 };
 use crate::server::store::engine::{Engine, Sql, Writers};
 use crate::server::store::events::find_namesakes_statement;
@@ -417,6 +417,9 @@ async fn rows_are_fetched_by_their_ids() {
 async fn copies_and_a_persons_waiting_messages_are_looked_up_in_indexes() {
     let copies = plan_of(copies_query(Engine::Sqlite, TEAM, &[11, 12])).await;
     assert!(copies[0].contains("emails_by_resend_of (team_id=? AND resend_of=?)"), "{copies:?}");
+    let all = plan_of(all_copies_query(Engine::Sqlite, TEAM, &[EmailId(11), EmailId(12)])).await;
+    let by_index = all.iter().filter(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)"));
+    assert_eq!(by_index.count(), 2, "{all:?}");
     let waiting = plans([list_waiting_statement(Engine::Sqlite)]).await.remove(0);
     assert_eq!(
         waiting[..3],

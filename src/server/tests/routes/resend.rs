@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::event::EventKind;
+use crate::domain::event::{EventDetail, EventKind};
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::team::Role;
@@ -62,6 +62,40 @@ on_both_databases! {
         assert_eq!((old.resent_as, new.resend_of), (vec![again], Some(id)));
         assert_eq!((old.subject, old.recipients), (new.subject, new.recipients));
         assert_eq!(admin.get("/api/logs").await.data()["total"], 2);
+    }
+
+    async fn a_row_says_why_a_message_failed_and_what_became_of_its_copy(app: TestApp) {
+        let id = failed_message(&app).await;
+        let reply = "550 5.1.1 The email account that you tried to reach does not exist.";
+        let detail = EventDetail { reply: Some(reply.to_owned()), mx: Some("mx.example.com".to_owned()), ..EventDetail::default() };
+        let mut bounced = event(&app, EventKind::Bounced, app.now());
+        bounced.event.detail = detail;
+        app.store().record_events(app.team, id, &[bounced], &EmailFacts::default()).await.unwrap();
+        let admin = app.sign_in(Role::Admin).await;
+        let rows = async || {
+            let page = admin.get("/logs?preset=30d").await.text;
+            let remarks = page.split("class=\"remark\">").skip(1);
+            let text = |remark: &str| {
+                let html = remark.split("</p>").next().unwrap_or_default();
+                html.split('<').map(|piece| piece.rsplit('>').next().unwrap_or_default()).collect::<String>()
+            };
+            remarks.map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(rows().await, ["The address does not exist"]);
+
+        let copy: EmailId = resend(&admin, &id).await.text_of("id").parse().unwrap();
+        let at = app.now().format("%H:%M").to_string();
+        assert_eq!(rows().await, [format!("Resent {at}, on its way")]);
+        let mut deferred = event(&app, EventKind::Deferred, app.now());
+        deferred.event.detail.reply = Some("452 4.2.2 Mailbox full".to_owned());
+        app.store().record_events(app.team, copy, &[deferred], &EmailFacts::default()).await.unwrap();
+        let delayed = format!("Delayed: the mailbox is full, again at {at}");
+        assert_eq!(rows().await, [delayed, format!("Resent {at}, on its way")]);
+        settle(&app, copy, EventKind::Failed).await;
+        let second: EmailId = resend(&admin, &copy).await.text_of("id").parse().unwrap();
+        settle(&app, second, EventKind::Delivered).await;
+        // The copy of a copy is one of the first message too.
+        assert_eq!(rows().await, [format!("Resent {at}, arrived"), format!("Resent {at}, arrived")]);
     }
 
     async fn only_failed_and_bounced_messages_are_resent(app: TestApp) {

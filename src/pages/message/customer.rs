@@ -1,0 +1,52 @@
+//! What else the recipient of a message was sent, and what became of it.
+
+use leptos::prelude::*;
+
+use crate::components::status_badge::StatusBadge;
+use crate::components::time::Time;
+use crate::domain::email::{Customer, Email, EmailSummary};
+use crate::domain::page::Total;
+use crate::pages::logs::search_url;
+
+#[component]
+pub fn CustomerPanel(
+    customer: Customer,
+    /// The message whose page this is.
+    email: Email,
+    links_addresses: bool,
+) -> impl IntoView {
+    let Customer { recent, total, arrived } = customer;
+    let address = email.recipients.first().filter(|_| links_addresses).map(|first| first.address.clone());
+    view! {
+        <section class="panel customer" aria-label="This customer">
+            <div class="panel-head"><h2>"This customer"</h2></div>
+            <p>{format!("{} in {} days, {} arrived", messages(total), Customer::DAYS, count(arrived))}</p>
+            <ul class="customer-messages">{recent.into_iter().map(|row| view! { <Row row/> }).collect_view()}</ul>
+            {address.map(|address| view! { <p><a href=search_url(&address)>"All messages to this address"</a></p> })}
+        </section>
+    }
+}
+
+#[component]
+fn Row(row: EmailSummary) -> impl IntoView {
+    let subject = if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject };
+    view! {
+        <li>
+            <Time at=row.id.created_at()/>
+            <a href=format!("/logs/{}", row.id) dir="auto">{subject}</a>
+            <StatusBadge status=row.status/>
+        </li>
+    }
+}
+
+fn messages(total: Total) -> String {
+    let word = if total == Total::Exact(1) { "message" } else { "messages" };
+    format!("{} {word}", count(total))
+}
+
+fn count(total: Total) -> String {
+    match total {
+        Total::Exact(count) => count.to_string(),
+        Total::AtLeast(count) => format!("more than {count}"),
+    }
+}

@@ -1,0 +1,93 @@
+//! Why messages did not arrive, and what the rows of a list say of it. Called by the log's pages.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::email::{Email, EmailStatus, EmailSummary, Remark};
+use crate::domain::error::AppError;
+use crate::domain::event::{EmailEvent, EventKind};
+use crate::domain::failure::{Diagnosis, Evidence, diagnose};
+use crate::domain::ids::EmailId;
+use crate::domain::permission::Permission;
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+
+/// Why a message did not arrive, by the newest event that says so; `None` for one that did, or still may.
+pub(super) fn diagnosis_of(email: &Email, events: &[EmailEvent]) -> Option<Diagnosis> {
+    let event = events.iter().rev().find(|event| event.kind.is_failure())?;
+    email.status.can_be_resent().then(|| diagnosis_by(email, event))
+}
+
+fn diagnosis_by(email: &Email, event: &EmailEvent) -> Diagnosis {
+    let detail = &event.detail;
+    let address = event.recipient.as_ref().or(email.recipients.first().map(|first| &first.address));
+    diagnose(&Evidence {
+        channel: email.channel,
+        kind: event.kind,
+        cause: detail.cause,
+        reply: detail.reply.as_deref(),
+        message: detail.message.as_deref().or(email.error_message.as_deref()),
+        host: detail.mx.as_deref().or(detail.server.as_deref()),
+        domain: address.and_then(|address| address.rsplit_once('@')).map(|(_, domain)| domain),
+    })
+}
+
+/// Adds to the rows of a list what became of each message beyond its status. Needs `logs:view`.
+pub async fn add_remarks(app: &App, viewer: &Viewer, rows: &mut [EmailSummary]) -> Result<(), AppError> {
+    viewer.require(Permission::LogsView)?;
+    let remarkable = |row: &&EmailSummary| row.status.can_be_resent() || row.status == EmailStatus::Queued;
+    let ids: Vec<EmailId> = rows.iter().filter(remarkable).map(|row| row.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let emails = app.store.find_emails(viewer.team, &keys).await?;
+    let events = app.store.list_events_of(viewer.team, &ids).await?;
+    let resent: Vec<EmailId> =
+        emails.iter().filter(|email| !email.resent_as.is_empty()).map(|email| email.id).collect();
+    let mut copies: HashMap<EmailId, Vec<(EmailId, EmailStatus)>> = HashMap::new();
+    for (of, copy, status) in app.store.list_copies(viewer.team, &resent).await? {
+        copies.entry(of).or_default().push((copy, status));
+    }
+    let mut remarks: HashMap<EmailId, Remark> = HashMap::new();
+    for email in &emails {
+        let events = events.get(&email.id).map(Vec::as_slice).unwrap_or_default();
+        let copies = copies.get(&email.id).map(Vec::as_slice).unwrap_or_default();
+        remarks.extend(remark_on(email, events, copies, app.clock.now()).map(|remark| (email.id, remark)));
+    }
+    for row in rows {
+        row.remark = remarks.remove(&row.id);
+    }
+    Ok(())
+}
+
+/// What a row says of a message. Its copies are in the order of their ids.
+fn remark_on(
+    email: &Email,
+    events: &[EmailEvent],
+    copies: &[(EmailId, EmailStatus)],
+    now: DateTime<Utc>,
+) -> Option<Remark> {
+    if email.status.can_be_resent() {
+        let got_through =
+            copies.iter().rev().find(|(_, status)| !status.can_be_resent() && *status != EmailStatus::Queued);
+        if let Some((copy, status)) = got_through.or(copies.last()) {
+            return Some(Remark::Resent { at: copy.created_at(), status: *status });
+        }
+        let diagnosis = diagnosis_of(email, events)?;
+        let mailbox_provider = diagnosis.mailbox_provider.map(str::to_owned);
+        return Some(Remark::Failed { class: diagnosis.class, mailbox_provider });
+    }
+    if email.status != EmailStatus::Queued {
+        return None;
+    }
+    if email.waits_for_adapter {
+        return Some(Remark::WaitsForAdapter);
+    }
+    if let Some(at) = email.scheduled_at.filter(|at| *at > now) {
+        return Some(Remark::Scheduled(at));
+    }
+    let event = events.iter().rev().find(|event| event.kind == EventKind::Deferred)?;
+    Some(Remark::Delayed { class: diagnosis_by(email, event).class, again_at: email.next_attempt_at })
+}
