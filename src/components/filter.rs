@@ -13,7 +13,7 @@ pub fn SearchForm(
     path: &'static str,
     /// The parameter that it sets.
     name: &'static str,
-    /// What is searched: "Search recipient or subject".
+    /// What is searched: "Search endpoint".
     label: &'static str,
     /// What was searched for.
     value: Option<String>,

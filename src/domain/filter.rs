@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::event::EventSet;
-use super::ids::{EmailId, NotificationId, TemplateId};
+use super::ids::{AdapterId, ApiKeyId, EmailId, NotificationId, TemplateId};
 use super::status::EmailStatus;
 
 /// A half-open span of time by `created_at`: `from` is in it, `to` is not. An absent end is open.
@@ -34,6 +34,9 @@ impl StatusSet {
         StatusSet(Self::bit(EmailStatus::Delivered) | Self::bit(EmailStatus::Opened) | Self::bit(EmailStatus::Clicked));
     /// What the Opened card counts: messages opened at least once.
     pub const READ: StatusSet = StatusSet(Self::bit(EmailStatus::Opened) | Self::bit(EmailStatus::Clicked));
+    /// What did not get through, or was not wanted.
+    pub const PROBLEMS: StatusSet =
+        StatusSet(Self::bit(EmailStatus::Bounced) | Self::bit(EmailStatus::Failed) | Self::bit(EmailStatus::Spam));
 
     const fn bit(status: EmailStatus) -> u8 {
         1 << status as u8
@@ -57,6 +60,11 @@ impl StatusSet {
     /// Adds `status`.
     pub fn insert(&mut self, status: EmailStatus) {
         self.0 |= Self::bit(status);
+    }
+
+    /// The statuses of this set that are, or are not, in the other.
+    pub const fn split(self, other: StatusSet) -> (Self, Self) {
+        (Self(self.0 & other.0), Self(self.0 & !other.0))
     }
 
     /// The statuses in the set, in [EmailStatus::ALL]'s order.
@@ -88,7 +96,7 @@ pub struct EmailFilter {
     pub template_id: Option<TemplateId>,
     pub channel: Option<Channel>,
     /// Words, and phrases in double quotes, that are all in the message: in addresses and names, the subject, metadata or,
-    /// where the viewer sees them, variables. Letters count alike in any case, with accents or without.
+    /// where the viewer sees them, variables. Letters count alike in any case, with accents or without. Never empty.
     pub search: Option<String>,
     /// What else must hold. Lists by these are walked, not counted beforehand.
     pub criteria: Criteria,
@@ -129,6 +137,58 @@ pub struct Criteria {
     pub sees_contents: bool,
     /// Nothing can match: a condition asks for what this log never holds.
     pub nothing: bool,
+    /// Further conditions, each of which must hold.
+    pub conditions: Vec<Condition>,
+}
+
+/// Holds for a message that is any of these; or, denied, for one that is none of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    pub is_not: bool,
+    pub any_of: Vec<Wanted>,
+}
+
+/// What a message can be asked for. Texts are compared in any case of letters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    Email(EmailId),
+    /// A part of the sender's name or address; the whole address where [Criteria::keeps_addresses].
+    Sender(String),
+    /// The whole address of a recipient.
+    Recipient(String),
+    /// A part of a recipient's name or address; the whole address where [Criteria::keeps_addresses].
+    RecipientPart(String),
+    /// The sender's own id of the person it is for, as it is.
+    Person(String),
+    /// A part of the subject.
+    Subject(String),
+    Template(TemplateId),
+    Channel(Channel),
+    Key(ApiKeyId),
+    Adapter(AdapterId),
+    /// A whole tag.
+    Tag(String),
+    /// A part of a mail server's answer, as [Criteria::reply].
+    Reply(String),
+    /// The host it was handed to, the mail exchanger that answered, or the host's network address; whole.
+    Server(String),
+    /// Who runs a recipient's mailbox: by the domain of an address, or by the end of the name of the mail exchanger, or else
+    /// of the host, that an event tells. All in lower case. No table keeps it, so it is looked for among the newest.
+    Provider {
+        domains: Vec<String>,
+        hosts: Vec<String>,
+    },
+    /// A whole value of the metadata, at the top, of a message whose template marks no variable.
+    Metadata {
+        name: String,
+        value: String,
+    },
+    /// It was sent again.
+    Resent,
+    /// It waits for its time.
+    Scheduled,
+    /// A file is attached.
+    Attachment,
 }
 
 /// A part of the log whose hours are counted beforehand.

@@ -27,6 +27,7 @@ pub mod recipient;
 pub mod resend;
 pub mod retention;
 pub mod role;
+pub mod search;
 pub mod stats;
 pub mod status;
 pub mod team;

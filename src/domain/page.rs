@@ -78,6 +78,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     pub total: Total,
     pub request: PageRequest,
+    /// Where the list begins, when no more of the log was looked through.
+    pub looked_from: Option<DateTime<Utc>>,
 }
 
 /// The length of a list.

@@ -8,7 +8,7 @@ use crate::domain::email::{Accepted, Customer, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::{EmailId, TemplateId};
-use crate::domain::page::Page;
+use crate::domain::page::{Page, Total};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::stats::Overview;
 
@@ -21,6 +21,8 @@ pub struct LogView {
     pub period: Period,
     pub overview: Overview,
     pub page: Page<EmailSummary>,
+    /// How many messages the list would have in all time, where it has none.
+    pub in_all_time: Option<Total>,
     /// The templates to filter by, by name.
     pub templates: Vec<(TemplateId, String)>,
     /// Whether the team has no message at all, in any period.
@@ -28,33 +30,50 @@ pub struct LogView {
     pub public_url: String,
 }
 
-/// A page of the log with its cards, chart and filters. Needs `logs:view`.
+/// A page of the log with its cards, chart and filters. A search for an id alone leads on to its message. Needs `logs:view`.
 #[server]
 pub async fn load_logs(
     choice: PeriodChoice,
     statuses: StatusSet,
     template_id: Option<TemplateId>,
     channel: Option<Channel>,
-    search: Option<String>,
+    q: Option<String>,
     page: i64,
 ) -> Result<LogView, AppError> {
-    use crate::domain::{filter::EmailFilter, page::PageRequest};
+    use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, templates},
+        services::{emails, failures, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
-    let filter = EmailFilter { range: period.range, statuses, template_id, channel, search, ..EmailFilter::default() };
+    let searched = Search::parse(&q.unwrap_or_default())?;
+    if !context::is_prefetch()
+        && let Some(id) = search::find_named(&app, &viewer, &searched).await?
+    {
+        leptos_axum::redirect(&format!("/logs/{id}"));
+    }
+    let base = EmailFilter { statuses, template_id, channel, ..EmailFilter::default() };
+    let filter_in = async |range: TimeRange| {
+        search::filter_of(&app, &viewer, &searched, EmailFilter { range, ..base.clone() }).await
+    };
+    let filter = filter_in(period.range).await?;
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
+    let in_all_time = if page.total.count() == 0 && period.range != TimeRange::default() {
+        let anything = PageRequest { page: 1, page_size: 1 };
+        let filter = filter_in(TimeRange::default()).await?;
+        Some(emails::list_emails(&app, &viewer, &filter, anything).await?.total)
+    } else {
+        None
+    };
     let overview = emails::load_overview(&app, &viewer, &period, filter.scope()).await?;
-    let is_first_run = overview.stats.total == 0 && {
+    let is_first_run = overview.stats.total == 0 && in_all_time.is_none_or(|total| total.count() == 0) && {
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
     };
     let templates = templates::list_template_names(&app, &viewer).await?;
-    Ok(LogView { period, overview, page, templates, is_first_run, public_url: app.config.public_url() })
+    Ok(LogView { period, overview, page, in_all_time, templates, is_first_run, public_url: app.config.public_url() })
 }
 
 /// What the page of a message shows.

@@ -1,4 +1,6 @@
-//! The state of the log page, which is the query string of its address.
+//! The state of the log page, which is the query string of its address: `q` is the search, see [crate::domain::search]. What
+//! of it the menus choose too is read into their fields; `search` of older links is read as words. Parameters that the page
+//! does not have are ignored: mail programs and campaigns add theirs to every link.
 
 use super::{Fields, PeriodReader, period_fields, read, read_id, read_text};
 use crate::domain::channel::Channel;
@@ -6,9 +8,10 @@ use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::period::{PeriodChoice, Preset};
+use crate::domain::search::{Condition, PARAMETER, Qualifier, Search, statuses_of};
 
-/// The longest search, in characters.
-pub const MAX_SEARCH_CHARS: usize = 200;
+/// The longest search of an old link, in characters.
+const MAX_OLD_SEARCH_CHARS: usize = 200;
 
 /// The last page that can be asked for.
 const MAX_PAGE: i64 = 1_000_000_000;
@@ -22,8 +25,8 @@ pub struct LogQuery {
     pub statuses: StatusSet,
     pub template_id: Option<TemplateId>,
     pub channel: Option<Channel>,
-    /// A part of a recipient's address or of the subject. Never empty.
-    pub search: Option<String>,
+    /// What else was searched for.
+    pub search: Search,
     /// Counted from 1.
     pub page: i64,
 }
@@ -35,7 +38,7 @@ impl Default for LogQuery {
             statuses: StatusSet::default(),
             template_id: None,
             channel: None,
-            search: None,
+            search: Search::default(),
             page: 1,
         }
     }
@@ -46,6 +49,7 @@ impl LogQuery {
     pub fn parse(query: &str) -> Result<Self, AppError> {
         let mut parsed = Self::default();
         let mut period = PeriodReader::default();
+        let (mut typed, mut old_words, mut template, mut channel) = (Vec::new(), Vec::new(), None, None);
         for (name, value) in super::pairs(query) {
             if period.take(&name, &value)? {
                 continue;
@@ -56,15 +60,53 @@ impl LogQuery {
                         parsed.statuses.insert(read(&name, status.trim())?);
                     }
                 }
-                "template" => parsed.template_id = Some(read_id(&name, &value, "a template")?),
-                "channel" => parsed.channel = Some(read(&name, &value)?),
-                "search" => parsed.search = Some(read_text(&name, &value, MAX_SEARCH_CHARS)?),
+                "template" => template = Some(read_id::<TemplateId>(&name, &value, "a template")?),
+                "channel" => channel = Some(read::<Channel>(&name, &value)?),
+                "search" => old_words.push(read_text(&name, &value, MAX_OLD_SEARCH_CHARS)?),
+                PARAMETER => typed.push(value),
                 "page" => parsed.page = checked_page(&value)?,
-                _ => return Err(super::unknown(name)),
+                _ => {}
             }
         }
         parsed.period = period.finish()?;
+        parsed.search = Search::parse(&typed.join(" "))?;
+        parsed.search.terms.extend(Search::of_words(&old_words.join(" ")).terms);
+        parsed.take_choices(template, channel)?;
         Ok(parsed)
+    }
+
+    /// Takes what the menus show out of the search, and into it what they cannot show: several templates or channels.
+    fn take_choices(&mut self, template: Option<TemplateId>, channel: Option<Channel>) -> Result<(), AppError> {
+        let statuses = self.search.take(Qualifier::Status);
+        statuses_of(statuses.iter().map(String::as_str)).iter().for_each(|status| self.statuses.insert(status));
+        let templates = self.together(Qualifier::Template, template.map(|id| id.to_string()));
+        match templates.as_slice() {
+            [one] if one.parse::<TemplateId>().is_ok() => self.template_id = one.parse().ok(),
+            [] => {}
+            _ => self.search.add(Condition::of(Qualifier::Template, templates))?,
+        }
+        let channels = self.together(Qualifier::Channel, channel.map(|channel| channel.as_str().to_owned()));
+        match channels.as_slice() {
+            [one] => self.channel = one.parse().ok(),
+            [] => {}
+            _ => self.search.add(Condition::of(Qualifier::Channel, channels))?,
+        }
+        Ok(())
+    }
+
+    fn together(&mut self, qualifier: Qualifier, parameter: Option<String>) -> Vec<String> {
+        let mut values = self.search.take(qualifier);
+        values.extend(parameter.filter(|value| !values.contains(value)));
+        values
+    }
+
+    /// What was typed into the search field, of an address whose search cannot be read, and what else the address says.
+    pub fn unread(query: &str) -> (String, Self) {
+        let (typed, others): (Vec<_>, Vec<_>) =
+            super::pairs(query).into_iter().partition(|(name, _)| name == PARAMETER);
+        let typed: Vec<String> = typed.into_iter().map(|(_, value)| value).collect();
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        (typed.join(" "), Self::parse(&rest.extend_pairs(others).finish()).unwrap_or_default())
     }
 
     /// The address of this state.
@@ -87,7 +129,7 @@ impl LogQuery {
         push("status", (!statuses.is_empty()).then(|| statuses.join(",")));
         push("template", self.template_id.map(|id| id.to_string()));
         push("channel", self.channel.map(|channel| channel.as_str().to_owned()));
-        push("search", self.search.clone());
+        push(PARAMETER, (!self.search.is_empty()).then(|| self.search.to_string()));
         push("page", (self.page != 1).then(|| self.page.to_string()));
         fields
     }
@@ -109,9 +151,27 @@ impl LogQuery {
         self.with_period(PeriodChoice { preset, from: None, to: None })
     }
 
-    /// What a card counts: these statuses in the same period and template, whatever the search.
+    /// The first page of everything that was sent, whenever.
+    pub fn in_all_time(&self) -> Self {
+        self.with_preset(Preset::Custom)
+    }
+
+    /// What a card counts: these statuses in the same period, template and channel, whatever else was searched for.
     pub fn for_card(&self, statuses: StatusSet) -> Self {
-        Self { statuses, search: None, page: 1, ..self.clone() }
+        let mut search = self.search.qualifiers();
+        search.conditions.retain(|condition| {
+            condition.qualifier == Qualifier::Template && !condition.is_not && condition.values.len() == 1
+        });
+        Self { statuses, search, page: 1, ..self.clone() }
+    }
+
+    /// The first page without one of the search's qualifiers.
+    pub fn without_condition(&self, index: usize) -> Self {
+        let mut search = self.search.clone();
+        if index < search.conditions.len() {
+            search.conditions.remove(index);
+        }
+        Self { search, page: 1, ..self.clone() }
     }
 
     /// Another page of the same list.
@@ -126,7 +186,7 @@ impl LogQuery {
 
     /// Whether anything but the period narrows the list.
     pub fn has_filters(&self) -> bool {
-        !self.statuses.is_empty() || self.template_id.is_some() || self.channel.is_some() || self.search.is_some()
+        !self.statuses.is_empty() || self.template_id.is_some() || self.channel.is_some() || !self.search.is_empty()
     }
 }
 
@@ -149,7 +209,7 @@ mod tests {
 
     #[test]
     fn an_empty_address_is_the_default_view() {
-        for query in ["", "?", "search=&status=&template=&page=", "preset=7d"] {
+        for query in ["", "?", "q=&search=&status=&template=&page=", "preset=7d", "utm_source=mail&fbclid=1"] {
             assert_eq!(LogQuery::parse(query), Ok(LogQuery::default()));
         }
         assert_eq!(LogQuery::default().to_url(), "/logs");
@@ -166,14 +226,15 @@ mod tests {
             statuses: [EmailStatus::Bounced, EmailStatus::Failed].into_iter().collect(),
             template_id: Some(TemplateId(7)),
             channel: Some(Channel::Sms),
-            search: Some("50% off & more: +1 €".to_owned()),
+            search: Search::parse("50% off & more: +1 € \"10 day trial\" tag:a -template:\"Order receipt\"").unwrap(),
             page: 12,
         };
         let url = query.to_url();
         assert_eq!(
             url,
             "/logs?preset=custom&from=2026-11-20T09:30&to=2026-11-20T10:30:00Z&status=bounced,failed\
-             &template=tpl_0000000000007&channel=sms&search=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC&page=12"
+             &template=tpl_0000000000007&channel=sms&q=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC%20%2210%20day%20trial%22\
+             %20tag:a%20-template:%22Order%20receipt%22&page=12"
         );
         assert_eq!(LogQuery::parse(url.split_once('?').unwrap().1), Ok(query));
     }
@@ -188,9 +249,41 @@ mod tests {
 
     #[test]
     fn forms_write_spaces_as_plus() {
-        assert_eq!(LogQuery::parse("search=your+receipt+%2B1").unwrap().search.as_deref(), Some("your receipt +1"));
-        assert_eq!(LogQuery::parse("search=100%").unwrap().search.as_deref(), Some("100%"));
-        assert_eq!(LogQuery::parse("search=%zz%2541").unwrap().search.as_deref(), Some("%zz%41"));
+        let search = |query: &str| LogQuery::parse(query).unwrap().search.to_string();
+        assert_eq!(search("q=your+receipt+%2B1"), "your receipt +1");
+        assert_eq!(search("q=100%"), "100%");
+        assert_eq!(search("q=%zz%2541"), "%zz%41");
+    }
+
+    #[test]
+    fn a_saved_link_is_the_same_state_as_the_search_that_says_it() {
+        for (old, new) in [
+            ("search=your+receipt", "q=your+receipt"),
+            ("search=foo:bar", "q=%22foo:bar%22"),
+            ("status=bounced&channel=sms", "q=status:bounced+channel:sms"),
+            ("status=bounced&status=failed,spam", "q=status:problems"),
+            ("template=tpl_0000000000007", "q=template:tpl_0000000000007"),
+            ("search=ada&q=tag:a", "q=ada&q=tag:a"),
+            ("channel=sms&q=channel:call", "q=channel:call,sms"),
+        ] {
+            assert_eq!(LogQuery::parse(old), LogQuery::parse(new), "{old}");
+        }
+    }
+
+    #[test]
+    fn a_card_of_a_template_that_the_search_names_keeps_it() {
+        let card = |query: &str| LogQuery::parse(query).unwrap().for_card(StatusSet::default()).to_url();
+        assert_eq!(card("q=ada+template:Welcome+tag:a"), "/logs?q=template:Welcome");
+        assert_eq!(card("q=template:Welcome,Reset"), "/logs");
+        assert_eq!(card("q=-template:Welcome"), "/logs");
+    }
+
+    #[test]
+    fn a_search_that_cannot_be_read_is_kept_with_the_rest_of_the_address() {
+        let address = "preset=30d&q=foo:bar&status=sent&q=ada%20%22";
+        assert_eq!(refused_field(address).as_deref(), Some("q"));
+        let (typed, rest) = LogQuery::unread(address);
+        assert_eq!((typed.as_str(), rest.to_url().as_str()), ("foo:bar ada \"", "/logs?preset=30d&status=sent"));
     }
 
     #[test]
@@ -200,10 +293,11 @@ mod tests {
     }
 
     #[test]
-    fn unknown_and_impossible_parameters_are_named() {
-        let long = format!("search={}", "x".repeat(MAX_SEARCH_CHARS + 1));
+    fn impossible_parameters_are_named() {
+        let long = format!("search={}", "x".repeat(MAX_OLD_SEARCH_CHARS + 1));
         for (query, field) in [
-            ("colour=red", "colour"),
+            ("q=foo:bar", "q"),
+            ("q=status:lost", "q"),
             ("preset=year", "preset"),
             ("status=lost", "status"),
             ("status=sent,", "status"),
@@ -222,8 +316,8 @@ mod tests {
 
     #[test]
     fn a_card_keeps_period_and_template_and_drops_search_and_page() {
-        let query =
-            LogQuery::parse("preset=30d&template=tpl_0000000000007&channel=sms&search=x&page=3&status=spam").unwrap();
+        let query = LogQuery::parse("preset=30d&template=tpl_0000000000007&channel=sms&q=x%20tag:a&page=3&status=spam")
+            .unwrap();
         let url = query.for_card(StatusSet::ARRIVED).to_url();
         assert_eq!(url, "/logs?preset=30d&status=delivered,opened,clicked&template=tpl_0000000000007&channel=sms");
     }

@@ -11,11 +11,11 @@ mod rules;
 mod tests;
 
 pub use class::{FailureClass, ResendHelp, Responsible, UnknownFailureClass};
+pub use provider::MailboxProvider;
 pub use reply::EnhancedCode;
 
 use super::channel::Channel;
 use super::event::{EventCause, EventKind};
-use provider::Provider;
 use reply::Reply;
 use rules::rules;
 
@@ -58,7 +58,12 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Diagnosis {
     }
 }
 
-fn classify(evidence: &Evidence<'_>, provider: Option<&Provider>, reply: &Reply, message: &Reply) -> FailureClass {
+fn classify(
+    evidence: &Evidence<'_>,
+    provider: Option<&MailboxProvider>,
+    reply: &Reply,
+    message: &Reply,
+) -> FailureClass {
     match evidence.kind {
         EventKind::Canceled => return FailureClass::Canceled,
         EventKind::Uncertain => return FailureClass::OutcomeUnknown,

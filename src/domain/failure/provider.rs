@@ -4,27 +4,42 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+/// Who runs mailboxes, and how that is known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Provider {
+pub struct MailboxProvider {
     pub name: String,
-    /// Ends of the names of servers that take mail in, not of those that customers send through.
+    /// Ends of the names of servers that take mail in, not of those that customers send through. In lower case.
     #[serde(default)]
-    hosts: Vec<String>,
+    pub hosts: Vec<String>,
+    /// The domains of its own addresses, in lower case.
     #[serde(default)]
-    domains: Vec<String>,
+    pub domains: Vec<String>,
     /// Words that only its replies have.
     #[serde(default)]
     marks: Vec<String>,
 }
 
-pub(super) fn all() -> &'static [Provider] {
-    static PROVIDERS: OnceLock<Vec<Provider>> = OnceLock::new();
+impl MailboxProvider {
+    /// Those whose names hold this text, in any case of letters.
+    pub fn named(text: &str) -> Vec<&'static Self> {
+        let text = text.to_lowercase();
+        all().iter().filter(|provider| provider.name.to_lowercase().contains(&text)).collect()
+    }
+
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        all().iter().map(|provider| provider.name.as_str())
+    }
+}
+
+pub(super) fn all() -> &'static [MailboxProvider] {
+    static PROVIDERS: OnceLock<Vec<MailboxProvider>> = OnceLock::new();
     PROVIDERS.get_or_init(|| serde_json::from_str(include_str!("providers.json")).unwrap_or_default())
 }
 
 /// The server's name says most: it tells Gmail behind a company's own domain. `text` is folded.
-pub(super) fn find(host: Option<&str>, domain: Option<&str>, text: &str) -> Option<&'static Provider> {
+pub(super) fn find(host: Option<&str>, domain: Option<&str>, text: &str) -> Option<&'static MailboxProvider> {
     let folded = |name: &str| name.trim_end_matches('.').to_lowercase();
     let by_host = host
         .map(folded)

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::FailureClass;
-use super::provider::Provider;
+use super::provider::MailboxProvider;
 use super::reply::{EnhancedCode, Reply};
 use crate::domain::channel::Channel;
 
@@ -72,18 +72,18 @@ pub(super) fn rules() -> &'static Rules {
 
 impl Rules {
     /// The rule that the reply's own words or codes decide by.
-    pub fn spoken(&self, channel: Channel, provider: Option<&Provider>, reply: &Reply) -> Option<&Rule> {
+    pub fn spoken(&self, channel: Channel, provider: Option<&MailboxProvider>, reply: &Reply) -> Option<&Rule> {
         let mut asked = self.provider.iter().chain(&self.enhanced).chain(&self.text);
         asked.find(|rule| rule.matches(channel, provider, reply))
     }
 
-    pub fn last_resort(&self, channel: Channel, provider: Option<&Provider>, reply: &Reply) -> Option<&Rule> {
+    pub fn last_resort(&self, channel: Channel, provider: Option<&MailboxProvider>, reply: &Reply) -> Option<&Rule> {
         self.basic.iter().find(|rule| rule.matches(channel, provider, reply))
     }
 }
 
 impl Rule {
-    fn matches(&self, channel: Channel, provider: Option<&Provider>, reply: &Reply) -> bool {
+    fn matches(&self, channel: Channel, provider: Option<&MailboxProvider>, reply: &Reply) -> bool {
         self.medium.is_none_or(|medium| medium == Medium::of(channel))
             && self.provider.as_ref().is_none_or(|name| provider.is_some_and(|provider| provider.name == *name))
             && self.code.as_ref().is_none_or(|pattern| reply.code.is_some_and(|code| is_code(pattern, code)))

@@ -1,16 +1,16 @@
-//! The bar over the table: search, status, template, channel, and how many messages there are.
+//! The bar over the table: status, template, channel, and how many messages there are.
 
 use leptos::prelude::*;
 
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::field::HiddenFields;
-use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
+use crate::components::filter::{Choice, ChoiceMenu, filter_label};
 use crate::components::icon::Icon;
 use crate::components::menu::Menu;
 use crate::components::number::grouped_total;
 use crate::components::status_badge::status_glyph;
-use crate::domain::address::logs::{LogQuery, MAX_SEARCH_CHARS};
+use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::ids::TemplateId;
@@ -26,14 +26,6 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
     });
     view! {
         <div class="filters" id="messages" tabindex="-1">
-            <SearchForm
-                path="/logs"
-                name="search"
-                label="Search recipient or subject"
-                value=query.search.clone()
-                max_chars=MAX_SEARCH_CHARS
-                kept=query.kept("search")
-            />
             <StatusFilter query=query.clone()/>
             <TemplateFilter query=query.clone() templates/>
             <ChannelFilter query/>

@@ -3,15 +3,18 @@
 mod chart;
 mod filters;
 mod first_run;
+mod search;
 mod stats;
 mod table;
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
+use self::search::{SearchBar, Unread};
 use self::stats::Cards;
 pub use self::table::spoken_list;
 use self::table::{LogTable, Nothing};
@@ -19,27 +22,45 @@ use super::layout::{PageTitle, Section, in_layout};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
+use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
+use crate::domain::error::AppError;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::{PeriodChoice, Preset};
+use crate::domain::search::{Condition, PARAMETER, Qualifier, Search};
 use crate::server_fns::emails::{LogView, load_logs};
+use crate::server_fns::layout::mark_failed;
 
 #[component]
 pub fn LogsPage() -> impl IntoView {
-    let parsed = LogQuery::parse(&use_location().search.get_untracked());
+    let address = use_location().search.get_untracked();
     let load = async move {
-        let query = parsed?;
-        let asked = query.clone();
-        let view =
-            load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, asked.search, asked.page).await?;
-        Ok((query, view))
+        match load_list(&address).await {
+            Ok(list) => Ok(Ok(list)),
+            Err(AppError::Validation { field, message }) if field.as_deref() == Some(PARAMETER) => {
+                mark_failed(AppError::invalid_field(PARAMETER, message.clone())).await?;
+                Ok(Err((LogQuery::unread(&address), message)))
+            }
+            Err(error) => Err(error),
+        }
     };
-    in_layout(Section::Logs, load, |(query, view)| view! { <Logs query view/> })
+    in_layout(Section::Logs, load, |loaded| match loaded {
+        Ok((query, view)) => view! { <Logs query view/> }.into_any(),
+        Err(((typed, query), message)) => view! { <Unread typed query message/> }.into_any(),
+    })
+}
+
+async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
+    let query = LogQuery::parse(address)?;
+    let asked = query.clone();
+    let search = (!asked.search.is_empty()).then(|| asked.search.to_string());
+    let view = load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, search, asked.page).await?;
+    Ok((query, view))
 }
 
 #[component]
 fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
-    let LogView { period, overview, page, templates, is_first_run, public_url } = view;
+    let LogView { period, overview, page, in_all_time, templates, is_first_run, public_url } = view;
     if is_first_run {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
@@ -48,7 +69,7 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         .into_any();
     }
     let list = if page.items.is_empty() {
-        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() templates=templates.clone()/> }
+        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time templates=templates.clone()/> }
             .into_any()
     } else {
         view! { <LogTable rows=page.items.clone()/> }.into_any()
@@ -63,11 +84,13 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
             <PageTitle text="Logs"/>
             <Periods period=period.clone() path="/logs" kept to_url/>
         </div>
+        <SearchBar query=query.clone() templates=templates.clone()/>
         <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
         <Chart period=period.clone() query=query.clone() bars=overview.bars total=overview.stats.total/>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=page.total/>
             {list}
+            {page.looked_from.map(|from| view! { <LookedFrom from/> })}
             <Pages query page/>
         </section>
     }
@@ -96,8 +119,28 @@ fn Pages(query: LogQuery, page: Page<crate::domain::email::EmailSummary>) -> imp
     })
 }
 
+/// How far back a list goes that was looked for row by row.
+#[component]
+fn LookedFrom(from: DateTime<Utc>) -> impl IntoView {
+    view! {
+        <p class="panel-note">
+            "Searched back to " <Time at=from/> ". Choose an earlier period to look further, or narrow the list by status."
+        </p>
+    }
+}
+
 /// The address of everything sent to an address in the last 30 days.
 pub fn search_url(address: &str) -> String {
-    let search = Some(address.to_owned());
+    let conditions = vec![Condition::of(Qualifier::To, [address.to_owned()])];
+    last_30_days(Search { terms: Vec::new(), conditions })
+}
+
+/// The address of the messages of the last 30 days that share a value: `name` is a qualifier, `tag` or `meta.order`.
+pub fn shared_url(name: &str, value: &str) -> String {
+    let quoted = format!("{name}:\"{}\"", value.replace('"', "\"\""));
+    last_30_days(Search::parse(&quoted).unwrap_or_else(|_| Search::of_words(value)))
+}
+
+fn last_30_days(search: Search) -> String {
     LogQuery { search, ..LogQuery::default().with_preset(Preset::Last30Days) }.to_url()
 }

@@ -6,6 +6,7 @@ use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
+use crate::components::number::grouped_total;
 use crate::components::periods::{WiderPeriod, within};
 use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
@@ -15,7 +16,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind, Remark};
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
-use crate::domain::page::Page;
+use crate::domain::page::{Page, Total};
 use crate::domain::period::Period;
 use crate::domain::permission::Permission;
 
@@ -126,6 +127,8 @@ pub fn Nothing(
     query: LogQuery,
     period: Period,
     page: Page<EmailSummary>,
+    /// How many there are in all time, where that was counted.
+    in_all_time: Option<Total>,
     templates: Vec<(TemplateId, String)>,
 ) -> impl IntoView {
     let total_pages = page.total_pages();
@@ -148,9 +151,17 @@ pub fn Nothing(
     let clear = query.has_filters().then(|| {
         view! { <a class="button" href=query.without_filters().to_url()>"Clear filters"</a> }
     });
+    let wider = match in_all_time {
+        Some(Total::Exact(0)) => None,
+        Some(total) => {
+            let words = format!("Look at all time: {}", grouped_total(total));
+            Some(view! { <a class="button primary" href=query.in_all_time().to_url()>{words}</a> }.into_any())
+        }
+        None => Some(view! { <WiderPeriod preset=period.preset to_url/> }.into_any()),
+    };
     view! {
         <EmptyState glyph=Glyph::Logs title>
-            <p class="empty-links"><WiderPeriod preset=period.preset to_url/>{clear}</p>
+            <p class="empty-links">{wider}{clear}</p>
         </EmptyState>
     }
     .into_any()
@@ -160,7 +171,7 @@ pub fn Nothing(
 fn nothing_title(query: &LogQuery, period: &Period, template: Option<String>) -> String {
     let statuses = status_words(query.statuses);
     let template = template.map(|name| format!(" from the template “{name}”")).unwrap_or_default();
-    let search = query.search.as_ref().map(|search| format!(" matching “{search}”")).unwrap_or_default();
+    let search = if query.search.is_empty() { String::new() } else { format!(" matching “{}”", query.search) };
     let channel = match query.channel {
         None => String::new(),
         Some(Channel::Sms) => "SMS ".to_owned(),
@@ -202,7 +213,7 @@ mod tests {
         assert_eq!(title("status=failed&channel=in_app"), "No failed in-app messages in the last 7 days");
         assert_eq!(title("status=failed"), "No failed messages in the last 7 days");
         assert_eq!(
-            title("status=failed,bounced&search=ada"),
+            title("status=failed,bounced&q=ada"),
             "No bounced or failed messages matching “ada” in the last 7 days"
         );
     }

@@ -12,7 +12,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
 use crate::domain::permission::Permission;
-use crate::pages::logs::search_url;
+use crate::pages::logs::{search_url, shared_url};
 
 /// How many values of the caller's own data are shown beside the message; all of them are in the tab of the variables.
 const SHOWN_METADATA: usize = 6;
@@ -120,8 +120,7 @@ fn filled(text: String) -> Option<String> {
 
 /// A value that leads to the messages that share it.
 fn shared(qualifier: &str, value: String) -> impl IntoView + use<> {
-    let asked = if value.contains([' ', ',', ':']) { format!("\"{}\"", value.replace('"', "")) } else { value.clone() };
-    let url = search_url(&format!("{qualifier}:{asked}"));
+    let url = shared_url(qualifier, &value);
     view! { <a href=url title="All messages of the last 30 days with this value">{value}</a> }
 }
 

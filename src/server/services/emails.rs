@@ -21,6 +21,7 @@ use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, P
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Knowing, newest_sent};
+use crate::domain::search::PARAMETER;
 use crate::domain::stats::{Overview, Stats, StatusCounts};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -97,7 +98,8 @@ pub(super) async fn with_events(app: &App, viewer: &Viewer, emails: Vec<Email>) 
 /// The filter as it is asked for a viewer: what they see masked, addresses or contents, they find whole or not at all, so
 /// that nobody learns it letter by letter.
 pub(super) fn asked<'a>(viewer: &Viewer, filter: &'a EmailFilter) -> Cow<'a, EmailFilter> {
-    let looks_for_parts = filter.search.is_some() || filter.criteria.reply.is_some();
+    let looks_for_parts =
+        filter.search.is_some() || filter.criteria.reply.is_some() || !filter.criteria.conditions.is_empty();
     let (keeps_addresses, sees_contents) = (masks_addresses(viewer), sees_contents(viewer));
     if !looks_for_parts || !keeps_addresses && !sees_contents {
         return Cow::Borrowed(filter);
@@ -308,7 +310,7 @@ pub async fn resend_any_email(
 pub async fn begin_export(app: &App, viewer: &Viewer, format: &str, mut filter: Value) -> Result<(), AppError> {
     viewer.require(Permission::LogsView)?;
     viewer.require(Permission::LogsExport)?;
-    if let Some(Value::String(text)) = filter.get_mut("search") {
+    if let Some(Value::String(text)) = filter.get_mut(PARAMETER) {
         let marks = !app.store.list_marked_variables(viewer.team).await?.is_empty();
         *text = audited_search(std::mem::take(text), marks);
     }

@@ -17,6 +17,7 @@ pub mod period;
 pub mod retention;
 pub mod reveal;
 pub mod roles;
+pub mod search;
 pub mod send;
 pub mod spreadsheet;
 pub mod teams;

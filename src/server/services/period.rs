@@ -109,7 +109,7 @@ fn custom_range(choice: &PeriodChoice, zone: Tz) -> Result<TimeRange, AppError> 
     }
 }
 
-fn parse_time(field: &str, text: &str, zone: Tz, days_after_date: u64) -> Result<DateTime<Utc>, AppError> {
+pub(super) fn parse_time(field: &str, text: &str, zone: Tz, days_after_date: u64) -> Result<DateTime<Utc>, AppError> {
     let not_a_time = || {
         AppError::invalid_field(field, format!("“{text}” is not a date or time: write 2026-11-20 or 2026-11-20T09:30"))
     };

@@ -9,7 +9,8 @@ use super::folding::searchable;
 use super::range::IdRange;
 use super::recipients::keys_for;
 use crate::domain::channel::Channel;
-use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet};
+use crate::domain::email::EmailStatus;
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, Wanted};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::folded;
 
@@ -79,9 +80,122 @@ pub(super) fn push_criteria(sql: &mut Sql, criteria: &Criteria) {
         ("protocol", criteria.protocol.as_deref().map(equals)),
     ] {
         if let Some(pattern) = pattern {
+            sql.push(" AND ");
             push_event_detail(sql, field, pattern, criteria.keeps_addresses);
         }
     }
+    for condition in &criteria.conditions {
+        sql.push(if condition.is_not { " AND NOT (" } else { " AND (" });
+        for (index, wanted) in condition.any_of.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { " OR " });
+            push_wanted(sql, wanted, criteria.keeps_addresses);
+        }
+        sql.push(if condition.any_of.is_empty() { "1 = 0)" } else { ")" });
+    }
+}
+
+/// Adds what is true or false of a message, and never NULL: it can be denied.
+fn push_wanted(sql: &mut Sql, wanted: &Wanted, keeps_addresses: bool) {
+    match wanted {
+        Wanted::Email(id) => {
+            sql.push("e.id = ").push_bind(*id);
+        }
+        Wanted::Sender(text) if keeps_addresses => {
+            push_like(sql, "e.from_address", [equals(text), format!("%<{}>", equals(text))]);
+        }
+        Wanted::Sender(text) => push_like(sql, "e.from_address", [contains(text)]),
+        Wanted::Recipient(text) => push_is_recipient(sql, text),
+        Wanted::RecipientPart(text) if keeps_addresses => push_is_recipient(sql, text),
+        Wanted::RecipientPart(text) => {
+            let recipients = sql.engine().elements("e.recipients", "r");
+            sql.push(format!("EXISTS (SELECT 1 FROM {recipients} WHERE "));
+            push_like(sql, "(r.value ->> 'address')", [contains(text)]);
+            sql.push(" OR ");
+            push_like(sql, "(r.value ->> 'name')", [contains(text)]);
+            sql.push(")");
+        }
+        Wanted::Person(id) => {
+            sql.push("COALESCE(e.external_user_id, '') = ").push_bind(id);
+        }
+        Wanted::Subject(part) => {
+            sql.push("(1 = 1");
+            if !push_indexed_subject(sql, part) {
+                push_patterns(sql, "e.subject", [contains(part)]);
+            }
+            sql.push(")");
+        }
+        Wanted::Template(id) => {
+            sql.push("COALESCE(e.template_id, 0) = ").push_bind(*id);
+        }
+        Wanted::Channel(channel) => {
+            sql.push(format!("e.channel = {}", channel.code()));
+        }
+        Wanted::Key(id) => {
+            sql.push("COALESCE(e.api_key_id, 0) = ").push_bind(*id);
+        }
+        Wanted::Adapter(id) => {
+            sql.push("COALESCE(e.adapter_id, 0) = ").push_bind(*id);
+        }
+        Wanted::Tag(tag) => {
+            let tags = sql.engine().text_elements("e.tags", "g");
+            sql.push(format!("EXISTS (SELECT 1 FROM {tags} WHERE "));
+            push_like(sql, "g.value", [equals(tag)]);
+            sql.push(")");
+        }
+        Wanted::Reply(part) => {
+            sql.push("(");
+            push_event_detail(sql, "reply", contains(part), keeps_addresses);
+            sql.push(")");
+        }
+        Wanted::Server(name) => {
+            sql.push("EXISTS (SELECT 1 FROM email_keys x WHERE x.team_id = e.team_id");
+            sql.push(format!(" AND x.kind IN ({SERVER_KEYS}) AND x.key IN "));
+            push_key_list(sql, [name.as_str()]);
+            sql.push(" AND x.email_id = e.id)");
+        }
+        Wanted::Provider { domains, hosts } => push_provider(sql, domains, hosts),
+        Wanted::Metadata { name, value } => {
+            sql.push("(EXISTS (SELECT 1 FROM email_contents c WHERE c.team_id = e.team_id AND c.email_id = e.id AND ");
+            let mut before = "(";
+            let lower = value.to_lowercase();
+            for text in [Some(value), Some(&lower).filter(|lower| *lower != value)].into_iter().flatten() {
+                let like = sql.engine().like();
+                sql.push(before).push("(c.metadata ->> ").push_bind(name).push(format!(") {like} "));
+                sql.push_bind(equals(text)).push(" ESCAPE '\\'");
+                before = " OR ";
+            }
+            sql.push("))").push(MARKS_NOTHING).push(")");
+        }
+        Wanted::Resent => {
+            sql.push("EXISTS (SELECT 1 FROM emails y WHERE y.team_id = e.team_id AND y.resend_of = e.id)");
+        }
+        Wanted::Scheduled => {
+            sql.push(format!("(e.scheduled_at IS NOT NULL AND e.status = {})", EmailStatus::Queued.code()));
+        }
+        Wanted::Attachment => {
+            sql.push("EXISTS (SELECT 1 FROM email_attachments f WHERE f.team_id = e.team_id AND f.email_id = e.id)");
+        }
+    }
+}
+
+fn push_provider(sql: &mut Sql, domains: &[String], hosts: &[String]) {
+    let ends = |texts: &[String], mark: char| -> Vec<String> {
+        texts.iter().map(|text| format!("%{mark}{}", escaped(text))).collect()
+    };
+    sql.push("(1 = 0");
+    if !domains.is_empty() {
+        let recipients = sql.engine().elements("e.recipients", "r");
+        sql.push(format!(" OR EXISTS (SELECT 1 FROM {recipients} WHERE "));
+        push_like(sql, "(r.value ->> 'address')", ends(domains, '@'));
+        sql.push(")");
+    }
+    if !hosts.is_empty() {
+        sql.push(" OR EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id AND ");
+        let patterns = hosts.iter().map(|host| equals(host)).chain(ends(hosts, '.'));
+        push_like(sql, "COALESCE(v.detail ->> 'mx', v.detail ->> 'server')", patterns);
+        sql.push(")");
+    }
+    sql.push(")");
 }
 
 /// Adds that a provider, or Sendlog itself, gave the message this id.
@@ -112,7 +226,7 @@ fn push_is_recipient(sql: &mut Sql, address: &str) {
 
 /// Adds that one of the message's events has this in its details.
 fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, keeps_addresses: bool) {
-    sql.push(" AND EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id");
+    sql.push("EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id");
     push_patterns(sql, &format!("(v.detail ->> '{field}')"), [pattern]);
     if keeps_addresses && field == "reply" {
         sql.push(" AND (v.detail ->> 'reply') NOT LIKE '%@%' AND (v.detail ->> 'reply') NOT LIKE '%+%'");
@@ -147,7 +261,58 @@ pub(super) fn push_keys(sql: &mut Sql, team_id: TeamId, criteria: &Criteria, ids
         sql.push(" AND x.email_id >= ").push_bind(ids.low);
         sql.push(" AND x.email_id < ").push_bind(ids.high).push(close);
     }
+    for wanted in named_whole(criteria) {
+        match wanted {
+            Whole::Emails(wanted) => {
+                sql.push(" AND e.id IN (").push_list(wanted).push(")");
+            }
+            Whole::People(people) => {
+                sql.push(" AND e.external_user_id IN (").push_list(people).push(")");
+            }
+            Whole::Keys(kinds, values) => {
+                sql.push(format!(" AND e.id {open}SELECT x.email_id FROM email_keys x WHERE x.team_id = "));
+                sql.push_bind(team_id).push(format!(" AND x.kind IN ({kinds}) AND x.key IN "));
+                push_key_list(sql, values);
+                sql.push(" AND x.email_id >= ").push_bind(ids.low);
+                sql.push(" AND x.email_id < ").push_bind(ids.high).push(close);
+            }
+        }
+    }
 }
+
+/// A condition whose messages an index names.
+pub(super) enum Whole<'a> {
+    Emails(Vec<EmailId>),
+    People(Vec<&'a str>),
+    /// The kinds of `email_keys`, with commas, and the texts.
+    Keys(&'static str, Vec<&'a str>),
+}
+
+/// The conditions that an index alone answers: of one kind each, and not denied.
+pub(super) fn named_whole(criteria: &Criteria) -> impl Iterator<Item = Whole<'_>> {
+    fn all<'a, T>(any_of: &'a [Wanted], of: impl Fn(&'a Wanted) -> Option<T>) -> Option<Vec<T>> {
+        any_of.iter().map(of).collect::<Option<Vec<T>>>().filter(|found| !found.is_empty())
+    }
+    let meant = criteria.conditions.iter().filter(|condition| !condition.is_not);
+    meant.filter_map(|condition| {
+        let any_of = condition.any_of.as_slice();
+        let emails = all(any_of, |wanted| if let Wanted::Email(id) = wanted { Some(*id) } else { None });
+        let text = |of: fn(&Wanted) -> Option<&String>| all(any_of, move |wanted| of(wanted).map(String::as_str));
+        let people = text(|wanted| if let Wanted::Person(id) = wanted { Some(id) } else { None });
+        let recipients = text(|wanted| if let Wanted::Recipient(address) = wanted { Some(address) } else { None });
+        let servers = text(|wanted| if let Wanted::Server(name) = wanted { Some(name) } else { None });
+        emails
+            .map(Whole::Emails)
+            .or(people.map(Whole::People))
+            .or(recipients.map(|texts| Whole::Keys(RECIPIENT_KEYS, texts)))
+            .or(servers.map(|texts| Whole::Keys(SERVER_KEYS, texts)))
+    })
+}
+
+/// [RECIPIENT_KEY] as a list.
+const RECIPIENT_KEYS: &str = "0";
+/// The kinds of the rows of `email_keys` that hold hosts, their network addresses and mail exchangers.
+const SERVER_KEYS: &str = "1, 2, 3";
 
 /// Adds `(…, …)` for texts as `email_keys` may have them.
 pub(super) fn push_key_list<'a>(sql: &mut Sql, texts: impl IntoIterator<Item = &'a str>) {
@@ -157,8 +322,14 @@ pub(super) fn push_key_list<'a>(sql: &mut Sql, texts: impl IntoIterator<Item = &
 
 /// Adds that a column is like one of the patterns, as they are or in lower case.
 fn push_patterns(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
+    sql.push(" AND ");
+    push_like(sql, column, patterns);
+}
+
+/// The same without the `AND` before it.
+fn push_like(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
     let like = sql.engine().like();
-    let mut before = " AND (";
+    let mut before = "(";
     for pattern in patterns {
         let lower = pattern.to_lowercase();
         for pattern in (pattern != lower).then_some(pattern).into_iter().chain([lower]) {
@@ -225,6 +396,7 @@ pub(super) fn keys_of(criteria: &Criteria) -> impl Iterator<Item = (i16, &str)> 
 /// Whether the messages that are meant are few or found by an index, so that none need be looked at in vain.
 fn names_messages(criteria: &Criteria) -> bool {
     keys_of(criteria).next().is_some()
+        || named_whole(criteria).next().is_some()
         || criteria.email_id.is_some()
         || criteria.notification_id.is_some()
         || criteria.external_user_id.is_some()
@@ -238,10 +410,14 @@ pub(super) fn looked_at_most(filter: &EmailFilter) -> Option<i64> {
     let criteria = &filter.criteria;
     // Each status is a walk of its own index, and the statuses are those that the events can leave.
     let asks_event = !criteria.events.is_empty() && filter.statuses.is_empty();
-    let asks_text = criteria.from_address.is_some() || criteria.subject.is_some() || asks_event;
+    let asks_text =
+        criteria.from_address.is_some() || criteria.subject.is_some() || asks_event || !criteria.conditions.is_empty();
+    let of_others =
+        |wanted: &Wanted| matches!(wanted, Wanted::Reply(_) | Wanted::Provider { .. } | Wanted::Metadata { .. });
+    let asks_others = criteria.conditions.iter().flat_map(|condition| &condition.any_of).any(of_others);
     if names_messages(criteria) {
         None
-    } else if criteria.reply.is_some() {
+    } else if criteria.reply.is_some() || asks_others {
         Some(LOOKED_AT_FOR_REPLY)
     } else {
         asks_text.then_some(LOOKED_AT)
@@ -251,7 +427,8 @@ pub(super) fn looked_at_most(filter: &EmailFilter) -> Option<i64> {
 /// How many of the newest messages are looked at for a sender, a short part of a subject or a kind of event.
 const LOOKED_AT: i64 = 100_000;
 
-/// How many are looked at for a part of a server's answer, which is in the events of each.
+/// How many are looked at for a part of a server's answer or who runs a mailbox, which are in the events of each, or for
+/// metadata, which is beside each.
 const LOOKED_AT_FOR_REPLY: i64 = 10_000;
 
 /// A text as a part of a `LIKE` pattern that escapes by a backslash.

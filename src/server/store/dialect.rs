@@ -40,6 +40,22 @@ impl Engine {
         }
     }
 
+    /// The elements of a JSON array, a column, as a table of this name with the column `value`.
+    pub(super) fn elements(self, array: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_each({array}) {name}"),
+            Self::Postgres => format!("jsonb_array_elements({array}) AS {name}(value)"),
+        }
+    }
+
+    /// The same of an array of texts.
+    pub(super) fn text_elements(self, array: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => self.elements(array, name),
+            Self::Postgres => format!("jsonb_array_elements_text({array}) AS {name}(value)"),
+        }
+    }
+
     /// A statement whose rows are a JSON array `item` each, as one that gives them all in one row, in no order. SQLite's
     /// driver hands rows over one by one, at a price that is most of a long list's.
     pub(super) fn as_one_array(self, statement: &str) -> String {

@@ -12,6 +12,7 @@ use crate::domain::api_key::CreatedApiKey;
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::masking::MASK;
 use crate::domain::page::Cursor;
+use crate::domain::search::Qualifier;
 use crate::domain::team::TeamRules;
 use crate::server::store::outbox::Settlement;
 
@@ -349,10 +350,10 @@ on_both_databases! {
         set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
         let planted = plant(&app).await;
         let owner = app.sign_in(Role::Owner).await;
-        let url = format!("/logs/export?preset=30d&search={}", ADDRESS.replace('@', "%40"));
+        let url = format!("/logs/export?preset=30d&q={}", ADDRESS.replace('@', "%40"));
         assert_eq!(owner.get(&url).await.status, 200);
         let line = audited(&app, AuditAction::LogExported).await.remove(0);
-        assert_eq!(line.after.unwrap()["filter"]["search"], "p•••@customer.example");
+        assert_eq!(line.after.unwrap()["filter"]["q"], "p•••@customer.example");
         assert_without(&planted.walk(&blind(&app).await).await, &[SECRET, "1701239876", READER_IP]);
     }
 
@@ -586,6 +587,62 @@ on_both_databases! {
         for (search, found) in [("pl4nted-meta", 0), ("lovelace", 0), ("lo", 0), ("pl4nted-name", 0)] {
             assert_eq!(count(&blind, search).await, found, "{search}");
         }
+    }
+
+    async fn no_qualifier_finds_a_part_of_what_a_role_does_not_see(app: TestApp) {
+        plant(&app).await;
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        let (owner, blind) = (app.sign_in(Role::Owner).await, blind(&app).await);
+        // None: refused.
+        let count = async |client: &Client, search: &str| {
+            let search = percent_encoding::utf8_percent_encode(search, percent_encoding::NON_ALPHANUMERIC);
+            let answer = client.get(&format!("/api/logs?q={search}")).await;
+            (answer.status != 400).then(|| answer.data()["total"].as_i64().unwrap())
+        };
+        for qualifier in Qualifier::ALL {
+            let parts: &[&str] = match qualifier {
+                Qualifier::From => &["from:l4nted", "from:pl4nted.from", "from:pl4nted.from@finch.exampl"],
+                Qualifier::To => {
+                    &["to:l4nted", "to:lovelace", "to:pl4nted.ada", "to:@customer.example", "to:4nted.ada@customer.example", "to:+4917012398"]
+                }
+                Qualifier::Subject => &["subject:l4nted", "subject:\"code pl4\""],
+                Qualifier::Template => &["template:l4nted"],
+                Qualifier::Tag => &["tag:l4nted", "tag:t-pl4nted", "tag:t-"],
+                Qualifier::Key => &["key:l4nted"],
+                Qualifier::Adapter => &["adapter:l4nted"],
+                Qualifier::Reply => &["reply:l4nted", "reply:ada@customer", "reply:unknown"],
+                Qualifier::Server => &["server:l4nted", "server:host-", "server:mx.pl4nted"],
+                Qualifier::Provider => {
+                    &["provider:l4nted.ada@customer.example", "provider:stomer.example", "provider:pl4nted-code.example", "provider:code.example"]
+                }
+                Qualifier::Meta => &["meta.order:l4nted", "meta.order:pl4nted-meta"],
+                Qualifier::Id => &["id:l4nted", "id:pl4nted.ada"],
+                Qualifier::Person => &["person:l4nted", "person:pl4nted.ada"],
+                // Their values are known.
+                Qualifier::Status
+                | Qualifier::Channel
+                | Qualifier::Is
+                | Qualifier::Has
+                | Qualifier::Before
+                | Qualifier::After => &[],
+            };
+            for part in parts {
+                assert!(matches!(count(&blind, part).await, None | Some(0)), "{part}");
+                // Nor does the other way round tell.
+                let all = count(&blind, "-is:scheduled").await;
+                let denied = count(&blind, &format!("-{part}")).await;
+                assert!(denied.is_none() || denied == all, "-{part}: {denied:?} of {all:?}");
+            }
+        }
+        for whole in ["from:pl4nted.from@finch.example", "to:pl4nted.ada@customer.example", "tag:paid", "provider:customer.example"] {
+            assert!(count(&blind, whole).await > Some(0), "{whole}");
+        }
+        for part in ["from:l4nted", "to:lovelace", "to:pl4nted.ada", "reply:ada@customer"] {
+            assert!(count(&owner, part).await > Some(0), "{part}");
+        }
+        assert_eq!(count(&blind, "meta.order:x").await, None);
+        set_rules(&app, TeamRules { reveals_with_reason: true, ..TeamRules::default() }).await;
+        assert_eq!(count(&owner, "meta.order:x").await, None);
     }
 
     async fn a_search_is_no_oracle_for_marked_variables(app: TestApp) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 use super::cookies::Cookie;
+use super::csrf;
 use crate::domain::api_key::NewKey;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
@@ -106,6 +107,11 @@ pub fn path_and_query() -> String {
     use_context::<Parts>().map_or_else(String::new, |parts| {
         parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string)
     })
+}
+
+/// Whether the browser fetches this page ahead, before anybody asks for it.
+pub fn is_prefetch() -> bool {
+    use_context::<Parts>().is_some_and(|parts| csrf::is_prefetch(&parts.headers))
 }
 
 /// The chosen colours: `light`, `dark`, or `None` to follow the system.

@@ -52,7 +52,8 @@ pub async fn refuse_prefetch(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-fn is_prefetch(headers: &HeaderMap) -> bool {
+/// Whether a browser fetches ahead.
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
     let names = ["sec-purpose", "purpose"];
     let mut purposes = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
     purposes.any(|purpose| purpose.contains("prefetch"))

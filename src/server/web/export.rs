@@ -19,8 +19,8 @@ use crate::domain::ids::EmailId;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::identity::Identity;
-use crate::server::services::emails;
 use crate::server::services::spreadsheet::{csv_head, csv_lines};
+use crate::server::services::{emails, search};
 
 /// The most messages of one file.
 const MAX_ROWS: i64 = 100_000;
@@ -117,9 +117,9 @@ async fn begin(app: &App, identity: Identity, query: &str, headers: &HeaderMap) 
         statuses: query.statuses,
         template_id: query.template_id,
         channel: query.channel,
-        search: query.search.clone(),
         ..EmailFilter::default()
     };
+    let filter = search::filter_of(app, &viewer, &query.search, filter).await?;
     // The first page is read before the answer begins, so that what fails at once is told.
     emails::begin_export(app, &viewer, format.as_str(), audited(&query)).await?;
     let first = emails::export_page(app, &viewer, &filter, None, PAGE_ROWS).await?;
@@ -241,6 +241,7 @@ mod tests {
         let (format, query) = read_query("format=ndjson&status=failed&page=3").unwrap();
         assert_eq!((format, query.page, query.statuses.is_empty()), (Format::Ndjson, 1, false));
         assert_eq!(read_query("").unwrap().0, Format::Csv);
-        assert!(read_query("format=xlsx").is_err() && read_query("colour=red").is_err());
+        assert!(read_query("format=xlsx").is_err() && read_query("status=lost").is_err());
+        assert_eq!(read_query("q=ada%20-is:resent&utm_source=mail").unwrap().1.search.to_string(), "ada -is:resent");
     }
 }

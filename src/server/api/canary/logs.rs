@@ -18,12 +18,13 @@ use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{AdapterId, ApiKeyId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::permission::Permission;
+use crate::domain::search::{PARAMETER, Search};
 use crate::domain::stats::Stats;
 use crate::server::App;
 use crate::server::api::extract::{
     Caller, MAX_NUMBER, Once, PathId, QueryParameters, RawQuery, Sending, answer_of, id_of, respond,
 };
-use crate::server::services::emails;
+use crate::server::services::{emails, search};
 
 const DEFAULT_PAGE_SIZE: i64 = 20;
 const MAX_SEARCH_CHARS: usize = 200;
@@ -40,11 +41,12 @@ pub fn routes() -> OpenApiRouter<App> {
 /// The filters and the page of a list.
 struct ListQuery {
     filter: EmailFilter,
+    search: Search,
     page: PageRequest,
 }
 
 impl QueryParameters for ListQuery {
-    const NAMES: &'static [&'static str] = &["page", "pageSize", "status", "templateId", "from", "to", "search"];
+    const NAMES: &'static [&'static str] = &["page", "pageSize", "status", "templateId", "from", "to", "search", "q"];
 
     fn read(query: RawQuery) -> Result<Self, AppError> {
         let page = query.number("page", 1..=MAX_NUMBER, 1)?;
@@ -56,7 +58,8 @@ impl QueryParameters for ListQuery {
             search: query.short_text("search", MAX_SEARCH_CHARS)?,
             ..EmailFilter::default()
         };
-        Ok(Self { filter, page: PageRequest { page, page_size } })
+        let search = Search::parse(query.text(PARAMETER).unwrap_or_default())?;
+        Ok(Self { filter, search, page: PageRequest { page, page_size } })
     }
 }
 
@@ -105,11 +108,18 @@ fn read_status(name: &str) -> Result<StatusSet, AppError> {
             description = "The last instant, ISO 8601 with an offset; a date alone is its midnight in UTC"),
         ("search" = Option<String>, Query, description = "A part of a recipient's address or of the subject",
             max_length = 200),
+        ("q" = Option<String>, Query,
+            description = "The search of the messages page: words, and qualifiers such as `status:problems`, \
+                `-template:\"Order receipt\"`, `meta.order:43645`. `status`, `templateId` and `search` narrow it further. \
+                Days are those of UTC",
+            max_length = 500),
     ),
     responses((status = 200, description = "One page of the log", body = Success<EmailPage>)),
 )]
 async fn list_emails(State(app): State<App>, Caller(viewer, query): Caller<ListQuery>) -> Answer<EmailPage> {
-    Ok(success(emails::list_emails(&app, &viewer, &query.filter, query.page).await?.into()))
+    let ListQuery { filter, search, page } = query;
+    let filter = search::filter_of(&app, &viewer, &search, filter).await?;
+    Ok(success(emails::list_emails(&app, &viewer, &filter, page).await?.into()))
 }
 
 /// Counts the team's messages by outcome. Needs `logs:view`.
@@ -191,6 +201,9 @@ pub struct EmailPage {
     pub page_size: i64,
     /// How many pages there are.
     pub total_pages: i64,
+    /// How far back was looked, where a condition that no index knows was not looked for in all of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub searched_from: Option<Timestamp>,
 }
 
 impl From<Page<EmailSummary>> for EmailPage {
@@ -200,6 +213,7 @@ impl From<Page<EmailSummary>> for EmailPage {
             page: page.request.page,
             page_size: page.request.page_size,
             total_pages: page.total_pages(),
+            searched_from: page.looked_from.map(Timestamp),
             items: page.items.into_iter().map(EmailRow::from).collect(),
         }
     }

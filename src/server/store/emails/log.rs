@@ -12,7 +12,7 @@ use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeR
 use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
 use crate::domain::page::{COUNT_LIMIT, Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest, Total};
 use crate::server::store::criteria::{
-    keys_of, looked_at_most, providers_names, push_criteria, push_keys, push_scope, push_statuses,
+    Whole, keys_of, looked_at_most, named_whole, providers_names, push_criteria, push_keys, push_scope, push_statuses,
 };
 use crate::server::store::engine::{Engine, Sql};
 use crate::server::store::range::{HourCut, IdRange, lowest_id_of_hour};
@@ -21,6 +21,9 @@ use crate::server::store::{Store, instant};
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
 const DIRECT_OFFSET: i64 = 500;
+
+/// As many statuses, at most, are walked side by side for the end of what may be looked at.
+const MOST_WALKS: usize = 3;
 
 #[derive(sqlx::FromRow)]
 struct SummaryRow {
@@ -62,9 +65,11 @@ impl Store {
         request: PageRequest,
     ) -> Result<Page<EmailSummary>, AppError> {
         let window = OffsetRequest { offset: request.offset(), limit: request.page_size, oldest_first: false };
+        let bounded = self.bounded(team_id, filter).await?;
+        let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
         let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
         let items = self.list_emails_by_id(team_id, &ids).await?;
-        Ok(Page { items, total, request })
+        Ok(Page { items, total, request, looked_from })
     }
 
     /// Some messages of the log, whole, and how long the whole list is; counted as [Store::list_emails] does. A list by
@@ -82,25 +87,20 @@ impl Store {
     }
 
     /// The filter with a range that holds no more messages than may be looked at for it, and where that begins; `None`
-    /// where the filter may stay as it is.
-    async fn bounded(
+    /// where the filter may stay as it is. Of one status, or a few, as many may be looked at.
+    pub async fn bounded(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
     ) -> Result<Option<(EmailFilter, DateTime<Utc>)>, AppError> {
-        let most = looked_at_most(filter).filter(|_| filter.search.is_none() && !filter.criteria.nothing);
+        let is_looked_at = filter.search.is_none() || !filter.criteria.conditions.is_empty();
+        let most = looked_at_most(filter).filter(|_| is_looked_at && !filter.criteria.nothing);
         let Some(most) = most else { return Ok(None) };
         let ids = IdRange::from(filter.range);
-        let oldest: Option<EmailId> = self
-            .read(
-                "SELECT id FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT 1 OFFSET $4",
-            )
-            .bind(team_id)
-            .bind(ids.low)
-            .bind(ids.high)
-            .bind(most - 1)
-            .fetch_optional_scalar()
-            .await?;
+        let is_few = filter.statuses.iter().count() <= MOST_WALKS;
+        let statuses = if is_few { filter.statuses } else { StatusSet::default() };
+        let end = list_ids_query(self.engine(), team_id, statuses, RollupScope::All, ids, 1, most - 1);
+        let oldest: Option<EmailId> = self.read(end).fetch_optional_scalar().await?;
         let Some(from) = oldest.map(|id| id.created_at()) else { return Ok(None) };
         let range = TimeRange { from: Some(from), ..filter.range };
         Ok(Some((EmailFilter { range, ..filter.clone() }, from)))
@@ -144,6 +144,8 @@ impl Store {
         before: Option<EmailId>,
         limit: i64,
     ) -> Result<Vec<Email>, AppError> {
+        let bounded = self.bounded(team_id, filter).await?;
+        let filter = bounded.as_ref().map_or(filter, |(filter, _)| filter);
         let mut ids = IdRange::from(filter.range);
         ids.high = before.map_or(ids.high, |before| ids.high.min(before.0));
         let found = match &filter.search {
@@ -328,8 +330,12 @@ pub(in crate::server::store) fn push_walk(
     let engine = sql.engine();
     let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
     let by_notification = filter.criteria.notification_id.is_some();
-    let by_person = filter.criteria.external_user_id.is_some();
-    let by_key = keys_of(&filter.criteria).next().is_some() || providers_names(&filter.criteria).is_some();
+    let is_people = |whole: &Whole<'_>| matches!(whole, Whole::People(_));
+    let by_person =
+        filter.criteria.external_user_id.is_some() || named_whole(&filter.criteria).any(|whole| is_people(&whole));
+    let by_key = keys_of(&filter.criteria).next().is_some()
+        || providers_names(&filter.criteria).is_some()
+        || named_whole(&filter.criteria).any(|whole| !is_people(&whole));
     let statuses: Vec<Option<EmailStatus>> = match filter.statuses {
         statuses if by_notification || by_person || by_key || statuses.is_empty() => vec![None],
         statuses => statuses.iter().map(Some).collect(),

@@ -6,7 +6,7 @@ use super::row::{EmailRow, rows_query, status_from};
 use crate::domain::email::{Attachment, AttachmentSummary, Email, EmailContent, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::EventSet;
-use crate::domain::ids::{EmailId, TeamId, TemplateVersionId};
+use crate::domain::ids::{EmailId, JobId, SEQUENCE_BITS, TeamId, TemplateVersionId};
 use crate::domain::resend::Relative;
 use crate::domain::template::TemplateSource;
 use crate::server::store::engine::{Engine, Sql};
@@ -81,6 +81,13 @@ pub(in crate::server::store) fn find_family_statement() -> String {
          ORDER BY e.id"
     )
 }
+
+/// Two seconds, in ids.
+const JOB_SPAN: i64 = 2_000 << SEQUENCE_BITS;
+
+/// `$1` team, `$2` to `$3` the ids to look through, `$4` the job.
+pub(in crate::server::store) const FIND_BY_JOB: &str =
+    "SELECT id FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3 AND job_id = $4 ORDER BY id LIMIT 200";
 
 #[derive(sqlx::FromRow)]
 struct ContentRow {
@@ -174,6 +181,17 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read(by_provider_query(self.engine(), team_id, names)).fetch_scalars().await
+    }
+
+    /// The messages that a job delivers. Jobs are made with their messages, so these are looked for within [JOB_SPAN].
+    pub async fn list_ids_of_job(&self, team_id: TeamId, job: JobId) -> Result<Vec<EmailId>, AppError> {
+        self.read(FIND_BY_JOB)
+            .bind(team_id)
+            .bind(job.0.saturating_sub(JOB_SPAN))
+            .bind(job.0.saturating_add(JOB_SPAN))
+            .bind(job)
+            .fetch_scalars()
+            .await
     }
 
     /// What a message says, with its true subject and the version that it was made from; `None` when there is no such

@@ -10,8 +10,8 @@ use crate::domain::audit::AuditFilter;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EventKind, EventSet};
-use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeRange};
-use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
+use crate::domain::filter::{Condition, Criteria, EmailFilter, RollupScope, StatusSet, TimeRange, Wanted};
+use crate::domain::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
 use crate::domain::notification::{NotificationChannel, NotificationFilter, NotificationState};
 use crate::domain::page::{Cursor, OffsetRequest};
 use crate::server::store::Store;
@@ -21,7 +21,7 @@ use crate::server::store::audit::{list_actors_statement, list_statement};
 use crate::server::store::deletion::step_statements;
 use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
 use crate::server::store::emails::messages::{
-    all_copies_query, by_provider_query, copies_query, find_family_statement, variables_query,
+    FIND_BY_JOB, all_copies_query, by_provider_query, copies_query, find_family_statement, variables_query,
 };
 use crate::server::store::engine::{Engine, Sql, Writers};
 use crate::server::store::events::find_namesakes_statement;
@@ -112,6 +112,76 @@ async fn rarer_conditions_are_looked_at_on_one_walk_in_order() {
     let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
     assert!(plan[0] == table && !plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
     assert!(plan[2].starts_with("SEARCH v USING PRIMARY KEY (team_id=? AND email_id=?)"), "{plan:?}");
+}
+
+fn asking(is_not: bool, any_of: Vec<Wanted>) -> EmailFilter {
+    let criteria = Criteria { conditions: vec![Condition { is_not, any_of }], ..Criteria::default() };
+    EmailFilter { criteria, ..EmailFilter::default() }
+}
+
+/// What no index knows of.
+fn looked_at() -> Vec<Wanted> {
+    let text = || "nobody".to_owned();
+    vec![
+        Wanted::Sender(text()),
+        Wanted::RecipientPart(text()),
+        Wanted::Tag(text()),
+        Wanted::Reply(text()),
+        Wanted::Provider { domains: vec![text()], hosts: vec![text()] },
+        Wanted::Metadata { name: text(), value: text() },
+        Wanted::Template(TEMPLATE),
+        Wanted::Channel(Channel::Sms),
+        Wanted::Key(ApiKeyId(3)),
+        Wanted::Adapter(AdapterId(4)),
+        Wanted::Resent,
+        Wanted::Scheduled,
+        Wanted::Attachment,
+    ]
+}
+
+#[tokio::test]
+async fn conditions_of_a_search_are_looked_at_on_one_walk_in_order_sqlite() {
+    for wanted in looked_at() {
+        let copies = || vec![wanted.clone(), Wanted::Recipient("ada@b.example".to_owned())];
+        for filter in [asking(false, vec![wanted.clone()]), asking(true, vec![wanted.clone()]), asking(true, copies())]
+        {
+            let plan = plan_of(walk(&filter)).await;
+            assert!(plan[0] == BY_ID && !plan.iter().any(|step| step.contains("TEMP B-TREE")), "{wanted:?} {plan:?}");
+            let walks = |step: &&String| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");
+            assert_eq!(plan.iter().find(walks), None, "{wanted:?}");
+            // What belongs to a message is found by the message.
+            let beside = plan[1..].iter().filter(|step| step.starts_with("SEARCH"));
+            for step in beside.filter(|step| !step.contains("email_search")) {
+                let is_found = ["email_id=?", "key=?", "resend_of=?", "AND id=?"].iter().any(|key| step.contains(key));
+                assert!(is_found, "{wanted:?} {step}");
+            }
+        }
+    }
+}
+
+/// What a search names whole.
+fn named() -> [Vec<Wanted>; 4] {
+    let texts = || ["a@b.example".to_owned(), "c@d.example".to_owned()];
+    [
+        vec![Wanted::Email(EmailId(12)), Wanted::Email(EmailId(13))],
+        texts().map(Wanted::Recipient).to_vec(),
+        texts().map(Wanted::Server).to_vec(),
+        texts().map(Wanted::Person).to_vec(),
+    ]
+}
+
+#[tokio::test]
+async fn several_names_of_a_search_are_found_by_an_index_sqlite() {
+    for any_of in named() {
+        for statuses in [StatusSet::default(), StatusSet::PROBLEMS] {
+            let plan = plan_of(walk(&EmailFilter { statuses, ..asking(false, any_of.clone()) })).await;
+            let first = plan.iter().find(|step| step.starts_with("SEARCH e ")).unwrap();
+            let by_person = first.contains("emails_by_external_user (team_id=? AND external_user_id=?");
+            assert!(first.contains("(team_id=? AND id=?)") || by_person, "{any_of:?} {plan:?}");
+        }
+    }
+    let by_job = plans([FIND_BY_JOB.to_owned()]).await.remove(0);
+    assert_eq!(by_job, ["SEARCH emails USING PRIMARY KEY (team_id=? AND id>? AND id<?)"]);
 }
 
 /// What is asked for whole: an address, a host, a person.

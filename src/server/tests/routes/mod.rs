@@ -16,6 +16,7 @@ mod recipients;
 mod resend;
 mod resend_com;
 mod roles;
+mod search;
 mod security;
 mod send;
 mod sendwithus;

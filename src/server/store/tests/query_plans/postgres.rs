@@ -38,6 +38,23 @@ async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
     }
     let plan: Vec<String> = store.read(entries(Engine::Postgres).explained()).fetch_scalars().await.unwrap();
     plans.push(plan.join("\n"));
+    for any_of in named().into_iter().skip(1) {
+        let mut sql = Sql::new(Engine::Postgres, "EXPLAIN ");
+        push_walk(&mut sql, TEAM, &asking(false, any_of), everything, NEWEST);
+        let plan: Vec<String> = store.read(sql).fetch_scalars().await.unwrap();
+        plans.push(plan.join("\n"));
+    }
+    // What is looked at one by one is within a bound, as [Store::bounded] leaves it.
+    let bounded = IdRange { low: 19_000 * 1_048_576, high: 19_500 * 1_048_576 };
+    for wanted in looked_at() {
+        for is_not in [false, true] {
+            let mut sql = Sql::new(Engine::Postgres, "EXPLAIN ");
+            push_walk(&mut sql, TEAM, &asking(is_not, vec![wanted.clone()]), bounded, NEWEST);
+            let plan: Vec<String> = store.read(sql).fetch_scalars().await.unwrap();
+            let plan = plan.join("\n");
+            assert!(!plan.contains("Seq Scan on emails e"), "{wanted:?}\n{plan}");
+        }
+    }
     for plan in &plans {
         let by_index = plan.contains("email_keys_pkey") || plan.contains("emails_by_external_user");
         assert!(by_index && !plan.contains("Seq Scan on emails"), "{plan}");
