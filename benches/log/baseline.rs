@@ -141,12 +141,15 @@ async fn insert_message(connection: &mut SqliteConnection, data: &Data, id: i64)
         .bind("Thanks, Maya. We received your payment for order #48213.")
         .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT INTO email_search (rowid, recipients, subject) VALUES ($1, $2, $3)")
-        .bind(id)
-        .bind("maya.lindqvist@northwind.example")
-        .bind("Your receipt for order #48213")
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO email_search (rowid, recipients, subject, metadata, variables) VALUES ($1, $2, $3, '', $4)",
+    )
+    .bind(id)
+    .bind("maya.lindqvist@northwind.example\nmaya lindqvist")
+    .bind("your receipt for order #48213")
+    .bind("\nmaya\n48213\n")
+    .execute(&mut *connection)
+    .await?;
     sqlx::query("INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)")
         .bind(team)
         .bind(id)

@@ -95,7 +95,8 @@ pub struct EmailFilter {
     pub statuses: StatusSet,
     pub template_id: Option<TemplateId>,
     pub channel: Option<Channel>,
-    /// Words, and phrases in double quotes, in any case of letters. Never empty.
+    /// Words, and phrases in double quotes, that are all in the message: in addresses and names, the subject, metadata or,
+    /// where the viewer sees them, variables. Letters count alike in any case, with accents or without.
     pub search: Option<String>,
     /// What else must hold. Lists by these are walked, not counted beforehand.
     pub criteria: Criteria,
@@ -131,6 +132,9 @@ pub struct Criteria {
     /// server's answer only where no address is in it.
     #[serde(skip)]
     pub keeps_addresses: bool,
+    /// The search looks into metadata and variables for parts; without it, metadata is found by whole values alone.
+    #[serde(skip)]
+    pub sees_contents: bool,
     /// Nothing can match: a condition asks for what this log never holds.
     pub nothing: bool,
     /// Further conditions, each of which must hold.

@@ -155,6 +155,12 @@ pub fn masks_addresses(viewer: &Viewer) -> bool {
     viewer.rules.masks_addresses && !viewer.may(Permission::LogsReveal)
 }
 
+/// Whether a viewer sees the contents of any message, without giving a reason, but for what templates mark.
+pub fn sees_contents(viewer: &Viewer) -> bool {
+    let asks_reason = viewer.rules.reveals_with_reason && viewer.user_id().is_some();
+    viewer.may(Permission::LogsReveal) && !asks_reason
+}
+
 /// A request's method, path and query for the audit log, which those can read who see no contents.
 pub fn audited_request(viewer: &Viewer, method: &str, endpoint: &str) -> String {
     audited_text(viewer, format!("{method} {}", hide_words(endpoint)))

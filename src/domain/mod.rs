@@ -34,3 +34,4 @@ pub mod team;
 pub mod template;
 pub mod viewer;
 pub mod visibility;
+pub mod words;

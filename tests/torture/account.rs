@@ -56,7 +56,7 @@ async fn check_integrity(
         }
     }
     let searched = match database {
-        Database::Sqlite(_) => "SELECT rowid FROM email_search",
+        Database::Sqlite(_) => "SELECT rowid FROM email_search UNION ALL SELECT rowid FROM email_search_before",
         Database::Postgres(_) => "SELECT email_id FROM email_search",
     };
     let searched: HashSet<i64> = database.all::<(i64,)>(searched).await.into_iter().map(|row| row.0).collect();

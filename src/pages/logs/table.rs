@@ -90,7 +90,8 @@ fn remark_words(remark: Remark) -> AnyView {
         Remark::Resent { at, status } => view! { "Resent " <Time at/> {copy_words(status)} }.into_any(),
         Remark::Delayed { class, again_at } => {
             let again = again_at.map(|at| view! { ", again at " <Time at/> });
-            view! { {format!("Delayed: {}", class.label().to_lowercase())} {again} }.into_any()
+            let why = format!(": {}", class.label().to_lowercase());
+            view! { "Delayed" {again} {why} }.into_any()
         }
         Remark::Scheduled(at) => view! { "Scheduled for " <Time at/> }.into_any(),
         Remark::WaitsForAdapter => "Waits for an adapter".into_any(),

@@ -32,9 +32,9 @@ fn Row(row: EmailSummary) -> impl IntoView {
     let subject = if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject };
     view! {
         <li>
-            <Time at=row.id.created_at()/>
-            <a href=format!("/logs/{}", row.id) dir="auto">{subject}</a>
+            <a href=format!("/logs/{}", row.id) dir="auto" title=subject.clone()>{subject.clone()}</a>
             <StatusBadge status=row.status/>
+            <Time at=row.id.created_at()/>
         </li>
     }
 }

@@ -1,4 +1,5 @@
-//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired: in small steps with a pause
+//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired, and brings the index of search up
+//! to date after an update: in small steps with a pause
 //! between them, so that sending and reading go on. Called by [super::worker]; several at once do no harm, and what one
 //! leaves the next one finds.
 
@@ -26,8 +27,9 @@ pub async fn delete_what_is_over(
 ) -> Result<(), AppError> {
     let steps = Steps { store, shutdown };
     // Beside each other: a big team that goes does not keep what others are waiting for.
-    let (expired, old, teams) = tokio::join!(steps.delete_expired(now), steps.delete_old(now), steps.delete_teams());
-    expired.and(old).and(teams)
+    let (expired, old, teams, index) =
+        tokio::join!(steps.delete_expired(now), steps.delete_old(now), steps.delete_teams(), steps.index_again());
+    expired.and(old).and(teams).and(index)
 }
 
 struct Steps<'a> {
@@ -41,6 +43,12 @@ impl Steps<'_> {
         while store.delete_expired_sessions(now).await? && self.goes_on().await {}
         while store.delete_expired_idempotency_keys(now).await? && self.goes_on().await {}
         while store.delete_expired_attempts(now).await? && self.goes_on().await {}
+        Ok(())
+    }
+
+    /// Brings what search finds messages by up to date.
+    async fn index_again(&self) -> Result<(), AppError> {
+        while self.store.index_some_again().await? && self.goes_on().await {}
         Ok(())
     }
 

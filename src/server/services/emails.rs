@@ -14,7 +14,7 @@ use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::EmailId;
 use crate::domain::masking::{
-    Contents, Secrets, Visibility, audited_json, audited_search, audited_text, masks_addresses,
+    Contents, Secrets, Visibility, audited_json, audited_search, audited_text, masks_addresses, sees_contents,
 };
 use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest};
@@ -95,15 +95,17 @@ pub(super) async fn with_events(app: &App, viewer: &Viewer, emails: Vec<Email>) 
     Ok(emails.into_iter().map(record).collect())
 }
 
-/// The filter as it is asked for a viewer: one who sees addresses masked finds them whole or not at all, so that nobody
-/// learns one letter by letter.
+/// The filter as it is asked for a viewer: what they see masked, addresses or contents, they find whole or not at all, so
+/// that nobody learns it letter by letter.
 pub(super) fn asked<'a>(viewer: &Viewer, filter: &'a EmailFilter) -> Cow<'a, EmailFilter> {
     let looks_for_parts =
         filter.search.is_some() || filter.criteria.reply.is_some() || !filter.criteria.conditions.is_empty();
-    if !looks_for_parts || !masks_addresses(viewer) {
+    let (keeps_addresses, sees_contents) = (masks_addresses(viewer), sees_contents(viewer));
+    if !looks_for_parts || !keeps_addresses && !sees_contents {
         return Cow::Borrowed(filter);
     }
-    let criteria = Criteria { keeps_addresses: true, ..filter.criteria.clone() };
+    let sees_contents = sees_contents && filter.search.is_some();
+    let criteria = Criteria { keeps_addresses, sees_contents, ..filter.criteria.clone() };
     Cow::Owned(EmailFilter { criteria, ..filter.clone() })
 }
 

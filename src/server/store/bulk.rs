@@ -8,14 +8,14 @@ use super::emails::row::{INSERT_ROWS, bind_row};
 use super::engine::{RowValues, Sql, Transaction};
 use super::events::{EmailFacts, NewEvent};
 use super::outbox::{NEVER, queue_of};
-use super::recipients::searched_recipients;
 use super::rollups::{Rollups, counted};
+use super::search::index::insert_search_rows;
+use super::search::texts::texts_of;
 use super::{Store, micros};
-use crate::domain::email::{Attachment, NewEmail, Recipient};
+use crate::domain::email::{Attachment, NewEmail};
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
-use crate::domain::mailbox::folded;
 use crate::domain::notification::{Notification, NotificationChannel};
 
 pub use super::outbox::Waiting;
@@ -111,7 +111,9 @@ pub(super) async fn insert_folded(
     })
     .await?;
     insert_event_rows(tx, team_id, &events_of(emails)).await?;
-    insert_search_rows(tx, team_id, emails, |row| (row.email.id, &row.email.recipients, &row.email.subject)).await?;
+    let new: Vec<&NewEmail> = emails.iter().map(|row| row.email).collect();
+    let searched = texts_of(tx, team_id, &new).await?;
+    insert_search_rows(tx, team_id, &searched).await?;
     insert_rows(tx, INSERT_OUTBOX, &waiting_of(emails), |values, (email, waiting)| {
         values.bind(team_id).bind(email.id).bind(queue_of(email.adapter_id, email.channel));
         values.bind(Json(&waiting.pending)).bind(waiting.attempts);
@@ -129,24 +131,6 @@ pub(super) async fn insert_event_rows(
     insert_rows(tx, INSERT_EVENTS, events, |values, (id, new)| {
         values.bind(team_id).bind(*id).bind(new.event.id).bind(new.event.kind.as_str()).bind(micros(new.event.at));
         values.bind(&new.event.recipient).bind(Json(&new.event.detail)).bind(&new.provider_event_id);
-    })
-    .await
-}
-
-/// Adds messages to the search index: of each its id, its recipients and its subject.
-pub(super) async fn insert_search_rows<T: Sync>(
-    tx: &mut Transaction,
-    team_id: TeamId,
-    rows: &[T],
-    texts: impl Fn(&T) -> (EmailId, &Vec<Recipient>, &String) + Send + Sync,
-) -> Result<(), AppError> {
-    let (insert, names_team) = tx.engine().insert_search_rows();
-    insert_rows(tx, insert, rows, |values, row| {
-        let (id, recipients, subject) = texts(row);
-        if names_team {
-            values.bind(team_id);
-        }
-        values.bind(id).bind(searched_recipients(recipients)).bind(folded(subject));
     })
     .await
 }

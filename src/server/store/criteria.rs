@@ -5,6 +5,7 @@
 use std::str::FromStr;
 
 use super::engine::{Engine, Sql};
+use super::folding::searchable;
 use super::range::IdRange;
 use super::recipients::keys_for;
 use crate::domain::channel::Channel;
@@ -339,7 +340,7 @@ fn push_like(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = Str
     sql.push(")");
 }
 
-/// Adds that the text, which is in lower case, is in the subject or is the whole address of a recipient.
+/// Adds that the text is in the subject or is the whole address of a recipient.
 pub(super) fn push_whole_addresses(sql: &mut Sql, text: &str) {
     sql.push(" AND ((1 = 1");
     if !push_indexed_subject(sql, text) {
@@ -350,14 +351,19 @@ pub(super) fn push_whole_addresses(sql: &mut Sql, text: &str) {
     sql.push(")");
 }
 
-/// Adds that the subject has this part, by the index of search, which knows the case of every letter; `false`, and nothing
+/// Adds that the subject has this part, by the index of search, which knows every letter in any form; `false`, and nothing
 /// added, for a part that the index cannot find.
 fn push_indexed_subject(sql: &mut Sql, part: &str) -> bool {
+    let folded = searchable(part);
     match sql.engine() {
-        Engine::Sqlite if part.chars().count() < TRIGRAM => return false,
+        _ if folded.is_empty() => return false,
+        Engine::Sqlite if folded.chars().count() < TRIGRAM => return false,
         Engine::Sqlite => {
+            let before = searched_before(part).map(|text| quoted(&text)).join(" OR ");
             sql.push(" AND e.id IN (SELECT s.rowid FROM email_search s WHERE s.email_search MATCH ");
-            sql.push_bind(format!("subject : \"{}\"", folded(part).replace('"', "\"\""))).push(")");
+            sql.push_bind(format!("subject : {}", quoted(&folded)));
+            sql.push(" UNION ALL SELECT b.rowid FROM email_search_before b WHERE b.email_search_before MATCH ");
+            sql.push_bind(format!("subject : ({before})")).push(")");
         }
         Engine::Postgres => {
             sql.push(" AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id");
@@ -457,11 +463,23 @@ pub(super) fn own_message_id(text: &str) -> Option<(EmailId, &str)> {
     Some((EmailId::from_str(id).ok()?, domain))
 }
 
-/// A text as the index of search may have it. Rows from before have a Greek word's last s as `to_lowercase` makes it.
+/// A text as the index of search may have it, rows from before too.
 pub(super) fn searched_for(text: &str) -> Vec<String> {
-    let mut texts = vec![folded(text), text.to_lowercase()];
+    let mut texts = vec![searchable(text)];
+    texts.extend(searched_before(text));
     texts.dedup();
     texts
+}
+
+/// A text as the index of before has it: with its accents and, in the oldest rows, a Greek word's last s as `to_lowercase`
+/// makes it.
+pub(super) fn searched_before(text: &str) -> [String; 2] {
+    [folded(text), text.to_lowercase()]
+}
+
+/// A text as a phrase of SQLite's index.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::domain::ids::TeamId;
 pub(super) const STEP: i64 = 200;
 
 /// The same of rows that hold texts of messages and requests, and of files.
-const TEXTS: i64 = 50;
+pub(super) const TEXTS: i64 = 50;
 const FILES: i64 = 10;
 
 /// Rows to be deleted in steps.
@@ -39,7 +39,7 @@ const fn few(step: i64, rows: Rows) -> Rows {
 }
 
 pub(super) const EMAIL_EVENTS: Rows = rows_of_team("email_events", &["team_id", "email_id", "id"]);
-pub(super) const EMAIL_CONTENTS: Rows = few(TEXTS, rows_of_team("email_contents", &["team_id", "email_id"]));
+const EMAIL_CONTENTS: Rows = few(TEXTS, rows_of_team("email_contents", &["team_id", "email_id"]));
 pub(super) const EMAIL_ATTACHMENTS: Rows =
     few(FILES, rows_of_team("email_attachments", &["team_id", "email_id", "position"]));
 pub(super) const NOTIFICATIONS: Rows = rows_of_team("notifications", &["team_id", "id"]);
@@ -185,7 +185,7 @@ impl Store {
     pub async fn delete_some_of_team(&self, team_id: TeamId) -> Result<bool, AppError> {
         let statement = |rows: &Rows| rows.delete_statement(self.engine(), "x.team_id = $1");
         let statements: Vec<(String, i64)> = OF_TEAM.iter().map(|rows| (statement(rows), rows.step)).collect();
-        let unindex = self.engine().delete_search_statement();
+        let unindex = self.engine().delete_search_statements();
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         let deleted: Option<i64> = tx
@@ -197,8 +197,10 @@ impl Store {
             return Ok(false);
         }
         for (rows, (statement, step)) in OF_TEAM.iter().zip(statements) {
-            if let (true, Some(unindex)) = (rows.table == EMAILS.table, unindex) {
-                tx.query(unindex).bind(team_id).bind(step).execute().await?;
+            if rows.table == EMAILS.table {
+                for unindex in unindex {
+                    tx.query(*unindex).bind(team_id).bind(step).execute().await?;
+                }
             }
             let deleted = tx.query(statement).bind(team_id).bind(step).execute().await?;
             if deleted > 0 {

@@ -85,48 +85,50 @@ impl Engine {
     }
 }
 
-/// The index of search. SQLite's is one for all teams and follows by hand; PostgreSQL's follows deletions by itself.
+/// The index of search. SQLite's is one for all teams and follows by hand, and what it was before is a table of its own;
+/// PostgreSQL's follows deletions by itself.
 impl Engine {
-    /// The beginning of the statement that adds rows to the index, and whether they begin with the team.
-    pub(super) fn insert_search_rows(self) -> (&'static str, bool) {
+    /// The beginning of the statement that adds rows to the index; PostgreSQL's end with the team and the version.
+    pub(super) fn insert_search_rows(self) -> &'static str {
         match self {
-            Self::Sqlite => ("INSERT INTO email_search (rowid, recipients, subject) ", false),
-            Self::Postgres => ("INSERT INTO email_search (team_id, email_id, recipients, subject) ", true),
+            Self::Sqlite => "INSERT INTO email_search (rowid, recipients, subject, metadata, variables) ",
+            Self::Postgres => {
+                "INSERT INTO email_search (email_id, recipients, subject, metadata, variables, team_id, version) "
+            }
         }
     }
 
-    /// The statement that takes the first `$2` messages of a team (`$1`) out, before they are deleted.
-    pub(super) fn delete_search_statement(self) -> Option<&'static str> {
+    /// The statements that take the first `$2` messages of a team (`$1`) out, before they are deleted.
+    pub(super) fn delete_search_statements(self) -> &'static [&'static str] {
         match self {
-            Self::Sqlite => Some(
+            Self::Sqlite => &[
                 "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
-            ),
-            Self::Postgres => None,
+                "DELETE FROM email_search_before
+                 WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
+            ],
+            Self::Postgres => &[],
         }
     }
 
-    /// The statement that takes a message (`$2`) out before it is deleted as a part of `$3`; `$1` team.
-    pub(super) fn delete_searched_statement(self) -> Option<&'static str> {
+    /// The beginnings of the statements that take messages out, and the column of their ids.
+    pub(super) fn delete_search_rows(self) -> (&'static [&'static str], &'static str) {
         match self {
-            Self::Sqlite => Some("DELETE FROM email_search WHERE 0 <> $1 AND rowid = $2 AND rowid <> $3"),
-            Self::Postgres => None,
+            Self::Sqlite => {
+                (&["DELETE FROM email_search WHERE 0 <> ", "DELETE FROM email_search_before WHERE 0 <> "], "rowid")
+            }
+            Self::Postgres => (&["DELETE FROM email_search WHERE team_id = "], "email_id"),
         }
     }
 
-    /// The beginning of the statement that takes messages out, and the column of their ids.
-    pub(super) fn delete_search_rows(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Sqlite => ("DELETE FROM email_search WHERE 0 <> ", "rowid"),
-            Self::Postgres => ("DELETE FROM email_search WHERE team_id = ", "email_id"),
-        }
-    }
-
-    /// The beginning of the statement that tells which ids are in use, and the column. An id must be free in SQLite's
+    /// The beginnings of the statements that tell which ids are in use, and the column. An id must be free in SQLite's
     /// index, whosever message has it.
-    pub(super) fn taken_ids(self) -> (&'static str, &'static str) {
+    pub(super) fn taken_ids(self) -> (&'static [&'static str], &'static str) {
         match self {
-            Self::Sqlite => ("SELECT rowid FROM email_search WHERE 0 <> ", "rowid"),
-            Self::Postgres => ("SELECT id FROM emails WHERE team_id = ", "id"),
+            Self::Sqlite => (
+                &["SELECT rowid FROM email_search WHERE 0 <> ", "SELECT rowid FROM email_search_before WHERE 0 <> "],
+                "rowid",
+            ),
+            Self::Postgres => (&["SELECT id FROM emails WHERE team_id = "], "id"),
         }
     }
 }

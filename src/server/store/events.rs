@@ -9,6 +9,7 @@ use sqlx::types::Json;
 
 use super::engine::{Engine, Sql, Transaction};
 use super::rollups::{Rollups, counted};
+use super::search::index::delete_search_rows;
 use super::{Store, instant, micros, stored};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
@@ -267,8 +268,9 @@ pub(super) async fn insert_alias(
 
 /// Makes a message a part of another one, which has its events from then on and is found by its id.
 pub(super) async fn retire(tx: &mut Transaction, team_id: TeamId, old: EmailId, new: EmailId) -> Result<(), AppError> {
-    if let Some(unindex) = tx.engine().delete_searched_statement() {
-        tx.query(unindex).bind(team_id).bind(old).bind(new).execute().await?;
+    // PostgreSQL's index follows by itself.
+    if tx.engine() == Engine::Sqlite && old != new {
+        delete_search_rows(tx, team_id, &[old.0]).await?;
     }
     for statement in retire_statements() {
         tx.query(statement).bind(team_id).bind(old).bind(new).execute().await?;

@@ -14,18 +14,19 @@ use std::collections::{BTreeSet, HashSet};
 use std::hash::Hash;
 
 use super::Store;
-use super::bulk::{Folded, insert_event_rows, insert_folded, insert_search_rows, rollups_of};
+use super::bulk::{Folded, insert_event_rows, insert_folded, rollups_of};
 use super::emails::row::COPY_ROW;
 use super::engine::{Bind, Engine, Record, Sql, Transaction};
 use super::events::{MESSAGE_COLUMNS, NewEvent, insert_alias, retire, update_message};
 use super::recipients::kept_recipients;
 use super::rollups::Rollups;
+use super::search::index::index_again;
 use crate::domain::email::NewEmail;
 use crate::domain::error::AppError;
 use crate::domain::event::Fold;
 use crate::domain::ids::{EmailId, TeamId};
 
-use batch::{Batch, Change, EntryTexts};
+use batch::{Batch, Change};
 pub use batch::{Ingested, NewEntry, ReportedEvent, entry_id};
 
 /// Values in one statement.
@@ -120,7 +121,10 @@ impl Store {
         let mut batch = Batch::new(team_id, reported, known_events, by_provider, by_alias, emails);
         loop {
             let (find_taken, column) = tx.engine().taken_ids();
-            let taken: Vec<(EmailId,)> = fetch_in(&mut tx, find_taken, team_id, column, &batch.fresh_ids(), "").await?;
+            let (fresh, mut taken): (Vec<EmailId>, Vec<(EmailId,)>) = (batch.fresh_ids(), Vec::new());
+            for find in find_taken {
+                taken.append(&mut fetch_in(&mut tx, find, team_id, column, &fresh, "").await?);
+            }
             if taken.is_empty() {
                 break;
             }
@@ -130,9 +134,9 @@ impl Store {
         for change in &batch.changes {
             keep_change(&mut tx, team_id, change, &mut rollups).await?;
         }
-        let moved: Vec<(EmailId, &EntryTexts)> =
-            batch.changes.iter().filter_map(|change| Some((change.id, change.entry.as_ref()?))).collect();
-        replace_search_rows(&mut tx, team_id, &moved).await?;
+        let moved: Vec<i64> =
+            batch.changes.iter().filter(|change| change.entry.is_some()).map(|change| change.id.0).collect();
+        index_again(&mut tx, team_id, &moved).await?;
         let started: Vec<(NewEmail, Fold)> = batch.started();
         let folded: Vec<Folded> =
             started.iter().map(|(email, fold)| Folded { email, waiting: None, fold: fold.clone() }).collect();
@@ -192,21 +196,6 @@ async fn keep_change(
             .await?;
     }
     Ok(())
-}
-
-/// Takes messages out of the search index and puts them in with what they say now.
-async fn replace_search_rows(
-    tx: &mut Transaction,
-    team_id: TeamId,
-    moved: &[(EmailId, &EntryTexts)],
-) -> Result<(), AppError> {
-    for some in moved.chunks(VALUES) {
-        let (delete, column) = tx.engine().delete_search_rows();
-        let mut sql = select_in(tx.engine(), delete, team_id, column, some.iter().map(|(id, _)| *id), "");
-        sql.keep(false);
-        tx.query(sql).execute().await?;
-    }
-    insert_search_rows(tx, team_id, moved, |(id, entry)| (*id, &entry.recipients, &entry.subject)).await
 }
 
 fn distinct<T: Copy + Eq + Hash>(values: impl Iterator<Item = T>) -> Vec<T> {

@@ -1,10 +1,10 @@
-//! A message's recipients as its row keeps them, and the texts that search and `email_keys` find them by.
+//! A message's recipients as its row keeps them, and the keys that `email_keys` finds them by.
 
 use serde::Serialize;
 use sqlx::types::Json;
 
-use crate::domain::email::{Recipient, RecipientKind};
-use crate::domain::mailbox::{folded, mailbox_key};
+use crate::domain::email::Recipient;
+use crate::domain::mailbox::mailbox_key;
 
 /// A recipient, and the key that the triggers of `email_keys` keep. The key is left out where it is the address in lower
 /// case, which both engines make: SQLite knows the case of ASCII letters alone, and neither engine knows RFC 3492.
@@ -24,13 +24,6 @@ pub(super) fn kept_recipients(recipients: &[Recipient]) -> Json<Vec<KeptRecipien
         KeptRecipient { recipient, key: (!is_plain).then_some(key) }
     });
     Json(kept.collect())
-}
-
-/// What search looks through, in lower case, which PostgreSQL's own folding depends on its locale for: the `To` addresses,
-/// a line each.
-pub(super) fn searched_recipients(recipients: &[Recipient]) -> String {
-    let to = recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
-    to.map(|recipient| folded(&recipient.address)).collect::<Vec<_>>().join("\n")
 }
 
 /// What `email_keys` may have for a text. Rows from before keys were kept have the lower case that the engine makes.

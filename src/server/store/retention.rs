@@ -4,11 +4,10 @@
 
 use super::Store;
 use super::audit::{AuditEvent, commit_change};
-use super::deletion::{
-    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_CONTENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP,
-};
+use super::deletion::{API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP, TEXTS};
 use super::engine::{Engine, Sql};
 use super::rollups::{Rollups, counted};
+use super::search::index::{delete_search_rows, index_again};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -44,6 +43,19 @@ const NOT_TO_BE_SENT: &str =
 /// Of notifications `x`.
 const WITHOUT_MESSAGES: &str =
     "AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.team_id = x.team_id AND e.notification_id = x.id)";
+
+/// The statement that finds the first `$2` messages of a team (`$1`) with ids below `$3` that have a body. PostgreSQL passes
+/// over what somebody else is changing, as in [super::deletion].
+pub(super) fn find_old_contents_statement(engine: Engine) -> String {
+    let (message, lock) = match engine {
+        Engine::Sqlite => ("", ""),
+        Engine::Postgres => ("JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id", "FOR UPDATE SKIP LOCKED"),
+    };
+    format!(
+        "SELECT x.email_id FROM email_contents x {message}
+         WHERE x.team_id = $1 AND x.email_id < $3 {NOT_TO_BE_SENT} ORDER BY x.email_id LIMIT $2 {lock}"
+    )
+}
 
 impl Store {
     /// How long a team keeps what it has; everything for ever where it chose nothing.
@@ -103,7 +115,24 @@ impl Store {
     /// Deletes some of the bodies, variables and attachments of messages with ids below `below`; whether there may be more.
     pub async fn delete_old_bodies(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
         // A message without a body is not resent, so that none is without its attachments.
-        self.delete_old_rows(&[EMAIL_CONTENTS, EMAIL_ATTACHMENTS], NOT_TO_BE_SENT, team_id, below.0).await
+        Ok(self.delete_old_contents(team_id, below).await?
+            || self.delete_old_rows(&[EMAIL_ATTACHMENTS], NOT_TO_BE_SENT, team_id, below.0).await?)
+    }
+
+    /// Deletes some of the bodies and variables, which are not found by search from then on; whether there may be more.
+    async fn delete_old_contents(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
+        let mut tx = self.begin().await?;
+        let find = find_old_contents_statement(tx.engine());
+        let ids: Vec<i64> = tx.query(find).bind(team_id).bind(TEXTS).bind(below).fetch_scalars().await?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let mut delete = Sql::new(tx.engine(), "DELETE FROM email_contents WHERE team_id = ");
+        delete.push_bind(team_id).push(" AND email_id IN (").push_list(&ids).push(")");
+        tx.query(delete).execute().await?;
+        index_again(&mut tx, team_id, &ids).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Deletes some of the events of messages with ids below `below`; whether there may be more. Statuses stay.
@@ -128,10 +157,9 @@ impl Store {
             return Ok(false);
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.0.0).collect();
+        // PostgreSQL's index follows by itself.
         if tx.engine() == Engine::Sqlite {
-            let mut unindex = Sql::new(Engine::Sqlite, "DELETE FROM email_search WHERE rowid IN (");
-            unindex.push_list(&ids).push(")");
-            tx.query(unindex).execute().await?;
+            delete_search_rows(&mut tx, team_id, &ids).await?;
         }
         let mut delete = Sql::new(tx.engine(), "DELETE FROM emails WHERE team_id = ");
         delete.push_bind(team_id).push(" AND id IN (").push_list(&ids).push(")");

@@ -1,12 +1,12 @@
 //! Templates and their versions. A deleted template keeps its versions, for the messages made from it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 use super::audit::{AuditEvent, append_event, commit_change};
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;
-use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId};
+use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId, lowest_id_at};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 
 const TEMPLATE_COLUMNS: &str =
@@ -148,7 +148,8 @@ impl Store {
         let updated = tx
             .query(
                 "UPDATE templates SET name = COALESCE($3, name), masked_variables = COALESCE($4, masked_variables),
-                     current_version_id = COALESCE($5, current_version_id)
+                     current_version_id = COALESCE($5, current_version_id),
+                     marked_from = CASE WHEN $4 IS NULL OR masked_variables = $4 THEN marked_from ELSE $6 END
                  WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
             )
             .bind(team_id)
@@ -156,6 +157,7 @@ impl Store {
             .bind(change.name)
             .bind(change.masked_variables.map(Json))
             .bind(version_id)
+            .bind(marked_from(change, now))
             .execute()
             .await?;
         if updated == 0 {
@@ -272,4 +274,11 @@ impl Store {
             .await?;
         Ok(rows.into_iter().map(TemplateVersion::from).collect())
     }
+}
+
+/// From which message on the index of search has nothing of the variables that are marked now. A message that is being
+/// accepted may still bring what was not marked a moment ago.
+fn marked_from(change: &TemplateChange<'_>, now: DateTime<Utc>) -> i64 {
+    let marks = change.masked_variables.is_some_and(|names| !names.is_empty());
+    if marks { lowest_id_at(now + TimeDelta::minutes(1)) } else { 0 }
 }

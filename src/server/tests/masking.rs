@@ -611,6 +611,40 @@ on_both_databases! {
         assert_eq!(count(&owner, "meta.order:x").await, None);
     }
 
+    async fn a_search_finds_for_each_role_what_it_sees(app: TestApp) {
+        plant(&app).await;
+        let (owner, blind) = (app.sign_in(Role::Owner).await, blind(&app).await);
+        let count = async |client: &Client, search: &str| {
+            client.get(&format!("/api/logs?search={search}")).await.data()["total"].as_i64().unwrap()
+        };
+        for search in [CODE, "nted-code"] {
+            assert_eq!((count(&owner, search).await, count(&blind, search).await), (0, 0), "{search}");
+        }
+        for (search, by_owner, by_blind) in [
+            ("lovelace", 1, 1),
+            ("L%C3%B3VELACE%20code", 1, 1),
+            ("%20lovelace%20%20pl4nted.ada", 1, 1),
+            ("pl4nted-meta", 1, 1),
+            ("nted-meta", 1, 0),
+            ("pl4nted-name%20lovelace", 1, 0),
+            ("lovelace%20ta", 1, 0),
+        ] {
+            assert_eq!((count(&owner, search).await, count(&blind, search).await), (by_owner, by_blind), "{search}");
+        }
+        assert!(count(&owner, "nted-name").await > 1);
+        let page = owner.get("/logs?preset=30d&search=nted-meta").await.text;
+        assert!(page.contains("••••••") && page.contains("/logs/eml_"), "{page}");
+        // Who must give a reason to see contents does not learn them by searching.
+        set_rules(&app, TeamRules { reveals_with_reason: true, ..TeamRules::default() }).await;
+        for (search, found) in [("nted-meta", 0), ("pl4nted-meta", 1), ("pl4nted-name", 0), ("lovelace", 1)] {
+            assert_eq!(count(&owner, search).await, found, "{search}");
+        }
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        for (search, found) in [("pl4nted-meta", 0), ("lovelace", 0), ("lo", 0), ("pl4nted-name", 0)] {
+            assert_eq!(count(&blind, search).await, found, "{search}");
+        }
+    }
+
     async fn a_search_is_no_oracle_for_marked_variables(app: TestApp) {
         plant(&app).await;
         let key = key_of(&app, PermissionSet::all()).await;

@@ -15,6 +15,7 @@ mod own_account;
 mod records;
 mod retention;
 mod roles;
+mod search;
 mod teams;
 
 use std::path::{Path, PathBuf};

@@ -29,7 +29,8 @@ use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS,
 use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
 use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
 use crate::server::store::range::IdRange;
-use crate::server::store::search::search_sqlite_query;
+use crate::server::store::retention::find_old_contents_statement;
+use crate::server::store::search::{Index, Look, Word};
 use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
 
 const TEAM: TeamId = TeamId(1);
@@ -495,8 +496,42 @@ async fn a_search_walks_the_index_of_trigrams_and_looks_each_match_up() {
         (StatusSet::READ, Some(TEMPLATE), by_both),
     ] {
         let filter = EmailFilter { statuses, template_id, ..EmailFilter::default() };
-        let plan = plan_of(search_sqlite_query(TEAM, &filter, "finch", IDS, NEWEST)).await;
-        assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
-        assert_eq!(plan[1..], [look_up]);
+        for text in ["finch", "finch \"ada lovelace\" 4711"] {
+            let words = Word::all_of(text);
+            let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: false, is_moving: false };
+            for index in [Index::Now, Index::Before] {
+                let plan = plan_of(look.page_query(index, IDS, NEWEST)).await;
+                assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
+                assert_eq!(plan[1..], [look_up]);
+            }
+        }
     }
+}
+
+#[tokio::test]
+async fn a_search_beside_late_marks_looks_each_match_up_sqlite() {
+    let (filter, words) = (EmailFilter::default(), Word::all_of("finch"));
+    let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: true, is_moving: false };
+    let plan = plan_of(look.page_query(Index::Now, IDS, NEWEST)).await;
+    assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
+    assert_eq!(plan[1], "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)");
+    for step in ["SEARCH y USING PRIMARY KEY (team_id=? AND id=?)", "SEARCH z USING PRIMARY KEY (team_id=? AND id=?)"] {
+        assert!(plan.iter().any(|line| line == step), "{plan:#?}");
+    }
+    // By the row id: one look, not a list of all that it finds.
+    assert!(plan.iter().any(|step| step.starts_with("SCAN n VIRTUAL TABLE INDEX") && step.contains('=')), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn a_part_of_a_subject_is_found_by_the_index_first_sqlite() {
+    let criteria = Criteria { subject: Some("finch".to_owned()), ..Criteria::default() };
+    let plan = plan_of(walk(&EmailFilter { criteria, ..EmailFilter::default() })).await;
+    assert_eq!(plan[0], "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)", "{plan:#?}");
+}
+
+#[tokio::test]
+async fn old_contents_are_found_along_their_key_sqlite() {
+    let plan = plans([find_old_contents_statement(Engine::Sqlite)]).await.remove(0);
+    assert!(plan[0].starts_with("SEARCH x ") && plan[0].contains("(team_id=? AND email_id<?)"), "{plan:?}");
+    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
 }

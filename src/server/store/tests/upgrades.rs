@@ -9,8 +9,9 @@ use super::TestDatabase;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EventKind, EventSet};
-use crate::domain::filter::{RollupScope, TimeRange};
+use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::{ApiRequestId, EmailId, TeamId};
+use crate::domain::page::OffsetRequest;
 use crate::domain::permission::Permission;
 use crate::domain::team::Role;
 use crate::server::store::Store;
@@ -50,8 +51,10 @@ fn rows() -> [String; 6] {
     ]
 }
 
-fn first_of(migrations: &Migrator) -> Migrator {
-    Migrator { migrations: Cow::Owned(migrations.iter().take(1).cloned().collect()), ..Migrator::DEFAULT }
+/// Those that came before this one.
+fn before(migrations: &Migrator, version: i64) -> Migrator {
+    let earlier = migrations.iter().filter(|migration| migration.version < version).cloned();
+    Migrator { migrations: Cow::Owned(earlier.collect()), ..Migrator::DEFAULT }
 }
 
 async fn holds_what_it_held(database: TestDatabase) {
@@ -80,7 +83,7 @@ async fn holds_what_it_held(database: TestDatabase) {
 async fn a_log_of_the_first_release_is_kept_sqlite() {
     let database = TestDatabase::empty_sqlite();
     let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
-    first_of(&SQLITE_MIGRATIONS).run_direct(None, &mut connection, false).await.unwrap();
+    before(&SQLITE_MIGRATIONS, 2).run_direct(None, &mut connection, false).await.unwrap();
     for statement in rows() {
         sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
     }
@@ -92,10 +95,94 @@ async fn a_log_of_the_first_release_is_kept_sqlite() {
 async fn a_log_of_the_first_release_is_kept_postgres() {
     let database = TestDatabase::empty_postgres().await;
     let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    first_of(&POSTGRES_MIGRATIONS).run_direct(None, &mut connection, false).await.unwrap();
+    before(&POSTGRES_MIGRATIONS, 2).run_direct(None, &mut connection, false).await.unwrap();
     for statement in rows() {
         sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
     }
     connection.close().await.unwrap();
     holds_what_it_held(database).await;
+}
+
+/// The version that made search find more.
+const SEARCH: i64 = 20;
+
+/// Messages as they were kept and put into the index before search found more; the index's rows begin with `into_index`.
+fn searched_rows(into_index: &str) -> Vec<String> {
+    let mut rows = vec!["INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)".to_owned()];
+    for number in 1..=250_i64 {
+        let email = EMAIL.0 + (number << 20);
+        let recipients = format!(r#"[{{"kind":"to","address":"User{number}@b.example","name":"José"}}]"#);
+        rows.push(format!(
+            "INSERT INTO emails
+             (team_id, id, recipients, from_address, subject, tags, status, status_rank, has_pdf_attachment, job_id)
+             VALUES (1, {email}, '{recipients}', 'a@b.example', 'Größe {number}', '[]', 5, 70, FALSE, 1)"
+        ));
+        rows.push(format!(
+            r#"INSERT INTO email_contents (team_id, email_id, variables, metadata)
+               VALUES (1, {email}, '{{}}', '{{"order":"A-{number}"}}')"#
+        ));
+        rows.push(format!("{into_index} {email}, 'user{number}@b.example', 'größe {number}')"));
+    }
+    rows
+}
+
+async fn count_found(store: &Store, search: &str) -> i64 {
+    let criteria = Criteria { sees_contents: true, ..Criteria::default() };
+    let filter = EmailFilter { search: Some(search.to_owned()), criteria, ..EmailFilter::default() };
+    let window = OffsetRequest { offset: 0, limit: 300, oldest_first: false };
+    let page = store.list_whole_emails(TEAM, &filter, window).await.unwrap();
+    assert_eq!(page.items.len() as i64, page.total.count());
+    assert!(page.items.is_sorted_by(|newer, older| newer.id > older.id));
+    page.total.count()
+}
+
+async fn finds_what_it_found(database: TestDatabase) {
+    let store = Store::open(&database.url()).await.unwrap();
+    let mut steps = 0;
+    loop {
+        for (search, count) in [("größe", 250), ("GRÖßE", 250), ("user7@b", 1), ("größe user7@", 1), ("er7@ 7", 1)]
+        {
+            assert_eq!(count_found(&store, search).await, count, "{search} after {steps} steps");
+        }
+        let subject = EmailFilter {
+            criteria: Criteria { subject: Some("größe 12".to_owned()), ..Criteria::default() },
+            ..EmailFilter::default()
+        };
+        assert_eq!(store.list_older_emails(TEAM, &subject, None, 300).await.unwrap().len(), 11, "after {steps} steps");
+        // What a crash or another program leaves, the next step finds.
+        if !store.index_some_again().await.unwrap() {
+            break;
+        }
+        steps += 1;
+    }
+    assert_eq!(steps, 3);
+    for (search, count) in [("grosse", 250), ("GRÖSSE 25", 4), ("jose", 250), ("a-12", 11), ("jose user7@", 1)] {
+        assert_eq!(count_found(&store, search).await, count, "{search}");
+    }
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn messages_of_before_are_found_while_their_index_is_made_again_sqlite() {
+    let database = TestDatabase::empty_sqlite();
+    let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
+    before(&SQLITE_MIGRATIONS, SEARCH).run_direct(None, &mut connection, false).await.unwrap();
+    for statement in searched_rows("INSERT INTO email_search (rowid, recipients, subject) VALUES (") {
+        sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    finds_what_it_found(database).await;
+}
+
+#[tokio::test]
+async fn messages_of_before_are_found_while_their_index_is_made_again_postgres() {
+    let database = TestDatabase::empty_postgres().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    before(&POSTGRES_MIGRATIONS, SEARCH).run_direct(None, &mut connection, false).await.unwrap();
+    for statement in searched_rows("INSERT INTO email_search (team_id, email_id, recipients, subject) VALUES (1, ") {
+        sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    finds_what_it_found(database).await;
 }

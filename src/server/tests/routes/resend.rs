@@ -89,7 +89,7 @@ on_both_databases! {
         let mut deferred = event(&app, EventKind::Deferred, app.now());
         deferred.event.detail.reply = Some("452 4.2.2 Mailbox full".to_owned());
         app.store().record_events(app.team, copy, &[deferred], &EmailFacts::default()).await.unwrap();
-        let delayed = format!("Delayed: the mailbox is full, again at {at}");
+        let delayed = format!("Delayed, again at {at}: the mailbox is full");
         assert_eq!(rows().await, [delayed, format!("Resent {at}, on its way")]);
         settle(&app, copy, EventKind::Failed).await;
         let second: EmailId = resend(&admin, &copy).await.text_of("id").parse().unwrap();
