@@ -5,7 +5,7 @@
 use sqlx::types::Json;
 
 use super::emails::row::{INSERT_ROWS, bind_row};
-use super::engine::{RowValues, Sql, Transaction};
+use super::engine::Transaction;
 use super::events::{EmailFacts, NewEvent};
 use super::outbox::{NEVER, queue_of};
 use super::rollups::{Rollups, counted};
@@ -22,9 +22,6 @@ pub use super::outbox::Waiting;
 
 /// Messages in one transaction.
 const BATCH: usize = 1000;
-
-/// Rows in one statement: 27 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
-const ROWS: usize = 200;
 
 const INSERT_CONTENTS: &str =
     "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject) ";
@@ -76,36 +73,20 @@ impl<'a> Folded<'a> {
     }
 }
 
-/// Inserts rows, [ROWS] at a time, each with the values that the closure gives; only statements of full length, and those of
-/// a single row, are kept prepared.
-pub(super) async fn insert_rows<T: Sync>(
-    tx: &mut Transaction,
-    into: &'static str,
-    rows: &[T],
-    values: impl Fn(&mut RowValues<'_>, &T) + Send + Sync,
-) -> Result<(), AppError> {
-    for rows in rows.chunks(ROWS) {
-        let mut sql = Sql::new(tx.engine(), into);
-        sql.push_rows(rows, &values).keep(matches!(rows.len(), 1 | ROWS));
-        tx.query(sql).execute().await?;
-    }
-    Ok(())
-}
-
 /// Inserts messages with everything that belongs to them.
 pub(super) async fn insert_folded(
     tx: &mut Transaction,
     team_id: TeamId,
     emails: &[Folded<'_>],
 ) -> Result<(), AppError> {
-    insert_rows(tx, &INSERT_ROWS, emails, |values, row| bind_row(values, team_id, row.email, &row.fold)).await?;
-    insert_rows(tx, INSERT_CONTENTS, emails, |values, row| {
+    tx.insert_rows(&INSERT_ROWS, emails, |values, row| bind_row(values, team_id, row.email, &row.fold)).await?;
+    tx.insert_rows(INSERT_CONTENTS, emails, |values, row| {
         values.bind(team_id).bind(row.email.id).bind(Json(&row.email.variables)).bind(Json(&row.email.metadata));
         values.bind(&row.email.html).bind(&row.email.text);
         values.bind(Json(&row.email.headers)).bind(&row.email.sent_subject);
     })
     .await?;
-    insert_rows(tx, INSERT_ATTACHMENTS, &attachments_of(emails), |values, (id, position, attachment)| {
+    tx.insert_rows(INSERT_ATTACHMENTS, &attachments_of(emails), |values, (id, position, attachment)| {
         values.bind(team_id).bind(*id).bind(*position).bind(&attachment.filename).bind(&attachment.content_type);
         values.bind(&attachment.content).bind(&attachment.content_id);
     })
@@ -114,7 +95,7 @@ pub(super) async fn insert_folded(
     let new: Vec<&NewEmail> = emails.iter().map(|row| row.email).collect();
     let searched = texts_of(tx, team_id, &new).await?;
     insert_search_rows(tx, team_id, &searched).await?;
-    insert_rows(tx, INSERT_OUTBOX, &waiting_of(emails), |values, (email, waiting)| {
+    tx.insert_rows(INSERT_OUTBOX, &waiting_of(emails), |values, (email, waiting)| {
         values.bind(team_id).bind(email.id).bind(queue_of(email.adapter_id, email.channel));
         values.bind(Json(&waiting.pending)).bind(waiting.attempts);
         values.bind(waiting.next_attempt_at.map_or(NEVER, micros));
@@ -128,7 +109,7 @@ pub(super) async fn insert_event_rows(
     team_id: TeamId,
     events: &[(EmailId, &NewEvent)],
 ) -> Result<(), AppError> {
-    insert_rows(tx, INSERT_EVENTS, events, |values, (id, new)| {
+    tx.insert_rows(INSERT_EVENTS, events, |values, (id, new)| {
         values.bind(team_id).bind(*id).bind(new.event.id).bind(new.event.kind.as_str()).bind(micros(new.event.at));
         values.bind(&new.event.recipient).bind(Json(&new.event.detail)).bind(&new.provider_event_id);
     })
@@ -156,7 +137,7 @@ impl Store {
         notifications: &[Notification],
     ) -> Result<(), AppError> {
         let mut tx = self.begin().await?;
-        insert_rows(&mut tx, INSERT_NOTIFICATIONS, notifications, |values, row| {
+        tx.insert_rows(INSERT_NOTIFICATIONS, notifications, |values, row| {
             values.bind(team_id).bind(row.id).bind(&row.kind).bind(&row.external_user_id);
             values
                 .bind(row.api_request_id)

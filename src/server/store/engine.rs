@@ -31,6 +31,9 @@ pub(super) use reading::Reading;
 use sql::Values;
 pub(super) use sql::{Bind, Record, RowValues, Sql, Statement};
 
+/// Rows in one statement: 27 values each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters.
+const ROWS: usize = 200;
+
 /// How long a statement waits for a lock or a connection before the caller hears "busy".
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -134,6 +137,22 @@ impl Transaction {
     pub(super) fn query(&mut self, statement: impl Statement) -> Query<'_> {
         let sql = statement.bound_for(self.engine());
         Query { on: On::Transaction(self), sql }
+    }
+
+    /// Inserts rows, [ROWS] at a time, each with the values that the closure gives; only statements of full length, and those
+    /// of a single row, are kept prepared.
+    pub(super) async fn insert_rows<T: Sync>(
+        &mut self,
+        into: &'static str,
+        rows: &[T],
+        values: impl Fn(&mut RowValues<'_>, &T) + Send + Sync,
+    ) -> Result<(), AppError> {
+        for rows in rows.chunks(ROWS) {
+            let mut sql = Sql::new(self.engine(), into);
+            sql.push_rows(rows, &values).keep(matches!(rows.len(), 1 | ROWS));
+            self.query(sql).execute().await?;
+        }
+        Ok(())
     }
 
     /// Keeps what was written.

@@ -7,7 +7,6 @@ use super::texts::{SearchTexts, TextsRow, texts_query};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
 use crate::server::store::Store;
-use crate::server::store::bulk::insert_rows;
 use crate::server::store::engine::{Engine, Sql, Transaction};
 
 /// The most messages that one step puts in.
@@ -37,7 +36,7 @@ pub(in crate::server::store) async fn insert_search_rows(
     rows: &[(EmailId, SearchTexts)],
 ) -> Result<(), AppError> {
     let engine = tx.engine();
-    insert_rows(tx, engine.insert_search_rows(), rows, |values, (id, texts)| {
+    tx.insert_rows(engine.insert_search_rows(), rows, |values, (id, texts)| {
         values.bind(*id).bind(texts.recipients()).bind(&texts.subject).bind(&texts.metadata).bind(&texts.variables);
         if engine == Engine::Postgres {
             values.bind(team_id).bind(VERSION);
