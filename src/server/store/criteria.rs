@@ -401,7 +401,7 @@ fn names_messages(criteria: &Criteria) -> bool {
         || criteria.notification_id.is_some()
         || criteria.external_user_id.is_some()
         || criteria.provider_message_id.is_some()
-        || criteria.subject.as_deref().is_some_and(|part| part.chars().count() >= TRIGRAM)
+        || criteria.subject.as_deref().is_some_and(|part| searchable(part).chars().count() >= TRIGRAM)
 }
 
 /// How many messages, at most, are looked at for conditions that no index knows; `None` for all. An answer says how far

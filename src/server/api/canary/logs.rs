@@ -106,7 +106,7 @@ fn read_status(name: &str) -> Result<StatusSet, AppError> {
             description = "The first instant, ISO 8601 with an offset; a date alone is its midnight in UTC"),
         ("to" = Option<String>, Query, format = DateTime,
             description = "The last instant, ISO 8601 with an offset; a date alone is its midnight in UTC"),
-        ("search" = Option<String>, Query, description = "A part of a recipient's address or of the subject",
+        ("search" = Option<String>, Query, description = "Words, all of which are in an address, a name, the subject, metadata or variables",
             max_length = 200),
         ("q" = Option<String>, Query,
             description = "The search of the messages page: words, and qualifiers such as `status:problems`, \

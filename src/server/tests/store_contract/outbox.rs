@@ -142,6 +142,15 @@ on_both_databases! {
             let expected = [(root.id, false, true), (one.id, true, false), (two.id, true, true), (below.id, true, true)];
             assert_eq!(found, expected);
         }
+        let copies = store.list_copies(app.team, &[root.id, one.id, other.id]).await.unwrap();
+        let queued = EmailStatus::Queued;
+        let mut expected = [(root.id, one.id), (root.id, two.id), (root.id, below.id), (one.id, below.id)];
+        expected.sort_by_key(|(of, copy)| (*copy, *of));
+        let mut found = copies.clone();
+        found.sort_by_key(|(of, copy, _)| (*copy, *of));
+        assert_eq!(found, expected.map(|(of, copy)| (of, copy, queued)));
+        assert!(copies.is_sorted_by_key(|(_, copy, _)| *copy));
+        assert_eq!(store.list_copies(app.other_team, &[root.id]).await, Ok(Vec::new()));
         assert_eq!(store.find_family(app.team, other.id).await.unwrap().len(), 1);
         assert_eq!(store.find_family(app.other_team, root.id).await, Ok(Vec::new()));
     }
