@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# What can be said of the code without running it, quickest first. Warnings are errors. In the
-# profile of the release, whose macros and build scripts are so compiled once.
+# What can be said of the code without running it, quickest first. Warnings are errors.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
@@ -12,8 +11,8 @@ cargo fmt --check --manifest-path clients/rust/Cargo.toml
 say "types of the browser tests"
 npm --prefix end2end run --silent check
 say "clippy, server"
-cargo clippy --locked --release --no-default-features --features ssr --all-targets -- -D warnings
+cargo clippy --locked --no-default-features --features ssr --all-targets -- -D warnings
 say "clippy, browser"
-cargo clippy --locked --release --no-default-features --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings
+cargo clippy --no-default-features --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings
 say "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps --document-private-items --no-default-features --features ssr
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --no-default-features --features ssr
