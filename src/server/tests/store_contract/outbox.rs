@@ -151,6 +151,8 @@ on_both_databases! {
         assert_eq!(found, expected.map(|(of, copy)| (of, copy, queued)));
         assert!(copies.is_sorted_by_key(|(_, copy, _)| *copy));
         assert_eq!(store.list_copies(app.other_team, &[root.id]).await, Ok(Vec::new()));
+        assert_eq!(store.list_ids_of_job(app.team, one.job_id).await, Ok(vec![one.id]));
+        assert_eq!(store.list_ids_of_job(app.other_team, one.job_id).await, Ok(Vec::new()));
         assert_eq!(store.find_family(app.team, other.id).await.unwrap().len(), 1);
         assert_eq!(store.find_family(app.other_team, root.id).await, Ok(Vec::new()));
     }
