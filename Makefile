@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo build dev fmt setup setup-test test lint test-rust torture test-e2e test-clients test-openapi bench screenshots
+.PHONY: help run demo build dev fmt setup setup-test test test-release lint test-rust torture test-e2e test-clients test-openapi bench screenshots
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,12 @@ run: build ## Build the release and serve http://127.0.0.1:3000 with SQLite in d
 demo: build ## The same on a throw-away database of 20,000 messages, with a local SMTP sink
 	@exec target/release/sendlog demo $(ARGS)
 
-test: setup-test lint test-rust test-e2e test-clients test-openapi ## Everything CI runs: lint and all tests
+test: setup-test lint test-rust test-e2e test-clients test-openapi ## Everything CI runs: lint and all tests, on one build
+
+test-release: setup-test build ## Browser tests, clients and schemathesis against the release
+	@SENDLOG_BIN="$(CURDIR)/target/release/sendlog" scripts/test-e2e.sh
+	@SENDLOG_BIN="$(CURDIR)/target/release/sendlog" scripts/test-clients.sh
+	@SENDLOG_BIN="$(CURDIR)/target/release/sendlog" scripts/test-openapi.sh
 
 build: setup ## Build the release: target/release/sendlog, which is all there is of it
 	@scripts/build.sh
@@ -42,13 +47,16 @@ test-rust: setup-test ## The Rust tests, on SQLite and on a throw-away PostgreSQ
 torture: setup-test ## Kill the program ROUNDS times under load, fill its disk, and look for what is lost or doubled
 	@TORTURE_ROUNDS=$(or $(ROUNDS),50) scripts/test-rust.sh --test torture -- --nocapture
 
-test-e2e: setup-test build ## Playwright in Chromium against the release
+test-e2e: setup-test ## Playwright in Chromium
+	@scripts/build-tested.sh
 	@scripts/test-e2e.sh $(ARGS)
 
-test-clients: setup-test build ## The dialects, driven by the clients that others publish
+test-clients: setup-test ## The dialects, driven by the clients that others publish
+	@scripts/build-tested.sh
 	@scripts/test-clients.sh $(ARGS)
 
-test-openapi: setup-test build ## schemathesis over every OpenAPI document; CASES=20000 for a long run
+test-openapi: setup-test ## schemathesis over every OpenAPI document; CASES=20000 for a long run
+	@scripts/build-tested.sh
 	@scripts/test-openapi.sh $(ARGS)
 
 bench: build ## The measurements in benches/

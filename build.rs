@@ -1,13 +1,12 @@
-//! Lists the files of `target/site` (scripts/site.sh) for the server's release to hold: `src/server/web/site.rs` includes
-//! the list. Every other build holds none, so that it neither needs them nor is built again when they change.
+//! Lists the files of `target/site` (scripts/site.sh) for the server to hold: `src/server/web/site.rs` includes the list.
+//! Where they are not made yet, it holds none.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let files = if is_release && env::var_os("CARGO_FEATURE_SSR").is_some() { site_files()? } else { Vec::new() };
+    let files = if env::var_os("CARGO_FEATURE_SSR").is_some() { site_files()? } else { Vec::new() };
     let mut list = String::new();
     for file in files {
         let name = file.file_name().unwrap_or_default();
@@ -24,7 +23,7 @@ fn site_files() -> io::Result<Vec<PathBuf>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     files.sort();
-    if files.is_empty() {
+    if files.is_empty() && env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         println!(
             "cargo::warning=target/site is empty, so this program has no scripts and styles: scripts/build.sh makes them"
         );

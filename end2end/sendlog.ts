@@ -1,5 +1,5 @@
-// The server under test: the release binary on a free loopback port, in a temporary directory.
-// SENDLOG_BIN names another binary.
+// The server under test: the program that the Rust tests are built with, on a free loopback port, in a temporary directory.
+// SENDLOG_BIN names another, such as the release.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 export const binary = process.env.SENDLOG_BIN
   ? resolve(process.env.SENDLOG_BIN)
-  : fileURLToPath(new URL("../target/release/sendlog", import.meta.url));
+  : fileURLToPath(new URL("../target/debug/sendlog", import.meta.url));
 
 const readyWithinMs = 20_000;
 const stopWithinMs = 5_000;
@@ -64,7 +64,7 @@ export class Sendlog {
     if (ownDatabase) {
       env.SENDLOG_DATABASE_URL = `sqlite://${folder}/sendlog.db`;
     }
-    // Not the project's directory: the release must run from any.
+    // Not the project's directory: the program must run from any.
     const child = spawn(program, [command, "--addr", addr, ...args], {
       cwd: folder,
       env,

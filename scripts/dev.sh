@@ -10,6 +10,7 @@ stop_server() {
     wait "$server" 2>/dev/null || true
     server=
 }
+export SENDLOG_DEV_SITE=$PWD/target/site-debug
 built=$(mktemp)
 trap 'stop_server; rm -f "$built"' EXIT
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What browsers load beside the pages: script, WebAssembly, styles, icons. `site.sh release` leaves them in target/site,
-# small and compressed, for the release to hold; `site.sh debug` in target/site-debug, from where debug builds read them.
+# small and compressed, for the server to hold; `site.sh debug` in target/site-debug, from where the server that is being
+# developed reads them.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The dialects, driven by the clients that others publish, against the release in target/ (or SENDLOG_BIN).
+# The dialects, driven by the clients that others publish, against the program in target/debug (or SENDLOG_BIN).
 # test-clients.sh [node|python|rust] [ARGUMENT...]: all, or one; further arguments go to `node --test`, to pytest or to
 # `cargo test`.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Playwright against the release in target/. Arguments go to `playwright test`.
+# Playwright against the program in target/debug (or SENDLOG_BIN). Arguments go to `playwright test`.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every OpenAPI document against the release in target/ (or SENDLOG_BIN), by schemathesis: requests made from the
+# Every OpenAPI document against the program in target/debug (or SENDLOG_BIN), by schemathesis: requests made from the
 # document, right ones and wrong ones, whose answers must be what it says. CASES is about how many, over all documents;
 # SEED another seed. Arguments name the documents: test-openapi.sh resend jetemail
 set -euo pipefail

@@ -45,6 +45,7 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="robots" content="noindex"/>
+                <meta name="description" content="Sendlog: the log of every message a team sends."/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <style nonce=use_nonce()>{VIEW_TRANSITION}</style>
                 <HashedStylesheet options=options.clone() root=""/>

@@ -45,6 +45,12 @@ test("what a page loads is there, compressed, and kept for good", async () => {
   });
 });
 
+test("search engines are told to stay away", async () => {
+  const answer = await fetch(`${sendlog.url}/robots.txt`);
+  expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+  expect(await answer.text()).toContain("Disallow: /");
+});
+
 test("what no page needs is not there", async () => {
   const page = await (await fetch(`${sendlog.url}/login`)).text();
   const script = page.match(/"(\/pkg\/[^"]+)\.js"/)?.[1];

@@ -188,3 +188,39 @@ test("a deferred message waits, is tried again and arrives", async ({ page, as, 
   await expect(timeline).toContainText(`451 4.7.1 <${deferred.to}>: greylisted, try again later`);
   await expect(timeline.getByRole("listitem").first()).toContainText("Sent");
 });
+
+test("a link shows a colleague in Tokyo the same seven rows", async ({ page, as, team, open }) => {
+  const order = `tokyo-${Date.now()}`;
+  for (let index = 0; index < 7; index++) {
+    await team.api.send({ ...message(`${order}-${index}@example.com`, index), metadata: { order } });
+  }
+  const rows = (page: Page) => page.getByRole("region", { name: "Messages" }).locator("tbody").getByRole("row");
+  await as("member");
+  await page.goto("/logs");
+  const field = page.getByRole("searchbox", { name: "Search messages" });
+  await field.fill(`meta.order:${order}`);
+  await field.press("Enter");
+  await expect(rows(page)).toHaveCount(7);
+  // A period by the member's own clock is in the address by instants.
+  await page.getByRole("navigation", { name: "Period" }).locator("summary").click();
+  await page.getByLabel("In words").fill("last 3 hours");
+  await page.getByLabel("In words").press("Enter");
+  await expect(page).toHaveURL(/from=[^&]+Z&/);
+  await expect(rows(page)).toHaveCount(7);
+  console.log("a link for a colleague in Tokyo: 0 clicks, the address itself");
+
+  const colleague = await open("admin");
+  const setZone = async (zone: string) => {
+    await colleague.goto("/settings/profile");
+    await colleague.getByLabel("Time zone").selectOption(zone);
+    await colleague.getByRole("button", { name: "Save" }).click();
+    await expect(colleague.getByText("Profile saved.")).toBeVisible();
+  };
+  await colleague.goto("/settings/profile");
+  const zone = await colleague.getByLabel("Time zone").inputValue();
+  await setZone("Asia/Tokyo");
+  await colleague.goto(page.url());
+  await expect(colleague.locator(".period-zone")).toHaveText("Asia/Tokyo");
+  await expect(rows(colleague)).toHaveCount(7);
+  await setZone(zone);
+});

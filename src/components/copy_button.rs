@@ -26,3 +26,23 @@ pub fn CopyButton(
         <span class="copied" role="status">{move || is_copied.get().then_some("Copied")}</span>
     }
 }
+
+/// A button that copies the address of what the page shows. Without JavaScript it does not appear; the browser has the
+/// address.
+#[island]
+pub fn CopyLink(
+    /// The whole address.
+    text: String,
+) -> impl IntoView {
+    let (is_copied, set_copied) = signal(false);
+    let copy = move |_| {
+        let _ = web_sys::window().map(|window| window.navigator().clipboard().write_text(&text));
+        set_copied.set(true);
+        set_timeout(move || set_copied.set(false), std::time::Duration::from_secs(2));
+    };
+    view! {
+        <button type="button" class="button needs-script" title="A link to the same rows, for everybody" on:click=copy>
+            <span role="status">{move || if is_copied.get() { "Copied" } else { "Copy link" }}</span>
+        </button>
+    }
+}

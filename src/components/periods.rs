@@ -1,5 +1,6 @@
-//! The choice of period: three presets and a range of one's own.
+//! The choice of period: presets, a period in words, and a range by date and time.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
 
 use super::field::HiddenFields;
@@ -7,72 +8,123 @@ use super::icon::{Glyph, Icon};
 use super::time::ViewerClock;
 use crate::domain::period::{Period, Preset};
 
-/// The presets as links, and a form for a range in the viewer's time zone.
+/// The presets that stand beside the menu; it has the others.
+const BESIDE: [Preset; 3] = [Preset::Today, Preset::Last7Days, Preset::Last30Days];
+
+/// The presets as links, and a menu with the rest of them and with forms for a range in the viewer's time zone.
 #[component]
 pub fn Periods(
     /// The period that is shown.
     period: Period,
     /// The address of the page, without its parameters.
     path: &'static str,
-    /// What the form keeps: the page's parameters but for the period's.
+    /// What the forms keep: the page's parameters but for the period's.
     kept: Vec<(&'static str, String)>,
     /// The address of a preset.
     to_url: Box<dyn Fn(Preset) -> String + Send>,
 ) -> impl IntoView {
-    let links = Preset::ALL
-        .into_iter()
-        .filter(|preset| *preset != Preset::Custom)
+    let current = |preset| (preset == period.preset).then_some("true");
+    let links = BESIDE
         .map(|preset| {
-            let current = (preset == period.preset).then_some("true");
-            view! { <a class="segment" href=to_url(preset) aria-current=current>{preset.label()}</a> }
+            view! { <a class="segment" href=to_url(preset) aria-current=current(preset)>{preset.label()}</a> }
         })
         .collect_view();
+    let others = Preset::ALL
+        .into_iter()
+        .filter(|preset| *preset != Preset::Custom && !BESIDE.contains(preset))
+        .map(|preset| {
+            view! {
+                <li><a class="menu-item" href=to_url(preset) aria-current=current(preset)>{preset.label()}</a></li>
+            }
+        })
+        .collect_view();
+    let is_other = !BESIDE.contains(&period.preset);
+    let label = if is_other { period.label.clone() } else { "Other…".to_owned() };
+    let zone = period.time_zone.clone();
     view! {
         <div class="periods">
             <nav class="segments" aria-label="Period">
                 {links}
-                <CustomPeriod period=period.clone() path kept/>
+                <details class="menu menu-end" data-menu="">
+                    <summary class="segment" aria-current=is_other.then_some("true")>
+                        {label}
+                        <Icon glyph=Glyph::Chevron/>
+                    </summary>
+                    <div class="menu-panel period-menu">
+                        <ul class="menu-list">{others}</ul>
+                        <TypedPeriod path kept=kept.clone() typed=String::new()/>
+                        <CustomPeriod period path kept/>
+                    </div>
+                </details>
             </nav>
-            {(period.preset == Preset::Custom).then(|| view! { <p class="period-label">{period.label.clone()}</p> })}
+            <p class="period-zone">{zone}</p>
         </div>
+    }
+}
+
+/// A period in words.
+#[component]
+pub fn TypedPeriod(path: &'static str, kept: Vec<(&'static str, String)>, typed: String) -> impl IntoView {
+    view! {
+        <form class="typed-period" method="get" action=path>
+            <HiddenFields fields=kept/>
+            <div class="field">
+                <label for="when">"In words"</label>
+                <input
+                    id="when"
+                    name="when"
+                    type="text"
+                    value=typed
+                    placeholder="16:40-16:50 yesterday"
+                    maxlength="100"
+                    autocomplete="off"
+                    spellcheck="false"
+                />
+            </div>
+            <button class="button">"Show"</button>
+        </form>
     }
 }
 
 #[component]
 fn CustomPeriod(period: Period, path: &'static str, kept: Vec<(&'static str, String)>) -> impl IntoView {
     let clock = ViewerClock::of_page();
-    let value = |time: Option<_>| time.map(|time| clock.field_value(time));
-    let is_current = period.preset == Preset::Custom;
+    let end = move |name: &'static str, label: &'static str, at: Option<DateTime<Utc>>| {
+        // A day that ends the range is whole: the midnight after it is not shown as the next day.
+        let is_midnight = at.is_some_and(|at| name == "to" && clock.field_values(at).1.is_empty());
+        let shown = at.map(|at| if is_midnight { at - TimeDelta::seconds(1) } else { at });
+        let (day, time) = shown.map(|at| clock.field_values(at)).unwrap_or_default();
+        let time = if is_midnight { String::new() } else { time };
+        let (day_id, time_id) = (format!("{name}-day"), format!("{name}-time"));
+        view! {
+            <div class="field">
+                <label for=day_id.clone()>{label}</label>
+                <div class="day-and-time">
+                    <input id=day_id name=name type="date" value=day/>
+                    <input
+                        id=time_id
+                        name=format!("{name}_time")
+                        type="text"
+                        aria-label=format!("{label}: time, 24 hours")
+                        inputmode="numeric"
+                        pattern="([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+                        placeholder="00:00"
+                        autocomplete="off"
+                        value=time
+                    />
+                </div>
+            </div>
+        }
+    };
     view! {
-        <details class="menu menu-end" data-menu="">
-            <summary class="segment" aria-current=is_current.then_some("true")>
-                "Custom…"
-                <Icon glyph=Glyph::Chevron/>
-            </summary>
-            <form class="menu-panel custom-period" method="get" action=path>
-                <input type="hidden" name="preset" value=Preset::Custom.as_str()/>
-                <HiddenFields fields=kept/>
-                <div class="field">
-                    <label for="from">"From"</label>
-                    <input id="from" name="from" type="datetime-local" value=value(period.range.from)/>
-                </div>
-                <div class="field">
-                    <label for="to">"To, not included"</label>
-                    <input id="to" name="to" type="datetime-local" value=value(period.range.to)/>
-                </div>
-                <p class="hint">"Times are in " {period.time_zone.clone()} ". An empty field leaves that end open."</p>
-                <button class="button primary">"Apply"</button>
-            </form>
-        </details>
-    }
-}
-
-/// The period at the end of a sentence about what is missing in it: " in the last 7 days".
-pub fn within(period: &Period) -> String {
-    match period.preset {
-        Preset::Today => " today".to_owned(),
-        Preset::Last7Days | Preset::Last30Days => format!(" in {}", period.label),
-        Preset::Custom => " in this period".to_owned(),
+        <form class="custom-period" method="get" action=path>
+            <input type="hidden" name="preset" value=Preset::Custom.as_str()/>
+            <HiddenFields fields=kept/>
+            {end("from", "From", period.range.from)}
+            {end("to", "To", period.range.to)}
+            <p class="hint">"Times are in " {period.time_zone.clone()} ". A day without a time is whole; without a date, that end is open."</p>
+            <button class="button primary">"Apply"</button>
+        </form>
     }
 }
 
@@ -85,15 +137,17 @@ pub fn WiderPeriod(
     to_url: Box<dyn Fn(Preset) -> String + Send>,
 ) -> impl IntoView {
     wider(preset).map(|preset| {
-        let words = format!("Look at the {}", preset.label().to_lowercase());
+        let words = format!("Look at{}", preset.within().trim_start_matches(" in"));
         view! { <a class="button" href=to_url(preset)>{words}</a> }
     })
 }
 
 const fn wider(preset: Preset) -> Option<Preset> {
     match preset {
-        Preset::Today => Some(Preset::Last7Days),
+        Preset::LastHour | Preset::Last24Hours | Preset::Today | Preset::Yesterday => Some(Preset::Last7Days),
         Preset::Last7Days | Preset::Custom => Some(Preset::Last30Days),
-        Preset::Last30Days => None,
+        Preset::Last30Days => Some(Preset::Last90Days),
+        Preset::Last90Days => Some(Preset::AllTime),
+        Preset::AllTime => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Times, in the viewer's zone. Formatted on the server alone.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, LocalResult, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use leptos::prelude::*;
 
@@ -55,7 +55,14 @@ impl ViewerClock {
             TimeStyle::ShortSecond if local.year() == now.year() => "%-d %b, %H:%M:%S",
             TimeStyle::Second | TimeStyle::ShortSecond => "%-d %b %Y, %H:%M:%S",
         };
-        local.format(pattern).to_string()
+        let zone = if style != TimeStyle::Day && self.is_twice(time) { " %Z" } else { "" };
+        local.format(&format!("{pattern}{zone}")).to_string()
+    }
+
+    /// Whether the viewer's clock shows the time twice, in the hour that summer time ends with.
+    pub fn is_twice(&self, time: DateTime<Utc>) -> bool {
+        let local = self.local(time).naive_local();
+        matches!(self.zone.from_local_datetime(&local), LocalResult::Ambiguous(..))
     }
 
     /// The time to the microsecond, with the zone: `Fri 20 Nov 2026, 14:52:07.123456 Europe/Berlin (UTC+01:00)`.
@@ -64,9 +71,13 @@ impl ViewerClock {
         format!("{} {} (UTC{})", local.format("%a %-d %b %Y, %H:%M:%S%.6f"), self.zone.name(), local.format("%:z"))
     }
 
-    /// The value of a `datetime-local` field.
-    pub fn field_value(&self, time: DateTime<Utc>) -> String {
-        self.local(time).format("%Y-%m-%dT%H:%M").to_string()
+    /// The values of a field for the day and of one for the time, which is empty at midnight.
+    pub fn field_values(&self, time: DateTime<Utc>) -> (String, String) {
+        let local = self.local(time);
+        let pattern = if local.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+        let is_midnight = local.num_seconds_from_midnight() == 0;
+        let time = if is_midnight { String::new() } else { local.format(pattern).to_string() };
+        (local.format("%Y-%m-%d").to_string(), time)
     }
 }
 
@@ -102,6 +113,14 @@ mod tests {
     fn the_tooltip_has_microseconds_and_the_zone() {
         let exact = clock().format_exactly("2026-07-01T13:52:07.123456Z".parse().unwrap());
         assert_eq!(exact, "Wed 1 Jul 2026, 15:52:07.123456 Europe/Berlin (UTC+02:00)");
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_says_which_it_is() {
+        let shown = |time: &str| clock().format(time.parse().unwrap(), TimeStyle::Short);
+        assert_eq!(shown("2026-10-25T00:30:00Z"), "25 Oct 02:30 CEST");
+        assert_eq!(shown("2026-10-25T01:30:00Z"), "25 Oct 02:30 CET");
+        assert_eq!(shown("2026-10-25T02:30:00Z"), "25 Oct 03:30");
     }
 
     #[test]

@@ -364,6 +364,8 @@ pub struct EmailDetail {
     pub visibility: Visibility,
     /// Why the viewer sees its contents, where they gave a reason.
     pub reveal: Option<Reveal>,
+    /// Of its copies, the one that says what became of it: the newest that got through, or else the newest.
+    pub copy: Option<(EmailId, EmailStatus)>,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
     pub sent_copy: Option<SentCopy>,
     /// Why it did not arrive, where it failed or bounced.

@@ -22,6 +22,13 @@ impl StatusCounts {
         set.or_all().iter().map(|status| self.of(status)).sum()
     }
 
+    /// The counts of the statuses in `set`, of all for the empty set, and none of the others.
+    pub fn only(&self, set: StatusSet) -> Self {
+        let mut counts = Self::default();
+        set.or_all().iter().for_each(|status| counts.add(status, self.of(status)));
+        counts
+    }
+
     /// Changes the count of `status`.
     pub const fn add(&mut self, status: EmailStatus, count: i64) {
         self.0[status as usize] += count;
@@ -32,6 +39,14 @@ impl std::ops::AddAssign for StatusCounts {
     fn add_assign(&mut self, other: Self) {
         for (count, more) in self.0.iter_mut().zip(other.0) {
             *count += more;
+        }
+    }
+}
+
+impl std::ops::SubAssign for StatusCounts {
+    fn sub_assign(&mut self, other: Self) {
+        for (count, less) in self.0.iter_mut().zip(other.0) {
+            *count -= less;
         }
     }
 }
@@ -95,6 +110,8 @@ pub struct Overview {
     pub previous: Option<Stats>,
     /// The chart, oldest bar first.
     pub bars: Vec<ChartBar>,
+    /// Where counting stopped, for a list too long to be counted: what is older is in no number.
+    pub counted_from: Option<DateTime<Utc>>,
 }
 
 #[cfg(test)]

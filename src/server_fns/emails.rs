@@ -1,5 +1,6 @@
 //! The log: its pages, a message, and sending it again.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -39,35 +40,47 @@ pub async fn load_logs(
     channel: Option<Channel>,
     q: Option<String>,
     page: i64,
+    seen: Option<DateTime<Utc>>,
 ) -> Result<LogView, AppError> {
+    use crate::domain::address::logs::LogQuery;
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, search, templates},
+        services::{emails, failures, overview, period, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
-    let period = emails::resolve_period(&app, &viewer, &choice).await?;
+    let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
     let searched = Search::parse(&q.unwrap_or_default())?;
     if !context::is_prefetch()
         && let Some(id) = search::find_named(&app, &viewer, &searched).await?
     {
         leptos_axum::redirect(&format!("/logs/{id}"));
     }
-    let base = EmailFilter { statuses, template_id, channel, ..EmailFilter::default() };
-    let filter_in = async |range: TimeRange| {
-        search::filter_of(&app, &viewer, &searched, EmailFilter { range, ..base.clone() }).await
+    let base = EmailFilter { template_id, channel, ..EmailFilter::default() };
+    let filter_in = async |range: TimeRange, statuses: StatusSet| {
+        search::filter_of(&app, &viewer, &searched, EmailFilter { range, statuses, ..base.clone() }).await
     };
-    let filter = filter_in(period.range).await?;
+    let mut of_any_status = filter_in(resolved.range, StatusSet::default()).await?;
+    let zone = period::time_zone(viewer.time_zone());
+    let period = resolved.cut_to(of_any_status.range, |range| period::label_of(range, zone));
+    if choice.is_local() || searched.has_times() {
+        // Said by instants, the address means the same rows to everybody.
+        let (period, search) = (PeriodChoice::exactly(period.range), searched.clone().without_times());
+        leptos_axum::redirect(&LogQuery { period, statuses, template_id, channel, search, page, seen }.to_url());
+    }
+    let range = TimeRange { to: [period.range.to, seen].into_iter().flatten().min(), ..period.range };
+    let filter = filter_in(range, statuses).await?;
+    of_any_status.range = range;
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
     let in_all_time = if page.total.count() == 0 && period.range != TimeRange::default() {
         let anything = PageRequest { page: 1, page_size: 1 };
-        let filter = filter_in(TimeRange::default()).await?;
+        let filter = filter_in(TimeRange::default(), statuses).await?;
         Some(emails::list_emails(&app, &viewer, &filter, anything).await?.total)
     } else {
         None
     };
-    let overview = emails::load_overview(&app, &viewer, &period, filter.scope()).await?;
+    let overview = overview::load_overview(&app, &viewer, &period, &of_any_status).await?;
     let is_first_run = overview.stats.total == 0 && in_all_time.is_none_or(|total| total.count() == 0) && {
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
@@ -82,20 +95,43 @@ pub struct MessageView {
     pub detail: EmailDetail,
     /// What else went to its recipient.
     pub customer: Option<Customer>,
+    /// The list that the viewer comes from.
+    pub list: Option<ListPlace>,
     pub public_url: String,
 }
 
-/// Everything about a message. Needs `logs:view`.
+/// A message's place in a list of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListPlace {
+    /// The list, as the query of its address.
+    pub query: String,
+    pub newer: Option<EmailId>,
+    pub older: Option<EmailId>,
+}
+
+/// Everything about a message, and its place in the list that its address names or that the browser comes from. Needs
+/// `logs:view`.
 #[server]
-pub async fn load_email(id: EmailId) -> Result<MessageView, AppError> {
+pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) -> Result<MessageView, AppError> {
+    use crate::domain::address::logs::LogQuery;
     use crate::server::{
         context,
-        services::{customer, emails},
+        services::{customer, emails, search},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let detail = emails::find_email(&app, &viewer, id).await?;
     let customer = customer::find_customer(&app, &viewer, detail.email.id).await?;
-    Ok(MessageView { detail, customer, public_url: app.config.public_url() })
+    let place_in = async |query: String| {
+        // A list that cannot be read, or is too slow now, is no reason to withhold the message.
+        let filter = search::filter_at(&app, &viewer, &LogQuery::parse(&query).ok()?).await.ok()?;
+        let (newer, older) = emails::find_neighbours(&app, &viewer, &filter, id).await.ok()?;
+        Some(ListPlace { query, newer, older })
+    };
+    let list = match list.or_else(|| context::came_from("/logs")) {
+        Some(query) => place_in(query).await,
+        None => None,
+    };
+    Ok(MessageView { detail, customer, list, public_url: app.config.public_url() })
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

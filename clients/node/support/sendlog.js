@@ -1,4 +1,5 @@
-// The server under test: the release on free loopback ports, in a temporary folder. SENDLOG_BIN names another program.
+// The server under test: the program that the Rust tests are built with, on free loopback ports, in a temporary folder.
+// SENDLOG_BIN names another, such as the release.
 
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,7 +13,7 @@ import { waitFor } from "./waiting.js";
 const run = promisify(execFile);
 const binary = process.env.SENDLOG_BIN
   ? resolve(process.env.SENDLOG_BIN)
-  : fileURLToPath(new URL("../../../target/release/sendlog", import.meta.url));
+  : fileURLToPath(new URL("../../../target/debug/sendlog", import.meta.url));
 
 const prefixes = {
   sendwithus: "/sendwithus/api/v1",

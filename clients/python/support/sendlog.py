@@ -1,4 +1,7 @@
-"""The server under test: the release on free loopback ports, in a temporary folder. SENDLOG_BIN names another program."""
+"""The server under test: the program that the Rust tests are built with, on free loopback ports, in a temporary folder.
+
+SENDLOG_BIN names another, such as the release.
+"""
 
 import json
 import os
@@ -27,7 +30,7 @@ STOP_WITHIN_S = 5
 
 def program() -> Path:
     """The path of the program under test."""
-    built = Path(__file__).resolve().parents[3] / "target" / "release" / "sendlog"
+    built = Path(__file__).resolve().parents[3] / "target" / "debug" / "sendlog"
     return Path(os.environ["SENDLOG_BIN"]).resolve() if os.environ.get("SENDLOG_BIN") else built
 
 

@@ -88,7 +88,7 @@ impl AuditQuery {
 
     /// The newest of another period.
     pub fn with_preset(&self, preset: Preset) -> Self {
-        let period = PeriodChoice { preset, from: None, to: None };
+        let period = PeriodChoice::of(preset);
         Self { period, ..self.at(None) }
     }
 

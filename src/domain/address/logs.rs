@@ -2,7 +2,9 @@
 //! of it the menus choose too is read into their fields; `search` of older links is read as words. Parameters that the page
 //! does not have are ignored: mail programs and campaigns add theirs to every link.
 
-use super::{Fields, PeriodReader, period_fields, read, read_id, read_text};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use super::{Fields, PERIOD_PARAMETERS, PeriodReader, period_fields, read, read_id, read_text};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
@@ -29,6 +31,9 @@ pub struct LogQuery {
     pub search: Search,
     /// Counted from 1.
     pub page: i64,
+    /// The moment at which the first page was made: a further page shows what was accepted before it, so that nothing is
+    /// skipped or shown twice while messages arrive. Absent on the first.
+    pub seen: Option<DateTime<Utc>>,
 }
 
 impl Default for LogQuery {
@@ -40,6 +45,7 @@ impl Default for LogQuery {
             channel: None,
             search: Search::default(),
             page: 1,
+            seen: None,
         }
     }
 }
@@ -65,6 +71,7 @@ impl LogQuery {
                 "search" => old_words.push(read_text(&name, &value, MAX_OLD_SEARCH_CHARS)?),
                 PARAMETER => typed.push(value),
                 "page" => parsed.page = checked_page(&value)?,
+                "seen" => parsed.seen = Some(read_instant(&name, &value)?),
                 _ => {}
             }
         }
@@ -72,6 +79,13 @@ impl LogQuery {
         parsed.search = Search::parse(&typed.join(" "))?;
         parsed.search.terms.extend(Search::of_words(&old_words.join(" ")).terms);
         parsed.take_choices(template, channel)?;
+        if parsed.page == 1 {
+            parsed.seen = None;
+        }
+        // What the search says of the time is the period.
+        if parsed.search.has_times() && parsed.period.preset != Preset::Custom {
+            parsed.period = PeriodChoice::of(Preset::AllTime);
+        }
         Ok(parsed)
     }
 
@@ -100,13 +114,17 @@ impl LogQuery {
         values
     }
 
-    /// What was typed into the search field, of an address whose search cannot be read, and what else the address says.
-    pub fn unread(query: &str) -> (String, Self) {
+    /// What was typed, of an address whose search or period cannot be read, and what else the address says. `field` is the
+    /// parameter that was refused.
+    pub fn unread(query: &str, field: &str) -> (String, Self) {
+        let refused: &[&str] = if field == PARAMETER { &[PARAMETER] } else { &PERIOD_PARAMETERS };
         let (typed, others): (Vec<_>, Vec<_>) =
-            super::pairs(query).into_iter().partition(|(name, _)| name == PARAMETER);
-        let typed: Vec<String> = typed.into_iter().map(|(_, value)| value).collect();
+            super::pairs(query).into_iter().partition(|(name, _)| refused.contains(&name.as_str()));
+        let typed: Vec<String> =
+            typed.into_iter().filter(|(name, _)| name != "preset").map(|(_, value)| value).collect();
         let mut rest = form_urlencoded::Serializer::new(String::new());
-        (typed.join(" "), Self::parse(&rest.extend_pairs(others).finish()).unwrap_or_default())
+        let between = if field == "from" || field == "to" { " - " } else { " " };
+        (typed.join(between), Self::parse(&rest.extend_pairs(others).finish()).unwrap_or_default())
     }
 
     /// The address of this state.
@@ -131,6 +149,7 @@ impl LogQuery {
         push("channel", self.channel.map(|channel| channel.as_str().to_owned()));
         push(PARAMETER, (!self.search.is_empty()).then(|| self.search.to_string()));
         push("page", (self.page != 1).then(|| self.page.to_string()));
+        push("seen", self.seen.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)));
         fields
     }
 
@@ -141,28 +160,25 @@ impl LogQuery {
         fields
     }
 
-    /// The first page of another period, filters kept.
+    /// The first page of another period, filters kept, but for those that say when.
     pub fn with_period(&self, period: PeriodChoice) -> Self {
-        Self { period, page: 1, ..self.clone() }
+        let search = self.search.clone().without_times();
+        Self { period, search, ..self.with_page(1) }
     }
 
     /// The first page of a preset, filters kept.
     pub fn with_preset(&self, preset: Preset) -> Self {
-        self.with_period(PeriodChoice { preset, from: None, to: None })
+        self.with_period(PeriodChoice::of(preset))
     }
 
     /// The first page of everything that was sent, whenever.
     pub fn in_all_time(&self) -> Self {
-        self.with_preset(Preset::Custom)
+        self.with_preset(Preset::AllTime)
     }
 
-    /// What a card counts: these statuses in the same period, template and channel, whatever else was searched for.
-    pub fn for_card(&self, statuses: StatusSet) -> Self {
-        let mut search = self.search.qualifiers();
-        search.conditions.retain(|condition| {
-            condition.qualifier == Qualifier::Template && !condition.is_not && condition.values.len() == 1
-        });
-        Self { statuses, search, page: 1, ..self.clone() }
+    /// The first page of these statuses, everything else kept.
+    pub fn with_statuses(&self, statuses: StatusSet) -> Self {
+        Self { statuses, ..self.with_page(1) }
     }
 
     /// The first page without one of the search's qualifiers.
@@ -171,12 +187,17 @@ impl LogQuery {
         if index < search.conditions.len() {
             search.conditions.remove(index);
         }
-        Self { search, page: 1, ..self.clone() }
+        Self { search, ..self.with_page(1) }
     }
 
-    /// Another page of the same list.
+    /// Another page of the same list. The first one is the newest.
     pub fn with_page(&self, page: i64) -> Self {
-        Self { page, ..self.clone() }
+        Self { page, seen: self.seen.filter(|_| page != 1), ..self.clone() }
+    }
+
+    /// Another page of a list that was made at `now`. Messages of that millisecond are in it.
+    pub fn with_page_of(&self, page: i64, now: DateTime<Utc>) -> Self {
+        Self { seen: self.seen.or(Some(now + TimeDelta::milliseconds(1))), ..self.clone() }.with_page(page)
     }
 
     /// The same period without any filter.
@@ -188,6 +209,13 @@ impl LogQuery {
     pub fn has_filters(&self) -> bool {
         !self.statuses.is_empty() || self.template_id.is_some() || self.channel.is_some() || !self.search.is_empty()
     }
+}
+
+fn read_instant(name: &str, value: &str) -> Result<DateTime<Utc>, AppError> {
+    let instant = DateTime::parse_from_rfc3339(&value.replace(' ', "+"));
+    instant
+        .map(|time| time.to_utc())
+        .map_err(|_| AppError::invalid_field(name, "write an instant: 2026-11-20T09:30:00Z"))
 }
 
 fn checked_page(value: &str) -> Result<i64, AppError> {
@@ -222,19 +250,21 @@ mod tests {
                 preset: Preset::Custom,
                 from: Some("2026-11-20T09:30".to_owned()),
                 to: Some("2026-11-20T10:30:00Z".to_owned()),
+                typed: None,
             },
             statuses: [EmailStatus::Bounced, EmailStatus::Failed].into_iter().collect(),
             template_id: Some(TemplateId(7)),
             channel: Some(Channel::Sms),
             search: Search::parse("50% off & more: +1 € \"10 day trial\" tag:a -template:\"Order receipt\"").unwrap(),
             page: 12,
+            seen: "2026-11-20T09:00:00.125Z".parse().ok(),
         };
         let url = query.to_url();
         assert_eq!(
             url,
             "/logs?preset=custom&from=2026-11-20T09:30&to=2026-11-20T10:30:00Z&status=bounced,failed\
              &template=tpl_0000000000007&channel=sms&q=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC%20%2210%20day%20trial%22\
-             %20tag:a%20-template:%22Order%20receipt%22&page=12"
+             %20tag:a%20-template:%22Order%20receipt%22&page=12&seen=2026-11-20T09:00:00.125Z"
         );
         assert_eq!(LogQuery::parse(url.split_once('?').unwrap().1), Ok(query));
     }
@@ -271,19 +301,18 @@ mod tests {
     }
 
     #[test]
-    fn a_card_of_a_template_that_the_search_names_keeps_it() {
-        let card = |query: &str| LogQuery::parse(query).unwrap().for_card(StatusSet::default()).to_url();
-        assert_eq!(card("q=ada+template:Welcome+tag:a"), "/logs?q=template:Welcome");
-        assert_eq!(card("q=template:Welcome,Reset"), "/logs");
-        assert_eq!(card("q=-template:Welcome"), "/logs");
-    }
-
-    #[test]
     fn a_search_that_cannot_be_read_is_kept_with_the_rest_of_the_address() {
         let address = "preset=30d&q=foo:bar&status=sent&q=ada%20%22";
         assert_eq!(refused_field(address).as_deref(), Some("q"));
-        let (typed, rest) = LogQuery::unread(address);
+        let (typed, rest) = LogQuery::unread(address, "q");
         assert_eq!((typed.as_str(), rest.to_url().as_str()), ("foo:bar ada \"", "/logs?preset=30d&status=sent"));
+        for (address, field, expected) in [
+            ("when=soon&status=sent&q=ada", "when", "soon"),
+            ("preset=custom&from=2026-11-02&to=2026-11-01&status=sent&q=ada", "to", "2026-11-02 - 2026-11-01"),
+        ] {
+            let (typed, rest) = LogQuery::unread(address, field);
+            assert_eq!((typed.as_str(), rest.to_url().as_str()), (expected, "/logs?status=sent&q=ada"));
+        }
     }
 
     #[test]
@@ -315,10 +344,34 @@ mod tests {
     }
 
     #[test]
-    fn a_card_keeps_period_and_template_and_drops_search_and_page() {
+    fn a_card_keeps_every_filter_but_the_status() {
         let query = LogQuery::parse("preset=30d&template=tpl_0000000000007&channel=sms&q=x%20tag:a&page=3&status=spam")
             .unwrap();
-        let url = query.for_card(StatusSet::ARRIVED).to_url();
-        assert_eq!(url, "/logs?preset=30d&status=delivered,opened,clicked&template=tpl_0000000000007&channel=sms");
+        assert_eq!(
+            query.with_statuses(StatusSet::ARRIVED).to_url(),
+            "/logs?preset=30d&status=delivered,opened,clicked&template=tpl_0000000000007&channel=sms&q=x%20tag:a"
+        );
+    }
+
+    #[test]
+    fn what_the_search_says_of_the_time_is_the_period() {
+        let query = LogQuery::parse("q=x%20after:2026-11-01&preset=30d").unwrap();
+        assert_eq!(query.to_url(), "/logs?preset=all&q=x%20after:2026-11-01");
+        assert_eq!(query.with_preset(Preset::Today).to_url(), "/logs?preset=today&q=x");
+        let custom = "/logs?preset=custom&from=2026-11-02T00:00:00Z&q=before:2026-11-05";
+        assert_eq!(LogQuery::parse(custom.split_once('?').unwrap().1).unwrap().to_url(), custom);
+    }
+
+    #[test]
+    fn a_further_page_remembers_when_the_first_was_made() {
+        let now: DateTime<Utc> = "2026-11-20T12:00:00.249Z".parse().unwrap();
+        let second = LogQuery::default().with_page_of(2, now);
+        assert_eq!(second.to_url(), "/logs?page=2&seen=2026-11-20T12:00:00.250Z");
+        let read = LogQuery::parse("page=2&seen=2026-11-20T12:00:00.250Z").unwrap();
+        assert_eq!((read.seen, read.with_page_of(3, now).seen), (second.seen, second.seen));
+        assert_eq!(second.with_page(1).to_url(), "/logs");
+        assert_eq!(second.with_statuses(StatusSet::READ).to_url(), "/logs?status=opened,clicked");
+        assert_eq!(LogQuery::parse("seen=2026-11-20T12:00:00Z").unwrap(), LogQuery::default());
+        assert_eq!(refused_field("page=2&seen=yesterday").as_deref(), Some("seen"));
     }
 }

@@ -67,13 +67,22 @@ pub fn unknown(name: String) -> AppError {
     AppError::invalid_field(name, "this page has no such parameter")
 }
 
+/// The parameters of a period.
+pub const PERIOD_PARAMETERS: [&str; 6] = ["preset", "from", "to", "from_time", "to_time", "when"];
+
 /// The parameters of a period, as they are met.
 #[derive(Debug, Default)]
 pub struct PeriodReader {
     preset: Option<Preset>,
     from: Option<String>,
     to: Option<String>,
+    from_time: Option<String>,
+    to_time: Option<String>,
+    typed: Option<String>,
 }
+
+/// The longest period in words, in characters.
+const MAX_TYPED_CHARS: usize = 100;
 
 impl PeriodReader {
     /// Takes a parameter, if it is one of the period's.
@@ -82,21 +91,42 @@ impl PeriodReader {
             "preset" => self.preset = Some(read(name, value)?),
             "from" => self.from = Some(value.to_owned()),
             "to" => self.to = Some(value.to_owned()),
+            "from_time" => self.from_time = Some(value.trim().to_owned()),
+            "to_time" => self.to_time = Some(value.trim().to_owned()),
+            "when" => self.typed = Some(read_text(name, value, MAX_TYPED_CHARS)?),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    /// The period that the parameters choose. `from` or `to` alone mean a custom one.
+    /// The period that the parameters choose. `from`, `to` or `when` alone mean a custom one; `when` goes before the others, as
+    /// the last that somebody typed.
     pub fn finish(self) -> Result<PeriodChoice, AppError> {
-        let Self { preset, from, to } = self;
+        let Self { preset, from, to, from_time, to_time, typed } = self;
+        if typed.is_some() {
+            return Ok(PeriodChoice { preset: Preset::Custom, from: None, to: None, typed });
+        }
+        let (from, to) = (at_time("from", from, from_time)?, at_time("to", to, to_time)?);
         let has_ends = from.is_some() || to.is_some();
         let preset = preset.unwrap_or(if has_ends { Preset::Custom } else { Preset::default() });
-        if has_ends && preset != Preset::Custom {
-            let field = if from.is_some() { "from" } else { "to" };
-            return Err(AppError::invalid_field(field, "it counts for preset=custom alone"));
+        match preset {
+            Preset::Custom if !has_ends => Ok(PeriodChoice::of(Preset::AllTime)),
+            Preset::Custom => Ok(PeriodChoice { preset, from, to, typed: None }),
+            _ if has_ends => {
+                let field = if from.is_some() { "from" } else { "to" };
+                Err(AppError::invalid_field(field, "it counts for preset=custom alone"))
+            }
+            _ => Ok(PeriodChoice::of(preset)),
         }
-        Ok(PeriodChoice { preset, from, to })
+    }
+}
+
+/// A date with the time beside it: `2026-11-20` and `9:30`.
+fn at_time(name: &str, day: Option<String>, time: Option<String>) -> Result<Option<String>, AppError> {
+    match (day, time.filter(|time| !time.is_empty())) {
+        (Some(day), Some(time)) => Ok(Some(format!("{day}T{time:0>5}"))),
+        (None, Some(_)) => Err(AppError::invalid_field(name, "a time needs a date beside it")),
+        (day, None) => Ok(day),
     }
 }
 
@@ -105,7 +135,8 @@ pub fn period_fields(period: &PeriodChoice) -> Fields {
     let preset = (period.preset != Preset::default()).then(|| ("preset", period.preset.as_str().to_owned()));
     let from = period.from.clone().map(|from| ("from", from));
     let to = period.to.clone().map(|to| ("to", to));
-    [preset, from, to].into_iter().flatten().collect()
+    let typed = period.typed.clone().map(|typed| ("when", typed));
+    [preset, from, to, typed].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -119,6 +150,22 @@ mod tests {
         assert_eq!(url, "/requests?endpoint=/api/v1&search=50%25%20off%20%26%20more:%20%2B1%20%E2%82%AC");
         let read = pairs(url.split_once('?').unwrap().1);
         assert_eq!(read, fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_date_has_its_time_in_a_field_beside_it() {
+        let read = |query: &str| {
+            let mut reader = PeriodReader::default();
+            for (name, value) in pairs(query) {
+                assert_eq!(reader.take(&name, &value), Ok(true), "{name}");
+            }
+            reader.finish()
+        };
+        let choice = read("preset=custom&from=2026-11-20&from_time=9:30&to=2026-11-21&to_time=").unwrap();
+        assert_eq!((choice.from.as_deref(), choice.to.as_deref()), (Some("2026-11-20T09:30"), Some("2026-11-21")));
+        assert!(read("preset=custom&from_time=9:30").is_err());
+        assert_eq!(read("preset=custom").unwrap().preset, Preset::AllTime);
+        assert_eq!(read("preset=7d&when=yesterday").unwrap().typed.as_deref(), Some("yesterday"));
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl RequestQuery {
 
     /// The beginning of a preset, filters kept.
     pub fn with_preset(&self, preset: Preset) -> Self {
-        let period = PeriodChoice { preset, from: None, to: None };
+        let period = PeriodChoice::of(preset);
         Self { period, place: Place::Newest, ..self.clone() }
     }
 
@@ -193,6 +193,7 @@ mod tests {
                 preset: Preset::Custom,
                 from: Some("2026-11-20T09:30".to_owned()),
                 to: Some("2026-11-20".to_owned()),
+                typed: None,
             },
             method: Some("POST"),
             endpoint: Some("/api/v1/send?x=1".to_owned()),

@@ -146,6 +146,17 @@ impl Search {
         }
     }
 
+    /// Whether it says when.
+    pub fn has_times(&self) -> bool {
+        self.conditions.iter().any(|condition| is_time(condition.qualifier))
+    }
+
+    /// The same, whenever.
+    pub fn without_times(mut self) -> Self {
+        self.conditions.retain(|condition| !is_time(condition.qualifier));
+        self
+    }
+
     /// Takes a qualifier that must hold out and gives its values.
     pub fn take(&mut self, qualifier: Qualifier) -> Vec<String> {
         let is_meant = |condition: &Condition| condition.qualifier == qualifier && !condition.is_not;
@@ -154,6 +165,10 @@ impl Search {
         self.conditions.retain(|condition| !is_meant(condition));
         values
     }
+}
+
+const fn is_time(qualifier: Qualifier) -> bool {
+    matches!(qualifier, Qualifier::Before | Qualifier::After)
 }
 
 impl fmt::Display for Search {

@@ -13,7 +13,7 @@ use leptos_meta::Title;
 use self::failure::Failure;
 use self::sidebar::Sidebar;
 use crate::components::notice::Callout;
-use crate::components::page_behaviour::PageBehaviour;
+use crate::components::page_behaviour::{KEYS, PageBehaviour};
 use crate::components::time::ViewerClock;
 use crate::domain::error::AppError;
 use crate::server_fns::access::LogOut;
@@ -138,7 +138,25 @@ fn PageLayout(layout: Layout, section: Section, content: AnyView) -> impl IntoVi
                 {content}
             </main>
         </div>
+        <Keys/>
         <PageBehaviour/>
+    }
+}
+
+/// The keys that pages listen to.
+#[component]
+fn Keys() -> impl IntoView {
+    let rows = KEYS
+        .map(|(keys, words)| {
+            let keys = keys.split_whitespace().map(|key| view! { <kbd>{key}</kbd> }).collect_view();
+            view! { <div><dt>{keys}</dt><dd>{words}</dd></div> }
+        })
+        .collect_view();
+    view! {
+        <dialog class="dialog keys" id="keys" popover="auto" aria-labelledby="keys-title">
+            <h2 id="keys-title">"Keys"</h2>
+            <dl>{rows}</dl>
+        </dialog>
     }
 }
 

@@ -41,7 +41,19 @@ pub fn Sidebar(layout: Layout, section: Section) -> impl IntoView {
                         </li>
                     </ul>
                     <Person viewer=layout.viewer/>
-                    <ThemeSwitch chosen=theme/>
+                    <div class="sidebar-tools">
+                        <ThemeSwitch chosen=theme/>
+                        <button
+                            type="button"
+                            class="icon-button needs-script"
+                            popovertarget="keys"
+                            data-press="?"
+                            title="Keys"
+                            aria-label="Keys"
+                        >
+                            "?"
+                        </button>
+                    </div>
                 </div>
             </div>
         </header>

@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use leptos::prelude::*;
+use leptos::web_sys::wasm_bindgen::JsCast;
+use leptos::web_sys::{Element, HtmlElement};
 
 use crate::components::number::{counted, grouped, round_up};
 use crate::components::time::ViewerClock;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
-use crate::domain::filter::StatusSet;
-use crate::domain::period::{Period, PeriodChoice, Preset};
+use crate::domain::filter::{StatusSet, TimeRange};
+use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::stats::{ChartBar, StatusCounts};
 
 /// The layers of a bar from the bottom up: key of the colour, name, statuses.
@@ -22,24 +24,27 @@ const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
 /// At most so many words under the chart.
 const MAX_TICKS: usize = 8;
 
+/// Bars of the statuses that the list is of.
 #[component]
-pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>, total: i64) -> impl IntoView {
+pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoView {
     let clock = ViewerClock::of_page();
+    let only = |bar: ChartBar| ChartBar { counts: bar.counts.only(query.statuses), ..bar };
+    let bars: Vec<ChartBar> = bars.into_iter().map(only).collect();
     let top = round_up(bars.iter().map(|bar| sum(&bar.counts)).max().unwrap_or(0));
-    let summary = summary_of(&bars, total, &period, &clock);
+    let summary = summary_of(&bars, &period, &clock);
     let ticks = ticks_of(&bars, &clock);
     let drawn = bars
         .iter()
         .zip(ticks)
-        .map(|(bar, tick)| view! { <Bar bar=bar.clone() tick top url=bar_url(&query, bar)/> })
+        .map(|(bar, tick)| view! { <Bar bar=bar.clone() tick top query=query.clone()/> })
         .collect_view();
     let legend = LAYERS.map(|(key, name, _)| view! { <li data-key=key>{name}</li> }).collect_view();
     view! {
-        <figure class="panel chart" aria-labelledby="chart-title">
-            <figcaption class="panel-head">
+        <figure class="chart" aria-labelledby="chart-title">
+            <figcaption class="visually-hidden">
                 <h2 id="chart-title">"Messages by outcome"</h2>
-                <p class="visually-hidden">{summary}</p>
-                <ul class="legend" aria-label="Legend">{legend}</ul>
+                <p>{summary}</p>
+                <ul aria-label="Legend">{legend}</ul>
             </figcaption>
             <a class="skip-link" href="#messages">"Skip the chart"</a>
             <div class="plot">
@@ -47,14 +52,17 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>, total: i64) -
                     <span>{grouped(top)}</span>
                     <span>{(top % 2 == 0).then(|| grouped(top / 2))}</span>
                 </div>
-                <div class="plot-bars">{drawn}</div>
+                <ChartKeys>
+                    <div class="plot-bars">{drawn}</div>
+                </ChartKeys>
             </div>
         </figure>
     }
 }
 
+/// A bar, a link to its own span of time; each of its layers is one to that span and its statuses, for who has a pointer.
 #[component]
-fn Bar(bar: ChartBar, tick: Option<String>, top: i64, url: String) -> impl IntoView {
+fn Bar(bar: ChartBar, tick: Option<String>, top: i64, query: LogQuery) -> impl IntoView {
     let clock = ViewerClock::of_page();
     let when = span_label(bar.from, bar.to, &clock);
     let count = sum(&bar.counts);
@@ -66,7 +74,12 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, url: String) -> impl IntoV
             (part > 0).then(|| {
                 let (height, y) =
                     (part as f64 * 100.0 / top as f64, 100.0 - (start + part) as f64 * 100.0 / top as f64);
-                view! { <rect data-key=key x="0" width="1" y=format!("{y:.2}") height=format!("{height:.2}")></rect> }
+                let url = bar_url(&query, &bar).with_statuses(statuses.iter().copied().collect()).to_url();
+                view! {
+                    <a href=url tabindex="-1">
+                        <rect data-key=key x="0" width="1" y=format!("{y:.2}") height=format!("{height:.2}")></rect>
+                    </a>
+                }
             })
         })
         .collect_view();
@@ -83,8 +96,10 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, url: String) -> impl IntoV
         .map(|(name, part)| format!(", {} {}", grouped(part), name.to_lowercase()))
         .collect::<String>();
     let label = format!("{when}: {}{spoken}", counted(count, "message", "messages"));
+    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     view! {
-        <a class="bar" href=url aria-label=label>
+        <div class="bar" data-from=instant(bar.from) data-to=instant(bar.to)>
+            <a class="bar-link" href=bar_url(&query, &bar).to_url() aria-label=label></a>
             <svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">{layers}</svg>
             {tick.map(|tick| view! { <span class="tick" aria-hidden="true">{tick}</span> })}
             <span class="tip" aria-hidden="true">
@@ -92,8 +107,81 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, url: String) -> impl IntoV
                 <span class="tip-line">{if count == 1 { "Message" } else { "Messages" }} <b>{grouped(count)}</b></span>
                 {lines}
             </span>
-        </a>
+        </div>
     }
+}
+
+/// One stop for the keyboard, whose arrows go from bar to bar, and a span of time by dragging over bars.
+#[island]
+fn ChartKeys(children: Children) -> impl IntoView {
+    let (pressed, set_pressed) = signal(None::<String>);
+    let bar_of = |event: &leptos::web_sys::Event| {
+        let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
+        target.and_then(|target| target.closest(".bar").ok().flatten())
+    };
+    Effect::new(move || rove(None));
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        let Some(bar) = bar_of(&event) else { return };
+        let next = match event.key().as_str() {
+            "ArrowRight" => bar.next_element_sibling(),
+            "ArrowLeft" => bar.previous_element_sibling(),
+            "Home" => bar.parent_element().and_then(|bars| bars.first_element_child()),
+            "End" => bar.parent_element().and_then(|bars| bars.last_element_child()),
+            _ => return,
+        };
+        event.prevent_default();
+        if let Some(next) = next {
+            rove(Some(&next));
+        }
+    };
+    let on_down = move |event: leptos::ev::PointerEvent| {
+        let from = bar_of(&event).filter(|_| event.button() == 0 && event.pointer_type() == "mouse");
+        set_pressed.set(from.and_then(|bar| bar.get_attribute("data-from")));
+    };
+    let on_up = move |event: leptos::ev::PointerEvent| {
+        let (Some(pressed), Some(bar)) = (pressed.get_untracked(), bar_of(&event)) else { return };
+        set_pressed.set(None);
+        if bar.get_attribute("data-from").as_ref() == Some(&pressed) {
+            return;
+        }
+        if let Some(url) = zoom_url(&pressed, &bar) {
+            let _ = window().location().set_href(&url);
+        }
+    };
+    let on_drag = |event: leptos::ev::DragEvent| event.prevent_default();
+    view! {
+        <div class="plot-keys" on:keydown=on_key on:pointerdown=on_down on:pointerup=on_up on:dragstart=on_drag>
+            {children()}
+        </div>
+    }
+}
+
+/// Leaves one bar in the order of the keyboard's stops, and goes to it where it is given.
+fn rove(to: Option<&Element>) {
+    let Ok(links) = document().query_selector_all(".bar-link") else { return };
+    for index in 0..links.length() {
+        let link: Option<HtmlElement> = links.item(index).and_then(|node| node.dyn_into().ok());
+        let Some(link) = link else { continue };
+        let is_meant = match to {
+            Some(bar) => link.parent_element().as_ref() == Some(bar),
+            None => index + 1 == links.length(),
+        };
+        link.set_tab_index(if is_meant { 0 } else { -1 });
+        if is_meant && to.is_some() {
+            let _ = link.focus();
+        }
+    }
+}
+
+/// The address of the span from one bar to another, in whichever order, made of the address of a bar.
+fn zoom_url(one: &str, other: &Element) -> Option<String> {
+    let bars = other.parent_element()?;
+    let first = bars.query_selector(&format!("[data-from='{one}']")).ok().flatten()?;
+    let position = first.compare_document_position(other);
+    let is_after = position & leptos::web_sys::Node::DOCUMENT_POSITION_FOLLOWING != 0;
+    let (from, to) = if is_after { (&first, other) } else { (other, &first) };
+    let href = from.query_selector(".bar-link").ok().flatten()?.get_attribute("href")?;
+    Some(href.replace(&from.get_attribute("data-to")?, &to.get_attribute("data-to")?))
 }
 
 fn sum(counts: &StatusCounts) -> i64 {
@@ -104,14 +192,18 @@ fn in_layer(counts: &StatusCounts, statuses: &[EmailStatus]) -> i64 {
     statuses.iter().map(|status| counts.of(*status)).sum()
 }
 
-fn bar_url(query: &LogQuery, bar: &ChartBar) -> String {
-    let text = |time: DateTime<Utc>| Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-    let period = PeriodChoice { preset: Preset::Custom, from: text(bar.from), to: text(bar.to) };
-    LogQuery { period, ..query.for_card(StatusSet::default()) }.to_url()
+fn bar_url(query: &LogQuery, bar: &ChartBar) -> LogQuery {
+    query.with_period(PeriodChoice::exactly(TimeRange::new(bar.from, bar.to)))
 }
 
 /// When a bar is: `Fri 20 Nov, 08:00–12:00`, `Fri 20 Nov`, `20 Nov – 22 Nov`.
 fn span_label(from: DateTime<Utc>, to: DateTime<Utc>, clock: &ViewerClock) -> String {
+    let time = |at: DateTime<Utc>| {
+        let local = clock.local(at);
+        let pattern = if local.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+        local.format(&format!("{pattern}{}", if clock.is_twice(at) { " %Z" } else { "" })).to_string()
+    };
+    let (start, end) = (time(from), time(to));
     let (from, to) = (clock.local(from), clock.local(to));
     let starts_day = |time: &DateTime<chrono_tz::Tz>| time.num_seconds_from_midnight() == 0;
     let (day, next_day) = (from.date_naive(), from.date_naive().succ_opt().unwrap_or(from.date_naive()));
@@ -123,18 +215,25 @@ fn span_label(from: DateTime<Utc>, to: DateTime<Utc>, clock: &ViewerClock) -> St
         return format!("{} – {}", from.format("%-d %b"), last.format("%-d %b"));
     }
     if to.date_naive() == day || (starts_day(&to) && to.date_naive() == next_day) {
-        return format!("{}–{}", from.format("%a %-d %b, %H:%M"), to.format("%H:%M"));
+        return format!("{}, {start}–{end}", from.format("%a %-d %b"));
     }
-    format!("{} – {}", from.format("%-d %b %H:%M"), to.format("%-d %b %H:%M"))
+    format!("{} {start} – {} {end}", from.format("%-d %b"), to.format("%-d %b"))
 }
 
-/// The words under the bars: hours where a bar is an hour, days where bars begin a day, so few that they do not touch.
+/// The words under the bars: times where a bar is an hour or less, days where bars begin a day, so few that they do not touch.
 fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
     let starts: Vec<_> = bars.iter().map(|bar| clock.local(bar.from)).collect();
     let span = bars.first().zip(bars.last()).map(|(first, last)| last.to - first.from).unwrap_or_default();
-    let is_hourly = span.num_hours() <= 50;
+    let has_times = span.num_hours() <= 50;
+    let minutes = match span.num_minutes() {
+        ..=15 => 2,
+        ..=62 => 10,
+        ..=300 => 30,
+        ..=780 => 60,
+        _ => 180,
+    };
     let is_place = |index: usize| match &starts[index] {
-        start if is_hourly => start.minute() == 0 && start.hour() % 3 == 0,
+        start if has_times => start.second() == 0 && (start.hour() * 60 + start.minute()) % minutes == 0,
         start => start.num_seconds_from_midnight() == 0 || (index == 0 && start.hour() == 0),
     };
     let places: Vec<usize> = (0..bars.len()).filter(|index| is_place(*index)).collect();
@@ -144,7 +243,8 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
     for index in places.into_iter().step_by(step) {
         let start = &starts[index];
         ticks[index] = Some(match span.num_days() {
-            _ if is_hourly => start.format("%H:%M").to_string(),
+            _ if has_times && clock.is_twice(bars[index].from) => start.format("%H:%M %Z").to_string(),
+            _ if has_times => start.format("%H:%M").to_string(),
             _ if start.date_naive() == today => "Today".to_owned(),
             ..=14 => start.format("%a %-d").to_string(),
             _ => start.format("%-d %b").to_string(),
@@ -153,9 +253,10 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
     ticks
 }
 
-fn summary_of(bars: &[ChartBar], total: i64, period: &Period, clock: &ViewerClock) -> String {
+fn summary_of(bars: &[ChartBar], period: &Period, clock: &ViewerClock) -> String {
+    let total = bars.iter().map(|bar| sum(&bar.counts)).sum();
     let busiest = bars.iter().max_by_key(|bar| sum(&bar.counts)).filter(|bar| sum(&bar.counts) > 0);
-    let all = format!("{} in {}.", counted(total, "message", "messages"), period.label);
+    let all = format!("{}: {}.", period.label, counted(total, "message", "messages"));
     match busiest {
         Some(bar) => format!("{all} Most in {}: {}.", span_label(bar.from, bar.to, clock), grouped(sum(&bar.counts))),
         None => all,
@@ -180,6 +281,24 @@ mod tests {
         assert_eq!(label("2026-11-20T07:00:00Z", "2026-11-20T11:00:00Z"), "Fri 20 Nov, 08:00–12:00");
         assert_eq!(label("2026-11-20T19:00:00Z", "2026-11-20T23:00:00Z"), "Fri 20 Nov, 20:00–00:00");
         assert_eq!(label("2026-11-19T23:00:00Z", "2026-11-22T23:00:00Z"), "20 Nov – 22 Nov");
+        assert_eq!(label("2026-11-20T15:40:00Z", "2026-11-20T15:41:00Z"), "Fri 20 Nov, 16:40–16:41");
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_says_which_it_is() {
+        assert_eq!(label("2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z"), "Sun 25 Oct, 02:00 CEST–02:00 CET");
+        assert_eq!(label("2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"), "Sun 25 Oct, 02:00 CET–03:00");
+    }
+
+    #[test]
+    fn ten_minutes_have_words_too() {
+        let first: DateTime<Utc> = "2026-11-20T15:40:00Z".parse().unwrap();
+        let minute = |index| first + chrono::TimeDelta::minutes(index);
+        let bars: Vec<_> = (0..10)
+            .map(|index| ChartBar { from: minute(index), to: minute(index + 1), counts: StatusCounts::default() })
+            .collect();
+        let ticks: Vec<_> = ticks_of(&bars, &clock()).into_iter().flatten().collect();
+        assert_eq!(ticks, ["16:40", "16:42", "16:44", "16:46", "16:48"]);
     }
 
     #[test]

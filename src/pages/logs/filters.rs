@@ -13,6 +13,7 @@ use crate::components::status_badge::status_glyph;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
+use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
@@ -68,12 +69,15 @@ fn StatusFilter(query: LogQuery) -> impl IntoView {
                     <input type="checkbox" name="status" value=status.as_str() checked=is_chosen/>
                     <Icon glyph=status_glyph(status)/>
                     {status.label()}
+                    {exactly(status).map(|words| view! { <span class="menu-hint">{words}</span> })}
                 </label>
             }
         })
         .collect_view();
+    let problems = query.with_statuses(StatusSet::PROBLEMS).to_url();
     view! {
         <Menu label=filter_label("Status", words)>
+            <a class="menu-item" href=problems>"Problems: bounced, failed, spam"</a>
             <form method="get" action="/logs">
                 <HiddenFields fields=query.kept("status")/>
                 <fieldset>
@@ -86,12 +90,22 @@ fn StatusFilter(query: LogQuery) -> impl IntoView {
     }
 }
 
+/// What a status leaves out that a card of the same name counts.
+const fn exactly(status: EmailStatus) -> Option<&'static str> {
+    match status {
+        EmailStatus::Sent => Some("no report yet"),
+        EmailStatus::Delivered => Some("not opened"),
+        EmailStatus::Opened => Some("no link followed"),
+        _ => None,
+    }
+}
+
 #[component]
 fn TemplateFilter(query: LogQuery, templates: Vec<(TemplateId, String)>) -> impl IntoView {
     let is_known = |id| templates.iter().any(|(known, _)| *known == id);
     let unknown = query.template_id.filter(|id| !is_known(*id)).map(|id| (id, "one".to_owned()));
     let choice = |id: Option<TemplateId>, label: String| Choice {
-        url: LogQuery { template_id: id, page: 1, ..query.clone() }.to_url(),
+        url: LogQuery { template_id: id, ..query.with_page(1) }.to_url(),
         label,
         glyph: None,
         is_current: id == query.template_id,
@@ -105,7 +119,7 @@ fn TemplateFilter(query: LogQuery, templates: Vec<(TemplateId, String)>) -> impl
 #[component]
 fn ChannelFilter(query: LogQuery) -> impl IntoView {
     let choice = |channel: Option<Channel>, label: &str| Choice {
-        url: LogQuery { channel, page: 1, ..query.clone() }.to_url(),
+        url: LogQuery { channel, ..query.with_page(1) }.to_url(),
         label: label.to_owned(),
         glyph: channel.map(channel_glyph),
         is_current: channel == query.channel,

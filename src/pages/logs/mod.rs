@@ -15,17 +15,21 @@ use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
 use self::search::{SearchBar, Unread};
-use self::stats::Cards;
-pub use self::table::spoken_list;
+use self::stats::{Cards, in_short};
 use self::table::{LogTable, Nothing};
+pub use self::table::{copy_words, spoken_list};
 use super::layout::{PageTitle, Section, in_layout};
+use crate::components::copy_button::CopyLink;
+use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
+use crate::domain::address::PERIOD_PARAMETERS;
 use crate::domain::address::logs::LogQuery;
+use crate::domain::email::EmailSummary;
 use crate::domain::error::AppError;
-use crate::domain::page::{Page, Total};
+use crate::domain::page::{COUNT_LIMIT, Page, Total};
 use crate::domain::period::{PeriodChoice, Preset};
 use crate::domain::search::{Condition, PARAMETER, Qualifier, Search};
 use crate::server_fns::emails::{LogView, load_logs};
@@ -37,16 +41,18 @@ pub fn LogsPage() -> impl IntoView {
     let load = async move {
         match load_list(&address).await {
             Ok(list) => Ok(Ok(list)),
-            Err(AppError::Validation { field, message }) if field.as_deref() == Some(PARAMETER) => {
-                mark_failed(AppError::invalid_field(PARAMETER, message.clone())).await?;
-                Ok(Err((LogQuery::unread(&address), message)))
+            Err(AppError::Validation { field: Some(field), message })
+                if field == PARAMETER || PERIOD_PARAMETERS.contains(&field.as_str()) =>
+            {
+                mark_failed(AppError::invalid_field(&field, message.clone())).await?;
+                Ok(Err((LogQuery::unread(&address, &field), field, message)))
             }
             Err(error) => Err(error),
         }
     };
     in_layout(Section::Logs, load, |loaded| match loaded {
         Ok((query, view)) => view! { <Logs query view/> }.into_any(),
-        Err(((typed, query), message)) => view! { <Unread typed query message/> }.into_any(),
+        Err(((typed, query), field, message)) => view! { <Unread typed query field message/> }.into_any(),
     })
 }
 
@@ -54,7 +60,9 @@ async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
     let query = LogQuery::parse(address)?;
     let asked = query.clone();
     let search = (!asked.search.is_empty()).then(|| asked.search.to_string());
-    let view = load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, search, asked.page).await?;
+    let view =
+        load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, search, asked.page, asked.seen)
+            .await?;
     Ok((query, view))
 }
 
@@ -74,6 +82,9 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
     } else {
         view! { <LogTable rows=page.items.clone()/> }.into_any()
     };
+    let shared =
+        LogQuery { period: period.for_others(), search: query.search.clone().without_times(), ..query.with_page(1) };
+    let for_others = format!("{}{}", public_url.trim_end_matches('/'), shared.to_url());
     let kept = query.with_period(PeriodChoice::default()).fields();
     let to_url = {
         let query = query.clone();
@@ -83,22 +94,30 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         <div class="page-head">
             <PageTitle text="Logs"/>
             <Periods period=period.clone() path="/logs" kept to_url/>
+            <CopyLink text=for_others/>
         </div>
         <SearchBar query=query.clone() templates=templates.clone()/>
-        <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
-        <Chart period=period.clone() query=query.clone() bars=overview.bars total=overview.stats.total/>
+        <div class="overview">
+            <input type="checkbox" id="numbers" class="overview-toggle"/>
+            <label for="numbers" class="overview-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
+            <div class="overview-strip">
+                <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
+                <Chart period=period.clone() query=query.clone() bars=overview.bars/>
+            </div>
+            {overview.counted_from.map(|from| view! { <CountedFrom from/> })}
+        </div>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=page.total/>
             {list}
             {page.looked_from.map(|from| view! { <LookedFrom from/> })}
-            <Pages query page/>
+            <Pages query page now=period.now/>
         </section>
     }
     .into_any()
 }
 
 #[component]
-fn Pages(query: LogQuery, page: Page<crate::domain::email::EmailSummary>) -> impl IntoView {
+fn Pages(query: LogQuery, page: Page<EmailSummary>, now: DateTime<Utc>) -> impl IntoView {
     let (total_pages, first) = (page.total_pages(), page.request.offset() + 1);
     let last = first + page.items.len() as i64 - 1;
     let total = match page.total {
@@ -107,7 +126,7 @@ fn Pages(query: LogQuery, page: Page<crate::domain::email::EmailSummary>) -> imp
     };
     (!page.items.is_empty()).then(|| {
         let links = (total_pages > 1).then(|| {
-            let to_url = Box::new(move |number| query.with_page(number).to_url());
+            let to_url = Box::new(move |number| format!("{}#messages", query.with_page_of(number, now).to_url()));
             view! { <Pagination page=page.request.page total_pages to_url/> }
         });
         view! {
@@ -125,6 +144,17 @@ fn LookedFrom(from: DateTime<Utc>) -> impl IntoView {
     view! {
         <p class="panel-note">
             "Searched back to " <Time at=from/> ". Choose an earlier period to look further, or narrow the list by status."
+        </p>
+    }
+}
+
+/// How far back the numbers go, where the matches are too many to count.
+#[component]
+fn CountedFrom(from: DateTime<Utc>) -> impl IntoView {
+    view! {
+        <p class="overview-note">
+            {format!("The numbers and the chart count the newest {} matches, back to ", grouped(COUNT_LIMIT))}
+            <Time at=from/> "."
         </p>
     }
 }

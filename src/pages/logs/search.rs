@@ -7,12 +7,14 @@ use crate::components::field::HiddenFields;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::menu::Menu;
 use crate::components::notice::Callout;
-use crate::domain::address::Fields;
+use crate::components::periods::TypedPeriod;
 use crate::domain::address::logs::LogQuery;
+use crate::domain::address::{Fields, PERIOD_PARAMETERS};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
+use crate::domain::period::PeriodChoice;
 use crate::domain::search::{MAX_CHARS, PARAMETER, Qualifier};
 use crate::pages::layout::PageTitle;
 
@@ -99,7 +101,7 @@ fn Chip(chip: ChipOf) -> impl IntoView {
 }
 
 fn chips_of(query: &LogQuery, templates: &[(TemplateId, String)]) -> Vec<ChipOf> {
-    let first = |query: LogQuery| LogQuery { page: 1, ..query }.to_url();
+    let first = |query: LogQuery| query.with_page(1).to_url();
     let mut chips = Vec::new();
     if !query.statuses.is_empty() {
         let value = match query.statuses == StatusSet::PROBLEMS {
@@ -125,20 +127,32 @@ fn chips_of(query: &LogQuery, templates: &[(TemplateId, String)]) -> Vec<ChipOf>
     chips
 }
 
-/// In the place of the page, for a search that cannot be read: nothing that was typed is lost.
+/// In the place of the page, for a search or a period that cannot be read: nothing that was typed is lost.
 #[component]
-pub fn Unread(typed: String, query: LogQuery, message: String) -> impl IntoView {
+pub fn Unread(
+    typed: String,
+    query: LogQuery,
+    /// The parameter that was refused.
+    field: String,
+    message: String,
+) -> impl IntoView {
     let mut letters = message.chars();
     let sentence: String =
         letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+    let is_search = field == PARAMETER;
+    let (searched, when) = if is_search { (typed, None) } else { (query.search.to_string(), Some(typed)) };
+    let mut kept = query.with_period(PeriodChoice::default()).fields();
+    kept.retain(|(name, _)| !PERIOD_PARAMETERS.contains(name));
+    let words = if is_search { "Show the list without this search" } else { "Show the last 7 days" };
     view! {
         <div class="page-head"><PageTitle text="Logs"/></div>
         <div class="search-bar">
-            <SearchField value=typed kept=query.kept(PARAMETER)/>
+            <SearchField value=searched kept=query.kept(PARAMETER)/>
             <SearchBy/>
         </div>
         <Callout is_error=true text=format!("{}.", sentence.trim_end_matches('.'))/>
-        <p><a class="button" href=query.to_url()>"Show the list without this search"</a></p>
+        {when.map(|typed| view! { <TypedPeriod path="/logs" kept typed/> })}
+        <p><a class="button" href=query.to_url()>{words}</a></p>
     }
 }
 

@@ -31,11 +31,20 @@ struct Card {
     more_is: Tendency,
 }
 
-fn cards() -> [Card; 7] {
+fn cards() -> [Card; 8] {
     let one = StatusSet::one;
     let total = |stats: &Stats| stats.total;
     let delivered = |stats: &Stats| stats.delivered;
     [
+        Card {
+            label: "Queued",
+            key: "pending",
+            statuses: one(EmailStatus::Queued),
+            count: |stats| stats.queued,
+            whole: total,
+            whole_name: "",
+            more_is: Tendency::Neither,
+        },
         Card {
             label: "Sent",
             key: "sent",
@@ -102,24 +111,31 @@ fn cards() -> [Card; 7] {
     ]
 }
 
-/// The cards of a period, with the change against the period before.
+/// The cards of a period, with the change against the period before. That of the statuses that the list is of is marked.
 #[component]
 pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Stats>) -> impl IntoView {
     let before = before_label(&period);
+    let current = |statuses: StatusSet| (query.statuses == statuses).then_some("true");
     let others = cards()
         .into_iter()
         .map(|card| {
-            let rate = format!("{}{}", percentage((card.count)(&stats), (card.whole)(&stats)), card.whole_name);
+            let rate = percentage((card.count)(&stats), (card.whole)(&stats));
             let change = previous.as_ref().and_then(|previous| rate_change(&card, &stats, previous));
+            let whole = (!card.whole_name.is_empty()).then_some(card.whole_name);
             view! {
                 <li>
-                    <a class="card" href=query.for_card(card.statuses).to_url() data-key=card.key>
+                    <a
+                        class="card"
+                        href=query.with_statuses(card.statuses).to_url()
+                        data-key=card.key
+                        aria-current=current(card.statuses)
+                    >
                         <span class="card-label">{card.label}</span>
-                        <span class="card-figures">
-                            <span class="card-count">{grouped((card.count)(&stats))}</span>
+                        <span class="card-count">{grouped((card.count)(&stats))}</span>
+                        <span class="card-foot">
+                            {rate} {whole.map(|whole| view! { <span class="visually-hidden">{whole}</span> })}
                             {change.map(|(text, tone)| view! { <Change text tone before=before.clone()/> })}
                         </span>
-                        <span class="card-foot">{rate}</span>
                     </a>
                 </li>
             }
@@ -129,13 +145,15 @@ pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Sta
     view! {
         <ul class="cards" aria-label="Counts">
             <li>
-                <a class="card" href=query.for_card(StatusSet::default()).to_url() data-key="total">
+                <a
+                    class="card"
+                    href=query.with_statuses(StatusSet::default()).to_url()
+                    data-key="total"
+                    aria-current=current(StatusSet::default())
+                >
                     <span class="card-label">"Total"</span>
-                    <span class="card-figures">
-                        <span class="card-count">{grouped(stats.total)}</span>
-                        {change.map(|text| view! { <Change text tone="" before/> })}
-                    </span>
-                    <span class="card-foot">{total_note(&stats, &period)}</span>
+                    <span class="card-count">{grouped(stats.total)}</span>
+                    <span class="card-foot">{change.map(|text| view! { <Change text tone="" before/> })}</span>
                 </a>
             </li>
             {others}
@@ -153,38 +171,42 @@ fn Change(text: String, tone: &'static str, before: String) -> impl IntoView {
     }
 }
 
-/// The queued messages where there are some, for no card of their own counts them; otherwise the period.
-fn total_note(stats: &Stats, period: &Period) -> String {
-    match (stats.queued, period.preset) {
-        (1.., _) => format!("{} queued", grouped(stats.queued)),
-        (_, Preset::Custom) => "in this period".to_owned(),
-        (_, Preset::Today | Preset::Last7Days | Preset::Last30Days) => {
-            period.label.trim_start_matches("the ").to_owned()
-        }
-    }
+/// The numbers in one line, for narrow windows: "312 messages, 119 problems".
+pub fn in_short(stats: &Stats) -> String {
+    let problems = stats.bounced + stats.failed + stats.spam;
+    let problems = if problems == 0 { "no problems".to_owned() } else { counted(problems, "problem", "problems") };
+    format!("{}, {problems}", counted(stats.total, "message", "messages"))
 }
 
 fn before_label(period: &Period) -> String {
-    match period.preset.days() {
-        Some(1) => "yesterday at this time".to_owned(),
-        Some(days) => format!("{} before, at the same time", counted(days, "day", "days")),
-        None => "as long a period before".to_owned(),
+    match period.preset {
+        Preset::LastHour => "the hour before".to_owned(),
+        Preset::Last24Hours => "the 24 hours before".to_owned(),
+        Preset::Today => "yesterday at this time".to_owned(),
+        Preset::Yesterday => "the day before".to_owned(),
+        Preset::Last7Days => "7 days before, at the same time".to_owned(),
+        Preset::Last30Days => "30 days before, at the same time".to_owned(),
+        Preset::Last90Days => "90 days before, at the same time".to_owned(),
+        Preset::AllTime | Preset::Custom => "as long a period before".to_owned(),
     }
 }
 
+/// A rate of fewer messages than this says little, and is not compared.
+const GROUND: i64 = 50;
+
 /// By how many per cent the total changed: `+4.1%`.
 fn total_change(stats: &Stats, previous: &Stats) -> Option<String> {
-    (previous.total > 0).then(|| {
+    (previous.total >= GROUND).then(|| {
         let change = (stats.total - previous.total) as f64 * 100.0 / previous.total as f64;
         if change.abs() >= 1000.0 { format!("×{:.0}", change / 100.0 + 1.0) } else { signed(change, "%") }
     })
 }
 
-/// By how many percentage points a rate changed, and whether that is good news: `("−1.2", "bad")`.
+/// By how many percentage points a rate changed, and whether that is good news: `("−1.2 pp", "bad")`.
 fn rate_change(card: &Card, stats: &Stats, previous: &Stats) -> Option<(String, &'static str)> {
     let rate = |stats: &Stats| {
         let whole = (card.whole)(stats);
-        (whole > 0).then(|| (card.count)(stats) as f64 * 100.0 / whole as f64)
+        (whole >= GROUND).then(|| (card.count)(stats) as f64 * 100.0 / whole as f64)
     };
     let change = rate(stats)? - rate(previous)?;
     let is_visible = change.abs() >= 0.05;
@@ -205,7 +227,7 @@ fn rate_change(card: &Card, stats: &Stats, previous: &Stats) -> Option<(String, 
         }
         Tendency::Good | Tendency::Bad | Tendency::Neither => "",
     };
-    Some((signed(change, ""), tone))
+    Some((signed(change, " pp"), tone))
 }
 
 fn signed(change: f64, unit: &str) -> String {
@@ -231,14 +253,16 @@ mod tests {
     #[test]
     fn more_deliveries_are_good_and_more_bounces_bad() {
         let (before, now) = (stats(1000, 950, 12), stats(1000, 953, 23));
-        assert_eq!(change_of("Delivered", now, before), Some(("+0.3".to_owned(), "good")));
-        assert_eq!(change_of("Bounced", now, before), Some(("+1.1".to_owned(), "bad")));
-        assert_eq!(change_of("Bounced", before, now), Some(("−1.1".to_owned(), "good")));
+        assert_eq!(change_of("Delivered", now, before), Some(("+0.3 pp".to_owned(), "good")));
+        assert_eq!(change_of("Bounced", now, before), Some(("+1.1 pp".to_owned(), "bad")));
+        assert_eq!(change_of("Bounced", before, now), Some(("−1.1 pp".to_owned(), "good")));
         assert_eq!(change_of("Spam", now, before), Some(("0".to_owned(), "")));
     }
 
     #[test]
-    fn nothing_before_is_no_change() {
+    fn nothing_or_little_before_is_no_change() {
+        assert_eq!(change_of("Delivered", stats(1000, 900, 1), stats(8, 8, 0)), None);
+        assert_eq!(total_change(&stats(1000, 0, 0), &stats(8, 0, 0)), None);
         assert_eq!(change_of("Delivered", stats(10, 9, 1), stats(0, 0, 0)), None);
         assert_eq!(total_change(&stats(10, 9, 1), &stats(0, 0, 0)), None);
         assert_eq!(total_change(&stats(1041, 0, 0), &stats(1000, 0, 0)).as_deref(), Some("+4.1%"));

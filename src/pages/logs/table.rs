@@ -7,7 +7,7 @@ use crate::components::channel_mark::ChannelMark;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::number::grouped_total;
-use crate::components::periods::{WiderPeriod, within};
+use crate::components::periods::WiderPeriod;
 use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
@@ -99,7 +99,7 @@ fn remark_words(remark: Remark) -> AnyView {
 }
 
 /// What became of a copy.
-const fn copy_words(status: EmailStatus) -> &'static str {
+pub const fn copy_words(status: EmailStatus) -> &'static str {
     match status {
         EmailStatus::Queued => ", on its way",
         EmailStatus::Sent => ", sent",
@@ -179,7 +179,7 @@ fn nothing_title(query: &LogQuery, period: &Period, template: Option<String>) ->
             format!("{} ", channel.label().to_lowercase())
         }
     };
-    format!("No {statuses}{channel}messages{template}{search}{}", within(period))
+    format!("No {statuses}{channel}messages{template}{search}{}", period.preset.within())
 }
 
 fn status_words(statuses: StatusSet) -> String {
@@ -203,7 +203,7 @@ mod tests {
             preset: Preset::Last7Days,
             range: TimeRange::default(),
             previous: None,
-            label: "the last 7 days".to_owned(),
+            label: "Last 7 days".to_owned(),
             now: chrono::DateTime::UNIX_EPOCH,
             time_zone: "UTC".to_owned(),
         };

@@ -13,8 +13,14 @@ pub fn Answer(
     mailbox_provider: Option<String>,
     /// What the server or provider said.
     words: Option<String>,
+    /// Whether a copy of the message got through, so that nothing is left to do.
+    got_through: bool,
 ) -> impl IntoView {
     let sentence = failure.customer_sentence().to_owned();
+    let resending = match got_through {
+        true => "Not needed: the copy got through.".to_owned(),
+        false => format!("{}. {}", failure.resend().label(), failure.advice()),
+    };
     view! {
         <section class="callout answer" data-tone="error" aria-labelledby="answer">
             <h2 id="answer">
@@ -27,16 +33,18 @@ pub fn Answer(
                     <dt>"Whose problem"</dt>
                     <dd>{failure.whose().label()}</dd>
                 </div>
-                <div>
-                    <dt>"Tell the customer"</dt>
-                    <dd class="with-copy">
-                        <q>{sentence.clone()}</q>
-                        <CopyButton text=sentence label="Copy the sentence".to_owned()/>
-                    </dd>
-                </div>
+                {(!got_through).then(|| view! {
+                    <div>
+                        <dt>"Tell the customer"</dt>
+                        <dd class="with-copy">
+                            <q>{sentence.clone()}</q>
+                            <CopyButton text=sentence label="Copy the sentence".to_owned()/>
+                        </dd>
+                    </div>
+                })}
                 <div>
                     <dt>"Resending"</dt>
-                    <dd>{format!("{}. {}", failure.resend().label(), failure.advice())}</dd>
+                    <dd>{resending}</dd>
                 </div>
             </dl>
         </section>

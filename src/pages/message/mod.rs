@@ -15,7 +15,7 @@ use self::customer::CustomerPanel;
 use self::facts::Facts;
 use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
-use super::logs::{search_url, spoken_list};
+use super::logs::{copy_words, search_url, spoken_list};
 use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
@@ -24,6 +24,7 @@ use crate::components::resend_button::ResendButton;
 use crate::components::reveal::ContentsNote;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
+use crate::domain::address;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
@@ -33,14 +34,15 @@ use crate::domain::ids::EmailId;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Reach, SentCopy};
-use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
+use crate::server_fns::emails::{ListPlace, MessageView, RevealEmail, load_email};
 
 /// A message. `?images=1` lets its remote images load.
 #[component]
 pub fn MessagePage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
     let images = use_query_map().with_untracked(|query| query.get_str("images").map(|images| images == "1"));
-    let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?).await };
+    let list = use_query_map().with_untracked(|query| query.get("list"));
+    let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?, list).await };
     in_layout(Section::Logs, load, move |view| view! { <Message view images/> })
 }
 
@@ -50,8 +52,8 @@ fn Message(
     /// Whether remote images load; `None` where that was not asked.
     images: Option<bool>,
 ) -> impl IntoView {
-    let MessageView { detail, customer, public_url } = view;
-    let EmailDetail { email, content, events, visibility, reveal, sent_copy, failure, mailbox_provider } = detail;
+    let MessageView { detail, customer, list, public_url } = view;
+    let EmailDetail { email, content, events, visibility, reveal, sent_copy, copy, failure, mailbox_provider } = detail;
     let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
@@ -61,9 +63,9 @@ fn Message(
     let url = format!("{public_url}/logs/{}", email.id);
     view! {
         <Title text=format!("{title} · Sendlog")/>
-        <Head email=email.clone() sent_copy is_unknown url/>
+        <Head email=email.clone() sent_copy is_unknown url list/>
         <Addressee email=email.clone() links_addresses/>
-        <Outcome email=email.clone() failure mailbox_provider=mailbox_provider.clone()/>
+        <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone()/>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
             <Tabs
@@ -98,7 +100,9 @@ fn Head(
     is_unknown: bool,
     /// The page's address.
     url: String,
+    list: Option<ListPlace>,
 ) -> impl IntoView {
+    let way_back = list.as_ref().map_or_else(|| "/logs".to_owned(), |list| format!("/logs?{}", list.query));
     let own = (is_unknown && email.status == EmailStatus::Failed).then_some(SentCopy {
         id: email.id,
         is_copy: false,
@@ -112,9 +116,10 @@ fn Head(
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/logs">"Logs"</a>
+                <a href=way_back.trim_end_matches('?').to_owned() data-press="Escape">"Logs"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
+            {list.map(|list| view! { <Neighbours list/> })}
             <h1 class="message-subject" dir="auto">{shown_subject(&email)}</h1>
             <StatusBadge status=email.status/>
             {(email.channel != Channel::Email).then(|| view! { <ChannelMark channel=email.channel/> })}
@@ -136,6 +141,22 @@ fn Head(
             </div>
         </div>
     }
+}
+
+/// The messages beside this one in the list that the viewer comes from.
+#[component]
+fn Neighbours(list: ListPlace) -> impl IntoView {
+    let query = list.query;
+    let step = |id: Option<EmailId>, words: &'static str, rel: &'static str, key: &'static str| match id {
+        Some(id) => {
+            let url = address::url(&format!("/logs/{id}"), vec![("list", query.clone())]);
+            view! { <a class="page-step" href=url rel=rel data-press=key title=format!("{words} ({key})")>{words}</a> }
+                .into_any()
+        }
+        None => view! { <span class="page-step" aria-hidden="true">{words}</span> }.into_any(),
+    };
+    let (newer, older) = (step(list.newer, "Newer", "prev", "k"), step(list.older, "Older", "next", "j"));
+    view! { <nav class="neighbours" aria-label="Neighbours in the list">{newer}{older}</nav> }
 }
 
 /// Whom it is for, and when it was accepted.
@@ -173,13 +194,43 @@ fn told(SentCopy { id, is_copy, reach, at }: &SentCopy) -> String {
     format!("It was sent{again} at {time}, as {id}, and {}.", reach.words())
 }
 
-/// Why it did not arrive, or what it waits for.
+/// What became of its copy, why it did not arrive itself, or what it waits for.
 #[component]
-fn Outcome(email: Email, failure: Option<FailureClass>, mailbox_provider: Option<String>) -> impl IntoView {
+fn Outcome(
+    email: Email,
+    copy: Option<(EmailId, EmailStatus)>,
+    failure: Option<FailureClass>,
+    mailbox_provider: Option<String>,
+) -> impl IntoView {
     let words = email.error_message.clone();
+    let got_through = copy.is_some_and(|(_, status)| !status.can_be_resent() && status != EmailStatus::Queued);
     view! {
-        {failure.map(|failure| view! { <Answer failure mailbox_provider words/> })}
+        {copy.map(|(id, status)| view! { <Copied id status/> })}
+        {failure.map(|failure| view! { <Answer failure mailbox_provider words got_through/> })}
         <Wait email/>
+    }
+}
+
+/// What became of the copy: "Resent 15:58, arrived".
+#[component]
+fn Copied(id: EmailId, status: EmailStatus) -> impl IntoView {
+    let (tone, glyph) = match status {
+        EmailStatus::Queued => ("waiting", Glyph::Clock),
+        EmailStatus::Bounced | EmailStatus::Failed | EmailStatus::Spam => ("error", Glyph::Alert),
+        EmailStatus::Sent | EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked => {
+            ("success", Glyph::Check)
+        }
+    };
+    view! {
+        <div class="callout" data-tone=tone>
+            <Icon glyph/>
+            <div class="callout-body">
+                <p>
+                    <strong>"Resent " <Time at=id.created_at()/> {copy_words(status)}</strong> ". "
+                    <a href=format!("/logs/{id}")>"Show the copy"</a>
+                </p>
+            </div>
+        </div>
     }
 }
 

@@ -6,7 +6,7 @@ use crate::components::empty_state::EmptyState;
 use crate::components::http::{HttpStatusBadge, Method};
 use crate::components::icon::Glyph;
 use crate::components::number::duration;
-use crate::components::periods::{WiderPeriod, within};
+use crate::components::periods::WiderPeriod;
 use crate::components::time::Time;
 use crate::domain::address::requests::{Place, RequestQuery, StatusClass};
 use crate::domain::api_request::ApiRequestSummary;
@@ -104,7 +104,7 @@ fn nothing_title(query: &RequestQuery, period: &Period, key: Option<String>) -> 
     let endpoint = query.endpoint.as_ref().map(|part| format!(" to “{part}”")).unwrap_or_default();
     let key = key.map(|name| format!(" with the key “{name}”")).unwrap_or_default();
     let agent = query.user_agent.as_ref().map(|part| format!(" by “{part}”")).unwrap_or_default();
-    format!("No {class}{method}{noun}{endpoint}{key}{agent}{}", within(period))
+    format!("No {class}{method}{noun}{endpoint}{key}{agent}{}", period.preset.within())
 }
 
 #[cfg(test)]

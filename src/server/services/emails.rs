@@ -9,7 +9,7 @@ use super::reveal::{secrets_of, secrets_of_one, shown_content, shows_attachments
 use super::send::{IdempotencyKey, KeptAnswer};
 use super::{audit, failures, period, send};
 use crate::domain::audit::AuditAction;
-use crate::domain::email::{Accepted, Email, EmailDetail, EmailSummary};
+use crate::domain::email::{Accepted, Email, EmailDetail, EmailStatus, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::EmailId;
@@ -22,7 +22,7 @@ use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Knowing, newest_sent};
 use crate::domain::search::PARAMETER;
-use crate::domain::stats::{Overview, Stats, StatusCounts};
+use crate::domain::stats::Stats;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::store::emails::Attachment;
@@ -42,6 +42,17 @@ pub async fn list_emails(
     let visibility = |email: &EmailSummary| Visibility::of(viewer, email.id, app.clock.now());
     let items = page.items.into_iter().map(|email| visibility(&email).summary(email)).collect();
     Ok(Page { items, ..page })
+}
+
+/// The messages beside one in a list: the next newer and the next older one. Needs `logs:view`.
+pub async fn find_neighbours(
+    app: &App,
+    viewer: &Viewer,
+    filter: &EmailFilter,
+    id: EmailId,
+) -> Result<(Option<EmailId>, Option<EmailId>), AppError> {
+    viewer.require(Permission::LogsView)?;
+    app.store.find_neighbours(viewer.team, &asked(viewer, filter), id).await
 }
 
 /// Lists the viewer's team's messages whole, with their events. Needs `logs:view`.
@@ -120,25 +131,6 @@ pub async fn resolve_period(app: &App, viewer: &Viewer, choice: &PeriodChoice) -
     period::resolve(choice, zone_of(viewer), app.clock.now())
 }
 
-/// The cards and the chart of a period, of a scope of the log. Needs `logs:view`.
-pub async fn load_overview(
-    app: &App,
-    viewer: &Viewer,
-    period: &Period,
-    scope: RollupScope,
-) -> Result<Overview, AppError> {
-    viewer.require(Permission::LogsView)?;
-    let hours = app.store.list_hour_counts(viewer.team, scope, period.range).await?;
-    let mut total = StatusCounts::default();
-    hours.iter().for_each(|(_, counts)| total += *counts);
-    let previous = match period.previous {
-        Some(range) => Some(app.store.count_by_status(viewer.team, scope, range).await?.into()),
-        None => None,
-    };
-    let bars = period::chart_bars(period, zone_of(viewer), &hours);
-    Ok(Overview { stats: total.into(), previous, bars })
-}
-
 /// Finds one message with its bodies and events. Needs `logs:view`; what of them is shown needs `logs:reveal`.
 pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<EmailDetail, AppError> {
     viewer.require(Permission::LogsView)?;
@@ -160,6 +152,8 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
         false => None,
     };
+    let own = if email.resent_as.is_empty() { Vec::new() } else { app.store.list_copies(viewer.team, &[id]).await? };
+    let copies: Vec<(EmailId, EmailStatus)> = own.into_iter().map(|(_, copy, status)| (copy, status)).collect();
     Ok(EmailDetail {
         email: visibility.email(email, &secrets),
         content,
@@ -167,6 +161,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         visibility,
         reveal,
         sent_copy,
+        copy: failures::telling_copy(&copies),
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
     })
@@ -340,6 +335,6 @@ pub async fn export_page(
     Ok(emails.into_iter().map(shown).collect())
 }
 
-fn zone_of(viewer: &Viewer) -> Tz {
+pub(super) fn zone_of(viewer: &Viewer) -> Tz {
     period::time_zone(viewer.time_zone())
 }

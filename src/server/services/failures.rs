@@ -62,6 +62,13 @@ pub async fn add_remarks(app: &App, viewer: &Viewer, rows: &mut [EmailSummary]) 
     Ok(())
 }
 
+/// Of a message's copies, in the order of their ids, the one that says what became of it: the newest that got through, or else
+/// the newest.
+pub(super) fn telling_copy(copies: &[(EmailId, EmailStatus)]) -> Option<(EmailId, EmailStatus)> {
+    let got_through = |(_, status): &&(EmailId, EmailStatus)| !status.can_be_resent() && *status != EmailStatus::Queued;
+    copies.iter().rev().find(got_through).or(copies.last()).copied()
+}
+
 /// What a row says of a message. Its copies are in the order of their ids.
 fn remark_on(
     email: &Email,
@@ -70,10 +77,8 @@ fn remark_on(
     now: DateTime<Utc>,
 ) -> Option<Remark> {
     if email.status.can_be_resent() {
-        let got_through =
-            copies.iter().rev().find(|(_, status)| !status.can_be_resent() && *status != EmailStatus::Queued);
-        if let Some((copy, status)) = got_through.or(copies.last()) {
-            return Some(Remark::Resent { at: copy.created_at(), status: *status });
+        if let Some((copy, status)) = telling_copy(copies) {
+            return Some(Remark::Resent { at: copy.created_at(), status });
         }
         let diagnosis = diagnosis_of(email, events)?;
         let mailbox_provider = diagnosis.mailbox_provider.map(str::to_owned);

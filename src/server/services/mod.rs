@@ -13,6 +13,7 @@ pub mod failures;
 pub mod limits;
 pub mod mail;
 pub mod notifications;
+pub mod overview;
 pub mod period;
 pub mod retention;
 pub mod reveal;

@@ -1,7 +1,12 @@
 //! Time ranges in the viewer's time zone: presets, custom ranges and the chart's bars, right across a change to or from
 //! summer time. Called by [super::emails] for the pages.
 
-use chrono::{DateTime, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+mod typed;
+
+use chrono::{
+    DateTime, Days, Duration, DurationRound, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
+    Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 use crate::domain::error::AppError;
@@ -20,45 +25,84 @@ pub fn time_zone(name: &str) -> Tz {
 /// The range that `choice` means at `now` for a viewer in `zone`.
 pub fn resolve(choice: &PeriodChoice, zone: Tz, now: DateTime<Utc>) -> Result<Period, AppError> {
     let today = now.with_timezone(&zone).date_naive();
-    let (range, previous, label) = match choice.preset.days() {
-        Some(days) => {
-            let (first, end) = (back(today, days - 1), back(today, -1));
-            let range = TimeRange::new(start_of_day(first, zone), start_of_day(end, zone));
-            let previous = TimeRange::new(start_of_day(back(first, days), zone), same_time(now, days, zone));
-            (range, Some(previous), preset_label(choice.preset))
+    let preset = choice.preset;
+    let (range, previous) = match preset {
+        Preset::LastHour => span_before(now, TimeDelta::hours(1)),
+        Preset::Last24Hours => span_before(now, TimeDelta::hours(24)),
+        Preset::Today => days_to(today, 1, zone, now),
+        Preset::Yesterday => {
+            let (day, before) = (back(today, 1), back(today, 2));
+            let range = TimeRange::new(start_of_day(day, zone), start_of_day(today, zone));
+            (range, Some(TimeRange::new(start_of_day(before, zone), start_of_day(day, zone))))
         }
-        None => {
-            let range = custom_range(choice, zone)?;
-            let previous = match (range.from, range.to) {
-                (Some(from), to) => {
-                    let end = to.map_or(now, |to| to.min(now).max(from));
-                    Some(TimeRange::new(from - (end - from), from))
-                }
-                (None, _) => None,
+        Preset::Last7Days => days_to(today, 7, zone, now),
+        Preset::Last30Days => days_to(today, 30, zone, now),
+        Preset::Last90Days => days_to(today, 90, zone, now),
+        Preset::AllTime => (TimeRange::default(), None),
+        Preset::Custom => {
+            let range = match &choice.typed {
+                Some(text) => typed::read(text, zone, now)?,
+                None => custom_range(choice, zone)?,
             };
-            (range, previous, custom_label(range, zone))
+            let previous = range.from.map(|from| {
+                let end = range.to.map_or(now, |to| to.min(now).max(from));
+                TimeRange::new(from - (end - from), from)
+            });
+            (range, previous)
         }
     };
-    Ok(Period { preset: choice.preset, range, previous, label, now, time_zone: zone.name().to_owned() })
+    let label = if preset == Preset::Custom { label_of(range, zone) } else { preset.label().to_owned() };
+    Ok(Period { preset, range, previous, label, now, time_zone: zone.name().to_owned() })
 }
 
-fn preset_label(preset: Preset) -> String {
-    match preset {
-        Preset::Today => "today".to_owned(),
-        Preset::Last7Days => "the last 7 days".to_owned(),
-        Preset::Last30Days => "the last 30 days".to_owned(),
-        Preset::Custom => "this period".to_owned(),
-    }
+/// So many days to the end of today, and as much of as many days before them as has passed of these.
+fn days_to(today: NaiveDate, days: i64, zone: Tz, now: DateTime<Utc>) -> (TimeRange, Option<TimeRange>) {
+    let first = back(today, days - 1);
+    let range = TimeRange::new(start_of_day(first, zone), start_of_day(back(today, -1), zone));
+    (range, Some(TimeRange::new(start_of_day(back(first, days), zone), same_time(now, days, zone))))
 }
 
-fn custom_label(range: TimeRange, zone: Tz) -> String {
-    let shown = |time: DateTime<Utc>| time.with_timezone(&zone).format("%-d %b %Y %H:%M").to_string();
-    match (range.from, range.to) {
-        (Some(from), Some(to)) => format!("{} – {}", shown(from), shown(to)),
-        (Some(from), None) => format!("since {}", shown(from)),
-        (None, Some(to)) => format!("before {}", shown(to)),
-        (None, None) => "all time".to_owned(),
+/// The span before now, from a whole minute, and as much before it.
+fn span_before(now: DateTime<Utc>, span: TimeDelta) -> (TimeRange, Option<TimeRange>) {
+    let from = now - span;
+    let from = from.duration_trunc(TimeDelta::minutes(1)).unwrap_or(from);
+    (TimeRange { from: Some(from), to: None }, Some(TimeRange::new(from - (now - from), from)))
+}
+
+/// A range in the words of a heading, no longer than it must be: `28 Nov 2026, 16:40 – 16:50`.
+pub fn label_of(range: TimeRange, zone: Tz) -> String {
+    let local = |time: DateTime<Utc>| time.with_timezone(&zone);
+    let is_midnight = |time: DateTime<Tz>| time.time() == NaiveTime::MIN;
+    let exact = |time: DateTime<Tz>| match is_midnight(time) {
+        true => time.format("%-d %b %Y").to_string(),
+        false => format!("{}, {}", time.format("%-d %b %Y"), clock_time(time)),
+    };
+    let (from, to) = match (range.from.map(local), range.to.map(local)) {
+        (Some(from), Some(to)) => (from, to),
+        (Some(from), None) => return format!("Since {}", exact(from)),
+        (None, Some(to)) => return format!("Before {}", exact(to)),
+        (None, None) => return Preset::AllTime.label().to_owned(),
+    };
+    let last = if is_midnight(to) { back(to.date_naive(), 1) } else { to.date_naive() };
+    if is_midnight(from) && is_midnight(to) {
+        let day = |day: NaiveDate| day.format("%-d %b %Y").to_string();
+        return if last <= from.date_naive() {
+            day(from.date_naive())
+        } else {
+            format!("{} – {}", day(from.date_naive()), day(last))
+        };
     }
+    if last == from.date_naive() {
+        return format!("{}, {} – {}", from.format("%-d %b %Y"), clock_time(from), clock_time(to));
+    }
+    format!("{} – {}", exact(from), exact(to))
+}
+
+/// `16:40`, with seconds where there are some, and with the zone's letters in the hour that comes twice.
+fn clock_time(time: DateTime<Tz>) -> String {
+    let pattern = if time.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+    let is_twice = matches!(time.timezone().from_local_datetime(&time.naive_local()), LocalResult::Ambiguous(..));
+    time.format(&format!("{pattern}{}", if is_twice { " %Z" } else { "" })).to_string()
 }
 
 fn back(day: NaiveDate, days: i64) -> NaiveDate {
@@ -127,43 +171,32 @@ pub(super) fn parse_time(field: &str, text: &str, zone: Tz, days_after_date: u64
     if (first..last).contains(&time) { Ok(time) } else { Err(not_a_time()) }
 }
 
-/// Sums hourly counts into the bars of a chart. The bars are hours, or begin at hours of the viewer's clock; in a zone
-/// that is half an hour off, at the nearest whole UTC hour before. Empty for a range without messages.
-pub fn chart_bars(period: &Period, zone: Tz, hours: &[(DateTime<Utc>, StatusCounts)]) -> Vec<ChartBar> {
-    let first_message = hours.first().map(|(hour, _)| *hour);
-    let (Some(from), Some(to)) = (period.range.from.or(first_message), period.range.to.or(Some(period.now))) else {
+/// The instants at which the bars of a period's chart begin and end: minutes for an hour, hours for a day or two, else days or
+/// parts of days, all by the viewer's clock. `first` is the oldest message's time. Empty for a period without an end at
+/// either side and without messages.
+pub fn bar_edges(period: &Period, first: Option<DateTime<Utc>>, zone: Tz) -> Vec<DateTime<Utc>> {
+    let Some(from) = period.range.from.or(first) else { return Vec::new() };
+    let to = period.range.to.unwrap_or(period.now + TimeDelta::milliseconds(1));
+    if from >= to {
         return Vec::new();
-    };
-    let edges = bar_edges(from, to, zone);
-    let mut bars: Vec<ChartBar> =
-        edges.windows(2).map(|edge| ChartBar { from: edge[0], to: edge[1], counts: StatusCounts::default() }).collect();
-    for (hour, counts) in hours {
-        let index = bars.partition_point(|bar| bar.to <= *hour);
-        let last = bars.len().saturating_sub(1);
-        if let Some(bar) = bars.get_mut(index.min(last)) {
-            bar.counts += *counts;
-        }
     }
-    bars
-}
-
-fn bar_edges(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Vec<DateTime<Utc>> {
     let span = to - from;
     let mut edges = vec![from];
     let mut push = |edge: DateTime<Utc>| {
-        let edge = whole_hour(edge);
         if edge > from && edge < to {
             edges.push(edge);
         }
     };
-    let first_day = from.with_timezone(&zone).date_naive();
-    if span <= TimeDelta::hours(50) {
-        let mut edge = whole_hour(from);
+    if let Some(minutes) = minutes_of_bar(span) {
+        let mut edge = from;
         while edge < to {
+            let local = edge.with_timezone(&zone);
+            let into = i64::from(local.num_seconds_from_midnight()).rem_euclid(minutes * 60);
+            edge += TimeDelta::seconds(minutes * 60 - into) - TimeDelta::nanoseconds(i64::from(local.nanosecond()));
             push(edge);
-            edge += TimeDelta::hours(1);
         }
     } else {
+        let first_day = from.with_timezone(&zone).date_naive();
         let days = span.num_days() + 2;
         let (hours, step) = if span <= TimeDelta::days(10) { (4, 1) } else { (24, (days / MAX_BARS) + 1) };
         for day in (0..=days).step_by(step as usize) {
@@ -178,9 +211,26 @@ fn bar_edges(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Vec<DateTime<U
     edges
 }
 
-fn whole_hour(time: DateTime<Utc>) -> DateTime<Utc> {
-    time - TimeDelta::seconds(time.timestamp().rem_euclid(3600))
-        - TimeDelta::nanoseconds(i64::from(time.timestamp_subsec_nanos()))
+/// The length of a bar in minutes; `None` for one of hours or days.
+fn minutes_of_bar(span: TimeDelta) -> Option<i64> {
+    [(62, 1), (5 * 60, 5), (13 * 60, 15), (50 * 60, 60)]
+        .into_iter()
+        .find(|(most, _)| span <= TimeDelta::minutes(*most))
+        .map(|(_, minutes)| minutes)
+}
+
+/// Sums counts, each with an instant, into bars. What lies outside counts for the first or the last.
+pub fn chart_bars(edges: &[DateTime<Utc>], samples: &[(DateTime<Utc>, StatusCounts)]) -> Vec<ChartBar> {
+    let mut bars: Vec<ChartBar> =
+        edges.windows(2).map(|edge| ChartBar { from: edge[0], to: edge[1], counts: StatusCounts::default() }).collect();
+    for (at, counts) in samples {
+        let index = bars.partition_point(|bar| bar.to <= *at);
+        let last = bars.len().saturating_sub(1);
+        if let Some(bar) = bars.get_mut(index.min(last)) {
+            bar.counts += *counts;
+        }
+    }
+    bars
 }
 
 #[cfg(test)]
@@ -192,12 +242,12 @@ mod tests {
     }
 
     fn preset(preset: Preset, zone: Tz, now: &str) -> Period {
-        resolve(&PeriodChoice { preset, from: None, to: None }, zone, utc(now)).unwrap()
+        resolve(&PeriodChoice::of(preset), zone, utc(now)).unwrap()
     }
 
     fn custom(from: &str, to: &str, zone: Tz) -> Result<Period, AppError> {
-        let choice = PeriodChoice { preset: Preset::Custom, from: Some(from.to_owned()), to: Some(to.to_owned()) };
-        resolve(&choice, zone, utc("2026-11-20T12:00:00Z"))
+        let (from, to) = (Some(from.to_owned()), Some(to.to_owned()));
+        resolve(&PeriodChoice { preset: Preset::Custom, from, to, typed: None }, zone, utc("2026-11-20T12:00:00Z"))
     }
 
     #[test]
@@ -210,14 +260,14 @@ mod tests {
     fn the_day_summer_time_ends_has_25_hours() {
         let period = preset(Preset::Today, Tz::Europe__Berlin, "2026-10-25T10:00:00Z");
         assert_eq!(period.range, TimeRange::new(utc("2026-10-24T22:00:00Z"), utc("2026-10-25T23:00:00Z")));
-        assert_eq!(chart_bars(&period, Tz::Europe__Berlin, &[]).len(), 25);
+        assert_eq!(bars(&period, Tz::Europe__Berlin).len(), 25);
     }
 
     #[test]
     fn the_day_summer_time_begins_has_23_hours() {
         let period = preset(Preset::Today, Tz::America__New_York, "2026-03-08T12:00:00Z");
         assert_eq!(period.range, TimeRange::new(utc("2026-03-08T05:00:00Z"), utc("2026-03-09T04:00:00Z")));
-        assert_eq!(chart_bars(&period, Tz::America__New_York, &[]).len(), 23);
+        assert_eq!(bars(&period, Tz::America__New_York).len(), 23);
     }
 
     #[test]
@@ -260,23 +310,78 @@ mod tests {
         assert!(custom("+262142-12-31", "", Tz::UTC).is_err());
     }
 
+    fn bars(period: &Period, zone: Tz) -> Vec<ChartBar> {
+        chart_bars(&bar_edges(period, None, zone), &[])
+    }
+
     #[test]
     fn bars_hold_every_message_of_the_period_once() {
         let zone = Tz::Asia__Kathmandu;
         let period = preset(Preset::Last7Days, zone, "2026-11-20T12:00:00Z");
-        let range = period.range;
+        let (from, to) = (period.range.from.unwrap(), period.range.to.unwrap());
         let mut counts = StatusCounts::default();
         counts.add(crate::domain::email::EmailStatus::Sent, 1);
-        let (mut hour, mut hours) = (whole_hour(range.from.unwrap()), Vec::new());
-        while hour < range.to.unwrap() {
-            hours.push((hour, counts));
-            hour += TimeDelta::hours(1);
-        }
-        let bars = chart_bars(&period, zone, &hours);
+        let quarters = (0..).map(|count| from + TimeDelta::minutes(15 * count)).take_while(|at| *at < to);
+        let samples: Vec<_> = quarters.map(|at| (at, counts)).collect();
+        let bars = chart_bars(&bar_edges(&period, None, zone), &samples);
         let total: i64 = bars.iter().map(|bar| bar.counts.0.iter().sum::<i64>()).sum();
-        assert_eq!(total, hours.len() as i64);
+        assert_eq!(total, samples.len() as i64);
         assert!(bars.windows(2).all(|pair| pair[0].to == pair[1].from));
-        assert_eq!((bars[0].from, bars[bars.len() - 1].to), (range.from.unwrap(), range.to.unwrap()));
-        assert!((40..=44).contains(&bars.len()));
+        assert_eq!((bars[0].from, bars[bars.len() - 1].to), (from, to));
+        assert_eq!(bars.len(), 42);
+    }
+
+    #[test]
+    fn in_a_zone_of_half_hours_bars_begin_at_its_own_midnight_and_hours() {
+        let zone = Tz::Asia__Kolkata;
+        for (choice, most) in [(Preset::Last7Days, 42), (Preset::Last30Days, 30), (Preset::Today, 24)] {
+            let bars = bars(&preset(choice, zone, "2026-11-20T12:00:00Z"), zone);
+            assert_eq!(bars.len(), most, "{choice:?}");
+            assert!(bars.iter().all(|bar| bar.from.with_timezone(&zone).minute() == 0), "{choice:?}");
+            assert_eq!(bars[0].from.with_timezone(&zone).hour(), 0, "{choice:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_period_has_bars_of_minutes() {
+        for (from, to, length, count) in [
+            ("2026-11-19T16:40", "2026-11-19T16:50", 1, 10),
+            ("2026-11-19T16:00", "2026-11-19T20:00", 5, 48),
+            ("2026-11-19T08:00", "2026-11-19T20:00", 15, 48),
+            ("2026-11-19", "2026-11-19", 60, 24),
+        ] {
+            let period = custom(from, to, Tz::Europe__Berlin).unwrap();
+            let bars = bars(&period, Tz::Europe__Berlin);
+            assert_eq!(bars.len(), count, "{from}");
+            assert!(bars.iter().all(|bar| bar.to - bar.from == TimeDelta::minutes(length)), "{from}");
+        }
+        let hour = preset(Preset::LastHour, Tz::UTC, "2026-11-20T12:00:20.5Z");
+        assert_eq!(bars(&hour, Tz::UTC).len(), 61);
+    }
+
+    #[test]
+    fn a_label_says_a_day_once() {
+        let label = |from: &str, to: &str, zone| custom(from, to, zone).unwrap().label;
+        let berlin = Tz::Europe__Berlin;
+        assert_eq!(label("2026-11-19T16:40", "2026-11-19T16:50", berlin), "19 Nov 2026, 16:40 – 16:50");
+        assert_eq!(label("2026-11-19", "2026-11-19", berlin), "19 Nov 2026");
+        assert_eq!(label("2026-11-18", "2026-11-19", berlin), "18 Nov 2026 – 19 Nov 2026");
+        assert_eq!(label("2026-11-18T22:00", "2026-11-19T02:00", berlin), "18 Nov 2026, 22:00 – 19 Nov 2026, 02:00");
+        assert_eq!(label("2026-11-18T22:00", "2026-11-19T00:00", berlin), "18 Nov 2026, 22:00 – 00:00");
+        assert_eq!(label("2026-11-18", "", berlin), "Since 18 Nov 2026");
+        assert_eq!(
+            label("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", berlin),
+            "25 Oct 2026, 02:30 CEST – 02:30 CET"
+        );
+    }
+
+    #[test]
+    fn what_is_said_exactly_means_the_same_in_every_zone() {
+        let period = custom("2026-11-19T16:40", "2026-11-19T16:50", Tz::Europe__Berlin).unwrap();
+        let exact = period.for_others();
+        assert!(!exact.is_local());
+        assert_eq!(resolve(&exact, Tz::Asia__Tokyo, utc("2026-11-22T12:00:00Z")).unwrap().range, period.range);
+        let week = preset(Preset::Last7Days, Tz::Europe__Berlin, "2026-11-20T12:00:00Z");
+        assert_eq!(resolve(&week.for_others(), Tz::UTC, utc("2026-12-20T12:00:00Z")).unwrap().range, week.range);
     }
 }

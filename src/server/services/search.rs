@@ -2,6 +2,7 @@
 //! canary API. Nobody finds by a part what they do not see: values that a role does not see at all are refused here, those
 //! that it sees masked are found whole by [super::emails].
 
+use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::failure::MailboxProvider;
@@ -41,6 +42,15 @@ pub async fn filter_of(
     }
     narrow_statuses(&mut filter, search);
     Ok(filter)
+}
+
+/// What the log's page shows at an address, whichever of its pages. Needs `logs:view`.
+pub async fn filter_at(app: &App, viewer: &Viewer, query: &LogQuery) -> Result<EmailFilter, AppError> {
+    let period = period::resolve(&query.period, period::time_zone(viewer.time_zone()), app.clock.now())?;
+    let LogQuery { statuses, template_id, channel, seen, ref search, .. } = *query;
+    let range = TimeRange { to: [period.range.to, seen].into_iter().flatten().min(), ..period.range };
+    let base = EmailFilter { range, statuses, template_id, channel, ..EmailFilter::default() };
+    filter_of(app, viewer, search, base).await
 }
 
 /// The one message that a search names by its id, in any form, and by nothing else. Needs `logs:view`.

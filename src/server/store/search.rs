@@ -140,13 +140,14 @@ impl Store {
         Ok(page_of(look.find(&mut reading, ids, window.oldest_first, wanted).await?, window, true))
     }
 
-    /// The ids of the newest messages of a range that match `filter.search` and the rest of the filter.
+    /// The ids of the newest messages of a range that match `filter.search` and the rest of the filter, or of the oldest.
     pub(super) async fn search_ids_in(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
         text: &str,
         ids: IdRange,
+        oldest_first: bool,
         limit: i64,
     ) -> Result<Vec<i64>, AppError> {
         if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
@@ -154,11 +155,11 @@ impl Store {
         }
         let (long, short): (Vec<Word>, Vec<Word>) = Word::all_of(text).into_iter().partition(Word::has_trigram);
         if long.is_empty() || !short.is_empty() {
-            let window = OffsetRequest { offset: 0, limit, oldest_first: false };
+            let window = OffsetRequest { offset: 0, limit, oldest_first };
             return Ok(self.scan_ids(team_id, filter, (&long, &short), ids, window).await?.ids);
         }
         let mut reading = self.begin_reading().await?;
-        Look::begin(&mut reading, team_id, filter, &long, ids).await?.find(&mut reading, ids, false, limit).await
+        Look::begin(&mut reading, team_id, filter, &long, ids).await?.find(&mut reading, ids, oldest_first, limit).await
     }
 
     /// Looks for short words in messages one by one: in those that the long ones find or, without these, in all.

@@ -12,8 +12,9 @@ use super::range::{HourCut, hour_of, lowest_id_of_hour};
 use super::rollups::rollup_key;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
-use crate::domain::filter::{RollupScope, TimeRange};
+use crate::domain::filter::{EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
+use crate::domain::page::COUNT_LIMIT;
 use crate::domain::stats::StatusCounts;
 
 const COUNT_COLUMNS: &str = "queued, sent, delivered, opened, clicked, bounced, failed, spam";
@@ -22,6 +23,11 @@ const SUM_COLUMNS: &str = "CAST(COALESCE(SUM(queued), 0) AS BIGINT), CAST(COALES
     CAST(COALESCE(SUM(delivered), 0) AS BIGINT), CAST(COALESCE(SUM(opened), 0) AS BIGINT),
     CAST(COALESCE(SUM(clicked), 0) AS BIGINT), CAST(COALESCE(SUM(bounced), 0) AS BIGINT),
     CAST(COALESCE(SUM(failed), 0) AS BIGINT), CAST(COALESCE(SUM(spam), 0) AS BIGINT)";
+
+/// How many ranges one statement counts.
+const RANGES: usize = 64;
+/// How many messages' statuses one statement reads.
+const IDS: usize = 2_000;
 
 /// The eight counts, in the order of [EmailStatus::ALL].
 type CountsRow = (i64, i64, i64, i64, i64, i64, i64, i64);
@@ -78,6 +84,50 @@ impl Store {
         }
         let with_time = |(hour, counts): (i64, _)| (EmailId(lowest_id_of_hour(hour)).created_at(), counts);
         Ok(hours.into_iter().filter(|(_, counts)| *counts != StatusCounts::default()).map(with_time).collect())
+    }
+
+    /// The same for each of several ranges that are shorter than an hour.
+    pub async fn count_in_ranges(
+        &self,
+        team_id: TeamId,
+        scope: RollupScope,
+        ranges: &[TimeRange],
+    ) -> Result<Vec<StatusCounts>, AppError> {
+        let mut counts = vec![StatusCounts::default(); ranges.len()];
+        let ids: Vec<IdRange> = ranges.iter().copied().map(IdRange::from).collect();
+        for (chunk, first) in ids.chunks(RANGES).zip((0..).step_by(RANGES)) {
+            let rows: Vec<(i64, i64, i64)> =
+                self.read(count_ranges_query(self.engine(), team_id, scope, chunk)).fetch_all().await?;
+            for (place, code, count) in rows {
+                let status = i16::try_from(code).ok().and_then(EmailStatus::from_code);
+                let place = usize::try_from(place).ok().and_then(|place| counts.get_mut(first + place));
+                if let (Some(status), Some(counts)) = (status, place) {
+                    counts.add(status, count);
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The statuses of the newest messages that match, newest first, no more than [COUNT_LIMIT], and where it stopped
+    /// where there are more.
+    pub async fn list_statuses(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+    ) -> Result<(Vec<(EmailId, EmailStatus)>, Option<DateTime<Utc>>), AppError> {
+        let (mut ids, mut counted_from) = self.list_ids(team_id, filter, COUNT_LIMIT + 1).await?;
+        if ids.len() as i64 > COUNT_LIMIT {
+            ids.truncate(COUNT_LIMIT as usize);
+            counted_from = ids.last().map(|id| EmailId(*id).created_at());
+        }
+        let mut statuses = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(IDS) {
+            let rows: Vec<(EmailId, i16)> =
+                self.read(list_statuses_query(self.engine(), team_id, chunk)).fetch_all().await?;
+            statuses.extend(rows.into_iter().filter_map(|(id, code)| Some((id, EmailStatus::from_code(code)?))));
+        }
+        Ok((statuses, counted_from))
     }
 
     async fn sum_hours(
@@ -168,6 +218,30 @@ pub(super) fn sum_hours_statement() -> String {
         "SELECT {SUM_COLUMNS} FROM email_rollups
          WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4"
     )
+}
+
+/// The query for the statuses of messages, newest first.
+pub(super) fn list_statuses_query(engine: Engine, team_id: TeamId, ids: &[i64]) -> Sql {
+    let mut sql = Sql::new(engine, "SELECT e.id, e.status FROM emails e WHERE e.team_id = ");
+    sql.push_bind(team_id).push(" AND e.id IN (").push_list(ids).push(") ORDER BY e.id DESC");
+    sql
+}
+
+/// The query that counts several id ranges: the place of a range, a status, and how many.
+pub(super) fn count_ranges_query(engine: Engine, team_id: TeamId, scope: RollupScope, ranges: &[IdRange]) -> Sql {
+    let mut sql = Sql::new(engine, "");
+    let codes = EmailStatus::ALL.map(|status| status.code().to_string()).join(", ");
+    for (place, ids) in ranges.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { " UNION ALL " });
+        sql.push(format!("SELECT CAST({place} AS BIGINT), CAST(e.status AS BIGINT), COUNT(*) FROM emails e"));
+        sql.push(" WHERE e.team_id = ").push_bind(team_id);
+        push_scope(&mut sql, scope);
+        // Named one by one, the statuses are walks of the index that count_ids_query uses.
+        sql.push(format!(" AND e.status IN ({codes})"));
+        sql.push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
+        sql.push(" GROUP BY e.status");
+    }
+    sql
 }
 
 /// The query that counts an id range: one index walk a status.

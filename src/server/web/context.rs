@@ -109,6 +109,15 @@ pub fn path_and_query() -> String {
     })
 }
 
+/// The query of the page of this path that the browser comes from; `None` where it comes from elsewhere.
+pub fn came_from(path: &str) -> Option<String> {
+    let parts = use_context::<Parts>()?;
+    let of = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (host, referer) = (of(header::HOST)?, url::Url::parse(of(header::REFERER)?).ok()?);
+    let is_own = referer.authority() == host && referer.path() == path;
+    is_own.then(|| referer.query().unwrap_or_default().to_owned())
+}
+
 /// Whether the browser fetches this page ahead, before anybody asks for it.
 pub fn is_prefetch() -> bool {
     use_context::<Parts>().is_some_and(|parts| csrf::is_prefetch(&parts.headers))

@@ -111,15 +111,7 @@ async fn begin(app: &App, identity: Identity, query: &str, headers: &HeaderMap) 
     let viewer = identity.0?;
     csrf::require_same_origin(headers, &app.config)?;
     let (format, query) = read_query(query)?;
-    let period = emails::resolve_period(app, &viewer, &query.period).await?;
-    let filter = EmailFilter {
-        range: period.range,
-        statuses: query.statuses,
-        template_id: query.template_id,
-        channel: query.channel,
-        ..EmailFilter::default()
-    };
-    let filter = search::filter_of(app, &viewer, &query.search, filter).await?;
+    let filter = search::filter_at(app, &viewer, &query).await?;
     // The first page is read before the answer begins, so that what fails at once is told.
     emails::begin_export(app, &viewer, format.as_str(), audited(&query)).await?;
     let first = emails::export_page(app, &viewer, &filter, None, PAGE_ROWS).await?;

@@ -1,9 +1,10 @@
 //! The site: what browsers load beside the pages, which is scripts, WebAssembly, styles and icons. scripts/site.sh makes it.
-//! A release holds it in the program, compressed; a debug build reads it from the disk, once. Called by [super].
+//! The program holds it, compressed; while developing it reads a newer one from the disk, once. Called by [super].
 //!
 //! What a page names by its fingerprint is kept for good and answered only by a build that has it; the rest, for a day.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -16,18 +17,21 @@ use axum::routing::get;
 use crate::components::icon::sprite_path;
 use crate::domain::fingerprint::fingerprint;
 
-/// The files' names and contents; none in a debug build, nor where the site was not made first. See build.rs.
+/// The files' names and contents; none where the site was not made first. See build.rs.
 static HELD: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
-/// Where a debug build finds the files, if they were made.
-const DEBUG_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/site-debug");
+/// Names the folder that a debug build reads the files from instead: scripts/dev.sh sets it, so that a change of the styles
+/// does not build the server again.
+const FOLDER_VARIABLE: &str = "SENDLOG_DEV_SITE";
 
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 const FOR_A_DAY: &str = "public, max-age=86400";
 
 /// The site of this program.
-pub static SITE: LazyLock<Site> =
-    LazyLock::new(|| Site::of(if cfg!(debug_assertions) { files_on_disk() } else { held_files() }));
+pub static SITE: LazyLock<Site> = LazyLock::new(|| {
+    let folder = std::env::var_os(FOLDER_VARIABLE).filter(|_| cfg!(debug_assertions));
+    Site::of(folder.map_or_else(held_files, |folder| files_in(Path::new(&folder))))
+});
 
 /// The files, by the paths that they are asked for.
 #[derive(Debug)]
@@ -158,8 +162,8 @@ fn held_files() -> BTreeMap<String, Bytes> {
     HELD.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content))).collect()
 }
 
-fn files_on_disk() -> BTreeMap<String, Bytes> {
-    let entries = std::fs::read_dir(DEBUG_FOLDER).into_iter().flatten().flatten();
+fn files_in(folder: &Path) -> BTreeMap<String, Bytes> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let read = |entry: std::fs::DirEntry| {
         let content = std::fs::read(entry.path()).ok()?;
         Some((entry.file_name().to_string_lossy().into_owned(), content.into()))

@@ -1,5 +1,5 @@
-//! The release, as a person starts it: on a database of its own, at a free loopback port. SENDLOG_BIN names another
-//! program.
+//! The program that the Rust tests are built with, as a person starts it: on a database of its own, at a free loopback
+//! port. SENDLOG_BIN names another, such as the release.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -95,7 +95,7 @@ fn admin(folder: &Path, arguments: &[&str]) -> String {
 
 /// The program with its settings for the folder's database. The developer's own settings are not the test's.
 fn command(folder: &Path) -> Command {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/sendlog");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/sendlog");
     let program = std::env::var_os("SENDLOG_BIN").map_or(built, PathBuf::from);
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SENDLOG_")) {

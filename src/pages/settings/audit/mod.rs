@@ -11,7 +11,7 @@ use super::{Tab, settings_page};
 use crate::components::empty_state::EmptyState;
 use crate::components::field::HiddenFields;
 use crate::components::icon::Glyph;
-use crate::components::periods::{Periods, WiderPeriod, within};
+use crate::components::periods::{Periods, WiderPeriod};
 use crate::domain::address::audit::{self, AuditQuery};
 use crate::domain::address::period_fields;
 use crate::domain::audit::{AuditAction, AuditEntry};
@@ -145,7 +145,7 @@ fn Steps(newest: Option<String>, older: Option<String>) -> impl IntoView {
 #[component]
 fn Nothing(query: AuditQuery, period: Period) -> impl IntoView {
     let what = if query.has_filters() { "No such line" } else { "Nothing happened" };
-    let (title, glyph) = (format!("{what}{}", within(&period)), Glyph::Shield);
+    let (title, glyph) = (format!("{what}{}", period.preset.within()), Glyph::Shield);
     let to_url = {
         let query = query.clone();
         Box::new(move |preset| query.with_preset(preset).to_url())

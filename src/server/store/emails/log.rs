@@ -148,11 +148,52 @@ impl Store {
         let filter = bounded.as_ref().map_or(filter, |(filter, _)| filter);
         let mut ids = IdRange::from(filter.range);
         ids.high = before.map_or(ids.high, |before| ids.high.min(before.0));
-        let found = match &filter.search {
-            Some(text) => self.search_ids_in(team_id, filter, text, ids, limit).await?,
-            None => self.walk_ids(team_id, filter, ids, false, limit, 0).await?,
-        };
+        let found = self.ids_from(team_id, filter, ids, false, limit).await?;
         self.find_emails(team_id, &found).await
+    }
+
+    /// The ids of the newest messages of the log, newest first, and how far back was looked where not all could be.
+    pub(in crate::server::store) async fn list_ids(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        limit: i64,
+    ) -> Result<(Vec<i64>, Option<DateTime<Utc>>), AppError> {
+        let bounded = self.bounded(team_id, filter).await?;
+        let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
+        let ids = self.ids_from(team_id, filter, IdRange::from(filter.range), false, limit).await?;
+        Ok((ids, looked_from))
+    }
+
+    /// The messages of the log beside one, which need not be in it: the next newer and the next older one.
+    pub async fn find_neighbours(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        id: EmailId,
+    ) -> Result<(Option<EmailId>, Option<EmailId>), AppError> {
+        let bounded = self.bounded(team_id, filter).await?;
+        let filter = bounded.as_ref().map_or(filter, |(filter, _)| filter);
+        let ids = IdRange::from(filter.range);
+        let newer = IdRange { low: ids.low.max(id.0.saturating_add(1)), ..ids };
+        let older = IdRange { high: ids.high.min(id.0), ..ids };
+        let newer = self.ids_from(team_id, filter, newer, true, 1).await?;
+        let older = self.ids_from(team_id, filter, older, false, 1).await?;
+        Ok((newer.first().copied().map(EmailId), older.first().copied().map(EmailId)))
+    }
+
+    async fn ids_from(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        ids: IdRange,
+        oldest_first: bool,
+        limit: i64,
+    ) -> Result<Vec<i64>, AppError> {
+        match &filter.search {
+            Some(text) => self.search_ids_in(team_id, filter, text, ids, oldest_first, limit).await,
+            None => self.walk_ids(team_id, filter, ids, oldest_first, limit, 0).await,
+        }
     }
 
     /// The messages that a request made, oldest first.

@@ -11,6 +11,7 @@ mod events;
 mod jetemail;
 mod logs;
 mod notificationapi;
+mod overview;
 mod races;
 mod recipients;
 mod resend;

@@ -273,9 +273,9 @@ on_both_databases! {
         app.add_messages(&vec![Message { at: at("2023-01-20T10:30:00Z"), subject: "Old news".to_owned(), ..Message::default() }; 3]).await;
         let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
         for (address, offered) in [
-            ("/logs?q=news", Some("/logs?preset=custom&amp;q=news")),
-            ("/logs?q=status:delivered%20news", Some("/logs?preset=custom&amp;status=delivered&amp;q=news")),
-            ("/logs", Some("/logs?preset=custom")),
+            ("/logs?q=news", Some("/logs?preset=all&amp;q=news")),
+            ("/logs?q=status:delivered%20news", Some("/logs?preset=all&amp;status=delivered&amp;q=news")),
+            ("/logs", Some("/logs?preset=all")),
             ("/logs?q=nowhere", None),
             ("/logs?preset=custom&q=news", None),
         ] {

@@ -13,7 +13,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet, fold_status};
-use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
+use crate::domain::filter::{EmailFilter, RollupScope, StatusSet, TimeRange};
 use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::notification::{Notification, NotificationChannel};
 use crate::domain::page::{PageRequest, Total};
@@ -324,6 +324,29 @@ on_both_databases! {
                     known.matches(&filter) && known.matches(&EmailFilter { range: whole, ..EmailFilter::default() })
                 });
                 assert_eq!(counts.in_set(StatusSet::default()), of_hour.count() as i64, "{range:?} {hour}");
+            }
+        }
+        for template_id in [None, Some(template), Some(TemplateId(0))] {
+            let ranges: Vec<TimeRange> = (0..70).map(|_| random_range(&mut random)).collect();
+            let filter_in = |range| EmailFilter { range, template_id, ..EmailFilter::default() };
+            let expected: Vec<StatusCounts> = ranges.iter().map(|range| count(&log, &filter_in(*range))).collect();
+            let counted = app.store().count_in_ranges(app.team, RollupScope::from(template_id), &ranges).await;
+            assert_eq!(counted, Ok(expected));
+            let elsewhere = app.store().count_in_ranges(app.other_team, RollupScope::All, &ranges).await.unwrap();
+            assert!(elsewhere.iter().all(|counts| *counts == StatusCounts::default()));
+            for range in ranges {
+                let (statuses, counted_from) = app.store().list_statuses(app.team, &filter_in(range)).await.unwrap();
+                let mut sum = StatusCounts::default();
+                statuses.iter().for_each(|(_, status)| sum.add(*status, 1));
+                assert_eq!((sum, counted_from), (count(&log, &filter_in(range)), None), "{range:?}");
+                assert!(statuses.is_sorted_by(|one, other| one.0 > other.0), "{range:?}");
+                let ids: Vec<EmailId> = statuses.into_iter().map(|(id, _)| id).collect();
+                for known in log.iter().step_by(17) {
+                    let newer = ids.iter().rev().find(|id| **id > known.id).copied();
+                    let older = ids.iter().find(|id| **id < known.id).copied();
+                    let found = app.store().find_neighbours(app.team, &filter_in(range), known.id).await;
+                    assert_eq!(found, Ok((newer, older)), "{range:?}");
+                }
             }
         }
         let everywhere = TimeRange::default();
