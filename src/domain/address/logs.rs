@@ -190,7 +190,7 @@ impl LogQuery {
     }
 }
 
-fn checked_page(value: &str) -> Result<i64, AppError> {
+pub(super) fn checked_page(value: &str) -> Result<i64, AppError> {
     let page = value.parse().ok().filter(|page| (1..=MAX_PAGE).contains(page));
     page.ok_or_else(|| AppError::invalid_field("page", "pages are counted from 1"))
 }

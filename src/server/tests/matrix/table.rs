@@ -59,6 +59,10 @@ pub(crate) enum Target {
     Notification,
     /// `{role}`, which the team made.
     Role,
+    /// `{id}`, a bulk resend that runs.
+    Resend,
+    /// `{id}`, a bulk resend that is paused.
+    PausedResend,
 }
 
 pub(crate) type Row = (&'static str, Needs, Target, &'static str);
@@ -83,6 +87,13 @@ pub(crate) const ENDPOINTS: &[Row] = &[
     ("GET /api/logs/stats", Holds(LogsView), Target::Own, ""),
     ("GET /api/logs/{id}", Holds(LogsView), Target::Email, ""),
     ("POST /api/logs/{id}/resend", Holds(LogsResend), Target::Email, ""),
+    ("GET /api/logs/resends", Holds(LogsView), Target::Own, ""),
+    ("POST /api/logs/resends", Both(LogsView, LogsResend), Target::Email, r#"{"ids":["{id}"]}"#),
+    ("GET /api/logs/resends/{id}", Holds(LogsView), Target::Resend, ""),
+    ("GET /api/logs/resends/{id}/items", Holds(LogsView), Target::Resend, ""),
+    ("POST /api/logs/resends/{id}/pause", Both(LogsView, LogsResend), Target::Resend, ""),
+    ("POST /api/logs/resends/{id}/resume", Both(LogsView, LogsResend), Target::PausedResend, ""),
+    ("POST /api/logs/resends/{id}/stop", Both(LogsView, LogsResend), Target::Resend, ""),
     (
         "POST /api/v1/send",
         Holds(EmailsSend),
