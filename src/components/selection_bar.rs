@@ -67,6 +67,10 @@ pub fn SelectionBar(
         // The browser may have kept what was chosen before.
         count_again();
     });
+    let fill_page = move |_| {
+        boxes().iter().for_each(|one| one.set_checked(true));
+        count_again();
+    };
     let clear = move |_| {
         boxes().iter().for_each(|one| one.set_checked(false));
         count_again();
@@ -127,6 +131,14 @@ pub fn SelectionBar(
     view! {
         <div class="selection-bar" role="group" aria-label="Chosen messages" data-count=move || chosen.get().len().to_string()>
             <span class="selection-count needs-script" role="status">{words}</span>
+            <button
+                type="button"
+                class="button quiet needs-script narrow-only"
+                hidden=move || is_full_page.get()
+                on:click=fill_page
+            >
+                "All on this page"
+            </button>
             {choose_all}
             {resend}
             {may_copy.then(|| view! {

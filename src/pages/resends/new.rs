@@ -64,7 +64,10 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                 <div class="panel-head"><h2 id="preflight">"What will happen"</h2></div>
                 <Groups preflight=preflight.clone() query=query.clone()/>
             </section>
-            {(count > 0).then(|| view! { <Form query count once/> })}
+            {match count {
+                0 => view! { <p>"None of them would be sent again."</p> }.into_any(),
+                _ => view! { <Form query count once/> }.into_any(),
+            }}
         }
         .into_any()
     };

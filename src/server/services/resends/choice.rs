@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::domain::adapter::AdapterKind;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
@@ -13,12 +15,12 @@ use crate::domain::failure::FailureClass;
 use crate::domain::filter::{EmailFilter, StatusSet};
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::domain::page::PageRequest;
-use crate::domain::period::{PeriodChoice, Preset};
+use crate::domain::period::{Period, PeriodChoice, Preset};
 use crate::domain::resend::newest_sent;
 use crate::domain::resend_job::{MAX_MESSAGES, Preflight, ResendItemState, ResendOptions, Verdict, likely_fails_again};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::services::{emails, failures, search};
+use crate::server::services::{emails, failures, period, search};
 use crate::server::store::resends::NewResendItem;
 
 /// How many messages are read at a time.
@@ -135,9 +137,9 @@ async fn choose_by(app: &App, viewer: &Viewer, query: &LogQuery) -> Result<Chose
 }
 
 /// What was searched for, in words, and the address of the same list, whenever and wherever it is opened.
-fn filter_of(query: &LogQuery, period: &crate::domain::period::Period) -> (String, String) {
+fn filter_of(query: &LogQuery, period: &Period) -> (String, String) {
     let range = period.range;
-    let text = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let choice = PeriodChoice { preset: Preset::Custom, from: range.from.map(text), to: range.to.map(text) };
     let query = query.with_period(choice);
     let mut words: Vec<String> = Vec::new();
@@ -147,7 +149,14 @@ fn filter_of(query: &LogQuery, period: &crate::domain::period::Period) -> (Strin
     words.extend(query.channel.map(|channel| channel.label().to_owned()));
     words.extend(query.template_id.map(|id| format!("template {id}")));
     words.extend((!query.search.is_empty()).then(|| query.search.to_string()));
-    words.push(period.label.clone());
+    let zone = period::time_zone(&period.time_zone);
+    let day = |time: DateTime<Utc>| time.with_timezone(&zone).format("%-d %b %Y %H:%M").to_string();
+    words.push(match (range.from, range.to) {
+        (Some(from), Some(to)) => format!("{} – {}", day(from), day(to)),
+        (Some(from), None) => format!("since {}", day(from)),
+        (None, Some(to)) => format!("before {}", day(to)),
+        (None, None) => "all time".to_owned(),
+    });
     (words.join(" · "), query.to_url())
 }
 
