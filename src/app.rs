@@ -15,6 +15,7 @@ use crate::pages::not_found::NotFoundPage;
 use crate::pages::notification::NotificationPage;
 use crate::pages::request::RequestPage;
 use crate::pages::requests::RequestsPage;
+use crate::pages::resends::{NewResendPage, ResendPage, ResendsPage};
 use crate::pages::settings::adapters::AdaptersPage;
 use crate::pages::settings::api_keys::{ApiKeyPage, ApiKeysPage};
 use crate::pages::settings::audit::AuditPage;
@@ -27,7 +28,7 @@ use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
 /// Source: WICG, Speculation Rules.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download]"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/resends/new*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download]"}}]}}]}"#;
 
 /// Fades from page to page. It stands in the document, because a browser that has not yet read the style sheet when the
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
@@ -75,6 +76,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/invite/:token") view=InvitePage ssr=SsrMode::Async/>
                 <Route path=path!("/logs") view=LogsPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/:id") view=MessagePage ssr=SsrMode::Async/>
+                <Route path=path!("/resends") view=ResendsPage ssr=SsrMode::Async/>
+                <Route path=path!("/resends/new") view=NewResendPage ssr=SsrMode::Async/>
+                <Route path=path!("/resends/:id") view=ResendPage ssr=SsrMode::Async/>
                 <Route path=path!("/notifications/:id") view=NotificationPage ssr=SsrMode::Async/>
                 <Route path=path!("/requests") view=RequestsPage ssr=SsrMode::Async/>
                 <Route path=path!("/requests/:id") view=RequestPage ssr=SsrMode::Async/>

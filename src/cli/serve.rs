@@ -8,7 +8,7 @@ use sendlog::server::App;
 use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
-use sendlog::server::services::accounts;
+use sendlog::server::services::{accounts, resends};
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -80,7 +80,8 @@ pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
                 Arc::clone(&app.secret_key),
                 WorkerSettings::of(&app.config),
             );
-            worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone()).await;
+            let worker = worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone());
+            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()));
         }
     };
     let web = async {

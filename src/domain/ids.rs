@@ -225,6 +225,11 @@ id_type!(
     AuditEntryId,
     "aud_"
 );
+id_type!(
+    /// A job that sends many messages again.
+    ResendJobId,
+    "rsd_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,7 @@ pub mod period;
 pub mod permission;
 pub mod recipient;
 pub mod resend;
+pub mod resend_job;
 pub mod retention;
 pub mod role;
 pub mod search;

@@ -11,5 +11,6 @@ pub mod not_found;
 pub mod notification;
 pub mod request;
 pub mod requests;
+pub mod resends;
 pub mod settings;
 pub mod templates;

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod members;
 pub mod notifications;
 pub mod profile;
+pub mod resends;
 pub mod roles;
 pub mod team;
 pub mod templates;

@@ -218,7 +218,7 @@ fn read_instant(name: &str, value: &str) -> Result<DateTime<Utc>, AppError> {
         .map_err(|_| AppError::invalid_field(name, "write an instant: 2026-11-20T09:30:00Z"))
 }
 
-fn checked_page(value: &str) -> Result<i64, AppError> {
+pub(super) fn checked_page(value: &str) -> Result<i64, AppError> {
     let page = value.parse().ok().filter(|page| (1..=MAX_PAGE).contains(page));
     page.ok_or_else(|| AppError::invalid_field("page", "pages are counted from 1"))
 }

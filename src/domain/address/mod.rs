@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod logs;
 pub mod requests;
+pub mod resends;
 
 use std::str::FromStr;
 

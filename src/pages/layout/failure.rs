@@ -11,6 +11,7 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
     let default_view = match section {
         Section::Requests => ("/requests", "Show the default view of the requests"),
         Section::Logs
+        | Section::Resends
         | Section::Templates
         | Section::Connect
         | Section::ApiDocs

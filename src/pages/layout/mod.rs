@@ -23,6 +23,7 @@ use crate::server_fns::layout::{Layout, Setting, load_layout, load_setting, mark
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     Logs,
+    Resends,
     Requests,
     Templates,
     Connect,

@@ -63,6 +63,7 @@ pub fn Sidebar(layout: Layout, section: Section) -> impl IntoView {
 fn links(section: Section, viewer: &Viewer) -> impl IntoView + use<> {
     let entries = [
         ("/logs", Glyph::Logs, "Logs", Section::Logs, viewer.may(Permission::LogsView)),
+        ("/resends", Glyph::Resend, "Resends", Section::Resends, viewer.may(Permission::LogsView)),
         ("/requests", Glyph::Code, "API requests", Section::Requests, viewer.may(Permission::RequestsView)),
         ("/templates", Glyph::Template, "Templates", Section::Templates, viewer.may(Permission::TemplatesView)),
         ("/connect", Glyph::Plug, "Connect", Section::Connect, true),

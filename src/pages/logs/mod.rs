@@ -4,6 +4,7 @@ mod chart;
 mod filters;
 mod first_run;
 mod search;
+mod selection;
 mod stats;
 mod table;
 
@@ -15,6 +16,7 @@ use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
 use self::search::{SearchBar, Unread};
+use self::selection::Selection;
 use self::stats::{Cards, in_short};
 use self::table::{LogTable, Nothing};
 pub use self::table::{copy_words, spoken_list};
@@ -80,7 +82,11 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time templates=templates.clone()/> }
             .into_any()
     } else {
-        view! { <LogTable rows=page.items.clone()/> }.into_any()
+        view! {
+            <LogTable rows=page.items.clone()/>
+            <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total/>
+        }
+        .into_any()
     };
     let shared =
         LogQuery { period: period.for_others(), search: query.search.clone().without_times(), ..query.with_page(1) };

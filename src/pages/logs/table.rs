@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::selection::{Choices, ChooseCell, ChooseHead};
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::empty_state::EmptyState;
@@ -24,11 +25,13 @@ use crate::domain::permission::Permission;
 #[component]
 pub fn LogTable(rows: Vec<EmailSummary>) -> impl IntoView {
     let may_resend = may(Permission::LogsResend);
+    let may_choose = Choices::of_viewer().any();
     // The roles stay when the style sheet takes the table apart on narrow windows.
     view! {
         <table class="log-table" role="table" aria-label="Messages">
             <thead role="rowgroup">
                 <tr role="row">
+                    {may_choose.then(|| view! { <ChooseHead/> })}
                     <th role="columnheader" scope="col">"Status"</th>
                     <th role="columnheader" scope="col">"Recipient"</th>
                     <th role="columnheader" scope="col">"Subject"</th>
@@ -38,14 +41,14 @@ pub fn LogTable(rows: Vec<EmailSummary>) -> impl IntoView {
                 </tr>
             </thead>
             <tbody role="rowgroup">
-                {rows.into_iter().map(|row| view! { <Row row may_resend/> }).collect_view()}
+                {rows.into_iter().map(|row| view! { <Row row may_resend may_choose/> }).collect_view()}
             </tbody>
         </table>
     }
 }
 
 #[component]
-fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
+fn Row(row: EmailSummary, may_resend: bool, may_choose: bool) -> impl IntoView {
     let url = format!("/logs/{}", row.id);
     let first = row.recipients.first();
     let address = first.map_or_else(|| "nobody".to_owned(), |recipient| recipient.address.clone());
@@ -55,6 +58,7 @@ fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
     let resend = (may_resend && row.status.can_be_resent()).then(|| {
         view! { <ResendButton id=row.id.to_string() recipient=everybody.clone() subject=row.subject.clone() again=None/> }
     });
+    let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
     let subject = match (row.subject.is_empty(), row.channel) {
         (false, _) => row.subject,
         (true, Channel::Email) => "(no subject)".to_owned(),
@@ -62,6 +66,7 @@ fn Row(row: EmailSummary, may_resend: bool) -> impl IntoView {
     };
     view! {
         <tr role="row">
+            {choose}
             <td role="cell" class="status"><StatusBadge status=row.status/></td>
             <td role="cell" class="recipient" title=everybody>
                 <a class="row-link" href=url>{address}</a>

@@ -92,6 +92,7 @@ impl Steps<'_> {
         if let Some(below) = messages.map(EmailId) {
             while store.delete_old_emails(team, below).await? && self.goes_on().await {}
             while store.delete_old_notifications(team, below).await? && self.goes_on().await {}
+            while store.delete_old_resends(team, below.0).await? && self.goes_on().await {}
         }
         if let Some(below) = before(retention.requests_days) {
             while store.delete_old_requests(team, below).await? && self.goes_on().await {}

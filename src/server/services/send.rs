@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use self::accept::by_person;
 pub(super) use self::accept::{accept_all, accepted_by, accepted_of, choose_adapter, event};
-pub(super) use self::copy::{PreparedCopy, accept_copy, prepare_copy};
+pub(super) use self::copy::{PreparedCopy, accept_copy, accept_copy_of_item, prepare_copy};
+pub(super) use self::once::new_key;
 pub use self::once::{IdempotencyKey, OnceKey, begin_once, find_first_answer, first_answer_or};
 pub use self::request::{
     MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_RECIPIENTS, MAX_TAGS, list_mailboxes, person_mailbox,

@@ -280,6 +280,23 @@ impl Store {
         Ok(true)
     }
 
+    /// The key with this id as [Store::find_key_by_hash] finds it.
+    pub async fn find_key_viewer(
+        &self,
+        team_id: TeamId,
+        id: ApiKeyId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Viewer>, AppError> {
+        let hash: Option<String> = self
+            .read("SELECT key_hash FROM api_keys WHERE team_id = $1 AND id = $2")
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional_scalar()
+            .await?;
+        let Some(hash) = hash else { return Ok(None) };
+        Ok(self.find_key_by_hash(&hash, now).await?.map(|found| found.viewer))
+    }
+
     /// The key with this hash, now or before its last rotation, as a viewer of its team, with what it may do at this
     /// moment: of its scopes what its maker may too, unless it is the team's own. `None` when it is unknown,
     /// revoked or has ended, and when its maker is no member any more. Notes the use. The hash stands for the team here.

@@ -46,12 +46,16 @@ pub(super) const NOTIFICATIONS: Rows = rows_of_team("notifications", &["team_id"
 pub(super) const API_REQUEST_BODIES: Rows =
     few(TEXTS, rows_of_team("api_request_bodies", &["team_id", "api_request_id"]));
 pub(super) const API_REQUESTS: Rows = rows_of_team("api_requests", &["team_id", "id"]);
+pub(super) const RESEND_ITEMS: Rows = rows_of_team("resend_items", &["team_id", "job_id", "email_id"]);
+pub(super) const RESEND_JOBS: Rows = rows_of_team("resend_jobs", &["team_id", "id"]);
 const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 21] = [
+const OF_TEAM: [Rows; 23] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
+    RESEND_ITEMS,
+    RESEND_JOBS,
     rows_of_team("api_keys", &["team_id", "id"]),
     rows_of_team("invites", &["team_id", "id"]),
     rows_of_team("memberships", &["team_id", "user_id"]),
@@ -221,7 +225,16 @@ pub(super) fn step_statements(engine: Engine) -> Vec<String> {
     let of_team = OF_TEAM.iter().map(|rows| rows.delete_statement(engine, "x.team_id = $1"));
     let expired = [SESSIONS, IDEMPOTENCY_KEYS, RATE_LIMITS];
     let expired = expired.iter().map(|rows| rows.delete_statement(engine, &format!("x.{} <= $1", rows.order[0])));
-    let old = [EMAIL_EVENTS, EMAIL_CONTENTS, EMAIL_ATTACHMENTS, NOTIFICATIONS, API_REQUEST_BODIES, API_REQUESTS];
+    let old = [
+        EMAIL_EVENTS,
+        EMAIL_CONTENTS,
+        EMAIL_ATTACHMENTS,
+        NOTIFICATIONS,
+        RESEND_ITEMS,
+        RESEND_JOBS,
+        API_REQUEST_BODIES,
+        API_REQUESTS,
+    ];
     let old = old.iter().map(|rows| rows.delete_statement(engine, &rows.are_old()));
     of_team.chain(expired).chain(old).collect()
 }

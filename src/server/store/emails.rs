@@ -1,6 +1,6 @@
 //! Messages: accepting them, reading them, and pages of the log.
 
-mod accept;
+pub(super) mod accept;
 pub(super) mod log;
 pub(super) mod messages;
 pub(super) mod row;

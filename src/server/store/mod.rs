@@ -24,6 +24,7 @@ pub mod outbox;
 mod outgoing;
 mod range;
 mod recipients;
+pub mod resends;
 pub mod retention;
 pub mod roles;
 mod rollups;

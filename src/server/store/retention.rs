@@ -4,7 +4,10 @@
 
 use super::Store;
 use super::audit::{AuditEvent, commit_change};
-use super::deletion::{API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_EVENTS, NOTIFICATIONS, STEP, TEXTS};
+use super::deletion::{
+    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_EVENTS, NOTIFICATIONS, RESEND_ITEMS, RESEND_JOBS, STEP,
+    TEXTS,
+};
 use super::engine::{Engine, Sql};
 use super::rollups::{Rollups, counted};
 use super::search::index::{delete_search_rows, index_again};
@@ -191,6 +194,11 @@ impl Store {
     /// Deletes some notifications with ids below `below` that have no message any more; whether there may be more.
     pub async fn delete_old_notifications(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
         self.delete_old_rows(&[NOTIFICATIONS], WITHOUT_MESSAGES, team_id, below.0).await
+    }
+
+    /// Deletes some messages of resend jobs with ids below `below`, then the jobs; whether there may be more.
+    pub async fn delete_old_resends(&self, team_id: TeamId, below: i64) -> Result<bool, AppError> {
+        self.delete_old_rows(&[RESEND_ITEMS, RESEND_JOBS], "", team_id, below).await
     }
 
     /// Deletes some API requests with ids below `below`; whether there may be more.

@@ -13,6 +13,7 @@ mod notifications;
 pub(super) mod outbox;
 mod own_account;
 mod records;
+mod resends;
 mod retention;
 mod roles;
 mod search;

@@ -91,6 +91,7 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
     use AuditAction::*;
     match action {
         EmailRevealed | EmailResent => Some(format!("/logs/{id}")),
+        ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => Some(format!("/resends/{id}")),
         RequestRevealed => Some(format!("/requests/{id}")),
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => Some(format!("/settings/api-keys/{id}")),
         TemplateCreated | TemplateUpdated => Some(format!("/templates/{id}")),

@@ -182,6 +182,7 @@ const fn noun_of(action: AuditAction) -> &'static str {
     use AuditAction::*;
     match action {
         EmailRevealed | EmailResent => "Messages",
+        ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => "Bulk resends",
         RequestRevealed => "API requests",
         LogExported | AuditExported => "Exports",
         MemberInvited | InviteResent | InviteRevoked | MemberJoined | MemberRoleChanged | MemberRemoved => "Members",

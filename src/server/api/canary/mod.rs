@@ -13,6 +13,7 @@ mod events;
 mod invites;
 mod logs;
 mod members;
+mod resends;
 mod send;
 mod teams;
 mod templates;
@@ -36,6 +37,7 @@ use crate::server::App;
 pub fn routes() -> OpenApiRouter<App> {
     let routes = OpenApiRouter::with_openapi(Document::openapi())
         .merge(logs::routes())
+        .merge(resends::routes())
         .merge(send::routes())
         .merge(events::routes())
         .merge(auth::routes())
@@ -64,6 +66,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     ),
     tags(
         (name = "logs", description = "What became of every message"),
+        (name = "resends", description = "Sending many messages again"),
         (name = "send", description = "Sending"),
         (name = "events", description = "What others report of messages"),
         (name = "auth", description = "Log-in, registration and the account's teams"),

@@ -19,6 +19,7 @@ use crate::server::App;
 use crate::server::services::audit;
 use crate::server::store::audit::AuditEvent;
 use crate::server::store::emails::{Acceptance, KeptAnswer, NewEmail, StoredContent};
+use crate::server::store::resends::ResendTurn;
 
 /// A copy of a message, ready to be accepted.
 pub(in crate::server::services) struct PreparedCopy {
@@ -101,6 +102,22 @@ pub(in crate::server::services) async fn accept_copy(
     let idempotency = once.map(|(key, answer)| new_key(app, &key, answer));
     let with = Acceptance { audit: Some(copy.audit), claim: Some(copy.claim), idempotency, ..Acceptance::default() };
     accept_with(app, viewer, &[copy.new], with).await
+}
+
+/// Accepts the copy of a message of a resend job, whose turn it is. What refuses it leaves the message its turn.
+pub(in crate::server::services) async fn accept_copy_of_item(
+    app: &App,
+    viewer: &Viewer,
+    copy: PreparedCopy,
+    turn: ResendTurn,
+) -> Result<(), AppError> {
+    let with = Acceptance {
+        audit: Some(copy.audit),
+        claim: Some(copy.claim),
+        resend_item: Some(turn),
+        ..Acceptance::default()
+    };
+    accept_with(app, viewer, &[copy.new], with).await.map(drop)
 }
 
 /// Those that neither the message nor another of its family reached; where that is nobody, those that it did not reach

@@ -75,7 +75,7 @@ pub async fn first_answer_or(
     }
 }
 
-pub(super) fn new_key(app: &App, key: &IdempotencyKey, answer: KeptAnswer) -> NewIdempotencyKey {
+pub(in crate::server::services) fn new_key(app: &App, key: &IdempotencyKey, answer: KeptAnswer) -> NewIdempotencyKey {
     let now = app.clock.now();
     NewIdempotencyKey {
         endpoint: key.endpoint.to_owned(),

@@ -15,6 +15,7 @@ use crate::server::store::bulk::{Folded, insert_folded, rollups_of};
 use crate::server::store::engine::Transaction;
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Waiting;
+use crate::server::store::resends::turn::{ResendTurn, take_turn};
 use crate::server::store::{Store, micros};
 
 /// What is kept in the same transaction as the messages of a request.
@@ -27,6 +28,8 @@ pub struct Acceptance {
     pub audit: Option<AuditEvent>,
     /// The right to send a message again, where that is what is accepted.
     pub claim: Option<ResendClaim>,
+    /// The message of a resend job that the one accepted is the copy of.
+    pub resend_item: Option<ResendTurn>,
 }
 
 /// An idempotency key with the request it came with.
@@ -43,7 +46,7 @@ pub struct NewIdempotencyKey {
 
 /// The request that came with an idempotency key first.
 #[derive(sqlx::FromRow)]
-struct FirstRequest {
+pub(in crate::server::store) struct FirstRequest {
     request_hash: String,
     answer_status: Option<i64>,
     answer_body: Option<String>,
@@ -51,7 +54,7 @@ struct FirstRequest {
 
 impl FirstRequest {
     /// What a request with the same key is answered.
-    fn answer_to(self, request_hash: &str) -> Result<KeptAnswer, AppError> {
+    pub(in crate::server::store) fn answer_to(self, request_hash: &str) -> Result<KeptAnswer, AppError> {
         if self.request_hash != request_hash {
             return Err(AppError::IdempotencyMismatch);
         }
@@ -86,11 +89,15 @@ impl Store {
         let facts = EmailFacts::default();
         let folded: Vec<Folded> =
             emails.iter().zip(&waiting).map(|(new, waiting)| Folded::new(new, &facts, Some(waiting))).collect();
+        let ids: Vec<EmailId> = emails.iter().map(|new| new.id).collect();
         let mut tx = self.begin().await?;
         if let Some(key) = &with.idempotency
-            && let Some(first) = claim_key(&mut tx, team_id, key, emails).await?
+            && let Some(first) = claim_key(&mut tx, team_id, key, &ids).await?
         {
             return first.answer_to(&key.request_hash).map(Some);
+        }
+        if let (Some(turn), [copy]) = (&with.resend_item, emails) {
+            take_turn(&mut tx, team_id, turn, copy.id).await?;
         }
         if let Some(claim) = &with.claim {
             check_claim(&mut tx, team_id, claim).await?;
@@ -133,11 +140,11 @@ impl Store {
 }
 
 /// Keeps an idempotency key; the request that came with it first, where there was one.
-async fn claim_key(
+pub(in crate::server::store) async fn claim_key(
     tx: &mut Transaction,
     team_id: TeamId,
     key: &NewIdempotencyKey,
-    emails: &[NewEmail],
+    ids: &[EmailId],
 ) -> Result<Option<FirstRequest>, AppError> {
     tx.query(
         "DELETE FROM idempotency_keys
@@ -149,7 +156,6 @@ async fn claim_key(
     .bind(micros(key.now))
     .execute()
     .await?;
-    let ids: Vec<EmailId> = emails.iter().map(|new| new.id).collect();
     let inserted = tx
         .query(
             "INSERT INTO idempotency_keys (
@@ -161,7 +167,7 @@ async fn claim_key(
         .bind(&key.endpoint)
         .bind(&key.key_hash)
         .bind(&key.request_hash)
-        .bind(Json(&ids))
+        .bind(Json(ids))
         .bind(micros(key.expires_at))
         .bind(i64::from(key.answer.status))
         .bind(&key.answer.body)

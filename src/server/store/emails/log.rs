@@ -320,7 +320,8 @@ impl Store {
         Ok((IdRange { low: ids.low, high }, offset - (whole - oldest)))
     }
 
-    async fn list_emails_by_id(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<EmailSummary>, AppError> {
+    /// Rows of the log by their ids, the newest first, without those that the team does not have.
+    pub async fn list_emails_by_id(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<EmailSummary>, AppError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }

@@ -29,6 +29,7 @@ use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS,
 use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
 use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
 use crate::server::store::range::IdRange;
+use crate::server::store::resends::{list_running_statement, list_waiting_items_statement};
 use crate::server::store::retention::find_old_contents_statement;
 use crate::server::store::search::{Index, Look, Word};
 use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
@@ -320,6 +321,14 @@ async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() 
     assert_eq!(steps[1][0], by_queue);
     assert!(steps[1][1..].iter().all(|step| !step.starts_with("SCAN")), "{:?}", steps[1]);
     assert_eq!(steps[2], [by_queue.replace(" AND run_at<?", "").replace("INDEX", "COVERING INDEX")]);
+}
+
+#[tokio::test]
+async fn bulk_resends_and_what_waits_in_them_are_found_along_indexes_sqlite() {
+    let steps = plans([list_running_statement(Engine::Sqlite), list_waiting_items_statement(Engine::Sqlite)]).await;
+    assert_eq!(steps[0][0], "SCAN j USING COVERING INDEX resend_jobs_by_run_at");
+    assert_eq!(steps[1], ["SEARCH resend_items USING INDEX resend_items_waiting (team_id=? AND job_id=?)"]);
+    assert!(steps.iter().flatten().all(|step| !step.contains("TEMP B-TREE")), "{steps:?}");
 }
 
 #[tokio::test]

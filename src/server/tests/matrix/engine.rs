@@ -8,6 +8,7 @@ use Permission::*;
 use super::super::*;
 use super::table::{ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target};
 use crate::domain::error::AppError;
+use crate::domain::resend_job::ResendJobState;
 use crate::domain::team::Invite;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::store::teams::{NewInvite, NewMembership};
@@ -145,6 +146,8 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let owner = Some(app.user(app.team, Role::Owner).await);
             api_keys::create_key_of(&app.app, team, owner, "Old", scopes).await.unwrap().key.id.to_string()
         }
+        Target::Resend => app.add_resend(&[], ResendJobState::Running).await.to_string(),
+        Target::PausedResend => app.add_resend(&[], ResendJobState::Paused).await.to_string(),
         Target::ApiRequest => app.add_api_request().await.to_string(),
         Target::Notification => app.add_notification().await.to_string(),
         Target::Team | Target::Member | Target::Invite | Target::Token => team.to_string(),

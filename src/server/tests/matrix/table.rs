@@ -59,6 +59,10 @@ pub(crate) enum Target {
     Notification,
     /// `{role}`, which the team made.
     Role,
+    /// `{id}`, a bulk resend that runs.
+    Resend,
+    /// `{id}`, a bulk resend that is paused.
+    PausedResend,
 }
 
 pub(crate) type Row = (&'static str, Needs, Target, &'static str);
@@ -83,6 +87,13 @@ pub(crate) const ENDPOINTS: &[Row] = &[
     ("GET /api/logs/stats", Holds(LogsView), Target::Own, ""),
     ("GET /api/logs/{id}", Holds(LogsView), Target::Email, ""),
     ("POST /api/logs/{id}/resend", Holds(LogsResend), Target::Email, ""),
+    ("GET /api/logs/resends", Holds(LogsView), Target::Own, ""),
+    ("POST /api/logs/resends", Both(LogsView, LogsResend), Target::Email, r#"{"ids":["{id}"]}"#),
+    ("GET /api/logs/resends/{id}", Holds(LogsView), Target::Resend, ""),
+    ("GET /api/logs/resends/{id}/items", Holds(LogsView), Target::Resend, ""),
+    ("POST /api/logs/resends/{id}/pause", Both(LogsView, LogsResend), Target::Resend, ""),
+    ("POST /api/logs/resends/{id}/resume", Both(LogsView, LogsResend), Target::PausedResend, ""),
+    ("POST /api/logs/resends/{id}/stop", Both(LogsView, LogsResend), Target::Resend, ""),
     (
         "POST /api/v1/send",
         Holds(EmailsSend),
@@ -196,6 +207,12 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("load_email", Holds(LogsView), Target::Email, "id={id}"),
     ("reveal_email", PersonWith(LogsReveal, LogsView), Target::Email, "id={id}&reason=Ticket 4711"),
     ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
+    ("load_new_resend", Both(LogsView, LogsResend), Target::Email, "address=ids={id}"),
+    ("create_resend", Both(LogsView, LogsResend), Target::Email, "address=ids={id}&per_minute=60"),
+    ("load_resends", Holds(LogsView), Target::Own, ""),
+    ("load_resend", Holds(LogsView), Target::Resend, "id={id}&page=1"),
+    ("load_resend_progress", Holds(LogsView), Target::Resend, "id={id}"),
+    ("steer_resend", Both(LogsView, LogsResend), Target::Resend, "id={id}&step=pause"),
     ("load_notification", Holds(LogsView), Target::Notification, "id={id}"),
     ("load_requests", Holds(RequestsView), Target::Own, "choice[preset]=today&filter[method]=GET"),
     ("load_request", Holds(RequestsView), Target::ApiRequest, "id={id}"),
@@ -253,6 +270,9 @@ pub(crate) const PAGES: &[Row] = &[
     ("/invite/{token}", Nothing, Target::Token, ""),
     ("/logs", Holds(LogsView), Target::Own, ""),
     ("/logs/{id}", Holds(LogsView), Target::Email, ""),
+    ("/resends", Holds(LogsView), Target::Own, ""),
+    ("/resends/new", Both(LogsView, LogsResend), Target::Own, ""),
+    ("/resends/{id}", Holds(LogsView), Target::Resend, ""),
     ("/notifications/{id}", Holds(LogsView), Target::Notification, ""),
     ("/requests", Holds(RequestsView), Target::Own, ""),
     ("/requests/{id}", Holds(RequestsView), Target::ApiRequest, ""),

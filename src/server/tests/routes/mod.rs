@@ -16,6 +16,7 @@ mod races;
 mod recipients;
 mod resend;
 mod resend_com;
+mod resends;
 mod roles;
 mod search;
 mod security;

@@ -16,6 +16,7 @@ use crate::domain::adapter::AdapterKind;
 use crate::domain::filter::EmailFilter;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
+use crate::domain::resend_job::ResendJobState;
 use crate::domain::retention::Retention;
 use crate::domain::team::{Invite, Role};
 use crate::server::delivery::retention::delete_what_is_over;
@@ -66,6 +67,7 @@ async fn fill(app: &TestApp) {
     app.add_messages(&vec![Message { attachments: vec![file], ..Message::default() }; 210]).await;
     let waits = new_email(app, app.now());
     store.insert_emails(team, std::slice::from_ref(&waits), &with_key(app, "key", "one")).await.unwrap();
+    app.add_resend(&[waits.id], ResendJobState::Running).await;
     let alias =
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();

@@ -16,9 +16,10 @@ use super::{Client, Message, at};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::audit::AuditAction;
-use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, TeamId, UserId, lowest_id_at};
+use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, ResendJobId, TeamId, UserId, lowest_id_at};
 use crate::domain::notification::Notification;
 use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::resend_job::{ResendCounts, ResendItemState, ResendJob, ResendJobState};
 use crate::domain::team::Role;
 use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
@@ -32,6 +33,7 @@ use crate::server::store::Store;
 use crate::server::store::accounts::NewUser;
 use crate::server::store::audit::AuditEvent;
 use crate::server::store::bulk::HistoricEmail;
+use crate::server::store::resends::{NewResendItem, StoredResend};
 use crate::server::store::roles::NewRole;
 use crate::server::tests::router;
 
@@ -269,6 +271,31 @@ impl TestApp {
         };
         self.store().insert_api_requests(std::slice::from_ref(&request)).await.unwrap();
         request.id
+    }
+
+    /// Adds a bulk resend of these messages, by nobody, to Finch.
+    pub(crate) async fn add_resend(&self, ids: &[EmailId], state: ResendJobState) -> ResendJobId {
+        let counts = ResendCounts { waiting: ids.len() as i64, ..ResendCounts::default() };
+        let job = ResendJob {
+            id: self.id_at(self.now()),
+            name: "Again".to_owned(),
+            reason: None,
+            made_by: "Ada".to_owned(),
+            filter: None,
+            per_minute: 60,
+            state,
+            note: None,
+            counts,
+            started_at: None,
+            finished_at: None,
+        };
+        let item =
+            |id: &EmailId| NewResendItem { email_id: *id, state: ResendItemState::Waiting, words: None, known: None };
+        let items: Vec<NewResendItem> = ids.iter().map(item).collect();
+        let new = StoredResend { job, user_id: None, api_key_id: None };
+        let made = self.store().insert_resend_job(self.team, &new, &items, None, self.now(), &self.event()).await;
+        assert_eq!(made, Ok(None));
+        new.job.id
     }
 
     /// Adds a notification to Finch's log, without a message.

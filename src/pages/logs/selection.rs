@@ -1,0 +1,96 @@
+//! Choosing rows of the log. The boxes belong to a form that stands below the table and leads to `/resends/new`; with
+//! JavaScript the bar below follows what is chosen.
+
+use leptos::prelude::*;
+
+use crate::components::number::grouped_total;
+use crate::components::selection_bar::SelectionBar;
+use crate::domain::address::logs::LogQuery;
+use crate::domain::address::resends::NewResendQuery;
+use crate::domain::email::{EmailSummary, RecipientKind};
+use crate::domain::masking::masks_addresses;
+use crate::domain::page::Total;
+use crate::domain::permission::Permission;
+use crate::domain::viewer::Viewer;
+
+/// The form that the boxes belong to.
+const FORM: &str = "choose";
+
+/// What the viewer may do with chosen rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    resend: bool,
+    copy: bool,
+    export: bool,
+}
+
+impl Choices {
+    /// Those of the viewer of the page that is being rendered.
+    pub fn of_viewer() -> Self {
+        use_context::<Viewer>().map_or(Self::default(), |viewer| Self {
+            resend: viewer.may(Permission::LogsResend),
+            copy: !masks_addresses(&viewer),
+            export: viewer.may(Permission::LogsExport),
+        })
+    }
+
+    /// Whether there is anything.
+    pub const fn any(self) -> bool {
+        self.resend || self.copy || self.export
+    }
+}
+
+/// The head of the column: a box for all rows of the page, which needs JavaScript.
+#[component]
+pub fn ChooseHead() -> impl IntoView {
+    view! {
+        <th role="columnheader" scope="col" class="choose">
+            <span class="visually-hidden">"Choose"</span>
+            <input type="checkbox" class="needs-script" data-choose-all="" aria-label="Choose all on this page" autocomplete="off"/>
+        </th>
+    }
+}
+
+/// The box of a row.
+#[component]
+pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
+    let sees_addresses = Choices::of_viewer().copy;
+    let to = row.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
+    let addresses: Vec<&str> = to.map(|recipient| recipient.address.as_str()).collect();
+    let label = format!("Choose the message to {}", addresses.first().copied().unwrap_or("nobody"));
+    let addresses = sees_addresses.then(|| addresses.join("\n"));
+    view! {
+        <td role="cell" class="choose">
+            <input
+                type="checkbox"
+                name="ids"
+                value=row.id.to_string()
+                form=FORM
+                aria-label=label
+                data-addresses=addresses
+                autocomplete="off"
+            />
+        </td>
+    }
+}
+
+/// What can be done with the chosen rows, and with all that match.
+#[component]
+pub fn Selection(query: LogQuery, on_page: i64, total: Total) -> impl IntoView {
+    let choices = Choices::of_viewer();
+    choices.any().then(|| {
+        let resend_all = NewResendQuery { log: query.with_page(1), ..NewResendQuery::default() }.to_url();
+        let all = (total.count() > on_page).then(|| grouped_total(total));
+        view! {
+            <form id=FORM class="selection" method="get" action="/resends/new">
+                <SelectionBar
+                    all
+                    may_resend=choices.resend
+                    may_copy=choices.copy
+                    resend_all
+                    export_all=choices.export.then(|| query.to_export_url("csv"))
+                />
+            </form>
+        }
+    })
+}

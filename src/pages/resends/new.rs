@@ -1,0 +1,204 @@
+//! `/resends/new`: says what a bulk resend would do to how many, and asks.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_router::hooks::use_location;
+
+use crate::components::empty_state::EmptyState;
+use crate::components::icon::{Glyph, Icon};
+use crate::components::number::grouped;
+use crate::domain::address::resends::NewResendQuery;
+use crate::domain::error::AppError;
+use crate::domain::resend_job::{
+    DEFAULT_PER_MINUTE, MAX_MESSAGES, MAX_REASON_CHARS, Preflight, PreflightGroup, ResendItemState, ResendOptions,
+};
+use crate::pages::layout::{PageTitle, Section, in_layout};
+use crate::server_fns::resends::{CreateResend, NewResendView, load_new_resend};
+
+/// The paces that can be chosen, in messages a minute.
+const PACES: [i64; 6] = [30, 60, 120, DEFAULT_PER_MINUTE, 1_000, 6_000];
+
+#[component]
+pub fn NewResendPage() -> impl IntoView {
+    let address = use_location().search.get_untracked();
+    let load = async move {
+        let query = NewResendQuery::parse(&address)?;
+        let view = load_new_resend(address).await?;
+        Ok::<_, AppError>((query, view))
+    };
+    in_layout(Section::Resends, load, |(query, view)| view! { <NewResend query view/> })
+}
+
+#[component]
+fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
+    let NewResendView { preflight, once } = view;
+    let (count, total) = (preflight.counts.waiting, preflight.counts.total());
+    let chosen = if query.ids.is_empty() {
+        view! {
+            <p>
+                {format!("{} that failed or bounced, of ", messages(total))}
+                <a href=query.log.to_url()>"this list"</a>
+                {(preflight.others > 0).then(|| format!(
+                    ". The others of the list, {}, did not fail and stay as they are", grouped(preflight.others)
+                ))}
+                "."
+            </p>
+        }
+        .into_any()
+    } else {
+        view! { <p>{format!("{} that you chose.", messages(total))}</p> }.into_any()
+    };
+    let body = if total == 0 {
+        view! {
+            <section class="panel" aria-label="What will happen">
+                <EmptyState glyph=Glyph::Resend title="Nothing here can be resent">
+                    <p>"No message of this list failed or bounced."</p>
+                    <p><a class="button" href=query.log.to_url()>"Back to the list"</a></p>
+                </EmptyState>
+            </section>
+        }
+        .into_any()
+    } else {
+        view! {
+            <section class="panel" aria-labelledby="preflight">
+                <div class="panel-head"><h2 id="preflight">"What will happen"</h2></div>
+                <Groups preflight=preflight.clone() query=query.clone()/>
+            </section>
+            {match count {
+                0 => view! { <p>"None of them would be sent again."</p> }.into_any(),
+                _ => view! { <Form query count once/> }.into_any(),
+            }}
+        }
+        .into_any()
+    };
+    view! {
+        <div class="page-head">
+            <nav class="breadcrumb" aria-label="Breadcrumb">
+                <a href="/resends">"Resends"</a>
+                <span aria-hidden="true">"/"</span>
+            </nav>
+            <PageTitle text="Resend messages"/>
+        </div>
+        <div class="resend-new">{chosen}{body}</div>
+    }
+}
+
+/// "1 message", "87 messages".
+fn messages(count: i64) -> String {
+    format!("{} message{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+#[component]
+fn Groups(preflight: Preflight, query: NewResendQuery) -> impl IntoView {
+    let options = query.options;
+    let toggles = [
+        (
+            preflight.resent_already,
+            options.includes_resent,
+            ResendOptions { includes_resent: !options.includes_resent, ..options },
+            "were resent already",
+        ),
+        (
+            preflight.likely_to_fail,
+            options.includes_failing,
+            ResendOptions { includes_failing: !options.includes_failing, ..options },
+            "will likely fail again",
+        ),
+    ];
+    let toggles = toggles.into_iter().filter(|(count, ..)| *count > 0).map(|(count, is_in, changed, what)| {
+        let verb = if is_in { "Leave out" } else { "Resend also" };
+        let words = format!("{verb} the {} that {what}", grouped(count));
+        view! { <a class="button" href=query.with(changed).to_url()>{words}</a> }
+    });
+    let toggles = toggles.collect_view();
+    let rows = preflight.groups.into_iter().map(|group| view! { <Group group/> }).collect_view();
+    view! {
+        <table class="table resend-groups">
+            <thead>
+                <tr>
+                    <th scope="col">"What happens"</th>
+                    <th scope="col">"Why"</th>
+                    <th scope="col" class="number">"Messages"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+        <div class="panel-foot resend-toggles">{toggles}</div>
+    }
+}
+
+#[component]
+fn Group(group: PreflightGroup) -> impl IntoView {
+    let what = match group.state {
+        ResendItemState::Waiting | ResendItemState::Resent => "Sent again",
+        ResendItemState::Refused => "Not possible",
+        ResendItemState::LeftOut => "Left out",
+    };
+    view! {
+        <tr>
+            <td><span class="resend-item" data-state=group.state.as_str()>{what}</span></td>
+            <td>{group.words}</td>
+            <td class="number">{grouped(group.count)}</td>
+        </tr>
+    }
+}
+
+#[component]
+fn Form(query: NewResendQuery, count: i64, once: String) -> impl IntoView {
+    let address = query.to_url().split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+    let paces = PACES.map(|pace| {
+        let label = format!("{} a minute: {}", grouped(pace), time_words(count, pace));
+        view! { <option value=pace.to_string() selected={pace == DEFAULT_PER_MINUTE}>{label}</option> }
+    });
+    view! {
+        <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH>
+            <input type="hidden" name="address" value=address/>
+            <input type="hidden" name="expected" value=count.to_string()/>
+            <input type="hidden" name="once" value=once/>
+            <div class="field">
+                <label for="name">"Name"</label>
+                <input id="name" name="name" maxlength="100" autocomplete="off" placeholder=format!("Resend {}", messages(count))/>
+            </div>
+            <div class="field">
+                <label for="reason">"Why"</label>
+                <textarea id="reason" name="reason" rows="2" maxlength=MAX_REASON_CHARS aria-describedby="reason-hint"></textarea>
+                <p class="hint" id="reason-hint">"For your team and the audit log. It can stay empty."</p>
+            </div>
+            <div class="field">
+                <label for="per_minute">"Pace"</label>
+                <select id="per_minute" name="per_minute" autocomplete="off">{paces}</select>
+            </div>
+            <p class="hint">
+                "The messages are chosen at the moment you press the button: what fails later is not among them. Each gets one
+                copy, with its own entry in the log. You can pause and stop it on the next page. "
+                {format!("A resend takes at most {} messages.", grouped(MAX_MESSAGES))}
+            </p>
+            <div class="form-buttons">
+                <button class="button primary"><Icon glyph=Glyph::Resend/>{format!("Resend {}", messages(count))}</button>
+                <a class="button" href=query.log.to_url()>"Cancel"</a>
+            </div>
+        </form>
+    }
+}
+
+/// How long it takes.
+fn time_words(count: i64, per_minute: i64) -> String {
+    match (count + per_minute - 1) / per_minute {
+        1 if count * 2 <= per_minute => "less than a minute".to_owned(),
+        1 => "about a minute".to_owned(),
+        minutes if minutes < 90 => format!("about {minutes} minutes"),
+        minutes => format!("about {} hours", (minutes + 30) / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_says_how_long_it_takes() {
+        let words: Vec<String> = [87, 300, 1_200, 10_000].iter().map(|count| time_words(*count, 300)).collect();
+        assert_eq!(words, ["less than a minute", "about a minute", "about 4 minutes", "about 34 minutes"]);
+        assert_eq!(time_words(10_000, 30), "about 6 hours");
+    }
+}

@@ -1,0 +1,163 @@
+//! `/resends/{id}`: how far a bulk resend got, and what became of each message.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_location, use_params_map};
+
+use super::StateBadge;
+use crate::components::can::may;
+use crate::components::number::grouped;
+use crate::components::pagination::Pagination;
+use crate::components::resend_progress::ResendProgress;
+use crate::components::status_badge::StatusBadge;
+use crate::components::time::Time;
+use crate::domain::address::resends::ReportQuery;
+use crate::domain::error::AppError;
+use crate::domain::ids::ResendJobId;
+use crate::domain::permission::Permission;
+use crate::domain::resend_job::{ResendItem, ResendItemState, ResendJob, ResendStep};
+use crate::pages::layout::{Section, in_layout};
+use crate::pages::logs::spoken_list;
+use crate::server_fns::resends::{PAGE_SIZE, ResendView, SteerResend, load_resend};
+
+#[component]
+pub fn ResendPage() -> impl IntoView {
+    let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse().ok()));
+    let address = use_location().search.get_untracked();
+    let load = async move {
+        let id: ResendJobId = id.ok_or_else(|| AppError::not_found("Resend"))?;
+        let query = ReportQuery::parse(&address)?;
+        Ok::<_, AppError>((query, load_resend(id, query.state, query.page).await?))
+    };
+    in_layout(Section::Resends, load, |(query, view)| view! { <Report query view/> })
+}
+
+#[component]
+fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
+    let ResendView { job, items } = view;
+    let (id, counts) = (job.id, job.counts);
+    let of_state = |state: Option<ResendItemState>| match state {
+        None => counts.total(),
+        Some(ResendItemState::Waiting) => counts.waiting,
+        Some(ResendItemState::Resent) => counts.resent,
+        Some(ResendItemState::Refused) => counts.refused,
+        Some(ResendItemState::LeftOut) => counts.left_out,
+    };
+    let states = [None].into_iter().chain(ResendItemState::ALL.map(Some));
+    let tabs = states.filter(|state| state.is_none() || of_state(*state) > 0 || *state == query.state).map(|state| {
+        let label = state.map_or("All", ResendItemState::label);
+        let current = (state == query.state).then_some("page");
+        let url = ReportQuery { state, page: 1 }.to_url(id);
+        view! { <li><a class="resend-tab" href=url aria-current=current>{label}" "<span class="count">{grouped(of_state(state))}</span></a></li> }
+    });
+    let tabs = tabs.collect_view();
+    let total_pages = (of_state(query.state) + PAGE_SIZE - 1) / PAGE_SIZE;
+    let pages = (total_pages > 1).then(|| {
+        let to_url = Box::new(move |page| ReportQuery { page, ..query }.to_url(id));
+        view! { <div class="panel-foot"><Pagination page=query.page total_pages to_url/></div> }
+    });
+    let rows = items.into_iter().map(|item| view! { <Item item/> }).collect_view();
+    view! {
+        <Title text=format!("{} · Sendlog", job.name)/>
+        <div class="page-head">
+            <nav class="breadcrumb" aria-label="Breadcrumb">
+                <a href="/resends">"Resends"</a>
+                <span aria-hidden="true">"/"</span>
+            </nav>
+            <h1>{job.name.clone()}</h1>
+            <StateBadge state=job.state/>
+            {may(Permission::LogsResend).then(|| view! { <Steps job=job.clone()/> })}
+        </div>
+        <section class="panel panel-body resend-about" aria-label="Progress">
+            <ResendProgress
+                id=id.to_string()
+                state=job.state
+                resent=counts.resent
+                to_send=counts.to_send()
+                refused=counts.refused
+                left_out=counts.left_out
+            />
+            {job.note.clone().map(|note| view! { <p class="resend-note">"Stopped: "{note}"."</p> })}
+            <About job/>
+        </section>
+        <section class="panel" aria-label="Messages">
+            <nav aria-label="States"><ul class="resend-tabs">{tabs}</ul></nav>
+            <table class="table resend-items">
+                <thead>
+                    <tr>
+                        <th scope="col">"Message"</th>
+                        <th scope="col">"What happened"</th>
+                        <th scope="col">"The copy"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {pages}
+        </section>
+    }
+}
+
+#[component]
+fn Steps(job: ResendJob) -> impl IntoView {
+    let steps = ResendStep::ALL.into_iter().filter(|step| step.is_possible(job.state)).map(|step| {
+        view! {
+            <form method="post" action=SteerResend::PATH>
+                <input type="hidden" name="id" value=job.id.to_string()/>
+                <button class="button" name="step" value=step.as_str()>{step.label()}</button>
+            </form>
+        }
+    });
+    view! { <div class="page-actions">{steps.collect_view()}</div> }
+}
+
+#[component]
+fn About(job: ResendJob) -> impl IntoView {
+    let filter = match job.filter {
+        Some((words, url)) => view! { <a href=url>{words}</a> }.into_any(),
+        None => "Messages that were chosen".into_any(),
+    };
+    view! {
+        <dl class="resend-facts">
+            <div><dt>"Started by"</dt><dd>{job.made_by}", "<Time at=job.id.created_at()/></dd></div>
+            {job.reason.map(|reason| view! { <div><dt>"Why"</dt><dd>{reason}</dd></div> })}
+            <div><dt>"Messages"</dt><dd>{filter}</dd></div>
+            <div><dt>"Pace"</dt><dd>{format!("{} a minute", grouped(job.per_minute))}</dd></div>
+            {job.finished_at.map(|at| view! { <div><dt>"Ended"</dt><dd><Time at/></dd></div> })}
+        </dl>
+    }
+}
+
+#[component]
+fn Item(item: ResendItem) -> impl IntoView {
+    let message = match item.email {
+        Some(email) => {
+            let subject = if email.subject.is_empty() { "(no subject)".to_owned() } else { email.subject };
+            view! {
+                <span class="two-lines">
+                    <a href=format!("/logs/{}", item.email_id)>{spoken_list(&email.recipients)}</a>
+                    <span>{subject}</span>
+                </span>
+            }
+            .into_any()
+        }
+        None => view! { <span class="nothing">"Not kept any more"</span> }.into_any(),
+    };
+    let copy = item.copy.map(|(id, status)| match status {
+        Some(status) => {
+            let label = format!("The copy {id}");
+            view! { <a class="copy-link" href=format!("/logs/{id}") title=label><StatusBadge status/></a> }.into_any()
+        }
+        None => view! { <span class="nothing">"Not kept any more"</span> }.into_any(),
+    });
+    view! {
+        <tr>
+            <td>{message}</td>
+            <td>
+                <span class="resend-item" data-state=item.state.as_str()>{item.state.label()}</span>
+                {item.words.map(|words| view! { <p class="remark">{words}</p> })}
+            </td>
+            <td>{copy}</td>
+        </tr>
+    }
+}

@@ -1,0 +1,103 @@
+//! Bulk resends: what one would do, making it, watching and steering it.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::error::AppError;
+use crate::domain::ids::ResendJobId;
+use crate::domain::page::CursorPage;
+use crate::domain::resend_job::{Preflight, ResendItem, ResendItemState, ResendJob, ResendStep};
+
+/// Messages on a page of a report.
+pub const PAGE_SIZE: i64 = 100;
+
+/// What the page shows that asks before a bulk resend.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewResendView {
+    pub preflight: Preflight,
+    /// Makes a form that is sent twice start one resend.
+    pub once: String,
+}
+
+/// What the page of a bulk resend shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResendView {
+    pub job: ResendJob,
+    pub items: Vec<ResendItem>,
+}
+
+/// What a bulk resend would do, by the query string of its page. Needs `logs:view` and `logs:resend`.
+#[server]
+pub async fn load_new_resend(address: String) -> Result<NewResendView, AppError> {
+    use crate::domain::address::resends::NewResendQuery;
+    use crate::server::{context, secrets::random_token, services::resends};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let query = NewResendQuery::parse(&address)?;
+    let options = query.options;
+    let preflight = resends::preflight(&app, &viewer, &query.into(), options).await?;
+    Ok(NewResendView { preflight, once: random_token() })
+}
+
+/// Starts a bulk resend of `expected` messages and goes on to its page. Needs `logs:view` and `logs:resend`.
+#[server]
+pub async fn create_resend(
+    address: String,
+    #[server(default)] name: String,
+    #[server(default)] reason: String,
+    per_minute: i64,
+    #[server(default)] expected: Option<i64>,
+    #[server(default)] once: String,
+) -> Result<(), AppError> {
+    use crate::domain::address::resends::NewResendQuery;
+    use crate::server::context;
+    use crate::server::services::resends::{self, NewResend};
+    use crate::server::services::send::{IdempotencyKey, KeptAnswer};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let query = NewResendQuery::parse(&address)?;
+    let said = format!("{address}\n{name}\n{reason}\n{per_minute}");
+    let key = (!once.is_empty()).then(|| IdempotencyKey { endpoint: "page:/resends", key: once, body: said.into() });
+    let options = query.options;
+    let new = NewResend { name, reason: Some(reason), per_minute, selection: query.into(), options, expected };
+    let answer = |job: &ResendJob| Ok(KeptAnswer { status: 303, body: job.id.to_string() });
+    let answer = resends::create_resend(&app, &viewer, new, key, answer).await?;
+    leptos_axum::redirect(&format!("/resends/{}", answer.body));
+    Ok(())
+}
+
+/// The team's bulk resends, the newest first: those older than `before` where that is given. Needs `logs:view`.
+#[server]
+pub async fn load_resends(#[server(default)] before: Option<ResendJobId>) -> Result<CursorPage<ResendJob>, AppError> {
+    use crate::server::{context, services::resends};
+    resends::list_resends(&context::app(), &context::viewer().await?, before, 50).await
+}
+
+/// A bulk resend with a page of its messages. Needs `logs:view`.
+#[server]
+pub async fn load_resend(
+    id: ResendJobId,
+    #[server(default)] state: Option<ResendItemState>,
+    page: i64,
+) -> Result<ResendView, AppError> {
+    use crate::server::{context, services::resends};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let job = resends::find_resend(&app, &viewer, id).await?;
+    let offset = page.saturating_sub(1).max(0).saturating_mul(PAGE_SIZE);
+    let items = resends::list_items(&app, &viewer, id, state, offset, PAGE_SIZE).await?;
+    Ok(ResendView { job, items })
+}
+
+/// How far a bulk resend got. Needs `logs:view`.
+#[server]
+pub async fn load_resend_progress(id: ResendJobId) -> Result<ResendJob, AppError> {
+    use crate::server::{context, services::resends};
+    resends::find_resend(&context::app(), &context::viewer().await?, id).await
+}
+
+/// Pauses, resumes or stops a bulk resend. Needs `logs:view` and `logs:resend`.
+#[server]
+pub async fn steer_resend(id: ResendJobId, step: ResendStep) -> Result<(), AppError> {
+    use crate::server::{context, services::resends};
+    resends::steer_resend(&context::app(), &context::viewer().await?, id, step).await?;
+    leptos_axum::redirect(&format!("/resends/{id}"));
+    Ok(())
+}
