@@ -6,6 +6,7 @@ mod first_run;
 mod search;
 mod stats;
 mod table;
+mod why;
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
@@ -18,6 +19,7 @@ use self::search::{SearchBar, Unread};
 use self::stats::Cards;
 pub use self::table::spoken_list;
 use self::table::{LogTable, Nothing};
+use self::why::Why;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
@@ -60,7 +62,7 @@ async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
 
 #[component]
 fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
-    let LogView { period, overview, page, in_all_time, templates, is_first_run, public_url } = view;
+    let LogView { period, overview, reasons, page, in_all_time, templates, is_first_run, public_url } = view;
     if is_first_run {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
@@ -87,6 +89,7 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         <SearchBar query=query.clone() templates=templates.clone()/>
         <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
         <Chart period=period.clone() query=query.clone() bars=overview.bars total=overview.stats.total/>
+        <Why query=query.clone() reasons/>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=page.total/>
             {list}

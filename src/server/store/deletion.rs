@@ -46,11 +46,12 @@ pub(super) const NOTIFICATIONS: Rows = rows_of_team("notifications", &["team_id"
 pub(super) const API_REQUEST_BODIES: Rows =
     few(TEXTS, rows_of_team("api_request_bodies", &["team_id", "api_request_id"]));
 pub(super) const API_REQUESTS: Rows = rows_of_team("api_requests", &["team_id", "id"]);
+const EMAIL_FAILURES: Rows = rows_of_team("email_failures", &["team_id", "email_id"]);
 const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 21] = [
+const OF_TEAM: [Rows; 22] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     rows_of_team("api_keys", &["team_id", "id"]),
     rows_of_team("invites", &["team_id", "id"]),
@@ -61,6 +62,7 @@ const OF_TEAM: [Rows; 21] = [
     EMAIL_CONTENTS,
     EMAIL_ATTACHMENTS,
     EMAIL_EVENTS,
+    EMAIL_FAILURES,
     rows_of_team("email_aliases", &["team_id", "alias", "email_id"]),
     rows_of_team("email_keys", &["team_id", "kind", "key", "email_id"]),
     EMAILS,

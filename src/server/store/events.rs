@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::engine::{Engine, Sql, Transaction};
+use super::failures::keep_diagnoses;
 use super::rollups::{Rollups, counted};
 use super::search::index::delete_search_rows;
 use super::{Store, instant, micros, stored};
@@ -322,6 +323,9 @@ pub(super) async fn record_events(
         update_message(tx, team_id, email_id, &fold).await?;
         rollups.replace(&before, email_id, &fold);
     }
+    if fold.status().can_be_resent() {
+        keep_diagnoses(tx, team_id, &[email_id]).await?;
+    }
     rollups.apply(tx, team_id).await?;
     Ok(true)
 }
@@ -349,7 +353,7 @@ async fn insert_event(
 }
 
 #[derive(sqlx::FromRow)]
-struct EventRow {
+pub(super) struct EventRow {
     provider_event_id: Option<String>,
     id: EventId,
     kind: String,
@@ -411,32 +415,39 @@ impl Store {
         team_id: TeamId,
         ids: &[EmailId],
     ) -> Result<HashMap<EmailId, Vec<EmailEvent>>, AppError> {
-        let mut events: HashMap<EmailId, Vec<EmailEvent>> = HashMap::new();
         if ids.is_empty() {
-            return Ok(events);
+            return Ok(HashMap::new());
         }
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            email_id: EmailId,
-            #[sqlx(flatten)]
-            event: EventRow,
-        }
-        let mut sql = Sql::new(
-            self.engine(),
-            "SELECT email_id, provider_event_id, id, kind, at, recipient, detail FROM email_events WHERE team_id = ",
-        );
-        sql.push_bind(team_id).push(" AND email_id IN (").push_list(ids).push(") ORDER BY email_id, at, id");
-        let rows: Vec<Row> = self.read(sql).fetch_all().await?;
-        let mut rows_of: HashMap<EmailId, Vec<EventRow>> = HashMap::new();
-        for row in rows {
-            rows_of.entry(row.email_id).or_default().push(row.event);
-        }
-        for (email_id, rows) in rows_of {
-            let of_email = in_order(rows).into_iter().map(EmailEvent::try_from);
-            events.insert(email_id, of_email.collect::<Result<_, _>>()?);
-        }
-        Ok(events)
+        by_message(self.read(events_query(self.engine(), team_id, ids)).fetch_all().await?)
     }
+}
+
+/// An event with the message that it is of.
+#[derive(sqlx::FromRow)]
+pub(super) struct EventOfRow {
+    email_id: EmailId,
+    #[sqlx(flatten)]
+    event: EventRow,
+}
+
+/// The query for the events of messages, of which [by_message] makes each message's.
+pub(super) fn events_query(engine: Engine, team_id: TeamId, ids: &[EmailId]) -> Sql {
+    let mut sql = Sql::new(
+        engine,
+        "SELECT email_id, provider_event_id, id, kind, at, recipient, detail FROM email_events WHERE team_id = ",
+    );
+    sql.push_bind(team_id).push(" AND email_id IN (").push_list(ids).push(") ORDER BY email_id, at, id");
+    sql
+}
+
+/// Each message's events, by the time they happened.
+pub(super) fn by_message(rows: Vec<EventOfRow>) -> Result<HashMap<EmailId, Vec<EmailEvent>>, AppError> {
+    let mut rows_of: HashMap<EmailId, Vec<EventRow>> = HashMap::new();
+    for row in rows {
+        rows_of.entry(row.email_id).or_default().push(row.event);
+    }
+    let events = |(id, rows)| Ok((id, in_order(rows).into_iter().map(EmailEvent::try_from).collect::<Result<_, _>>()?));
+    rows_of.into_iter().map(events).collect()
 }
 
 /// Puts the events of a message in the order of their times; those of one instant by the providers' ids for them, so that

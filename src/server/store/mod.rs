@@ -14,6 +14,7 @@ mod dialect;
 pub mod emails;
 mod engine;
 pub mod events;
+pub mod failures;
 mod folding;
 mod health;
 pub mod ingest;

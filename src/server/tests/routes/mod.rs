@@ -12,6 +12,7 @@ mod jetemail;
 mod logs;
 mod notificationapi;
 mod races;
+mod reasons;
 mod recipients;
 mod resend;
 mod resend_com;
