@@ -46,7 +46,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, search, templates},
+        services::{emails, failures, reasons as why, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -63,7 +63,7 @@ pub async fn load_logs(
     let filter = filter_in(period.range).await?;
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
-    let reasons = failures::list_reasons(&app, &viewer, &filter).await?;
+    let reasons = why::list_reasons(&app, &viewer, &filter).await?;
     let in_all_time = if page.total.count() == 0 && period.range != TimeRange::default() {
         let anything = PageRequest { page: 1, page_size: 1 };
         let filter = filter_in(TimeRange::default()).await?;

@@ -7,62 +7,24 @@ use chrono::{DateTime, Utc};
 use crate::domain::email::{Email, EmailStatus, EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventKind};
-use crate::domain::failure::{Diagnosis, Failed, Reason, Reasons};
-use crate::domain::filter::EmailFilter;
-use crate::domain::ids::{AdapterId, EmailId};
+use crate::domain::failure::{Diagnosis, Failed};
+use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::services::emails::{asked, with_events};
-use crate::server::store::failures::{CountedReason, CountedReasons};
 
 /// Why a message did not arrive; `None` for one that did, or still may.
 pub(super) fn diagnosis_of(email: &Email, events: &[EmailEvent]) -> Option<Diagnosis> {
     failed(email).diagnosis(events)
 }
 
-fn failed(email: &Email) -> Failed<'_> {
+pub(super) fn failed(email: &Email) -> Failed<'_> {
     Failed {
         channel: email.channel,
         status: email.status,
         recipient: email.recipients.first().map(|first| first.address.as_str()),
         error_message: email.error_message.as_deref(),
     }
-}
-
-/// How many reasons of a list are shown.
-const SHOWN: i64 = 20;
-
-/// Why messages of the viewer's team that a filter finds did not arrive: the reasons with the most messages; `None` where all
-/// arrived, or still may. Needs `logs:view`.
-pub async fn list_reasons(app: &App, viewer: &Viewer, filter: &EmailFilter) -> Result<Option<Reasons>, AppError> {
-    viewer.require(Permission::LogsView)?;
-    let adapters = app.store.list_adapters(viewer.team).await?;
-    let by_adapter = adapters.len() > 1;
-    let counted = app.store.count_reasons(viewer.team, &asked(viewer, filter), by_adapter, SHOWN).await?;
-    let CountedReasons { problems, groups, reasons, undiagnosed, looked_from } = counted;
-    if problems == 0 {
-        return Ok(None);
-    }
-    let newest: Vec<i64> = reasons.iter().map(|reason| reason.newest.0).collect();
-    let newest = app.store.find_emails(viewer.team, &newest).await?;
-    let records = with_events(app, viewer, newest).await?;
-    let words: HashMap<EmailId, String> = records
-        .iter()
-        .filter_map(|record| Some((record.email.id, failed(&record.email).words(&record.events)?)))
-        .collect();
-    let named = |id: AdapterId| adapters.iter().find(|adapter| adapter.id == id).map(|adapter| adapter.name.clone());
-    let shown = |reason: CountedReason| Reason {
-        group: reason.group,
-        class: reason.class,
-        mailbox_provider: reason.mailbox_provider,
-        adapter: reason.adapter.map(|id| (id, named(id))),
-        words: words.get(&reason.newest).cloned(),
-        count: reason.count,
-        first: reason.oldest.created_at(),
-        last: reason.newest.created_at(),
-    };
-    Ok(Some(Reasons { problems, groups, shown: reasons.into_iter().map(shown).collect(), undiagnosed, looked_from }))
 }
 
 /// Adds to the rows of a list what became of each message beyond its status. Needs `logs:view`.

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod mail;
 pub mod notifications;
 pub mod period;
+pub mod reasons;
 pub mod retention;
 pub mod reveal;
 pub mod roles;

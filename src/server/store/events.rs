@@ -7,16 +7,17 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::engine::{Engine, Sql, Transaction};
+use super::engine::{Engine, Transaction};
+use super::event_rows::{EventRow, by_message, events_query, in_order};
 use super::failures::keep_diagnoses;
 use super::rollups::{Rollups, counted};
 use super::search::index::delete_search_rows;
-use super::{Store, instant, micros, stored};
+use super::{Store, instant, micros};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
 use crate::domain::error::AppError;
-use crate::domain::event::{EmailEvent, Entry, EventDetail, EventSet, Fold, Mark, StatusRank, Told};
-use crate::domain::ids::{EmailId, EventId, TeamId, TemplateId};
+use crate::domain::event::{EmailEvent, Entry, EventSet, Fold, Mark, StatusRank, Told};
+use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::mailbox::mailbox_key;
 
 pub use crate::domain::event::NewEvent;
@@ -352,30 +353,6 @@ async fn insert_event(
     Ok(inserted == 1)
 }
 
-#[derive(sqlx::FromRow)]
-pub(super) struct EventRow {
-    provider_event_id: Option<String>,
-    id: EventId,
-    kind: String,
-    at: i64,
-    recipient: Option<String>,
-    detail: Json<EventDetail>,
-}
-
-impl TryFrom<EventRow> for EmailEvent {
-    type Error = AppError;
-
-    fn try_from(row: EventRow) -> Result<Self, AppError> {
-        Ok(Self {
-            id: row.id,
-            kind: stored("email_events.kind", row.kind.parse())?,
-            at: instant(row.at),
-            recipient: row.recipient,
-            detail: row.detail.0,
-        })
-    }
-}
-
 impl Store {
     /// Records events of one message; [AppError::NotFound] when the team has no such message.
     pub async fn record_events(
@@ -420,41 +397,4 @@ impl Store {
         }
         by_message(self.read(events_query(self.engine(), team_id, ids)).fetch_all().await?)
     }
-}
-
-/// An event with the message that it is of.
-#[derive(sqlx::FromRow)]
-pub(super) struct EventOfRow {
-    email_id: EmailId,
-    #[sqlx(flatten)]
-    event: EventRow,
-}
-
-/// The query for the events of messages, of which [by_message] makes each message's.
-pub(super) fn events_query(engine: Engine, team_id: TeamId, ids: &[EmailId]) -> Sql {
-    let mut sql = Sql::new(
-        engine,
-        "SELECT email_id, provider_event_id, id, kind, at, recipient, detail FROM email_events WHERE team_id = ",
-    );
-    sql.push_bind(team_id).push(" AND email_id IN (").push_list(ids).push(") ORDER BY email_id, at, id");
-    sql
-}
-
-/// Each message's events, by the time they happened.
-pub(super) fn by_message(rows: Vec<EventOfRow>) -> Result<HashMap<EmailId, Vec<EmailEvent>>, AppError> {
-    let mut rows_of: HashMap<EmailId, Vec<EventRow>> = HashMap::new();
-    for row in rows {
-        rows_of.entry(row.email_id).or_default().push(row.event);
-    }
-    let events = |(id, rows)| Ok((id, in_order(rows).into_iter().map(EmailEvent::try_from).collect::<Result<_, _>>()?));
-    rows_of.into_iter().map(events).collect()
-}
-
-/// Puts the events of a message in the order of their times; those of one instant by the providers' ids for them, so that
-/// the order of arrival does not show.
-fn in_order(mut rows: Vec<EventRow>) -> Vec<EventRow> {
-    rows.sort_by(|one, other| {
-        (one.at, &one.provider_event_id, one.id).cmp(&(other.at, &other.provider_event_id, other.id))
-    });
-    rows
 }

@@ -159,10 +159,10 @@ impl EmailRow {
     }
 }
 
-pub(in crate::server::store) fn status_from(code: i16) -> Result<EmailStatus, AppError> {
+pub(super) fn status_from(code: i16) -> Result<EmailStatus, AppError> {
     stored("emails.status", EmailStatus::from_code(code).ok_or("unknown code"))
 }
 
-pub(in crate::server::store) fn channel_from(code: i16) -> Result<Channel, AppError> {
+pub(super) fn channel_from(code: i16) -> Result<Channel, AppError> {
     stored("emails.channel", Channel::from_code(code).ok_or("unknown code"))
 }

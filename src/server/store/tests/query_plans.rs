@@ -26,11 +26,12 @@ use crate::server::store::emails::messages::{
 };
 use crate::server::store::engine::{Engine, Sql, Writers};
 use crate::server::store::events::find_namesakes_statement;
-use crate::server::store::failures::{Counted, FIND_TEAM, find_old_statement, reasons_query};
+use crate::server::store::failures::{FIND_TEAM, find_old_statement};
 use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in};
 use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
 use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
 use crate::server::store::range::IdRange;
+use crate::server::store::reasons::{Counted, reasons_query};
 use crate::server::store::retention::find_old_contents_statement;
 use crate::server::store::search::{Index, Look, Word};
 use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};

@@ -7,7 +7,7 @@ use crate::domain::email::EmailStatus;
 use crate::domain::filter::{EmailFilter, StatusSet};
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, TeamRules};
-use crate::server::services::failures::{add_remarks, list_reasons};
+use crate::server::services::{failures::add_remarks, reasons::list_reasons};
 
 /// Failures with these replies, a minute apart, and one message that arrived.
 async fn add(app: &TestApp, replies: &[&str]) {

@@ -16,8 +16,8 @@ use crate::domain::page::{OffsetRequest, PageRequest, Total};
 use crate::server::store::Store;
 use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::events::EmailFacts;
-use crate::server::store::failures::CountedReasons;
 use crate::server::store::outbox::Settlement;
+use crate::server::store::reasons::CountedReasons;
 
 const REPLIES: [&str; 5] = [
     "550 5.1.1 <ada@finch.example>: Recipient address rejected: User unknown",
