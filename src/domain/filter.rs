@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::event::EventSet;
+use super::failure::{FailureClass, FailureGroup};
 use super::ids::{AdapterId, ApiKeyId, EmailId, NotificationId, TemplateId};
 use super::status::EmailStatus;
 
@@ -37,6 +38,9 @@ impl StatusSet {
     /// What did not get through, or was not wanted.
     pub const PROBLEMS: StatusSet =
         StatusSet(Self::bit(EmailStatus::Bounced) | Self::bit(EmailStatus::Failed) | Self::bit(EmailStatus::Spam));
+
+    /// What has a diagnosis: it did not get through.
+    pub const FAILED: StatusSet = StatusSet(Self::bit(EmailStatus::Bounced) | Self::bit(EmailStatus::Failed));
 
     const fn bit(status: EmailStatus) -> u8 {
         1 << status as u8
@@ -170,6 +174,10 @@ pub enum Wanted {
     Tag(String),
     /// A part of a mail server's answer, as [Criteria::reply].
     Reply(String),
+    /// It failed for a reason of this class.
+    Reason(FailureClass),
+    /// It failed as these did.
+    Group(FailureGroup),
     /// The host it was handed to, the mail exchanger that answered, or the host's network address; whole.
     Server(String),
     /// Who runs a recipient's mailbox: by the domain of an address, or by the end of the name of the mail exchanger, or else

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Customer, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
+use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::page::{Page, Total};
@@ -21,6 +22,8 @@ pub const PAGE_SIZE: i64 = 50;
 pub struct LogView {
     pub period: Period,
     pub overview: Overview,
+    /// Why the problems of the list are problems; `None` where it has none.
+    pub reasons: Option<Reasons>,
     pub page: Page<EmailSummary>,
     /// How many messages the list would have in all time, where it has none.
     pub in_all_time: Option<Total>,
@@ -46,7 +49,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, overview, period, search, templates},
+        services::{emails, failures, overview, period, reasons as why, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -73,6 +76,7 @@ pub async fn load_logs(
     of_any_status.range = range;
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
+    let reasons = why::list_reasons(&app, &viewer, &filter).await?;
     let in_all_time = if page.total.count() == 0 && period.range != TimeRange::default() {
         let anything = PageRequest { page: 1, page_size: 1 };
         let filter = filter_in(TimeRange::default(), statuses).await?;
@@ -86,7 +90,16 @@ pub async fn load_logs(
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
     };
     let templates = templates::list_template_names(&app, &viewer).await?;
-    Ok(LogView { period, overview, page, in_all_time, templates, is_first_run, public_url: app.config.public_url() })
+    Ok(LogView {
+        period,
+        overview,
+        reasons,
+        page,
+        in_all_time,
+        templates,
+        is_first_run,
+        public_url: app.config.public_url(),
+    })
 }
 
 /// What the page of a message shows.

@@ -104,7 +104,27 @@ impl FailureClass {
         Self::Unknown,
     ];
 
-    /// Its name in the database, in JSON and in searches.
+    /// Its code in the database.
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// The class with this database code.
+    pub fn from_code(code: i16) -> Option<Self> {
+        usize::try_from(code).ok().and_then(|index| Self::ALL.get(index).copied())
+    }
+
+    /// Its name in searches: `address-unknown`.
+    pub fn slug(self) -> String {
+        self.as_str().replace('_', "-")
+    }
+
+    /// The class with this name, written with blanks, dashes or underscores, in any case of letters.
+    pub fn from_slug(text: &str) -> Option<Self> {
+        text.to_lowercase().replace(['-', ' '], "_").parse().ok()
+    }
+
+    /// Its name in JSON.
     pub const fn as_str(self) -> &'static str {
         self.answers().name
     }
@@ -376,8 +396,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn codes_are_those_of_rows_that_are_kept() {
+        // A new class comes last, and none goes.
+        let codes = FailureClass::ALL.map(|class| (class.code(), class.as_str()));
+        assert_eq!((codes[0], codes[8]), ((0, "address_unknown"), (8, "suppressed")));
+        assert_eq!((codes[18], codes[19]), ((18, "canceled"), (19, "unknown")));
+        assert!(FailureClass::ALL.into_iter().all(|class| FailureClass::from_code(class.code()) == Some(class)));
+        assert_eq!((FailureClass::from_code(-1), FailureClass::from_code(20)), (None, None));
+    }
+
+    #[test]
     fn names_read_back() {
         for class in FailureClass::ALL {
+            assert_eq!(FailureClass::from_slug(&class.slug()), Some(class));
             assert_eq!(class.as_str().parse(), Ok(class));
             assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
         }

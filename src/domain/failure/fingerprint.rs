@@ -4,7 +4,7 @@ use super::Evidence;
 use super::reply::Reply;
 
 /// Changes with every change of this file that gives a reply another fingerprint: kept ones are then counted anew.
-const VERSION: &str = "v1";
+pub(super) const VERSION: &str = "v1";
 
 /// Enough to tell replies apart; a server's essay is cut.
 const WORDS: usize = 24;
@@ -14,17 +14,27 @@ const LONGEST_WORD: usize = 22;
 
 /// `v1 550 5.1.1 recipient address rejected user unknown`. Addresses, hosts, URLs, numbers and ids are left out.
 pub(super) fn fingerprint(evidence: &Evidence<'_>, reply: &Reply) -> String {
+    if let Some(said) = said(reply) {
+        return format!("{VERSION} {said}");
+    }
+    let cause = evidence.cause.map_or("", |cause| cause.as_str());
+    format!("{VERSION} {} {cause}", evidence.kind.as_str()).trim_end().to_owned()
+}
+
+/// `550 5.1.1 recipient address rejected user unknown`; `None` where nobody said anything.
+pub(super) fn words(evidence: &Evidence<'_>) -> Option<String> {
+    let reply = Reply::read(evidence.reply.unwrap_or_default());
+    said(reply.or(&Reply::read(evidence.message.unwrap_or_default())))
+}
+
+fn said(reply: &Reply) -> Option<String> {
     let codes = [reply.code.map(|code| code.to_string()), reply.enhanced.map(|code| code.to_string())];
     // Postfix tells after the reply what it answers.
     let own =
         reply.words.windows(2).position(|pair| pair[0] == "(in" && pair[1] == "reply").unwrap_or(reply.words.len());
     let words = reply.words[..own].iter().filter(|word| says_something(word)).map(|word| bare(word).to_owned());
     let parts: Vec<String> = codes.into_iter().flatten().chain(words.take(WORDS)).collect();
-    if parts.is_empty() {
-        let cause = evidence.cause.map_or("", |cause| cause.as_str());
-        return format!("{VERSION} {} {cause}", evidence.kind.as_str()).trim_end().to_owned();
-    }
-    format!("{VERSION} {}", parts.join(" "))
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 fn bare(word: &str) -> &str {

@@ -5,6 +5,7 @@
 mod class;
 mod fingerprint;
 mod provider;
+mod reason;
 mod reply;
 mod rules;
 #[cfg(test)]
@@ -12,12 +13,18 @@ mod tests;
 
 pub use class::{FailureClass, ResendHelp, Responsible, UnknownFailureClass};
 pub use provider::MailboxProvider;
+pub use reason::{FailureGroup, Reason, Reasons, UnknownFailureGroup};
 pub use reply::EnhancedCode;
 
 use super::channel::Channel;
-use super::event::{EventCause, EventKind};
+use super::event::{EmailEvent, EventCause, EventKind};
+use super::status::EmailStatus;
 use reply::Reply;
 use rules::rules;
+
+/// Of all that a diagnosis follows from. It is raised with every change of this folder by which a message may get another
+/// diagnosis: what is kept of an earlier version is diagnosed anew, in the background.
+pub const VERSION: i16 = 1;
 
 /// What is known about one failure.
 #[derive(Clone, Copy, Debug)]
@@ -45,16 +52,94 @@ pub struct Diagnosis {
     pub fingerprint: String,
 }
 
+impl Diagnosis {
+    /// What messages have in common that failed for one reason, as a text to be hashed: the class, the mailbox provider and
+    /// what the server said.
+    pub fn group_text(&self) -> String {
+        format!("{}\n{}\n{}", self.fingerprint, self.class.as_str(), self.mailbox_provider.unwrap_or_default())
+    }
+}
+
+/// What of a message, beside its events, a diagnosis reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    pub channel: Channel,
+    pub status: EmailStatus,
+    /// The first of those it is for.
+    pub recipient: Option<&'a str>,
+    pub error_message: Option<&'a str>,
+}
+
+impl Failed<'_> {
+    /// Why it did not arrive, by the newest of its events that says so or, where these are kept no longer, by what is kept of
+    /// them. Events are in the order of their times. `None` for a message that did arrive, or still may.
+    pub fn diagnosis(&self, events: &[EmailEvent]) -> Option<Diagnosis> {
+        self.evidence(events).map(|evidence| diagnose(&evidence))
+    }
+
+    /// What the server said, normalised; `None` where it said nothing.
+    pub fn words(&self, events: &[EmailEvent]) -> Option<String> {
+        self.evidence(events).and_then(|evidence| fingerprint::words(&evidence))
+    }
+
+    /// What one event tells.
+    pub fn diagnosis_by(&self, event: &EmailEvent) -> Diagnosis {
+        diagnose(&self.evidence_of(event))
+    }
+
+    fn evidence<'e>(&'e self, events: &'e [EmailEvent]) -> Option<Evidence<'e>> {
+        let kind = match self.status {
+            EmailStatus::Bounced => EventKind::Bounced,
+            EmailStatus::Failed => EventKind::Failed,
+            EmailStatus::Queued
+            | EmailStatus::Sent
+            | EmailStatus::Delivered
+            | EmailStatus::Opened
+            | EmailStatus::Clicked
+            | EmailStatus::Spam => return None,
+        };
+        let newest = events.iter().rev().find(|event| event.kind.is_failure());
+        Some(newest.map_or_else(
+            || Evidence {
+                channel: self.channel,
+                kind,
+                cause: None,
+                reply: None,
+                message: self.error_message,
+                host: None,
+                domain: self.recipient.and_then(domain_of),
+            },
+            |event| self.evidence_of(event),
+        ))
+    }
+
+    fn evidence_of<'e>(&'e self, event: &'e EmailEvent) -> Evidence<'e> {
+        let detail = &event.detail;
+        Evidence {
+            channel: self.channel,
+            kind: event.kind,
+            cause: detail.cause,
+            reply: detail.reply.as_deref(),
+            message: detail.message.as_deref().or(self.error_message),
+            host: detail.mx.as_deref().or(detail.server.as_deref()),
+            domain: event.recipient.as_deref().or(self.recipient).and_then(domain_of),
+        }
+    }
+}
+
+fn domain_of(address: &str) -> Option<&str> {
+    address.rsplit_once('@').map(|(_, domain)| domain)
+}
+
 pub fn diagnose(evidence: &Evidence<'_>) -> Diagnosis {
     let reply = Reply::read(evidence.reply.unwrap_or_default());
     let message = Reply::read(evidence.message.unwrap_or_default());
     let provider = provider::find(evidence.host, evidence.domain, &reply.text);
-    let shown = if reply.words.is_empty() && reply.code.is_none() { &message } else { &reply };
     Diagnosis {
         class: classify(evidence, provider, &reply, &message),
         enhanced_code: reply.enhanced.or(message.enhanced),
         mailbox_provider: provider.filter(|_| evidence.channel == Channel::Email).map(|known| known.name.as_str()),
-        fingerprint: fingerprint::fingerprint(evidence, shown),
+        fingerprint: fingerprint::fingerprint(evidence, reply.or(&message)),
     }
 }
 

@@ -59,6 +59,11 @@ impl Reply {
         reply
     }
 
+    /// This one, or the other where this says nothing.
+    pub fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
+        if self.words.is_empty() && self.code.is_none() { other } else { self }
+    }
+
     /// The word, unless it is a code: `550`, `550-5.1.1`, `(#5.1.1)`, `550-please`.
     fn without_codes<'a>(&mut self, word: &'a str) -> Option<&'a str> {
         let mut rest = word;

@@ -46,6 +46,18 @@ impl Fixture {
     }
 }
 
+#[test]
+fn a_change_of_the_rules_raises_their_version() {
+    let digest = crate::domain::fingerprint::fingerprint(
+        concat!(include_str!("rules.json"), include_str!("providers.json")).as_bytes(),
+    );
+    assert_eq!(
+        (super::VERSION, digest),
+        (1, 0xf013_a292_a163_4af7),
+        "raise VERSION, so that what is kept is diagnosed anew"
+    );
+}
+
 fn bounced(reply: &str) -> Evidence<'_> {
     Evidence {
         channel: Channel::Email,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
-use crate::domain::failure::MailboxProvider;
+use crate::domain::failure::{FailureClass, FailureGroup, MailboxProvider};
 use crate::domain::filter::StatusSet;
 use crate::domain::named::named;
 use crate::domain::status::EmailStatus;
@@ -22,6 +22,8 @@ named! {
         Key = "key" "The API key that sent it, by name or id",
         Adapter = "adapter" "The adapter that it goes out by, by name or id",
         Reply = "reply" "A part of a mail server's answer, or its code",
+        Reason = "reason" "Why it failed, as the list says it",
+        Group = "group" "A group of failures, as the list links it",
         Server = "server" "The host, the mail exchanger or the network address, whole",
         Provider = "provider" "Who runs the recipient's mailbox, or a domain",
         Meta = "meta" "A value of the metadata, whole",
@@ -48,6 +50,8 @@ impl Qualifier {
             Self::Key => "key:Production",
             Self::Adapter => "adapter:\"SES Frankfurt\"",
             Self::Reply => "reply:5.1.1",
+            Self::Reason => "reason:address-unknown",
+            Self::Group => "group:v1-00c0ffee00c0ffee",
             Self::Server => "server:mx1.example.com",
             Self::Provider => "provider:Gmail",
             Self::Meta => "meta.order:43645",
@@ -75,6 +79,8 @@ impl Qualifier {
             | Self::Key
             | Self::Adapter
             | Self::Reply
+            | Self::Reason
+            | Self::Group
             | Self::Server
             | Self::Provider
             | Self::Meta
@@ -102,6 +108,13 @@ impl Qualifier {
             Self::Channel => one_of(&Channel::ALL.map(Channel::as_str)),
             Self::Is => one_of(&["resent", "scheduled"]),
             Self::Has => one_of(&["attachment"]),
+            Self::Reason => FailureClass::from_slug(value).map(FailureClass::slug).ok_or_else(|| {
+                let known = FailureClass::ALL.map(FailureClass::slug);
+                format!("reason: takes one of these, not “{value}”: {}", known.join(", "))
+            }),
+            Self::Group => lower.parse::<FailureGroup>().map(|_| lower.clone()).map_err(|_| {
+                format!("group: takes what the list of reasons links, such as {}, not “{value}”", self.example())
+            }),
             Self::Provider if !value.contains('.') && MailboxProvider::named(value).is_empty() => {
                 let some: Vec<&str> = MailboxProvider::names().collect();
                 Err(format!("provider: takes a domain, or one of these, not “{value}”: {}", some.join(", ")))

@@ -7,6 +7,7 @@ mod search;
 mod selection;
 mod stats;
 mod table;
+mod why;
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
@@ -20,6 +21,7 @@ use self::selection::Selection;
 use self::stats::{Cards, in_short};
 use self::table::{LogTable, Nothing};
 pub use self::table::{copy_words, spoken_list};
+use self::why::Why;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::copy_button::CopyLink;
 use crate::components::icon::{Glyph, Icon};
@@ -70,7 +72,7 @@ async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
 
 #[component]
 fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
-    let LogView { period, overview, page, in_all_time, templates, is_first_run, public_url } = view;
+    let LogView { period, overview, reasons, page, in_all_time, templates, is_first_run, public_url } = view;
     if is_first_run {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
@@ -112,6 +114,7 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
             </div>
             {overview.counted_from.map(|from| view! { <CountedFrom from/> })}
         </div>
+        <Why query=query.clone() reasons/>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=page.total/>
             {list}

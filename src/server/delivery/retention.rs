@@ -1,7 +1,6 @@
-//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired, and brings the index of search up
-//! to date after an update: in small steps with a pause
-//! between them, so that sending and reading go on. Called by [super::worker]; several at once do no harm, and what one
-//! leaves the next one finds.
+//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired, and brings the index of search
+//! and the reasons of failures up to date after an update: in small steps with a pause between them, so that sending and
+//! reading go on. Called by [super::worker]; several at once do no harm, and what one leaves the next one finds.
 
 use std::time::Duration;
 
@@ -27,9 +26,14 @@ pub async fn delete_what_is_over(
 ) -> Result<(), AppError> {
     let steps = Steps { store, shutdown };
     // Beside each other: a big team that goes does not keep what others are waiting for.
-    let (expired, old, teams, index) =
-        tokio::join!(steps.delete_expired(now), steps.delete_old(now), steps.delete_teams(), steps.index_again());
-    expired.and(old).and(teams).and(index)
+    let (expired, old, teams, index, failures) = tokio::join!(
+        steps.delete_expired(now),
+        steps.delete_old(now),
+        steps.delete_teams(),
+        steps.index_again(),
+        steps.diagnose_again()
+    );
+    expired.and(old).and(teams).and(index).and(failures)
 }
 
 struct Steps<'a> {
@@ -49,6 +53,12 @@ impl Steps<'_> {
     /// Brings what search finds messages by up to date.
     async fn index_again(&self) -> Result<(), AppError> {
         while self.store.index_some_again().await? && self.goes_on().await {}
+        Ok(())
+    }
+
+    /// Brings what is kept of failures up to date with the rules of this version.
+    async fn diagnose_again(&self) -> Result<(), AppError> {
+        while self.store.diagnose_some_again().await? && self.goes_on().await {}
         Ok(())
     }
 

@@ -7,30 +7,24 @@ use chrono::{DateTime, Utc};
 use crate::domain::email::{Email, EmailStatus, EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventKind};
-use crate::domain::failure::{Diagnosis, Evidence, diagnose};
+use crate::domain::failure::{Diagnosis, Failed};
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 
-/// Why a message did not arrive, by the newest event that says so; `None` for one that did, or still may.
+/// Why a message did not arrive; `None` for one that did, or still may.
 pub(super) fn diagnosis_of(email: &Email, events: &[EmailEvent]) -> Option<Diagnosis> {
-    let event = events.iter().rev().find(|event| event.kind.is_failure())?;
-    email.status.can_be_resent().then(|| diagnosis_by(email, event))
+    failed(email).diagnosis(events)
 }
 
-fn diagnosis_by(email: &Email, event: &EmailEvent) -> Diagnosis {
-    let detail = &event.detail;
-    let address = event.recipient.as_ref().or(email.recipients.first().map(|first| &first.address));
-    diagnose(&Evidence {
+pub(super) fn failed(email: &Email) -> Failed<'_> {
+    Failed {
         channel: email.channel,
-        kind: event.kind,
-        cause: detail.cause,
-        reply: detail.reply.as_deref(),
-        message: detail.message.as_deref().or(email.error_message.as_deref()),
-        host: detail.mx.as_deref().or(detail.server.as_deref()),
-        domain: address.and_then(|address| address.rsplit_once('@')).map(|(_, domain)| domain),
-    })
+        status: email.status,
+        recipient: email.recipients.first().map(|first| first.address.as_str()),
+        error_message: email.error_message.as_deref(),
+    }
 }
 
 /// Adds to the rows of a list what became of each message beyond its status. Needs `logs:view`.
@@ -94,5 +88,5 @@ fn remark_on(
         return Some(Remark::Scheduled(at));
     }
     let event = events.iter().rev().find(|event| event.kind == EventKind::Deferred)?;
-    Some(Remark::Delayed { class: diagnosis_by(email, event).class, again_at: email.next_attempt_at })
+    Some(Remark::Delayed { class: failed(email).diagnosis_by(event).class, again_at: email.next_attempt_at })
 }

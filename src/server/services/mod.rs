@@ -15,6 +15,7 @@ pub mod mail;
 pub mod notifications;
 pub mod overview;
 pub mod period;
+pub mod reasons;
 pub mod resends;
 pub mod retention;
 pub mod reveal;

@@ -5,7 +5,7 @@
 use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
-use crate::domain::failure::MailboxProvider;
+use crate::domain::failure::{FailureClass, MailboxProvider};
 use crate::domain::filter::{Condition as Asked, EmailFilter, StatusSet, TimeRange, Wanted};
 use crate::domain::ids::{ApiRequestId, EmailId, JobId, NotificationId, TemplateId};
 use crate::domain::permission::Permission;
@@ -127,6 +127,17 @@ async fn add(app: &App, viewer: &Viewer, filter: &mut EmailFilter, condition: &C
         },
         Qualifier::Tag => texts().map(Wanted::Tag).collect(),
         Qualifier::Reply => texts().map(Wanted::Reply).collect(),
+        Qualifier::Reason | Qualifier::Group => {
+            if !is_not {
+                let (failed, _) = filter.statuses.or_all().split(StatusSet::FAILED);
+                filter.criteria.nothing |= failed.is_empty();
+                filter.statuses = failed;
+            }
+            let reason = |text: &String| FailureClass::from_slug(text).map(Wanted::Reason);
+            let group = |text: &String| text.parse().ok().map(Wanted::Group);
+            let is_reason = *qualifier == Qualifier::Reason;
+            values.iter().filter_map(|text| if is_reason { reason(text) } else { group(text) }).collect()
+        }
         Qualifier::Server => texts().map(Wanted::Server).collect(),
         Qualifier::Person => texts().map(Wanted::Person).collect(),
         Qualifier::Provider => values.iter().map(|name| provider(name)).collect(),

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use super::emails::row::{INSERT_ROWS, bind_row};
 use super::engine::Transaction;
 use super::events::{EmailFacts, NewEvent};
+use super::failures::keep_diagnoses;
 use super::outbox::{NEVER, queue_of};
 use super::rollups::{Rollups, counted};
 use super::search::index::insert_search_rows;
@@ -92,6 +93,9 @@ pub(super) async fn insert_folded(
     })
     .await?;
     insert_event_rows(tx, team_id, &events_of(emails)).await?;
+    let failed = emails.iter().filter(|row| row.fold.status().can_be_resent());
+    let failed: Vec<EmailId> = failed.map(|row| row.email.id).collect();
+    keep_diagnoses(tx, team_id, &failed).await?;
     let new: Vec<&NewEmail> = emails.iter().map(|row| row.email).collect();
     let searched = texts_of(tx, team_id, &new).await?;
     insert_search_rows(tx, team_id, &searched).await?;

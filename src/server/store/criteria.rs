@@ -5,6 +5,7 @@
 use std::str::FromStr;
 
 use super::engine::{Engine, Sql};
+use super::failures::push_diagnosis;
 use super::folding::searchable;
 use super::range::IdRange;
 use super::recipients::keys_for;
@@ -147,6 +148,8 @@ fn push_wanted(sql: &mut Sql, wanted: &Wanted, keeps_addresses: bool) {
             push_event_detail(sql, "reply", contains(part), keeps_addresses);
             sql.push(")");
         }
+        Wanted::Reason(class) => push_diagnosis(sql, "class", i64::from(class.code())),
+        Wanted::Group(group) => push_diagnosis(sql, "fingerprint", group.0),
         Wanted::Server(name) => {
             sql.push("EXISTS (SELECT 1 FROM email_keys x WHERE x.team_id = e.team_id");
             sql.push(format!(" AND x.kind IN ({SERVER_KEYS}) AND x.key IN "));

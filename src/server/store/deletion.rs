@@ -48,11 +48,12 @@ pub(super) const API_REQUEST_BODIES: Rows =
 pub(super) const API_REQUESTS: Rows = rows_of_team("api_requests", &["team_id", "id"]);
 pub(super) const RESEND_ITEMS: Rows = rows_of_team("resend_items", &["team_id", "job_id", "email_id"]);
 pub(super) const RESEND_JOBS: Rows = rows_of_team("resend_jobs", &["team_id", "id"]);
+const EMAIL_FAILURES: Rows = rows_of_team("email_failures", &["team_id", "email_id"]);
 const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 23] = [
+const OF_TEAM: [Rows; 24] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -65,6 +66,7 @@ const OF_TEAM: [Rows; 23] = [
     EMAIL_CONTENTS,
     EMAIL_ATTACHMENTS,
     EMAIL_EVENTS,
+    EMAIL_FAILURES,
     rows_of_team("email_aliases", &["team_id", "alias", "email_id"]),
     rows_of_team("email_keys", &["team_id", "kind", "key", "email_id"]),
     EMAILS,

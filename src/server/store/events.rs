@@ -7,15 +7,17 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::engine::{Engine, Sql, Transaction};
+use super::engine::{Engine, Transaction};
+use super::event_rows::{EventRow, by_message, events_query, in_order};
+use super::failures::keep_diagnoses;
 use super::rollups::{Rollups, counted};
 use super::search::index::delete_search_rows;
-use super::{Store, instant, micros, stored};
+use super::{Store, instant, micros};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
 use crate::domain::error::AppError;
-use crate::domain::event::{EmailEvent, Entry, EventDetail, EventSet, Fold, Mark, StatusRank, Told};
-use crate::domain::ids::{EmailId, EventId, TeamId, TemplateId};
+use crate::domain::event::{EmailEvent, Entry, EventSet, Fold, Mark, StatusRank, Told};
+use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::mailbox::mailbox_key;
 
 pub use crate::domain::event::NewEvent;
@@ -322,6 +324,9 @@ pub(super) async fn record_events(
         update_message(tx, team_id, email_id, &fold).await?;
         rollups.replace(&before, email_id, &fold);
     }
+    if fold.status().can_be_resent() {
+        keep_diagnoses(tx, team_id, &[email_id]).await?;
+    }
     rollups.apply(tx, team_id).await?;
     Ok(true)
 }
@@ -346,30 +351,6 @@ async fn insert_event(
         .execute()
         .await?;
     Ok(inserted == 1)
-}
-
-#[derive(sqlx::FromRow)]
-struct EventRow {
-    provider_event_id: Option<String>,
-    id: EventId,
-    kind: String,
-    at: i64,
-    recipient: Option<String>,
-    detail: Json<EventDetail>,
-}
-
-impl TryFrom<EventRow> for EmailEvent {
-    type Error = AppError;
-
-    fn try_from(row: EventRow) -> Result<Self, AppError> {
-        Ok(Self {
-            id: row.id,
-            kind: stored("email_events.kind", row.kind.parse())?,
-            at: instant(row.at),
-            recipient: row.recipient,
-            detail: row.detail.0,
-        })
-    }
 }
 
 impl Store {
@@ -411,39 +392,9 @@ impl Store {
         team_id: TeamId,
         ids: &[EmailId],
     ) -> Result<HashMap<EmailId, Vec<EmailEvent>>, AppError> {
-        let mut events: HashMap<EmailId, Vec<EmailEvent>> = HashMap::new();
         if ids.is_empty() {
-            return Ok(events);
+            return Ok(HashMap::new());
         }
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            email_id: EmailId,
-            #[sqlx(flatten)]
-            event: EventRow,
-        }
-        let mut sql = Sql::new(
-            self.engine(),
-            "SELECT email_id, provider_event_id, id, kind, at, recipient, detail FROM email_events WHERE team_id = ",
-        );
-        sql.push_bind(team_id).push(" AND email_id IN (").push_list(ids).push(") ORDER BY email_id, at, id");
-        let rows: Vec<Row> = self.read(sql).fetch_all().await?;
-        let mut rows_of: HashMap<EmailId, Vec<EventRow>> = HashMap::new();
-        for row in rows {
-            rows_of.entry(row.email_id).or_default().push(row.event);
-        }
-        for (email_id, rows) in rows_of {
-            let of_email = in_order(rows).into_iter().map(EmailEvent::try_from);
-            events.insert(email_id, of_email.collect::<Result<_, _>>()?);
-        }
-        Ok(events)
+        by_message(self.read(events_query(self.engine(), team_id, ids)).fetch_all().await?)
     }
-}
-
-/// Puts the events of a message in the order of their times; those of one instant by the providers' ids for them, so that
-/// the order of arrival does not show.
-fn in_order(mut rows: Vec<EventRow>) -> Vec<EventRow> {
-    rows.sort_by(|one, other| {
-        (one.at, &one.provider_event_id, one.id).cmp(&(other.at, &other.provider_event_id, other.id))
-    });
-    rows
 }

@@ -18,6 +18,7 @@ use super::bulk::{Folded, insert_event_rows, insert_folded, rollups_of};
 use super::emails::row::COPY_ROW;
 use super::engine::{Bind, Engine, Record, Sql, Transaction};
 use super::events::{MESSAGE_COLUMNS, NewEvent, insert_alias, retire, update_message};
+use super::failures::keep_diagnoses;
 use super::recipients::kept_recipients;
 use super::rollups::Rollups;
 use super::search::index::index_again;
@@ -145,6 +146,9 @@ impl Store {
         let added: Vec<(EmailId, &NewEvent)> =
             batch.changes.iter().flat_map(|change| change.events.iter().map(|line| (change.id, &line.event))).collect();
         insert_event_rows(&mut tx, team_id, &added).await?;
+        let failed = batch.changes.iter().filter(|change| change.fold.status().can_be_resent());
+        let failed: Vec<EmailId> = failed.map(|change| change.id).collect();
+        keep_diagnoses(&mut tx, team_id, &failed).await?;
         rollups.apply(&mut tx, team_id).await?;
         tx.commit().await?;
         Ok(batch.outcomes())

@@ -618,8 +618,10 @@ on_both_databases! {
                 Qualifier::Meta => &["meta.order:l4nted", "meta.order:pl4nted-meta"],
                 Qualifier::Id => &["id:l4nted", "id:pl4nted.ada"],
                 Qualifier::Person => &["person:l4nted", "person:pl4nted.ada"],
-                // Their values are known.
+                // Their values are known; what a group is called says nothing of what is in it.
                 Qualifier::Status
+                | Qualifier::Reason
+                | Qualifier::Group
                 | Qualifier::Channel
                 | Qualifier::Is
                 | Qualifier::Has

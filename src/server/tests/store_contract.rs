@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod criteria;
 mod deletion;
+mod failures;
 mod ingest;
 mod locks;
 mod log;

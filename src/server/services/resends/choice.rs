@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 
 use crate::domain::adapter::AdapterKind;
 use crate::domain::address::logs::LogQuery;
@@ -12,10 +12,10 @@ use crate::domain::email::{Email, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::EmailEvent;
 use crate::domain::failure::FailureClass;
-use crate::domain::filter::{EmailFilter, StatusSet};
+use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::domain::page::PageRequest;
-use crate::domain::period::{Period, PeriodChoice, Preset};
+use crate::domain::period::PeriodChoice;
 use crate::domain::resend::newest_sent;
 use crate::domain::resend_job::{MAX_MESSAGES, Preflight, ResendItemState, ResendOptions, Verdict, likely_fails_again};
 use crate::domain::viewer::Viewer;

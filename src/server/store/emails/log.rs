@@ -88,7 +88,7 @@ impl Store {
 
     /// The filter with a range that holds no more messages than may be looked at for it, and where that begins; `None`
     /// where the filter may stay as it is. Of one status, or a few, as many may be looked at.
-    async fn bounded(
+    pub(in crate::server::store) async fn bounded(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,

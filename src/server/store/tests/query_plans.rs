@@ -10,6 +10,7 @@ use crate::domain::audit::AuditFilter;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EventKind, EventSet};
+use crate::domain::failure::{FailureClass, FailureGroup};
 use crate::domain::filter::{Condition, Criteria, EmailFilter, RollupScope, StatusSet, TimeRange, Wanted};
 use crate::domain::ids::{AdapterId, ApiKeyId, ApiRequestId, EmailId, NotificationId, TeamId, TemplateId};
 use crate::domain::notification::{NotificationChannel, NotificationFilter, NotificationState};
@@ -25,10 +26,12 @@ use crate::server::store::emails::messages::{
 };
 use crate::server::store::engine::{Engine, Sql, Writers};
 use crate::server::store::events::find_namesakes_statement;
+use crate::server::store::failures::{FIND_TEAM, find_old_statement};
 use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in};
 use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
 use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
 use crate::server::store::range::IdRange;
+use crate::server::store::reasons::{Counted, reasons_query};
 use crate::server::store::resends::{list_running_statement, list_waiting_items_statement};
 use crate::server::store::retention::find_old_contents_statement;
 use crate::server::store::search::{Index, Look, Word};
@@ -128,6 +131,8 @@ fn looked_at() -> Vec<Wanted> {
         Wanted::RecipientPart(text()),
         Wanted::Tag(text()),
         Wanted::Reply(text()),
+        Wanted::Reason(FailureClass::MailboxFull),
+        Wanted::Group(FailureGroup(7)),
         Wanted::Provider { domains: vec![text()], hosts: vec![text()] },
         Wanted::Metadata { name: text(), value: text() },
         Wanted::Template(TEMPLATE),
@@ -216,6 +221,31 @@ async fn what_is_asked_for_whole_is_found_by_an_index_sqlite() {
                 assert!(first.contains("emails_by_external_user (team_id=? AND external_user_id=?"), "{plan:?}");
             }
         }
+    }
+}
+
+/// The lists whose problems are counted by their reasons: all, those of a walk, those that a search found.
+fn counted(engine: Engine) -> [Sql; 3] {
+    let filter = EmailFilter { statuses: StatusSet::FAILED, ..asking(false, vec![Wanted::Tag("a".to_owned())]) };
+    [Counted::All(IDS), Counted::Walked(&filter, IDS), Counted::Listed(&[12, 13])]
+        .map(|counted| reasons_query(engine, TEAM, &counted, true, 21))
+}
+
+#[tokio::test]
+async fn reasons_are_counted_along_the_rows_of_the_list_sqlite() {
+    let statements = counted(Engine::Sqlite).map(|query| query.text().to_owned());
+    let found = plans(statements.into_iter().chain([FIND_TEAM.to_owned(), find_old_statement(Engine::Sqlite)])).await;
+    let has =
+        |plan: usize, step: &str| assert!(found[plan].iter().any(|line| line.contains(step)), "{:#?}", found[plan]);
+    has(0, "SEARCH a USING PRIMARY KEY (team_id=? AND email_id>? AND email_id<?)");
+    has(1, "SEARCH e USING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)");
+    has(1, "SEARCH f USING PRIMARY KEY (team_id=? AND email_id=?)");
+    has(2, "SEARCH f USING PRIMARY KEY (team_id=? AND email_id=?)");
+    has(3, "SEARCH f USING COVERING INDEX email_failures_by_version (team_id=? AND version<?)");
+    assert_eq!(found[4], ["SEARCH f USING COVERING INDEX email_failures_by_version (team_id=? AND version<?)"]);
+    let walks = |line: &&String| line.starts_with("SCAN email") || line.starts_with("SCAN e ") || *line == "SCAN f";
+    for plan in &found[1..3] {
+        assert_eq!(plan.iter().find(walks), None, "{plan:#?}");
     }
 }
 

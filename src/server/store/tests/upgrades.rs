@@ -186,3 +186,66 @@ async fn messages_of_before_are_found_while_their_index_is_made_again_postgres()
     connection.close().await.unwrap();
     finds_what_it_found(database).await;
 }
+
+/// The version that keeps why messages failed.
+const FAILURES: i64 = 21;
+
+/// Bounced, failed and delivered messages as they were kept before.
+fn failed_rows() -> Vec<String> {
+    let mut rows = vec!["INSERT INTO teams (id, slug, name, created_at) VALUES (1, 'finch', 'Finch', 0)".to_owned()];
+    for number in 1..=240_i64 {
+        let (email, status) = (EMAIL.0 + (number << 20), [5, 6, 2][number as usize % 3]);
+        rows.push(format!(
+            "INSERT INTO emails
+             (team_id, id, recipients, from_address, subject, tags, status, status_rank, has_pdf_attachment, job_id)
+             VALUES (1, {email}, '[]', 'a@b.example', 'Hi', '[]', {status}, 70, FALSE, 1)"
+        ));
+        rows.push(format!(
+            r#"INSERT INTO email_events (team_id, email_id, id, kind, at, detail)
+               VALUES (1, {email}, 1, 'bounced', 0, '{{"reply":"552 5.2.2 Mailbox full"}}')"#
+        ));
+    }
+    rows
+}
+
+async fn learns_why_messages_failed(database: TestDatabase) {
+    let store = Store::open(&database.url()).await.unwrap();
+    let count = async |store: &Store| {
+        let counted = store.count_reasons(TEAM, &EmailFilter::default(), false, 5).await.unwrap();
+        (counted.problems, counted.undiagnosed, counted.reasons.iter().map(|reason| reason.count).collect::<Vec<_>>())
+    };
+    assert_eq!(count(&store).await, (160, 160, vec![]));
+    assert!(store.diagnose_some_again().await.unwrap());
+    assert_eq!(count(&store).await, (160, 60, vec![100]));
+    // What a crash or another program leaves, the next step finds.
+    store.close().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    while store.diagnose_some_again().await.unwrap() {}
+    assert_eq!(count(&store).await, (160, 0, vec![160]));
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn failures_of_before_are_diagnosed_while_the_program_serves_sqlite() {
+    let database = TestDatabase::empty_sqlite();
+    let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
+    before(&SQLITE_MIGRATIONS, FAILURES).run_direct(None, &mut connection, false).await.unwrap();
+    for statement in failed_rows() {
+        sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    learns_why_messages_failed(database).await;
+}
+
+#[tokio::test]
+async fn failures_of_before_are_diagnosed_while_the_program_serves_postgres() {
+    let database = TestDatabase::empty_postgres().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    before(&POSTGRES_MIGRATIONS, FAILURES).run_direct(None, &mut connection, false).await.unwrap();
+    for statement in failed_rows() {
+        sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    learns_why_messages_failed(database).await;
+}

@@ -13,6 +13,7 @@ mod logs;
 mod notificationapi;
 mod overview;
 mod races;
+mod reasons;
 mod recipients;
 mod resend;
 mod resend_com;

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::outbox::{new_email, with_key};
 use super::*;
 use crate::domain::adapter::AdapterKind;
+use crate::domain::email::EmailStatus;
 use crate::domain::filter::EmailFilter;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
@@ -65,6 +66,7 @@ async fn fill(app: &TestApp) {
         content_id: None,
     };
     app.add_messages(&vec![Message { attachments: vec![file], ..Message::default() }; 210]).await;
+    app.add_message(Message::with_status(EmailStatus::Bounced)).await;
     let waits = new_email(app, app.now());
     store.insert_emails(team, std::slice::from_ref(&waits), &with_key(app, "key", "one")).await.unwrap();
     app.add_resend(&[waits.id], ResendJobState::Running).await;

@@ -66,6 +66,30 @@ async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
     database.remove().await;
 }
 
+#[tokio::test]
+async fn reasons_are_counted_along_the_rows_of_the_list_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    for statement in FILL {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    for query in counted(Engine::Postgres) {
+        let plan = store.read(query.explained()).fetch_scalars::<String>().await.unwrap().join("\n");
+        assert!(plan.contains("email_failures_pkey"), "{plan}");
+        assert!(!plan.contains("Seq Scan on email"), "{plan}");
+    }
+    let old = find_old_statement(Engine::Postgres).replace("$1", "1").replace("$2", "0").replace("$3", "100");
+    for statement in [FIND_TEAM.replace("$1", "0"), old] {
+        let plan: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(pool).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("email_failures_by_version") && !plan.contains("Seq Scan on email"), "{plan}");
+    }
+    store.close().await;
+    database.remove().await;
+}
+
 /// What else is read of the log, of which PostgreSQL prefers an index too.
 const FILL_MORE: [&str; 4] = [
     "INSERT INTO email_contents (team_id, email_id, variables, metadata)
