@@ -114,7 +114,7 @@ for (const status of ["bounced", "clicked", "queued"]) {
     test.slow();
     await as("owner");
     await page.goto(`/logs?preset=30d&status=${status}`);
-    await page.locator("tbody").getByRole("link").first().click();
+    await page.locator("tbody .row-link").first().click();
     await expect(page.getByRole("region", { name: "What happened" })).toBeVisible();
     await expectGoodEverywhere(page, hasScript);
   });
@@ -138,7 +138,7 @@ test("a notification: nothing to find", async ({ page, as, hasScript }) => {
   test.slow();
   await as("owner");
   await page.goto("/logs?preset=30d&channel=push");
-  await page.locator("tbody").getByRole("link").first().click();
+  await page.locator("tbody .row-link").first().click();
   await expectGoodEverywhere(page, hasScript);
   await page.getByRole("link", { name: /^notification ntf_/ }).click();
   await expect(page.getByRole("region", { name: "Notification" })).toBeVisible();

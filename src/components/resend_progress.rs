@@ -31,9 +31,9 @@ pub fn ResendProgress(
             let ask = move || {
                 if let (Some(id), false) = (id, document().hidden()) {
                     spawn_local(async move {
-                        let Ok(job) = load_resend_progress(id).await else { return };
-                        set_counts.set((job.counts.resent, job.counts.to_send(), job.counts.refused));
-                        if job.state != state {
+                        let Ok(now) = load_resend_progress(id).await else { return };
+                        set_counts.set((now.resent, now.to_send, now.refused));
+                        if now.state != state {
                             let _ = window().location().reload();
                         }
                     });

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::page::CursorPage;
-use crate::domain::resend_job::{Preflight, ResendItem, ResendItemState, ResendJob, ResendStep};
+use crate::domain::resend_job::{Preflight, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep};
 
 /// Messages on a page of a report.
 pub const PAGE_SIZE: i64 = 100;
@@ -86,11 +86,22 @@ pub async fn load_resend(
     Ok(ResendView { job, items })
 }
 
+/// How far a bulk resend got: as much as its page follows, for all of a job's times would make the browser's module larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResendProgressNow {
+    pub state: ResendJobState,
+    pub resent: i64,
+    pub to_send: i64,
+    pub refused: i64,
+}
+
 /// How far a bulk resend got. Needs `logs:view`.
 #[server]
-pub async fn load_resend_progress(id: ResendJobId) -> Result<ResendJob, AppError> {
+pub async fn load_resend_progress(id: ResendJobId) -> Result<ResendProgressNow, AppError> {
     use crate::server::{context, services::resends};
-    resends::find_resend(&context::app(), &context::viewer().await?, id).await
+    let job = resends::find_resend(&context::app(), &context::viewer().await?, id).await?;
+    let (resent, to_send, refused) = (job.counts.resent, job.counts.to_send(), job.counts.refused);
+    Ok(ResendProgressNow { state: job.state, resent, to_send, refused })
 }
 
 /// Pauses, resumes or stops a bulk resend. Needs `logs:view` and `logs:resend`.

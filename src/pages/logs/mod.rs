@@ -29,7 +29,6 @@ use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
-use crate::domain::address::PERIOD_PARAMETERS;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailSummary;
 use crate::domain::error::AppError;
@@ -46,7 +45,7 @@ pub fn LogsPage() -> impl IntoView {
         match load_list(&address).await {
             Ok(list) => Ok(Ok(list)),
             Err(AppError::Validation { field: Some(field), message })
-                if field == PARAMETER || PERIOD_PARAMETERS.contains(&field.as_str()) =>
+                if [PARAMETER, "from", "to", "when"].contains(&field.as_str()) =>
             {
                 mark_failed(AppError::invalid_field(&field, message.clone())).await?;
                 Ok(Err((LogQuery::unread(&address, &field), field, message)))

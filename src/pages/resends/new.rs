@@ -157,7 +157,7 @@ fn Form(query: NewResendQuery, count: i64, once: String) -> impl IntoView {
             <input type="hidden" name="once" value=once/>
             <div class="field">
                 <label for="name">"Name"</label>
-                <input id="name" name="name" maxlength="100" autocomplete="off" placeholder=format!("Resend {}", messages(count))/>
+                <input id="name" name="name" type="text" maxlength="100" autocomplete="off" placeholder=format!("Resend {}", messages(count))/>
             </div>
             <div class="field">
                 <label for="reason">"Why"</label>
