@@ -269,7 +269,7 @@ on_both_databases! {
         let admin = app.sign_in(Role::Admin).await;
         let id = admin.post(RESENDS, json!({"q": "to:user@example.com"})).await.text_of("id");
         let seen = admin.get(&format!("{RESENDS}/{id}")).await.data();
-        assert_eq!(seen["filter"], "to:user@example.com · all time");
+        assert_eq!(seen["filter"], "to:user@example.com · All time");
         let viewer = app.sign_in(Role::Viewer).await;
         assert_eq!(viewer.get(&format!("{RESENDS}/{id}")).await.data()["filter"], Value::Null);
     }
