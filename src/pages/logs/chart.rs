@@ -227,9 +227,9 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
     let has_times = span.num_hours() <= 50;
     let minutes = match span.num_minutes() {
         ..=15 => 2,
-        ..=62 => 10,
-        ..=300 => 30,
-        ..=780 => 60,
+        16..=62 => 10,
+        63..=300 => 30,
+        301..=780 => 60,
         _ => 180,
     };
     let is_place = |index: usize| match &starts[index] {

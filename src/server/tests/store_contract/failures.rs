@@ -34,7 +34,7 @@ fn history(app: &TestApp, count: usize, template: Option<TemplateId>) -> Vec<His
         let at = app.now() - TimeDelta::minutes(index as i64);
         let mut historic = Message { at, ..Message::with_status(status) }.historic(app);
         historic.email.template =
-            template.filter(|_| index % 3 == 0).map(|id| (id, crate::domain::ids::TemplateVersionId(id.0)));
+            template.filter(|_| index.is_multiple_of(3)).map(|id| (id, crate::domain::ids::TemplateVersionId(id.0)));
         historic.email.adapter_id = Some(crate::domain::ids::AdapterId(1 + index as i64 / 8 % 2));
         let reply = REPLIES[index / 8 % REPLIES.len()];
         for new in historic.email.events.iter_mut().filter(|new| new.event.kind.is_failure() && !reply.is_empty()) {
