@@ -153,6 +153,7 @@ pub const MANNERS: Manners = Manners {
         ("/adapters/{id}", "The adapter's id"),
         ("/api-keys/{id}", "The key's id"),
         ("/logs/{id}", "The message's id"),
+        ("/resends/{id}", "The bulk resend's id"),
         ("/v1/{id}", "The message's id"),
         ("/templates/{id}", "The template's id"),
         ("/teams/{id}", "The team's id"),

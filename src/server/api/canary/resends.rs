@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::json_body;
-use super::error::{CanaryError, Clash};
+use super::error::{CanaryError, Clash, Missing};
 use super::{Answer, Success, Timestamp, success};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
@@ -106,6 +106,7 @@ async fn list_resends(State(app): State<App>, Caller(viewer, query): Caller<List
     responses(
         (status = 201, description = "The bulk resend has been started", body = Success<ResendBody>),
         (status = 200, description = "What it would do, for `dryRun`", body = Success<PreflightBody>),
+        Missing,
         Clash,
     ),
 )]
