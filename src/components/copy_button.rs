@@ -14,11 +14,7 @@ pub fn CopyButton(
     label: String,
 ) -> impl IntoView {
     let (is_copied, set_copied) = signal(false);
-    let copy = move |_| {
-        let _ = web_sys::window().map(|window| window.navigator().clipboard().write_text(&text));
-        set_copied.set(true);
-        set_timeout(move || set_copied.set(false), std::time::Duration::from_secs(2));
-    };
+    let copy = move |_| copy_text(&text, set_copied);
     view! {
         <button type="button" class="icon-button needs-script" title=label.clone() aria-label=label on:click=copy>
             <Icon glyph=Glyph::Copy/>
@@ -35,14 +31,17 @@ pub fn CopyLink(
     text: String,
 ) -> impl IntoView {
     let (is_copied, set_copied) = signal(false);
-    let copy = move |_| {
-        let _ = web_sys::window().map(|window| window.navigator().clipboard().write_text(&text));
-        set_copied.set(true);
-        set_timeout(move || set_copied.set(false), std::time::Duration::from_secs(2));
-    };
+    let copy = move |_| copy_text(&text, set_copied);
     view! {
         <button type="button" class="button needs-script" title="A link to the same rows, for everybody" on:click=copy>
             <span role="status">{move || if is_copied.get() { "Copied" } else { "Copy link" }}</span>
         </button>
     }
+}
+
+/// Copies a text, and says for two seconds that it did.
+fn copy_text(text: &str, set_copied: WriteSignal<bool>) {
+    let _ = web_sys::window().map(|window| window.navigator().clipboard().write_text(text));
+    set_copied.set(true);
+    set_timeout(move || set_copied.set(false), std::time::Duration::from_secs(2));
 }
