@@ -3,12 +3,31 @@
 
 import { randomBytes } from "node:crypto";
 import { AxeBuilder } from "@axe-core/playwright";
-import { test as base, expect, type BrowserContext, type Page } from "@playwright/test";
+import { test as base, expect as baseExpect, type BrowserContext, type Page } from "@playwright/test";
 import { Api } from "./api.ts";
 import { Sendlog } from "./sendlog.ts";
 import { SmtpTarget } from "./smtp-target.ts";
 
-export { expect };
+/**
+ * Playwright's own, but that a page which has reached an address has also come whole: what a test reads of it next is not
+ * the part that the browser has read so far.
+ */
+export const expect = baseExpect.extend({
+  async toHaveURL(page: Page, expected: string | RegExp | ((url: URL) => boolean), options?: { timeout?: number }) {
+    const { isNot } = this;
+    try {
+      if (isNot) {
+        await baseExpect(page).not.toHaveURL(expected, options);
+      } else {
+        await baseExpect(page).toHaveURL(expected, options);
+        await page.waitForLoadState("domcontentloaded");
+      }
+      return { pass: !isNot, message: () => "" };
+    } catch (error) {
+      return { pass: isNot, message: () => String(error) };
+    }
+  },
+});
 
 export const roles = ["owner", "admin", "member", "viewer"] as const;
 export type Role = (typeof roles)[number];

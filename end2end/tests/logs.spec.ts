@@ -273,8 +273,8 @@ test("several statuses are chosen together", async ({ page }) => {
 
   await expect(page).toHaveURL(/status=bounced/);
   expect(await totalOf(page)).toBe(of("Bounced") + of("Failed"));
-  const words = await rows(page).getByRole("cell").filter({ hasText: /^(Bounced|Failed)$/ }).count();
-  expect(words).toBe(await rows(page).count());
+  await expect(rows(page).first()).toBeVisible();
+  await expect(rows(page).filter({ hasNot: page.getByRole("cell").filter({ hasText: /^(Bounced|Failed)$/ }) })).toHaveCount(0);
   await page.reload();
   await messages(page).locator("summary").filter({ hasText: "Status" }).click();
   await expect(page.getByRole("checkbox", { name: "Bounced" })).toBeChecked();
@@ -318,8 +318,8 @@ test("the template filter shows the messages of one template", async ({ page }) 
   await choice.click();
   await expect(page).toHaveURL(/template=tpl_/);
   await expect(page).toHaveURL(/q=e/);
-  const shown = await rows(page).getByRole("cell").filter({ hasText: new RegExp(`^${name}$`) }).count();
-  expect(shown).toBe(await rows(page).count());
+  await expect(rows(page).first()).toBeVisible();
+  await expect(rows(page).filter({ hasNot: page.getByRole("cell").filter({ hasText: new RegExp(`^${name}$`) }) })).toHaveCount(0);
 });
 
 test("pages are turned by links, and reloading stays", async ({ page }) => {
