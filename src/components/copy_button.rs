@@ -1,47 +1,37 @@
-//! Copies a text.
+//! Buttons that copy a text. Without JavaScript they do not appear; the text, or the browser's field of the address, can be
+//! copied by hand. `components::behaviour` does the copying.
 
 use leptos::prelude::*;
-use leptos::web_sys;
 
 use super::icon::{Glyph, Icon};
 
-/// A button that copies `text` and says so. Without JavaScript it does not appear; the text beside it can be selected.
-#[island]
+/// An icon that copies `text` and says so beside it.
+#[component]
 pub fn CopyButton(
     /// What is copied.
+    #[prop(into)]
     text: String,
     /// What the button is called: "Copy id".
+    #[prop(into)]
     label: String,
 ) -> impl IntoView {
-    let (is_copied, set_copied) = signal(false);
-    let copy = move |_| copy_text(&text, set_copied);
     view! {
-        <button type="button" class="icon-button needs-script" title=label.clone() aria-label=label on:click=copy>
+        <button type="button" class="icon-button needs-script" title=label.clone() aria-label=label data-copy=text>
             <Icon glyph=Glyph::Copy/>
         </button>
-        <span class="copied" role="status">{move || is_copied.get().then_some("Copied")}</span>
+        <span class="copied" role="status"></span>
     }
 }
 
-/// A button that copies the address of what the page shows. Without JavaScript it does not appear; the browser has the
-/// address.
-#[island]
+/// A button in words that copies the address of what the page shows.
+#[component]
 pub fn CopyLink(
     /// The whole address.
     text: String,
 ) -> impl IntoView {
-    let (is_copied, set_copied) = signal(false);
-    let copy = move |_| copy_text(&text, set_copied);
     view! {
-        <button type="button" class="button needs-script" title="A link to the same rows, for everybody" on:click=copy>
-            <span role="status">{move || if is_copied.get() { "Copied" } else { "Copy link" }}</span>
+        <button type="button" class="button needs-script" title="A link to the same rows, for everybody" data-copy=text>
+            <span role="status">"Copy link"</span>
         </button>
     }
-}
-
-/// Copies a text, and says for two seconds that it did.
-fn copy_text(text: &str, set_copied: WriteSignal<bool>) {
-    let _ = web_sys::window().map(|window| window.navigator().clipboard().write_text(text));
-    set_copied.set(true);
-    set_timeout(move || set_copied.set(false), std::time::Duration::from_secs(2));
 }

@@ -1,6 +1,7 @@
 //! The parts that pages are made of. They know the domain and nothing of the server; all but the islands are rendered on
 //! the server alone.
 
+pub mod behaviour;
 pub mod can;
 pub mod channel_mark;
 pub mod copy_button;
@@ -13,13 +14,10 @@ pub mod json;
 pub mod menu;
 pub mod notice;
 pub mod number;
-pub mod page_behaviour;
 pub mod pagination;
 pub mod periods;
 pub mod resend_button;
-pub mod resend_progress;
 pub mod reveal;
-pub mod selection_bar;
 pub mod status_badge;
 pub mod time;
 pub mod time_zone_guess;

@@ -25,6 +25,8 @@ pub struct LogView {
     /// Why the problems of the list are problems; `None` where it has none.
     pub reasons: Option<Reasons>,
     pub page: Page<EmailSummary>,
+    /// A word for what the page's rows say, which changes when they do.
+    pub rows: String,
     /// How many messages the list would have in all time, where it has none.
     pub in_all_time: Option<Total>,
     /// The templates to filter by, by name.
@@ -49,7 +51,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, overview, period, reasons as why, search, templates},
+        services::{emails, failures, live, overview, period, reasons as why, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -94,6 +96,7 @@ pub async fn load_logs(
         period,
         overview,
         reasons,
+        rows: live::state_of(&page.items),
         page,
         in_all_time,
         templates,

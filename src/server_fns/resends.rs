@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::page::CursorPage;
-use crate::domain::resend_job::{Preflight, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep};
+use crate::domain::resend_job::{Preflight, ResendItem, ResendItemState, ResendJob, ResendStep};
 
 /// Messages on a page of a report.
 pub const PAGE_SIZE: i64 = 100;
@@ -84,24 +84,6 @@ pub async fn load_resend(
     let offset = page.saturating_sub(1).max(0).saturating_mul(PAGE_SIZE);
     let items = resends::list_items(&app, &viewer, id, state, offset, PAGE_SIZE).await?;
     Ok(ResendView { job, items })
-}
-
-/// How far a bulk resend got: as much as its page follows, for all of a job's times would make the browser's module larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResendProgressNow {
-    pub state: ResendJobState,
-    pub resent: i64,
-    pub to_send: i64,
-    pub refused: i64,
-}
-
-/// How far a bulk resend got. Needs `logs:view`.
-#[server]
-pub async fn load_resend_progress(id: ResendJobId) -> Result<ResendProgressNow, AppError> {
-    use crate::server::{context, services::resends};
-    let job = resends::find_resend(&context::app(), &context::viewer().await?, id).await?;
-    let (resent, to_send, refused) = (job.counts.resent, job.counts.to_send(), job.counts.refused);
-    Ok(ResendProgressNow { state: job.state, resent, to_send, refused })
 }
 
 /// Pauses, resumes or stops a bulk resend. Needs `logs:view` and `logs:resend`.

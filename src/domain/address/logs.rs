@@ -32,7 +32,8 @@ pub struct LogQuery {
     /// Counted from 1.
     pub page: i64,
     /// The moment at which the first page was made: a further page shows what was accepted before it, so that nothing is
-    /// skipped or shown twice while messages arrive. Absent on the first.
+    /// skipped or shown twice while messages arrive. No link to a first page has it; a page that keeps itself up to date asks
+    /// with it for the same rows.
     pub seen: Option<DateTime<Utc>>,
 }
 
@@ -79,9 +80,6 @@ impl LogQuery {
         parsed.search = Search::parse(&typed.join(" "))?;
         parsed.search.terms.extend(Search::of_words(&old_words.join(" ")).terms);
         parsed.take_choices(template, channel)?;
-        if parsed.page == 1 {
-            parsed.seen = None;
-        }
         // What the search says of the time is the period.
         if parsed.search.has_times() && parsed.period.preset != Preset::Custom {
             parsed.period = PeriodChoice::of(Preset::AllTime);
@@ -130,6 +128,11 @@ impl LogQuery {
     /// The address of this state.
     pub fn to_url(&self) -> String {
         super::url("/logs", self.fields())
+    }
+
+    /// The address at which a page of this state that was made at `now` is told what changes.
+    pub fn to_live_url(&self, now: DateTime<Utc>) -> String {
+        super::url("/logs/live", self.as_of(now).fields())
     }
 
     /// The address of the whole list as a file of this format: `csv` or `ndjson`.
@@ -195,9 +198,14 @@ impl LogQuery {
         Self { page, seen: self.seen.filter(|_| page != 1), ..self.clone() }
     }
 
-    /// Another page of a list that was made at `now`. Messages of that millisecond are in it.
+    /// Another page of a list that was made at `now`.
     pub fn with_page_of(&self, page: i64, now: DateTime<Utc>) -> Self {
-        Self { seen: self.seen.or(Some(now + TimeDelta::milliseconds(1))), ..self.clone() }.with_page(page)
+        self.as_of(now).with_page(page)
+    }
+
+    /// This page of a list that was made at `now`. Messages of that millisecond are in it.
+    pub fn as_of(&self, now: DateTime<Utc>) -> Self {
+        Self { seen: self.seen.or(Some(now + TimeDelta::milliseconds(1))), ..self.clone() }
     }
 
     /// The same period without any filter.
@@ -371,7 +379,8 @@ mod tests {
         assert_eq!((read.seen, read.with_page_of(3, now).seen), (second.seen, second.seen));
         assert_eq!(second.with_page(1).to_url(), "/logs");
         assert_eq!(second.with_statuses(StatusSet::READ).to_url(), "/logs?status=opened,clicked");
-        assert_eq!(LogQuery::parse("seen=2026-11-20T12:00:00Z").unwrap(), LogQuery::default());
+        let frozen = LogQuery::parse("seen=2026-11-20T12:00:00Z").unwrap();
+        assert_eq!((frozen.seen.is_some(), frozen.with_page(1)), (true, LogQuery::default()));
         assert_eq!(refused_field("page=2&seen=yesterday").as_deref(), Some("seen"));
     }
 }

@@ -12,8 +12,8 @@ use leptos_meta::Title;
 
 use self::failure::Failure;
 use self::sidebar::Sidebar;
+use crate::components::behaviour::{KEYS, PageBehaviour};
 use crate::components::notice::Callout;
-use crate::components::page_behaviour::{KEYS, PageBehaviour};
 use crate::components::time::ViewerClock;
 use crate::domain::error::AppError;
 use crate::server_fns::access::LogOut;

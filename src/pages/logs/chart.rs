@@ -1,9 +1,8 @@
-//! Messages by outcome over time: a bar for each step, drawn on the server, each a link to its own range.
+//! Messages by outcome over time: a bar for each step, each a link to its own range. With JavaScript they are one stop for the
+//! keyboard, and dragging over them zooms: `components::behaviour`.
 
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use leptos::prelude::*;
-use leptos::web_sys::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, HtmlElement};
 
 use crate::components::number::{counted, grouped, round_up};
 use crate::components::time::ViewerClock;
@@ -52,9 +51,7 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
                     <span>{grouped(top)}</span>
                     <span>{(top % 2 == 0).then(|| grouped(top / 2))}</span>
                 </div>
-                <ChartKeys>
-                    <div class="plot-bars">{drawn}</div>
-                </ChartKeys>
+                <div class="plot-bars">{drawn}</div>
             </div>
         </figure>
     }
@@ -109,79 +106,6 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, query: LogQuery) -> impl I
             </span>
         </div>
     }
-}
-
-/// One stop for the keyboard, whose arrows go from bar to bar, and a span of time by dragging over bars.
-#[island]
-fn ChartKeys(children: Children) -> impl IntoView {
-    let (pressed, set_pressed) = signal(None::<String>);
-    let bar_of = |event: &leptos::web_sys::Event| {
-        let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
-        target.and_then(|target| target.closest(".bar").ok().flatten())
-    };
-    Effect::new(move || rove(None));
-    let on_key = move |event: leptos::ev::KeyboardEvent| {
-        let Some(bar) = bar_of(&event) else { return };
-        let next = match event.key().as_str() {
-            "ArrowRight" => bar.next_element_sibling(),
-            "ArrowLeft" => bar.previous_element_sibling(),
-            "Home" => bar.parent_element().and_then(|bars| bars.first_element_child()),
-            "End" => bar.parent_element().and_then(|bars| bars.last_element_child()),
-            _ => return,
-        };
-        event.prevent_default();
-        if let Some(next) = next {
-            rove(Some(&next));
-        }
-    };
-    let on_down = move |event: leptos::ev::PointerEvent| {
-        let from = bar_of(&event).filter(|_| event.button() == 0 && event.pointer_type() == "mouse");
-        set_pressed.set(from.and_then(|bar| bar.get_attribute("data-from")));
-    };
-    let on_up = move |event: leptos::ev::PointerEvent| {
-        let (Some(pressed), Some(bar)) = (pressed.get_untracked(), bar_of(&event)) else { return };
-        set_pressed.set(None);
-        if bar.get_attribute("data-from").as_ref() == Some(&pressed) {
-            return;
-        }
-        if let Some(url) = zoom_url(&pressed, &bar) {
-            let _ = window().location().set_href(&url);
-        }
-    };
-    let on_drag = |event: leptos::ev::DragEvent| event.prevent_default();
-    view! {
-        <div class="plot-keys" on:keydown=on_key on:pointerdown=on_down on:pointerup=on_up on:dragstart=on_drag>
-            {children()}
-        </div>
-    }
-}
-
-/// Leaves one bar in the order of the keyboard's stops, and goes to it where it is given.
-fn rove(to: Option<&Element>) {
-    let Ok(links) = document().query_selector_all(".bar-link") else { return };
-    for index in 0..links.length() {
-        let link: Option<HtmlElement> = links.item(index).and_then(|node| node.dyn_into().ok());
-        let Some(link) = link else { continue };
-        let is_meant = match to {
-            Some(bar) => link.parent_element().as_ref() == Some(bar),
-            None => index + 1 == links.length(),
-        };
-        link.set_tab_index(if is_meant { 0 } else { -1 });
-        if is_meant && to.is_some() {
-            let _ = link.focus();
-        }
-    }
-}
-
-/// The address of the span from one bar to another, in whichever order, made of the address of a bar.
-fn zoom_url(one: &str, other: &Element) -> Option<String> {
-    let bars = other.parent_element()?;
-    let first = bars.query_selector(&format!("[data-from='{one}']")).ok().flatten()?;
-    let position = first.compare_document_position(other);
-    let is_after = position & leptos::web_sys::Node::DOCUMENT_POSITION_FOLLOWING != 0;
-    let (from, to) = if is_after { (&first, other) } else { (other, &first) };
-    let href = from.query_selector(".bar-link").ok().flatten()?.get_attribute("href")?;
-    Some(href.replace(&from.get_attribute("data-to")?, &to.get_attribute("data-to")?))
 }
 
 fn sum(counts: &StatusCounts) -> i64 {

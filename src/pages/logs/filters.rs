@@ -32,7 +32,8 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
             <ChannelFilter query/>
             {clear}
             {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
-            <p class="filters-total">
+            <a class="clear without-script" href="">"Reload"</a>
+            <p class="filters-total" id="log-total">
                 {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
             </p>
         </div>

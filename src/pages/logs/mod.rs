@@ -71,7 +71,7 @@ async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
 
 #[component]
 fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
-    let LogView { period, overview, reasons, page, in_all_time, templates, is_first_run, public_url } = view;
+    let LogView { period, overview, reasons, page, rows, in_all_time, templates, is_first_run, public_url } = view;
     if is_first_run {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
@@ -93,6 +93,9 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         LogQuery { period: period.for_others(), search: query.search.clone().without_times(), ..query.with_page(1) };
     let for_others = format!("{}{}", public_url.trim_end_matches('/'), shared.to_url());
     let kept = query.with_period(PeriodChoice::default()).fields();
+    let newest = query.with_page(1).to_url();
+    let first_page = (query.page == 1).then(|| newest.clone());
+    let live = query.to_live_url(period.now);
     let to_url = {
         let query = query.clone();
         Box::new(move |preset| query.with_preset(preset).to_url())
@@ -106,19 +109,27 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         <SearchBar query=query.clone() templates=templates.clone()/>
         <div class="overview">
             <input type="checkbox" id="numbers" class="overview-toggle"/>
-            <label for="numbers" class="overview-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
-            <div class="overview-strip">
+            <label for="numbers" class="overview-short" id="log-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
+            <div class="overview-strip" id="log-strip">
                 <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
                 <Chart period=period.clone() query=query.clone() bars=overview.bars/>
             </div>
             {overview.counted_from.map(|from| view! { <CountedFrom from/> })}
         </div>
-        <Why query=query.clone() reasons/>
+        <div class="log-why" id="log-why"><Why query=query.clone() reasons/></div>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=page.total/>
-            {list}
-            {page.looked_from.map(|from| view! { <LookedFrom from/> })}
-            <Pages query page now=period.now/>
+            <div
+                id="log-list"
+                data-live=live
+                data-rows=rows
+                data-newest=first_page
+            >
+                <a class="new-rows" id="new-rows" href=newest role="status" hidden></a>
+                {list}
+                {page.looked_from.map(|from| view! { <LookedFrom from/> })}
+                <Pages query page now=period.now/>
+            </div>
         </section>
     }
     .into_any()

@@ -1,10 +1,10 @@
 //! Choosing rows of the log. The boxes belong to a form that stands below the table and leads to `/resends/new`; with
-//! JavaScript the bar below follows what is chosen.
+//! JavaScript the bar in it follows what is chosen: `components::behaviour`.
 
 use leptos::prelude::*;
 
+use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped_total;
-use crate::components::selection_bar::SelectionBar;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
 use crate::domain::email::{EmailSummary, RecipientKind};
@@ -46,7 +46,7 @@ pub fn ChooseHead() -> impl IntoView {
     view! {
         <th role="columnheader" scope="col" class="choose">
             <span class="visually-hidden">"Choose"</span>
-            <input type="checkbox" class="needs-script" data-choose-all="" aria-label="Choose all on this page" autocomplete="off"/>
+            <input type="checkbox" class="needs-script" data-choose="head" aria-label="Choose all on this page" autocomplete="off"/>
         </th>
     }
 }
@@ -79,18 +79,46 @@ pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
 pub fn Selection(query: LogQuery, on_page: i64, total: Total) -> impl IntoView {
     let choices = Choices::of_viewer();
     choices.any().then(|| {
-        let resend_all = NewResendQuery { log: query.with_page(1), ..NewResendQuery::default() }.to_url();
         let all = (total.count() > on_page).then(|| grouped_total(total));
         view! {
             <form id=FORM class="selection" method="get" action="/resends/new">
-                <SelectionBar
-                    all
-                    may_resend=choices.resend
-                    may_copy=choices.copy
-                    resend_all
-                    export_all=choices.export.then(|| query.to_export_url("csv"))
-                />
+                <div class="selection-bar" role="group" aria-label="Chosen messages" data-count="0">
+                    <span class="selection-count needs-script" role="status" data-all=all.clone()></span>
+                    <button type="button" class="button quiet needs-script narrow-only" data-choose="page">"All on this page"</button>
+                    {all.clone().map(|all| view! {
+                        <button type="button" class="button quiet needs-script" data-choose="match" hidden>
+                            {format!("Choose all {all} that match")}
+                        </button>
+                    })}
+                    {choices.resend.then(|| view! { <ResendChosen query=query.clone() all/> })}
+                    {choices.copy.then(|| view! {
+                        <button type="button" class="button needs-script" data-choose="copy" data-chosen>
+                            <span role="status">"Copy addresses"</span>
+                        </button>
+                    })}
+                    {choices.export.then(|| view! {
+                        <a class="button needs-script" download="" href=query.to_export_url("csv") data-all-chosen hidden>"Export"</a>
+                    })}
+                    <button type="button" class="button quiet needs-script" data-choose="none">"Clear"</button>
+                </div>
             </form>
         }
     })
+}
+
+/// The ways to the page that resends what is chosen, or all that match.
+#[component]
+fn ResendChosen(query: LogQuery, all: Option<String>) -> impl IntoView {
+    let resend_all = NewResendQuery { log: query.with_page(1), ..NewResendQuery::default() }.to_url();
+    let plain = all.map(|all| {
+        view! { <a class="button without-script" href=resend_all.clone()>{format!("Resend all {all} that match …")}</a> }
+    });
+    view! {
+        {plain}
+        <button class="button primary" data-chosen><Icon glyph=Glyph::Resend/>"Resend chosen …"</button>
+        <a class="button primary needs-script" href=resend_all data-all-chosen hidden>
+            <Icon glyph=Glyph::Resend/>
+            "Resend all …"
+        </a>
+    }
 }

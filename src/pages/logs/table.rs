@@ -65,7 +65,7 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool) -> impl IntoView {
         (true, Channel::Sms | Channel::Call | Channel::Push | Channel::InApp) => "–".to_owned(),
     };
     view! {
-        <tr role="row">
+        <tr role="row" id=row.id.to_string()>
             {choose}
             <td role="cell" class="status"><StatusBadge status=row.status/></td>
             <td role="cell" class="recipient" title=everybody>

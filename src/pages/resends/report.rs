@@ -9,14 +9,13 @@ use super::StateBadge;
 use crate::components::can::may;
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
-use crate::components::resend_progress::ResendProgress;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address::resends::ReportQuery;
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::permission::Permission;
-use crate::domain::resend_job::{ResendItem, ResendItemState, ResendJob, ResendStep};
+use crate::domain::resend_job::{ResendCounts, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep};
 use crate::pages::layout::{Section, in_layout};
 use crate::pages::logs::spoken_list;
 use crate::server_fns::resends::{PAGE_SIZE, ResendView, SteerResend, load_resend};
@@ -36,7 +35,7 @@ pub fn ResendPage() -> impl IntoView {
 #[component]
 fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
     let ResendView { job, items } = view;
-    let (id, counts) = (job.id, job.counts);
+    let (id, state, counts) = (job.id, job.state, job.counts);
     let of_state = |state: Option<ResendItemState>| match state {
         None => counts.total(),
         Some(ResendItemState::Waiting) => counts.waiting,
@@ -60,7 +59,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
     let rows = items.into_iter().map(|item| view! { <Item item/> }).collect_view();
     view! {
         <Title text=format!("{} · Sendlog", job.name)/>
-        <div class="page-head">
+        <div class="page-head" id="resend-head" data-refresh=refresh(job.state)>
             <nav class="breadcrumb" aria-label="Breadcrumb">
                 <a href="/resends">"Resends"</a>
                 <span aria-hidden="true">"/"</span>
@@ -70,18 +69,13 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
             {may(Permission::LogsResend).then(|| view! { <Steps job=job.clone()/> })}
         </div>
         <section class="panel panel-body resend-about" aria-label="Progress">
-            <ResendProgress
-                id=id.to_string()
-                state=job.state
-                resent=counts.resent
-                to_send=counts.to_send()
-                refused=counts.refused
-                left_out=counts.left_out
-            />
-            {job.note.clone().map(|note| view! { <p class="resend-note">"Stopped: "{note}"."</p> })}
-            <About job/>
+            <Progress state=job.state counts=counts/>
+            <div id="resend-about" data-refresh=refresh(state)>
+                {job.note.clone().map(|note| view! { <p class="resend-note">"Stopped: "{note}"."</p> })}
+                <About job/>
+            </div>
         </section>
-        <section class="panel" aria-label="Messages">
+        <section class="panel" id="resend-items" data-refresh=refresh(state) aria-label="Messages">
             <nav aria-label="States"><ul class="resend-tabs">{tabs}</ul></nav>
             <table class="table resend-items">
                 <thead>
@@ -96,6 +90,38 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
             {pages}
         </section>
     }
+}
+
+/// A bar with its numbers. Without JavaScript a link shows the page anew.
+#[component]
+fn Progress(state: ResendJobState, counts: ResendCounts) -> impl IntoView {
+    let (resent, to_send) = (counts.resent, counts.to_send());
+    let parts = [(counts.refused, "not possible"), (counts.left_out, "left out")];
+    let rest = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", grouped(*count)));
+    let rest = rest.collect::<Vec<_>>().join(" · ");
+    view! {
+        <div class="resend-progress">
+            <p role="status">
+                <span id="resend-counts" data-refresh=refresh(state)>
+                    <strong>{format!("{} of {} sent again", grouped(resent), grouped(to_send))}</strong>
+                    <span class="rest">{rest}</span>
+                </span>
+            </p>
+            <progress
+                id="resend-bar"
+                data-refresh=refresh(state)
+                aria-label="Sent again"
+                value=resent.to_string()
+                max=to_send.max(1).to_string()
+            ></progress>
+            {(state == ResendJobState::Running).then(|| view! { <noscript><a class="button" href="">"Reload"</a></noscript> })}
+        </div>
+    }
+}
+
+/// How often, in seconds, the parts of the page are fetched anew that change while the job runs.
+fn refresh(state: ResendJobState) -> Option<&'static str> {
+    (state == ResendJobState::Running).then_some("2")
 }
 
 #[component]

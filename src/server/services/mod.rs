@@ -11,6 +11,7 @@ pub mod emails;
 pub mod events;
 pub mod failures;
 pub mod limits;
+pub mod live;
 pub mod mail;
 pub mod notifications;
 pub mod overview;

@@ -59,7 +59,7 @@ pub struct Connections {
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It waits for a request.
+    /// It waits for a request, or for something to tell.
     Quiet,
     HeadBegun,
     ReadsBody,
@@ -80,12 +80,13 @@ pub struct Conduct {
     peer: IpAddr,
     activity: Mutex<Activity>,
     make_room: Notify,
+    stop: watch::Receiver<bool>,
 }
 
 impl Conduct {
-    fn new(peer: IpAddr) -> Self {
+    fn new(peer: IpAddr, stop: watch::Receiver<bool>) -> Self {
         let activity = Activity { phase: Phase::Quiet, since: Instant::now(), stalled_since: None };
-        Self { peer, activity: Mutex::new(activity), make_room: Notify::new() }
+        Self { peer, activity: Mutex::new(activity), make_room: Notify::new(), stop }
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
@@ -101,6 +102,17 @@ impl Conduct {
     pub fn read_body(self: &Arc<Self>) -> ReadingBody {
         self.enter(Phase::ReadsBody);
         ReadingBody(Arc::clone(self))
+    }
+
+    /// Notes that an answer has begun which waits for something to tell: it makes room like a connection without a request, and
+    /// lasts no longer.
+    pub fn wait_long(&self) {
+        self.enter(Phase::Quiet);
+    }
+
+    /// Waits until the server is told to stop.
+    pub async fn stopping(&self) {
+        stopped(&mut self.stop.clone()).await;
     }
 
     /// Whether it has waited too long for its client; `idle` is how long it may between requests.
@@ -167,8 +179,8 @@ impl Connections {
     }
 
     /// A place for a newcomer, if need be that of a connection which waits for its client; `None` when all are busy.
-    fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
-        let conduct = Arc::new(Conduct::new(peer));
+    fn admit(self: &Arc<Self>, peer: IpAddr, stop: &watch::Receiver<bool>) -> Option<Place> {
+        let conduct = Arc::new(Conduct::new(peer, stop.clone()));
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open();
         if open.len() >= self.limit {
@@ -244,7 +256,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = connections.admit(peer.ip()) else { continue };
+        let Some(place) = connections.admit(peer.ip(), &stop) else { continue };
         // Without this, the last piece of an answer waits for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let (router, stop, running) = (router.clone(), stop.clone(), running.subscribe());

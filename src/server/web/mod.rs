@@ -14,6 +14,7 @@ mod csrf;
 mod export;
 mod fair;
 mod finish;
+mod live;
 mod openid;
 mod rate_limit;
 mod request_log;

@@ -23,8 +23,8 @@ use super::connections::{self, Connections};
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
-    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, export, fair, finish, openid, security,
-    server_functions,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, export, fair, finish, live, openid,
+    security, server_functions,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -62,6 +62,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))
         .route("/logs/export", get(export::download))
+        .route("/logs/live", get(live::watch))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
     Router::new()

@@ -211,7 +211,6 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("create_resend", Both(LogsView, LogsResend), Target::Email, "address=ids={id}&per_minute=60"),
     ("load_resends", Holds(LogsView), Target::Own, ""),
     ("load_resend", Holds(LogsView), Target::Resend, "id={id}&page=1"),
-    ("load_resend_progress", Holds(LogsView), Target::Resend, "id={id}"),
     ("steer_resend", Both(LogsView, LogsResend), Target::Resend, "id={id}&step=pause"),
     ("load_notification", Holds(LogsView), Target::Notification, "id={id}"),
     ("load_requests", Holds(RequestsView), Target::Own, "choice[preset]=today&filter[method]=GET"),

@@ -1,0 +1,60 @@
+//! The keys of [KEYS](super::KEYS): what has `data-press` with the key's name is clicked; in a list, `j` and `k` go from row to
+//! row, `x` chooses the row and `r` resends it; `/` goes to the search.
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
+
+use super::{all, first, first_of, target_of};
+
+pub(super) fn listen() {
+    window_event_listener(ev::keydown, |event| {
+        let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
+        if !event.default_prevented() && !has_modifier && !is_typed_into(target_of(&event)) && !is_covered() {
+            press(&event);
+        }
+    });
+}
+
+fn press(event: &KeyboardEvent) {
+    let key = event.key();
+    if !matches!(key.as_str(), "/" | "j" | "k" | "x" | "r" | "?" | "Escape") {
+        return;
+    }
+    let focused = document().active_element().and_then(|active| active.closest("tr").ok().flatten());
+    let in_row = |what: &str| focused.as_ref().and_then(|row| first_of(row, what));
+    let meant = match key.as_str() {
+        "/" => first("main input[type='search']"),
+        "x" => in_row("input[type='checkbox']"),
+        "r" => in_row(".resend").or_else(|| first(".page-actions .resend")),
+        key => first(&format!("[data-press='{key}']")),
+    };
+    match (meant, key.as_str()) {
+        (Some(field), "/") => {
+            let _ = field.focus();
+        }
+        (Some(meant), _) => meant.click(),
+        (None, "j") => go_to_row(1),
+        (None, "k") => go_to_row(-1),
+        (None, _) => return,
+    }
+    event.prevent_default();
+}
+
+fn go_to_row(step: i32) {
+    let links: Vec<HtmlElement> = all("tbody .row-link");
+    let active = document().active_element();
+    let place = links.iter().position(|link| active.as_ref().is_some_and(|active| link.is_same_node(Some(active))));
+    let next = place.map_or(0, |place| (place as i32 + step).max(0) as usize);
+    let _ = links.get(next).map(|link| link.focus());
+}
+
+fn is_typed_into(target: Option<Element>) -> bool {
+    let typed = "input:not([type='checkbox'], [type='radio']), textarea, select, [contenteditable]";
+    target.is_some_and(|target| target.matches(typed).unwrap_or(false))
+}
+
+/// Whether a dialog, or the list of the keys, stands over the page.
+fn is_covered() -> bool {
+    document().query_selector("dialog[open], [popover]:popover-open").ok().flatten().is_some()
+}

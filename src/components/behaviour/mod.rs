@@ -1,0 +1,69 @@
+//! What pages do with JavaScript and do well enough without. The server renders every element; here are listeners, which
+//! know elements by their `data-…` attributes. One island, [PageBehaviour], brings all of them to every page.
+
+mod chart;
+mod choose;
+mod copy;
+mod keys;
+mod live;
+mod menus;
+mod pending;
+mod refresh;
+
+use leptos::prelude::*;
+use leptos::web_sys::wasm_bindgen::JsCast;
+use leptos::web_sys::{self, Element, HtmlElement};
+
+/// The keys and what they do, for the list of them.
+pub const KEYS: [(&str, &str); 7] = [
+    ("/", "Search"),
+    ("j  k", "Next and previous message"),
+    ("Enter", "Open the message"),
+    ("x", "Choose the message"),
+    ("r", "Resend the message"),
+    ("Esc", "Close, or back to the list"),
+    ("?", "This list"),
+];
+
+/// Listens on the page, and marks it as alive, which shows what needs a script.
+#[island]
+pub fn PageBehaviour() -> impl IntoView {
+    Effect::new(move || {
+        let _ = document().document_element().map(|root| root.set_attribute("data-alive", ""));
+        // Menus come before the other keys: Escape closes one menu and does nothing else.
+        menus::listen();
+        keys::listen();
+        pending::listen();
+        choose::listen();
+        copy::listen();
+        chart::listen();
+        refresh::listen();
+        live::listen();
+    });
+}
+
+/// Every element of the page that the selector finds.
+fn all<E: JsCast>(selector: &str) -> Vec<E> {
+    let Ok(found) = document().query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
+}
+
+/// The first element in `root` that the selector finds.
+fn first_of(root: &Element, selector: &str) -> Option<HtmlElement> {
+    root.query_selector(selector).ok().flatten().and_then(|element| element.dyn_into().ok())
+}
+
+/// The first element of the page that the selector finds.
+fn first<E: JsCast>(selector: &str) -> Option<E> {
+    document().query_selector(selector).ok().flatten().and_then(|element| element.dyn_into().ok())
+}
+
+/// What an event happened to.
+fn target_of(event: &web_sys::Event) -> Option<Element> {
+    event.target().and_then(|target| target.dyn_into().ok())
+}
+
+/// The element around what an event happened to, or that itself, which the selector finds.
+fn around(event: &web_sys::Event, selector: &str) -> Option<Element> {
+    target_of(event).and_then(|target| target.closest(selector).ok().flatten())
+}

@@ -1,0 +1,44 @@
+//! Marks the page as pending while the next one is on its way, which lets the style sheet show a skeleton.
+
+use std::time::Duration;
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos::web_sys::{Element, MouseEvent};
+
+use super::{around, first};
+
+/// How long a page may take before its successor's skeleton shows. Faster answers never flicker.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+pub(super) fn listen() {
+    window_event_listener(ev::click, |event| {
+        if !event.default_prevented() && is_plain(&event) && leads_to_a_page(&event) {
+            set_timeout(|| set_pending(true), PATIENCE);
+        }
+    });
+    window_event_listener(ev::submit, |event| {
+        if !event.default_prevented() {
+            set_timeout(|| set_pending(true), PATIENCE);
+        }
+    });
+    // A page that comes back from the browser's cache is not pending any more.
+    window_event_listener(ev::pageshow, |_| set_pending(false));
+}
+
+fn is_plain(event: &MouseEvent) -> bool {
+    event.button() == 0 && !event.ctrl_key() && !event.meta_key() && !event.shift_key() && !event.alt_key()
+}
+
+fn leads_to_a_page(event: &MouseEvent) -> bool {
+    around(event, "a[href^='/']").is_some_and(|link| !link.has_attribute("download") && !link.has_attribute("target"))
+}
+
+fn set_pending(is_pending: bool) {
+    let Some(main) = first::<Element>("main") else { return };
+    let _ = if is_pending {
+        main.set_attribute("data-pending", "").and_then(|()| main.set_attribute("aria-busy", "true"))
+    } else {
+        main.remove_attribute("data-pending").and_then(|()| main.remove_attribute("aria-busy"))
+    };
+}
