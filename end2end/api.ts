@@ -58,6 +58,12 @@ export class Api {
     return this.call("GET", `/api/logs/${id}`);
   }
 
+  /** Reports what a provider would say of a message. */
+  async report(id: string, kind: string): Promise<void> {
+    const event = { id: `${kind}-${id}`, kind, emailId: id, at: new Date().toISOString() };
+    await this.call("POST", "/api/v1/events", [event]);
+  }
+
   /** Waits until a message has a status, and returns the message. */
   async waitFor(id: string, status: string, timeoutMs = 15_000): Promise<EmailLog> {
     const deadline = Date.now() + timeoutMs;

@@ -64,7 +64,8 @@ pub(super) fn replace(old: &Element, page: &Document) {
     let Some(new) = page.get_element_by_id(&old.id()) else { return };
     let is_used = old.matches(":focus-within, :has(details[open])").unwrap_or(true);
     let may_wait = new.has_attribute("data-refresh") || !old.has_attribute("data-refresh");
-    if !old.is_equal_node(Some(&new)) && !(is_used && may_wait) {
-        let _ = old.replace_with_with_node_1(&new);
+    if is_used && may_wait || old.is_equal_node(Some(&new)) {
+        return;
     }
+    let _ = old.replace_with_with_node_1(&new);
 }

@@ -97,7 +97,7 @@ impl Watching {
         }
     }
 
-    /// Waits between two looks; `None` when it is time to end, or the server stops.
+    /// Waits between two looks; `None` when it is time to end, or the server stops. Without a connection nobody waits for more.
     async fn pause(&self) -> Option<()> {
         let wait = EVERY.max(self.took * SHARE);
         if Instant::now() + wait > self.ends {
@@ -108,7 +108,7 @@ impl Watching {
                 () = sleep(wait) => Some(()),
                 () = conduct.stopping() => None,
             },
-            None => Some(sleep(wait).await),
+            None => None,
         }
     }
 }

@@ -156,6 +156,7 @@ pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /login/openid", Nothing, Target::Own, ""),
     ("GET /login/openid/callback", Nothing, Target::Own, ""),
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
+    ("GET /logs/live", Holds(LogsView), Target::Own, ""),
 ];
 
 /// The endpoints that are posted to by those who may send.

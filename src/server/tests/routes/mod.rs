@@ -9,6 +9,7 @@ mod auth;
 mod documents;
 mod events;
 mod jetemail;
+mod live;
 mod logs;
 mod notificationapi;
 mod overview;
