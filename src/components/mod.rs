@@ -8,6 +8,7 @@ pub mod copy_button;
 pub mod empty_state;
 pub mod field;
 pub mod filter;
+pub mod hint;
 pub mod http;
 pub mod icon;
 pub mod json;

@@ -4,11 +4,13 @@ use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon};
 use crate::domain::email::EmailStatus;
+use crate::domain::plain_words::of_status;
 
+/// The badge, which says on hover what the status means.
 #[component]
 pub fn StatusBadge(status: EmailStatus) -> impl IntoView {
     view! {
-        <span class="badge" data-status=status.as_str()>
+        <span class="badge" data-status=status.as_str() title=of_status(status)>
             <Icon glyph=status_glyph(status)/>
             {status.label()}
         </span>

@@ -2,10 +2,12 @@
 
 use leptos::prelude::*;
 
+use super::hint::Hint;
 use super::icon::Icon;
 use super::status_badge::status_glyph;
 use super::time::{Time, TimeStyle};
 use crate::domain::event::{EmailEvent, EventDetail};
+use crate::domain::plain_words::of_event;
 
 /// The events with their times to the second and the servers' answers.
 #[component]
@@ -18,13 +20,14 @@ pub fn Timeline(
     let items = events
         .into_iter()
         .rev()
-        .map(|event| view! { <Event event names_recipient=has_several_recipients/> })
+        .enumerate()
+        .map(|(place, event)| view! { <Event event place names_recipient=has_several_recipients/> })
         .collect_view();
     view! { <ol class="timeline">{items}</ol> }
 }
 
 #[component]
-fn Event(event: EmailEvent, names_recipient: bool) -> impl IntoView {
+fn Event(event: EmailEvent, place: usize, names_recipient: bool) -> impl IntoView {
     let tone = event.kind.tone();
     let (server, reader) = (server_words(&event.detail), reader_words(&event.detail));
     let EventDetail { message, reply, url, cause, .. } = event.detail;
@@ -34,7 +37,7 @@ fn Event(event: EmailEvent, names_recipient: bool) -> impl IntoView {
             <span class="timeline-mark"><Icon glyph=status_glyph(tone)/></span>
             <div class="timeline-body">
                 <p class="timeline-head">
-                    <strong>{event.kind.label()}</strong>
+                    <Hint id=format!("hint-event-{place}") words=of_event(event.kind)><strong>{event.kind.label()}</strong></Hint>
                     {cause.map(|cause| view! { <span class="tag">{cause.label()}</span> })}
                     {recipient.map(|recipient| view! { <span class="timeline-recipient">{recipient}</span> })}
                     <Time at=event.at style=TimeStyle::ShortSecond/>

@@ -23,6 +23,7 @@ pub mod notification;
 pub mod page;
 pub mod period;
 pub mod permission;
+pub mod plain_words;
 pub mod recipient;
 pub mod resend;
 pub mod resend_job;

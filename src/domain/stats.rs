@@ -76,6 +76,13 @@ pub struct Stats {
     pub spam: i64,
 }
 
+impl Stats {
+    /// Whether messages were sent, and of none is known what became of it.
+    pub const fn lacks_reports(&self) -> bool {
+        self.sent > 0 && self.delivered == 0 && self.spam == 0
+    }
+}
+
 impl From<StatusCounts> for Stats {
     fn from(counts: StatusCounts) -> Self {
         Self {

@@ -27,6 +27,9 @@ named! {
 }
 
 impl EmailStatus {
+    /// Those that a message has only once somebody reports what became of it: its recipient's server alone takes it or not.
+    pub const REPORTED: [Self; 4] = [Self::Delivered, Self::Opened, Self::Clicked, Self::Spam];
+
     /// Its code in the database.
     pub const fn code(self) -> i16 {
         self as i16

@@ -31,6 +31,8 @@ pub struct LogView {
     pub in_all_time: Option<Total>,
     /// The templates to filter by, by name.
     pub templates: Vec<(TemplateId, String)>,
+    /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
+    pub lacks_reports: bool,
     /// Whether the team has no message at all, in any period.
     pub is_first_run: bool,
     pub public_url: String,
@@ -91,6 +93,7 @@ pub async fn load_logs(
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
     };
+    let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
     let templates = templates::list_template_names(&app, &viewer).await?;
     Ok(LogView {
         period,
@@ -100,6 +103,7 @@ pub async fn load_logs(
         page,
         in_all_time,
         templates,
+        lacks_reports,
         is_first_run,
         public_url: app.config.public_url(),
     })
@@ -113,6 +117,8 @@ pub struct MessageView {
     pub customer: Option<Customer>,
     /// The list that the viewer comes from.
     pub list: Option<ListPlace>,
+    /// Whether it was sent, and no message of the team ever got a report of what became of it.
+    pub lacks_reports: bool,
     pub public_url: String,
 }
 
@@ -130,6 +136,7 @@ pub struct ListPlace {
 #[server]
 pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) -> Result<MessageView, AppError> {
     use crate::domain::address::logs::LogQuery;
+    use crate::domain::email::EmailStatus;
     use crate::server::{
         context,
         services::{customer, emails, search},
@@ -147,7 +154,8 @@ pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) ->
         Some(query) => place_in(query).await,
         None => None,
     };
-    Ok(MessageView { detail, customer, list, public_url: app.config.public_url() })
+    let lacks_reports = detail.email.status == EmailStatus::Sent && emails::lacks_reports(&app, &viewer).await?;
+    Ok(MessageView { detail, customer, list, lacks_reports, public_url: app.config.public_url() })
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

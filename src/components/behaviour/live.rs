@@ -10,7 +10,7 @@ use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
 use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::js_sys::Date;
-use leptos::web_sys::{Document, Element, EventSource, HtmlInputElement, MessageEvent};
+use leptos::web_sys::{Document, Element, EventSource, MessageEvent};
 
 use super::refresh::{fetch_page, replace};
 use super::{all, chart, choose, first};
@@ -148,19 +148,19 @@ fn show(page: &Document, is_newest: bool) {
     choose::follow(false);
 }
 
-/// A row keeps its tick, and waits while somebody is at it.
+/// Puts the cells in place that say something else. The row keeps its tick, and a cell that somebody is at waits.
 fn replace_row(old: &Element, page: &Document) {
     let Some(new) = page.get_element_by_id(&old.id()) else { return };
-    let is_used = old.matches(":focus-within, :has(:popover-open)").unwrap_or(true);
-    if is_used || old.is_equal_node(Some(&new)) {
-        return;
+    let cells = |row: &Element| -> Vec<Element> {
+        let cells = row.children();
+        (0..cells.length()).filter_map(|index| cells.item(index)).collect()
+    };
+    for (before, after) in cells(old).iter().zip(cells(&new)) {
+        let stays = before.matches(".choose, :focus-within, :has(:popover-open)").unwrap_or(true);
+        if !stays && !before.is_equal_node(Some(&after)) {
+            let _ = before.replace_with_with_node_1(&after);
+        }
     }
-    let tick =
-        |row: &Element| row.query_selector("input[name='ids']").ok().flatten()?.dyn_into::<HtmlInputElement>().ok();
-    if let (Some(before), Some(after)) = (tick(old), tick(&new)) {
-        after.set_checked(before.checked());
-    }
-    let _ = old.replace_with_with_node_1(&new);
 }
 
 /// Says how many are new, by the link that leads to them.

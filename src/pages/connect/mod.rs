@@ -5,7 +5,7 @@ mod systems;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use self::systems::{Snippet, System, systems};
+use self::systems::{Snippet, System, report, systems};
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::can::may;
 use crate::components::copy_button::CopyButton;
@@ -33,11 +33,11 @@ pub fn ConnectPage() -> impl IntoView {
 
 #[component]
 fn Connect(view: ConnectView) -> impl IntoView {
-    let systems = systems(&view);
+    let (systems, report) = (systems(&view), report(&view));
     let links = systems.iter().map(|system| {
         view! { <a class="segment" href=format!("#{}", id_of(system))>{system.name}</a> }
     });
-    let links = links.collect_view();
+    let links = (links.collect_view(), view! { <a class="segment" href="#reports">"Reports"</a> });
     let key_name = view.key.map(|key| key.name);
     view! {
         <div class="page-head">
@@ -50,6 +50,27 @@ fn Connect(view: ConnectView) -> impl IntoView {
         </p>
         <Key key_name draft=view.draft/>
         {systems.into_iter().map(|system| view! { <SystemPanel system/> }).collect_view()}
+        <Reports report/>
+    }
+}
+
+/// How it becomes known what happens to messages once a mail server has them.
+#[component]
+fn Reports(report: Snippet) -> impl IntoView {
+    view! {
+        <section class="panel system" id="reports" aria-labelledby="reports-heading">
+            <div class="system-about">
+                <h2 id="reports-heading">"Reports"</h2>
+                <p>
+                    "A mail server says only that it took a message. That it was delivered, opened or marked as spam is known "
+                    "once somebody reports it: hand the events of your provider’s webhooks on, by the id that the provider gave "
+                    "the message or by Sendlog’s. The key needs the permission " <code>{Permission::EventsWrite.as_str()}</code> "."
+                </p>
+            </div>
+            <div class="snippets">
+                <SnippetPart system="Reports" group="snippets-reports".to_owned() snippet=report is_open=true/>
+            </div>
+        </section>
     }
 }
 

@@ -41,6 +41,12 @@ pub fn systems(view: &ConnectView) -> Vec<System> {
     vec![sendlog(view), resend(view), sendwithus(view), jetemail(view), notificationapi(view)]
 }
 
+/// A program that reports what became of a message.
+pub fn report(view: &ConnectView) -> Snippet {
+    let base_url = format!("{}/api", view.public_url);
+    filled("curl", "", include_str!("snippets/reports.sh"), &base_url, view.key.as_ref())
+}
+
 fn sendlog(view: &ConnectView) -> System {
     let base_url = format!("{}/api", view.public_url);
     let snippet = |language, package, source: &str| filled(language, package, source, &base_url, view.key.as_ref());

@@ -17,6 +17,7 @@ use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
+use crate::domain::plain_words::of_status;
 
 /// Forms that work by themselves: each keeps what the others chose.
 #[component]
@@ -66,7 +67,7 @@ fn StatusFilter(query: LogQuery) -> impl IntoView {
         .map(|status| {
             let is_chosen = query.statuses.contains(status);
             view! {
-                <label class="menu-check" data-status=status.as_str()>
+                <label class="menu-check" data-status=status.as_str() title=of_status(status)>
                     <input type="checkbox" name="status" value=status.as_str() checked=is_chosen/>
                     <Icon glyph=status_glyph(status)/>
                     {status.label()}

@@ -71,7 +71,18 @@ async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
 
 #[component]
 fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
-    let LogView { period, overview, reasons, page, rows, in_all_time, templates, is_first_run, public_url } = view;
+    let LogView {
+        period,
+        overview,
+        reasons,
+        page,
+        rows,
+        in_all_time,
+        templates,
+        lacks_reports,
+        is_first_run,
+        public_url,
+    } = view;
     if is_first_run {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
@@ -111,10 +122,11 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
             <input type="checkbox" id="numbers" class="overview-toggle"/>
             <label for="numbers" class="overview-short" id="log-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
             <div class="overview-strip" id="log-strip">
-                <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous/>
+                <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous lacks_reports/>
                 <Chart period=period.clone() query=query.clone() bars=overview.bars/>
             </div>
             {overview.counted_from.map(|from| view! { <CountedFrom from/> })}
+            {lacks_reports.then(|| view! { <Unreported/> })}
         </div>
         <div class="log-why" id="log-why"><Why query=query.clone() reasons/></div>
         <section class="panel" aria-label="Messages">
@@ -163,6 +175,17 @@ fn LookedFrom(from: DateTime<Utc>) -> impl IntoView {
     view! {
         <p class="panel-note">
             "Searched back to " <Time at=from/> ". Choose an earlier period to look further, or narrow the list by status."
+        </p>
+    }
+}
+
+/// Why nothing is delivered, where nobody reports it.
+#[component]
+fn Unreported() -> impl IntoView {
+    view! {
+        <p class="overview-note">
+            "No report says yet what became of these messages: mail servers say only that they took one. "
+            <a href="/connect#reports">"Let your provider report deliveries, bounces and opens"</a> "."
         </p>
     }
 }

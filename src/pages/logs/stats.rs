@@ -7,6 +7,7 @@ use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
 use crate::domain::period::{Period, Preset};
+use crate::domain::plain_words::of_status;
 use crate::domain::stats::Stats;
 
 /// Whether more of something is good news.
@@ -22,6 +23,8 @@ struct Card {
     label: &'static str,
     /// The colour of its mark.
     key: &'static str,
+    /// The status that it is named after.
+    status: EmailStatus,
     statuses: StatusSet,
     count: fn(&Stats) -> i64,
     /// What its rate is a part of.
@@ -29,6 +32,13 @@ struct Card {
     /// What the whole is called, where it is not all messages.
     whole_name: &'static str,
     more_is: Tendency,
+}
+
+impl Card {
+    /// Whether it counts what only a report tells.
+    fn is_reported(&self) -> bool {
+        EmailStatus::REPORTED.contains(&self.status)
+    }
 }
 
 fn cards() -> [Card; 8] {
@@ -39,6 +49,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Queued",
             key: "pending",
+            status: EmailStatus::Queued,
             statuses: one(EmailStatus::Queued),
             count: |stats| stats.queued,
             whole: total,
@@ -48,6 +59,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Sent",
             key: "sent",
+            status: EmailStatus::Sent,
             statuses: one(EmailStatus::Sent),
             count: |stats| stats.sent,
             whole: total,
@@ -57,6 +69,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Delivered",
             key: "delivered",
+            status: EmailStatus::Delivered,
             statuses: StatusSet::ARRIVED,
             count: delivered,
             whole: total,
@@ -66,6 +79,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Opened",
             key: "opened",
+            status: EmailStatus::Opened,
             statuses: StatusSet::READ,
             count: |stats| stats.opened,
             whole: delivered,
@@ -75,6 +89,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Clicked",
             key: "clicked",
+            status: EmailStatus::Clicked,
             statuses: one(EmailStatus::Clicked),
             count: |stats| stats.clicked,
             whole: delivered,
@@ -84,6 +99,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Bounced",
             key: "bounced",
+            status: EmailStatus::Bounced,
             statuses: one(EmailStatus::Bounced),
             count: |stats| stats.bounced,
             whole: total,
@@ -93,6 +109,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Failed",
             key: "failed",
+            status: EmailStatus::Failed,
             statuses: one(EmailStatus::Failed),
             count: |stats| stats.failed,
             whole: total,
@@ -102,6 +119,7 @@ fn cards() -> [Card; 8] {
         Card {
             label: "Spam",
             key: "spam",
+            status: EmailStatus::Spam,
             statuses: one(EmailStatus::Spam),
             count: |stats| stats.spam,
             whole: total,
@@ -113,14 +131,25 @@ fn cards() -> [Card; 8] {
 
 /// The cards of a period, with the change against the period before. That of the statuses that the list is of is marked.
 #[component]
-pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Stats>) -> impl IntoView {
+pub fn Cards(
+    query: LogQuery,
+    period: Period,
+    stats: Stats,
+    previous: Option<Stats>,
+    /// Whether nobody reports what becomes of messages: rates of what is reported say nothing then.
+    lacks_reports: bool,
+) -> impl IntoView {
     let before = before_label(&period);
     let current = |statuses: StatusSet| (query.statuses == statuses).then_some("true");
     let others = cards()
         .into_iter()
         .map(|card| {
-            let rate = percentage((card.count)(&stats), (card.whole)(&stats));
-            let change = previous.as_ref().and_then(|previous| rate_change(&card, &stats, previous));
+            let is_known = !(lacks_reports && card.is_reported());
+            let rate = if is_known { percentage((card.count)(&stats), (card.whole)(&stats)) } else { "–".to_owned() };
+            let change =
+                previous.as_ref().filter(|_| is_known).and_then(|previous| rate_change(&card, &stats, previous));
+            let hint = format!("hint-{}", card.key);
+            let described_by = hint.clone();
             let whole = (!card.whole_name.is_empty()).then_some(card.whole_name);
             view! {
                 <li>
@@ -129,6 +158,7 @@ pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Sta
                         href=query.with_statuses(card.statuses).to_url()
                         data-key=card.key
                         aria-current=current(card.statuses)
+                        aria-describedby=described_by
                     >
                         <span class="card-label">{card.label}</span>
                         <span class="card-count">{grouped((card.count)(&stats))}</span>
@@ -136,6 +166,7 @@ pub fn Cards(query: LogQuery, period: Period, stats: Stats, previous: Option<Sta
                             {rate} {whole.map(|whole| view! { <span class="visually-hidden">{whole}</span> })}
                             {change.map(|(text, tone)| view! { <Change text tone before=before.clone()/> })}
                         </span>
+                        <span class="hint-words" role="tooltip" id=hint>{of_status(card.status)}</span>
                     </a>
                 </li>
             }

@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
+use crate::components::hint::Hint;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::byte_size;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
 use crate::domain::permission::Permission;
+use crate::domain::plain_words::of_field;
 use crate::pages::logs::{search_url, shared_url};
 
 /// How many values of the caller's own data are shown beside the message; all of them are in the tab of the variables.
@@ -60,7 +62,7 @@ pub fn Facts(
     ];
     let own = own_data(&metadata).into_iter().map(|(name, value)| {
         let qualifier = format!("meta.{name}");
-        fact(name, shared(&qualifier, value))
+        pair(name, shared(&qualifier, value))
     });
     view! {
         <section class="panel message-facts" aria-label="Message">
@@ -133,10 +135,22 @@ fn KeyFact(email: Email) -> impl IntoView {
     }
 }
 
-fn fact(name: impl Into<String>, value: impl IntoView + 'static) -> AnyView {
+/// A field that Sendlog names, which explains itself.
+fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
+    let shown = match of_field(name) {
+        Some(words) => {
+            let id = format!("hint-{}", name.to_lowercase().replace(' ', "-"));
+            view! { <Hint id words>{name}</Hint> }.into_any()
+        }
+        None => name.into_any(),
+    };
+    pair(shown, value)
+}
+
+fn pair(name: impl IntoView + 'static, value: impl IntoView + 'static) -> AnyView {
     view! {
         <div class="fact">
-            <dt>{name.into()}</dt>
+            <dt>{name}</dt>
             <dd>{value}</dd>
         </div>
     }

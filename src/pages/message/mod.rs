@@ -19,6 +19,7 @@ use super::logs::{copy_words, search_url, spoken_list};
 use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
+use crate::components::hint::Hint;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::resend_button::ResendButton;
 use crate::components::reveal::ContentsNote;
@@ -33,6 +34,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
+use crate::domain::plain_words::of_status;
 use crate::domain::resend::{Reach, SentCopy};
 use crate::server_fns::emails::{ListPlace, MessageView, RevealEmail, load_email};
 
@@ -52,7 +54,7 @@ fn Message(
     /// Whether remote images load; `None` where that was not asked.
     images: Option<bool>,
 ) -> impl IntoView {
-    let MessageView { detail, customer, list, public_url } = view;
+    let MessageView { detail, customer, list, lacks_reports, public_url } = view;
     let EmailDetail { email, content, events, visibility, reveal, sent_copy, copy, failure, mailbox_provider } = detail;
     let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
@@ -66,6 +68,7 @@ fn Message(
         <Head email=email.clone() sent_copy is_unknown url list/>
         <Addressee email=email.clone() links_addresses/>
         <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone()/>
+        {lacks_reports.then(|| view! { <Unreported/> })}
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
             <Tabs
@@ -121,7 +124,7 @@ fn Head(
             </nav>
             {list.map(|list| view! { <Neighbours list/> })}
             <h1 class="message-subject" dir="auto">{shown_subject(&email)}</h1>
-            <StatusBadge status=email.status/>
+            <Hint id="hint-status".to_owned() words=of_status(email.status)><StatusBadge status=email.status/></Hint>
             {(email.channel != Channel::Email).then(|| view! { <ChannelMark channel=email.channel/> })}
             <div class="page-actions">
                 <CopyButton text=url label="Copy the link".to_owned()/>
@@ -192,6 +195,22 @@ fn told(SentCopy { id, is_copy, reach, at }: &SentCopy) -> String {
     let again = if *is_copy { " again" } else { "" };
     let time = ViewerClock::of_page().format(*at, TimeStyle::Short);
     format!("It was sent{again} at {time}, as {id}, and {}.", reach.words())
+}
+
+/// For a message that was sent where nobody reports what becomes of messages.
+#[component]
+fn Unreported() -> impl IntoView {
+    view! {
+        <div class="callout" data-tone="waiting">
+            <Icon glyph=Glyph::Plane/>
+            <div class="callout-body">
+                <p>
+                    <strong>"Whether it arrived, nobody reports"</strong> ". Mail servers say only that they took a message. "
+                    <a href="/connect#reports">"Let your provider report deliveries"</a>
+                </p>
+            </div>
+        </div>
+    }
 }
 
 /// What became of its copy, why it did not arrive itself, or what it waits for.

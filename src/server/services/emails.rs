@@ -44,6 +44,12 @@ pub async fn list_emails(
     Ok(Page { items, ..page })
 }
 
+/// Whether no message of the viewer's team ever got a report of what became of it. Needs `logs:view`.
+pub async fn lacks_reports(app: &App, viewer: &Viewer) -> Result<bool, AppError> {
+    viewer.require(Permission::LogsView)?;
+    Ok(!app.store.has_reports(viewer.team).await?)
+}
+
 /// The messages beside one in a list: the next newer and the next older one. Needs `logs:view`.
 pub async fn find_neighbours(
     app: &App,

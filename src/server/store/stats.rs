@@ -53,7 +53,15 @@ impl Store {
         Ok(counts)
     }
 
-    /// The same, hour by hour, oldest first, without the hours in which nothing was accepted. Each is given with the
+    /// Whether anybody ever reported what became of a message of the team once it had been sent.
+    pub async fn has_reports(&self, team_id: TeamId) -> Result<bool, AppError> {
+        let reported = EmailStatus::REPORTED.map(|status| status.code().to_string()).join(", ");
+        let statement = format!("SELECT 1 FROM emails WHERE team_id = $1 AND status IN ({reported}) LIMIT 1");
+        let found: Option<(i32,)> = self.read(statement).bind(team_id).fetch_optional().await?;
+        Ok(found.is_some())
+    }
+
+    /// The same as [Self::count_by_status], hour by hour, oldest first, without the hours in which nothing was accepted. Each is given with the
     /// hour's first instant, also where the range holds a piece of the hour only.
     pub async fn list_hour_counts(
         &self,

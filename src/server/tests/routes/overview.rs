@@ -149,6 +149,20 @@ on_both_databases! {
         }
     }
 
+    async fn where_nobody_reports_the_pages_say_so_and_give_no_rates(app: TestApp) {
+        let id = app.add_messages(&vec![Message::with_status(EmailStatus::Sent); 60]).await[0];
+        let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let has_told = |page: &str| page.contains("href=\"/connect#reports\"");
+        let rates = |page: &str| page.matches("<span class=\"card-foot\">0%").count();
+        let (log, message) = (client.get("/logs").await.text, client.get(&format!("/logs/{id}")).await.text);
+        assert!(has_told(&log) && has_told(&message));
+        // Queued, bounced and failed are known without a report.
+        assert_eq!(rates(&log), 3, "{log}");
+        app.add_message(Message::with_status(EmailStatus::Delivered)).await;
+        let (log, message) = (client.get("/logs?status=sent").await.text, client.get(&format!("/logs/{id}")).await.text);
+        assert!(!has_told(&log) && !has_told(&message));
+    }
+
     async fn a_period_said_by_ones_own_clock_becomes_one_that_everybody_reads_alike(app: TestApp) {
         app.add_message(Message::default()).await;
         let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");

@@ -478,6 +478,20 @@ on_both_databases! {
         }
     }
 
+    async fn a_team_has_reports_once_one_of_its_messages_got_one(app: TestApp) {
+        let store = app.store();
+        let known = [EmailStatus::Queued, EmailStatus::Sent, EmailStatus::Bounced, EmailStatus::Failed];
+        for status in known {
+            app.add_message(Message::with_status(status)).await;
+        }
+        app.add_messages_of(app.other_team, &[Message::with_status(EmailStatus::Delivered)]).await;
+        assert!(!store.has_reports(app.team).await.unwrap());
+        assert!(store.has_reports(app.other_team).await.unwrap());
+        let reported = app.add_messages(&EmailStatus::REPORTED.map(Message::with_status)).await;
+        assert!(store.has_reports(app.team).await.unwrap());
+        assert_eq!(known.len() + reported.len(), EmailStatus::ALL.len(), "every status is one or the other");
+    }
+
     async fn a_row_shows_its_template_and_when_it_was_sent(app: TestApp) {
         let template = app.add_template("Receipt").await;
         let made_from = Some((template.id, template.current.id));

@@ -1,0 +1,91 @@
+//! What pages say to explain themselves: a sentence for each status, event and field. Components show them on hover, focus and
+//! tap.
+
+use super::event::EventKind;
+use super::status::EmailStatus;
+
+/// What a status means.
+pub const fn of_status(status: EmailStatus) -> &'static str {
+    match status {
+        EmailStatus::Queued => "It waits to be sent: for its time, for an adapter, or for its next attempt.",
+        EmailStatus::Sent => "The mail server or provider took it. No report has come yet of whether it arrived.",
+        EmailStatus::Delivered => "The recipient’s server took it into the mailbox. It may be in the spam folder.",
+        EmailStatus::Opened => "The recipient opened it, or their mail program loaded its images ahead.",
+        EmailStatus::Clicked => "The recipient followed a link in it.",
+        EmailStatus::Bounced => "A mail server refused it for good. It was not delivered and is not tried again.",
+        EmailStatus::Failed => "It could not be handed to a mail server and is not tried again.",
+        EmailStatus::Spam => "It was delivered, and the recipient marked it as spam.",
+    }
+}
+
+/// What an event means.
+pub const fn of_event(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Requested => "An application asked for it by the API.",
+        EventKind::Triggered => "Something in the application asked for it.",
+        EventKind::Queued => "It was accepted and waits to be sent.",
+        EventKind::FailedToQueue => "It could not be put into the queue at once; that is tried again.",
+        EventKind::Processed => "The provider has the request and will send it.",
+        EventKind::Sent => "The mail server or provider took it. Whether it arrived, a later report says.",
+        EventKind::Deferred => "The recipient’s server asked to try again later. That is done by itself.",
+        EventKind::FailedToSend => "This attempt failed. Another one follows by itself.",
+        EventKind::Delivered => "The recipient’s server took it into the mailbox.",
+        EventKind::Opened => "Its images were loaded: by the recipient, or by a mail program ahead of them.",
+        EventKind::ReOpened => "Its images were loaded once more.",
+        EventKind::Clicked => "A link in it was followed.",
+        EventKind::ReClicked => "A link in it was followed once more.",
+        EventKind::Bounced => "A mail server refused it for good. It is not tried again.",
+        EventKind::Dropped => "The provider did not try to deliver it.",
+        EventKind::Canceled => "Somebody took it back before it was sent.",
+        EventKind::Failed => "It could not be sent and is not tried again.",
+        EventKind::Uncertain => {
+            "The server stopped during the attempt. It may have gone out, so it is not tried again by itself."
+        }
+        EventKind::ReportedAsSpam => "The recipient marked it as spam.",
+        EventKind::Unsubscribed => "The recipient asked for no more messages of this kind.",
+    }
+}
+
+/// What a field of a message means, by its name on the page; `None` where the name says it.
+pub fn of_field(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Part of" => "The notification that it is one channel of.",
+        "User id" => "How the application that sent it names the person.",
+        "Reply to" => "Where the recipient’s answer goes.",
+        "Template" => "What its subject and text were made from, at the version of that moment.",
+        "Tags" => "Words that the application gave it, to find it by.",
+        "API key" => "Which of the team’s keys the application sent it with.",
+        "Adapter" => "The mail server or provider that it went out by.",
+        "Mailbox" => "Who runs the recipient’s mailbox.",
+        "Resend of" => "The message that was sent again as this one.",
+        "Resent as" => "The copies that it was sent again as.",
+        "Scheduled" => "When it is to go out.",
+        "Id" => "Sendlog’s own id of the message. Searching for it leads here.",
+        "Channel" => "How it reaches the recipient.",
+        "Accepted" => "When Sendlog took it from the application.",
+        "Sent" => "When the mail server or provider took it.",
+        "Delivered" => "When the recipient’s server took it.",
+        "Error" => "What the mail server or provider said last.",
+        "Provider id" => "How the mail server or provider names it, for questions to them.",
+        "API request" => "The request that made it, with its body and answer.",
+        "Version id" => "The version of its template.",
+        "PDF attached" => "Whether it carries a PDF file.",
+        "Headers" => "Header lines that the application added.",
+        "Job" => "The piece of work that sends it, as the API names it.",
+        "Team" => "The id of the team that it belongs to.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_explanation_is_a_sentence_that_fits_a_tooltip() {
+        let texts = EmailStatus::ALL.iter().map(|status| of_status(*status));
+        for text in texts.chain(EventKind::ALL.iter().map(|kind| of_event(*kind))) {
+            assert!(text.ends_with('.') && text.chars().count() <= 110, "{text}");
+        }
+    }
+}
