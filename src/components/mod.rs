@@ -4,6 +4,7 @@
 pub mod behaviour;
 pub mod can;
 pub mod channel_mark;
+pub mod confirm;
 pub mod copy_button;
 pub mod empty_state;
 pub mod field;

@@ -12,6 +12,8 @@ use crate::domain::ids::AdapterId;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdaptersView {
     pub adapters: Vec<Adapter>,
+    /// How many messages wait to go out by which; those by which none waits are left out.
+    pub waiting: Vec<(AdapterId, i64)>,
     /// What was typed and refused, into the form of a new one.
     pub draft: Draft,
     /// What was typed and refused, into the form of a change.
@@ -22,9 +24,11 @@ pub struct AdaptersView {
 #[server]
 pub async fn load_adapters() -> Result<AdaptersView, AppError> {
     use crate::server::{context, services::adapters};
-    let adapters = adapters::list_adapters(&context::app(), &context::viewer().await?).await?;
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let waiting = adapters::count_waiting(&app, &viewer).await?;
+    let adapters = adapters::list_adapters(&app, &viewer).await?;
     let draft = super::draft::load_draft("adapter".to_owned()).await?;
-    Ok(AdaptersView { adapters, draft, change: super::draft::load_draft("adapter_change".to_owned()).await? })
+    Ok(AdaptersView { adapters, waiting, draft, change: super::draft::load_draft("adapter_change".to_owned()).await? })
 }
 
 /// Adds an adapter. Needs `adapters:create`.

@@ -6,11 +6,14 @@ use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
+use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::Glyph;
+use crate::components::number::counted;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::draft::Draft;
+use crate::domain::ids::AdapterId;
 use crate::domain::permission::Permission;
 use crate::server_fns::adapters::{
     AdaptersView, CreateAdapter, DeleteAdapter, MakeDefaultAdapter, UpdateAdapter, load_adapters,
@@ -25,7 +28,7 @@ pub fn AdaptersPage() -> impl IntoView {
 
 #[component]
 fn Adapters(adapters: AdaptersView, edited: Option<String>) -> impl IntoView {
-    let AdaptersView { adapters, draft, change } = adapters;
+    let AdaptersView { adapters, waiting, draft, change } = adapters;
     let is_edited = |adapter: &&Adapter| edited.as_ref().is_some_and(|id| adapter.id.to_string() == *id);
     let edited = adapters.iter().find(is_edited).filter(|_| may(Permission::AdaptersUpdate)).cloned();
     let form = match edited {
@@ -40,7 +43,7 @@ fn Adapters(adapters: AdaptersView, edited: Option<String>) -> impl IntoView {
         }
         .into_any()
     } else {
-        view! { <AdapterTable adapters/> }.into_any()
+        view! { <AdapterTable adapters waiting/> }.into_any()
     };
     view! {
         <section class="panel" aria-label="Adapters">{list}</section>
@@ -49,7 +52,11 @@ fn Adapters(adapters: AdaptersView, edited: Option<String>) -> impl IntoView {
 }
 
 #[component]
-fn AdapterTable(adapters: Vec<Adapter>) -> impl IntoView {
+fn AdapterTable(adapters: Vec<Adapter>, waiting: Vec<(AdapterId, i64)>) -> impl IntoView {
+    let rows = adapters.into_iter().map(|adapter| {
+        let waiting = waiting.iter().find(|(id, _)| *id == adapter.id).map_or(0, |(_, count)| *count);
+        view! { <AdapterRow adapter waiting/> }
+    });
     view! {
         <table class="table stacked" role="table">
             <thead role="rowgroup">
@@ -60,13 +67,17 @@ fn AdapterTable(adapters: Vec<Adapter>) -> impl IntoView {
                     <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
-            <tbody role="rowgroup">{adapters.into_iter().map(|adapter| view! { <AdapterRow adapter/> }).collect_view()}</tbody>
+            <tbody role="rowgroup">{rows.collect_view()}</tbody>
         </table>
     }
 }
 
 #[component]
-fn AdapterRow(adapter: Adapter) -> impl IntoView {
+fn AdapterRow(
+    adapter: Adapter,
+    /// How many messages wait to go out by it.
+    waiting: i64,
+) -> impl IntoView {
     let id = adapter.id.to_string();
     let default = if adapter.is_default {
         view! { <span class="tag">"default"</span> }.into_any()
@@ -87,10 +98,25 @@ fn AdapterRow(adapter: Adapter) -> impl IntoView {
         view! { <a class="button small" href=href aria-label=format!("Edit {}", adapter.name)>"Edit"</a> }
     });
     let remove = may(Permission::AdaptersDelete).then(|| {
+        let waiting = match waiting {
+            0 => "No message waits for it. ".to_owned(),
+            _ => format!("{} for it and will fail. ", counted(waiting, "message waits", "messages wait")),
+        };
+        let default =
+            adapter.is_default.then_some("Messages that name no adapter then wait until another one is the default.");
         view! {
-            <form method="post" action=DeleteAdapter::PATH>
-                <button class="button small danger" name="id" value=id aria-label=format!("Remove {}", adapter.name)>"Remove"</button>
-            </form>
+            <Confirm
+                id=format!("remove-{id}")
+                button="Remove"
+                label=format!("Remove {}", adapter.name)
+                small=true
+                title=format!("Remove the adapter “{}”?", adapter.name)
+                confirm="Remove"
+                action=DeleteAdapter::PATH
+                fields=vec![("id", id)]
+            >
+                <p>{waiting} "What names it is refused from now on. " {default}</p>
+            </Confirm>
         }
     });
     view! {

@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
+use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
 use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
@@ -101,10 +102,6 @@ fn MemberRow(
 /// Asks before a member is removed, and what becomes of the keys that they made.
 #[component]
 fn RemoveDialog(member: Member, keys: usize) -> impl IntoView {
-    let panel = format!("remove-{}", member.user_id);
-    let (opened, closed) = (panel.clone(), panel.clone());
-    let heading = format!("{panel}-heading");
-    let labelled_by = heading.clone();
     let choice = (keys > 0).then(|| {
         let count = counted(keys as i64, "API key", "API keys");
         view! {
@@ -122,27 +119,19 @@ fn RemoveDialog(member: Member, keys: usize) -> impl IntoView {
         }
     });
     view! {
-        <button
-            type="button"
-            class="button small danger"
-            popovertarget=opened
-            aria-haspopup="dialog"
-            aria-label=format!("Remove {}", member.name)
+        <Confirm
+            id=format!("remove-{}", member.user_id)
+            button="Remove"
+            label=format!("Remove {}", member.name)
+            small=true
+            title=format!("Remove {}?", member.name)
+            confirm="Remove from the team"
+            action=RemoveMember::PATH
+            fields=vec![("user", member.user_id.to_string())]
         >
-            "Remove"
-        </button>
-        <dialog class="dialog" id=panel popover="auto" aria-labelledby=labelled_by>
-            <form class="stack" method="post" action=RemoveMember::PATH>
-                <h2 id=heading>{format!("Remove {}?", member.name)}</h2>
-                <p><strong>{member.email}</strong> " loses access to the team at once."</p>
-                {choice}
-                <input type="hidden" name="user" value=member.user_id.to_string()/>
-                <div class="dialog-buttons">
-                    <button type="button" class="button" popovertarget=closed popovertargetaction="hide" autofocus>"Cancel"</button>
-                    <button class="button danger">"Remove from the team"</button>
-                </div>
-            </form>
-        </dialog>
+            <p><strong>{member.email}</strong> " loses access to the team at once."</p>
+            {choice}
+        </Confirm>
     }
 }
 
@@ -207,16 +196,25 @@ fn InviteRow(invite: Invite) -> impl IntoView {
     let id = invite.id.to_string();
     view! {
         <tr role="row">
-            <td role="cell">{invite.email}</td>
+            <td role="cell">{invite.email.clone()}</td>
             <td role="cell">{invite.role_name}</td>
             <td role="cell" class="wide-only"><Time at=invite.expires_at style=TimeStyle::Minute/></td>
             <td role="cell" class="actions">
                 <form method="post" action=ResendInvite::PATH>
                     <button class="button small" name="id" value=id.clone() aria-label=again>"Send again"</button>
                 </form>
-                <form method="post" action=DeleteInvite::PATH>
-                    <button class="button small danger" name="id" value=id aria-label=withdraw>"Withdraw"</button>
-                </form>
+                <Confirm
+                    id=format!("withdraw-{id}")
+                    button="Withdraw"
+                    label=withdraw
+                    small=true
+                    title="Withdraw the invitation?"
+                    confirm="Withdraw"
+                    action=DeleteInvite::PATH
+                    fields=vec![("id", id)]
+                >
+                    <p>"The link that " <strong>{invite.email}</strong> " has stops working. You can invite them again."</p>
+                </Confirm>
             </td>
         </tr>
     }

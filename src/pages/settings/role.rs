@@ -7,6 +7,7 @@ use leptos_router::hooks::use_params_map;
 use super::roles::{GrantSaver, grouped_by_noun, is_locked};
 use super::{Tab, settings_detail};
 use crate::components::can::may;
+use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
@@ -182,7 +183,6 @@ fn DeleteDialog(
     invites: usize,
     successors: Vec<RoleGrants>,
 ) -> impl IntoView {
-    let (panel, heading) = ("delete-role", "delete-role-heading");
     let names = holders.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ");
     let held = match (holders.len(), invites) {
         (0, 0) => "Nobody holds it and no invitation leads to it.".to_owned(),
@@ -197,23 +197,21 @@ fn DeleteDialog(
     };
     let options = successors.into_iter().map(|one| (one.role.to_string(), one.name)).collect::<Vec<_>>();
     view! {
-        <button type="button" class="button danger" popovertarget=panel aria-haspopup="dialog">"Delete"</button>
-        <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
-            <form class="stack" method="post" action=DeleteRole::PATH>
-                <h2 id=heading>"Delete the role “" {grants.name} "”?"</h2>
-                <p>{held}</p>
-                <input type="hidden" name="role" value=grants.role.to_string()/>
-                <SelectField
-                    label="Role for its members and invitations"
-                    name="successor"
-                    options
-                    selected=Role::Viewer.to_string()
-                />
-                <div class="dialog-buttons">
-                    <button type="button" class="button" popovertarget=panel popovertargetaction="hide" autofocus>"Cancel"</button>
-                    <button class="button danger">"Delete the role"</button>
-                </div>
-            </form>
-        </dialog>
+        <Confirm
+            id="delete-role"
+            button="Delete"
+            title=format!("Delete the role “{}”?", grants.name)
+            confirm="Delete the role"
+            action=DeleteRole::PATH
+            fields=vec![("role", grants.role.to_string())]
+        >
+            <p>{held}</p>
+            <SelectField
+                label="Role for its members and invitations"
+                name="successor"
+                options
+                selected=Role::Viewer.to_string()
+            />
+        </Confirm>
     }
 }

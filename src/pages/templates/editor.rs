@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use crate::components::can::may;
+use crate::components::confirm::Confirm;
 use crate::components::copy_button::CopyButton;
 use crate::components::field::{SourceField, TextField};
 use crate::components::time::{Time, TimeStyle};
@@ -136,24 +137,24 @@ fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
 #[component]
 fn TemplateHead(template: Template) -> impl IntoView {
     let id = template.id.to_string();
-    let (panel, heading) = ("delete-template", "delete-template-heading");
     view! {
         <code class="head-id">{id.clone()}</code>
         <CopyButton text=id.clone() label="Copy the id".to_owned()/>
         {may(Permission::TemplatesDelete).then(|| view! {
             <div class="page-actions">
-                <button type="button" class="button danger" popovertarget=panel aria-haspopup="dialog">"Delete"</button>
-                <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
-                    <form method="post" action=DeleteTemplate::PATH>
-                        <h2 id=heading>"Delete this template?"</h2>
-                        <p>"Messages made from “" {template.name} "” stay in the log and can no longer be resent."</p>
-                        <input type="hidden" name="id" value=id/>
-                        <div class="dialog-buttons">
-                            <button type="button" class="button" popovertarget=panel popovertargetaction="hide" autofocus>"Cancel"</button>
-                            <button class="button danger">"Delete"</button>
-                        </div>
-                    </form>
-                </dialog>
+                <Confirm
+                    id="delete-template"
+                    button="Delete"
+                    title="Delete this template?"
+                    confirm="Delete"
+                    action=DeleteTemplate::PATH
+                    fields=vec![("id", id.clone())]
+                >
+                    <p>
+                        "Programs that send with “" {template.name.clone()} "” are refused at once. Messages made from it stay in "
+                        "the log and can no longer be resent."
+                    </p>
+                </Confirm>
             </div>
         })}
     }

@@ -50,6 +50,12 @@ pub async fn list_adapters(app: &App, viewer: &Viewer) -> Result<Vec<Adapter>, A
     app.store.list_adapters(viewer.team).await
 }
 
+/// How many messages wait to go out, by adapter. Needs `adapters:view`.
+pub async fn count_waiting(app: &App, viewer: &Viewer) -> Result<Vec<(AdapterId, i64)>, AppError> {
+    viewer.require(Permission::AdaptersView)?;
+    app.store.count_waiting(viewer.team).await
+}
+
 /// One adapter. Needs `adapters:view`.
 pub async fn find_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<Adapter, AppError> {
     viewer.require(Permission::AdaptersView)?;

@@ -188,6 +188,13 @@ impl Store {
         Ok(leases)
     }
 
+    /// How many messages of a team wait to go out, by adapter.
+    pub async fn count_waiting(&self, team_id: TeamId) -> Result<Vec<(AdapterId, i64)>, AppError> {
+        let statement =
+            "SELECT adapter_id, COUNT(*) FROM outbox WHERE team_id = $1 AND adapter_id > 0 GROUP BY adapter_id";
+        self.read(statement).bind(team_id).fetch_all().await
+    }
+
     /// Gives the first messages of a queue that waits for an adapter to the one that can take them; how many. None when it
     /// is the default no longer.
     pub async fn give_waiting(&self, queue: &Queue, now: DateTime<Utc>) -> Result<usize, AppError> {

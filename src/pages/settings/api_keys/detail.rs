@@ -5,7 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_params_map;
 
 use super::form::{LimitFields, ScopeGroups, TeamsOwn, scopes_of};
-use super::{Ending, api_words, bound_words, held_back_words, is_owner, scope_words};
+use super::{Ending, RevokeKey, api_words, bound_words, held_back_words, is_owner, scope_words};
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
@@ -16,7 +16,7 @@ use crate::domain::ids::ApiKeyId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::pages::settings::{Tab, settings_detail};
-use crate::server_fns::api_keys::{ApiKeyView, RevokeApiKey, RotateApiKey, UpdateApiKey, load_api_key};
+use crate::server_fns::api_keys::{ApiKeyView, RotateApiKey, UpdateApiKey, load_api_key};
 
 /// How long the old secret can count on, in seconds.
 const OVERLAPS: [(&str, &str); 4] =
@@ -49,7 +49,7 @@ fn Key(view: ApiKeyView) -> impl IntoView {
             <Change key=key.clone() draft server_rate_limit/>
         }
     });
-    let revocation = is_revocable.then(|| view! { <Revocation id=key.id/> });
+    let revocation = is_revocable.then(|| view! { <Revocation key=key.clone()/> });
     view! {
         <section class="panel" aria-label="The key"><Facts key server_rate_limit/></section>
         {may_do_more.then(|| view! {
@@ -143,15 +143,13 @@ fn Change(key: ApiKey, draft: Draft, server_rate_limit: u32) -> impl IntoView {
 }
 
 #[component]
-fn Revocation(id: ApiKeyId) -> impl IntoView {
+fn Revocation(key: ApiKey) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Revoke">
             <div class="panel-head">
                 <h2>"Revoke"</h2>
                 <p>"Ends the key at once and for good."</p>
-                <form class="panel-actions" method="post" action=RevokeApiKey::PATH>
-                    <button class="button danger" name="id" value=id.to_string()>"Revoke key"</button>
-                </form>
+                <div class="panel-actions"><RevokeKey key small=false button="Revoke key"/></div>
             </div>
         </section>
     }

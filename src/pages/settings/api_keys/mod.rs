@@ -11,6 +11,7 @@ use self::form::NewKey;
 use super::roles::grouped_by_noun;
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
+use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
@@ -82,14 +83,9 @@ fn KeyTable(keys: Vec<ApiKey>) -> impl IntoView {
 #[component]
 fn KeyRow(key: ApiKey) -> impl IntoView {
     let now = ViewerClock::of_page().now;
-    let label = format!("Revoke {}", key.name);
     let is_living = !key.has_ended(now);
     let action = (is_living && may(Permission::ApiKeysRevoke)).then(|| {
-        view! {
-            <form method="post" action=RevokeApiKey::PATH>
-                <button class="button small danger" name="id" value=key.id.to_string() aria-label=label>"Revoke"</button>
-            </form>
-        }
+        view! { <RevokeKey key=key.clone() small=true button="Revoke"/> }
     });
     let last_used = match key.last_used_at {
         Some(at) => view! { <Time at/> }.into_any(),
@@ -120,6 +116,29 @@ fn KeyRow(key: ApiKey) -> impl IntoView {
             </td>
             <td role="cell" class="actions">{action}</td>
         </tr>
+    }
+}
+
+/// Asks before a key is revoked.
+#[component]
+fn RevokeKey(key: ApiKey, small: bool, button: &'static str) -> impl IntoView {
+    let used = match key.last_used_at {
+        Some(at) => view! { "It was last used " <Time at style=TimeStyle::Minute/> ". " }.into_any(),
+        None => "It was never used. ".into_any(),
+    };
+    view! {
+        <Confirm
+            id=format!("revoke-{}", key.id)
+            button
+            label=format!("Revoke {}", key.name)
+            small
+            title=format!("Revoke the key “{}”?", key.name)
+            confirm="Revoke for good"
+            action=RevokeApiKey::PATH
+            fields=vec![("id", key.id.to_string())]
+        >
+            <p>{used} "Programs that use it are refused at once. That cannot be undone; a new secret without a break is what “Rotate” makes."</p>
+        </Confirm>
     }
 }
 

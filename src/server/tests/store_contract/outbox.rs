@@ -338,6 +338,18 @@ on_both_databases! {
         assert_eq!(leased, [(app.team, one, 3), (app.team, one, 2), (app.other_team, one, 4)]);
     }
 
+    async fn what_waits_is_counted_by_adapter(app: TestApp) {
+        let (store, shared) = (app.store(), app.id_at(app.now()));
+        let with = |adapter_id| NewEmail { adapter_id, ..new_email(&app, app.now()) };
+        for adapter in [Some(shared), Some(shared), Some(app.id_at(app.now())), None] {
+            store.insert_email(app.team, &with(adapter)).await.unwrap();
+        }
+        store.insert_email(app.other_team, &with(Some(shared))).await.unwrap();
+        let mut counted = store.count_waiting(app.team).await.unwrap();
+        counted.sort_unstable_by_key(|(_, count)| -count);
+        assert_eq!((counted[0], counted[1].1, counted.len()), ((shared, 2), 1, 2));
+    }
+
     async fn what_is_left_of_a_message_is_tried_again(app: TestApp) {
         let (store, now) = (app.store(), app.now());
         let new = new_email(&app, now);
