@@ -455,3 +455,21 @@ freshTest("before the first message the log says how to send one", async ({ page
   await expect(page.getByText(`curl ${sendlog.url}/api/v1/send`)).toBeVisible();
   await expect(page.getByRole("link", { name: "make a template" })).toHaveAttribute("href", "/templates/new");
 });
+
+test("a click anywhere in a row opens its message, and what is selected in it is not clicked", async ({ page, hasScript }) => {
+  await page.goto("/logs?preset=30d");
+  const row = rows(page).first();
+  const href = await row.locator(".row-link").getAttribute("href");
+  if (hasScript) {
+    const subject = await row.locator(".subject span").first().boundingBox();
+    await page.mouse.move(subject!.x + 2, subject!.y + subject!.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(subject!.x + 60, subject!.y + subject!.height / 2, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(() => page.evaluate(() => getSelection()?.toString().trim().length)).toBeGreaterThan(0);
+    await expect(page).toHaveURL(/\/logs\?preset=30d$/);
+    await page.evaluate(() => getSelection()?.removeAllRanges());
+  }
+  await row.locator(".time").click();
+  await expect(page).toHaveURL(new RegExp(`${href}$`));
+});

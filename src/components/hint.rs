@@ -13,7 +13,7 @@ pub fn Hint(
 ) -> impl IntoView {
     let described_by = id.clone();
     view! {
-        <span class="hint" tabindex="0" role="note" aria-describedby=described_by>
+        <span class="explained" tabindex="0" role="note" aria-describedby=described_by>
             {children()}
             <span class="hint-words" role="tooltip" id=id>{words}</span>
         </span>

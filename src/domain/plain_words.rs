@@ -12,7 +12,7 @@ pub const fn of_status(status: EmailStatus) -> &'static str {
         EmailStatus::Delivered => "The recipient’s server took it into the mailbox. It may be in the spam folder.",
         EmailStatus::Opened => "The recipient opened it, or their mail program loaded its images ahead.",
         EmailStatus::Clicked => "The recipient followed a link in it.",
-        EmailStatus::Bounced => "A mail server refused it for good. It was not delivered and is not tried again.",
+        EmailStatus::Bounced => "A mail server refused it. It was not delivered and is not tried again by itself.",
         EmailStatus::Failed => "It could not be handed to a mail server and is not tried again.",
         EmailStatus::Spam => "It was delivered, and the recipient marked it as spam.",
     }
@@ -34,7 +34,7 @@ pub const fn of_event(kind: EventKind) -> &'static str {
         EventKind::ReOpened => "Its images were loaded once more.",
         EventKind::Clicked => "A link in it was followed.",
         EventKind::ReClicked => "A link in it was followed once more.",
-        EventKind::Bounced => "A mail server refused it for good. It is not tried again.",
+        EventKind::Bounced => "A mail server refused it. It is not tried again by itself.",
         EventKind::Dropped => "The provider did not try to deliver it.",
         EventKind::Canceled => "Somebody took it back before it was sent.",
         EventKind::Failed => "It could not be sent and is not tried again.",

@@ -9,6 +9,7 @@ mod live;
 mod menus;
 mod pending;
 mod refresh;
+mod rows;
 
 use leptos::prelude::*;
 use leptos::web_sys::wasm_bindgen::JsCast;
@@ -36,6 +37,7 @@ pub fn PageBehaviour() -> impl IntoView {
         pending::listen();
         choose::listen();
         copy::listen();
+        rows::listen();
         chart::listen();
         refresh::listen();
         live::listen();
