@@ -3,6 +3,7 @@
 //
 //   refused…       550 5.1.1, always
 //   refused-once…  550 5.1.1 the first time that address is tried, then accepted
+//   blocked-once…  550 5.7.1 the first time that address is tried, then accepted
 //   deferred…      451 4.7.1 the first time that address is tried, then accepted
 //   reset…         the connection is dropped
 //   anything else is accepted
@@ -38,8 +39,10 @@ export class SmtpTarget {
         const recipient = address.address.toLowerCase();
         const before = this.tried.includes(recipient);
         this.tried.push(recipient);
-        if (recipient.startsWith("refused-once") && before) {
+        if (/^(refused|blocked)-once/.test(recipient) && before) {
           callback();
+        } else if (recipient.startsWith("blocked-once")) {
+          callback(reply(550, "5.7.1 Service unavailable; client host [192.0.2.7] blocked using a block list"));
         } else if (recipient.startsWith("refused")) {
           callback(reply(550, `5.1.1 <${recipient}>: no such mailbox`));
         } else if (recipient.startsWith("deferred") && !before) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -59,7 +59,9 @@ async fn begin(app: App, identity: Identity, query: &str, conduct: Option<Arc<Co
     let watching =
         Watching { app, viewer, query, conduct, told: None, next: Some(standing), took, ends: Instant::now() + LASTS };
     let events = Sse::new(stream::unfold(watching, Watching::next_event)).keep_alive(KeepAlive::new());
-    Ok(([(header::CACHE_CONTROL, "no-store")], events).into_response())
+    // nginx would keep the events until a buffer is full.
+    let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
+    Ok(([(header::CACHE_CONTROL, "no-store"), unbuffered], events).into_response())
 }
 
 /// A list that a browser is told about.
