@@ -470,6 +470,7 @@ test("a click anywhere in a row opens its message, and what is selected in it is
     await expect(page).toHaveURL(/\/logs\?preset=30d$/);
     await page.evaluate(() => getSelection()?.removeAllRanges());
   }
-  await row.locator(".time").click();
+  // Without scripts the link lies over the row.
+  await row.locator(".time").click({ force: !hasScript });
   await expect(page).toHaveURL(new RegExp(`${href}$`));
 });

@@ -120,6 +120,23 @@ test("older and newer walk the whole list without a repeat or a gap", async ({ p
   await expect(pages.getByRole("link", { name: "Newer" })).toHaveCount(0);
 });
 
+test("an id goes straight to its request, which is copied as a command", async ({ page, as, hasScript }) => {
+  await as("owner");
+  await page.goto("/requests?preset=30d&method=POST&status=2xx");
+  const href = await rows(page).first().getByRole("link").first().getAttribute("href");
+  const field = page.getByRole("searchbox", { name: "Search endpoint or id" });
+  await field.fill(href!.split("/").pop()!);
+  await field.press("Enter");
+  await expect(page).toHaveURL(href!);
+  if (hasScript) {
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    const button = page.getByRole("button", { name: "Copy as curl" });
+    await button.click();
+    await expect(page.getByRole("button", { name: "Copied" })).toBeVisible();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^curl -X POST 'http:.*\n.*YOUR_KEY/);
+  }
+});
+
 test("the end of the list and an empty list say so", async ({ page, as }) => {
   await as("member");
   await page.goto("/requests?preset=30d&after=req_0000000000009");

@@ -151,6 +151,9 @@ test("an adapter is refused, added, edited, made the default and removed", async
   await expect(row.getByText("default", { exact: true })).toBeVisible();
   await page.getByRole("button", { name: /^Make .* the default$/ }).first().click();
   await row.getByRole("button", { name: `Remove ${name}` }).click();
+  const question = page.getByRole("dialog", { name: `Remove the adapter “${name}”?` });
+  await expect(question).toContainText("No message waits for it.");
+  await question.getByRole("button", { name: "Remove", exact: true }).click();
   await expect(page.getByText("Adapter removed.")).toBeVisible();
   await expect(page.getByRole("row").filter({ hasText: name })).toHaveCount(0);
 });
@@ -176,6 +179,9 @@ test("an API key's secret is shown once, and works until it is revoked", async (
   await page.reload();
   await expect(page.getByText(secret)).toHaveCount(0);
   await page.getByRole("button", { name: `Revoke ${name}` }).click();
+  const question = page.getByRole("dialog", { name: `Revoke the key “${name}”?` });
+  await expect(question).toContainText("Programs that use it are refused at once.");
+  await question.getByRole("button", { name: "Revoke for good" }).click();
   await expect(page.getByText("Key revoked.")).toBeVisible();
   await expect(row).toHaveCount(0);
   await page.getByText(/keys? that ha(s|ve) ended/).click();
@@ -276,6 +282,9 @@ test("an invitation arrives by mail, is sent again, and can be withdrawn", async
   await expect(visitor.getByText(email)).toBeVisible();
 
   await page.getByRole("button", { name: `Withdraw the invitation of ${email}` }).click();
+  const question = page.getByRole("dialog", { name: "Withdraw the invitation?" });
+  await expect(question).toContainText(email);
+  await question.getByRole("button", { name: "Withdraw", exact: true }).click();
   await expect(page.getByText("Invitation withdrawn.")).toBeVisible();
   expect((await visitor.goto(linkOf(1)))?.status()).toBe(404);
 });

@@ -45,6 +45,25 @@ pub struct ApiRequest {
     pub response_body: LoggedBody,
 }
 
+impl ApiRequest {
+    /// The same request as a command for a shell, without a key; `None` where its body is not there whole.
+    pub fn to_curl(&self, public_url: &str) -> Option<String> {
+        let body = &self.request_body;
+        if body.truncated || body.is_withheld() || body.is_masked() {
+            return None;
+        }
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let url = format!("{}{}", public_url.trim_end_matches('/'), self.endpoint);
+        let mut lines =
+            vec![format!("curl -X {} {}", self.method, quoted(&url)), "-H 'Authorization: Bearer YOUR_KEY'".to_owned()];
+        if let Some(text) = &body.text {
+            lines.push("-H 'Content-Type: application/json'".to_owned());
+            lines.push(format!("--data-raw {}", quoted(text)));
+        }
+        Some(lines.join(" \\\n  "))
+    }
+}
+
 /// A body as it is kept: secrets and the contents of attachments replaced, at most [BODY_CAP_BYTES] long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedBody {
@@ -129,4 +148,39 @@ pub struct ApiRequestFilter {
     /// Whether a part is looked for in the path alone: what stands in the query is not shown.
     #[serde(skip)]
     pub keeps_words: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_command_that_a_shell_reads_as_it_was() {
+        let request = |body: LoggedBody| ApiRequest {
+            id: ApiRequestId(1),
+            team_id: TeamId(1),
+            api_key_id: None,
+            user_id: None,
+            method: "POST".to_owned(),
+            endpoint: "/api/v1/send?a=1&b=2".to_owned(),
+            response_status: 200,
+            user_agent: None,
+            duration_ms: 1,
+            at: DateTime::UNIX_EPOCH,
+            request_body: body,
+            response_body: LoggedBody::default(),
+        };
+        let of = |text: &str, truncated| {
+            request(LoggedBody { text: Some(text.to_owned()), truncated }).to_curl("https://mail.example/")
+        };
+        assert_eq!(
+            of(r#"{"subject":"It's $HOME"}"#, false).unwrap(),
+            "curl -X POST 'https://mail.example/api/v1/send?a=1&b=2' \\\n  -H 'Authorization: Bearer YOUR_KEY' \\\n  \
+             -H 'Content-Type: application/json' \\\n  --data-raw '{\"subject\":\"It'\\''s $HOME\"}'"
+        );
+        // What is not there whole cannot be sent again.
+        for (text, truncated) in [("{", true), (MASK, false), (REDACTED, false)] {
+            assert_eq!(of(text, truncated), None, "{text}");
+        }
+    }
 }

@@ -45,6 +45,13 @@ pub async fn load_requests(
         services::{api_requests, emails},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
+    // An id alone goes straight to its request.
+    let named: Option<ApiRequestId> = filter.endpoint.as_deref().and_then(|text| text.trim().parse().ok());
+    if let Some(id) = named
+        && api_requests::find_api_request(&app, &viewer, id).await.is_ok()
+    {
+        leptos_axum::redirect(&format!("/requests/{id}"));
+    }
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
     let filter = ApiRequestFilter { range: period.range, ..filter };
     let list = async |cursor| api_requests::list_api_requests(&app, &viewer, &filter, cursor, PAGE_SIZE).await;
@@ -74,11 +81,20 @@ pub async fn load_requests(
     Ok(RequestsView { period, rows, newer, older, looked_to, keys })
 }
 
+/// What the page of an API request shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RequestView {
+    pub detail: ApiRequestDetail,
+    pub public_url: String,
+}
+
 /// One API request with its bodies and the messages it made. Needs `requests:view`.
 #[server]
-pub async fn load_request(id: ApiRequestId) -> Result<ApiRequestDetail, AppError> {
+pub async fn load_request(id: ApiRequestId) -> Result<RequestView, AppError> {
     use crate::server::{context, services::api_requests};
-    api_requests::find_api_request(&context::app(), &context::viewer().await?, id).await
+    let app = context::app();
+    let detail = api_requests::find_api_request(&app, &context::viewer().await?, id).await?;
+    Ok(RequestView { detail, public_url: app.config.public_url() })
 }
 
 /// Writes a reason into the audit log and shows the request's bodies to this session for a while. Needs `requests:view`

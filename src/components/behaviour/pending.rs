@@ -14,16 +14,21 @@ const PATIENCE: Duration = Duration::from_millis(150);
 pub(super) fn listen() {
     window_event_listener(ev::click, |event| {
         if !event.default_prevented() && is_plain(&event) && leads_to_a_page(&event) {
-            set_timeout(|| set_pending(true), PATIENCE);
+            begin();
         }
     });
     window_event_listener(ev::submit, |event| {
         if !event.default_prevented() {
-            set_timeout(|| set_pending(true), PATIENCE);
+            begin();
         }
     });
     // A page that comes back from the browser's cache is not pending any more.
     window_event_listener(ev::pageshow, |_| set_pending(false));
+}
+
+/// The next page is on its way.
+pub(super) fn begin() {
+    set_timeout(|| set_pending(true), PATIENCE);
 }
 
 fn is_plain(event: &MouseEvent) -> bool {

@@ -3,9 +3,8 @@
 
 use leptos::ev;
 use leptos::prelude::*;
-use leptos::web_sys::HtmlElement;
 
-use super::{around, first_of};
+use super::{around, first_of, pending};
 
 /// What does something of its own in a row.
 const OWN: &str = "a, button, input, label, select, summary, dialog";
@@ -16,10 +15,13 @@ pub(super) fn listen() {
             return;
         }
         let Some(link) = around(&event, "tbody tr").and_then(|row| first_of(&row, ".row-link")) else { return };
+        let Some(url) = link.get_attribute("href") else { return };
         if event.ctrl_key() || event.meta_key() {
-            let _ = window().open_with_url_and_target(&link.get_attribute("href").unwrap_or_default(), "_blank");
+            let _ = window().open_with_url_and_target(&url, "_blank");
         } else {
-            HtmlElement::click(&link);
+            // Not by a click on the link, which would come here again.
+            pending::begin();
+            let _ = window().location().set_href(&url);
         }
     });
 }

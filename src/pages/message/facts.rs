@@ -140,7 +140,7 @@ fn fact(name: &'static str, value: impl IntoView + 'static) -> AnyView {
     let shown = match of_field(name) {
         Some(words) => {
             let id = format!("hint-{}", name.to_lowercase().replace(' ', "-"));
-            view! { <Hint id words>{name}</Hint> }.into_any()
+            view! { <Hint id words><span>{name}</span></Hint> }.into_any()
         }
         None => name.into_any(),
     };

@@ -22,7 +22,7 @@ use crate::domain::email::EmailSummary;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
 use crate::domain::permission::Permission;
-use crate::server_fns::api_requests::{RevealRequest, load_request};
+use crate::server_fns::api_requests::{RequestView, RevealRequest, load_request};
 
 /// What stands for a body that there is none of.
 const NO_BODY: &str = "None, or no text.";
@@ -32,11 +32,13 @@ pub fn RequestPage() -> impl IntoView {
     let id =
         use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<ApiRequestId>().ok()));
     let load = async move { load_request(id.ok_or_else(|| AppError::not_found("API request"))?).await };
-    in_layout(Section::Requests, load, |detail| view! { <Request detail/> })
+    in_layout(Section::Requests, load, |view| view! { <Request view/> })
 }
 
 #[component]
-fn Request(detail: ApiRequestDetail) -> impl IntoView {
+fn Request(view: RequestView) -> impl IntoView {
+    let RequestView { detail, public_url } = view;
+    let curl = detail.request.to_curl(&public_url);
     let ApiRequestDetail { request, api_key_name, emails, visibility, masks_marked, reveal } = detail;
     let id = request.id.to_string();
     let absent = if is_answered_read(&request.method, &request.endpoint, request.response_status) {
@@ -53,6 +55,13 @@ fn Request(detail: ApiRequestDetail) -> impl IntoView {
             </nav>
             <h1 class="request-line"><Method method=request.method.clone()/>" "{request.endpoint.clone()}</h1>
             <HttpStatusBadge status=request.response_status/>
+            {curl.map(|curl| view! {
+                <div class="page-actions">
+                    <button type="button" class="button needs-script" title="The same request for a shell; put your key in" data-copy=curl>
+                        <span role="status">"Copy as curl"</span>
+                    </button>
+                </div>
+            })}
         </div>
         <ContentsNote visibility hides_marked=masks_marked reveal action=RevealRequest::PATH id/>
         <div class="request-grid">

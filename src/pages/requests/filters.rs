@@ -19,7 +19,7 @@ pub fn Filters(query: RequestQuery, keys: Vec<(ApiKeyId, String)>) -> impl IntoV
             <SearchForm
                 path="/requests"
                 name="endpoint"
-                label="Search endpoint"
+                label="Search endpoint or id"
                 value=query.endpoint.clone()
                 max_chars=MAX_PART_CHARS
                 kept=query.kept("endpoint")
