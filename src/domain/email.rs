@@ -167,8 +167,8 @@ pub enum Remark {
     },
     /// It failed and was sent again.
     Resent {
-        /// When the copy was accepted: the one that got through, or else the newest.
-        at: DateTime<Utc>,
+        /// The copy: the one that got through, or else the newest.
+        copy: EmailId,
         /// What became of that copy.
         status: EmailStatus,
     },
@@ -368,6 +368,8 @@ pub struct EmailDetail {
     pub copy: Option<(EmailId, EmailStatus)>,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
     pub sent_copy: Option<SentCopy>,
+    /// Who had the newer of these two sent, where its history says so: `by Mara Ott`.
+    pub resent_by: Option<String>,
     /// Why it did not arrive, where it failed or bounced.
     pub failure: Option<FailureClass>,
     /// Who runs the mailbox that it did not arrive in, where that is known: "Gmail".

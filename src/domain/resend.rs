@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
-use super::event::{EventKind, EventSet};
+use super::event::{EmailEvent, EventKind, EventSet};
 use super::ids::EmailId;
 use super::status::EmailStatus;
 
@@ -82,6 +82,18 @@ impl Relative {
 /// The newest of a message's family, other than itself, that went out or may have. `family` is in the order of the ids.
 pub fn newest_sent(family: &[Relative], of: EmailId) -> Option<SentCopy> {
     family.iter().rev().filter(|relative| relative.id != of).find_map(Relative::sent)
+}
+
+/// The first sentence of a copy's history: which message it sends again, and who said so, `by Mara Ott`.
+pub fn origin_words(of: EmailId, by: &str) -> String {
+    format!("Resent from {of} {by}").trim_end().to_owned()
+}
+
+/// Who had a copy sent, by its history as [origin_words] began it: `by Mara Ott`.
+pub fn resent_by(events: &[EmailEvent]) -> Option<String> {
+    let told = events.iter().filter_map(|event| event.detail.message.as_deref());
+    let told = told.filter_map(|words| words.strip_prefix("Resent from ")?.split_once(' '));
+    told.map(|(_, by)| by.to_owned()).next()
 }
 
 /// What a caller says of the copies that went out already.

@@ -186,9 +186,7 @@ impl Verdict {
             Self::ResentAlready { reach, .. } => {
                 (taken_in(options.includes_resent), format!("It was resent already, and {}", reach.words()))
             }
-            Self::LikelyToFail(class) => {
-                (taken_in(options.includes_failing), format!("It will likely fail again: {}", lower(class.label())))
-            }
+            Self::LikelyToFail(class) => (taken_in(options.includes_failing), likely_end(*class)),
             Self::SameAs(_) => {
                 (ResendItemState::LeftOut, "Another message of this resend says the same: it is sent once".to_owned())
             }
@@ -209,6 +207,17 @@ pub fn likely_fails_again(class: FailureClass) -> bool {
         ResendHelp::No => true,
         ResendHelp::AfterChange => class == FailureClass::Suppressed || class.whose() != Responsible::Sender,
         ResendHelp::Later | ResendHelp::Now => false,
+    }
+}
+
+/// What a copy of a message that failed so will likely meet.
+pub fn likely_end(class: FailureClass) -> String {
+    let why = lower(class.label());
+    match class.resend() {
+        _ if likely_fails_again(class) => format!("It will likely fail again: {why}"),
+        ResendHelp::No | ResendHelp::AfterChange => format!("It fails again unless this has been mended: {why}"),
+        ResendHelp::Later => format!("It may arrive by now. The first time, the reason was: {why}"),
+        ResendHelp::Now => format!("It may arrive this time. The first time, the outcome was: {why}"),
     }
 }
 
@@ -270,6 +279,14 @@ mod tests {
         }
         for class in [FailureClass::SenderBlocked, FailureClass::RateLimited, FailureClass::ServerUnavailable] {
             assert!(!likely_fails_again(class), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_copy_meets_is_what_a_job_expects() {
+        for class in FailureClass::ALL {
+            let says_so = likely_end(class).starts_with("It will likely fail again: ");
+            assert_eq!(says_so, likely_fails_again(class), "{class:?}");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
-use crate::domain::resend::{Knowing, newest_sent};
+use crate::domain::resend::{Knowing, newest_sent, resent_by};
 use crate::domain::search::PARAMETER;
 use crate::domain::stats::Stats;
 use crate::domain::viewer::Viewer;
@@ -154,6 +154,11 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     };
     let own = if email.resent_as.is_empty() { Vec::new() } else { app.store.list_copies(viewer.team, &[id]).await? };
     let copies: Vec<(EmailId, EmailStatus)> = own.into_iter().map(|(_, copy, status)| (copy, status)).collect();
+    let copy = failures::telling_copy(&copies);
+    let resent_by = match sent_copy.filter(|sent| sent.is_copy).map(|sent| sent.id).or(copy.map(|(copy, _)| copy)) {
+        Some(copy) => resent_by(&app.store.list_events(viewer.team, copy).await?),
+        None => None,
+    };
     Ok(EmailDetail {
         email: visibility.email(email, &secrets),
         content,
@@ -161,7 +166,8 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         visibility,
         reveal,
         sent_copy,
-        copy: failures::telling_copy(&copies),
+        copy,
+        resent_by,
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
     })
