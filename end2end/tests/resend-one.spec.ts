@@ -2,9 +2,15 @@
 
 import { expect, test } from "../fixtures.ts";
 
+let template: string;
+
+test.beforeAll(async ({ team, smtp: _target }) => {
+  template = await team.api.createTemplate({ name: "Resend one", subject: "Outlook", text: "." });
+});
+
 test("the dialog says what a copy will likely meet, and who resent it before", async ({ page, as, team }) => {
   const to = "refused-outlook@example.com";
-  const id = await team.api.send({ to, subject: "Outlook", text: "." });
+  const id = await team.api.send({ templateId: template, to });
   await team.api.waitFor(id, "bounced");
 
   await as("admin");
@@ -26,7 +32,7 @@ test("the dialog says what a copy will likely meet, and who resent it before", a
 });
 
 test("the dialog is modal: Tab stays in it and Escape gives the focus back", async ({ page, as, team }) => {
-  const id = await team.api.send({ to: "refused-modal@example.com", subject: "Modal", text: "." });
+  const id = await team.api.send({ templateId: template, to: "refused-modal@example.com" });
   await team.api.waitFor(id, "bounced");
   await as("admin");
   await page.goto(`/logs/${id}`);
@@ -47,7 +53,7 @@ test("the dialog is modal: Tab stays in it and Escape gives the focus back", asy
 test("the new message's page shows its state as it changes", async ({ page, as, team, hasScript }) => {
   test.skip(!hasScript, "without scripts the page is loaded anew");
   const to = "deferred-follow@example.com";
-  const id = await team.api.send({ to, subject: "Followed", text: "." });
+  const id = await team.api.send({ templateId: template, to });
   await as("admin");
   await page.goto(`/logs/${id}`);
   await expect(page.getByRole("main")).toContainText("It waits for its next attempt", { timeout: 15_000 });

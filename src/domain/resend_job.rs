@@ -160,6 +160,11 @@ pub enum Verdict {
         id: EmailId,
         reach: Reach,
     },
+    /// It is this message, did not fail, and got so far.
+    WentOut {
+        id: EmailId,
+        reach: Reach,
+    },
     LikelyToFail(FailureClass),
     /// This message of the same job says the same.
     SameAs(EmailId),
@@ -169,7 +174,7 @@ pub enum Verdict {
 /// What a job takes in that it leaves out otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResendOptions {
-    /// Messages that were resent already and got through, or may have.
+    /// Messages that went out already, by themselves or by a copy, or may have.
     pub includes_resent: bool,
     /// Messages that will likely fail again.
     pub includes_failing: bool,
@@ -185,6 +190,9 @@ impl Verdict {
             }
             Self::ResentAlready { reach, .. } => {
                 (taken_in(options.includes_resent), format!("It was resent already, and {}", reach.words()))
+            }
+            Self::WentOut { reach, .. } => {
+                (taken_in(options.includes_resent), format!("It did not fail: it {}", reach.words()))
             }
             Self::LikelyToFail(class) => (taken_in(options.includes_failing), likely_end(*class)),
             Self::SameAs(_) => {
@@ -228,7 +236,7 @@ pub struct Preflight {
     pub counts: ResendCounts,
     /// The same by reason, the largest first.
     pub groups: Vec<PreflightGroup>,
-    /// How many were resent already and got through, or may have.
+    /// How many went out already, by themselves or by a copy, or may have.
     pub resent_already: i64,
     /// How many of those arrived.
     pub arrived: i64,
@@ -253,7 +261,7 @@ impl Preflight {
         let (state, words) = verdict.outcome(options);
         self.counts.add(state);
         match verdict {
-            Verdict::ResentAlready { reach, .. } => {
+            Verdict::ResentAlready { reach, .. } | Verdict::WentOut { reach, .. } => {
                 self.resent_already += 1;
                 self.arrived += i64::from(*reach == Reach::Arrived);
             }

@@ -11,13 +11,13 @@ use crate::components::status_badge::StatusBadge;
 use crate::components::time::{TimeStyle, ViewerClock};
 use crate::domain::address;
 use crate::domain::channel::Channel;
-use crate::domain::email::{EmailDetail, EmailStatus};
-use crate::domain::event::EventKind;
+use crate::domain::email::EmailDetail;
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
-use crate::domain::resend::{Reach, SentCopy};
+use crate::domain::resend::{ResendRule, SentCopy};
 use crate::domain::resend_job::likely_end;
 use crate::domain::shelf_life::{Staleness, staleness};
+use crate::domain::viewer::Viewer;
 use crate::pages::logs::{resent_words, spoken_list};
 use crate::server_fns::emails::ListPlace;
 
@@ -53,7 +53,8 @@ pub fn Head(
 /// The way to send it again, or why there is none.
 #[component]
 fn Resend(detail: EmailDetail) -> impl IntoView {
-    if let Some(reason) = detail.email.resend_obstacle() {
+    let rule = use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule());
+    if let Some(reason) = detail.email.resend_obstacle(rule) {
         return view! {
             <span class="obstacle" id="resend-obstacle">{reason}</span>
             <button class="button" disabled aria-describedby="resend-obstacle">"Resend"</button>
@@ -71,14 +72,12 @@ fn Resend(detail: EmailDetail) -> impl IntoView {
 /// The message that says the same and went out, or may have: a relative, or this one itself.
 fn went_out(detail: &EmailDetail) -> Option<SentCopy> {
     let email = &detail.email;
-    let is_unknown = detail.events.iter().any(|event| event.kind == EventKind::Uncertain);
-    let own = (is_unknown && email.status == EmailStatus::Failed).then_some(SentCopy {
-        id: email.id,
-        is_copy: false,
-        reach: Reach::Unknown,
-        at: email.created_at(),
-    });
-    detail.sent_copy.or(own)
+    let own = || {
+        let reach = email.reach()?;
+        let at = email.delivered_at.or(email.sent_at).unwrap_or_else(|| email.created_at());
+        Some(SentCopy { id: email.id, is_copy: false, reach, at })
+    };
+    detail.sent_copy.or_else(own)
 }
 
 /// What to know before it is sent again: whether it was already, what a copy will likely meet, whether it is out of date.

@@ -6,7 +6,9 @@ use super::*;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::EventKind;
 use crate::domain::ids::EmailId;
+use crate::domain::permission::Permission;
 use crate::domain::team::Role;
+use crate::server::services::emails;
 use crate::server::store::events::EmailFacts;
 use crate::server::tests::store_contract::outbox::event;
 
@@ -83,6 +85,50 @@ on_both_databases! {
             let said = dialog(&admin, &format!("/logs/{id}")).await;
             assert_eq!(said.contains(doubt), is_doubted, "{subject}, {days} days: {said}");
         }
+    }
+
+    async fn what_did_not_fail_is_resent_on_purpose_by_who_may(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let id = app.add_message(Message::with_status(EmailStatus::Delivered)).await;
+        let role = app.add_role("Support", &[Permission::LogsView, Permission::LogsResend]).await;
+        let (admin, support) = (app.sign_in(Role::Admin).await, app.sign_in(role).await);
+        let post = async |client: &Client, body: String| {
+            let form = client
+                .with("content-type", "application/x-www-form-urlencoded")
+                .with("referer", &format!("http://127.0.0.1:3000/logs/{id}"))
+                .with("accept", "text/html");
+            let answer = form.send("POST", "/fn/resend_email", Some(body)).await;
+            answer.headers["location"].to_str().unwrap().to_owned()
+        };
+        let (here, known) = (format!("/logs/{id}"), format!("id={id}&again={id}"));
+        let page = support.get(&here).await.text;
+        assert!(page.contains("Only failed or bounced emails can be resent") && !page.contains("/fn/resend_email"));
+        assert_eq!(post(&support, known.clone()).await, here);
+        let said = dialog(&admin, &here).await;
+        assert!(said.contains("Send this message once more?") && said.contains("and arrived."), "{said}");
+        // Who has not seen that it arrived meant one that failed.
+        assert_eq!(post(&admin, format!("id={id}")).await, here);
+        assert_eq!(admin.get("/api/logs").await.data()["total"], 1);
+        assert_ne!(post(&admin, known).await, here);
+        assert_eq!(admin.get("/api/logs").await.data()["total"], 2);
+        for (status, why) in [(EmailStatus::Queued, "It is still on its way"), (EmailStatus::Spam, "The recipient reported it as spam")] {
+            let id = app.add_message(Message::with_status(status)).await;
+            let page = admin.get(&format!("/logs/{id}")).await.text;
+            assert!(page.contains(why) && !page.contains("/fn/resend_email"), "{status:?}");
+        }
+    }
+
+    async fn a_message_of_a_deleted_template_is_resent_from_its_page(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let template = app.add_template("Welcome Email").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let template = Some((template.id, template.current.id));
+        let id = app.add_message(Message { template, ..Message::with_status(EmailStatus::Failed) }).await;
+        admin.delete(&format!("/api/templates/{}", template.unwrap().0)).await.data();
+        dialog(&admin, &format!("/logs/{id}")).await;
+        let viewer = app.viewer(Role::Admin).await;
+        let copy = emails::resend_email(&app.app, &viewer, id, None).await.unwrap();
+        assert!(app.store().find_email(app.team, copy.id).await.unwrap().is_some());
     }
 
     async fn a_page_asks_anew_while_its_message_is_on_its_way(app: TestApp) {
