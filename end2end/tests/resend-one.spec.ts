@@ -31,7 +31,7 @@ test("the dialog says what a copy will likely meet, and who resent it before", a
   await expect(page.getByRole("dialog")).toContainText(/(was resent already|was sent again).* by /);
 });
 
-test("the dialog is modal: Tab stays in it and Escape gives the focus back", async ({ page, as, team }) => {
+test("the dialog is modal, takes the focus, and Escape gives it back", async ({ page, as, team }) => {
   const id = await team.api.send({ templateId: template, to: "refused-modal@example.com" });
   await team.api.waitFor(id, "bounced");
   await as("admin");
