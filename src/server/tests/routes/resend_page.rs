@@ -122,9 +122,9 @@ on_both_databases! {
         app.add_adapter("Mail").await;
         let template = app.add_template("Welcome Email").await;
         let admin = app.sign_in(Role::Admin).await;
-        let template = Some((template.id, template.current.id));
-        let id = app.add_message(Message { template, ..Message::with_status(EmailStatus::Failed) }).await;
-        admin.delete(&format!("/api/templates/{}", template.unwrap().0)).await.data();
+        let made_from = Some((template.id, template.current.id));
+        let id = app.add_message(Message { template: made_from, ..Message::with_status(EmailStatus::Failed) }).await;
+        admin.delete(&format!("/api/templates/{}", template.id)).await.data();
         dialog(&admin, &format!("/logs/{id}")).await;
         let viewer = app.viewer(Role::Admin).await;
         let copy = emails::resend_email(&app.app, &viewer, id, None).await.unwrap();
