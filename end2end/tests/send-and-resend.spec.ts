@@ -149,7 +149,17 @@ test("a viewer has no button and is refused", async ({ page, as, team }) => {
 });
 
 test("where resending cannot work, the page says why", async ({ page, as, team }) => {
-  const sent = await team.api.send(message("fine@example.com", 6));
+  const waiting = await team.api.send(message("deferred-obstacle@example.com", 6));
+  await as("admin");
+  await page.goto(`/logs/${waiting}`);
+  const reason = "It is still on its way";
+  await expect(page.getByText(reason)).toBeVisible();
+  await expect(page.getByRole("button", { name: "Resend" })).toBeDisabled();
+  await expect(page.getByRole("button", { name: "Resend" })).toHaveAccessibleDescription(reason);
+});
+
+test("an admin resends what was sent, on purpose, and what has lost its template", async ({ page, as, team }) => {
+  const sent = await team.api.send(message("fine@example.com", 7));
   await team.api.waitFor(sent, "sent");
   const shortLived = await team.api.createTemplate({ name: "Short-lived", subject: "Soon gone", text: "." });
   const orphan = await team.api.send({ templateId: shortLived, to: "refused-orphan@example.com" });
@@ -157,14 +167,15 @@ test("where resending cannot work, the page says why", async ({ page, as, team }
   await team.api.deleteTemplate(shortLived);
 
   await as("admin");
-  for (const [id, reason] of [
-    [sent, "Only failed or bounced emails can be resent"],
-    [orphan, "Original template no longer exists"],
+  for (const [id, title, label] of [
+    [sent, "Send this message once more?", "Send once more"],
+    [orphan, "Send this message again?", "Resend"],
   ]) {
     await page.goto(`/logs/${id}`);
-    await expect(page.getByText(reason)).toBeVisible();
-    await expect(page.getByRole("button", { name: "Resend" })).toBeDisabled();
-    await expect(page.getByRole("button", { name: "Resend" })).toHaveAccessibleDescription(reason);
+    await page.getByRole("button", { name: "Resend" }).click();
+    await page.getByRole("dialog", { name: title }).getByRole("button", { name: label }).click();
+    await expect(page).not.toHaveURL(`/logs/${id}`);
+    await expect(page.getByText("Queued again. This is the new message.")).toBeVisible();
   }
 });
 

@@ -1,74 +1,102 @@
-//! Sending a message again: the button and the dialog that asks first.
+//! Sending a message again: the button and the dialog that asks first. The server renders all of it. The button opens the
+//! dialog as a modal one by `command`; a browser that does not know it opens it as a popover.
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos::task::spawn_local;
 
 use crate::components::icon::{Glyph, Icon};
-use crate::server_fns::emails::{ResendEmail, resend_email};
+use crate::domain::channel::Channel;
+use crate::domain::ids::EmailId;
+use crate::server_fns::emails::ResendEmail;
 
-/// A button that opens a dialog that sends the message again. The dialog is the browser's own popover and its form posts
-/// without JavaScript; with it, progress and errors show in place.
-#[island]
+/// A button that opens a dialog, whose form sends the message again.
+#[component]
 pub fn ResendButton(
-    /// The message, `eml_…`.
-    id: String,
+    id: EmailId,
+    channel: Channel,
     /// Whom it is for, in words.
     recipient: String,
-    /// Its subject.
+    /// Its subject; empty where it has none.
     subject: String,
-    /// A message that says the same and went out, or may have: its id, and a sentence about it. Sending it once more is
-    /// asked for plainly then, and the answer names what was shown.
-    again: Option<(String, String)>,
+    /// What to know before, in sentences: that it was resent already, what a copy will likely meet.
+    warnings: Vec<String>,
+    /// A message that says the same and went out, or may have. Sending it once more is asked for plainly then, and the
+    /// answer names what was shown.
+    again: Option<EmailId>,
 ) -> impl IntoView {
-    let (is_sending, set_sending) = signal(false);
-    let (error, set_error) = signal(None::<String>);
     let dialog = format!("resend-{id}");
-    let (opened, closed) = (dialog.clone(), dialog.clone());
     let heading = format!("resend-heading-{id}");
-    let labelled_by = heading.clone();
-    let email_id = id.clone();
-    let (again_id, sentence) = again.unzip();
-    let known = again_id.as_ref().and_then(|id| id.parse().ok());
-    let is_again = again_id.is_some();
-    let title = if is_again { "Send this message once more?" } else { "Send this message again?" };
-    let label = if is_again { "Send once more" } else { "Resend" };
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        let Ok(id) = email_id.parse() else { return };
-        event.prevent_default();
-        set_sending.set(true);
-        set_error.set(None);
-        spawn_local(async move {
-            match resend_email(id, known).await {
-                Ok(accepted) => drop(window().location().assign(&format!("/logs/{}", accepted.id))),
-                Err(cause) => {
-                    set_sending.set(false);
-                    set_error.set(Some(cause.to_string()));
-                }
-            }
-        });
+    let text = format!("resend-text-{id}");
+    let (title, label) = match again {
+        Some(_) => ("Send this message once more?", "Send once more"),
+        None => ("Send this message again?", "Resend"),
     };
+    let warnings =
+        warnings.into_iter().map(|sentence| view! { <p class="dialog-warning"><strong>{sentence}</strong></p> });
     view! {
-        <button type="button" class="button resend" popovertarget=opened aria-haspopup="dialog">"Resend"</button>
-        <dialog class="dialog" id=dialog popover="auto" aria-labelledby=labelled_by>
-            <form method="post" action=ResendEmail::PATH on:submit=submit>
-                <h2 id=heading>{title}</h2>
-                {sentence.map(|sentence| view! { <p class="dialog-warning"><strong>{sentence}</strong></p> })}
-                <p>
-                    "A new message with the same content goes to " <strong>{recipient}</strong> ": “" {subject} "”. It "
-                    "gets its own entry in the log, linked to this one."
-                </p>
-                <p class="dialog-error" role="alert">{move || error.get()}</p>
-                <input type="hidden" name="id" value=id/>
-                {again_id.map(|id| view! { <input type="hidden" name="again" value=id/> })}
+        <button
+            type="button"
+            class="button resend"
+            commandfor=dialog.clone()
+            command="show-modal"
+            popovertarget=dialog.clone()
+            aria-haspopup="dialog"
+        >
+            "Resend"
+        </button>
+        <dialog
+            class="dialog"
+            id=dialog.clone()
+            popover="auto"
+            closedby="any"
+            aria-labelledby=heading.clone()
+            aria-describedby=text.clone()
+        >
+            <form method="post" action=ResendEmail::PATH data-once>
+                <h2 id=heading.clone()>{title}</h2>
+                <div id=text.clone()>
+                    {warnings.collect_view()}
+                    <p>
+                        {format!("A new {} with the same content goes to ", noun(channel))} <strong>{recipient}</strong>
+                        {quoted(channel, &subject)} ". It gets its own entry in the log, linked to this one."
+                    </p>
+                </div>
+                <input type="hidden" name="id" value=id.to_string()/>
+                {again.map(|id| view! { <input type="hidden" name="again" value=id.to_string()/> })}
                 <div class="dialog-buttons">
-                    <button type="button" class="button" popovertarget=closed popovertargetaction="hide">"Cancel"</button>
-                    <button class="button primary" autofocus disabled=is_sending>
-                        <Icon glyph=Glyph::Resend/>
-                        {move || if is_sending.get() { "Queueing …" } else { label }}
+                    <button
+                        type="button"
+                        class="button"
+                        commandfor=dialog.clone()
+                        command="close"
+                        popovertarget=dialog.clone()
+                        popovertargetaction="hide"
+                    >
+                        "Cancel"
                     </button>
+                    <button class="button primary" autofocus><Icon glyph=Glyph::Resend/>{label}</button>
                 </div>
             </form>
         </dialog>
+    }
+}
+
+/// What a message of the channel is called.
+const fn noun(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "message",
+        Channel::Sms => "SMS",
+        Channel::Call => "call",
+        Channel::Push => "push notification",
+        Channel::InApp => "in-app notification",
+    }
+}
+
+/// The subject, where the channel has one: `: “Welcome”`.
+fn quoted(channel: Channel, subject: &str) -> Option<String> {
+    match (subject.is_empty(), channel) {
+        (false, _) => Some(format!(": “{subject}”")),
+        (true, Channel::Email) => Some(", without a subject".to_owned()),
+        (true, Channel::Sms | Channel::Call | Channel::Push | Channel::InApp) => None,
     }
 }

@@ -12,7 +12,7 @@ use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
 };
 use super::page::Total;
-use super::resend::SentCopy;
+use super::resend::{Reach, ResendRule, SentCopy};
 use super::template::Undefined;
 use super::visibility::{Reveal, Visibility};
 
@@ -167,8 +167,8 @@ pub enum Remark {
     },
     /// It failed and was sent again.
     Resent {
-        /// When the copy was accepted: the one that got through, or else the newest.
-        at: DateTime<Utc>,
+        /// The copy: the one that got through, or else the newest.
+        copy: EmailId,
         /// What became of that copy.
         status: EmailStatus,
     },
@@ -288,17 +288,26 @@ impl Email {
         self.is_from_outside().then_some("Only emails that were sent by Sendlog can be resent")
     }
 
-    /// Why it cannot be resent now, in the words of the API; `None` when it can.
-    pub fn resend_obstacle(&self) -> Option<&'static str> {
-        if !self.status.can_be_resent() {
-            Some("Only failed or bounced emails can be resent")
-        } else if let Some(obstacle) = self.origin_obstacle() {
-            Some(obstacle)
-        } else if self.template_deleted {
-            Some("Original template no longer exists")
-        } else {
-            None
-        }
+    /// How far it got; `None` where it is on its way, or did not arrive.
+    pub fn reach(&self) -> Option<Reach> {
+        Reach::of(self.status, self.event_set)
+    }
+
+    /// Why it cannot be resent now by a rule; `None` when it can.
+    pub fn resend_obstacle(&self, rule: ResendRule) -> Option<&'static str> {
+        let by_status = match (rule, self.status) {
+            (_, EmailStatus::Failed | EmailStatus::Bounced) => None,
+            (ResendRule::Canary | ResendRule::Failed, _) => Some("Only failed or bounced emails can be resent"),
+            (ResendRule::Any, EmailStatus::Queued) => Some("It is still on its way"),
+            (ResendRule::Any, EmailStatus::Spam) => Some("The recipient reported it as spam"),
+            (
+                ResendRule::Any,
+                EmailStatus::Sent | EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked,
+            ) => None,
+        };
+        let by_template =
+            (rule == ResendRule::Canary && self.template_deleted).then_some("Original template no longer exists");
+        by_status.or_else(|| self.origin_obstacle()).or(by_template)
     }
 }
 
@@ -368,6 +377,8 @@ pub struct EmailDetail {
     pub copy: Option<(EmailId, EmailStatus)>,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
     pub sent_copy: Option<SentCopy>,
+    /// Who had the newer of these two sent, where its history says so: `by Mara Ott`.
+    pub resent_by: Option<String>,
     /// Why it did not arrive, where it failed or bounced.
     pub failure: Option<FailureClass>,
     /// Who runs the mailbox that it did not arrive in, where that is known: "Gmail".

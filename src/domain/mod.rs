@@ -30,6 +30,7 @@ pub mod resend_job;
 pub mod retention;
 pub mod role;
 pub mod search;
+pub mod shelf_life;
 pub mod stats;
 pub mod status;
 pub mod team;

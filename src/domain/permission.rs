@@ -12,6 +12,7 @@ named! {
         LogsView = "logs:view" "View email logs and statistics",
         LogsReveal = "logs:reveal" "See variables, bodies and links in messages and API requests",
         LogsResend = "logs:resend" "Resend failed or bounced emails",
+        LogsResendAny = "logs:resend-any" "Resend messages that did not fail as well",
         LogsExport = "logs:export" "Export the log to a file",
         EmailsSend = "emails:send" "Send emails and notifications",
         EventsWrite = "events:write" "Report what became of messages",
@@ -43,9 +44,9 @@ impl Permission {
         let lowest = match self {
             LogsView | TemplatesView | AdaptersView => Role::Viewer,
             LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
-            LogsResend | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate | AdaptersUpdate
-            | AdaptersDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite
-            | TeamRemoveMember => Role::Admin,
+            LogsResend | LogsResendAny | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
+            | AdaptersUpdate | AdaptersDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate
+            | TeamInvite | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

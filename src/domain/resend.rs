@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
-use super::event::{EventKind, EventSet};
+use super::event::{EmailEvent, EventKind, EventSet};
 use super::ids::EmailId;
 use super::status::EmailStatus;
 
@@ -39,6 +39,18 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// How far a message got that has this status and these events; `None` where it is on its way, or did not arrive.
+    pub fn of(status: EmailStatus, event_set: EventSet) -> Option<Self> {
+        match status {
+            EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked | EmailStatus::Spam => {
+                Some(Self::Arrived)
+            }
+            EmailStatus::Sent => Some(Self::Taken),
+            EmailStatus::Failed if event_set.meets(EventSet::one(EventKind::Uncertain)) => Some(Self::Unknown),
+            EmailStatus::Queued | EmailStatus::Failed | EmailStatus::Bounced => None,
+        }
+    }
+
     /// The end of a sentence about it.
     pub const fn words(self) -> &'static str {
         match self {
@@ -65,15 +77,11 @@ impl Relative {
     fn sent(&self) -> Option<SentCopy> {
         let accepted_at = self.id.created_at();
         let sent_at = self.sent_at.unwrap_or(accepted_at);
-        let (reach, at) = match self.status {
-            EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked | EmailStatus::Spam => {
-                (Reach::Arrived, self.delivered_at.unwrap_or(sent_at))
-            }
-            EmailStatus::Sent => (Reach::Taken, sent_at),
-            EmailStatus::Failed if self.event_set.meets(EventSet::one(EventKind::Uncertain)) => {
-                (Reach::Unknown, accepted_at)
-            }
-            EmailStatus::Queued | EmailStatus::Failed | EmailStatus::Bounced => return None,
+        let reach = Reach::of(self.status, self.event_set)?;
+        let at = match reach {
+            Reach::Arrived => self.delivered_at.unwrap_or(sent_at),
+            Reach::Taken => sent_at,
+            Reach::Unknown => accepted_at,
         };
         Some(SentCopy { id: self.id, is_copy: self.is_copy, reach, at })
     }
@@ -82,6 +90,29 @@ impl Relative {
 /// The newest of a message's family, other than itself, that went out or may have. `family` is in the order of the ids.
 pub fn newest_sent(family: &[Relative], of: EmailId) -> Option<SentCopy> {
     family.iter().rev().filter(|relative| relative.id != of).find_map(Relative::sent)
+}
+
+/// The first sentence of a copy's history: which message it sends again, and who said so, `by Mara Ott`.
+pub fn origin_words(of: EmailId, by: &str) -> String {
+    format!("Resent from {of} {by}").trim_end().to_owned()
+}
+
+/// Who had a copy sent, by its history as [origin_words] began it: `by Mara Ott`.
+pub fn resent_by(events: &[EmailEvent]) -> Option<String> {
+    let told = events.iter().filter_map(|event| event.detail.message.as_deref());
+    let told = told.filter_map(|words| words.strip_prefix("Resent from ")?.split_once(' '));
+    told.map(|(_, by)| by.to_owned()).next()
+}
+
+/// Which messages may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResendRule {
+    /// Those that failed or bounced and whose template is there. Source: Canary, "Resend".
+    Canary,
+    /// Those that failed or bounced.
+    Failed,
+    /// Those that went out as well; never those that the recipient reported as spam.
+    Any,
 }
 
 /// What a caller says of the copies that went out already.

@@ -160,6 +160,11 @@ pub enum Verdict {
         id: EmailId,
         reach: Reach,
     },
+    /// It is this message, did not fail, and got so far.
+    WentOut {
+        id: EmailId,
+        reach: Reach,
+    },
     LikelyToFail(FailureClass),
     /// This message of the same job says the same.
     SameAs(EmailId),
@@ -169,7 +174,7 @@ pub enum Verdict {
 /// What a job takes in that it leaves out otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResendOptions {
-    /// Messages that were resent already and got through, or may have.
+    /// Messages that went out already, by themselves or by a copy, or may have.
     pub includes_resent: bool,
     /// Messages that will likely fail again.
     pub includes_failing: bool,
@@ -186,9 +191,10 @@ impl Verdict {
             Self::ResentAlready { reach, .. } => {
                 (taken_in(options.includes_resent), format!("It was resent already, and {}", reach.words()))
             }
-            Self::LikelyToFail(class) => {
-                (taken_in(options.includes_failing), format!("It will likely fail again: {}", lower(class.label())))
+            Self::WentOut { reach, .. } => {
+                (taken_in(options.includes_resent), format!("It did not fail: it {}", reach.words()))
             }
+            Self::LikelyToFail(class) => (taken_in(options.includes_failing), likely_end(*class)),
             Self::SameAs(_) => {
                 (ResendItemState::LeftOut, "Another message of this resend says the same: it is sent once".to_owned())
             }
@@ -212,6 +218,17 @@ pub fn likely_fails_again(class: FailureClass) -> bool {
     }
 }
 
+/// What a copy of a message that failed so will likely meet.
+pub fn likely_end(class: FailureClass) -> String {
+    let why = lower(class.label());
+    match class.resend() {
+        _ if likely_fails_again(class) => format!("It will likely fail again: {why}"),
+        ResendHelp::No | ResendHelp::AfterChange => format!("It fails again unless this has been mended: {why}"),
+        ResendHelp::Later => format!("It may arrive by now. The first time, the reason was: {why}"),
+        ResendHelp::Now => format!("It may arrive this time. The first time, the outcome was: {why}"),
+    }
+}
+
 /// What a job would do, before it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preflight {
@@ -219,7 +236,7 @@ pub struct Preflight {
     pub counts: ResendCounts,
     /// The same by reason, the largest first.
     pub groups: Vec<PreflightGroup>,
-    /// How many were resent already and got through, or may have.
+    /// How many went out already, by themselves or by a copy, or may have.
     pub resent_already: i64,
     /// How many of those arrived.
     pub arrived: i64,
@@ -244,7 +261,7 @@ impl Preflight {
         let (state, words) = verdict.outcome(options);
         self.counts.add(state);
         match verdict {
-            Verdict::ResentAlready { reach, .. } => {
+            Verdict::ResentAlready { reach, .. } | Verdict::WentOut { reach, .. } => {
                 self.resent_already += 1;
                 self.arrived += i64::from(*reach == Reach::Arrived);
             }
@@ -270,6 +287,14 @@ mod tests {
         }
         for class in [FailureClass::SenderBlocked, FailureClass::RateLimited, FailureClass::ServerUnavailable] {
             assert!(!likely_fails_again(class), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_copy_meets_is_what_a_job_expects() {
+        for class in FailureClass::ALL {
+            let says_so = likely_end(class).starts_with("It will likely fail again: ");
+            assert_eq!(says_so, likely_fails_again(class), "{class:?}");
         }
     }
 

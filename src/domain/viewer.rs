@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AppError;
 use super::ids::{ApiKeyId, TeamId, UserId};
 use super::permission::{Permission, PermissionSet};
+use super::resend::ResendRule;
 use super::role::Role;
 use super::team::TeamRules;
 use super::visibility::Reveal;
@@ -73,6 +74,11 @@ impl Viewer {
     pub fn require(&self, permission: Permission) -> Result<(), AppError> {
         self.require_two_factor()?;
         if self.may(permission) { Ok(()) } else { Err(AppError::MissingPermission(permission)) }
+    }
+
+    /// Which messages the viewer may send again, where they hold `logs:resend`.
+    pub fn resend_rule(&self) -> ResendRule {
+        if self.may(Permission::LogsResendAny) { ResendRule::Any } else { ResendRule::Failed }
     }
 
     /// Passes every person of the team, and a key that holds `permission`.

@@ -1,4 +1,5 @@
-//! Marks the page as pending while the next one is on its way, which lets the style sheet show a skeleton.
+//! Marks the page as pending while the next one is on its way, which lets the style sheet show a skeleton. A form with
+//! `data-once` is sent once, however often its button is pressed.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use leptos::web_sys::{Element, MouseEvent};
 
-use super::{around, first};
+use super::{all, around, first};
 
 /// How long a page may take before its successor's skeleton shows. Faster answers never flicker.
 const PATIENCE: Duration = Duration::from_millis(150);
@@ -18,12 +19,23 @@ pub(super) fn listen() {
         }
     });
     window_event_listener(ev::submit, |event| {
+        if around(&event, "form[data-sent]").is_some() {
+            event.prevent_default();
+        }
+        if let Some(form) = around(&event, "form[data-once]") {
+            let _ = form.set_attribute("data-sent", "");
+        }
         if !event.default_prevented() {
             begin();
         }
     });
     // A page that comes back from the browser's cache is not pending any more.
-    window_event_listener(ev::pageshow, |_| set_pending(false));
+    window_event_listener(ev::pageshow, |_| {
+        set_pending(false);
+        for form in all::<Element>("form[data-sent]") {
+            let _ = form.remove_attribute("data-sent");
+        }
+    });
 }
 
 /// The next page is on its way.

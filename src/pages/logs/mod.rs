@@ -20,7 +20,7 @@ use self::search::{SearchBar, Unread};
 use self::selection::Selection;
 use self::stats::{Cards, in_short};
 use self::table::{LogTable, Nothing};
-pub use self::table::{copy_words, spoken_list};
+pub use self::table::{copy_words, resent_words, spoken_list};
 use self::why::Why;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::copy_button::CopyLink;

@@ -11,15 +11,16 @@ use crate::components::number::grouped_total;
 use crate::components::periods::WiderPeriod;
 use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
-use crate::components::time::Time;
+use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind, Remark};
 use crate::domain::filter::StatusSet;
-use crate::domain::ids::TemplateId;
+use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::page::{Page, Total};
 use crate::domain::period::Period;
 use crate::domain::permission::Permission;
+use crate::domain::resend_job::likely_end;
 
 /// One page of messages, newest first.
 #[component]
@@ -56,7 +57,9 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool) -> impl IntoView {
     let more = row.recipients.len().saturating_sub(1);
     let everybody = spoken_list(&row.recipients);
     let resend = (may_resend && row.status.can_be_resent()).then(|| {
-        view! { <ResendButton id=row.id.to_string() recipient=everybody.clone() subject=row.subject.clone() again=None/> }
+        let (warnings, again) = row.remark.as_ref().map(before_resend).unwrap_or_default();
+        let (id, channel, subject) = (row.id, row.channel, row.subject.clone());
+        view! { <ResendButton id channel recipient=everybody.clone() subject warnings again/> }
     });
     let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
     let subject = match (row.subject.is_empty(), row.channel) {
@@ -92,7 +95,9 @@ fn remark_words(remark: Remark) -> AnyView {
         Remark::Failed { class, mailbox_provider: Some(provider) } => {
             format!("{} · {provider}", class.label()).into_any()
         }
-        Remark::Resent { at, status } => view! { "Resent " <Time at/> {copy_words(status)} }.into_any(),
+        Remark::Resent { copy, status } => {
+            view! { "Resent " <Time at=copy.created_at()/> {copy_words(status)} }.into_any()
+        }
         Remark::Delayed { class, again_at } => {
             let again = again_at.map(|at| view! { ", again at " <Time at/> });
             let why = format!(": {}", class.label().to_lowercase());
@@ -101,6 +106,25 @@ fn remark_words(remark: Remark) -> AnyView {
         Remark::Scheduled(at) => view! { "Scheduled for " <Time at/> }.into_any(),
         Remark::WaitsForAdapter => "Waits for an adapter".into_any(),
     }
+}
+
+/// What to know before a message is resent, and the copy that went out already.
+fn before_resend(remark: &Remark) -> (Vec<String>, Option<EmailId>) {
+    match remark {
+        Remark::Failed { class, .. } => (vec![format!("{}.", likely_end(*class))], None),
+        Remark::Resent { copy, status } => {
+            let went_out = !status.can_be_resent() && *status != EmailStatus::Queued;
+            (vec![resent_words(*copy, *status, None)], went_out.then_some(*copy))
+        }
+        Remark::Delayed { .. } | Remark::Scheduled(_) | Remark::WaitsForAdapter => (Vec::new(), None),
+    }
+}
+
+/// What the dialog says of a copy: "It was resent at 15:58 by Mara Ott, bounced again."
+pub fn resent_words(copy: EmailId, status: EmailStatus, by: Option<&str>) -> String {
+    let time = ViewerClock::of_page().format(copy.created_at(), TimeStyle::Short);
+    let by = by.map(|by| format!(" {by}")).unwrap_or_default();
+    format!("It was resent already: {time}{by}{}.", copy_words(status))
 }
 
 /// What became of a copy.

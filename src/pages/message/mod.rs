@@ -1,10 +1,13 @@
-//! `/logs/:id`: what became of one message, every fact about it, and what it says.
+//! `/logs/:id`: what became of one message, every fact about it, and what it says. What changes while it is on its way is
+//! fetched anew by `components::behaviour`.
 
 mod answer;
 mod customer;
 mod facts;
+mod head;
 mod tabs;
 
+use chrono::TimeDelta;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
@@ -13,30 +16,22 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use self::answer::Answer;
 use self::customer::CustomerPanel;
 use self::facts::Facts;
+use self::head::Head;
 use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
-use super::logs::{copy_words, search_url, spoken_list};
-use crate::components::can::{Can, may};
-use crate::components::channel_mark::ChannelMark;
-use crate::components::copy_button::CopyButton;
-use crate::components::hint::Hint;
+use super::logs::{copy_words, search_url};
+use crate::components::can::may;
 use crate::components::icon::{Glyph, Icon};
-use crate::components::resend_button::ResendButton;
 use crate::components::reveal::ContentsNote;
-use crate::components::status_badge::StatusBadge;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
-use crate::domain::address;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
-use crate::domain::event::EventKind;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
-use crate::domain::plain_words::of_status;
-use crate::domain::resend::{Reach, SentCopy};
-use crate::server_fns::emails::{ListPlace, MessageView, RevealEmail, load_email};
+use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
 
 /// A message. `?images=1` lets its remote images load.
 #[component]
@@ -55,8 +50,8 @@ fn Message(
     images: Option<bool>,
 ) -> impl IntoView {
     let MessageView { detail, customer, list, lacks_reports, public_url } = view;
-    let EmailDetail { email, content, events, visibility, reveal, sent_copy, copy, failure, mailbox_provider } = detail;
-    let is_unknown = events.iter().any(|event| event.kind == EventKind::Uncertain);
+    let head = detail.clone();
+    let EmailDetail { email, content, events, visibility, reveal, copy, failure, mailbox_provider, .. } = detail;
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
     let opens_attachments = visibility.shows_contents() && !hides_marked && may(Permission::LogsReveal);
@@ -65,10 +60,12 @@ fn Message(
     let url = format!("{public_url}/logs/{}", email.id);
     view! {
         <Title text=format!("{title} · Sendlog")/>
-        <Head email=email.clone() sent_copy is_unknown url list/>
+        <Head detail=head url list/>
         <Addressee email=email.clone() links_addresses/>
-        <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone()/>
-        {lacks_reports.then(|| view! { <Unreported/> })}
+        <div id="message-outcome" data-refresh=is_on_its_way(&email)>
+            <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone()/>
+            {lacks_reports.then(|| view! { <Unreported/> })}
+        </div>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
         <div class="message-grid">
             <Tabs
@@ -87,79 +84,21 @@ fn Message(
     }
 }
 
+/// The seconds after which what became of it is asked again, while it is on its way: often at first. One that waits for its
+/// time or for an adapter is not.
+fn is_on_its_way(email: &Email) -> Option<&'static str> {
+    let now = ViewerClock::of_page().now;
+    let waits = email.waits_for_adapter || email.scheduled_at.is_some_and(|at| at > now);
+    let is_new = now - email.created_at() < TimeDelta::minutes(5);
+    (email.status == EmailStatus::Queued && !waits).then_some(if is_new { "2" } else { "20" })
+}
+
 fn shown_subject(email: &Email) -> String {
     match (email.subject.is_empty(), email.channel) {
         (false, _) => email.subject.clone(),
         (true, Channel::Email) => "(no subject)".to_owned(),
         (true, channel) => format!("{} message", channel.label()),
     }
-}
-
-#[component]
-fn Head(
-    email: Email,
-    sent_copy: Option<SentCopy>,
-    /// Whether an attempt was cut off, so that nobody knows whether the message went out.
-    is_unknown: bool,
-    /// The page's address.
-    url: String,
-    list: Option<ListPlace>,
-) -> impl IntoView {
-    let way_back = list.as_ref().map_or_else(|| "/logs".to_owned(), |list| format!("/logs?{}", list.query));
-    let own = (is_unknown && email.status == EmailStatus::Failed).then_some(SentCopy {
-        id: email.id,
-        is_copy: false,
-        reach: Reach::Unknown,
-        at: email.created_at(),
-    });
-    let again = sent_copy.or(own).map(|sent| (sent.id.to_string(), told(&sent)));
-    let obstacle = email.resend_obstacle();
-    let recipient = spoken_list(&email.recipients);
-    let (id, subject) = (email.id.to_string(), email.subject.clone());
-    view! {
-        <div class="page-head">
-            <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href=way_back.trim_end_matches('?').to_owned() data-press="Escape">"Logs"</a>
-                <span aria-hidden="true">"/"</span>
-            </nav>
-            {list.map(|list| view! { <Neighbours list/> })}
-            <h1 class="message-subject" dir="auto">{shown_subject(&email)}</h1>
-            <Hint id="hint-status".to_owned() words=of_status(email.status)><StatusBadge status=email.status/></Hint>
-            {(email.channel != Channel::Email).then(|| view! { <ChannelMark channel=email.channel/> })}
-            <div class="page-actions">
-                <CopyButton text=url label="Copy the link".to_owned()/>
-                <Can permission=Permission::LogsResend>
-                    {match obstacle {
-                        None => view! {
-                            <ResendButton id=id.clone() recipient=recipient.clone() subject=subject.clone() again=again.clone()/>
-                        }
-                        .into_any(),
-                        Some(reason) => view! {
-                            <span class="obstacle" id="resend-obstacle">{reason}</span>
-                            <button class="button" disabled aria-describedby="resend-obstacle">"Resend"</button>
-                        }
-                        .into_any(),
-                    }}
-                </Can>
-            </div>
-        </div>
-    }
-}
-
-/// The messages beside this one in the list that the viewer comes from.
-#[component]
-fn Neighbours(list: ListPlace) -> impl IntoView {
-    let query = list.query;
-    let step = |id: Option<EmailId>, words: &'static str, rel: &'static str, key: &'static str| match id {
-        Some(id) => {
-            let url = address::url(&format!("/logs/{id}"), vec![("list", query.clone())]);
-            view! { <a class="page-step" href=url rel=rel data-press=key title=format!("{words} ({key})")>{words}</a> }
-                .into_any()
-        }
-        None => view! { <span class="page-step" aria-hidden="true">{words}</span> }.into_any(),
-    };
-    let (newer, older) = (step(list.newer, "Newer", "prev", "k"), step(list.older, "Older", "next", "j"));
-    view! { <nav class="neighbours" aria-label="Neighbours in the list">{newer}{older}</nav> }
 }
 
 /// Whom it is for, and when it was accepted.
@@ -188,13 +127,6 @@ fn Addressee(email: Email, links_addresses: bool) -> impl IntoView {
             {ViewerClock::of_page().zone.name()}
         </p>
     }
-}
-
-/// What the dialog says of a message that went out already: "It was sent again at 15:58, and arrived."
-fn told(SentCopy { id, is_copy, reach, at }: &SentCopy) -> String {
-    let again = if *is_copy { " again" } else { "" };
-    let time = ViewerClock::of_page().format(*at, TimeStyle::Short);
-    format!("It was sent{again} at {time}, as {id}, and {}.", reach.words())
 }
 
 /// For a message that was sent where nobody reports what becomes of messages.

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::is_on_its_way;
 use crate::components::can::may;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
@@ -45,7 +46,9 @@ pub fn Tabs(
                 {request.map(|id| view! { <a class="tab" href=format!("/requests/{id}")>"API request"</a> })}
             </fieldset>
             <section class="tab-panel" data-tab="events" aria-label="What happened">
-                <Timeline events has_several_recipients={email.recipients.len() > 1}/>
+                <div id="message-timeline" data-refresh=is_on_its_way(&email)>
+                    <Timeline events has_several_recipients={email.recipients.len() > 1}/>
+                </div>
                 <p class="zone">{format!("Times are those of {}", ViewerClock::of_page().zone.name())}</p>
             </section>
             <section class="tab-panel" data-tab="preview" id="preview" aria-label="Preview">

@@ -96,7 +96,7 @@ fn Groups(preflight: Preflight, query: NewResendQuery) -> impl IntoView {
             preflight.resent_already,
             options.includes_resent,
             ResendOptions { includes_resent: !options.includes_resent, ..options },
-            "were resent already",
+            "went out already",
         ),
         (
             preflight.likely_to_fail,

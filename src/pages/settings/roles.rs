@@ -219,7 +219,7 @@ pub(super) fn grouped_by_noun() -> Vec<(&'static str, Vec<Permission>)> {
 const fn noun_label(permission: Permission) -> &'static str {
     use Permission::*;
     match permission {
-        LogsView | LogsReveal | LogsResend | LogsExport | EmailsSend | EventsWrite => "Messages",
+        LogsView | LogsReveal | LogsResend | LogsResendAny | LogsExport | EmailsSend | EventsWrite => "Messages",
         RequestsView => "API requests",
         TemplatesView | TemplatesCreate | TemplatesUpdate | TemplatesDelete => "Templates",
         AdaptersView | AdaptersCreate | AdaptersUpdate | AdaptersDelete => "Adapters",

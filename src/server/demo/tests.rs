@@ -68,6 +68,7 @@ impl Demo {
                     visibility: Visibility { contents: Contents::All, masks_addresses: false },
                     reveal: None,
                     sent_copy: None,
+                    resent_by: None,
                     copy: None,
                     failure: None,
                     mailbox_provider: None,

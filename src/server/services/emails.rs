@@ -20,7 +20,7 @@ use crate::domain::notification::EmailRecord;
 use crate::domain::page::{Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::permission::Permission;
-use crate::domain::resend::{Knowing, newest_sent};
+use crate::domain::resend::{Knowing, ResendRule, newest_sent, resent_by};
 use crate::domain::search::PARAMETER;
 use crate::domain::stats::Stats;
 use crate::domain::viewer::Viewer;
@@ -154,12 +154,17 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     let content = shown_content(app, visibility, &email, stored).await;
     let diagnosis = failures::diagnosis_of(&email, &events);
     let events = visibility.events(events, &email.marked_variables, &secrets);
-    let sent_copy = match email.status.can_be_resent() {
+    let sent_copy = match email.resend_obstacle(viewer.resend_rule()).is_none() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
         false => None,
     };
     let own = if email.resent_as.is_empty() { Vec::new() } else { app.store.list_copies(viewer.team, &[id]).await? };
     let copies: Vec<(EmailId, EmailStatus)> = own.into_iter().map(|(_, copy, status)| (copy, status)).collect();
+    let copy = failures::telling_copy(&copies);
+    let resent_by = match sent_copy.filter(|sent| sent.is_copy).map(|sent| sent.id).or(copy.map(|(copy, _)| copy)) {
+        Some(copy) => resent_by(&app.store.list_events(viewer.team, copy).await?),
+        None => None,
+    };
     Ok(EmailDetail {
         email: visibility.email(email, &secrets),
         content,
@@ -167,7 +172,8 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         visibility,
         reveal,
         sent_copy,
-        copy: failures::telling_copy(&copies),
+        copy,
+        resent_by,
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
     })
@@ -236,22 +242,24 @@ async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError
     app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
 }
 
-/// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`. While it or
-/// a message that says the same is under way, [AppError::Conflict] names that one; and when one got through, unless
-/// `again` names it.
+/// Sends a failed or bounced message again, as a new message that points to the old one. Needs `logs:resend`, and
+/// `logs:resend-any` for one that went out, which `again` names then. While it or a message that says the same is under way,
+/// [AppError::Conflict] names that one; and when one got through, unless `again` names it.
 pub async fn resend_email(
     app: &App,
     viewer: &Viewer,
     id: EmailId,
     again: Option<EmailId>,
 ) -> Result<Accepted, AppError> {
-    let copy = copy_of_failed(app, viewer, id, again, false).await?;
+    // Who did not know that it went out meant one that failed.
+    let rule = if again.is_some() { viewer.resend_rule() } else { ResendRule::Failed };
+    let copy = copy_by_rule(app, viewer, id, again, rule, false).await?;
     let accepted = copy.accepted();
     send::accept_copy(app, viewer, copy, None).await?;
     Ok(accepted)
 }
 
-/// The same for a program, which may repeat its request with a key: `answer` makes what it is told, as in
+/// The same for a program, of messages that failed or bounced alone. It may repeat its request with a key: `answer` makes what it is told, as in
 /// [send::send_email].
 pub async fn resend_email_once(
     app: &App,
@@ -261,25 +269,26 @@ pub async fn resend_email_once(
     key: Option<IdempotencyKey>,
     answer: impl FnOnce(Accepted) -> Result<KeptAnswer, AppError>,
 ) -> Result<KeptAnswer, AppError> {
-    let copy = copy_of_failed(app, viewer, id, again, key.is_some()).await?;
+    let copy = copy_by_rule(app, viewer, id, again, ResendRule::Canary, key.is_some()).await?;
     let answer = answer(copy.accepted())?;
     let first = send::accept_copy(app, viewer, copy, key.map(|key| (key, answer.clone()))).await?;
     Ok(first.unwrap_or(answer))
 }
 
-async fn copy_of_failed(
+async fn copy_by_rule(
     app: &App,
     viewer: &Viewer,
     id: EmailId,
     again: Option<EmailId>,
+    rule: ResendRule,
     may_repeat: bool,
 ) -> Result<send::PreparedCopy, AppError> {
     viewer.require(Permission::LogsResend)?;
     let email = load(app, viewer, id).await?;
-    if let Some(obstacle) = email.resend_obstacle() {
+    if let Some(obstacle) = email.resend_obstacle(rule) {
         return Err(AppError::invalid(obstacle));
     }
-    send::prepare_copy(app, viewer, &email, Knowing::Of(again), true, may_repeat).await
+    send::prepare_copy(app, viewer, &email, Knowing::Of(again), rule != ResendRule::Any, may_repeat).await
 }
 
 /// Sends a message again whatever became of it, for a caller who tells what it was and cannot say what it knows of earlier

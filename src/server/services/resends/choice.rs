@@ -62,7 +62,7 @@ impl Chosen {
             let (state, words) = verdict.outcome(options);
             let known = match verdict {
                 Verdict::Resend { known, .. } => *known,
-                Verdict::ResentAlready { id, .. } => Some(*id),
+                Verdict::ResentAlready { id, .. } | Verdict::WentOut { id, .. } => Some(*id),
                 Verdict::LikelyToFail(_) | Verdict::SameAs(_) | Verdict::Cannot(_) => None,
             };
             let words = Some(words).filter(|_| state != ResendItemState::Waiting);
@@ -177,7 +177,7 @@ impl<'a> Verdicts<'a> {
     }
 
     async fn decide(&mut self, email: &Email, events: &[EmailEvent], has_body: bool) -> Result<Verdict, AppError> {
-        if let Some(obstacle) = email.resend_obstacle() {
+        if let Some(obstacle) = email.resend_obstacle(self.viewer.resend_rule()) {
             return Ok(Verdict::Cannot(obstacle.to_owned()));
         }
         if email.recipients.is_empty() {
@@ -209,6 +209,9 @@ impl<'a> Verdicts<'a> {
             }
         }
         self.families.insert(first, email.id);
+        if let Some(reach) = email.reach().filter(|_| !email.status.can_be_resent()) {
+            return Ok(Verdict::WentOut { id: email.id, reach });
+        }
         let class: Option<FailureClass> = failures::diagnosis_of(email, events).map(|diagnosis| diagnosis.class);
         Ok(match class {
             Some(class) if likely_fails_again(class) => Verdict::LikelyToFail(class),

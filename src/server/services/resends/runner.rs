@@ -13,7 +13,7 @@ use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
-use crate::domain::resend::Knowing;
+use crate::domain::resend::{Knowing, ResendRule};
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -153,10 +153,13 @@ async fn take_turn(app: &App, viewer: &Viewer, turn: ResendTurn, known: Option<E
 async fn send_again(app: &App, viewer: &Viewer, turn: ResendTurn, known: Option<EmailId>) -> Result<(), AppError> {
     let email = app.store.find_email(viewer.team, turn.email_id).await?;
     let email = email.ok_or_else(|| AppError::Conflict("The message is not kept any more".to_owned()))?;
-    if let Some(obstacle) = email.resend_obstacle() {
+    // One that went out was chosen as such; one that went out meanwhile is left alone.
+    let rule = if known == Some(email.id) { viewer.resend_rule() } else { ResendRule::Failed };
+    if let Some(obstacle) = email.resend_obstacle(rule) {
         return Err(AppError::invalid(obstacle));
     }
-    let copy = send::prepare_copy(app, viewer, &email, Knowing::Of(known), true, false).await?;
+    let must_have_failed = rule != ResendRule::Any;
+    let copy = send::prepare_copy(app, viewer, &email, Knowing::Of(known), must_have_failed, false).await?;
     send::accept_copy_of_item(app, viewer, copy, turn).await
 }
 

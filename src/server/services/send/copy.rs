@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::accept::{accept_with, by_person, choose_adapter, event};
+use super::accept::{accept_with, accepted_by, choose_adapter, event};
 use super::once::{IdempotencyKey, new_key};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::audit::AuditAction;
@@ -13,7 +13,7 @@ use crate::domain::event::{EmailEvent, EventKind};
 use crate::domain::ids::EmailId;
 use crate::domain::mailbox::is_same_address;
 use crate::domain::masking::audited_text;
-use crate::domain::resend::{Knowing, ResendClaim};
+use crate::domain::resend::{Knowing, ResendClaim, origin_words};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::services::audit;
@@ -68,7 +68,7 @@ pub(in crate::server::services) async fn prepare_copy(
         None if email.channel == Channel::Email => Some(choose_adapter(app, viewer, None).await?.id),
         None => app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?.map(|adapter| adapter.id),
     };
-    let again = Some(format!("Resent from {}{}", email.id, by_person(viewer)));
+    let again = Some(origin_words(email.id, &accepted_by(viewer).unwrap_or_default()));
     let (id, job_id) = (app.clock.mint(), app.clock.mint());
     let new = NewEmail {
         adapter_id,

@@ -18,6 +18,7 @@ mod reasons;
 mod recipients;
 mod resend;
 mod resend_com;
+mod resend_page;
 mod resends;
 mod roles;
 mod search;

@@ -98,8 +98,24 @@ on_both_databases! {
         assert_eq!(admin.post(RESENDS, all).await.data()["resend"], 4);
         let chosen = json!({"ids": [ids[2], fine], "dryRun": true});
         let said = admin.post(RESENDS, chosen).await.data();
-        assert_eq!((&said["resend"], &said["refused"]), (&json!(1), &json!(1)));
+        assert_eq!((&said["resend"], &said["leftOut"]), (&json!(1), &json!(1)));
         assert!(kept().await == before, "a preflight keeps nothing");
+    }
+
+    async fn what_did_not_fail_is_resent_where_it_is_asked_for_by_who_may(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let id = app.add_message(Message::default()).await;
+        let spam = app.add_message(Message::with_status(EmailStatus::Spam)).await;
+        let without = app.program(&[Permission::LogsView, Permission::LogsResend]).await;
+        let body = json!({"ids": [id, spam], "includeResent": true, "dryRun": true});
+        assert_eq!(without.post(RESENDS, body.clone()).await.data()["refused"], 2);
+        let admin = app.sign_in(Role::Admin).await;
+        let said = admin.post(RESENDS, body).await.data();
+        assert_eq!((&said["resend"], &said["refused"]), (&json!(1), &json!(1)));
+        let job = admin.post(RESENDS, json!({"ids": [id], "includeResent": true})).await.text_of("id");
+        work_off(&app).await;
+        assert_eq!(counts(&admin, &job).await, ("done".to_owned(), 0, 1, 0, 0));
+        assert_eq!(copies_of(&app, &[id]).await, [1]);
     }
 
     async fn each_message_of_a_job_is_resent_once_at_its_pace(app: TestApp) {

@@ -1,0 +1,60 @@
+// Sending one message again: what the dialog says before, how it behaves, and what the new message's page shows after.
+
+import { expect, test } from "../fixtures.ts";
+
+let template: string;
+
+test.beforeAll(async ({ team, smtp: _target }) => {
+  template = await team.api.createTemplate({ name: "Resend one", subject: "Outlook", text: "." });
+});
+
+test("the dialog says what a copy will likely meet, and who resent it before", async ({ page, as, team }) => {
+  const to = "refused-outlook@example.com";
+  const id = await team.api.send({ templateId: template, to });
+  await team.api.waitFor(id, "bounced");
+
+  await as("admin");
+  await page.goto(`/logs/${id}`);
+  await page.getByRole("button", { name: "Resend" }).click();
+  const dialog = page.getByRole("dialog", { name: "Send this message again?" });
+  await expect(dialog).toContainText("It will likely fail again: the address does not exist.");
+  await expect(dialog).toContainText("Outlook");
+  await expect(dialog).not.toContainText("resent already");
+  await dialog.getByRole("button", { name: "Resend" }).click();
+  await expect(page).not.toHaveURL(`/logs/${id}`);
+  await expect(page.getByText("Queued again. This is the new message.")).toBeVisible();
+  const copy = new URL(page.url()).pathname.split("/").at(-1)!;
+  await expect.poll(async () => (await team.api.find(copy)).status).toMatch(/sent|bounced/);
+
+  await page.goto(`/logs/${id}`);
+  await page.getByRole("button", { name: "Resend" }).click();
+  await expect(page.getByRole("dialog")).toContainText(/(was resent already|was sent again).* by /);
+});
+
+test("the dialog is modal, takes the focus, and Escape gives it back", async ({ page, as, team }) => {
+  const id = await team.api.send({ templateId: template, to: "refused-modal@example.com" });
+  await team.api.waitFor(id, "bounced");
+  await as("admin");
+  await page.goto(`/logs/${id}`);
+  const opener = page.getByRole("button", { name: "Resend" });
+  await opener.focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Send this message again?" });
+  await expect(dialog.getByRole("button", { name: "Resend" })).toBeFocused();
+  await expect(page.locator("dialog:modal")).toHaveCount(1);
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(opener).toBeFocused();
+  await opener.click();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await expect(dialog).toBeHidden();
+});
+
+test("the new message's page shows its state as it changes", async ({ page, as, team, hasScript }) => {
+  test.skip(!hasScript, "without scripts the page is loaded anew");
+  const to = "deferred-follow@example.com";
+  const id = await team.api.send({ templateId: template, to });
+  await as("admin");
+  await page.goto(`/logs/${id}`);
+  await expect(page.getByRole("main")).toContainText("It waits for its next attempt", { timeout: 15_000 });
+});

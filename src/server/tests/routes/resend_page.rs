@@ -1,0 +1,162 @@
+//! What the page of a message says before it is sent again, and after.
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::domain::email::EmailStatus;
+use crate::domain::event::EventKind;
+use crate::domain::ids::EmailId;
+use crate::domain::permission::Permission;
+use crate::domain::team::Role;
+use crate::server::services::emails;
+use crate::server::store::events::EmailFacts;
+use crate::server::tests::store_contract::outbox::event;
+
+async fn resend(client: &Client, id: EmailId) -> EmailId {
+    let answer = client.send("POST", &format!("/api/logs/{id}/resend"), None).await;
+    answer.text_of("id").parse().unwrap()
+}
+
+/// Ends what was accepted with one event.
+async fn settle(app: &TestApp, id: EmailId, kind: EventKind, reply: Option<&str>) {
+    let now = app.now() + TimeDelta::minutes(1);
+    for lease in app.store().lease_due(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap() {
+        assert_eq!(app.store().settle(&lease, &Default::default()).await, Ok(true));
+    }
+    let mut event = event(app, kind, app.now());
+    event.event.detail.reply = reply.map(str::to_owned);
+    app.store().record_events(app.team, id, &[event], &EmailFacts::default()).await.unwrap();
+}
+
+/// The text of the dialog that sends the message again, on this page.
+async fn dialog(client: &Client, path: &str) -> String {
+    let page = client.get(path).await.text;
+    let html = page.split("<dialog").find(|part| part.contains("/fn/resend_email")).expect("a dialog").to_owned();
+    let html = html.split("</dialog>").next().unwrap_or_default().to_owned();
+    html.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text)).collect()
+}
+
+on_both_databases! {
+    async fn the_dialog_says_what_a_copy_will_meet(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        for (reply, told) in [
+            ("550 5.1.1 The email account that you tried to reach does not exist.", "It will likely fail again: the address does not exist."),
+            ("452 4.2.2 Mailbox full", "It will likely fail again: the mailbox is full."),
+            ("421 4.7.0 Try again later, too many connections", "It may arrive by now."),
+        ] {
+            let id = app.add_message(Message::with_status(EmailStatus::Queued)).await;
+            settle(&app, id, EventKind::Bounced, Some(reply)).await;
+            for path in [format!("/logs/{id}"), format!("/logs?q={id}&preset=all")] {
+                let said = dialog(&admin, &path).await;
+                assert!(said.contains(told), "{path} after {reply}: {said}");
+            }
+        }
+    }
+
+    async fn the_dialog_says_who_resent_it_and_what_became_of_that(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let viewer = app.viewer(Role::Admin).await;
+        let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let first = dialog(&admin, &format!("/logs/{id}")).await;
+        assert!(!first.contains("resent already"), "{first}");
+        let copy = resend(&admin, id).await;
+        settle(&app, copy, EventKind::Bounced, None).await;
+        let at = app.now().format("%H:%M");
+        let crate::domain::viewer::Actor::User { name, .. } = viewer.actor else { panic!("a person") };
+        let said = dialog(&admin, &format!("/logs/{id}")).await;
+        assert!(said.contains(&format!("It was resent already: {at} by {name}, bounced again.")), "{said}");
+        let second = resend(&admin, id).await;
+        settle(&app, second, EventKind::Delivered, None).await;
+        let said = dialog(&admin, &format!("/logs/{id}")).await;
+        assert!(said.contains(&format!("It was sent again at {at} by {name}, as {second}, and arrived.")), "{said}");
+    }
+
+    async fn the_dialog_doubts_old_links_for_one_use_and_nothing_else(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let doubt = "a link or code in it may have expired";
+        for (subject, days, is_doubted) in
+            [("Reset your password", 3, true), ("Reset your password", 0, false), ("Your receipt", 3, false)]
+        {
+            let at = app.now() - TimeDelta::days(days) - TimeDelta::minutes(5);
+            let message = Message { at, subject: subject.to_owned(), ..Message::with_status(EmailStatus::Failed) };
+            let id = app.add_message(message).await;
+            let said = dialog(&admin, &format!("/logs/{id}")).await;
+            assert_eq!(said.contains(doubt), is_doubted, "{subject}, {days} days: {said}");
+        }
+    }
+
+    async fn what_did_not_fail_is_resent_on_purpose_by_who_may(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let id = app.add_message(Message::with_status(EmailStatus::Delivered)).await;
+        let role = app.add_role("Support", &[Permission::LogsView, Permission::LogsResend]).await;
+        let (admin, support) = (app.sign_in(Role::Admin).await, app.sign_in(role).await);
+        let post = async |client: &Client, body: String| {
+            let form = client
+                .with("content-type", "application/x-www-form-urlencoded")
+                .with("referer", &format!("http://127.0.0.1:3000/logs/{id}"))
+                .with("accept", "text/html");
+            let answer = form.send("POST", "/fn/resend_email", Some(body)).await;
+            answer.headers["location"].to_str().unwrap().to_owned()
+        };
+        let (here, known) = (format!("/logs/{id}"), format!("id={id}&again={id}"));
+        let page = support.get(&here).await.text;
+        assert!(page.contains("Only failed or bounced emails can be resent") && !page.contains("/fn/resend_email"));
+        assert_eq!(post(&support, known.clone()).await, here);
+        let said = dialog(&admin, &here).await;
+        assert!(said.contains("Send this message once more?") && said.contains("and arrived."), "{said}");
+        // Who has not seen that it arrived meant one that failed.
+        assert_eq!(post(&admin, format!("id={id}")).await, here);
+        assert_eq!(admin.get("/api/logs").await.data()["total"], 1);
+        assert_ne!(post(&admin, known).await, here);
+        assert_eq!(admin.get("/api/logs").await.data()["total"], 2);
+        for (status, why) in [(EmailStatus::Queued, "It is still on its way"), (EmailStatus::Spam, "The recipient reported it as spam")] {
+            let id = app.add_message(Message::with_status(status)).await;
+            let page = admin.get(&format!("/logs/{id}")).await.text;
+            assert!(page.contains(why) && !page.contains("/fn/resend_email"), "{status:?}");
+        }
+    }
+
+    async fn a_message_of_a_deleted_template_is_resent_from_its_page(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let template = app.add_template("Welcome Email").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let made_from = Some((template.id, template.current.id));
+        let id = app.add_message(Message { template: made_from, ..Message::with_status(EmailStatus::Failed) }).await;
+        admin.delete(&format!("/api/templates/{}", template.id)).await.data();
+        dialog(&admin, &format!("/logs/{id}")).await;
+        let viewer = app.viewer(Role::Admin).await;
+        let copy = emails::resend_email(&app.app, &viewer, id, None).await.unwrap();
+        assert!(app.store().find_email(app.team, copy.id).await.unwrap().is_some());
+    }
+
+    async fn a_page_asks_anew_while_its_message_is_on_its_way(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let id = app.add_message(Message::with_status(EmailStatus::Failed)).await;
+        let copy = resend(&admin, id).await;
+        let asks = async |id: EmailId| admin.get(&format!("/logs/{id}")).await.text.contains("data-refresh");
+        assert!(asks(copy).await && !asks(id).await);
+        settle(&app, copy, EventKind::Delivered, None).await;
+        assert!(!asks(copy).await);
+    }
+}
+
+#[test]
+fn who_had_a_copy_sent_is_read_from_its_history() {
+    use crate::domain::event::{EmailEvent, EventDetail};
+    use crate::domain::resend::{origin_words, resent_by};
+    let of = EmailId(1 << 20);
+    let history = |words: String| EmailEvent {
+        id: crate::domain::ids::EventId(1),
+        kind: EventKind::Requested,
+        at: of.created_at(),
+        recipient: None,
+        detail: EventDetail { message: Some(words), ..EventDetail::default() },
+    };
+    let by = |by: &str| resent_by(&[history(origin_words(of, by))]);
+    assert_eq!(by("by Mara Ott"), Some("by Mara Ott".to_owned()));
+    assert_eq!(by(""), None);
+    assert_eq!(resent_by(&[history("by Mara Ott".to_owned())]), None);
+}
