@@ -9,6 +9,7 @@ mod live;
 mod menus;
 mod pending;
 mod refresh;
+mod suggest;
 
 use leptos::prelude::*;
 use leptos::web_sys::wasm_bindgen::JsCast;
@@ -39,6 +40,7 @@ pub fn PageBehaviour() -> impl IntoView {
         chart::listen();
         refresh::listen();
         live::listen();
+        suggest::listen();
     });
 }
 

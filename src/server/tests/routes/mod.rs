@@ -24,6 +24,7 @@ mod security;
 mod send;
 mod sendwithus;
 mod stats;
+mod suggest;
 mod teams;
 mod templates;
 
