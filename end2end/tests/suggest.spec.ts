@@ -9,6 +9,11 @@ function field(page: Page): Locator {
   return page.getByLabel("Search messages");
 }
 
+/** Waits until the field is the combobox that scripts make of it. */
+async function expectAlive(page: Page): Promise<void> {
+  await expect(field(page)).toHaveRole("combobox");
+}
+
 function suggestions(page: Page): Locator {
   return page.getByRole("listbox", { name: "Suggestions" }).getByRole("option");
 }
@@ -21,6 +26,7 @@ test("problems are found by two letters, three choices and Enter", async ({ page
   test.skip(!hasScript, "the menu “Search by…” stays without scripts");
   await as("member");
   await page.goto("/logs?preset=30d");
+  await expectAlive(page);
   await field(page).click();
   await field(page).pressSequentially("st");
   await expect(suggestions(page)).toHaveText([/^status:/]);
@@ -50,6 +56,7 @@ test("a click takes a suggestion, Esc keeps what was typed, and only the part at
   test.skip(!hasScript, "there are no suggestions without scripts");
   await as("viewer");
   await page.goto("/logs?preset=30d");
+  await expectAlive(page);
   await field(page).fill("ada channel:sms,");
   await expect(suggestions(page).filter({ hasText: "email" })).toBeVisible();
   await suggestions(page).filter({ hasText: "push" }).click();
@@ -73,6 +80,9 @@ freshTest("one template of many is found by a part of its name", async ({ page, 
   await page.locator("summary").filter({ hasText: "Template" }).click();
   const links = page.getByRole("link", { name: /^Letter / });
   await expect(links).toHaveCount(9);
+  if (hasScript) {
+    await expectAlive(page);
+  }
   await page.getByLabel("Find a template").fill("ter 12");
   if (!hasScript) {
     await page.getByLabel("Find a template").press("Enter");

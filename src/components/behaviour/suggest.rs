@@ -32,6 +32,10 @@ pub(super) fn listen() {
             let _ = field.set_attribute(name, value);
         }
         let _ = field.set_attribute("aria-expanded", "false");
+        // Somebody may be typing already.
+        if has_focus(&field) && !field.value().is_empty() {
+            suggest(asked);
+        }
     }
     window_event_listener(ev::input, move |event| {
         if around(&event, FIELD).is_some() {
@@ -65,6 +69,10 @@ pub(super) fn listen() {
 
 fn field() -> Option<HtmlInputElement> {
     first(FIELD)
+}
+
+fn has_focus(field: &HtmlInputElement) -> bool {
+    document().active_element().is_some_and(|active| active.is_same_node(Some(field)))
 }
 
 /// Does what a key means, and says whether it means nothing else.
@@ -161,8 +169,7 @@ fn ask(asked: Asked, url: impl FnOnce() -> Option<String> + 'static, show: impl 
 fn show(page: Option<&Document>) {
     let (Some(old), Some(field)) = (first::<Element>(LIST), field()) else { return };
     let new = page.and_then(|page| page.get_element_by_id("suggestions")).filter(|new| new.child_element_count() > 0);
-    let has_focus = document().active_element().is_some_and(|active| active.is_same_node(Some(&field)));
-    let new = new.filter(|_| has_focus);
+    let new = new.filter(|_| has_focus(&field));
     let _ = field.set_attribute("aria-expanded", if new.is_some() { "true" } else { "false" });
     let _ = field.remove_attribute("aria-activedescendant");
     match new {

@@ -92,7 +92,7 @@ on_both_databases! {
         }
     }
 
-    async fn the_page_is_no_larger_for_two_thousand_templates(app: TestApp) {
+    async fn the_page_is_no_larger_for_many_templates(app: TestApp) {
         let add = async |from: usize, to: usize| {
             for number in from..to {
                 app.add_template(&format!("Template {number:04}")).await;
