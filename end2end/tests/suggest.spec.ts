@@ -36,7 +36,7 @@ test("problems are found by two letters, three choices and Enter", async ({ page
   await expect(field(page)).toHaveAttribute("aria-activedescendant", String(active));
   await field(page).press("Enter");
   await expect(field(page)).toHaveValue("status:");
-  await expect(suggestions(page)).toHaveCount(8);
+  await expect(suggestions(page)).toHaveCount(9);
   await expectAccessible(page);
   await field(page).pressSequentially("p");
   await expect(suggestions(page)).toHaveText([/^problems/]);

@@ -30,7 +30,7 @@ pub struct Suggestion {
     pub caret: usize,
 }
 
-/// What can stand in the place of what is typed at the caret, at most eight. Needs `logs:view`; names of API keys,
+/// What can stand in the place of what is typed at the caret, at most eight, and every status. Needs `logs:view`; names of API keys,
 /// `api_keys:view`, of adapters, `adapters:view`.
 pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> Result<Vec<Suggestion>, AppError> {
     viewer.require(Permission::LogsView)?;
@@ -53,7 +53,9 @@ pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> 
             others.map(|(value, about)| of_value(&typing, value, about)).collect()
         }
     };
-    suggestions.truncate(SHOWN);
+    // All that can become of a message are few, and known by heart.
+    let is_status = matches!(typing.what, Typed::Value { qualifier: Qualifier::Status, .. });
+    suggestions.truncate(if is_status { EmailStatus::ALL.len() + 1 } else { SHOWN });
     Ok(suggestions)
 }
 

@@ -51,16 +51,17 @@ on_both_databases! {
             ("tag:re", &["tag:receipt", "tag:\"red 100%\""]),
             ("tag:%", &[]),
             ("server:MX", &["server:mx1.example.com", "server:mx2.example.com"]),
-            ("provider:gm", &["provider:Gmail"]),
+            ("provider:gma", &["provider:Gmail"]),
             ("to:a", &[]),
             ("from:a", &[]),
             ("\"st", &[]),
         ] {
             assert_eq!(suggested(&client, typed).await, wanted, "{typed}");
         }
-        assert_eq!(suggested(&client, "status:").await.len(), 8);
+        assert_eq!(suggested(&client, "status:").await.len(), 9);
         let too_long = format!("/logs/suggest?q={}", "x".repeat(501));
         assert_eq!(client.get(&too_long).await.status, 400);
+        assert_eq!(suggested(&client, "reason:").await.len(), 8);
     }
 
     async fn suggestions_tell_nothing_that_the_role_does_not_see(app: TestApp) {
