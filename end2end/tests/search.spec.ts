@@ -20,7 +20,7 @@ async function totalOf(page: Page): Promise<number> {
 
 /** Counts what a person does: a click into the field, and Enter. */
 async function search(page: Page, text: string): Promise<number> {
-  const field = page.getByRole("searchbox", { name: "Search messages" });
+  const field = page.getByLabel("Search messages");
   await field.click();
   await field.fill(text);
   await field.press("Enter");
@@ -39,7 +39,7 @@ test("qualifiers become chips, and a chip is clicked away", async ({ page, as })
   await expect(chips).toHaveCount(2);
   await expect(page).toHaveURL(/q=status%3Aproblems\+-channel%3Asms/);
   const narrowed = await totalOf(page);
-  await expect(page.getByRole("searchbox", { name: "Search messages" })).toHaveValue("");
+  await expect(page.getByLabel("Search messages")).toHaveValue("");
   await chips.filter({ hasText: "status" }).click();
   await expect(chips).toHaveCount(1);
   await expect(page).toHaveURL("/logs?preset=30d&q=-channel:sms");
@@ -52,7 +52,7 @@ test("words are added to what narrows the list already", async ({ page, as }) =>
   await page.goto("/logs?preset=30d&status=delivered,opened,clicked");
   await search(page, "e");
   await expect(page).toHaveURL(/status=delivered%2Copened%2Cclicked.*q=e/);
-  await expect(page.getByRole("searchbox", { name: "Search messages" })).toHaveValue("e");
+  await expect(page.getByLabel("Search messages")).toHaveValue("e");
 });
 
 test("an id goes straight to its message, in every form that the message's page shows", async ({ page, as }) => {
@@ -72,7 +72,7 @@ test("what a search does not know is explained, and nothing typed is lost", asyn
   await search(page, "colour:red ada");
   await expect(page.getByRole("alert")).toContainText("There is no “colour:”");
   await expect(page.getByRole("alert")).toContainText("meta.NAME:");
-  const field = page.getByRole("searchbox", { name: "Search messages" });
+  const field = page.getByLabel("Search messages");
   await expect(field).toHaveValue("colour:red ada");
   await search(page, "status:failed");
   await expect(page).toHaveURL(/preset=30d&status=failed|preset=30d.*q=status:failed|preset=30d&q=status%3Afailed/);

@@ -208,7 +208,7 @@ test("a link shows a colleague in Tokyo the same seven rows", async ({ page, as,
   const rows = (page: Page) => page.getByRole("region", { name: "Messages" }).locator("tbody").getByRole("row");
   await as("member");
   await page.goto("/logs");
-  const field = page.getByRole("searchbox", { name: "Search messages" });
+  const field = page.getByLabel("Search messages");
   await field.fill(`meta.order:${order}`);
   await field.press("Enter");
   await expect(rows(page)).toHaveCount(7);

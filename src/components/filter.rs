@@ -58,6 +58,12 @@ pub fn ChoiceMenu(
     choices: Vec<Choice>,
 ) -> impl IntoView {
     let chosen = choices.iter().skip(1).find(|choice| choice.is_current).map(|choice| choice.label.clone());
+    view! { <Menu label=filter_label(name, chosen)><ChoiceList choices/></Menu> }
+}
+
+/// Links, of which the current one is marked.
+#[component]
+pub fn ChoiceList(choices: Vec<Choice>) -> impl IntoView {
     let links = choices
         .into_iter()
         .map(|choice| {
@@ -71,7 +77,7 @@ pub fn ChoiceMenu(
             }
         })
         .collect_view();
-    view! { <Menu label=filter_label(name, chosen)><ul class="menu-list">{links}</ul></Menu> }
+    view! { <ul class="menu-list">{links}</ul> }
 }
 
 /// What the button of a filter says: "Status **Any**".

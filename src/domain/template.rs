@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{TemplateId, TemplateVersionId};
 
+/// The parameter that holds a part of a template's name, to choose one by.
+pub const FIND_PARAMETER: &str = "find";
+/// The longest part of a name that is looked for, in characters.
+pub const MAX_FIND_CHARS: usize = 100;
+/// How many templates a list to choose from shows, at most.
+pub const TEMPLATES_SHOWN: usize = 10;
+
 /// A template with its current version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -29,7 +29,9 @@ pub struct LogView {
     pub rows: String,
     /// How many messages the list would have in all time, where it has none.
     pub in_all_time: Option<Total>,
-    /// The templates to filter by, by name.
+    /// Searches near this one that find something, with how much, where this one finds nothing.
+    pub near: Vec<(String, Total)>,
+    /// Templates to filter by: the newest ones, and the chosen one.
     pub templates: Vec<(TemplateId, String)>,
     /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
     pub lacks_reports: bool,
@@ -88,13 +90,25 @@ pub async fn load_logs(
     } else {
         None
     };
+    let mut near = Vec::new();
+    if page.total.count() == 0 {
+        for search in searched.nearby() {
+            let base = EmailFilter { range, statuses, ..base.clone() };
+            let filter = search::filter_of(&app, &viewer, &search, base).await?;
+            let anything = PageRequest { page: 1, page_size: 1 };
+            let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
+            if total.count() > 0 {
+                near.push((search.to_string(), total));
+            }
+        }
+    }
     let overview = overview::load_overview(&app, &viewer, &period, &of_any_status).await?;
     let is_first_run = overview.stats.total == 0 && in_all_time.is_none_or(|total| total.count() == 0) && {
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
     };
     let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
-    let templates = templates::list_template_names(&app, &viewer).await?;
+    let templates = templates::list_choices(&app, &viewer, template_id).await?;
     Ok(LogView {
         period,
         overview,
@@ -102,6 +116,7 @@ pub async fn load_logs(
         rows: live::state_of(&page.items),
         page,
         in_all_time,
+        near,
         templates,
         lacks_reports,
         is_first_run,

@@ -27,6 +27,13 @@ pub async fn load_templates() -> Result<Vec<Template>, AppError> {
     templates::list_templates(&context::app(), &context::viewer().await?).await
 }
 
+/// The newest templates whose names hold this part, one more than a list shows where there are more. Needs `logs:view`.
+#[server]
+pub async fn load_template_choices(part: String) -> Result<Vec<(TemplateId, String)>, AppError> {
+    use crate::server::{context, services::templates};
+    templates::find_names(&context::app(), &context::viewer().await?, &part).await
+}
+
 /// An empty template to fill in. Needs `templates:create`.
 #[server]
 pub async fn load_new_template() -> Result<TemplateView, AppError> {

@@ -24,7 +24,7 @@ fn press(event: &KeyboardEvent) {
     let focused = document().active_element().and_then(|active| active.closest("tr").ok().flatten());
     let in_row = |what: &str| focused.as_ref().and_then(|row| first_of(row, what));
     let meant = match key.as_str() {
-        "/" => first("main input[type='search']"),
+        "/" => first("main [role='search'] input:not([type='hidden'])"),
         "x" => in_row("input[type='checkbox']"),
         "r" => in_row(".resend").or_else(|| first(".page-actions .resend")),
         key => first(&format!("[data-press='{key}']")),

@@ -10,6 +10,7 @@ mod menus;
 mod pending;
 mod refresh;
 mod rows;
+mod suggest;
 
 use leptos::prelude::*;
 use leptos::web_sys::wasm_bindgen::JsCast;
@@ -41,6 +42,7 @@ pub fn PageBehaviour() -> impl IntoView {
         chart::listen();
         refresh::listen();
         live::listen();
+        suggest::listen();
     });
 }
 

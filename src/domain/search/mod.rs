@@ -3,15 +3,18 @@
 //! must hold; of the values of one qualifier, with commas or written again, any. Words after a colon that a blank follows,
 //! times (`10:30`) and links are words.
 
+mod near;
 mod qualifier;
 #[cfg(test)]
 mod tests;
+mod typing;
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::error::AppError;
 pub use qualifier::{PROBLEMS, Qualifier, statuses_of};
+pub use typing::{Typed, Typing};
 
 /// The name of the parameter that holds a search.
 pub const PARAMETER: &str = "q";

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::near::is_one_edit;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::failure::{FailureClass, FailureGroup, MailboxProvider};
@@ -161,6 +162,12 @@ fn spoken(names: &[&str]) -> String {
     }
 }
 
+/// The qualifier whose name differs by one letter: another one, one too many or too few, or two the wrong way round.
+fn nearest(name: &str) -> Option<Qualifier> {
+    let name = name.to_ascii_lowercase();
+    Qualifier::ALL.into_iter().find(|known| is_one_edit(name.as_bytes(), known.as_str().as_bytes()))
+}
+
 /// The refusal of a name that no qualifier has.
 pub(super) fn unknown(name: &str) -> AppError {
     let known: Vec<String> = Qualifier::ALL
@@ -170,10 +177,11 @@ pub(super) fn unknown(name: &str) -> AppError {
             _ => format!("{}:", known.as_str()),
         })
         .collect();
+    let meant = nearest(name).map(|near| format!(" Did you mean {}:?", near.as_str())).unwrap_or_default();
     AppError::invalid_field(
         super::PARAMETER,
         format!(
-            "there is no “{name}:” to search by, but {}; put a text that has a colon in it in double quotes",
+            "there is no “{name}:” to search by.{meant} There are {}; put a text that has a colon in it in double quotes",
             known.join(", ")
         ),
     )

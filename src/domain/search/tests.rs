@@ -80,6 +80,17 @@ fn an_unknown_qualifier_is_named_with_what_there_is() {
 }
 
 #[test]
+fn an_unknown_qualifier_names_the_one_that_is_a_letter_away() {
+    for (typed, meant) in [("staus:x", "status"), ("sttaus:x", "status"), ("tags:x", "tag"), ("subjekt:x", "subject")] {
+        assert!(refused(typed).contains(&format!("Did you mean {meant}:?")), "{}", refused(typed));
+    }
+    for typed in ["foo:bar", "mailto:x", "stats:x"] {
+        let is_near = typed == "stats:x";
+        assert_eq!(refused(typed).contains("Did you mean"), is_near, "{}", refused(typed));
+    }
+}
+
+#[test]
 fn a_wrong_value_says_what_is_right() {
     for (text, right) in [
         ("status:lost", "spam or problems"),

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::templates::TemplateFilter;
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::field::HiddenFields;
@@ -100,22 +101,6 @@ const fn exactly(status: EmailStatus) -> Option<&'static str> {
         EmailStatus::Opened => Some("no link followed"),
         _ => None,
     }
-}
-
-#[component]
-fn TemplateFilter(query: LogQuery, templates: Vec<(TemplateId, String)>) -> impl IntoView {
-    let is_known = |id| templates.iter().any(|(known, _)| *known == id);
-    let unknown = query.template_id.filter(|id| !is_known(*id)).map(|id| (id, "one".to_owned()));
-    let choice = |id: Option<TemplateId>, label: String| Choice {
-        url: LogQuery { template_id: id, ..query.with_page(1) }.to_url(),
-        label,
-        glyph: None,
-        is_current: id == query.template_id,
-    };
-    let any = choice(None, "Any template".to_owned());
-    let named = templates.iter().cloned().chain(unknown).map(|(id, name)| choice(Some(id), name));
-    let choices: Vec<Choice> = std::iter::once(any).chain(named).collect();
-    (choices.len() > 1).then(|| view! { <ChoiceMenu name="Template" choices/> })
 }
 
 #[component]

@@ -7,6 +7,7 @@ mod search;
 mod selection;
 mod stats;
 mod table;
+mod templates;
 mod why;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +22,7 @@ use self::selection::Selection;
 use self::stats::{Cards, in_short};
 use self::table::{LogTable, Nothing};
 pub use self::table::{copy_words, resent_words, spoken_list};
+pub use self::templates::TemplateChoicesPage;
 use self::why::Why;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::copy_button::CopyLink;
@@ -78,6 +80,7 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         page,
         rows,
         in_all_time,
+        near,
         templates,
         lacks_reports,
         is_first_run,
@@ -91,7 +94,7 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         .into_any();
     }
     let list = if page.items.is_empty() {
-        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time templates=templates.clone()/> }
+        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near templates=templates.clone()/> }
             .into_any()
     } else {
         view! {

@@ -49,6 +49,8 @@ fn SearchField(value: String, kept: Fields) -> impl IntoView {
             <input
                 type="search"
                 name=PARAMETER
+                data-suggest="/logs/suggest"
+                enterkeyhint="search"
                 aria-label="Search messages"
                 placeholder="Recipient, subject, any id, or status:problems"
                 value=value
@@ -57,6 +59,7 @@ fn SearchField(value: String, kept: Fields) -> impl IntoView {
                 autocapitalize="off"
                 spellcheck="false"
             />
+            <ul id="suggestions" class="suggestions" role="listbox" aria-label="Suggestions" hidden></ul>
         </form>
     }
 }

@@ -21,6 +21,7 @@ use crate::domain::page::{Page, Total};
 use crate::domain::period::Period;
 use crate::domain::permission::Permission;
 use crate::domain::resend_job::likely_end;
+use crate::domain::search::Search;
 
 /// One page of messages, newest first.
 #[component]
@@ -158,6 +159,8 @@ pub fn Nothing(
     page: Page<EmailSummary>,
     /// How many there are in all time, where that was counted.
     in_all_time: Option<Total>,
+    /// Searches that find something.
+    near: Vec<(String, Total)>,
     templates: Vec<(TemplateId, String)>,
 ) -> impl IntoView {
     let total_pages = page.total_pages();
@@ -188,12 +191,24 @@ pub fn Nothing(
         }
         None => Some(view! { <WiderPeriod preset=period.preset to_url/> }.into_any()),
     };
+    let near = near.into_iter().filter_map(|(text, total)| {
+        let url = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) }.to_url();
+        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? {}", found_words(total))}</p> })
+    });
+    let near = near.collect_view();
     view! {
         <EmptyState glyph=Glyph::Logs title>
+            {near}
             <p class="empty-links">{wider}{clear}</p>
         </EmptyState>
     }
     .into_any()
+}
+
+/// "12 messages".
+fn found_words(total: Total) -> String {
+    let noun = if total == Total::Exact(1) { "message" } else { "messages" };
+    format!("{} {noun}.", grouped_total(total))
 }
 
 /// What is missing, in one sentence: "No bounced or failed messages to “ada” in the last 7 days".

@@ -24,6 +24,7 @@ pub mod roles;
 pub mod search;
 pub mod send;
 pub mod spreadsheet;
+pub mod suggestions;
 pub mod teams;
 pub mod templates;
 

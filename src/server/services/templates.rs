@@ -7,7 +7,9 @@ use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InvalidId, TemplateId};
 use crate::domain::permission::Permission;
-use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::template::{
+    FIND_PARAMETER, MAX_FIND_CHARS, TEMPLATES_SHOWN, Template, TemplateSource, TemplateVersion,
+};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::store::templates::TemplateChange;
@@ -23,10 +25,30 @@ pub async fn list_templates(app: &App, viewer: &Viewer) -> Result<Vec<Template>,
     app.store.list_templates(viewer.team).await
 }
 
-/// The ids and names of the team's templates, to filter the log by. Needs `logs:view`: the log shows the names anyway.
-pub async fn list_template_names(app: &App, viewer: &Viewer) -> Result<Vec<(TemplateId, String)>, AppError> {
+/// The ids and names of the team's newest templates whose names hold this part, one more than a list shows where there are
+/// more, to filter the log by. Needs `logs:view`: the log shows the names anyway.
+pub async fn find_names(app: &App, viewer: &Viewer, part: &str) -> Result<Vec<(TemplateId, String)>, AppError> {
     viewer.require(Permission::LogsView)?;
-    app.store.list_template_names(viewer.team).await
+    let part = part.trim();
+    if part.chars().count() > MAX_FIND_CHARS || part.contains('\0') {
+        let message = format!("use at most {MAX_FIND_CHARS} characters, none of them U+0000");
+        return Err(AppError::invalid_field(FIND_PARAMETER, message));
+    }
+    app.store.list_templates_named(viewer.team, part, TEMPLATES_SHOWN as i64 + 1).await
+}
+
+/// The ids and names of the newest templates, as many as a list shows, and of the chosen one. Needs `logs:view`.
+pub async fn list_choices(
+    app: &App,
+    viewer: &Viewer,
+    chosen: Option<TemplateId>,
+) -> Result<Vec<(TemplateId, String)>, AppError> {
+    let mut choices = find_names(app, viewer, "").await?;
+    choices.truncate(TEMPLATES_SHOWN);
+    if let Some(id) = chosen.filter(|id| choices.iter().all(|(known, _)| known != id)) {
+        choices.extend(app.store.find_template(viewer.team, id).await?.map(|template| (id, template.name)));
+    }
+    Ok(choices)
 }
 
 /// One template. Needs `templates:view`.

@@ -242,7 +242,7 @@ fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, keeps_addresse
 
 /// That the message's template marks no variable. Nobody sees in a list what a marked one holds, and an answer can hold it:
 /// looked for part by part, it would be learnt.
-const MARKS_NOTHING: &str = " AND NOT EXISTS (
+pub(super) const MARKS_NOTHING: &str = " AND NOT EXISTS (
     SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
     WHERE y.team_id = e.team_id AND y.id = e.template_version_id AND z.masked_variables <> '[]')";
 
@@ -330,7 +330,7 @@ fn push_patterns(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item =
 }
 
 /// The same without the `AND` before it.
-fn push_like(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
+pub(super) fn push_like(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
     let like = sql.engine().like();
     let mut before = "(";
     for pattern in patterns {

@@ -39,6 +39,7 @@ pub mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod two_factor;
+pub mod values;
 
 use std::sync::Arc;
 

@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 use super::audit::{AuditEvent, append_event, commit_change};
+use super::criteria::{contains, push_like};
+use super::engine::Sql;
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId, lowest_id_at};
@@ -220,6 +222,23 @@ impl Store {
             .bind(team_id)
             .fetch_all()
             .await
+    }
+
+    /// The ids and names of the team's templates whose names hold this part, in any case of letters, the newest first.
+    pub async fn list_templates_named(
+        &self,
+        team_id: TeamId,
+        part: &str,
+        limit: i64,
+    ) -> Result<Vec<(TemplateId, String)>, AppError> {
+        let mut sql = Sql::new(self.engine(), "SELECT id, name FROM templates WHERE team_id = ");
+        sql.push_bind(team_id).push(" AND deleted_at IS NULL");
+        if !part.is_empty() {
+            sql.push(" AND ");
+            push_like(&mut sql, "name", [contains(part)]);
+        }
+        sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+        self.read(sql).fetch_all().await
     }
 
     /// The names of all variables that the team's templates mark, deleted templates' too, in no order.

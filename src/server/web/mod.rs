@@ -22,6 +22,7 @@ mod router;
 mod security;
 mod server_functions;
 pub(super) mod site;
+mod suggest;
 
 pub use router::{Pages, router, serve};
 

@@ -24,7 +24,7 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, export, fair, finish, live, openid,
-    security, server_functions,
+    security, server_functions, suggest,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -63,6 +63,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/login/openid/callback", get(openid::finish))
         .route("/logs/export", get(export::download))
         .route("/logs/live", get(live::watch))
+        .route("/logs/suggest", get(suggest::show))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
     Router::new()

@@ -36,6 +36,7 @@ use crate::server::store::resends::{list_running_statement, list_waiting_items_s
 use crate::server::store::retention::find_old_contents_statement;
 use crate::server::store::search::{Index, Look, Word};
 use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
+use crate::server::store::values::{ValueKind, recent_values_query};
 
 const TEAM: TeamId = TeamId(1);
 const TEMPLATE: TemplateId = TemplateId(2);
@@ -162,6 +163,17 @@ async fn conditions_of_a_search_are_looked_at_on_one_walk_in_order_sqlite() {
                 assert!(is_found, "{wanted:?} {step}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn suggested_values_are_read_of_the_newest_messages_by_their_key() {
+    for kind in [ValueKind::Tag, ValueKind::Server] {
+        let plan = plan_of(recent_values_query(Engine::Sqlite, TEAM, kind, "a", 8)).await;
+        assert!(plan.iter().any(|step| step == "SEARCH e USING PRIMARY KEY (team_id=?)"), "{plan:?}");
+        let events: Vec<_> = plan.iter().filter(|step| step.contains(" v ")).collect();
+        assert!(events.iter().all(|step| step.contains("(team_id=? AND email_id=?")), "{plan:?}");
+        assert_eq!(events.len(), usize::from(kind == ValueKind::Server), "{plan:?}");
     }
 }
 

@@ -157,6 +157,7 @@ pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /login/openid/callback", Nothing, Target::Own, ""),
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
     ("GET /logs/live", Holds(LogsView), Target::Own, ""),
+    ("GET /logs/suggest", Holds(LogsView), Target::Own, ""),
 ];
 
 /// The endpoints that are posted to by those who may send.
@@ -219,6 +220,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("reveal_request", PersonWith(LogsReveal, RequestsView), Target::ApiRequest, "id={id}&reason=Ticket 4711"),
     ("load_connect", Identity, Target::Own, ""),
     ("load_templates", Holds(TemplatesView), Target::Own, ""),
+    ("load_template_choices", Holds(LogsView), Target::Own, "part="),
     ("load_new_template", Holds(TemplatesCreate), Target::Own, ""),
     ("load_template", Holds(TemplatesView), Target::Template, "id={id}"),
     ("create_template", Holds(TemplatesCreate), Target::Own, "name={fresh}&subject=s&html=&text=t"),
@@ -269,6 +271,7 @@ pub(crate) const PAGES: &[Row] = &[
     ("/setup", Nothing, Target::Own, ""),
     ("/invite/{token}", Nothing, Target::Token, ""),
     ("/logs", Holds(LogsView), Target::Own, ""),
+    ("/logs/templates", Holds(LogsView), Target::Own, ""),
     ("/logs/{id}", Holds(LogsView), Target::Email, ""),
     ("/resends", Holds(LogsView), Target::Own, ""),
     ("/resends/new", Both(LogsView, LogsResend), Target::Own, ""),

@@ -26,6 +26,7 @@ mod security;
 mod send;
 mod sendwithus;
 mod stats;
+mod suggest;
 mod teams;
 mod templates;
 

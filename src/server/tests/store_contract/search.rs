@@ -10,6 +10,7 @@ use crate::domain::ids::{EmailId, TeamId, lowest_id_at};
 use crate::domain::page::{OffsetRequest, Total};
 use crate::server::store::emails::NewEmail;
 use crate::server::store::templates::TemplateChange;
+use crate::server::store::values::ValueKind;
 
 /// What a viewer sees of what is searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -190,5 +191,18 @@ on_both_databases! {
         let before = app.store().every_row().await;
         assert_eq!(app.store().index_some_again().await, Ok(false));
         assert_eq!(app.store().every_row().await, before);
+    }
+
+    async fn the_values_of_recent_messages_begin_as_asked_those_of_most_messages_first(app: TestApp) {
+        for tags in [&["beta", "Alpha_1"][..], &["beta"], &["bx"]] {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            app.store().insert_email(app.team, &NewEmail { tags, ..order(&app) }).await.unwrap();
+        }
+        let values = async |team, begun| app.store().list_recent_values(team, ValueKind::Tag, begun, 2).await.unwrap();
+        assert_eq!(values(app.team, "B").await, ["beta", "bx"]);
+        assert_eq!(values(app.team, "alpha_").await, ["Alpha_1"]);
+        assert!(values(app.team, "_").await.is_empty());
+        assert!(values(app.other_team, "").await.is_empty());
+        assert!(app.store().list_recent_values(app.team, ValueKind::Server, "", 2).await.unwrap().is_empty());
     }
 }

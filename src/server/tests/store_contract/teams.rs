@@ -197,6 +197,10 @@ on_both_databases! {
         assert_eq!(store.list_templates(app.team).await, Ok(vec![invoice.clone(), receipt.clone()]));
         let names = vec![(invoice.id, invoice.name.clone()), (receipt.id, receipt.name.clone())];
         assert_eq!(store.list_template_names(app.team).await, Ok(names));
+        let found = async |part| store.list_templates_named(app.team, part, 1).await.unwrap();
+        assert_eq!(found("").await, [(invoice.id, invoice.name.clone())]);
+        assert_eq!(found("CEIPT").await, [(receipt.id, receipt.name.clone())]);
+        assert_eq!(found("%").await, []);
         assert_eq!(store.find_template(app.team, receipt.id).await, Ok(Some(receipt.clone())));
         assert_eq!(store.find_template(app.other_team, receipt.id).await, Ok(None));
         assert_eq!(store.find_template_by_name(app.team, "Invoice").await, Ok(Some(invoice.clone())));

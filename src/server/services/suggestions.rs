@@ -1,0 +1,140 @@
+//! What can be meant by what is being typed into the search of the log. Called by `GET /logs/suggest`. Values come only from
+//! what the viewer may see: none are addresses, contents or marked variables.
+
+use crate::domain::channel::Channel;
+use crate::domain::error::AppError;
+use crate::domain::failure::{FailureClass, MailboxProvider};
+use crate::domain::masking::{mask_addresses, masks_addresses};
+use crate::domain::permission::Permission;
+use crate::domain::search::{MAX_CHARS, PARAMETER, PROBLEMS, Qualifier, Typed, Typing};
+use crate::domain::status::EmailStatus;
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::store::values::ValueKind;
+
+/// How many are suggested, at most.
+const SHOWN: usize = 8;
+
+/// Something to put in the place of what is typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// How it is written: `status:`, `Order receipt`.
+    pub text: String,
+    /// What that finds; empty where it says so itself.
+    pub about: &'static str,
+    /// An example, of a qualifier.
+    pub example: &'static str,
+    /// The whole search with it.
+    pub search: String,
+    /// Where the caret then stands, in UTF-16 code units.
+    pub caret: usize,
+}
+
+/// What can stand in the place of what is typed at the caret, at most eight, and every status. Needs `logs:view`; names of API keys,
+/// `api_keys:view`, of adapters, `adapters:view`.
+pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> Result<Vec<Suggestion>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    if search.chars().count() > MAX_CHARS || search.contains('\0') {
+        return Err(AppError::invalid_field(
+            PARAMETER,
+            format!("use at most {MAX_CHARS} characters, none of them U+0000"),
+        ));
+    }
+    let Some(typing) = Typing::at(search, caret) else { return Ok(Vec::new()) };
+    let mut suggestions: Vec<Suggestion> = match &typing.what {
+        Typed::Name { begun } => {
+            let named = Qualifier::ALL.into_iter().filter(|qualifier| qualifier.as_str().starts_with(begun.as_str()));
+            named.map(|qualifier| of_name(&typing, qualifier)).collect()
+        }
+        Typed::Value { qualifier, begun } => {
+            let values = values_of(app, viewer, *qualifier, begun).await?;
+            // What stands there already needs no suggestion.
+            let others = values.into_iter().filter(|(value, _)| value != begun);
+            others.map(|(value, about)| of_value(&typing, value, about)).collect()
+        }
+    };
+    // All that can become of a message are few, and known by heart.
+    let is_status = matches!(typing.what, Typed::Value { qualifier: Qualifier::Status, .. });
+    suggestions.truncate(if is_status { EmailStatus::ALL.len() + 1 } else { SHOWN });
+    Ok(suggestions)
+}
+
+fn of_name(typing: &Typing<'_>, qualifier: Qualifier) -> Suggestion {
+    let (search, caret) = typing.with_name(qualifier);
+    let mark = if qualifier == Qualifier::Meta { '.' } else { ':' };
+    let text = format!("{}{mark}", qualifier.as_str());
+    Suggestion { text, about: qualifier.label(), example: qualifier.example(), search, caret }
+}
+
+fn of_value(typing: &Typing<'_>, text: String, about: &'static str) -> Suggestion {
+    let (search, caret) = typing.with_value(&text);
+    Suggestion { text, about, example: "", search, caret }
+}
+
+/// The values of a qualifier that are called so, each with what it means.
+async fn values_of(
+    app: &App,
+    viewer: &Viewer,
+    qualifier: Qualifier,
+    begun: &str,
+) -> Result<Vec<(String, &'static str)>, AppError> {
+    let lower = begun.to_lowercase();
+    let begins = |value: &str| value.to_lowercase().starts_with(&lower);
+    let plain = |values: Vec<String>| values.into_iter().map(|value| (value, "")).collect();
+    let known = |values: &[(&'static str, &'static str)]| -> Vec<(String, &'static str)> {
+        values.iter().filter(|(value, _)| begins(value)).map(|(value, about)| ((*value).to_owned(), *about)).collect()
+    };
+    let has_part = |name: &String| name.to_lowercase().contains(&lower);
+    Ok(match qualifier {
+        Qualifier::Status => {
+            let statuses = EmailStatus::ALL.map(|status| (status.as_str(), ""));
+            known(&[&[(PROBLEMS, "bounced, failed and spam")][..], &statuses].concat())
+        }
+        Qualifier::Channel => known(&Channel::ALL.map(|channel| (channel.as_str(), channel.label()))),
+        Qualifier::Is => known(&[("resent", "it was sent again"), ("scheduled", "it waits for its time")]),
+        Qualifier::Has => known(&[("attachment", "a file is attached")]),
+        Qualifier::Reason => {
+            let reasons = FailureClass::ALL.into_iter().map(|class| (class.slug(), class.label()));
+            reasons.filter(|(slug, _)| begins(slug)).collect()
+        }
+        Qualifier::Provider => known(&MailboxProvider::names().map(|name| (name, "")).collect::<Vec<_>>()),
+        Qualifier::Template => {
+            let found = app.store.list_templates_named(viewer.team, begun, SHOWN as i64 + 1).await?;
+            plain(found.into_iter().map(|(_, name)| name).collect())
+        }
+        Qualifier::Key if viewer.may(Permission::ApiKeysView) => {
+            let keys = app.store.list_api_keys(viewer.team).await?;
+            let mut names: Vec<String> = keys.into_iter().map(|key| key.name).filter(has_part).collect();
+            names.dedup();
+            plain(names)
+        }
+        Qualifier::Adapter if viewer.may(Permission::AdaptersView) => {
+            let adapters = app.store.list_adapters(viewer.team).await?;
+            plain(adapters.into_iter().map(|adapter| adapter.name).filter(has_part).collect())
+        }
+        Qualifier::Tag => plain(recent(app, viewer, ValueKind::Tag, begun).await?),
+        Qualifier::Server => plain(recent(app, viewer, ValueKind::Server, begun).await?),
+        // Addresses, contents and ids are nobody's to guess, and times are written.
+        Qualifier::Key
+        | Qualifier::Adapter
+        | Qualifier::From
+        | Qualifier::To
+        | Qualifier::Subject
+        | Qualifier::Reply
+        | Qualifier::Group
+        | Qualifier::Meta
+        | Qualifier::Id
+        | Qualifier::Person
+        | Qualifier::Before
+        | Qualifier::After => Vec::new(),
+    })
+}
+
+/// What recent messages have. Who sees addresses masked is not told of a value that holds one.
+async fn recent(app: &App, viewer: &Viewer, kind: ValueKind, begun: &str) -> Result<Vec<String>, AppError> {
+    let mut values = app.store.list_recent_values(viewer.team, kind, begun, SHOWN as i64 + 1).await?;
+    if masks_addresses(viewer) {
+        values.retain(|value| mask_addresses(value) == *value);
+    }
+    Ok(values)
+}

@@ -1,0 +1,134 @@
+//! What is suggested while a search is typed, and the choice of a template among many.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::*;
+use crate::domain::email::EmailStatus;
+use crate::domain::permission::Permission;
+use crate::domain::team::{Role, TeamRules};
+use crate::server::store::bulk::HistoricEmail;
+
+/// The searches that are suggested for a text whose end the caret stands at.
+async fn suggested(client: &Client, typed: &str) -> Vec<String> {
+    let (caret, encoded) = (typed.encode_utf16().count(), utf8_percent_encode(typed, NON_ALPHANUMERIC));
+    let answer = client.get(&format!("/logs/suggest?at={caret}&q={encoded}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let options = answer.text.split("data-search=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    options
+        .map(|search| search.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        .collect()
+}
+
+/// Adds a message with these tags that this server refused.
+async fn add_message(app: &TestApp, tags: &[&str], server: &str) {
+    let mut historic: HistoricEmail = Message::with_status(EmailStatus::Bounced).historic(app);
+    historic.email.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    for new in &mut historic.email.events {
+        new.event.detail.server = Some(server.to_owned());
+    }
+    app.store().insert_history(app.team, &[historic]).await.unwrap();
+}
+
+on_both_databases! {
+    async fn names_and_values_are_suggested_at_the_caret(app: TestApp) {
+        app.add_template("Order receipt").await;
+        app.add_template("<b>\"Reset\"").await;
+        app.add_adapter("SES Frankfurt").await;
+        add_message(&app, &["receipt", "red 100%"], "mx1.example.com").await;
+        add_message(&app, &["receipt"], "mx2.example.com").await;
+        let client = app.sign_in(Role::Owner).await;
+        for (typed, wanted) in [
+            ("ada st", &["ada status:"][..]),
+            ("-re", &["-reply:", "-reason:"]),
+            ("met", &["meta."]),
+            ("status:p", &["status:problems"]),
+            ("status:bounced,fa", &["status:bounced,failed"]),
+            ("channel:s", &["channel:sms"]),
+            ("template:RECEI", &["template:\"Order receipt\""]),
+            ("template:\"<b", &["template:\"<b>\"\"Reset\"\"\""]),
+            ("adapter:ses", &["adapter:\"SES Frankfurt\""]),
+            ("tag:re", &["tag:receipt", "tag:\"red 100%\""]),
+            ("tag:%", &[]),
+            ("server:MX", &["server:mx1.example.com", "server:mx2.example.com"]),
+            ("provider:gma", &["provider:Gmail"]),
+            ("to:a", &[]),
+            ("from:a", &[]),
+            ("\"st", &[]),
+        ] {
+            assert_eq!(suggested(&client, typed).await, wanted, "{typed}");
+        }
+        assert_eq!(suggested(&client, "status:").await.len(), 9);
+        let too_long = format!("/logs/suggest?q={}", "x".repeat(501));
+        assert_eq!(client.get(&too_long).await.status, 400);
+        assert_eq!(suggested(&client, "reason:").await.len(), 8);
+    }
+
+    async fn suggestions_tell_nothing_that_the_role_does_not_see(app: TestApp) {
+        app.add_adapter("SES Frankfurt").await;
+        add_message(&app, &["ada@customer.example", "plain"], "mx1.example.com").await;
+        let template = app.add_template("Order receipt").await;
+        let mut marked = Message::with_status(EmailStatus::Sent).historic(&app);
+        marked.email.tags = vec!["secret".to_owned()];
+        marked.email.variables = json!({"code": "secret"});
+        marked.email.template = Some((template.id, template.current.id));
+        app.store().insert_history(app.team, &[marked]).await.unwrap();
+        let owner = app.sign_in(Role::Owner).await;
+        assert_eq!(suggested(&owner, "tag:").await, ["tag:ada@customer.example", "tag:plain", "tag:secret"]);
+        let masks = json!({"subject": "s", "text": "t", "maskedVariables": ["code"]});
+        assert_eq!(owner.put(&format!("/api/templates/{}", template.id), masks).await.status, 200);
+        assert_eq!(suggested(&owner, "tag:").await, ["tag:ada@customer.example", "tag:plain"]);
+        let rules = TeamRules { masks_addresses: true, ..TeamRules::default() };
+        assert_eq!(app.store().update_team(app.team, "Finch", rules, &app.event()).await, Ok(true));
+        let (team, reveal) = (app.team, Permission::LogsReveal);
+        app.store().set_role_permission(team, Role::Viewer, reveal, false, &app.event()).await.unwrap();
+        let viewer = app.sign_in(Role::Viewer).await;
+        assert_eq!(suggested(&viewer, "tag:").await, ["tag:plain"]);
+        app.store().set_role_permission(team, Role::Viewer, Permission::AdaptersView, false, &app.event()).await.unwrap();
+        assert!(suggested(&viewer, "adapter:").await.is_empty());
+        assert_eq!(suggested(&owner, "adapter:").await, ["adapter:\"SES Frankfurt\""]);
+        let other = app.sign_in_elsewhere().await;
+        for typed in ["tag:", "server:", "template:", "adapter:"] {
+            assert!(suggested(&other, typed).await.is_empty(), "{typed}");
+        }
+    }
+
+    async fn the_page_is_no_larger_for_many_templates(app: TestApp) {
+        let add = async |from: usize, to: usize| {
+            for number in from..to {
+                app.add_template(&format!("Template {number:04}")).await;
+            }
+        };
+        app.add_message(Message::default()).await;
+        add(0, 10).await;
+        let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let few = client.get("/logs").await.text;
+        add(10, 200).await;
+        let many = client.get("/logs").await.text;
+        assert!(many.contains("Template 0199") && !many.contains("Template 0042"));
+        assert!(many.len() < few.len() + 1_000, "{} after {}", many.len(), few.len());
+        let found = client.get("/logs/templates?find=E%200042&channel=email").await.text;
+        assert!(found.contains("Template 0042") && !found.contains("Template 0043"));
+        let url = found.split("href=\"").filter_map(|rest| rest.split('"').next()).find(|url| url.contains("template="));
+        let url = url.unwrap().replace("&amp;", "&");
+        assert!(url.contains("channel=email"), "{url}");
+        let chosen = client.get(&url).await.text;
+        assert!(chosen.contains("template: "), "the chip names what is not among the newest");
+        assert!(chosen.contains("Template 0042"));
+        assert!(client.get("/logs/templates?find=nobody").await.text.contains("No template has this in its name."));
+    }
+
+    async fn a_search_without_results_offers_what_is_near_and_finds_something(app: TestApp) {
+        let mut message = Message::default().historic(&app);
+        message.email.recipients[0].address = "ada@gmail.com".to_owned();
+        app.store().insert_history(app.team, &[message]).await.unwrap();
+        let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let page = async |search: &str| client.get(&format!("/logs?preset=all&q={search}")).await.text;
+        let near = page("ada%40gmial.com").await;
+        assert!(near.contains("Did you mean") && near.contains("q=ada@gmail.com\""), "{near}");
+        assert!(page("ada%40gmail.com%20nobody").await.contains("q=ada@gmail.com\""));
+        for search in ["eve%40gmial.com", "nobody", "nobody%20ada"] {
+            assert!(!page(search).await.contains("Did you mean"), "{search}");
+        }
+    }
+}
