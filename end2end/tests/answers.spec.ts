@@ -9,7 +9,7 @@ function tell(task: string, clicks: number): void {
 
 /** Counts what a person does: a click into the field, and Enter. */
 async function search(page: Page, text: string): Promise<number> {
-  const field = page.getByRole("searchbox", { name: "Search messages" });
+  const field = page.getByLabel("Search messages");
   await field.click();
   await field.fill(text);
   await field.press("Enter");

@@ -1,5 +1,6 @@
 // Sending many messages again: from chosen rows and from a list, each with its clicks counted.
 
+import { readFileSync } from "node:fs";
 import { createTeam, demoTest, expect, expectAccessible, test, type SendingTeam } from "../fixtures.ts";
 import type { Page } from "@playwright/test";
 
@@ -116,4 +117,21 @@ demoTest("shift chooses the rows between, and the bar says how many", async ({ p
     await bar.getByRole("button", { name: "Clear" }).click();
     await expect(bar).toBeHidden();
   }
+});
+
+demoTest("chosen rows are exported in 3 clicks", async ({ page, as }) => {
+  await as("owner");
+  await page.goto("/logs?preset=30d");
+  const boxes = page.getByRole("checkbox", { name: /^Choose the message to/ });
+  await boxes.nth(0).click();
+  await boxes.nth(3).click();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Export chosen" }).click(),
+  ]);
+  expect(download.suggestedFilename()).toMatch(/^messages-.*\.csv$/);
+  const lines = readFileSync((await download.path())!, "utf8").trimEnd().split("\r\n");
+  expect(lines).toHaveLength(3);
+  await expect(page.locator("main")).not.toHaveAttribute("data-pending");
+  tell("chosen rows exported", 3);
 });

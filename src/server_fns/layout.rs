@@ -56,11 +56,18 @@ pub async fn load_setting() -> Result<Setting, AppError> {
     Ok(Setting { theme: context::theme(), notice, now: context::app().clock.now() })
 }
 
-/// Gives the page that is being made the HTTP status of an error.
+/// Gives the page that is being made the HTTP status of an error. Where a permission is missing, answers with the names of
+/// those who can give it.
 #[server]
-pub async fn mark_failed(error: AppError) -> Result<(), AppError> {
-    crate::server::context::set_status(&error);
-    Ok(())
+pub async fn mark_failed(error: AppError) -> Result<Vec<String>, AppError> {
+    use crate::server::{context, services::teams};
+    context::set_status(&error);
+    match (&error, context::try_viewer().await) {
+        (AppError::MissingPermission(_), Some(viewer)) => {
+            Ok(teams::list_owner_names(&context::app(), &viewer).await.unwrap_or_default())
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Remembers a theme in this browser: `light` or `dark`; anything else follows the system.

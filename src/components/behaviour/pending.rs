@@ -25,7 +25,9 @@ pub(super) fn listen() {
         if let Some(form) = around(&event, "form[data-once]") {
             let _ = form.set_attribute("data-sent", "");
         }
-        if !event.default_prevented() {
+        // A file comes, and the page stays.
+        let is_download = event.submitter().is_some_and(|button| button.has_attribute("data-download"));
+        if !event.default_prevented() && !is_download {
             begin();
         }
     });

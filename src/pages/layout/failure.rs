@@ -7,7 +7,12 @@ use crate::domain::error::AppError;
 
 /// Says in words what went wrong.
 #[component]
-pub fn Failure(error: AppError, section: Section) -> impl IntoView {
+pub fn Failure(
+    error: AppError,
+    section: Section,
+    /// Who can give a permission that is missing.
+    owners: Vec<String>,
+) -> impl IntoView {
     let default_view = match section {
         Section::Requests => ("/requests", "Show the default view of the requests"),
         Section::Logs
@@ -26,7 +31,7 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
         ),
         AppError::MissingPermission(permission) => (
             "You may not see this".to_owned(),
-            format!("Your role lacks the permission {}. An owner of the team can grant it.", permission.as_str()),
+            format!("Your role does not include “{}”. Ask {}, who can change that.", permission.label(), any_of(&owners)),
             None,
         ),
         AppError::Validation { field, message } => (
@@ -72,6 +77,15 @@ pub fn Failure(error: AppError, section: Section) -> impl IntoView {
             <p>{advice}</p>
             {link.map(|(address, text)| view! { <p><a class="button" href=address>{text}</a></p> })}
         </div>
+    }
+}
+
+/// The names as people say them: "Ada, Bob or Eve".
+fn any_of(names: &[String]) -> String {
+    match names {
+        [] => "an owner of the team".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

@@ -115,8 +115,8 @@ fn Alone(setting: Setting, content: AnyView) -> impl IntoView {
 }
 
 async fn failure(error: AppError, section: Section) -> AnyView {
-    let _ = mark_failed(error.clone()).await;
-    view! { <Failure error section/> }.into_any()
+    let owners = mark_failed(error.clone()).await.unwrap_or_default();
+    view! { <Failure error section owners/> }.into_any()
 }
 
 async fn bare_failure(error: AppError) -> AnyView {

@@ -97,7 +97,8 @@ pub fn Selection(query: LogQuery, on_page: i64, total: Total) -> impl IntoView {
                         </button>
                     })}
                     {choices.export.then(|| view! {
-                        <a class="button needs-script" download="" href=query.to_export_url("csv") data-all-chosen hidden>"Export"</a>
+                        <button class="button" formaction="/logs/export" data-chosen data-download>"Export chosen"</button>
+                        <a class="button needs-script" download="" href=query.to_export_url("csv") data-all-chosen hidden>"Export all"</a>
                     })}
                     <button type="button" class="button quiet needs-script" data-choose="none">"Clear"</button>
                 </div>

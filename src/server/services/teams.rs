@@ -157,6 +157,12 @@ pub async fn list_members(app: &App, viewer: &Viewer) -> Result<Vec<Member>, App
     app.store.list_members(viewer.team).await
 }
 
+/// The names of those who can give the viewer's role what it lacks: the team's owners. For its members alone.
+pub async fn list_owner_names(app: &App, viewer: &Viewer) -> Result<Vec<String>, AppError> {
+    let members = list_members(app, viewer).await?;
+    Ok(members.into_iter().filter(|member| member.role == Role::Owner).map(|member| member.name).collect())
+}
+
 /// Changes a member's role. Needs `team:update-role`.
 pub async fn change_role(app: &App, viewer: &Viewer, user: UserId, role: Role) -> Result<(), AppError> {
     viewer.require(Permission::TeamUpdateRole)?;

@@ -711,6 +711,27 @@ on_both_databases! {
         assert!(!app.sign_in(Role::Member).await.get("/logs").await.text.contains("href=\"/logs/export"));
     }
 
+    async fn an_export_of_chosen_messages_holds_those_of_the_team_alone(app: TestApp) {
+        let (owner, ids) = (app.sign_in(Role::Owner).await, app.add_messages(&vec![Message::default(); 60]).await);
+        let foreign = app.add_messages_of(app.other_team, &[Message::default()]).await[0];
+        let old = app.add_message(Message { at: app.now() - TimeDelta::days(300), ..Message::default() }).await;
+        let mut chosen: Vec<EmailId> = ids[..50].to_vec();
+        chosen.push(old);
+        let query = |ids: &[EmailId]| ids.iter().map(|id| format!("&ids={id}")).collect::<String>();
+        let answer = owner.get(&format!("/logs/export?format=ndjson{}{}", query(&chosen), query(&[foreign]))).await;
+        let mut found: Vec<String> =
+            answer.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned()).collect();
+        let mut expected: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        let lines = audited(&app, AuditAction::LogExported).await;
+        assert_eq!(lines[0].after.as_ref().unwrap()["filter"]["ids"].as_array().unwrap().len(), 52);
+        let too_many = owner.get(&format!("/logs/export?x=1{}", query(&vec![ids[0]; 201]))).await;
+        assert!(too_many.status == 400 && too_many.text.contains("at most 200"), "{too_many:?}");
+        assert_eq!(owner.get("/logs/export?ids=eml_x").await.status, 400);
+    }
+
     async fn an_export_that_fails_half_way_does_not_look_whole(app: TestApp) {
         let messages = vec![Message::default(); 1200];
         app.add_messages(&messages).await;

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures_util::stream;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use super::csrf;
 use crate::domain::address::{self, logs::LogQuery};
 use crate::domain::email::{Email, RecipientKind};
 use crate::domain::error::AppError;
-use crate::domain::filter::EmailFilter;
+use crate::domain::filter::{Condition, Criteria, EmailFilter, TimeRange, Wanted};
 use crate::domain::ids::EmailId;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -24,6 +24,8 @@ use crate::server::services::{emails, search};
 
 /// The most messages of one file.
 const MAX_ROWS: i64 = 100_000;
+/// The most messages that are chosen one by one.
+const MAX_CHOSEN: usize = 200;
 /// Messages that are read at a time.
 const PAGE_ROWS: i64 = 500;
 
@@ -90,7 +92,7 @@ impl Format {
     }
 }
 
-/// `GET /logs/export?format=csv`, and the parameters of `/logs`. Needs `logs:export` and `logs:view`. The newest
+/// `GET /logs/export?format=csv`, and the parameters of `/logs`, or `ids`, one for each of some messages. Needs `logs:export` and `logs:view`. The newest
 /// [MAX_ROWS] messages of the list, newest first, as the viewer sees them.
 pub async fn download(
     State(app): State<App>,
@@ -110,10 +112,10 @@ pub async fn download(
 async fn begin(app: &App, identity: Identity, query: &str, headers: &HeaderMap) -> Result<Response, AppError> {
     let viewer = identity.0?;
     csrf::require_same_origin(headers, &app.config)?;
-    let (format, query) = read_query(query)?;
-    let filter = search::filter_at(app, &viewer, &query).await?;
+    let (format, ids, query) = read_query(query)?;
+    let filter = if ids.is_empty() { search::filter_at(app, &viewer, &query).await? } else { chosen(&ids) };
     // The first page is read before the answer begins, so that what fails at once is told.
-    emails::begin_export(app, &viewer, format.as_str(), audited(&query)).await?;
+    emails::begin_export(app, &viewer, format.as_str(), audited(&query, &ids)).await?;
     let first = emails::export_page(app, &viewer, &filter, None, PAGE_ROWS).await?;
     let name = format!("messages-{}.{}", app.clock.now().format("%Y%m%d-%H%M%S"), format.as_str());
     let headers = [
@@ -161,17 +163,38 @@ impl Export {
     }
 }
 
-/// The format, by default CSV, and what the log page would show.
-fn read_query(query: &str) -> Result<(Format, LogQuery), AppError> {
-    let is_format = |field: &&str| *field == "format" || field.starts_with("format=");
-    let (formats, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(is_format);
-    let named = address::pairs(&formats.join("&"));
-    let format = named.first().map_or(Ok(Format::Csv), |(_, name)| Format::read(name))?;
-    Ok((format, LogQuery::parse(&rest.join("&"))?.with_page(1)))
+/// The format, by default CSV, the messages that were chosen, and what the log page would show.
+fn read_query(query: &str) -> Result<(Format, Vec<EmailId>, LogQuery), AppError> {
+    let (mut format, mut ids) = (Format::Csv, Vec::new());
+    for (name, value) in address::pairs(query) {
+        match name.as_str() {
+            "format" => format = Format::read(&value)?,
+            "ids" => ids.push(address::read_id(&name, &value, "a message")?),
+            _ => {}
+        }
+    }
+    if ids.len() > MAX_CHOSEN {
+        return Err(AppError::invalid_field("ids", format!("choose at most {MAX_CHOSEN} messages, or export the whole list")));
+    }
+    Ok((format, ids, LogQuery::parse(query)?.with_page(1)))
+}
+
+/// These messages and no others, whatever else the address says.
+fn chosen(ids: &[EmailId]) -> EmailFilter {
+    let conditions = vec![Condition { is_not: false, any_of: ids.iter().copied().map(Wanted::Email).collect() }];
+    let moment = TimeDelta::milliseconds(1);
+    let range = TimeRange {
+        from: ids.iter().min().map(|id| id.created_at()),
+        to: ids.iter().max().map(|id| id.created_at() + moment),
+    };
+    EmailFilter { range, criteria: Criteria { conditions, ..Criteria::default() }, ..EmailFilter::default() }
 }
 
 /// The filter as the audit log tells of it.
-fn audited(query: &LogQuery) -> Value {
+fn audited(query: &LogQuery, ids: &[EmailId]) -> Value {
+    if !ids.is_empty() {
+        return json!({ "ids": ids });
+    }
     query.fields().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 
@@ -230,10 +253,10 @@ mod tests {
 
     #[test]
     fn the_parameters_are_those_of_the_log_page_and_a_format() {
-        let (format, query) = read_query("format=ndjson&status=failed&page=3").unwrap();
+        let (format, _, query) = read_query("format=ndjson&status=failed&page=3").unwrap();
         assert_eq!((format, query.page, query.statuses.is_empty()), (Format::Ndjson, 1, false));
         assert_eq!(read_query("").unwrap().0, Format::Csv);
         assert!(read_query("format=xlsx").is_err() && read_query("status=lost").is_err());
-        assert_eq!(read_query("q=ada%20-is:resent&utm_source=mail").unwrap().1.search.to_string(), "ada -is:resent");
+        assert_eq!(read_query("q=ada%20-is:resent&utm_source=mail").unwrap().2.search.to_string(), "ada -is:resent");
     }
 }
