@@ -9,6 +9,7 @@ use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
 use crate::domain::fingerprint::fingerprint;
 use crate::domain::page::PageRequest;
+use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 
@@ -23,6 +24,7 @@ pub struct Standing {
 
 /// How the list at an address stands, whose page of `page_size` rows was made at `query.seen`. Needs `logs:view`.
 pub async fn look(app: &App, viewer: &Viewer, query: &LogQuery, page_size: i64) -> Result<Standing, AppError> {
+    viewer.require(Permission::LogsView)?;
     let seen = query.seen.ok_or_else(|| AppError::invalid_field("seen", "say when the page was made"))?;
     let shown = search::filter_at(app, viewer, query).await?;
     let request = PageRequest { page: query.page, page_size };
