@@ -22,10 +22,11 @@ pub struct Standing {
     pub rows: String,
 }
 
-/// How the list at an address stands, whose page of `page_size` rows was made at `query.seen`. Needs `logs:view`.
+/// How the list at an address stands, whose page of `page_size` rows was made at `query.seen`, or else now. Needs `logs:view`.
 pub async fn look(app: &App, viewer: &Viewer, query: &LogQuery, page_size: i64) -> Result<Standing, AppError> {
     viewer.require(Permission::LogsView)?;
-    let seen = query.seen.ok_or_else(|| AppError::invalid_field("seen", "say when the page was made"))?;
+    let query = &query.as_of(app.clock.now());
+    let seen = query.seen.unwrap_or_default();
     let shown = search::filter_at(app, viewer, query).await?;
     let request = PageRequest { page: query.page, page_size };
     let mut items = emails::list_emails(app, viewer, &shown, request).await?.items;

@@ -31,7 +31,7 @@ const LASTS: Duration = Duration::from_secs(60);
 /// How long a browser waits before it asks again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The parameters of `/logs`, with `seen`, the moment at which the page was made. Needs `logs:view`. Each event is two
+/// The parameters of `/logs`, with `seen`, the moment at which the page was made, by default now. Needs `logs:view`. Each event is two
 /// words: how many messages came since, and one for what the page's rows say.
 pub async fn watch(
     State(app): State<App>,
