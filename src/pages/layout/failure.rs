@@ -31,7 +31,11 @@ pub fn Failure(
         ),
         AppError::MissingPermission(permission) => (
             "You may not see this".to_owned(),
-            format!("Your role does not include “{}”. Ask {}, who can change that.", permission.label(), any_of(&owners)),
+            format!(
+                "Your role does not include “{}”. Ask {}, who can change that.",
+                permission.label(),
+                any_of(&owners)
+            ),
             None,
         ),
         AppError::Validation { field, message } => (

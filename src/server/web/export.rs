@@ -174,7 +174,10 @@ fn read_query(query: &str) -> Result<(Format, Vec<EmailId>, LogQuery), AppError>
         }
     }
     if ids.len() > MAX_CHOSEN {
-        return Err(AppError::invalid_field("ids", format!("choose at most {MAX_CHOSEN} messages, or export the whole list")));
+        return Err(AppError::invalid_field(
+            "ids",
+            format!("choose at most {MAX_CHOSEN} messages, or export the whole list"),
+        ));
     }
     Ok((format, ids, LogQuery::parse(query)?.with_page(1)))
 }
