@@ -31,7 +31,7 @@ pub fn CopyLink(
 ) -> impl IntoView {
     view! {
         <button type="button" class="button needs-script" title="A link to the same rows, for everybody" data-copy=text>
-            <span role="status">"Copy link"</span>
+            <span aria-live="polite">"Copy link"</span>
         </button>
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn listen() {
 pub(super) fn copy(text: &str, button: &Element) {
     let _ = window().navigator().clipboard().write_text(text);
     let beside = button.next_element_sibling().filter(|next| next.matches(".copied").unwrap_or(false));
-    let Some(told) = beside.or_else(|| button.query_selector("[role='status']").ok().flatten()) else { return };
+    let Some(told) = beside.or_else(|| button.query_selector("[aria-live]").ok().flatten()) else { return };
     let before = told.text_content();
     if before.as_deref() == Some("Copied") {
         return;

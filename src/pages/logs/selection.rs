@@ -93,7 +93,7 @@ pub fn Selection(query: LogQuery, on_page: i64, total: Total) -> impl IntoView {
                     {choices.resend.then(|| view! { <ResendChosen query=query.clone() all/> })}
                     {choices.copy.then(|| view! {
                         <button type="button" class="button needs-script" data-choose="copy" data-chosen>
-                            <span role="status">"Copy addresses"</span>
+                            <span aria-live="polite">"Copy addresses"</span>
                         </button>
                     })}
                     {choices.export.then(|| view! {

@@ -58,7 +58,7 @@ fn Request(view: RequestView) -> impl IntoView {
             {curl.map(|curl| view! {
                 <div class="page-actions">
                     <button type="button" class="button needs-script" title="The same request for a shell; put your key in" data-copy=curl>
-                        <span role="status">"Copy as curl"</span>
+                        <span aria-live="polite">"Copy as curl"</span>
                     </button>
                 </div>
             })}
