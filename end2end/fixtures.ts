@@ -165,6 +165,12 @@ export const demoTest = test.extend<object, object>({
 /** What Chromium says when Playwright's own scripts meet the sandboxed frame of a message. */
 const notOurs = /^Blocked script execution in '\S+\/logs\/eml_\w+\/body\?/;
 
+/**
+ * What Chromium says of the fade from page to page: a test makes the window smaller during it, or the machine is so busy
+ * that the next page shows before the browser has read that it is to fade. The page is whole either way.
+ */
+const fadeGivenUp = /Viewport size changed|Transition was aborted because of invalid state\. Page already revealed/;
+
 /** Adds the errors that the pages of a context print or throw to `errors`, as they come. */
 function collectErrors(context: BrowserContext, errors: string[]): void {
   context.on("console", (message) => {
@@ -173,8 +179,7 @@ function collectErrors(context: BrowserContext, errors: string[]): void {
     }
   });
   context.on("weberror", (error) => {
-    // Said when a test makes the window smaller while a page fades in.
-    if (!String(error.error()).includes("Viewport size changed")) {
+    if (!fadeGivenUp.test(String(error.error()))) {
       errors.push(String(error.error()));
     }
   });
