@@ -1,10 +1,14 @@
 // The log keeps itself up to date: rows change in place, new ones wait while somebody reads.
 
-import { expect, test } from "../fixtures.ts";
+import { expect as patientExpect, test } from "../fixtures.ts";
+
+/** The page is told every two seconds at best, and fetches what it is told of. */
+const expect = patientExpect.configure({ timeout: 15_000 });
 
 let template: string;
 
 test.beforeEach(async ({ as, team }) => {
+  test.slow();
   template ??= await team.api.createTemplate({ name: "Live", subject: "Live", text: "Hello" });
   await as("member");
 });
