@@ -11,6 +11,7 @@ function field(page: Page): Locator {
 
 /** Waits until the field is the combobox that scripts make of it. */
 async function expectAlive(page: Page): Promise<void> {
+  await page.locator("html[data-alive]").waitFor();
   await expect(field(page)).toHaveRole("combobox");
 }
 
