@@ -1,20 +1,8 @@
 // The questions that people come with, each answered from the log: how many clicks and keys each answer takes.
 
+import { search, tell } from "../clicks.ts";
 import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
 import type { Page } from "@playwright/test";
-
-function tell(task: string, clicks: number): void {
-  console.log(`${task}: ${clicks} clicks`);
-}
-
-/** Counts what a person does: a click into the field, and Enter. */
-async function search(page: Page, text: string): Promise<number> {
-  const field = page.getByLabel("Search messages");
-  await field.click();
-  await field.fill(text);
-  await field.press("Enter");
-  return 2;
-}
 
 function rows(page: Page) {
   return page.getByRole("table", { name: "Messages" }).locator("tbody").getByRole("row");

@@ -1,6 +1,7 @@
 // Sending many messages again: from chosen rows and from a list, each with its clicks counted.
 
 import { readFileSync } from "node:fs";
+import { tell } from "../clicks.ts";
 import { createTeam, demoTest, expect, expectAccessible, test, type SendingTeam } from "../fixtures.ts";
 import type { Page } from "@playwright/test";
 
@@ -22,10 +23,6 @@ async function expectNoFaults(page: Page, hasScript: boolean): Promise<void> {
   }
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(overflow).toBeLessThanOrEqual(0);
-}
-
-function tell(task: string, clicks: number): void {
-  console.log(`${task}: ${clicks} clicks`);
 }
 
 test("two chosen messages are resent in 5 clicks, and the report says what became of each", async ({

@@ -1,5 +1,6 @@
 // The search of the messages, as somebody does who was asked about one: how many clicks and keys each answer takes.
 
+import { search, tell } from "../clicks.ts";
 import { demoTest, expect, test as freshTest } from "../fixtures.ts";
 import type { Locator, Page } from "@playwright/test";
 
@@ -16,19 +17,6 @@ function rows(page: Page): Locator {
 async function totalOf(page: Page): Promise<number> {
   const text = await messages(page).getByText(/^\s*[\d,]+ messages?\s*$/).innerText();
   return Number(text.replaceAll(/[^\d]/g, ""));
-}
-
-/** Counts what a person does: a click into the field, and Enter. */
-async function search(page: Page, text: string): Promise<number> {
-  const field = page.getByLabel("Search messages");
-  await field.click();
-  await field.fill(text);
-  await field.press("Enter");
-  return 2;
-}
-
-function tell(task: string, clicks: number): void {
-  console.log(`${task}: ${clicks} clicks`);
 }
 
 test("qualifiers become chips, and a chip is clicked away", async ({ page, as }) => {
