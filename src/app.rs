@@ -28,7 +28,7 @@ use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
 /// Source: WICG, Speculation Rules.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/resends/new*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download]"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/resends/new*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download], [data-peek]"}}]}}]}"#;
 
 /// Fades from page to page. It stands in the document, because a browser that has not yet read the style sheet when the
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.

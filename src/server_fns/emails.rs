@@ -17,6 +17,19 @@ use crate::domain::stats::Overview;
 /// Rows on a page of the log.
 pub const PAGE_SIZE: i64 = 50;
 
+/// What ids in a search are called, as they are written there: of adapters, API keys, templates and groups of failures.
+pub type ConditionNames = Vec<(String, String)>;
+
+/// A search near one that finds nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NearSearch {
+    pub search: String,
+    /// How much it finds.
+    pub total: Total,
+    /// Whether that is in all time: in the list's own period it finds nothing either.
+    pub is_in_all_time: bool,
+}
+
 /// What the log page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogView {
@@ -29,10 +42,11 @@ pub struct LogView {
     pub rows: String,
     /// How many messages the list would have in all time, where it has none.
     pub in_all_time: Option<Total>,
-    /// Searches near this one that find something, with how much, where this one finds nothing.
-    pub near: Vec<(String, Total)>,
+    /// Searches near this one that find something, where this one finds nothing.
+    pub near: Vec<NearSearch>,
     /// Templates to filter by: the newest ones, and the chosen one.
     pub templates: Vec<(TemplateId, String)>,
+    pub names: ConditionNames,
     /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
     pub lacks_reports: bool,
     /// Whether the team has no message at all, in any period.
@@ -92,13 +106,16 @@ pub async fn load_logs(
     };
     let mut near = Vec::new();
     if page.total.count() == 0 {
+        // Where all time has nothing for the search itself, it is all time that something near must be in.
+        let is_in_all_time = in_all_time == Some(Total::Exact(0));
+        let range = if is_in_all_time { TimeRange::default() } else { range };
         for search in searched.nearby() {
             let base = EmailFilter { range, statuses, ..base.clone() };
             let filter = search::filter_of(&app, &viewer, &search, base).await?;
             let anything = PageRequest { page: 1, page_size: 1 };
             let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
             if total.count() > 0 {
-                near.push((search.to_string(), total));
+                near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
             }
         }
     }
@@ -109,6 +126,7 @@ pub async fn load_logs(
     };
     let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
     let templates = templates::list_choices(&app, &viewer, template_id).await?;
+    let names = search::names_of(&app, &viewer, &searched, reasons.as_ref()).await?;
     Ok(LogView {
         period,
         overview,
@@ -118,10 +136,38 @@ pub async fn load_logs(
         in_all_time,
         near,
         templates,
+        names,
         lacks_reports,
         is_first_run,
         public_url: app.config.public_url(),
     })
+}
+
+/// What stands around the list of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogFrame {
+    pub period: Period,
+    /// Templates to filter by: the newest ones, and the chosen one.
+    pub templates: Vec<(TemplateId, String)>,
+    pub names: ConditionNames,
+}
+
+/// What stands around the list of the log, where the list itself cannot be read. Needs `logs:view`.
+#[server]
+pub async fn load_log_frame(
+    choice: PeriodChoice,
+    template_id: Option<TemplateId>,
+    #[server(default)] q: String,
+) -> Result<LogFrame, AppError> {
+    use crate::domain::search::Search;
+    use crate::server::{
+        context,
+        services::{emails, search, templates},
+    };
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let names = search::names_of(&app, &viewer, &Search::parse(&q)?, None).await?;
+    let period = emails::resolve_period(&app, &viewer, &choice).await?;
+    Ok(LogFrame { period, templates: templates::list_choices(&app, &viewer, template_id).await?, names })
 }
 
 /// What the page of a message shows.
@@ -171,6 +217,17 @@ pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) ->
     };
     let lacks_reports = detail.email.status == EmailStatus::Sent && emails::lacks_reports(&app, &viewer).await?;
     Ok(MessageView { detail, customer, list, lacks_reports, public_url: app.config.public_url() })
+}
+
+/// Everything about a message, for the panel beside the list; `None` where there is none. Needs `logs:view`.
+#[server]
+pub async fn load_peek(id: EmailId) -> Result<Option<EmailDetail>, AppError> {
+    use crate::server::{context, services::emails};
+    match emails::find_email(&context::app(), &context::viewer().await?, id).await {
+        Ok(detail) => Ok(Some(detail)),
+        Err(AppError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

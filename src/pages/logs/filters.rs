@@ -20,9 +20,9 @@ use crate::domain::page::Total;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_status;
 
-/// Forms that work by themselves: each keeps what the others chose.
+/// Forms that work by themselves: each keeps what the others chose. Without a total there is no list.
 #[component]
-pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Total) -> impl IntoView {
+pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Option<Total>) -> impl IntoView {
     let exported = query.clone();
     let clear = query.has_filters().then(|| {
         view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
@@ -33,11 +33,13 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
             <TemplateFilter query=query.clone() templates/>
             <ChannelFilter query/>
             {clear}
-            {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
-            <a class="clear without-script" href="">"Reload"</a>
-            <p class="filters-total" id="log-total">
-                {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
-            </p>
+            {total.map(|total| view! {
+                {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
+                <a class="clear without-script" href="">"Reload"</a>
+                <p class="filters-total" id="log-total">
+                    {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
+                </p>
+            })}
         </div>
     }
 }

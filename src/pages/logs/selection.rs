@@ -11,6 +11,7 @@ use crate::domain::email::{EmailSummary, RecipientKind};
 use crate::domain::masking::masks_addresses;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
+use crate::domain::resend::ResendRule;
 use crate::domain::viewer::Viewer;
 
 /// The form that the boxes belong to.
@@ -57,6 +58,8 @@ pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
     let sees_addresses = Choices::of_viewer().copy;
     let to = row.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
     let addresses: Vec<&str> = to.map(|recipient| recipient.address.as_str()).collect();
+    let rule = use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule());
+    let is_resendable = rule.obstacle_of(row.status).is_none();
     let label = format!("Choose the message to {}", addresses.first().copied().unwrap_or("nobody"));
     let addresses = sees_addresses.then(|| addresses.join("\n"));
     view! {
@@ -68,6 +71,7 @@ pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
                 form=FORM
                 aria-label=label
                 data-addresses=addresses
+                data-resendable=is_resendable.then_some("")
                 autocomplete="off"
             />
         </td>
@@ -116,7 +120,8 @@ fn ResendChosen(query: LogQuery, all: Option<String>) -> impl IntoView {
     });
     view! {
         {plain}
-        <button class="button primary" data-chosen><Icon glyph=Glyph::Resend/>"Resend chosen …"</button>
+        // The style sheet takes its colour while no chosen row can be resent.
+        <button class="button primary resend-chosen" data-chosen><Icon glyph=Glyph::Resend/>"Resend chosen …"</button>
         <a class="button primary needs-script" href=resend_all data-all-chosen hidden>
             <Icon glyph=Glyph::Resend/>
             "Resend all …"

@@ -6,7 +6,7 @@ use super::selection::{Choices, ChooseCell, ChooseHead};
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::empty_state::EmptyState;
-use crate::components::icon::Glyph;
+use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped_total;
 use crate::components::periods::WiderPeriod;
 use crate::components::resend_button::ResendButton;
@@ -22,10 +22,16 @@ use crate::domain::period::Period;
 use crate::domain::permission::Permission;
 use crate::domain::resend_job::likely_end;
 use crate::domain::search::Search;
+use crate::server_fns::emails::NearSearch;
 
 /// One page of messages, newest first.
 #[component]
-pub fn LogTable(rows: Vec<EmailSummary>) -> impl IntoView {
+pub fn LogTable(
+    query: LogQuery,
+    rows: Vec<EmailSummary>,
+    /// The message in the panel beside the list.
+    peeked: Option<EmailId>,
+) -> impl IntoView {
     let may_resend = may(Permission::LogsResend);
     let may_choose = Choices::of_viewer().any();
     // The roles stay when the style sheet takes the table apart on narrow windows.
@@ -34,29 +40,38 @@ pub fn LogTable(rows: Vec<EmailSummary>) -> impl IntoView {
             <thead role="rowgroup">
                 <tr role="row">
                     {may_choose.then(|| view! { <ChooseHead/> })}
-                    <th role="columnheader" scope="col">"Status"</th>
-                    <th role="columnheader" scope="col">"Recipient"</th>
-                    <th role="columnheader" scope="col">"Subject"</th>
-                    <th role="columnheader" scope="col">"Template"</th>
+                    <th role="columnheader" scope="col" class="status">"Status"</th>
+                    <th role="columnheader" scope="col" class="recipient">"Recipient"</th>
+                    <th role="columnheader" scope="col" class="subject">"Subject"</th>
+                    <th role="columnheader" scope="col" class="template">"Template"</th>
                     <th role="columnheader" scope="col" class="time" aria-sort="descending">"Accepted"</th>
-                    <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th role="columnheader" scope="col" class="actions"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
             <tbody role="rowgroup">
-                {rows.into_iter().map(|row| view! { <Row row may_resend may_choose/> }).collect_view()}
+                {rows
+                    .into_iter()
+                    .map(|row| {
+                        let peek = query.to_peek_url(row.id);
+                        let is_peeked = peeked == Some(row.id);
+                        view! { <Row row may_resend may_choose peek is_peeked/> }
+                    })
+                    .collect_view()}
             </tbody>
         </table>
     }
 }
 
 #[component]
-fn Row(row: EmailSummary, may_resend: bool, may_choose: bool) -> impl IntoView {
+fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_peeked: bool) -> impl IntoView {
     let url = format!("/logs/{}", row.id);
     let first = row.recipients.first();
+    let peek_label = format!("Beside the list: the message to {}", first.map_or("nobody", |first| &first.address));
     let address = first.map_or_else(|| "nobody".to_owned(), |recipient| recipient.address.clone());
     let name = first.and_then(|recipient| recipient.name.clone());
     let more = row.recipients.len().saturating_sub(1);
     let everybody = spoken_list(&row.recipients);
+    let named_list = named_list(&row.recipients);
     let resend = (may_resend && row.status.can_be_resent()).then(|| {
         let (warnings, again) = row.remark.as_ref().map(before_resend).unwrap_or_default();
         let (id, channel, subject) = (row.id, row.channel, row.subject.clone());
@@ -69,21 +84,26 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool) -> impl IntoView {
         (true, Channel::Sms | Channel::Call | Channel::Push | Channel::InApp) => "–".to_owned(),
     };
     view! {
-        <tr role="row" id=row.id.to_string()>
+        <tr role="row" id=row.id.to_string() aria-current=is_peeked.then_some("true")>
             {choose}
             <td role="cell" class="status"><StatusBadge status=row.status/></td>
-            <td role="cell" class="recipient" title=everybody>
+            <td role="cell" class="recipient" title=named_list>
+                {name.map(|name| view! { <p class="name" dir="auto">{name}</p> })}
                 <a class="row-link" href=url>{address}</a>
                 {(row.channel != Channel::Email).then(|| view! { <ChannelMark channel=row.channel/> })}
                 {(more > 0).then(|| view! { <span class="more">{format!("+{more}")}</span> })}
-                {name.map(|name| view! { <span class="name">{name}</span> })}
             </td>
             <td role="cell" class="subject">
                 <span title=subject.clone()>{subject.clone()}</span>
                 {row.remark.map(|remark| view! { <p class="remark">{remark_words(remark)}</p> })}
             </td>
             <td role="cell" class="template">{row.template_name.unwrap_or_else(|| "–".to_owned())}</td>
-            <td role="cell" class="time"><Time at=row.id.created_at()/></td>
+            <td role="cell" class="time">
+                <Time at=row.id.created_at()/>
+                <a class="peek-link" href=peek data-peek title="Beside the list (p)" aria-label=peek_label>
+                    <Icon glyph=Glyph::Eye/>
+                </a>
+            </td>
             <td role="cell" class="actions">{resend}</td>
         </tr>
     }
@@ -141,6 +161,15 @@ pub const fn copy_words(status: EmailStatus) -> &'static str {
     }
 }
 
+/// The same with their names: `Ada Lovelace ‹ada@example.com›`.
+fn named_list(recipients: &[Recipient]) -> String {
+    let shown = |recipient: &Recipient| match &recipient.name {
+        Some(name) => format!("{name} ‹{}›", spoken_list(std::slice::from_ref(recipient))),
+        None => spoken_list(std::slice::from_ref(recipient)),
+    };
+    recipients.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
 /// Everybody a message is for: `ada@example.com, bob@example.com (Cc)`.
 pub fn spoken_list(recipients: &[Recipient]) -> String {
     let shown = |recipient: &Recipient| match recipient.kind {
@@ -160,7 +189,7 @@ pub fn Nothing(
     /// How many there are in all time, where that was counted.
     in_all_time: Option<Total>,
     /// Searches that find something.
-    near: Vec<(String, Total)>,
+    near: Vec<NearSearch>,
     templates: Vec<(TemplateId, String)>,
 ) -> impl IntoView {
     let total_pages = page.total_pages();
@@ -191,31 +220,54 @@ pub fn Nothing(
         }
         None => Some(view! { <WiderPeriod preset=period.preset to_url/> }.into_any()),
     };
-    let near = near.into_iter().filter_map(|(text, total)| {
-        let url = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) }.to_url();
-        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? {}", found_words(total))}</p> })
+    let has_near = !near.is_empty();
+    let near = near.into_iter().filter_map(|NearSearch { search: text, total, is_in_all_time }| {
+        let list = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) };
+        let url = if is_in_all_time { list.in_all_time() } else { list }.to_url();
+        let when = if is_in_all_time { " in all time" } else { "" };
+        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? {}{when}.", found_words(total))}</p> })
     });
     let near = near.collect_view();
+    let nowhere = in_all_time == Some(Total::Exact(0)) && query.has_filters();
+    let advice = (nowhere && !has_near).then(|| other_ways(&query));
     view! {
         <EmptyState glyph=Glyph::Logs title>
+            {nowhere.then(|| view! { <p>"Nothing in all time either."</p> })}
             {near}
+            {advice.map(|words| view! { <p>{words}</p> })}
             <p class="empty-links">{wider}{clear}</p>
         </EmptyState>
     }
     .into_any()
 }
 
+/// What else may find it.
+fn other_ways(query: &LogQuery) -> &'static str {
+    match (query.search.terms.len(), query.search.conditions.is_empty()) {
+        (0, _) => "Take a filter away above, or look for the recipient instead.",
+        (1, true) => "Try a part of it, another spelling of the recipient’s name, or the address itself.",
+        (1, false) => "Try it without the filters above, or another spelling of the recipient’s name or address.",
+        (_, _) => "Try fewer words, or another spelling of the recipient’s name or address.",
+    }
+}
+
 /// "12 messages".
 fn found_words(total: Total) -> String {
     let noun = if total == Total::Exact(1) { "message" } else { "messages" };
-    format!("{} {noun}.", grouped_total(total))
+    format!("{} {noun}", grouped_total(total))
 }
 
 /// What is missing, in one sentence: "No bounced or failed messages to “ada” in the last 7 days".
 fn nothing_title(query: &LogQuery, period: &Period, template: Option<String>) -> String {
     let statuses = status_words(query.statuses);
     let template = template.map(|name| format!(" from the template “{name}”")).unwrap_or_default();
-    let search = if query.search.is_empty() { String::new() } else { format!(" matching “{}”", query.search) };
+    // What is no words stands above as chips.
+    let search = match (query.search.words(), query.search.conditions.is_empty()) {
+        (words, true) if words.is_empty() => String::new(),
+        (words, false) if words.is_empty() => " with these filters".to_owned(),
+        (words, true) => format!(" matching “{words}”"),
+        (words, false) => format!(" matching “{words}” with these filters"),
+    };
     let channel = match query.channel {
         None => String::new(),
         Some(Channel::Sms) => "SMS ".to_owned(),
@@ -260,5 +312,7 @@ mod tests {
             title("status=failed,bounced&q=ada"),
             "No bounced or failed messages matching “ada” in the last 7 days"
         );
+        assert_eq!(title("q=tag:a"), "No messages with these filters in the last 7 days");
+        assert_eq!(title("q=ada tag:a"), "No messages matching “ada” with these filters in the last 7 days");
     }
 }

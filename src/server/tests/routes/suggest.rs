@@ -113,7 +113,7 @@ on_both_databases! {
         let url = url.unwrap().replace("&amp;", "&");
         assert!(url.contains("channel=email"), "{url}");
         let chosen = client.get(&url).await.text;
-        assert!(chosen.contains("template: "), "the chip names what is not among the newest");
+        assert!(chosen.contains("Template: "), "the chip names what is not among the newest");
         assert!(chosen.contains("Template 0042"));
         assert!(client.get("/logs/templates?find=nobody").await.text.contains("No template has this in its name."));
     }
