@@ -9,7 +9,7 @@ use leptos_router::{SsrMode, path};
 use crate::pages::access::{CodePage, ForgotPage, InvitePage, LogInPage, ResetPage, SetUpPage};
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::connect::ConnectPage;
-use crate::pages::logs::{LogsPage, TemplateChoicesPage};
+use crate::pages::logs::{CancelPage, LogsPage, TemplateChoicesPage};
 use crate::pages::message::MessagePage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::notification::NotificationPage;
@@ -75,6 +75,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async/>
                 <Route path=path!("/invite/:token") view=InvitePage ssr=SsrMode::Async/>
                 <Route path=path!("/logs") view=LogsPage ssr=SsrMode::Async/>
+                <Route path=path!("/logs/cancel") view=CancelPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/templates") view=TemplateChoicesPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/:id") view=MessagePage ssr=SsrMode::Async/>
                 <Route path=path!("/resends") view=ResendsPage ssr=SsrMode::Async/>

@@ -10,6 +10,7 @@ use crate::domain::error::AppError;
 use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::{EmailId, TemplateId};
+use crate::domain::list_view::ListView;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::stats::Overview;
@@ -47,6 +48,8 @@ pub struct LogView {
     /// Templates to filter by: the newest ones, and the chosen one.
     pub templates: Vec<(TemplateId, String)>,
     pub names: ConditionNames,
+    /// How the viewer wants the list to look.
+    pub look: ListView,
     /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
     pub lacks_reports: bool,
     /// Whether the team has no message at all, in any period.
@@ -137,6 +140,7 @@ pub async fn load_logs(
         near,
         templates,
         names,
+        look: context::list_view(),
         lacks_reports,
         is_first_run,
         public_url: app.config.public_url(),
@@ -219,15 +223,71 @@ pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) ->
     Ok(MessageView { detail, customer, list, lacks_reports, public_url: app.config.public_url() })
 }
 
-/// Everything about a message, for the panel beside the list; `None` where there is none. Needs `logs:view`.
+/// What the page says that asks before messages are canceled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CancelView {
+    /// Those that wait for their time.
+    pub waiting: Vec<EmailId>,
+    /// How many more were chosen.
+    pub others: usize,
+}
+
+/// Which of the messages that a query string chooses can be canceled. Needs `logs:view` and `emails:send`.
 #[server]
-pub async fn load_peek(id: EmailId) -> Result<Option<EmailDetail>, AppError> {
-    use crate::server::{context, services::emails};
-    match emails::find_email(&context::app(), &context::viewer().await?, id).await {
-        Ok(detail) => Ok(Some(detail)),
-        Err(AppError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
+pub async fn load_cancel(#[server(default)] address: String) -> Result<CancelView, AppError> {
+    use crate::domain::address::resends::chosen_ids;
+    use crate::server::{context, services::cancel};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let chosen = chosen_ids(&address)?;
+    let waiting = cancel::list_scheduled(&app, &viewer, &chosen).await?;
+    Ok(CancelView { others: chosen.len().saturating_sub(waiting.len()), waiting })
+}
+
+/// Cancels messages that wait for their time, `ids` with commas between them, and goes back to the log. Needs `logs:view` and
+/// `emails:send`.
+#[server]
+pub async fn cancel_chosen(ids: String) -> Result<(), AppError> {
+    use crate::domain::address::resends::read_ids;
+    use crate::server::{context, context::FlashKind, services::cancel};
+    let chosen = read_ids(&ids)?;
+    let canceled = cancel::cancel_scheduled(&context::app(), &context::viewer().await?, &chosen).await?;
+    match (canceled, chosen.len().saturating_sub(canceled)) {
+        (0, _) => context::flash(FlashKind::Error, "Nothing was canceled: none of them waits for its time any more."),
+        (1, 0) => context::flash(FlashKind::Success, "1 message is canceled."),
+        (canceled, 0) => context::flash(FlashKind::Success, format!("{canceled} messages are canceled.")),
+        (canceled, rest) => {
+            let words = format!("{canceled} of {} are canceled. {rest} did not wait any more.", canceled + rest);
+            context::flash(FlashKind::Success, words);
+        }
     }
+    leptos_axum::redirect("/logs");
+    Ok(())
+}
+
+/// Remembers in this browser how the list is to look: whether its rows are close, and which columns show, `1` each.
+#[server]
+pub async fn set_list_view(
+    #[server(default)] dense: String,
+    #[server(default)] status: String,
+    #[server(default)] subject: String,
+    #[server(default)] template: String,
+) -> Result<(), AppError> {
+    use crate::domain::list_view::Column;
+    let shown = |column: Column| match column {
+        Column::Status => !status.is_empty(),
+        Column::Subject => !subject.is_empty(),
+        Column::Template => !template.is_empty(),
+    };
+    let hidden = Column::ALL.into_iter().filter(|column| !shown(*column)).collect();
+    crate::server::context::set_list_view(&ListView { is_dense: dense == "1", hidden });
+    Ok(())
+}
+
+/// Everything about a message, for the panel beside the list. Needs `logs:view`.
+#[server]
+pub async fn load_peek(id: EmailId) -> Result<EmailDetail, AppError> {
+    use crate::server::{context, services::emails};
+    emails::find_email(&context::app(), &context::viewer().await?, id).await
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

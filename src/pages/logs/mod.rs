@@ -1,5 +1,6 @@
 //! `/logs`: the cards, the chart and the table of a period. The address holds the whole state, see [LogQuery].
 
+mod cancel;
 mod chart;
 mod chips;
 mod filters;
@@ -10,12 +11,14 @@ mod stats;
 mod table;
 mod templates;
 mod unread;
+mod view_menu;
 mod why;
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+pub use self::cancel::CancelPage;
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
@@ -35,7 +38,7 @@ use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
-use crate::domain::email::{EmailDetail, EmailSummary};
+use crate::domain::email::{EmailDetail, EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
 use crate::domain::page::{COUNT_LIMIT, Page, Total};
@@ -51,7 +54,10 @@ pub fn LogsPage() -> impl IntoView {
         match load_list(&address).await {
             Ok((query, view)) => {
                 let peeked = match LogQuery::peeked(&address) {
-                    Some(id) => Some((id, load_peek(id).await?)),
+                    Some(id) => match load_peek(id).await {
+                        Err(AppError::NotFound(_)) => Some((id, None)),
+                        detail => Some((id, Some(detail?))),
+                    },
                     None => None,
                 };
                 Ok(Ok((query, view, peeked)))
@@ -97,6 +103,7 @@ fn Logs(
         near,
         templates,
         names,
+        look,
         lacks_reports,
         is_first_run,
         public_url,
@@ -110,13 +117,14 @@ fn Logs(
     }
     let (peeked, detail) = peeked.unzip();
     let close = peeked.map(|id| format!("{}#{id}", query.to_url())).unwrap_or_default();
+    let has_scheduled = page.items.iter().any(|row| matches!(row.remark, Some(Remark::Scheduled(_))));
     let list = if page.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near templates=templates.clone()/> }
             .into_any()
     } else {
         view! {
-            <LogTable query=query.clone() rows=page.items.clone() peeked/>
-            <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total/>
+            <LogTable query=query.clone() rows=page.items.clone() peeked look=look.clone()/>
+            <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total has_scheduled/>
         }
         .into_any()
     };
@@ -152,7 +160,7 @@ fn Logs(
                 </div>
                 <div class="log-why" id="log-why"><Why query=query.clone() reasons/></div>
                 <section class="panel" aria-label="Messages">
-                    <Filters query=query.clone() templates total=Some(page.total)/>
+                    <Filters query=query.clone() templates total=Some(page.total) look/>
                     <div
                         id="log-list"
                         data-live=live

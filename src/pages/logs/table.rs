@@ -17,6 +17,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, EmailSummary, Recipient, RecipientKind, Remark};
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::{EmailId, TemplateId};
+use crate::domain::list_view::ListView;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::Period;
 use crate::domain::permission::Permission;
@@ -31,12 +32,19 @@ pub fn LogTable(
     rows: Vec<EmailSummary>,
     /// The message in the panel beside the list.
     peeked: Option<EmailId>,
+    look: ListView,
 ) -> impl IntoView {
     let may_resend = may(Permission::LogsResend);
     let may_choose = Choices::of_viewer().any();
     // The roles stay when the style sheet takes the table apart on narrow windows.
     view! {
-        <table class="log-table" role="table" aria-label="Messages">
+        <table
+            class="log-table"
+            role="table"
+            aria-label="Messages"
+            data-dense=look.is_dense.then_some("")
+            data-without=look.hidden_names()
+        >
             <thead role="rowgroup">
                 <tr role="row">
                     {may_choose.then(|| view! { <ChooseHead/> })}

@@ -10,6 +10,7 @@ use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::error::AppError;
+use crate::domain::list_view::ListView;
 use crate::domain::period::PeriodChoice;
 use crate::domain::search::PARAMETER;
 use crate::pages::layout::PageTitle;
@@ -71,7 +72,7 @@ pub fn Unread(unread: UnreadLog) -> impl IntoView {
         </div>
         <SearchBar query=query.clone() templates=templates.clone() names unread=of_search/>
         <section class="panel" aria-label="Messages">
-            <Filters query=query.clone() templates total=None/>
+            <Filters query=query.clone() templates total=None look=ListView::default()/>
             <EmptyState glyph=Glyph::Search title>
                 <p><a class="button" href=query.to_url()>{words}</a></p>
             </EmptyState>
