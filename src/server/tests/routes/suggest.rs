@@ -15,8 +15,9 @@ async fn suggested(client: &Client, typed: &str) -> Vec<String> {
     let answer = client.get(&format!("/logs/suggest?at={caret}&q={encoded}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let options = answer.text.split("data-search=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    // A value brings a blank with it.
     options
-        .map(|search| search.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        .map(|search| search.trim_end().replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
         .collect()
 }
 
@@ -37,6 +38,9 @@ on_both_databases! {
         app.add_adapter("SES Frankfurt").await;
         add_message(&app, &["receipt", "red 100%"], "mx1.example.com").await;
         add_message(&app, &["receipt"], "mx2.example.com").await;
+        for to in ["ada@gmail.com", "bob@Northwind.example", "eve@gmail.com"] {
+            app.add_message(Message { to: vec![to.to_owned()], ..Message::default() }).await;
+        }
         let client = app.sign_in(Role::Owner).await;
         for (typed, wanted) in [
             ("ada st", &["ada status:"][..]),
@@ -52,6 +56,8 @@ on_both_databases! {
             ("tag:%", &[]),
             ("server:MX", &["server:mx1.example.com", "server:mx2.example.com"]),
             ("provider:gma", &["provider:Gmail"]),
+            ("provider:", &["provider:Gmail", "provider:northwind.example"]),
+            ("provider:yah", &[]),
             ("to:a", &[]),
             ("from:a", &[]),
             ("\"st", &[]),
@@ -86,9 +92,14 @@ on_both_databases! {
         assert_eq!(suggested(&viewer, "tag:").await, ["tag:plain"]);
         app.store().set_role_permission(team, Role::Viewer, Permission::AdaptersView, false, &app.event()).await.unwrap();
         assert!(suggested(&viewer, "adapter:").await.is_empty());
+        app.program(&[Permission::EmailsSend]).await;
+        app.store().set_role_permission(team, Role::Viewer, Permission::ApiKeysView, false, &app.event()).await.unwrap();
+        assert_eq!(suggested(&viewer, "key:").await.len(), 1, "messages show the names of keys");
+        assert!(suggested(&viewer, "provider:").await.is_empty(), "a domain is a part of an address");
+        assert!(!suggested(&owner, "provider:").await.is_empty());
         assert_eq!(suggested(&owner, "adapter:").await, ["adapter:\"SES Frankfurt\""]);
         let other = app.sign_in_elsewhere().await;
-        for typed in ["tag:", "server:", "template:", "adapter:"] {
+        for typed in ["tag:", "server:", "template:", "adapter:", "key:", "provider:"] {
             assert!(suggested(&other, typed).await.is_empty(), "{typed}");
         }
     }
