@@ -63,7 +63,10 @@ mod tests {
         let view = ListView { is_dense: true, hidden: vec![Column::Status, Column::Template] };
         assert_eq!(view.to_string(), "dense-status-template");
         assert_eq!(ListView::read("dense-status-template"), view);
-        assert_eq!(ListView::read("template-nope-template"), ListView { is_dense: false, hidden: vec![Column::Template] });
+        assert_eq!(
+            ListView::read("template-nope-template"),
+            ListView { is_dense: false, hidden: vec![Column::Template] }
+        );
         assert!(["", "nope", "recipient"].into_iter().all(|text| ListView::read(text).is_usual()));
     }
 }

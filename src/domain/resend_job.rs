@@ -218,6 +218,11 @@ pub fn likely_fails_again(class: FailureClass) -> bool {
     }
 }
 
+/// Whether only a change at the team itself keeps a copy from the same end.
+fn is_ours_to_mend(class: FailureClass) -> bool {
+    class.resend() == ResendHelp::AfterChange && class.whose() == Responsible::Sender
+}
+
 /// What a copy of a message that failed so will likely meet.
 pub fn likely_end(class: FailureClass) -> String {
     let why = lower(class.label());
@@ -269,7 +274,7 @@ impl Preflight {
                 self.arrived += i64::from(*reach == Reach::Arrived);
             }
             Verdict::LikelyToFail(_) => self.likely_to_fail += 1,
-            Verdict::Resend { class: Some(class), .. } if class.resend() == ResendHelp::AfterChange => {
+            Verdict::Resend { class: Some(class), .. } if is_ours_to_mend(*class) => {
                 self.to_mend += 1;
                 let why = lower(class.label());
                 if !self.to_mend_why.contains(&why) {

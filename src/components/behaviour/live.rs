@@ -13,7 +13,7 @@ use leptos::web_sys::js_sys::Date;
 use leptos::web_sys::{Document, Element, EventSource, MessageEvent};
 
 use super::refresh::{fetch_page, replace};
-use super::{all, chart, choose, first};
+use super::{all, chart, choose, first, peek};
 
 /// Parts of the page that speak of the same rows.
 const AROUND: [&str; 4] = ["log-short", "log-strip", "log-why", "log-total"];
@@ -146,6 +146,7 @@ fn show(page: &Document, is_newest: bool) {
     }
     chart::arrange();
     choose::follow(false);
+    peek::mark_again();
 }
 
 /// Puts the cells in place that say something else. The row keeps its tick, and a cell that somebody is at waits.

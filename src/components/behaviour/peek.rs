@@ -118,6 +118,15 @@ fn mark(row: Option<&Element>) {
     }
 }
 
+/// Marks the row of a list that has come anew.
+pub(super) fn mark_again() {
+    let search = window().location().search().unwrap_or_default();
+    let id = search.split("peek=").nth(1).and_then(|rest| rest.split('&').next());
+    if panel().is_some() {
+        mark(id.and_then(|id| document().get_element_by_id(id)).as_ref());
+    }
+}
+
 /// Makes this the page's address, so that a reload and a colleague see the same. The row's place in it is for who has no script.
 fn say(url: &str) {
     let url = url.split('#').next().unwrap_or(url);

@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn a_chip_says_words_for_what_the_address_says_by_an_id() {
-        let query = "q=reason:mailbox-full group:v1-0000000000000001 -adapter:adp_0000000000007 key:Checkout meta.order:7";
+        let query =
+            "q=reason:mailbox-full group:v1-0000000000000001 -adapter:adp_0000000000007 key:Checkout meta.order:7";
         let named = |id: &str, name: &str| (id.to_owned(), name.to_owned());
         let names = vec![named("v1-0000000000000001", "Gmail · full"), named("adp_0000000000007", "SES Frankfurt")];
         let chips = chips_of(&LogQuery::parse(query).unwrap(), &[], &names);
         let shown: Vec<String> = chips.iter().map(|chip| format!("{}: {}", chip.name, chip.value)).collect();
         let reason = format!("Reason: {}", FailureClass::MailboxFull.label());
-        let others =
-            ["Group: Gmail · full", "Not adapter: SES Frankfurt", "API key: Checkout", "meta.order: 7"];
+        let others = ["Group: Gmail · full", "Not adapter: SES Frankfurt", "API key: Checkout", "meta.order: 7"];
         assert_eq!(shown, [vec![reason.as_str()], others.to_vec()].concat());
     }
 }

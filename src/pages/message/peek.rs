@@ -40,7 +40,8 @@ pub fn Peek(
         }
         .into_any(),
     };
-    view! { <section id=PANEL class="panel peek" aria-label="Beside the list" tabindex="-1">{content}</section> }.into_any()
+    view! { <section id=PANEL class="panel peek" aria-label="Beside the list" tabindex="-1">{content}</section> }
+        .into_any()
 }
 
 #[component]

@@ -107,13 +107,15 @@ fn called<'a, Id: std::str::FromStr + PartialEq>(
 ) -> Vec<(String, String)> {
     let is_name = |value: &str| known.iter().any(|(_, name)| name.eq_ignore_ascii_case(value));
     let ids = values.filter(|value| !is_name(value)).filter_map(|value| Some((value, value.parse::<Id>().ok()?)));
-    let name = |id: Id| known.iter().find(|(one, _)| *one == id).map_or(otherwise, |(_, name)| name.as_str()).to_owned();
+    let name =
+        |id: Id| known.iter().find(|(one, _)| *one == id).map_or(otherwise, |(_, name)| name.as_str()).to_owned();
     ids.map(|(value, id)| (value.to_owned(), name(id))).collect()
 }
 
 /// What tells a group from others of its reason: `Gmail · 552 5.2.2 mailbox full`.
 fn group_words(reason: &Reason) -> String {
-    let parts: Vec<&str> = [reason.mailbox_provider.as_deref(), reason.words.as_deref()].into_iter().flatten().collect();
+    let parts: Vec<&str> =
+        [reason.mailbox_provider.as_deref(), reason.words.as_deref()].into_iter().flatten().collect();
     if parts.is_empty() { reason.class.label().to_owned() } else { parts.join(" · ") }
 }
 

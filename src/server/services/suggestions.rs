@@ -151,9 +151,10 @@ async fn providers(app: &App, viewer: &Viewer, begun: &str) -> Result<Vec<String
     let recent = async |kind| app.store.list_recent_values(viewer.team, kind, "", DOMAINS_LOOKED_AT).await;
     let name = |host: &String| MailboxProvider::of_host(host).map(|provider| provider.name.clone());
     let sees_domains = !masks_addresses(viewer);
-    let of_domains = recent(ValueKind::Domain).await?.into_iter().filter_map(|domain| {
-        name(&domain).or_else(|| (sees_domains && domain.contains('.')).then_some(domain))
-    });
+    let of_domains = recent(ValueKind::Domain)
+        .await?
+        .into_iter()
+        .filter_map(|domain| name(&domain).or_else(|| (sees_domains && domain.contains('.')).then_some(domain)));
     let of_servers = recent(ValueKind::Server).await?.into_iter().filter_map(|server| name(&server));
     let mut names: Vec<String> = Vec::new();
     for name in of_domains.chain(of_servers).filter(|name| name.to_lowercase().starts_with(begun)) {

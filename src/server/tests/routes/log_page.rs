@@ -35,7 +35,8 @@ async fn add_scheduled(app: &TestApp, to: &str) {
     let body = json!({
         "from": "Mail <mail@finch.example>", "to": [to], "subject": "Later", "text": "Hi", "scheduled_at": "in 2 hours",
     });
-    let answer = app.program(&[Permission::EmailsSend]).await.post("/resend/emails", body).await;
+    let answer =
+        app.program(&[Permission::EmailsSend]).await.with("user-agent", "test").post("/resend/emails", body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
@@ -179,8 +180,8 @@ on_both_databases! {
     }
 
     async fn a_bulk_resend_says_what_must_be_mended_first(app: TestApp) {
-        let blocked = Message::with_status(EmailStatus::Bounced);
-        let mut blocked = blocked.historic(&app);
+        app.add_adapter("Mail").await;
+        let mut blocked = Message::with_status(EmailStatus::Bounced).historic(&app);
         for new in &mut blocked.email.events {
             new.event.detail.reply = Some("554 5.7.1 Client host [192.0.2.7] blocked using our list".to_owned());
         }

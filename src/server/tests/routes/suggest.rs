@@ -17,7 +17,9 @@ async fn suggested(client: &Client, typed: &str) -> Vec<String> {
     let options = answer.text.split("data-search=\"").skip(1).filter_map(|rest| rest.split('"').next());
     // A value brings a blank with it.
     options
-        .map(|search| search.trim_end().replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        .map(|search| {
+            search.trim_end().replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        })
         .collect()
 }
 
@@ -56,7 +58,7 @@ on_both_databases! {
             ("tag:%", &[]),
             ("server:MX", &["server:mx1.example.com", "server:mx2.example.com"]),
             ("provider:gma", &["provider:Gmail"]),
-            ("provider:", &["provider:Gmail", "provider:northwind.example"]),
+            ("provider:", &["provider:example.com", "provider:Gmail", "provider:northwind.example"]),
             ("provider:yah", &[]),
             ("to:a", &[]),
             ("from:a", &[]),
