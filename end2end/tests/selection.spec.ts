@@ -34,7 +34,9 @@ test("what waits for its time is canceled from the chosen rows", async ({ page, 
   await expect(page.getByRole("heading", { level: 1, name: "Cancel messages" })).toBeVisible();
   await expect(page.getByText("1 message will not go out.")).toBeVisible();
   await expect(page.getByText("1 more that you chose does not wait for a time")).toBeVisible();
-  await expectAccessible(page);
+  if (hasScript) {
+    await expectAccessible(page);
+  }
   await page.getByRole("button", { name: "Cancel 1 message" }).click();
   await expect(page.getByText("1 message is canceled.")).toBeVisible();
   await page.goto("/logs?q=is:scheduled");
@@ -52,7 +54,7 @@ test("a viewer is not offered to cancel", async ({ page, as, sendlog, smtp, hasS
 
 demoTest("resending stands back while nothing chosen can be resent", async ({ page, as, hasScript }) => {
   demoTest.skip(!hasScript, "without scripts the page does not follow the boxes");
-  await as("member");
+  await as("owner");
   const colourFor = async (status: string): Promise<string> => {
     await page.goto(`/logs?preset=30d&status=${status}`);
     await page.locator("html[data-alive]").waitFor();
