@@ -10,7 +10,7 @@ use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsValue;
 use leptos::web_sys::{Element, HtmlElement};
 
-use super::refresh::fetch_page;
+use super::page::fetch_page;
 use super::{all, around, first, first_of, pending};
 
 const PANEL: &str = "#peek";

@@ -34,7 +34,6 @@ const SILENT: &[&str] = &[
     // Nothing differs from what was there.
     "cancel_chosen",
     "save_role_grid",
-    "set_role_permission",
 ];
 
 /// A line with these texts, `minutes` after noon.
