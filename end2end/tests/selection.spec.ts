@@ -63,5 +63,5 @@ demoTest("resending stands back while nothing chosen can be resent", async ({ pa
     await expect(button).toBeVisible();
     return button.evaluate((element) => getComputedStyle(element).color);
   };
-  expect(await colourFor("delivered")).not.toBe(await colourFor("bounced"));
+  expect(await colourFor("queued")).not.toBe(await colourFor("bounced"));
 });

@@ -72,7 +72,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, live, overview, period, reasons as why, search, templates},
+        services::{condition_names, emails, failures, live, overview, period, reasons as why, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -129,7 +129,7 @@ pub async fn load_logs(
     };
     let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
     let templates = templates::list_choices(&app, &viewer, template_id).await?;
-    let names = search::names_of(&app, &viewer, &searched, reasons.as_ref()).await?;
+    let names = condition_names::names_of(&app, &viewer, &searched, reasons.as_ref()).await?;
     Ok(LogView {
         period,
         overview,
@@ -166,10 +166,10 @@ pub async fn load_log_frame(
     use crate::domain::search::Search;
     use crate::server::{
         context,
-        services::{emails, search, templates},
+        services::{condition_names, emails, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
-    let names = search::names_of(&app, &viewer, &Search::parse(&q)?, None).await?;
+    let names = condition_names::names_of(&app, &viewer, &Search::parse(&q)?, None).await?;
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
     Ok(LogFrame { period, templates: templates::list_choices(&app, &viewer, template_id).await?, names })
 }

@@ -125,7 +125,7 @@ on_both_databases! {
         let elsewhere = app.sign_in_elsewhere().await.with("accept", "text/html");
         let nothing = page(&elsewhere, &format!("/logs?preset=all&peek={id}")).await;
         assert!(!nothing.contains("Whose problem"));
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::LogsView, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsView, false).await;
         assert_eq!(browser(&app, Role::Viewer).await.get(&format!("/logs?peek={id}")).await.status, 403);
     }
 

@@ -95,7 +95,7 @@ on_both_databases! {
         app.set_grant(Role::Viewer, Permission::AdaptersView, false).await;
         assert!(suggested(&viewer, "adapter:").await.is_empty());
         app.program(&[Permission::EmailsSend]).await;
-        app.store().set_role_permission(team, Role::Viewer, Permission::ApiKeysView, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::ApiKeysView, false).await;
         assert_eq!(suggested(&viewer, "key:").await.len(), 1, "messages show the names of keys");
         assert!(suggested(&viewer, "provider:").await.is_empty(), "a domain is a part of an address");
         assert!(!suggested(&owner, "provider:").await.is_empty());
