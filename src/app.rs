@@ -9,7 +9,7 @@ use leptos_router::{SsrMode, path};
 use crate::pages::access::{CodePage, ForgotPage, InvitePage, LogInPage, ResetPage, SetUpPage};
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::connect::ConnectPage;
-use crate::pages::logs::{LogsPage, TemplateChoicesPage};
+use crate::pages::logs::{CancelPage, LogsPage, TemplateChoicesPage};
 use crate::pages::message::MessagePage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::notification::NotificationPage;
@@ -28,7 +28,7 @@ use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
 /// Source: WICG, Speculation Rules.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/resends/new*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download]"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/resends/new*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download], [data-peek]"}}]}}]}"#;
 
 /// Fades from page to page. It stands in the document, because a browser that has not yet read the style sheet when the
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
@@ -98,6 +98,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/setup") view=SetUpPage ssr=SsrMode::Async/>
                 <Route path=path!("/invite/:token") view=InvitePage ssr=SsrMode::Async/>
                 <Route path=path!("/logs") view=LogsPage ssr=SsrMode::Async/>
+                <Route path=path!("/logs/cancel") view=CancelPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/templates") view=TemplateChoicesPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/:id") view=MessagePage ssr=SsrMode::Async/>
                 <Route path=path!("/resends") view=ResendsPage ssr=SsrMode::Async/>

@@ -69,7 +69,7 @@ test("an empty list fills itself", async ({ page, team, hasScript }) => {
   test.skip(!hasScript, "without scripts a link reloads, see above");
   const order = `first-${Date.now()}`;
   await page.goto(`/logs?q=meta.order:${order}`);
-  await expect(page.getByText("No messages matching")).toBeVisible();
+  await expect(page.getByText("No messages with these filters")).toBeVisible();
   await team.api.send({ to: `${order}@example.com`, templateId: template, metadata: { order } });
   await expect(page.getByRole("row").filter({ hasText: order })).toBeVisible();
 });

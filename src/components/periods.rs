@@ -22,7 +22,11 @@ pub fn Periods(
     kept: Vec<(&'static str, String)>,
     /// The address of a preset.
     to_url: Box<dyn Fn(Preset) -> String + Send>,
+    /// What was typed and cannot be read, and why.
+    #[prop(optional_no_strip)]
+    unread: Option<(String, String)>,
 ) -> impl IntoView {
+    let is_open = unread.is_some();
     let current = |preset| (preset == period.preset).then_some("true");
     let links = BESIDE
         .map(|preset| {
@@ -45,14 +49,14 @@ pub fn Periods(
         <div class="periods">
             <nav class="segments" aria-label="Period">
                 {links}
-                <details class="menu menu-end" data-menu="">
+                <details class="menu menu-end" data-menu="" open=is_open>
                     <summary class="segment" aria-current=is_other.then_some("true")>
                         {label}
                         <Icon glyph=Glyph::Chevron/>
                     </summary>
                     <div class="menu-panel period-menu">
                         <ul class="menu-list">{others}</ul>
-                        <TypedPeriod path kept=kept.clone() typed=String::new()/>
+                        <TypedPeriod path kept=kept.clone() unread/>
                         <CustomPeriod period path kept/>
                     </div>
                 </details>
@@ -62,9 +66,15 @@ pub fn Periods(
     }
 }
 
-/// A period in words.
+/// A period in words, with what is wrong with it beside the field.
 #[component]
-pub fn TypedPeriod(path: &'static str, kept: Vec<(&'static str, String)>, typed: String) -> impl IntoView {
+fn TypedPeriod(
+    path: &'static str,
+    kept: Vec<(&'static str, String)>,
+    unread: Option<(String, String)>,
+) -> impl IntoView {
+    let (typed, error) = unread.unzip();
+    let described_by = error.as_ref().map(|_| "when-error");
     view! {
         <form class="typed-period" method="get" action=path>
             <HiddenFields fields=kept/>
@@ -75,6 +85,8 @@ pub fn TypedPeriod(path: &'static str, kept: Vec<(&'static str, String)>, typed:
                     name="when"
                     type="text"
                     value=typed
+                    aria-invalid=described_by.map(|_| "true")
+                    aria-describedby=described_by
                     placeholder="16:40-16:50 yesterday"
                     maxlength="100"
                     autocomplete="off"
@@ -82,6 +94,7 @@ pub fn TypedPeriod(path: &'static str, kept: Vec<(&'static str, String)>, typed:
                 />
             </div>
             <button class="button">"Show"</button>
+            {error.map(|error| view! { <p class="field-error" id="when-error" role="alert">{error}</p> })}
         </form>
     }
 }

@@ -1,5 +1,5 @@
 //! Sending a message again: the button and the dialog that asks first. The server renders all of it. The button opens the
-//! dialog as a modal one by `command`; a browser that does not know it opens it as a popover.
+//! dialog as a modal one by `command`; for a browser that does not know that, `components::behaviour` does.
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -39,7 +39,6 @@ pub fn ResendButton(
             class="button resend"
             commandfor=dialog.clone()
             command="show-modal"
-            popovertarget=dialog.clone()
             aria-haspopup="dialog"
         >
             "Resend"
@@ -47,7 +46,6 @@ pub fn ResendButton(
         <dialog
             class="dialog"
             id=dialog.clone()
-            popover="auto"
             closedby="any"
             aria-labelledby=heading.clone()
             aria-describedby=text.clone()
@@ -69,8 +67,6 @@ pub fn ResendButton(
                         class="button"
                         commandfor=dialog.clone()
                         command="close"
-                        popovertarget=dialog.clone()
-                        popovertargetaction="hide"
                     >
                         "Cancel"
                     </button>

@@ -14,6 +14,7 @@ named! {
         LogInFailed = "log-in.failed" "Failed log-in",
         EmailRevealed = "email.revealed" "Message revealed",
         EmailResent = "email.resent" "Message resent",
+        EmailsCanceled = "emails.canceled" "Messages canceled",
         ResendStarted = "resend.started" "Bulk resend started",
         ResendPaused = "resend.paused" "Bulk resend paused",
         ResendResumed = "resend.resumed" "Bulk resend resumed",

@@ -295,16 +295,7 @@ impl Email {
 
     /// Why it cannot be resent now by a rule; `None` when it can.
     pub fn resend_obstacle(&self, rule: ResendRule) -> Option<&'static str> {
-        let by_status = match (rule, self.status) {
-            (_, EmailStatus::Failed | EmailStatus::Bounced) => None,
-            (ResendRule::Canary | ResendRule::Failed, _) => Some("Only failed or bounced emails can be resent"),
-            (ResendRule::Any, EmailStatus::Queued) => Some("It is still on its way"),
-            (ResendRule::Any, EmailStatus::Spam) => Some("The recipient reported it as spam"),
-            (
-                ResendRule::Any,
-                EmailStatus::Sent | EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked,
-            ) => None,
-        };
+        let by_status = rule.obstacle_of(self.status);
         let by_template =
             (rule == ResendRule::Canary && self.template_deleted).then_some("Original template no longer exists");
         by_status.or_else(|| self.origin_obstacle()).or(by_template)

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod filter;
 pub mod fingerprint;
 pub mod ids;
+pub mod list_view;
 pub mod mailbox;
 pub mod masking;
 pub mod named;

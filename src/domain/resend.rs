@@ -115,6 +115,21 @@ pub enum ResendRule {
     Any,
 }
 
+impl ResendRule {
+    /// Why no message of a status can be resent by this rule; `None` where some can.
+    pub const fn obstacle_of(self, status: EmailStatus) -> Option<&'static str> {
+        match (self, status) {
+            (_, EmailStatus::Failed | EmailStatus::Bounced) => None,
+            (Self::Canary | Self::Failed, _) => Some("Only failed or bounced emails can be resent"),
+            (Self::Any, EmailStatus::Queued) => Some("It is still on its way"),
+            (Self::Any, EmailStatus::Spam) => Some("The recipient reported it as spam"),
+            (Self::Any, EmailStatus::Sent | EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked) => {
+                None
+            }
+        }
+    }
+}
+
 /// What a caller says of the copies that went out already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Knowing {

@@ -218,6 +218,11 @@ pub fn likely_fails_again(class: FailureClass) -> bool {
     }
 }
 
+/// Whether only a change at the team itself keeps a copy from the same end.
+fn is_ours_to_mend(class: FailureClass) -> bool {
+    class.resend() == ResendHelp::AfterChange && class.whose() == Responsible::Sender
+}
+
 /// What a copy of a message that failed so will likely meet.
 pub fn likely_end(class: FailureClass) -> String {
     let why = lower(class.label());
@@ -242,6 +247,9 @@ pub struct Preflight {
     pub arrived: i64,
     /// How many will likely fail again.
     pub likely_to_fail: i64,
+    /// How many of those that are sent again failed for what the team itself has to mend, and the reasons in words, each once.
+    pub to_mend: i64,
+    pub to_mend_why: Vec<String>,
     /// How many match beside, which neither failed nor bounced; at least so many, where they are not counted further.
     pub others: i64,
 }
@@ -266,6 +274,13 @@ impl Preflight {
                 self.arrived += i64::from(*reach == Reach::Arrived);
             }
             Verdict::LikelyToFail(_) => self.likely_to_fail += 1,
+            Verdict::Resend { class: Some(class), .. } if is_ours_to_mend(*class) => {
+                self.to_mend += 1;
+                let why = lower(class.label());
+                if !self.to_mend_why.contains(&why) {
+                    self.to_mend_why.push(why);
+                }
+            }
             Verdict::Resend { .. } | Verdict::SameAs(_) | Verdict::Cannot(_) => {}
         }
         match self.groups.iter_mut().find(|group| group.state == state && group.words == words) {
@@ -314,5 +329,16 @@ mod tests {
         [&resent, &failing, &resent].iter().for_each(|verdict| preflight.add(verdict, none));
         assert_eq!((preflight.counts.left_out, preflight.resent_already, preflight.arrived), (3, 2, 2));
         assert_eq!(preflight.groups[0].count, 2);
+    }
+
+    #[test]
+    fn what_must_be_mended_first_is_counted_among_what_is_sent_again() {
+        let failed = |class| Verdict::Resend { class: Some(class), known: None };
+        let mut preflight = Preflight::default();
+        for class in [FailureClass::SenderBlocked, FailureClass::MailboxFull, FailureClass::SenderBlocked] {
+            preflight.add(&failed(class), ResendOptions::default());
+        }
+        assert_eq!(preflight.to_mend, 2);
+        assert_eq!(preflight.to_mend_why, [lower(FailureClass::SenderBlocked.label())]);
     }
 }

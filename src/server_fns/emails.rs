@@ -10,12 +10,26 @@ use crate::domain::error::AppError;
 use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::{EmailId, TemplateId};
+use crate::domain::list_view::ListView;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::stats::Overview;
 
 /// Rows on a page of the log.
 pub const PAGE_SIZE: i64 = 50;
+
+/// What ids in a search are called, as they are written there: of adapters, API keys, templates and groups of failures.
+pub type ConditionNames = Vec<(String, String)>;
+
+/// A search near one that finds nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NearSearch {
+    pub search: String,
+    /// How much it finds.
+    pub total: Total,
+    /// Whether that is in all time: in the list's own period it finds nothing either.
+    pub is_in_all_time: bool,
+}
 
 /// What the log page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,10 +43,13 @@ pub struct LogView {
     pub rows: String,
     /// How many messages the list would have in all time, where it has none.
     pub in_all_time: Option<Total>,
-    /// Searches near this one that find something, with how much, where this one finds nothing.
-    pub near: Vec<(String, Total)>,
+    /// Searches near this one that find something, where this one finds nothing.
+    pub near: Vec<NearSearch>,
     /// Templates to filter by: the newest ones, and the chosen one.
     pub templates: Vec<(TemplateId, String)>,
+    pub names: ConditionNames,
+    /// How the viewer wants the list to look.
+    pub look: ListView,
     /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
     pub lacks_reports: bool,
     /// Whether the team has no message at all, in any period.
@@ -55,7 +72,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, live, overview, period, reasons as why, search, templates},
+        services::{condition_names, emails, failures, live, overview, period, reasons as why, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -92,13 +109,16 @@ pub async fn load_logs(
     };
     let mut near = Vec::new();
     if page.total.count() == 0 {
+        // Where all time has nothing for the search itself, it is all time that something near must be in.
+        let is_in_all_time = in_all_time == Some(Total::Exact(0));
+        let range = if is_in_all_time { TimeRange::default() } else { range };
         for search in searched.nearby() {
             let base = EmailFilter { range, statuses, ..base.clone() };
             let filter = search::filter_of(&app, &viewer, &search, base).await?;
             let anything = PageRequest { page: 1, page_size: 1 };
             let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
             if total.count() > 0 {
-                near.push((search.to_string(), total));
+                near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
             }
         }
     }
@@ -109,6 +129,7 @@ pub async fn load_logs(
     };
     let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
     let templates = templates::list_choices(&app, &viewer, template_id).await?;
+    let names = condition_names::names_of(&app, &viewer, &searched, reasons.as_ref()).await?;
     Ok(LogView {
         period,
         overview,
@@ -118,10 +139,39 @@ pub async fn load_logs(
         in_all_time,
         near,
         templates,
+        names,
+        look: context::list_view(),
         lacks_reports,
         is_first_run,
         public_url: app.config.public_url(),
     })
+}
+
+/// What stands around the list of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogFrame {
+    pub period: Period,
+    /// Templates to filter by: the newest ones, and the chosen one.
+    pub templates: Vec<(TemplateId, String)>,
+    pub names: ConditionNames,
+}
+
+/// What stands around the list of the log, where the list itself cannot be read. Needs `logs:view`.
+#[server]
+pub async fn load_log_frame(
+    choice: PeriodChoice,
+    template_id: Option<TemplateId>,
+    #[server(default)] q: String,
+) -> Result<LogFrame, AppError> {
+    use crate::domain::search::Search;
+    use crate::server::{
+        context,
+        services::{condition_names, emails, templates},
+    };
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let names = condition_names::names_of(&app, &viewer, &Search::parse(&q)?, None).await?;
+    let period = emails::resolve_period(&app, &viewer, &choice).await?;
+    Ok(LogFrame { period, templates: templates::list_choices(&app, &viewer, template_id).await?, names })
 }
 
 /// What the page of a message shows.
@@ -171,6 +221,73 @@ pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) ->
     };
     let lacks_reports = detail.email.status == EmailStatus::Sent && emails::lacks_reports(&app, &viewer).await?;
     Ok(MessageView { detail, customer, list, lacks_reports, public_url: app.config.public_url() })
+}
+
+/// What the page says that asks before messages are canceled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CancelView {
+    /// Those that wait for their time.
+    pub waiting: Vec<EmailId>,
+    /// How many more were chosen.
+    pub others: usize,
+}
+
+/// Which of the messages that a query string chooses can be canceled. Needs `logs:view` and `emails:send`.
+#[server]
+pub async fn load_cancel(#[server(default)] address: String) -> Result<CancelView, AppError> {
+    use crate::domain::address::resends::chosen_ids;
+    use crate::server::{context, services::cancel};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let chosen = chosen_ids(&address)?;
+    let waiting = cancel::list_scheduled(&app, &viewer, &chosen).await?;
+    Ok(CancelView { others: chosen.len().saturating_sub(waiting.len()), waiting })
+}
+
+/// Cancels messages that wait for their time, `ids` with commas between them, and goes back to the log. Needs `logs:view` and
+/// `emails:send`.
+#[server]
+pub async fn cancel_chosen(ids: String) -> Result<(), AppError> {
+    use crate::domain::address::resends::read_ids;
+    use crate::server::{context, context::FlashKind, services::cancel};
+    let chosen = read_ids(&ids)?;
+    let canceled = cancel::cancel_scheduled(&context::app(), &context::viewer().await?, &chosen).await?;
+    match (canceled, chosen.len().saturating_sub(canceled)) {
+        (0, _) => context::flash(FlashKind::Error, "Nothing was canceled: none of them waits for its time any more."),
+        (1, 0) => context::flash(FlashKind::Success, "1 message is canceled."),
+        (canceled, 0) => context::flash(FlashKind::Success, format!("{canceled} messages are canceled.")),
+        (canceled, rest) => {
+            let words = format!("{canceled} of {} are canceled. {rest} did not wait any more.", canceled + rest);
+            context::flash(FlashKind::Success, words);
+        }
+    }
+    leptos_axum::redirect("/logs");
+    Ok(())
+}
+
+/// Remembers in this browser how the list is to look: whether its rows are close, and which columns show, `1` each.
+#[server]
+pub async fn set_list_view(
+    #[server(default)] dense: String,
+    #[server(default)] status: String,
+    #[server(default)] subject: String,
+    #[server(default)] template: String,
+) -> Result<(), AppError> {
+    use crate::domain::list_view::Column;
+    let shown = |column: Column| match column {
+        Column::Status => !status.is_empty(),
+        Column::Subject => !subject.is_empty(),
+        Column::Template => !template.is_empty(),
+    };
+    let hidden = Column::ALL.into_iter().filter(|column| !shown(*column)).collect();
+    crate::server::context::set_list_view(&ListView { is_dense: dense == "1", hidden });
+    Ok(())
+}
+
+/// Everything about a message, for the panel beside the list. Needs `logs:view`.
+#[server]
+pub async fn load_peek(id: EmailId) -> Result<EmailDetail, AppError> {
+    use crate::server::{context, services::emails};
+    emails::find_email(&context::app(), &context::viewer().await?, id).await
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

@@ -1,11 +1,11 @@
 //! The keys of [KEYS](super::KEYS): what has `data-press` with the key's name is clicked; in a list, `j` and `k` go from row to
-//! row, `x` chooses the row and `r` resends it; `/` goes to the search.
+//! row, `p` shows its message beside the list, `x` chooses the row and `r` resends it; `/` goes to the search.
 
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
 
-use super::{all, first, first_of, target_of};
+use super::{all, first, first_of, peek, target_of};
 
 pub(super) fn listen() {
     window_event_listener(ev::keydown, |event| {
@@ -18,7 +18,7 @@ pub(super) fn listen() {
 
 fn press(event: &KeyboardEvent) {
     let key = event.key();
-    if !matches!(key.as_str(), "/" | "j" | "k" | "x" | "r" | "?" | "Escape") {
+    if !matches!(key.as_str(), "/" | "j" | "k" | "p" | "x" | "r" | "?" | "Escape") {
         return;
     }
     let focused = document().active_element().and_then(|active| active.closest("tr").ok().flatten());
@@ -26,6 +26,7 @@ fn press(event: &KeyboardEvent) {
     let meant = match key.as_str() {
         "/" => first("main [role='search'] input:not([type='hidden'])"),
         "x" => in_row("input[type='checkbox']"),
+        "p" => in_row("[data-peek]").or_else(|| first("tr[aria-current] [data-peek]")),
         "r" => in_row(".resend").or_else(|| first(".page-actions .resend")),
         key => first(&format!("[data-press='{key}']")),
     };
@@ -44,7 +45,12 @@ fn press(event: &KeyboardEvent) {
 fn go_to_row(step: i32) {
     let links: Vec<HtmlElement> = all("tbody .row-link");
     let active = document().active_element();
-    let place = links.iter().position(|link| active.as_ref().is_some_and(|active| link.is_same_node(Some(active))));
+    let place_of = |element: Option<&Element>| {
+        links.iter().position(|link| element.is_some_and(|element| element.contains(Some(link))))
+    };
+    // From the panel beside the list one goes on from its row.
+    let is_in_row = active.as_ref().and_then(|active| active.closest("tr").ok().flatten());
+    let place = place_of(is_in_row.as_ref()).or_else(|| place_of(peek::current().as_ref()));
     let next = place.map_or(0, |place| (place as i32 + step).max(0) as usize);
     let _ = links.get(next).map(|link| link.focus());
 }

@@ -14,7 +14,7 @@ use leptos::web_sys::{Document, Element, EventSource, MessageEvent};
 
 use super::page::fetch_page;
 use super::refresh::replace;
-use super::{all, chart, choose, first};
+use super::{all, chart, choose, first, peek};
 
 /// Parts of the page that speak of the same rows.
 const AROUND: [&str; 4] = ["log-short", "log-strip", "log-why", "log-total"];
@@ -147,6 +147,7 @@ fn show(page: &Document, is_newest: bool) {
     }
     chart::arrange();
     choose::follow(false);
+    peek::mark_again();
 }
 
 /// Puts the cells in place that say something else. The row keeps its tick, and a cell that somebody is at waits.

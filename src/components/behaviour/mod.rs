@@ -4,11 +4,13 @@
 mod chart;
 mod choose;
 mod copy;
+mod dialogs;
 mod grants;
 mod keys;
 mod live;
 mod menus;
 mod page;
+mod peek;
 mod pending;
 mod refresh;
 mod rows;
@@ -21,10 +23,11 @@ use leptos::web_sys::wasm_bindgen::JsCast;
 use leptos::web_sys::{self, Element, HtmlElement};
 
 /// The keys and what they do, for the list of them.
-pub const KEYS: [(&str, &str); 7] = [
+pub const KEYS: [(&str, &str); 8] = [
     ("/", "Search"),
     ("j  k", "Next and previous message"),
     ("Enter", "Open the message"),
+    ("p", "Show the message beside the list; again, go to it"),
     ("x", "Choose the message"),
     ("r", "Resend the message"),
     ("Esc", "Close, or back to the list"),
@@ -39,9 +42,12 @@ pub fn PageBehaviour() -> impl IntoView {
         // Menus come before the other keys: Escape closes one menu and does nothing else.
         menus::listen();
         keys::listen();
+        // It follows some links itself: no other page is on its way then.
+        peek::listen();
         pending::listen();
         choose::listen();
         copy::listen();
+        dialogs::listen();
         rows::listen();
         chart::listen();
         refresh::listen();

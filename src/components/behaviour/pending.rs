@@ -45,7 +45,8 @@ pub(super) fn begin() {
     set_timeout(|| set_pending(true), PATIENCE);
 }
 
-fn is_plain(event: &MouseEvent) -> bool {
+/// Whether a click follows a link in its own tab.
+pub(super) fn is_plain(event: &MouseEvent) -> bool {
     event.button() == 0 && !event.ctrl_key() && !event.meta_key() && !event.shift_key() && !event.alt_key()
 }
 

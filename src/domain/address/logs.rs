@@ -8,12 +8,15 @@ use super::{Fields, PERIOD_PARAMETERS, PeriodReader, period_fields, read, read_i
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::StatusSet;
-use crate::domain::ids::TemplateId;
+use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::period::{PeriodChoice, Preset};
 use crate::domain::search::{Condition, PARAMETER, Qualifier, Search, statuses_of};
 
 /// The longest search of an old link, in characters.
 const MAX_OLD_SEARCH_CHARS: usize = 200;
+
+/// The parameter of the message in the panel beside the list. It is no part of the list's state: no filter keeps it.
+const PEEK: &str = "peek";
 
 /// The last page that can be asked for.
 const MAX_PAGE: i64 = 1_000_000_000;
@@ -133,6 +136,18 @@ impl LogQuery {
     /// The address at which a page of this state that was made at `now` is told what changes.
     pub fn to_live_url(&self, now: DateTime<Utc>) -> String {
         super::url("/logs/live", self.as_of(now).fields())
+    }
+
+    /// The address of this state with a message in the panel beside the list, at the message's row.
+    pub fn to_peek_url(&self, id: EmailId) -> String {
+        let mut fields = self.fields();
+        fields.push((PEEK, id.to_string()));
+        format!("{}#{id}", super::url("/logs", fields))
+    }
+
+    /// The message in the panel beside the list, by a query string. What is no id is none.
+    pub fn peeked(query: &str) -> Option<EmailId> {
+        super::pairs(query).into_iter().find(|(name, _)| name == PEEK).and_then(|(_, id)| id.parse().ok())
     }
 
     /// The address of the whole list as a file of this format: `csv` or `ndjson`.
@@ -275,6 +290,17 @@ mod tests {
              %20tag:a%20-template:%22Order%20receipt%22&page=12&seen=2026-11-20T09:00:00.125Z"
         );
         assert_eq!(LogQuery::parse(url.split_once('?').unwrap().1), Ok(query));
+    }
+
+    #[test]
+    fn the_message_beside_the_list_is_in_the_address_and_no_part_of_the_list() {
+        let query = LogQuery::parse("preset=30d&q=ada&page=2").unwrap();
+        let url = query.to_peek_url(EmailId(7));
+        assert_eq!(url, "/logs?preset=30d&q=ada&page=2&peek=eml_0000000000007#eml_0000000000007");
+        let address = "preset=30d&q=ada&page=2&peek=eml_0000000000007";
+        assert_eq!(LogQuery::parse(address), Ok(query));
+        assert_eq!(LogQuery::peeked(address), Some(EmailId(7)));
+        assert_eq!(["", "peek=", "peek=tpl_1", "q=ada"].map(LogQuery::peeked), [None; 4]);
     }
 
     #[test]

@@ -22,11 +22,7 @@ impl NewResendQuery {
         let mut parsed = Self { log: LogQuery::parse(query)?.with_page(1), ..Self::default() };
         for (name, value) in super::pairs(query) {
             match name.as_str() {
-                "ids" => {
-                    for id in value.split(',') {
-                        parsed.ids.push(read_id(&name, id.trim(), "a message")?);
-                    }
-                }
+                "ids" => parsed.ids.extend(read_ids(&value)?),
                 "also" => {
                     for option in value.split(',') {
                         match option {
@@ -69,6 +65,22 @@ impl NewResendQuery {
     pub fn with(&self, options: ResendOptions) -> Self {
         Self { options, ..self.clone() }
     }
+}
+
+/// The messages that a query string chooses one by one, as `ids`.
+pub fn chosen_ids(query: &str) -> Result<Vec<EmailId>, AppError> {
+    let mut ids = Vec::new();
+    for (name, value) in super::pairs(query) {
+        if name == "ids" {
+            ids.extend(read_ids(&value)?);
+        }
+    }
+    Ok(ids)
+}
+
+/// Ids with commas between them.
+pub fn read_ids(text: &str) -> Result<Vec<EmailId>, AppError> {
+    text.split(',').map(|id| read_id("ids", id.trim(), "a message")).collect()
 }
 
 /// Which messages of a report.

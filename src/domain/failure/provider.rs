@@ -27,6 +27,11 @@ impl MailboxProvider {
         all().iter().filter(|provider| provider.name.to_lowercase().contains(&text)).collect()
     }
 
+    /// Who runs the mailboxes of a domain, or takes mail in at this server.
+    pub fn of_host(host: &str) -> Option<&'static Self> {
+        find(Some(host), Some(host), "")
+    }
+
     /// The names of all.
     pub fn names() -> impl Iterator<Item = &'static str> {
         all().iter().map(|provider| provider.name.as_str())
@@ -78,6 +83,8 @@ mod tests {
         assert_eq!(name(Some("smtp.relay.example"), Some("Hotmail.com"), "x - gsmtp"), Some("Outlook"));
         assert_eq!(name(None, Some("finch.example"), "x - gsmtp"), Some("Gmail"));
         assert_eq!(name(Some("notgoogle.com"), None, ""), None);
+        let of_host = |host| MailboxProvider::of_host(host).map(|provider| provider.name.as_str());
+        assert_eq!(["gmail.com", "aspmx.l.google.com", ""].map(of_host), [Some("Gmail"), Some("Gmail"), None]);
     }
 
     #[test]

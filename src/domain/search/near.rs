@@ -1,19 +1,28 @@
-//! Searches near one that finds nothing: another spelling of a mailbox provider's domain, and one word less. Called by the
-//! log's page, which offers those that find something.
+//! Searches near one that finds nothing: a mail server's code as one, another spelling of a mailbox provider's domain, and one
+//! word less. Called by the log's page, which offers those that find something.
 
-use super::Search;
+use super::{Condition, Qualifier, Search};
 use crate::domain::failure::MailboxProvider;
 
 impl Search {
-    /// Searches that may have been meant, at most two, the likelier one first.
+    /// Searches that may have been meant, at most three, the likelier one first.
     pub fn nearby(&self) -> Vec<Self> {
-        let spelt = self.spelt_right();
+        let (code, spelt) = (self.as_code(), self.spelt_right());
         let shorter = (self.terms.len() > 1).then(|| {
             let mut search = self.clone();
             search.terms.pop();
             search
         });
-        spelt.into_iter().chain(shorter).collect()
+        code.into_iter().chain(spelt).chain(shorter).collect()
+    }
+
+    /// Words that are a mail server's codes and nothing else, `550 5.1.1`, as what servers answered: the more exact one.
+    fn as_code(&self) -> Option<Self> {
+        let words: Vec<&str> = self.terms.iter().flat_map(|term| term.split(' ')).collect();
+        let are_codes = self.conditions.is_empty() && words.iter().all(|word| is_reply_code(word));
+        let code = words.iter().max_by_key(|word| word.contains('.')).filter(|_| are_codes)?;
+        let conditions = vec![Condition::of(Qualifier::Reply, [(*code).to_owned()])];
+        Some(Self { terms: Vec::new(), conditions })
     }
 
     /// The same with the domains of known providers where something is one letter away from them; `None` where nothing is.
@@ -26,6 +35,18 @@ impl Search {
             }
         }
         (search != *self).then_some(search)
+    }
+}
+
+/// `550`, or `5.1.1`. Sources: RFC 5321, 4.2.1; RFC 3463, 2.
+fn is_reply_code(word: &str) -> bool {
+    let mut parts = word.split('.');
+    let (first, others): (&str, Vec<&str>) = (parts.next().unwrap_or_default(), parts.collect());
+    let is_number = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    match others.as_slice() {
+        [] => first.len() == 3 && is_number(&first) && first.starts_with(['4', '5']),
+        [subject, detail] => ["2", "4", "5"].contains(&first) && is_number(subject) && is_number(detail),
+        _ => false,
     }
 }
 
@@ -68,7 +89,12 @@ mod tests {
         assert_eq!(near("to:Ada@gmai.com tag:a"), ["to:Ada@gmail.com tag:a"]);
         assert_eq!(near("ada gmaill.com"), ["ada gmail.com", "ada"]);
         assert_eq!(near("ada \"b c\" tag:x"), ["ada tag:x"]);
-        for text in ["", "ada", "ada@gmail.com", "ada@finch.example", "5.1.1", "gmial"] {
+        assert_eq!(near("5.1.1"), ["reply:5.1.1"]);
+        assert_eq!(near("550 5.1.1"), ["reply:5.1.1", "550"]);
+        assert_eq!(near("\"550 5.1.1\""), ["reply:5.1.1"]);
+        assert_eq!(near("421"), ["reply:421"]);
+        assert!(near("5.1.1 tag:a").is_empty());
+        for text in ["", "ada", "ada@gmail.com", "ada@finch.example", "999", "5.1", "5.1.1.1", "gmial"] {
             assert!(near(text).is_empty(), "{text}");
         }
     }

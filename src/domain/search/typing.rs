@@ -86,9 +86,18 @@ impl<'a> Typing<'a> {
         self.with(&format!("{}{mark}", qualifier.as_str()))
     }
 
-    /// The search with a value in the place of what is typed, in quotes where it needs them, and where the caret then stands.
+    /// The search with a value in the place of what is typed, in quotes where it needs them, and where the caret then stands:
+    /// behind a blank, where the next word begins; behind the value itself in a list with commas, which may go on.
     pub fn with_value(&self, value: &str) -> (String, usize) {
-        self.with(&quoted_value(value))
+        let value = quoted_value(value);
+        let is_in_list = self.text[..self.start].ends_with(',') || self.text[self.end..].starts_with(',');
+        if is_in_list {
+            return self.with(&value);
+        }
+        let after = &self.text[self.end..];
+        let has_blank = after.starts_with(char::is_whitespace);
+        let (search, caret) = self.with(&if has_blank { value } else { format!("{value} ") });
+        (search, caret + usize::from(has_blank))
     }
 
     fn with(&self, part: &str) -> (String, usize) {
@@ -189,5 +198,18 @@ mod tests {
         assert_eq!((with.as_str(), caret), ("😀 sta:x tag:a,\"on call\",c", 24));
         let quoted = Typing::at("template:\"Or de\" x", 12).unwrap();
         assert_eq!(quoted.with_value("Orders").0, "template:Orders x");
+    }
+
+    #[test]
+    fn behind_a_value_the_next_word_begins_unless_more_values_may_come() {
+        let taken = |marked: &str| {
+            let (caret, text) = (marked.find('|').unwrap(), marked.replace('|', ""));
+            let (search, caret) = Typing::at(&text, caret).unwrap().with_value("sms");
+            format!("{}|{}", &search[..caret], &search[caret..])
+        };
+        assert_eq!(taken("channel:s|"), "channel:sms |");
+        assert_eq!(taken("channel:s| ada"), "channel:sms |ada");
+        assert_eq!(taken("channel:push,s|"), "channel:push,sms|");
+        assert_eq!(taken("channel:s|,push"), "channel:sms|,push");
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::stats::{ChartBar, StatusCounts};
 
 /// The layers of a bar from the bottom up: key of the colour, name, statuses.
 const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
-    ("delivered", "Delivered", &[EmailStatus::Delivered]),
+    ("delivered", "Delivered, not opened", &[EmailStatus::Delivered]),
     ("opened", "Opened", &[EmailStatus::Opened, EmailStatus::Clicked]),
     ("lost", "Bounced, failed, spam", &[EmailStatus::Bounced, EmailStatus::Failed, EmailStatus::Spam]),
     ("pending", "On the way", &[EmailStatus::Queued, EmailStatus::Sent]),

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::templates::TemplateFilter;
+use super::view_menu::ViewMenu;
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::field::HiddenFields;
@@ -16,13 +17,19 @@ use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
+use crate::domain::list_view::ListView;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_status;
 
-/// Forms that work by themselves: each keeps what the others chose.
+/// Forms that work by themselves: each keeps what the others chose. Without a total there is no list.
 #[component]
-pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Total) -> impl IntoView {
+pub fn Filters(
+    query: LogQuery,
+    templates: Vec<(TemplateId, String)>,
+    total: Option<Total>,
+    look: ListView,
+) -> impl IntoView {
     let exported = query.clone();
     let clear = query.has_filters().then(|| {
         view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
@@ -33,11 +40,14 @@ pub fn Filters(query: LogQuery, templates: Vec<(TemplateId, String)>, total: Tot
             <TemplateFilter query=query.clone() templates/>
             <ChannelFilter query/>
             {clear}
-            {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
-            <a class="clear without-script" href="">"Reload"</a>
-            <p class="filters-total" id="log-total">
-                {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
-            </p>
+            {total.map(|total| view! {
+                <ViewMenu look/>
+                {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
+                <a class="clear without-script" href="">"Reload"</a>
+                <p class="filters-total" id="log-total">
+                    {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
+                </p>
+            })}
         </div>
     }
 }

@@ -1,28 +1,36 @@
 //! `/logs`: the cards, the chart and the table of a period. The address holds the whole state, see [LogQuery].
 
+mod cancel;
 mod chart;
+mod chips;
 mod filters;
 mod first_run;
+mod nothing;
 mod search;
 mod selection;
 mod stats;
 mod table;
 mod templates;
+mod unread;
+mod view_menu;
 mod why;
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+pub use self::cancel::CancelPage;
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
-use self::search::{SearchBar, Unread};
+use self::nothing::Nothing;
+use self::search::SearchBar;
 use self::selection::Selection;
 use self::stats::{Cards, in_short};
-use self::table::{LogTable, Nothing};
+use self::table::LogTable;
 pub use self::table::{copy_words, resent_words, spoken_list};
 pub use self::templates::TemplateChoicesPage;
+use self::unread::{Unread, load_unread};
 use self::why::Why;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::copy_button::CopyLink;
@@ -32,32 +40,41 @@ use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
-use crate::domain::email::EmailSummary;
+use crate::domain::email::{EmailDetail, EmailSummary, Remark};
 use crate::domain::error::AppError;
+use crate::domain::ids::EmailId;
 use crate::domain::page::{COUNT_LIMIT, Page, Total};
 use crate::domain::period::{PeriodChoice, Preset};
 use crate::domain::search::{Condition, PARAMETER, Qualifier, Search};
-use crate::server_fns::emails::{LogView, load_logs};
-use crate::server_fns::layout::mark_failed;
+use crate::pages::message::Peek;
+use crate::server_fns::emails::{LogView, load_logs, load_peek};
 
 #[component]
 pub fn LogsPage() -> impl IntoView {
     let address = use_location().search.get_untracked();
     let load = async move {
         match load_list(&address).await {
-            Ok(list) => Ok(Ok(list)),
+            Ok((query, view)) => {
+                let peeked = match LogQuery::peeked(&address) {
+                    Some(id) => match load_peek(id).await {
+                        Err(AppError::NotFound(_)) => Some((id, None)),
+                        detail => Some((id, Some(detail?))),
+                    },
+                    None => None,
+                };
+                Ok(Ok((query, view, peeked)))
+            }
             Err(AppError::Validation { field: Some(field), message })
                 if [PARAMETER, "from", "to", "when"].contains(&field.as_str()) =>
             {
-                mark_failed(AppError::invalid_field(&field, message.clone())).await?;
-                Ok(Err((LogQuery::unread(&address, &field), field, message)))
+                Ok(Err(load_unread(&address, field, message).await?))
             }
             Err(error) => Err(error),
         }
     };
     in_layout(Section::Logs, load, |loaded| match loaded {
-        Ok((query, view)) => view! { <Logs query view/> }.into_any(),
-        Err(((typed, query), field, message)) => view! { <Unread typed query field message/> }.into_any(),
+        Ok((query, view, peeked)) => view! { <Logs query view peeked/> }.into_any(),
+        Err(unread) => view! { <Unread unread/> }.into_any(),
     })
 }
 
@@ -72,7 +89,12 @@ async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
 }
 
 #[component]
-fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
+fn Logs(
+    query: LogQuery,
+    view: LogView,
+    /// The message in the panel beside the list; `None` in it where there is no such message.
+    peeked: Option<(EmailId, Option<EmailDetail>)>,
+) -> impl IntoView {
     let LogView {
         period,
         overview,
@@ -82,6 +104,8 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         in_all_time,
         near,
         templates,
+        names,
+        look,
         lacks_reports,
         is_first_run,
         public_url,
@@ -93,13 +117,16 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         }
         .into_any();
     }
+    let (peeked, detail) = peeked.unzip();
+    let close = peeked.map(|id| format!("{}#{id}", query.to_url())).unwrap_or_default();
+    let has_scheduled = page.items.iter().any(|row| matches!(row.remark, Some(Remark::Scheduled(_))));
     let list = if page.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near templates=templates.clone()/> }
             .into_any()
     } else {
         view! {
-            <LogTable rows=page.items.clone()/>
-            <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total/>
+            <LogTable query=query.clone() rows=page.items.clone() peeked look=look.clone()/>
+            <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total has_scheduled/>
         }
         .into_any()
     };
@@ -115,37 +142,42 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
     view! {
-        <div class="page-head">
-            <PageTitle text="Logs"/>
-            <Periods period=period.clone() path="/logs" kept to_url/>
-            <CopyLink text=for_others/>
-        </div>
-        <SearchBar query=query.clone() templates=templates.clone()/>
-        <div class="overview">
-            <input type="checkbox" id="numbers" class="overview-toggle"/>
-            <label for="numbers" class="overview-short" id="log-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
-            <div class="overview-strip" id="log-strip">
-                <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous lacks_reports/>
-                <Chart period=period.clone() query=query.clone() bars=overview.bars/>
+        <div class="log-beside">
+            <div class="log-main">
+                <div class="page-head">
+                    <PageTitle text="Logs"/>
+                    <Periods period=period.clone() path="/logs" kept to_url/>
+                    <CopyLink text=for_others/>
+                </div>
+                <SearchBar query=query.clone() templates=templates.clone() names/>
+                <div class="overview">
+                    <input type="checkbox" id="numbers" class="overview-toggle"/>
+                    <label for="numbers" class="overview-short" id="log-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
+                    <div class="overview-strip" id="log-strip">
+                        <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous lacks_reports/>
+                        <Chart period=period.clone() query=query.clone() bars=overview.bars/>
+                    </div>
+                    {overview.counted_from.map(|from| view! { <CountedFrom from/> })}
+                    {lacks_reports.then(|| view! { <Unreported/> })}
+                </div>
+                <div class="log-why" id="log-why"><Why query=query.clone() reasons/></div>
+                <section class="panel" aria-label="Messages">
+                    <Filters query=query.clone() templates total=Some(page.total) look/>
+                    <div
+                        id="log-list"
+                        data-live=live
+                        data-rows=rows
+                        data-newest=first_page
+                    >
+                        <a class="new-rows" id="new-rows" href=newest role="status" hidden></a>
+                        {list}
+                        {page.looked_from.map(|from| view! { <LookedFrom from/> })}
+                        <Pages query page now=period.now/>
+                    </div>
+                </section>
             </div>
-            {overview.counted_from.map(|from| view! { <CountedFrom from/> })}
-            {lacks_reports.then(|| view! { <Unreported/> })}
+            <Peek peeked=detail close/>
         </div>
-        <div class="log-why" id="log-why"><Why query=query.clone() reasons/></div>
-        <section class="panel" aria-label="Messages">
-            <Filters query=query.clone() templates total=page.total/>
-            <div
-                id="log-list"
-                data-live=live
-                data-rows=rows
-                data-newest=first_page
-            >
-                <a class="new-rows" id="new-rows" href=newest role="status" hidden></a>
-                {list}
-                {page.looked_from.map(|from| view! { <LookedFrom from/> })}
-                <Pages query page now=period.now/>
-            </div>
-        </section>
     }
     .into_any()
 }

@@ -1,4 +1,4 @@
-//! Choosing rows of the log. The boxes belong to a form that stands below the table and leads to `/resends/new`; with
+//! Choosing rows of the log. The boxes belong to a form that stands below the table and leads to `/resends/new`, and by another button to `/logs/cancel`; with
 //! JavaScript the bar in it follows what is chosen: `components::behaviour`.
 
 use leptos::prelude::*;
@@ -7,10 +7,11 @@ use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped_total;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
-use crate::domain::email::{EmailSummary, RecipientKind};
+use crate::domain::email::{EmailSummary, RecipientKind, Remark};
 use crate::domain::masking::masks_addresses;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
+use crate::domain::resend::ResendRule;
 use crate::domain::viewer::Viewer;
 
 /// The form that the boxes belong to.
@@ -22,6 +23,7 @@ pub struct Choices {
     resend: bool,
     copy: bool,
     export: bool,
+    cancel: bool,
 }
 
 impl Choices {
@@ -31,12 +33,13 @@ impl Choices {
             resend: viewer.may(Permission::LogsResend),
             copy: !masks_addresses(&viewer),
             export: viewer.may(Permission::LogsExport),
+            cancel: viewer.may(Permission::EmailsSend),
         })
     }
 
     /// Whether there is anything.
     pub const fn any(self) -> bool {
-        self.resend || self.copy || self.export
+        self.resend || self.copy || self.export || self.cancel
     }
 }
 
@@ -57,6 +60,9 @@ pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
     let sees_addresses = Choices::of_viewer().copy;
     let to = row.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
     let addresses: Vec<&str> = to.map(|recipient| recipient.address.as_str()).collect();
+    let rule = use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule());
+    let is_resendable = rule.obstacle_of(row.status).is_none();
+    let is_scheduled = matches!(row.remark, Some(Remark::Scheduled(_)));
     let label = format!("Choose the message to {}", addresses.first().copied().unwrap_or("nobody"));
     let addresses = sees_addresses.then(|| addresses.join("\n"));
     view! {
@@ -68,6 +74,8 @@ pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
                 form=FORM
                 aria-label=label
                 data-addresses=addresses
+                data-scheduled=is_scheduled.then_some("")
+                data-resendable=is_resendable.then_some("")
                 autocomplete="off"
             />
         </td>
@@ -76,7 +84,13 @@ pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
 
 /// What can be done with the chosen rows, and with all that match.
 #[component]
-pub fn Selection(query: LogQuery, on_page: i64, total: Total) -> impl IntoView {
+pub fn Selection(
+    query: LogQuery,
+    on_page: i64,
+    total: Total,
+    /// Whether a message on the page waits for its time.
+    has_scheduled: bool,
+) -> impl IntoView {
     let choices = Choices::of_viewer();
     choices.any().then(|| {
         let all = (total.count() > on_page).then(|| grouped_total(total));
@@ -91,6 +105,10 @@ pub fn Selection(query: LogQuery, on_page: i64, total: Total) -> impl IntoView {
                         </button>
                     })}
                     {choices.resend.then(|| view! { <ResendChosen query=query.clone() all/> })}
+                    // With scripts the style sheet shows it while a chosen row waits for its time.
+                    {(choices.cancel && has_scheduled).then(|| view! {
+                        <button class="button danger cancel-chosen" formaction="/logs/cancel" data-chosen>"Cancel scheduled …"</button>
+                    })}
                     {choices.copy.then(|| view! {
                         <button type="button" class="button needs-script" data-choose="copy" data-chosen>
                             <span aria-live="polite">"Copy addresses"</span>
@@ -116,7 +134,8 @@ fn ResendChosen(query: LogQuery, all: Option<String>) -> impl IntoView {
     });
     view! {
         {plain}
-        <button class="button primary" data-chosen><Icon glyph=Glyph::Resend/>"Resend chosen …"</button>
+        // The style sheet takes its colour while no chosen row can be resent.
+        <button class="button primary resend-chosen" data-chosen><Icon glyph=Glyph::Resend/>"Resend chosen …"</button>
         <a class="button primary needs-script" href=resend_all data-all-chosen hidden>
             <Icon glyph=Glyph::Resend/>
             "Resend all …"

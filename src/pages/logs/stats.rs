@@ -148,7 +148,7 @@ pub fn Cards(
             let rate = if is_known { percentage((card.count)(&stats), (card.whole)(&stats)) } else { "–".to_owned() };
             let change =
                 previous.as_ref().filter(|_| is_known).and_then(|previous| rate_change(&card, &stats, previous));
-            let hint = format!("hint-{}", card.key);
+            let hint = format!("hint-card-{}", card.key);
             let described_by = hint.clone();
             let whole = (!card.whole_name.is_empty()).then_some(card.whole_name);
             view! {

@@ -5,6 +5,7 @@ mod answer;
 mod customer;
 mod facts;
 mod head;
+mod peek;
 mod tabs;
 
 use chrono::TimeDelta;
@@ -17,6 +18,7 @@ use self::answer::Answer;
 use self::customer::CustomerPanel;
 use self::facts::Facts;
 use self::head::Head;
+pub use self::peek::Peek;
 use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
 use super::logs::{copy_words, search_url};

@@ -64,6 +64,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                 <div class="panel-head"><h2 id="preflight">"What will happen"</h2></div>
                 <Groups preflight=preflight.clone() query=query.clone()/>
             </section>
+            {to_mend(&preflight).map(|words| view! { <ToMend words/> })}
             {match count {
                 0 => view! { <p>"None of them would be sent again."</p> }.into_any(),
                 _ => view! { <Form query count once/> }.into_any(),
@@ -86,6 +87,27 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
 /// "1 message", "87 messages".
 fn messages(count: i64) -> String {
     format!("{} message{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// What will only end the same way again unless the team mends it, in a sentence.
+fn to_mend(preflight: &Preflight) -> Option<String> {
+    let (count, why) = (preflight.to_mend, preflight.to_mend_why.join("; "));
+    let words = match count {
+        0 => return None,
+        1 => format!("1 of them will bounce again unless its reason is mended first: {why}."),
+        _ => format!("{} of them will bounce again unless the reason is mended first: {why}.", grouped(count)),
+    };
+    Some(words)
+}
+
+#[component]
+fn ToMend(words: String) -> impl IntoView {
+    view! {
+        <div class="callout" data-tone="waiting" role="note">
+            <Icon glyph=Glyph::Alert/>
+            <div class="callout-body"><p>{words}</p></div>
+        </div>
+    }
 }
 
 #[component]

@@ -6,6 +6,8 @@ pub mod adapters;
 pub mod api_keys;
 pub mod api_requests;
 pub mod audit;
+pub mod cancel;
+pub mod condition_names;
 pub mod customer;
 pub mod emails;
 pub mod events;

@@ -15,6 +15,9 @@ use crate::server::store::values::ValueKind;
 /// How many are suggested, at most.
 const SHOWN: usize = 8;
 
+/// How many domains, and servers, of recent messages are looked at for who runs mailboxes there.
+const DOMAINS_LOOKED_AT: i64 = 200;
+
 /// Something to put in the place of what is typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
@@ -30,8 +33,8 @@ pub struct Suggestion {
     pub caret: usize,
 }
 
-/// What can stand in the place of what is typed at the caret, at most eight, and every status. Needs `logs:view`; names of API keys,
-/// `api_keys:view`, of adapters, `adapters:view`.
+/// What can stand in the place of what is typed at the caret, at most eight, and every status. Needs `logs:view`; names of adapters,
+/// `adapters:view`. Names of API keys stand on the pages of messages already.
 pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> Result<Vec<Suggestion>, AppError> {
     viewer.require(Permission::LogsView)?;
     if search.chars().count() > MAX_CHARS || search.contains('\0') {
@@ -97,15 +100,19 @@ async fn values_of(
             let reasons = FailureClass::ALL.into_iter().map(|class| (class.slug(), class.label()));
             reasons.filter(|(slug, _)| begins(slug)).collect()
         }
-        Qualifier::Provider => known(&MailboxProvider::names().map(|name| (name, "")).collect::<Vec<_>>()),
+        Qualifier::Provider => plain(providers(app, viewer, &lower).await?),
         Qualifier::Template => {
             let found = app.store.list_templates_named(viewer.team, begun, SHOWN as i64 + 1).await?;
             plain(found.into_iter().map(|(_, name)| name).collect())
         }
-        Qualifier::Key if viewer.may(Permission::ApiKeysView) => {
+        Qualifier::Key => {
             let keys = app.store.list_api_keys(viewer.team).await?;
-            let mut names: Vec<String> = keys.into_iter().map(|key| key.name).filter(has_part).collect();
-            names.dedup();
+            let mut names: Vec<String> = Vec::new();
+            for name in keys.into_iter().map(|key| key.name).filter(has_part) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
             plain(names)
         }
         Qualifier::Adapter if viewer.may(Permission::AdaptersView) => {
@@ -115,8 +122,7 @@ async fn values_of(
         Qualifier::Tag => plain(recent(app, viewer, ValueKind::Tag, begun).await?),
         Qualifier::Server => plain(recent(app, viewer, ValueKind::Server, begun).await?),
         // Addresses, contents and ids are nobody's to guess, and times are written.
-        Qualifier::Key
-        | Qualifier::Adapter
+        Qualifier::Adapter
         | Qualifier::From
         | Qualifier::To
         | Qualifier::Subject
@@ -137,4 +143,24 @@ async fn recent(app: &App, viewer: &Viewer, kind: ValueKind, begun: &str) -> Res
         values.retain(|value| mask_addresses(value) == *value);
     }
     Ok(values)
+}
+
+/// Who runs the mailboxes that recent messages went to: those of most messages first, then those known by their servers
+/// alone. Domains that nobody known runs stand for themselves, for who sees addresses.
+async fn providers(app: &App, viewer: &Viewer, begun: &str) -> Result<Vec<String>, AppError> {
+    let recent = async |kind| app.store.list_recent_values(viewer.team, kind, "", DOMAINS_LOOKED_AT).await;
+    let name = |host: &String| MailboxProvider::of_host(host).map(|provider| provider.name.clone());
+    let sees_domains = !masks_addresses(viewer);
+    let of_domains = recent(ValueKind::Domain)
+        .await?
+        .into_iter()
+        .filter_map(|domain| name(&domain).or_else(|| (sees_domains && domain.contains('.')).then_some(domain)));
+    let of_servers = recent(ValueKind::Server).await?.into_iter().filter_map(|server| name(&server));
+    let mut names: Vec<String> = Vec::new();
+    for name in of_domains.chain(of_servers).filter(|name| name.to_lowercase().starts_with(begun)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }

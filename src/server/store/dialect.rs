@@ -32,6 +32,16 @@ impl Engine {
         }
     }
 
+    /// What stands behind the first `@` of an address, in lower case; empty where none does.
+    pub(super) fn domain_of(self, address: &str) -> String {
+        match self {
+            Self::Sqlite => format!(
+                "CASE INSTR({address}, '@') WHEN 0 THEN '' ELSE LOWER(SUBSTR({address}, INSTR({address}, '@') + 1)) END"
+            ),
+            Self::Postgres => format!("LOWER(SPLIT_PART({address}, '@', 2))"),
+        }
+    }
+
     /// Compares with a pattern in any case of letters; SQLite knows the case of ASCII letters alone.
     pub(super) fn like(self) -> &'static str {
         match self {

@@ -15,6 +15,8 @@ pub enum ValueKind {
     Tag,
     /// Hosts, their network addresses and mail exchangers.
     Server,
+    /// Domains of recipients' addresses, in lower case.
+    Domain,
 }
 
 /// The query for the values that begin so, in any case of letters, those of most messages first. Of messages whose template
@@ -22,23 +24,27 @@ pub enum ValueKind {
 pub(super) fn recent_values_query(engine: Engine, team_id: TeamId, kind: ValueKind, begun: &str, limit: i64) -> Sql {
     let tags = engine.text_elements("e.tags", "g");
     let (value, from) = match kind {
-        ValueKind::Tag => ("g.value", format!(" CROSS JOIN {tags} WHERE ")),
+        ValueKind::Tag => ("g.value".to_owned(), format!(" CROSS JOIN {tags} WHERE ")),
         ValueKind::Server => (
-            "(v.detail ->> k.field)",
+            "(v.detail ->> k.field)".to_owned(),
             " JOIN email_events v ON v.team_id = e.team_id AND v.email_id = e.id
               CROSS JOIN (SELECT 'server' AS field UNION ALL SELECT 'mx' UNION ALL SELECT 'server_ip') AS k WHERE "
                 .to_owned(),
+        ),
+        ValueKind::Domain => (
+            engine.domain_of("(r.value ->> 'address')"),
+            format!(" CROSS JOIN {} WHERE ", engine.elements("e.recipients", "r")),
         ),
     };
     let mut sql = Sql::new(
         engine,
         format!(
             "SELECT {value} AS value FROM (
-                 SELECT e.team_id, e.id, e.template_version_id, e.tags FROM emails e WHERE e.team_id = "
+                 SELECT e.team_id, e.id, e.template_version_id, e.tags, e.recipients FROM emails e WHERE e.team_id = "
         ),
     );
     sql.push_bind(team_id).push(" ORDER BY e.id DESC LIMIT ").push_bind(LOOKED_AT).push(") AS e").push(from);
-    push_like(&mut sql, value, [format!("{}%", escaped(begun))]);
+    push_like(&mut sql, &value, [format!("{}%", escaped(begun))]);
     sql.push(MARKS_NOTHING).push(" GROUP BY 1 ORDER BY COUNT(DISTINCT e.id) DESC, 1 LIMIT ").push_bind(limit);
     sql
 }

@@ -15,6 +15,7 @@ use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::list_view::ListView;
 use crate::domain::notice::Undo;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::App;
@@ -35,6 +36,9 @@ const COOKIE_DRAFT_BYTES: usize = 1500;
 const MAX_DRAFT_BYTES: usize = 1024 * 1024;
 /// How long the chosen colours are remembered, in seconds: a year.
 const THEME_SECONDS: u32 = 31_536_000;
+
+/// How long the look of the list is remembered: a year.
+const VIEW_SECONDS: u32 = THEME_SECONDS;
 
 /// A sentence for the page that comes next, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +147,17 @@ pub fn set_theme(theme: &str) {
 
 fn is_theme(text: &str) -> bool {
     matches!(text, "light" | "dark")
+}
+
+/// How the list of the log looks in this browser.
+pub fn list_view() -> ListView {
+    cookie(Cookie::View).map(|view| ListView::read(&view)).unwrap_or_default()
+}
+
+/// Remembers how the list of the log looks in this browser.
+pub fn set_list_view(view: &ListView) {
+    let seconds = if view.is_usual() { 0 } else { VIEW_SECONDS };
+    append_cookie(Cookie::View.header(&view.to_string(), seconds, app().config.is_https()));
 }
 
 /// Keeps a sentence for the page that the browser is sent to.

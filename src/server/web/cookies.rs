@@ -25,6 +25,8 @@ pub enum Cookie {
     Flash,
     /// The chosen colours: `light` or `dark`.
     Theme,
+    /// How the list of the log looks.
+    View,
     /// What was typed into a form that was refused, sealed.
     Draft,
     /// A log-in that is under way at the OpenID provider, sealed.
@@ -32,7 +34,7 @@ pub enum Cookie {
 }
 
 impl Cookie {
-    pub const ALL: [Self; 5] = [Self::Session, Self::Flash, Self::Theme, Self::Draft, Self::OpenId];
+    pub const ALL: [Self; 6] = [Self::Session, Self::Flash, Self::Theme, Self::View, Self::Draft, Self::OpenId];
 
     /// Its name. Behind https the prefix makes browsers refuse one that another host of the domain or an unencrypted
     /// connection has set. Source: RFC 6265bis, 4.1.3.2.
@@ -44,6 +46,8 @@ impl Cookie {
             (Self::Flash, true) => "__Host-flash",
             (Self::Theme, false) => "theme",
             (Self::Theme, true) => "__Host-theme",
+            (Self::View, false) => "view",
+            (Self::View, true) => "__Host-view",
             (Self::Draft, false) => "draft",
             (Self::Draft, true) => "__Host-draft",
             (Self::OpenId, false) => "openid",

@@ -99,9 +99,10 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         AdapterCreated | AdapterUpdated | AdapterRestored => Some("/settings/adapters".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
-        LogInFailed | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted | TemplateDeleted
-        | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled
-        | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => None,
+        LogInFailed | EmailsCanceled | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted
+        | TemplateDeleted | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset
+        | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked
+        | SessionsEnded => None,
     }
 }
 

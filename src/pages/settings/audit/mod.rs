@@ -181,7 +181,7 @@ fn grouped_actions() -> Vec<(&'static str, Vec<AuditAction>)> {
 const fn noun_of(action: AuditAction) -> &'static str {
     use AuditAction::*;
     match action {
-        EmailRevealed | EmailResent => "Messages",
+        EmailRevealed | EmailResent | EmailsCanceled => "Messages",
         ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => "Bulk resends",
         RequestRevealed => "API requests",
         LogExported | AuditExported => "Exports",

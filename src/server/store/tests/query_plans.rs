@@ -168,7 +168,7 @@ async fn conditions_of_a_search_are_looked_at_on_one_walk_in_order_sqlite() {
 
 #[tokio::test]
 async fn suggested_values_are_read_of_the_newest_messages_by_their_key() {
-    for kind in [ValueKind::Tag, ValueKind::Server] {
+    for kind in [ValueKind::Tag, ValueKind::Server, ValueKind::Domain] {
         let plan = plan_of(recent_values_query(Engine::Sqlite, TEAM, kind, "a", 8)).await;
         assert!(plan.iter().any(|step| step == "SEARCH e USING PRIMARY KEY (team_id=?)"), "{plan:?}");
         let events: Vec<_> = plan.iter().filter(|step| step.contains(" v ")).collect();

@@ -28,9 +28,11 @@ const SILENT: &[&str] = &[
     "log_out",
     "set_up",
     "mark_failed",
+    "set_list_view",
     "set_theme",
     "switch_team",
     // Nothing differs from what was there.
+    "cancel_chosen",
     "save_role_grid",
 ];
 

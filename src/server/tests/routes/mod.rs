@@ -10,6 +10,7 @@ mod documents;
 mod events;
 mod jetemail;
 mod live;
+mod log_page;
 mod logs;
 mod notificationapi;
 mod overview;

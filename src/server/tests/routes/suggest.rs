@@ -15,8 +15,11 @@ async fn suggested(client: &Client, typed: &str) -> Vec<String> {
     let answer = client.get(&format!("/logs/suggest?at={caret}&q={encoded}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let options = answer.text.split("data-search=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    // A value brings a blank with it.
     options
-        .map(|search| search.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        .map(|search| {
+            search.trim_end().replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        })
         .collect()
 }
 
@@ -37,6 +40,9 @@ on_both_databases! {
         app.add_adapter("SES Frankfurt").await;
         add_message(&app, &["receipt", "red 100%"], "mx1.example.com").await;
         add_message(&app, &["receipt"], "mx2.example.com").await;
+        for to in ["ada@gmail.com", "bob@Northwind.example", "eve@gmail.com"] {
+            app.add_message(Message { to: vec![to.to_owned()], ..Message::default() }).await;
+        }
         let client = app.sign_in(Role::Owner).await;
         for (typed, wanted) in [
             ("ada st", &["ada status:"][..]),
@@ -52,6 +58,8 @@ on_both_databases! {
             ("tag:%", &[]),
             ("server:MX", &["server:mx1.example.com", "server:mx2.example.com"]),
             ("provider:gma", &["provider:Gmail"]),
+            ("provider:", &["provider:example.com", "provider:Gmail", "provider:northwind.example"]),
+            ("provider:yah", &[]),
             ("to:a", &[]),
             ("from:a", &[]),
             ("\"st", &[]),
@@ -86,9 +94,14 @@ on_both_databases! {
         assert_eq!(suggested(&viewer, "tag:").await, ["tag:plain"]);
         app.set_grant(Role::Viewer, Permission::AdaptersView, false).await;
         assert!(suggested(&viewer, "adapter:").await.is_empty());
+        app.program(&[Permission::EmailsSend]).await;
+        app.set_grant(Role::Viewer, Permission::ApiKeysView, false).await;
+        assert_eq!(suggested(&viewer, "key:").await.len(), 1, "messages show the names of keys");
+        assert!(suggested(&viewer, "provider:").await.is_empty(), "a domain is a part of an address");
+        assert!(!suggested(&owner, "provider:").await.is_empty());
         assert_eq!(suggested(&owner, "adapter:").await, ["adapter:\"SES Frankfurt\""]);
         let other = app.sign_in_elsewhere().await;
-        for typed in ["tag:", "server:", "template:", "adapter:"] {
+        for typed in ["tag:", "server:", "template:", "adapter:", "key:", "provider:"] {
             assert!(suggested(&other, typed).await.is_empty(), "{typed}");
         }
     }
@@ -113,7 +126,7 @@ on_both_databases! {
         let url = url.unwrap().replace("&amp;", "&");
         assert!(url.contains("channel=email"), "{url}");
         let chosen = client.get(&url).await.text;
-        assert!(chosen.contains("template: "), "the chip names what is not among the newest");
+        assert!(chosen.contains("Template: "), "the chip names what is not among the newest");
         assert!(chosen.contains("Template 0042"));
         assert!(client.get("/logs/templates?find=nobody").await.text.contains("No template has this in its name."));
     }

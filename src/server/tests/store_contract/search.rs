@@ -204,5 +204,17 @@ on_both_databases! {
         assert!(values(app.team, "_").await.is_empty());
         assert!(values(app.other_team, "").await.is_empty());
         assert!(app.store().list_recent_values(app.team, ValueKind::Server, "", 2).await.unwrap().is_empty());
+        let to = |addresses: &[&str]| -> Vec<Recipient> {
+            let to = |address: &&str| Recipient { kind: RecipientKind::To, address: (*address).to_owned(), name: None };
+            addresses.iter().map(to).collect()
+        };
+        for addresses in [&["ada@One.example", "bob@two.example"][..], &["eve@two.example"], &["+4915112345678"]] {
+            let recipients = to(addresses);
+            app.store().insert_email(app.team, &NewEmail { recipients, ..order(&app) }).await.unwrap();
+        }
+        let domains = async |begun| app.store().list_recent_values(app.team, ValueKind::Domain, begun, 9).await.unwrap();
+        assert_eq!(domains("TWO").await, ["two.example"]);
+        assert_eq!(domains("one").await, ["one.example"]);
+        assert!(app.store().list_recent_values(app.other_team, ValueKind::Domain, "", 9).await.unwrap().is_empty());
     }
 }

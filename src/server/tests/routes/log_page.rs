@@ -1,0 +1,192 @@
+//! `/logs` as it stands in HTML: chips in words, a search that cannot be read, what may have been meant, the panel beside the
+//! list, its look, and what waits for its time taken back.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::*;
+use crate::domain::audit::{AuditAction, AuditFilter};
+use crate::domain::email::EmailStatus;
+use crate::domain::permission::Permission;
+use crate::domain::team::Role;
+
+async fn page(client: &Client, path: &str) -> String {
+    let answer = client.get(path).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    answer.text
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+async fn browser(app: &TestApp, role: Role) -> Client {
+    app.sign_in(role).await.with("accept", "text/html")
+}
+
+/// A form as a browser posts it.
+async fn post(client: &Client, path: &str, form: &str) -> Answer {
+    let client = client.with("content-type", "application/x-www-form-urlencoded");
+    client.send("POST", path, Some(form.to_owned())).await
+}
+
+/// A message that waits two hours.
+async fn add_scheduled(app: &TestApp, to: &str) {
+    let body = json!({
+        "from": "Mail <mail@finch.example>", "to": [to], "subject": "Later", "text": "Hi", "scheduled_at": "in 2 hours",
+    });
+    let answer =
+        app.program(&[Permission::EmailsSend]).await.with("user-agent", "test").post("/resend/emails", body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+/// The ids of the rows of a page.
+fn row_ids(page: &str) -> Vec<String> {
+    let rows = page.split("<tr role=\"row\" id=\"").skip(1);
+    rows.filter_map(|row| row.split('"').next()).map(str::to_owned).collect()
+}
+
+on_both_databases! {
+    async fn chips_say_words_for_ids(app: TestApp) {
+        let adapter = app.add_adapter("SES Frankfurt").await;
+        app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let client = browser(&app, Role::Viewer).await;
+        let search = format!("reason:mailbox-full adapter:{} group:v1-0000000000000001", adapter.id);
+        let shown = page(&client, &format!("/logs?q={}", encoded(&search))).await;
+        for chip in ["Reason: The mailbox is full", "Adapter: SES Frankfurt", "Group: failures alike"] {
+            assert!(shown.contains(&format!("Remove the filter {chip}")), "{chip}");
+        }
+        assert!(shown.contains("with these filters"));
+        let elsewhere = app.sign_in_elsewhere().await.with("accept", "text/html");
+        let shown = page(&elsewhere, &format!("/logs?q=adapter:{}", adapter.id)).await;
+        assert!(!shown.contains("SES Frankfurt"));
+    }
+
+    async fn a_search_that_cannot_be_read_stays_in_its_field_and_the_filters_around_it(app: TestApp) {
+        app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let client = browser(&app, Role::Viewer).await;
+        let answer = client.get("/logs?preset=30d&status=bounced&q=colour%3Ared%20ada").await;
+        assert_eq!(answer.status, 400);
+        let shown = answer.text;
+        for part in [
+            "value=\"colour:red ada\"",
+            "There is no “colour:”",
+            "aria-invalid=\"true\"",
+            "Remove the filter Status: bounced",
+            "Any channel",
+            "Last 30 days",
+            "This search cannot be read",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(!shown.contains("row-link"));
+        let answer = client.get("/logs?when=soon&status=bounced").await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.text.contains("This period cannot be read") && answer.text.contains("value=\"soon\""));
+    }
+
+    async fn what_finds_nothing_in_all_time_says_so_and_what_may_help(app: TestApp) {
+        let old = app.now() - chrono::TimeDelta::days(60);
+        app.add_message(Message { at: old, to: vec!["ada@gmail.com".to_owned()], ..Message::default() }).await;
+        let client = browser(&app, Role::Viewer).await;
+        let near = page(&client, "/logs?q=ada%40gmial.com").await;
+        for part in ["Nothing in all time either.", "Did you mean", "1 message in all time.", "preset=all"] {
+            assert!(near.contains(part), "{part}");
+        }
+        let nowhere = page(&client, "/logs?q=zoe%20nobody").await;
+        assert!(nowhere.contains("Nothing in all time either.") && nowhere.contains("Try fewer words"));
+        let elsewhen = page(&client, "/logs?q=ada%40gmail.com").await;
+        assert!(!elsewhen.contains("Nothing in all time either.") && elsewhen.contains("Look at all time: 1"));
+    }
+
+    async fn a_mail_servers_code_typed_alone_leads_to_its_answers(app: TestApp) {
+        let mut failed = Message::with_status(EmailStatus::Bounced).historic(&app);
+        for new in &mut failed.email.events {
+            new.event.detail.reply = Some("550 5.1.1 user unknown".to_owned());
+        }
+        app.store().insert_history(app.team, &[failed]).await.unwrap();
+        let client = browser(&app, Role::Viewer).await;
+        for typed in ["5.1.1", "550%205.1.1"] {
+            assert!(page(&client, &format!("/logs?preset=all&q={typed}")).await.contains("q=reply:5.1.1\""), "{typed}");
+        }
+    }
+
+    async fn a_message_stands_beside_the_list_and_reveals_nothing(app: TestApp) {
+        let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let client = browser(&app, Role::Owner).await;
+        let list = page(&client, "/logs?preset=all&status=bounced").await;
+        let link = format!("/logs?preset=all&amp;status=bounced&amp;peek={id}#{id}");
+        assert!(list.contains(&link), "{list}");
+        assert!(!list.contains("data-peek-close"));
+        let shown = page(&client, &format!("/logs?preset=all&status=bounced&peek={id}")).await;
+        assert!(shown.contains("data-peek-close") && shown.contains("Whose problem"), "{shown}");
+        assert!(!shown.contains("&lt;p&gt;Hello") && !shown.contains("<iframe"));
+        assert!(shown.contains(&format!("href=\"/logs?preset=all&amp;status=bounced#{id}\"")), "it leads back");
+        let elsewhere = app.sign_in_elsewhere().await.with("accept", "text/html");
+        let nothing = page(&elsewhere, &format!("/logs?preset=all&peek={id}")).await;
+        assert!(!nothing.contains("Whose problem"));
+        app.set_grant(Role::Viewer, Permission::LogsView, false).await;
+        assert_eq!(browser(&app, Role::Viewer).await.get(&format!("/logs?peek={id}")).await.status, 403);
+    }
+
+    async fn the_look_of_the_list_is_remembered_in_a_cookie(app: TestApp) {
+        app.add_message(Message::default()).await;
+        let client = browser(&app, Role::Viewer).await;
+        let usual = page(&client, "/logs?preset=all").await;
+        assert!(!usual.contains("data-dense"), "{usual}");
+        let answer = post(&client.with("referer", "http://localhost/logs"), "/fn/set_list_view", "dense=1&status=1&subject=1").await;
+        let cookie = answer.headers["set-cookie"].to_str().unwrap().to_owned();
+        assert!(cookie.starts_with("view=dense-template; "), "{cookie}");
+        let chosen = page(&client.with_cookies_of(&answer), "/logs?preset=all").await;
+        assert!(chosen.contains("data-dense") && chosen.contains("data-without=\"template\""), "{chosen}");
+        let answer = post(&client, "/fn/set_list_view", "dense=0&status=1&subject=1&template=1").await;
+        assert!(answer.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    }
+
+    async fn what_waits_for_its_time_is_taken_back_once_and_written_down(app: TestApp) {
+        app.add_adapter("Mail").await;
+        add_scheduled(&app, "ada@example.com").await;
+        add_scheduled(&app, "bob@example.com").await;
+        let gone = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let client = browser(&app, Role::Owner).await;
+        let waiting = row_ids(&page(&client, "/logs?preset=all&q=is:scheduled").await);
+        let list = page(&client, "/logs?preset=all").await;
+        assert!(list.contains("formaction=\"/logs/cancel\"") && list.matches("data-scheduled").count() == 2, "{list}");
+        let chosen = format!("{},{},{gone}", waiting[0], waiting[1]);
+        let asked = page(&client, &format!("/logs/cancel?ids={chosen}")).await;
+        assert!(asked.contains("Cancel 2 messages") && asked.contains("1 more that you chose"), "{asked}");
+        let form = format!("ids={chosen}");
+        let lines = async || {
+            let filter = AuditFilter { action: Some(AuditAction::EmailsCanceled), ..AuditFilter::default() };
+            app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap()
+        };
+        let elsewhere = app.sign_in_elsewhere().await.with("accept", "text/html");
+        post(&elsewhere, "/fn/cancel_chosen", &form).await;
+        assert!(lines().await.is_empty(), "another team's are not found");
+        assert_eq!(browser(&app, Role::Viewer).await.get(&format!("/logs/cancel?ids={chosen}")).await.status, 403);
+        for _ in 0..2 {
+            post(&client, "/fn/cancel_chosen", &form).await;
+        }
+        let lines = lines().await;
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].after.as_ref().unwrap()["messages"], 2);
+        assert!(page(&client, &format!("/logs/cancel?ids={chosen}")).await.contains("Nothing here can be canceled"));
+        for id in &waiting {
+            let status = client.with("accept", "application/json").get(&format!("/api/logs/{id}")).await.data()["status"].clone();
+            assert_eq!(status, "failed");
+        }
+        let many = vec![waiting[0].as_str(); 201].join(",");
+        assert_eq!(client.get(&format!("/logs/cancel?ids={many}")).await.status, 400);
+    }
+
+    async fn a_bulk_resend_says_what_must_be_mended_first(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let mut blocked = Message::with_status(EmailStatus::Bounced).historic(&app);
+        for new in &mut blocked.email.events {
+            new.event.detail.reply = Some("554 5.7.1 Client host [192.0.2.7] blocked using our list".to_owned());
+        }
+        app.store().insert_history(app.team, &[blocked]).await.unwrap();
+        let shown = page(&browser(&app, Role::Owner).await, "/resends/new?preset=all").await;
+        assert!(shown.contains("will bounce again unless its reason is mended first: our server is blocked"), "{shown}");
+    }
+}
