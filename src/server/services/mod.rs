@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod api_requests;
 pub mod audit;
 pub mod customer;
+mod direct;
 pub mod emails;
 pub mod events;
 pub mod failures;

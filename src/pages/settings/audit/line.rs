@@ -96,12 +96,13 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => Some(format!("/settings/api-keys/{id}")),
         TemplateCreated | TemplateUpdated => Some(format!("/templates/{id}")),
         RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
-        AdapterCreated | AdapterUpdated => Some("/settings/adapters".to_owned()),
+        AdapterCreated | AdapterUpdated | AdapterTested => Some("/settings/adapters".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted | TemplateDeleted
-        | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled
-        | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => None,
+        | TemplateTested | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset
+        | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked
+        | SessionsEnded => None,
     }
 }
 

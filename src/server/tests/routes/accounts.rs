@@ -16,7 +16,7 @@ use crate::domain::team::{Role, TeamRules};
 use crate::domain::viewer::RequestOrigin;
 use crate::server::demo::sink::Sink;
 use crate::server::services::accounts::openid::{self, Person};
-use crate::server::services::adapters::{self, NewAdapter};
+use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::services::teams;
 use crate::server::tests::test_key;
 
@@ -122,7 +122,7 @@ async fn add_mail(app: &TestApp) -> Sink {
     let new = NewAdapter {
         name: "Mail".to_owned(),
         kind: AdapterKind::Smtp,
-        url: sink.url(),
+        address: GivenAddress::Url(sink.url()),
         from_address: "noreply@finch.example".to_owned(),
         is_default: true,
     };

@@ -1,6 +1,7 @@
 //! The JSON API, by its addresses.
 
 mod accounts;
+mod adapter_form;
 mod adapters;
 mod api_keys;
 mod attachments;
