@@ -132,7 +132,21 @@ fn test_words(class: FailureClass) -> &'static str {
             "check host, port and security"
         }
         FailureClass::OutcomeUnknown => "no answer came in time, and it may have arrived",
-        _ => class.label(),
+        FailureClass::AddressUnknown
+        | FailureClass::AccountInactive
+        | FailureClass::MailboxFull
+        | FailureClass::SenderBlocked
+        | FailureClass::ContentRefused
+        | FailureClass::PolicyRefused
+        | FailureClass::RecipientRestricted
+        | FailureClass::RateLimited
+        | FailureClass::Suppressed
+        | FailureClass::TooLarge
+        | FailureClass::NumberInvalid
+        | FailureClass::PhoneUnreachable
+        | FailureClass::CarrierRefused
+        | FailureClass::DeviceGone
+        | FailureClass::Canceled => class.label(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::email::{Accepted, Customer, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
+use crate::domain::first_steps::FirstSteps;
 use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::page::{Page, Total};
 use crate::domain::period::{Period, PeriodChoice};
@@ -35,8 +36,8 @@ pub struct LogView {
     pub templates: Vec<(TemplateId, String)>,
     /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
     pub lacks_reports: bool,
-    /// Whether the team has no message at all, in any period.
-    pub is_first_run: bool,
+    /// How far a team has come that has no message at all, in any period.
+    pub first_steps: Option<FirstSteps>,
     pub public_url: String,
 }
 
@@ -55,7 +56,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{emails, failures, live, overview, period, reasons as why, search, templates},
+        services::{emails, failures, first_steps, live, overview, period, reasons as why, search, templates},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -109,6 +110,7 @@ pub async fn load_logs(
     };
     let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
     let templates = templates::list_choices(&app, &viewer, template_id).await?;
+    let first_steps = if is_first_run { first_steps::first_steps(&app, &viewer).await? } else { None };
     Ok(LogView {
         period,
         overview,
@@ -119,7 +121,7 @@ pub async fn load_logs(
         near,
         templates,
         lacks_reports,
-        is_first_run,
+        first_steps,
         public_url: app.config.public_url(),
     })
 }

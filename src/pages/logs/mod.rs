@@ -17,6 +17,7 @@ use leptos_router::hooks::use_location;
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
+pub use self::first_run::StepList;
 use self::search::{SearchBar, Unread};
 use self::selection::Selection;
 use self::stats::{Cards, in_short};
@@ -83,13 +84,13 @@ fn Logs(query: LogQuery, view: LogView) -> impl IntoView {
         near,
         templates,
         lacks_reports,
-        is_first_run,
+        first_steps,
         public_url,
     } = view;
-    if is_first_run {
+    if let Some(steps) = first_steps {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
-            <FirstRun public_url/>
+            <FirstRun steps public_url/>
         }
         .into_any();
     }

@@ -1,6 +1,6 @@
 //! Adapters: mail servers, and addresses that other channels' messages are posted to. Called by `/settings/adapters`,
-//! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept and are never
-//! given back.
+//! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept. Passwords and
+//! tokens are never given back; a user name is, to who may change the adapter.
 
 mod address;
 mod test;

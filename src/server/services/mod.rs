@@ -11,6 +11,7 @@ mod direct;
 pub mod emails;
 pub mod events;
 pub mod failures;
+pub mod first_steps;
 pub mod limits;
 pub mod live;
 pub mod mail;

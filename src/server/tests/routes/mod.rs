@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod documents;
 mod events;
+mod first_steps;
 mod jetemail;
 mod live;
 mod logs;
