@@ -98,10 +98,10 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                     </fieldset>
                 </form>
             </section>
+            {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
             {(!is_locked).then(|| {
                 view! { <Preview sample=draft.get("sample").unwrap_or(sample) error=draft.error("sample")/> }
             })}
-            {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
         </div>
     }
 }

@@ -49,7 +49,7 @@ fn Adapters(adapters: AdaptersView, added: Option<AdapterId>) -> impl IntoView {
     };
     view! {
         {added}
-        <section class="panel" aria-label="Adapters">{list}</section>
+        <section class="panel adapters" aria-label="Adapters">{list}</section>
         {form}
     }
 }

@@ -42,7 +42,11 @@ pub(crate) enum Target {
     /// `{id}`
     Template,
     /// `{id}`
+    DeletedTemplate,
+    /// `{id}`
     Adapter,
+    /// `{id}`
+    DeletedAdapter,
     /// `{id}`
     ApiKey,
     /// `{id}`, a team.
@@ -228,6 +232,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_template", Holds(TemplatesUpdate), Target::Template, "id={id}&name={fresh}&subject=s&html=&text=t"),
     ("test_template", PersonWith(TemplatesView, EmailsSend), Target::Own, "subject=s&text=t"),
     ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
+    ("restore_template", Holds(TemplatesDelete), Target::DeletedTemplate, "id={id}"),
     ("load_adapters", Holds(AdaptersView), Target::Own, ""),
     (
         "create_adapter",
@@ -236,6 +241,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
         "name={fresh}&kind=smtp&smtp[host]=a.example&from_address=a@b.example",
     ),
     ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
+    ("restore_adapter", Holds(AdaptersDelete), Target::DeletedAdapter, "id={id}"),
     ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
     ("test_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&to=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
@@ -257,7 +263,6 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_retention", Holds(TeamUpdate), Target::Own, "messages_days=365"),
     ("delete_team", Holds(TeamDelete), Target::Team, "team={id}&name={fresh}"),
     ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
-    ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=adapters:view&granted=true"),
     ("save_role_grid", Holds(TeamUpdateRole), Target::Own, ""),
     ("load_role", Member(TeamUpdateRole), Target::Role, "role={role}"),
     ("create_role", Holds(TeamUpdateRole), Target::Own, "name={short}&from=viewer"),
