@@ -69,7 +69,7 @@ pub async fn create_adapter(
     let form = AddressForm { smtp, http };
     let draft = draft_of("adapter", &name, &from_address, &form).with("kind", kind.as_str());
     let draft = if is_default.is_some() { draft.with("is_default", "on") } else { draft };
-    let address = adapters::GivenAddress::Form(form);
+    let address = adapters::GivenAddress::Form(Box::new(form));
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
     let result = adapters::create_adapter(&context::app(), &context::viewer().await?, new).await;
     let adapter = context::or_keep(&draft, result).await?;
@@ -91,7 +91,7 @@ pub async fn update_adapter(
     use crate::server::{context, services::adapters};
     let form = AddressForm { smtp, http };
     let draft = draft_of(&id.to_string(), &name, &from_address, &form);
-    let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(form));
+    let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(Box::new(form)));
     let change =
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
     let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;

@@ -75,11 +75,10 @@ pub async fn create_template(
     html: String,
     text: String,
     #[server(default)] masked: Vec<String>,
-    #[server(default)] masked_more: String,
     #[server(default)] sample: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let masked = masked_of(masked, &masked_more);
+    let masked = masked_of(&masked);
     let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer) = (context::app(), context::viewer().await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
@@ -101,11 +100,10 @@ pub async fn update_template(
     html: String,
     text: String,
     #[server(default)] masked: Vec<String>,
-    #[server(default)] masked_more: String,
     #[server(default)] sample: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let masked = masked_of(masked, &masked_more);
+    let masked = masked_of(&masked);
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
@@ -128,12 +126,11 @@ pub async fn test_template(
     #[server(default)] html: String,
     #[server(default)] text: String,
     #[server(default)] masked: Vec<String>,
-    #[server(default)] masked_more: String,
     #[server(default)] sample: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
     let form = id.map_or_else(|| "template".to_owned(), |id| id.to_string());
-    let masked = masked_of(masked, &masked_more);
+    let masked = masked_of(&masked);
     let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
@@ -173,10 +170,16 @@ pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str, m
 /// The field of a draft that holds the names of masked variables.
 pub const MASKED_FIELD: &str = "masked";
 
-/// The names of masked variables as a form sends them: boxes, and further ones with commas between them.
-pub fn masked_of(boxes: Vec<String>, more: &str) -> Vec<String> {
-    let more = names_of(more).into_iter().filter(|name| !boxes.contains(name)).collect::<Vec<_>>();
-    boxes.into_iter().chain(more).collect()
+/// The names of masked variables as a form sends them: one of each box that is ticked, and further ones with commas between
+/// them. Each once.
+pub fn masked_of(lists: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in lists.iter().flat_map(|list| names_of(list)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// Names with commas between them.

@@ -132,7 +132,7 @@ fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
             {boxes}
             <TextField
                 label="Further ones"
-                name="masked_more"
+                name="masked[]"
                 value=others.join(", ")
                 required=false
                 hint="Names at the top of the variables, with commas between them."

@@ -22,7 +22,7 @@ pub enum GivenAddress {
     /// With user name and password in it: `smtp://user:password@mail.example.com:587`, or
     /// `https://token@example.com/messages`.
     Url(String),
-    Form(AddressForm),
+    Form(Box<AddressForm>),
 }
 
 /// What an adapter's address says.
