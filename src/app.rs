@@ -50,7 +50,7 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <style nonce=use_nonce()>{VIEW_TRANSITION}</style>
                 <HashedStylesheet options=options.clone() root=""/>
-                <HydrationScripts options islands=true root=""/>
+                <Start package=options.site_pkg_dir.to_string()/>
                 <script type="speculationrules" nonce=use_nonce()>{SPECULATION_RULES}</script>
                 <MetaTags/>
             </head>
@@ -58,6 +58,29 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <App/>
             </body>
         </html>
+    }
+}
+
+/// Loads what the pages do with scripts and brings their islands to life, none of which holds another. Leptos' own script
+/// waits until the browser has nothing else to do, which on a busy machine takes as long as it likes, and goes through every element of
+/// a page, one after the other.
+#[component]
+fn Start(
+    /// The folder of the site's files, without slashes around it.
+    package: String,
+) -> impl IntoView {
+    let (script, module) = (format!("/{package}/sendlog.js"), format!("/{package}/sendlog_bg.wasm"));
+    let start = format!(
+        "import('{script}').then(async (half) => {{
+            await half.default({{ module_or_path: '{module}' }});
+            half.hydrate();
+            for (const island of document.querySelectorAll('leptos-island')) half[island.dataset.component](island);
+        }});"
+    );
+    view! {
+        <link rel="modulepreload" href=script crossorigin="anonymous" nonce=use_nonce()/>
+        <link rel="preload" href=module r#as="fetch" type="application/wasm" crossorigin="anonymous"/>
+        <script type="module" nonce=use_nonce()>{start}</script>
     }
 }
 

@@ -9,7 +9,7 @@ pub mod pages;
 pub mod server;
 pub mod server_fns;
 
-/// Brings the islands of a page to life. The page's script calls it.
+/// Makes the islands ready. The script of the page, in [app], then brings each to life.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
