@@ -162,8 +162,8 @@ export const demoTest = test.extend<object, object>({
   },
 });
 
-/** What Chromium says when Playwright's own scripts meet the sandboxed frame of a message. */
-const notOurs = /^Blocked script execution in '\S+\/logs\/eml_\w+\/body\?/;
+/** What Chromium says when Playwright's own scripts meet the sandboxed frame of a message or of a template's preview. */
+const notOurs = /^Blocked script execution in '(\S+\/logs\/eml_\w+\/body\?|\S+\/templates\/preview'|about:blank')/;
 
 /**
  * What Chromium says of the fade from page to page: a test makes the window smaller during it, or the machine is so busy

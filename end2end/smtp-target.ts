@@ -22,6 +22,12 @@ export interface ReceivedMessage {
   raw: string;
 }
 
+/** The one user that a target lets in. */
+export interface LogIn {
+  user: string;
+  password: string;
+}
+
 export class SmtpTarget {
   /** Every message accepted so far, oldest first. */
   readonly messages: ReceivedMessage[] = [];
@@ -29,10 +35,15 @@ export class SmtpTarget {
   readonly tried: string[] = [];
   private readonly server: SMTPServer;
 
-  private constructor() {
+  private constructor(logIn?: LogIn) {
     this.server = new SMTPServer({
-      // No TLS and no log-in: the adapter's URL is smtp://127.0.0.1:port.
-      disabledCommands: ["AUTH", "STARTTLS"],
+      // No TLS and, unless it is asked for, no log-in: the adapter's URL is smtp://127.0.0.1:port.
+      disabledCommands: logIn ? ["STARTTLS"] : ["AUTH", "STARTTLS"],
+      allowInsecureAuth: true,
+      onAuth: (auth, _session, callback) => {
+        const isRight = auth.username === logIn?.user && auth.password === logIn?.password;
+        callback(isRight ? null : reply(535, "5.7.8 authentication failed"), isRight ? { user: auth.username } : undefined);
+      },
       disableReverseLookup: true,
       closeTimeout: 500,
       onRcptTo: (address, session, callback) => {
@@ -72,16 +83,19 @@ export class SmtpTarget {
     this.server.on("error", () => {});
   }
 
-  static async start(): Promise<SmtpTarget> {
-    const target = new SmtpTarget();
+  static async start(logIn?: LogIn): Promise<SmtpTarget> {
+    const target = new SmtpTarget(logIn);
     await new Promise<void>((resolve) => target.server.listen(0, "127.0.0.1", resolve));
     return target;
   }
 
+  get port(): number {
+    return (this.server.server.address() as AddressInfo).port;
+  }
+
   /** What an adapter is given: `smtp://127.0.0.1:port`. */
   get url(): string {
-    const address = this.server.server.address() as AddressInfo;
-    return `smtp://127.0.0.1:${address.port}`;
+    return `smtp://127.0.0.1:${this.port}`;
   }
 
   /** The messages accepted for a recipient, oldest first. */

@@ -117,50 +117,6 @@ test("deleting a template asks first, and can be undone", async ({ page, as, has
   await expect(page.getByRole("link", { name })).toHaveCount(1);
 });
 
-test("an adapter is refused, added, edited, made the default and removed", async ({ page, as, hasScript }) => {
-  const name = `Relay ${hasScript}`;
-  await as("admin", team);
-  await page.goto("/settings/adapters");
-  const fill = async (url: string) => {
-    await page.getByLabel("Name", { exact: true }).fill(name);
-    await page.getByLabel("Server address").fill(url);
-    await page.getByLabel("Sender of messages that name none").fill("Relay <relay@acme.example>");
-    await page.getByRole("button", { name: "Add", exact: true }).click();
-  };
-  await fill("ftp://mail.example.com");
-  await expect(page.getByRole("alert")).toContainText(/smtp/);
-  await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
-
-  await fill("smtp://mailer:hush-hush@mail.example.com:587");
-  await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
-  const row = page.getByRole("row").filter({ hasText: name });
-  await expect(row).toContainText("mail.example.com:587");
-  await expect(page.getByRole("main")).not.toContainText("hush-hush");
-
-  await row.getByRole("link", { name: `Edit ${name}` }).click();
-  await page.getByLabel("New server address").fill("ftp://other.example.com");
-  await page.getByLabel("Sender of messages that name none").fill("Relay <other@acme.example>");
-  await page.getByRole("button", { name: "Save", exact: true }).click();
-  await expect(page.getByRole("alert")).toContainText(/smtp/);
-  await expect(page.getByLabel("Sender of messages that name none")).toHaveValue("Relay <other@acme.example>");
-  await page.getByLabel("New server address").fill("smtp://other.example.com:2525");
-  await page.getByRole("button", { name: "Save", exact: true }).click();
-  await expect(page.getByText(`Adapter “${name}” changed.`)).toBeVisible();
-  await expect(page).toHaveURL("/settings/adapters");
-  await expect(row).toContainText("other.example.com:2525");
-  await expect(row).toContainText("other@acme.example");
-
-  await row.getByRole("button", { name: `Make ${name} the default` }).click();
-  await expect(row.getByText("default", { exact: true })).toBeVisible();
-  await page.getByRole("button", { name: /^Make .* the default$/ }).first().click();
-  await row.getByRole("button", { name: `Remove ${name}` }).click();
-  const question = page.getByRole("dialog", { name: `Remove the adapter “${name}”?` });
-  await expect(question).toContainText("No message waits for it.");
-  await question.getByRole("button", { name: "Remove", exact: true }).click();
-  await expect(page.getByText("Adapter removed.")).toBeVisible();
-  await expect(page.getByRole("row").filter({ hasText: name })).toHaveCount(0);
-});
-
 test("an API key's secret is shown once, and works until it is revoked", async ({ page, as, hasScript }) => {
   const name = `checkout ${hasScript}`;
   await as("admin", team);

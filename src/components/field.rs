@@ -36,8 +36,14 @@ pub fn TextField(
     /// Whether it must be filled in.
     #[prop(default = true)]
     required: bool,
+    /// What was wrong with it.
+    #[prop(default = None)]
+    error: Option<String>,
 ) -> impl IntoView {
     let hint_id = hint.map(|_| format!("{name}-hint"));
+    let error_id = error.as_ref().map(|_| format!("{name}-error"));
+    let described_by: Vec<String> = [error_id.clone(), hint_id.clone()].into_iter().flatten().collect();
+    let is_wrong = error.is_some().then_some("true");
     view! {
         <div class="field">
             <label for=name>{label}</label>
@@ -51,9 +57,11 @@ pub fn TextField(
                 minlength=min_length
                 maxlength=max_length
                 autofocus=autofocus
-                aria-describedby=hint_id.clone()
+                aria-invalid=is_wrong
+                aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
                 required=required
             />
+            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }

@@ -1,5 +1,7 @@
 //! Ways out of Sendlog: mail servers, and addresses that take the messages of other channels.
 
+pub mod form;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,20 @@ named! {
         Smtp = "smtp" "Mail server (SMTP)",
         /// JSON by HTTP POST to an address of the team's. Sends every channel but e-mail.
         Http = "http" "Web address (HTTP)",
+    }
+}
+
+named! {
+    /// When a connection to a mail server is encrypted. Its name is that in an address: `?tls=required`.
+    pub enum TlsMode, "security must be implicit, required, opportunistic or none" {
+        /// From the first byte: `smtps://`.
+        Implicit = "implicit" "TLS from the start (SMTPS)",
+        /// By STARTTLS; nothing is sent without it.
+        Required = "required" "STARTTLS, and nothing without it",
+        /// By STARTTLS where the server offers it.
+        Opportunistic = "opportunistic" "STARTTLS where the server offers it",
+        /// Never.
+        None = "none" "None: everything goes in plain text",
     }
 }
 

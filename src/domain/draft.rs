@@ -3,17 +3,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::AppError;
+
 /// The fields of a refused form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     form: String,
     fields: Vec<(String, String)>,
+    /// The field that was to blame, and what was wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refusal: Option<(String, String)>,
 }
 
 impl Draft {
     /// A draft of the form with this name, still empty.
     pub fn of(form: impl Into<String>) -> Self {
-        Self { form: form.into(), fields: Vec::new() }
+        Self { form: form.into(), fields: Vec::new(), refusal: None }
     }
 
     /// The draft with one field more.
@@ -21,6 +26,18 @@ impl Draft {
     pub fn with(mut self, field: &str, value: &str) -> Self {
         self.fields.push((field.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The draft with why its form was refused, where one field is to blame.
+    #[must_use]
+    pub fn refused(self, error: &AppError) -> Self {
+        let refusal = error.field().map(|field| (field.to_owned(), error.to_string()));
+        Self { refusal, ..self }
+    }
+
+    /// What was wrong with a field.
+    pub fn error(&self, field: &str) -> Option<String> {
+        self.refusal.as_ref().filter(|(name, _)| name == field).map(|(_, error)| error.clone())
     }
 
     /// The form's name.
@@ -54,5 +71,7 @@ mod tests {
         assert_eq!(draft.text("name"), "Welcome");
         assert_eq!(draft.get("subject").as_deref(), Some(""));
         assert_eq!(draft.get("html"), None);
+        let draft = draft.refused(&AppError::invalid_field("name", "name is required"));
+        assert_eq!((draft.error("name").as_deref(), draft.error("html")), (Some("name is required"), None));
     }
 }

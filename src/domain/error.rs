@@ -103,6 +103,14 @@ impl AppError {
         Self::NotFound(noun.to_owned())
     }
 
+    /// The field of a form that is to blame, where one is. What exists already, exists by its name.
+    pub fn field(&self) -> Option<&str> {
+        if let Self::Validation { field, .. } = self {
+            return field.as_deref();
+        }
+        matches!(self, Self::AlreadyExists(_)).then_some("name")
+    }
+
     /// The HTTP status that fits in every format.
     pub fn http_status(&self) -> u16 {
         match self {

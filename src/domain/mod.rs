@@ -15,6 +15,7 @@ pub mod event;
 pub mod failure;
 pub mod filter;
 pub mod fingerprint;
+pub mod first_steps;
 pub mod ids;
 pub mod list_view;
 pub mod mailbox;

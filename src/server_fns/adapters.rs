@@ -3,9 +3,12 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+#[cfg(feature = "ssr")]
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::AdapterId;
 
 /// What the adapters page shows.
@@ -16,60 +19,167 @@ pub struct AdaptersView {
     pub waiting: Vec<(AdapterId, i64)>,
     /// What was typed and refused, into the form of a new one.
     pub draft: Draft,
-    /// What was typed and refused, into the form of a change.
-    pub change: Draft,
+    /// The one that is being changed.
+    pub edited: Option<EditedAdapter>,
 }
 
-/// The team's adapters. Needs `adapters:view`.
+/// What the form that changes an adapter shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EditedAdapter {
+    pub adapter: Adapter,
+    /// Every part but the secrets.
+    pub form: AddressForm,
+    pub kept: KeptLogIn,
+    /// What was typed and refused.
+    pub draft: Draft,
+}
+
+/// The team's adapters. Needs `adapters:view`. For who may change adapters, also the form of the one to `edit`.
 #[server]
-pub async fn load_adapters() -> Result<AdaptersView, AppError> {
+pub async fn load_adapters(#[server(default)] edit: Option<AdapterId>) -> Result<AdaptersView, AppError> {
+    use crate::domain::permission::Permission;
     use crate::server::{context, services::adapters};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let waiting = adapters::count_waiting(&app, &viewer).await?;
-    let adapters = adapters::list_adapters(&app, &viewer).await?;
+    let found = adapters::list_adapters(&app, &viewer).await?;
+    let edited = found.iter().find(|adapter| edit == Some(adapter.id) && viewer.may(Permission::AdaptersUpdate));
+    let edited = match edited.cloned() {
+        Some(adapter) => {
+            let (form, kept) = adapters::form_of(&app, &viewer, adapter.id).await?;
+            let draft = super::draft::load_draft(adapter.id.to_string()).await?;
+            Some(EditedAdapter { adapter, form, kept, draft })
+        }
+        None => None,
+    };
     let draft = super::draft::load_draft("adapter".to_owned()).await?;
-    Ok(AdaptersView { adapters, waiting, draft, change: super::draft::load_draft("adapter_change".to_owned()).await? })
+    Ok(AdaptersView { adapters: found, waiting, draft, edited })
 }
 
-/// Adds an adapter. Needs `adapters:create`.
+/// Adds an adapter; which fields count, the kind says. Needs `adapters:create`.
 #[server]
 pub async fn create_adapter(
     name: String,
     kind: AdapterKind,
-    url: String,
+    #[server(default)] smtp: SmtpForm,
+    #[server(default)] http: HttpForm,
     from_address: String,
     #[server(default)] is_default: Option<String>,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
-    // The address holds a password, so it is not kept.
-    let draft =
-        Draft::of("adapter").with("name", &name).with("kind", kind.as_str()).with("from_address", &from_address);
-    let input = adapters::NewAdapter { name, kind, url, from_address, is_default: is_default.is_some() };
-    let result = adapters::create_adapter(&context::app(), &context::viewer().await?, input).await;
+    let form = AddressForm { smtp, http };
+    let draft = draft_of("adapter", &name, &from_address, &form).with("kind", kind.as_str());
+    let draft = if is_default.is_some() { draft.with("is_default", "on") } else { draft };
+    let address = adapters::GivenAddress::Form(Box::new(form));
+    let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
+    let result = adapters::create_adapter(&context::app(), &context::viewer().await?, new).await;
     let adapter = context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
+    leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
     Ok(())
 }
 
-/// Changes an adapter; without `url` its address stays, with the log-in. Needs `adapters:update`.
+/// Changes an adapter. Without fields of an address that stays; a secret that is left empty stays while the server does.
+/// Needs `adapters:update`.
 #[server]
 pub async fn update_adapter(
     id: AdapterId,
     name: String,
-    #[server(default)] url: String,
+    #[server(default)] smtp: SmtpForm,
+    #[server(default)] http: HttpForm,
     #[server(default)] from_address: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
-    // The address holds a password, so it is not kept.
-    let draft = Draft::of("adapter_change").with("name", &name).with("from_address", &from_address);
-    let url = Some(url).filter(|url| !url.trim().is_empty());
-    let change = adapters::AdapterChange { name: Some(name), url, from_address: Some(from_address), is_default: None };
+    let form = AddressForm { smtp, http };
+    let draft = draft_of(&id.to_string(), &name, &from_address, &form);
+    let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(Box::new(form)));
+    let change =
+        adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
     let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
     let adapter = context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");
     Ok(())
 }
+
+/// Sends a test message by an adapter; the page that follows says what the server said. Needs `adapters:update`.
+#[server]
+pub async fn test_adapter(id: AdapterId, to: String) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    flash_test(&adapters::send_test(&context::app(), &context::viewer().await?, id, &to).await?);
+    Ok(())
+}
+
+/// Keeps for the next page what a server said to a test.
+#[cfg(feature = "ssr")]
+pub(super) fn flash_test(tested: &crate::server::services::adapters::TestOutcome) {
+    use crate::server::context;
+    let (kind, sentence) = match tested.failure {
+        None => (context::FlashKind::Success, format!("“{}” took the test message for {}.", tested.adapter, tested.to)),
+        Some(class) => (
+            context::FlashKind::Error,
+            format!("“{}” did not take the test message for {}: {}.", tested.adapter, tested.to, test_words(class)),
+        ),
+    };
+    context::flash(kind, format!("{sentence}\n{}", tested.words));
+}
+
+/// A class of failures as the words of a test, where there is nothing to resend yet and the reader is who sets it up.
+#[cfg(feature = "ssr")]
+fn test_words(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::OurSettings => "the log-in, the sender or the account has to be mended",
+        FailureClass::ServerUnavailable | FailureClass::Expired | FailureClass::Unknown => {
+            "check host, port and security"
+        }
+        FailureClass::OutcomeUnknown => "no answer came in time, and it may have arrived",
+        FailureClass::AddressUnknown
+        | FailureClass::AccountInactive
+        | FailureClass::MailboxFull
+        | FailureClass::SenderBlocked
+        | FailureClass::ContentRefused
+        | FailureClass::PolicyRefused
+        | FailureClass::RecipientRestricted
+        | FailureClass::RateLimited
+        | FailureClass::Suppressed
+        | FailureClass::TooLarge
+        | FailureClass::NumberInvalid
+        | FailureClass::PhoneUnreachable
+        | FailureClass::CarrierRefused
+        | FailureClass::DeviceGone
+        | FailureClass::Canceled => class.label(),
+    }
+}
+
+/// What was typed into the form of an adapter, but for the secrets; of these, that there were some.
+#[cfg(feature = "ssr")]
+fn draft_of(form_name: &str, name: &str, from_address: &str, form: &AddressForm) -> Draft {
+    let AddressForm { smtp, http } = form;
+    let secrets =
+        [("smtp[password]", &smtp.password), ("http[token]", &http.token), ("http[password]", &http.password)];
+    let typed: Vec<&str> = secrets.iter().filter(|(_, secret)| !secret.is_empty()).map(|(name, _)| *name).collect();
+    Draft::of(form_name)
+        .with("name", name)
+        .with("from_address", from_address)
+        .with("smtp[host]", &without_log_in(&smtp.host))
+        .with("smtp[port]", &smtp.port)
+        .with("smtp[security]", &smtp.security)
+        .with("smtp[user]", &smtp.user)
+        .with("http[url]", &without_log_in(&http.url))
+        .with("http[user]", &http.user)
+        .with(TYPED_SECRETS, &typed.join(" "))
+}
+
+/// An address that was typed, without what may be a password or a key in it.
+#[cfg(feature = "ssr")]
+fn without_log_in(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split(['?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+}
+
+/// The field of a draft that names the secrets that were typed and are not in it.
+pub const TYPED_SECRETS: &str = "typed_secrets";
 
 /// Removes an adapter. Needs `adapters:delete`.
 #[server]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::api_key::NewKey;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::first_steps::FirstSteps;
 
 /// What the page for connecting programs shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct ConnectView {
     /// The key that was just made on this page.
     pub key: Option<NewKey>,
     pub draft: Draft,
+    /// How far the team has come; `None` once it needs no first steps, or for who may not see its messages.
+    pub first_steps: Option<FirstSteps>,
 }
 
 /// Where a dialect is.
@@ -32,9 +35,15 @@ pub struct Place {
 /// The addresses that programs are pointed to, and the key that was just made for them.
 #[server]
 pub async fn load_connect() -> Result<ConnectView, AppError> {
-    use crate::server::{api::Api, context};
-    context::viewer().await?.require_two_factor()?;
+    use crate::domain::permission::Permission;
+    use crate::server::{api::Api, context, services::first_steps};
+    let viewer = context::viewer().await?;
+    viewer.require_two_factor()?;
     let app = context::app();
+    let first_steps = match viewer.may(Permission::LogsView) {
+        true => first_steps::first_steps(&app, &viewer).await?,
+        false => None,
+    };
     let place = |dialect: Api| Place { prefix: dialect.prefix().to_owned(), own_url: app.config.own_url(dialect) };
     Ok(ConnectView {
         public_url: app.config.public_url(),
@@ -44,5 +53,6 @@ pub async fn load_connect() -> Result<ConnectView, AppError> {
         notificationapi: place(Api::Notificationapi),
         key: context::new_key(),
         draft: super::draft::load_draft("api_key".to_owned()).await?,
+        first_steps,
     })
 }

@@ -9,6 +9,7 @@ use crate::domain::email::{Accepted, Customer, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
+use crate::domain::first_steps::FirstSteps;
 use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::list_view::ListView;
 use crate::domain::page::{Page, Total};
@@ -52,8 +53,8 @@ pub struct LogView {
     pub look: ListView,
     /// Whether messages of the list were sent, and none of the team ever got a report of what became of it.
     pub lacks_reports: bool,
-    /// Whether the team has no message at all, in any period.
-    pub is_first_run: bool,
+    /// How far a team has come that has no message at all, in any period.
+    pub first_steps: Option<FirstSteps>,
     pub public_url: String,
 }
 
@@ -72,7 +73,9 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
-        services::{condition_names, emails, failures, live, overview, period, reasons as why, search, templates},
+        services::{
+            condition_names, emails, failures, first_steps, live, overview, period, reasons as why, search, templates,
+        },
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let resolved = emails::resolve_period(&app, &viewer, &choice).await?;
@@ -130,6 +133,7 @@ pub async fn load_logs(
     let lacks_reports = overview.stats.lacks_reports() && emails::lacks_reports(&app, &viewer).await?;
     let templates = templates::list_choices(&app, &viewer, template_id).await?;
     let names = condition_names::names_of(&app, &viewer, &searched, reasons.as_ref()).await?;
+    let first_steps = if is_first_run { first_steps::first_steps(&app, &viewer).await? } else { None };
     Ok(LogView {
         period,
         overview,
@@ -142,7 +146,7 @@ pub async fn load_logs(
         names,
         look: context::list_view(),
         lacks_reports,
-        is_first_run,
+        first_steps,
         public_url: app.config.public_url(),
     })
 }

@@ -18,7 +18,12 @@ pub struct TemplateView {
     /// Its versions, newest first.
     pub versions: Vec<TemplateVersion>,
     pub draft: Draft,
+    /// Values to see the template with, a JSON object.
+    pub sample: String,
 }
+
+/// Where the editor's form is posted to be looked at.
+pub const PREVIEW_PATH: &str = "/templates/preview";
 
 /// The team's templates. Needs `templates:view`.
 #[server]
@@ -40,7 +45,13 @@ pub async fn load_new_template() -> Result<TemplateView, AppError> {
     use crate::domain::permission::Permission;
     crate::server::context::viewer().await?.require(Permission::TemplatesCreate)?;
     let draft = super::draft::load_draft("template".to_owned()).await?;
-    Ok(TemplateView { template: None, used_variables: Vec::new(), versions: Vec::new(), draft })
+    Ok(TemplateView {
+        template: None,
+        used_variables: Vec::new(),
+        versions: Vec::new(),
+        draft,
+        sample: "{}".to_owned(),
+    })
 }
 
 /// A template with its versions. Needs `templates:view`.
@@ -52,7 +63,8 @@ pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
     let versions = templates::list_versions(&app, &viewer, id).await?;
     let draft = super::draft::load_draft(id.to_string()).await?;
     let used_variables = templates::used_variables(&app, &template.current.source).await;
-    Ok(TemplateView { template: Some(template), used_variables, versions, draft })
+    let sample = templates::sample_values(&app, &viewer, Some(&template), &used_variables).await?;
+    Ok(TemplateView { template: Some(template), used_variables, versions, draft, sample })
 }
 
 /// Makes a template. Needs `templates:create`.
@@ -63,11 +75,11 @@ pub async fn create_template(
     html: String,
     text: String,
     #[server(default)] masked: Vec<String>,
-    #[server(default)] masked_more: String,
+    #[server(default)] sample: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let masked = masked_of(masked, &masked_more);
-    let draft = draft_of("template", &name, &subject, &html, &text, &masked);
+    let masked = masked_of(&masked);
+    let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer) = (context::app(), context::viewer().await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     match &result {
@@ -88,11 +100,11 @@ pub async fn update_template(
     html: String,
     text: String,
     #[server(default)] masked: Vec<String>,
-    #[server(default)] masked_more: String,
+    #[server(default)] sample: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let masked = masked_of(masked, &masked_more);
-    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked);
+    let masked = masked_of(&masked);
+    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
     let saved = context::or_keep(&draft, result).await?;
@@ -101,6 +113,30 @@ pub async fn update_template(
         format!("Saved. Version {} is the current one.", saved.current.version),
     );
     leptos_axum::redirect(&format!("/templates/{id}"));
+    Ok(())
+}
+
+/// Sends what is written, with the sample values, to the reader's own address; the page that follows says what the mail
+/// server said, and has all that was typed. Needs `templates:view` and `emails:send`, by a person.
+#[server]
+pub async fn test_template(
+    #[server(default)] id: Option<TemplateId>,
+    #[server(default)] name: String,
+    subject: String,
+    #[server(default)] html: String,
+    #[server(default)] text: String,
+    #[server(default)] masked: Vec<String>,
+    #[server(default)] sample: String,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::templates};
+    let form = id.map_or_else(|| "template".to_owned(), |id| id.to_string());
+    let masked = masked_of(&masked);
+    let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
+    let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
+    let result = templates::send_preview(&app, &viewer, &source, &sample).await;
+    let tested = context::or_keep(&draft, result).await?;
+    context::keep_draft(&draft).await;
+    super::adapters::flash_test(&tested);
     Ok(())
 }
 
@@ -134,10 +170,16 @@ pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str, m
 /// The field of a draft that holds the names of masked variables.
 pub const MASKED_FIELD: &str = "masked";
 
-/// The names of masked variables as a form sends them: boxes, and further ones with commas between them.
-pub fn masked_of(boxes: Vec<String>, more: &str) -> Vec<String> {
-    let more = names_of(more).into_iter().filter(|name| !boxes.contains(name)).collect::<Vec<_>>();
-    boxes.into_iter().chain(more).collect()
+/// The names of masked variables as a form sends them: one of each box that is ticked, and further ones with commas between
+/// them. Each once.
+pub fn masked_of(lists: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in lists.iter().flat_map(|list| names_of(list)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// Names with commas between them.

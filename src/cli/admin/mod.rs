@@ -13,7 +13,7 @@ use sendlog::domain::permission::{Permission, PermissionSet};
 use sendlog::domain::team::{Role, slug_of};
 use sendlog::server::App;
 use sendlog::server::config::{Config, DatabaseArgs};
-use sendlog::server::services::adapters::NewAdapter;
+use sendlog::server::services::adapters::{GivenAddress, NewAdapter};
 use sendlog::server::services::api_keys::NewApiKey;
 use sendlog::server::services::{accounts, adapters, api_keys, teams};
 use serde_json::json;
@@ -149,7 +149,8 @@ pub async fn admin(command: AdminCommand) -> Result<ExitCode, Failure> {
         AdminCommand::Adapter { team, kind, url, from, name, default, common } => {
             let app = open_for_admin(&common).await?;
             let team = find_team(&app, &team).await?;
-            let new = NewAdapter { name, kind, url, from_address: from.unwrap_or_default(), is_default: default };
+            let address = GivenAddress::Url(url);
+            let new = NewAdapter { name, kind, address, from_address: from.unwrap_or_default(), is_default: default };
             let made = adapters::create_adapter_of(&app, team, new).await?;
             print_made(common.json, &json!(made), &format!("Added adapter {} ({}).", made.name, made.endpoint))?;
         }

@@ -7,6 +7,7 @@ use leptos::server_fn::ServerFn;
 
 use self::systems::{Snippet, System, report, systems};
 use super::layout::{PageTitle, Section, in_layout};
+use super::logs::StepList;
 use crate::components::can::may;
 use crate::components::copy_button::CopyButton;
 use crate::components::field::TextField;
@@ -38,6 +39,14 @@ fn Connect(view: ConnectView) -> impl IntoView {
         view! { <a class="segment" href=format!("#{}", id_of(system))>{system.name}</a> }
     });
     let links = (links.collect_view(), view! { <a class="segment" href="#reports">"Reports"</a> });
+    let first_steps = view.first_steps.clone().map(|steps| {
+        view! {
+            <section class="panel" aria-label="First steps">
+                <div class="panel-head"><h2>"First steps"</h2></div>
+                <div class="panel-body"><StepList steps/></div>
+            </section>
+        }
+    });
     let key_name = view.key.map(|key| key.name);
     view! {
         <div class="page-head">
@@ -48,6 +57,7 @@ fn Connect(view: ConnectView) -> impl IntoView {
             "Keep the client you have and point it here: change its base URL and its key. What it sends is in the log, "
             "whichever system it speaks."
         </p>
+        {first_steps}
         <Key key_name draft=view.draft/>
         {systems.into_iter().map(|system| view! { <SystemPanel system/> }).collect_view()}
         <Reports report/>

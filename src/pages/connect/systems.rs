@@ -194,6 +194,7 @@ mod tests {
             notificationapi: place("/notificationapi"),
             key: has_key.then_some(key),
             draft: Draft::default(),
+            first_steps: None,
         }
     }
 

@@ -23,6 +23,7 @@ pub use self::cancel::CancelPage;
 use self::chart::Chart;
 use self::filters::Filters;
 use self::first_run::FirstRun;
+pub use self::first_run::StepList;
 use self::nothing::Nothing;
 use self::search::SearchBar;
 use self::selection::Selection;
@@ -107,13 +108,13 @@ fn Logs(
         names,
         look,
         lacks_reports,
-        is_first_run,
+        first_steps,
         public_url,
     } = view;
-    if is_first_run {
+    if let Some(steps) = first_steps {
         return view! {
             <div class="page-head"><PageTitle text="Logs"/></div>
-            <FirstRun public_url/>
+            <FirstRun steps public_url/>
         }
         .into_any();
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
+use super::preview::Preview;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::copy_button::CopyButton;
@@ -18,6 +19,9 @@ use crate::server_fns::templates::{
     CreateTemplate, DeleteTemplate, MASKED_FIELD, TemplateView, UpdateTemplate, load_new_template, load_template,
     names_of,
 };
+
+/// The id of the form.
+pub(super) const FORM: &str = "template-form";
 
 /// An empty template to fill in.
 #[component]
@@ -38,7 +42,7 @@ pub fn TemplatePage() -> impl IntoView {
 
 #[component]
 fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
-    let TemplateView { template, used_variables, versions, draft } = view;
+    let TemplateView { template, used_variables, versions, draft, sample } = view;
     let current = template.as_ref().map(|template| template.current.version);
     let older = shown_version
         .filter(|number| Some(*number) != current)
@@ -70,7 +74,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         {older.as_ref().map(|version| view! { <OlderNote version=version.version/> })}
         <div class="editor-grid" data-single=is_single.then_some("")>
             <section class="panel" aria-label="Sources">
-                <form class="stack panel-body" method="post" action=action>
+                <form class="stack panel-body" method="post" action=action id=FORM>
                     <fieldset class="bare-fieldset" disabled=is_locked>
                         {template.as_ref().map(|template| view! { <input type="hidden" name="id" value=template.id.to_string()/> })}
                         <TextField label="Name" name="name" value=field("name", name)/>
@@ -95,6 +99,9 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                 </form>
             </section>
             {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
+            {(!is_locked).then(|| {
+                view! { <Preview sample=draft.get("sample").unwrap_or(sample) error=draft.error("sample")/> }
+            })}
         </div>
     }
 }
@@ -125,7 +132,7 @@ fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
             {boxes}
             <TextField
                 label="Further ones"
-                name="masked_more"
+                name="masked[]"
                 value=others.join(", ")
                 required=false
                 hint="Names at the top of the variables, with commas between them."

@@ -1,6 +1,7 @@
 //! `/templates`: what the team's messages are made from.
 
 mod editor;
+mod preview;
 
 use leptos::prelude::*;
 

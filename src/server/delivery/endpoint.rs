@@ -10,6 +10,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::adapter::TlsMode;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::server::secrets::SecretKey;
@@ -20,36 +21,19 @@ const SUBMISSION_PORT: u16 = 587;
 /// The port of mail submission over TLS.
 const SUBMISSIONS_PORT: u16 = 465;
 
-/// What is said to a password that ends the address too early.
-pub(super) const ESCAPES: &str =
-    "In a user name or password write / as %2F, ? as %3F, # as %23, \\ as %5C and @ as %40";
-
-const URL_FORM: &str = "write smtp://user:password@mail.example.com:587, or smtps:// for TLS from the first byte";
-
-/// When a connection is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TlsMode {
-    /// From the first byte: `smtps://`.
-    Implicit,
-    /// By STARTTLS; nothing is sent without it.
-    Required,
-    /// By STARTTLS where the server offers it.
-    Opportunistic,
-    /// Never.
-    None,
-}
-
-impl TlsMode {
-    /// Its name in an address: `?tls=required`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Implicit => "implicit",
-            Self::Required => "required",
-            Self::Opportunistic => "opportunistic",
-            Self::None => "none",
-        }
+/// The port of mail submission with this encryption.
+pub const fn usual_port(tls: TlsMode) -> u16 {
+    match tls {
+        TlsMode::Implicit => SUBMISSIONS_PORT,
+        TlsMode::Required | TlsMode::Opportunistic | TlsMode::None => SUBMISSION_PORT,
     }
 }
+
+/// What is said to a password that ends the address too early.
+pub(super) const ESCAPES: &str =
+    "Percent-encode the user name and the password: write / as %2F, ? as %3F, # as %23, \\ as %5C and @ as %40";
+
+const URL_FORM: &str = "write smtp://user:password@mail.example.com:587, or smtps:// for TLS from the first byte";
 
 /// Where an SMTP adapter connects to: the public half of its address. Its text form is kept in `adapters.endpoint`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

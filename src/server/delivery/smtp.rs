@@ -16,8 +16,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
-use super::endpoint::{SmtpEndpoint, SmtpSecret, TlsMode};
+use super::endpoint::{SmtpEndpoint, SmtpSecret};
 use super::message::{build_message, message_id, sender_address};
+use crate::domain::adapter::TlsMode;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::server::store::outbox::Outgoing;

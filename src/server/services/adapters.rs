@@ -1,11 +1,20 @@
 //! Adapters: mail servers, and addresses that other channels' messages are posted to. Called by `/settings/adapters`,
-//! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept and are never
-//! given back.
+//! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept. Passwords and
+//! tokens are never given back; a user name is, to who may change the adapter.
+
+mod address;
+mod test;
 
 use serde_json::{Value, json};
 use tracing::info;
 
+use self::address::Address;
+pub use self::address::GivenAddress;
+pub(super) use self::test::try_message;
+pub use self::test::{TestOutcome, send_test};
+
 use super::{audit, checked_name};
+use crate::domain::adapter::form::{AddressForm, KeptLogIn};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
@@ -13,10 +22,7 @@ use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
-use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::mailbox::parse_mailbox;
-use crate::server::outbound::Unreachable;
 use crate::server::store::audit::AuditEvent;
 
 /// An adapter as somebody asks for it.
@@ -25,9 +31,7 @@ pub struct NewAdapter {
     /// Its name; the host where it is empty.
     pub name: String,
     pub kind: AdapterKind,
-    /// Where it connects to, with user name and password: `smtp://user:password@mail.example.com:587`, or
-    /// `https://token@example.com/messages`.
-    pub url: String,
+    pub address: GivenAddress,
     /// The sender of messages that name none: a mailbox for SMTP; for HTTP any name, by default the adapter's.
     pub from_address: String,
     /// Whether messages go out by it unless they name another.
@@ -37,8 +41,8 @@ pub struct NewAdapter {
 #[derive(Clone, Debug, Default)]
 pub struct AdapterChange {
     pub name: Option<String>,
-    /// Another server, with user name and password.
-    pub url: Option<String>,
+    /// Another server, or another log-in.
+    pub address: Option<GivenAddress>,
     pub from_address: Option<String>,
     /// `Some(true)` makes it the default.
     pub is_default: Option<bool>,
@@ -62,6 +66,14 @@ pub async fn find_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<A
     load(app, viewer.team, id).await
 }
 
+/// The form that changes an adapter: every part but the secrets, and what these are. Needs `adapters:update`.
+pub async fn form_of(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(AddressForm, KeptLogIn), AppError> {
+    viewer.require(Permission::AdaptersUpdate)?;
+    let adapter = load(app, viewer.team, id).await?;
+    // A secret that was sealed with another key is lost, and the form is where it is typed again.
+    Address::load(app, viewer.team, &adapter).await.or_else(|_| Address::without_log_in(&adapter))?.form()
+}
+
 /// Adds an adapter. Needs `adapters:create`. A team's first adapter is its default.
 pub async fn create_adapter(app: &App, viewer: &Viewer, new: NewAdapter) -> Result<Adapter, AppError> {
     viewer.require(Permission::AdaptersCreate)?;
@@ -74,7 +86,7 @@ pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Resu
 }
 
 async fn add(app: &App, team: TeamId, new: NewAdapter, event: AuditEvent) -> Result<Adapter, AppError> {
-    let address = Address::parse(app, new.kind, &new.url)?;
+    let address = Address::read(app, new.kind, &new.address, None)?;
     let name = checked_name("name", if new.name.trim().is_empty() { &address.host } else { &new.name })?;
     let adapter = Adapter {
         id: app.clock.mint(),
@@ -115,10 +127,12 @@ pub async fn update_adapter(
     }
     adapter.is_default = change.is_default.unwrap_or(adapter.is_default);
     let mut sealed = None;
-    if let Some(url) = change.url {
-        let address = Address::parse(app, adapter.kind, &url)?;
+    if let Some(given) = change.address {
+        let kept = Address::load(app, viewer.team, &before).await.ok();
+        let address = Address::read(app, adapter.kind, &given, kept.as_ref())?;
+        let is_new = kept.is_none_or(|kept| kept.secret != address.secret);
+        sealed = is_new.then(|| address.secret.seal(app, viewer.team, id));
         adapter.endpoint = address.endpoint;
-        sealed = Some(address.secret.seal(app, viewer.team, id));
     }
     let mut after = said(&adapter);
     if sealed.is_some() {
@@ -171,52 +185,6 @@ fn said(adapter: &Adapter) -> Value {
 
 async fn load(app: &App, team: TeamId, id: AdapterId) -> Result<Adapter, AppError> {
     app.store.find_adapter(team, id).await?.ok_or_else(|| AppError::not_found("Adapter"))
-}
-
-/// What an adapter's address says.
-struct Address {
-    /// The public half, as it is kept.
-    endpoint: String,
-    host: String,
-    secret: Secret,
-}
-
-enum Secret {
-    Smtp(SmtpSecret),
-    Http(HttpSecret),
-}
-
-impl Address {
-    /// Reads an address and refuses one that is private by its very text. A name is looked up at every connection.
-    fn parse(app: &App, kind: AdapterKind, url: &str) -> Result<Self, AppError> {
-        let address = Self::read(kind, url)?;
-        let refused = |cause: Unreachable| AppError::invalid_field("url", cause.to_string());
-        app.config.outbound().check_host(&address.host).map_err(refused)?;
-        Ok(address)
-    }
-
-    fn read(kind: AdapterKind, url: &str) -> Result<Self, AppError> {
-        match kind {
-            AdapterKind::Smtp => {
-                let (endpoint, secret) = SmtpEndpoint::parse(url)?;
-                Ok(Self { endpoint: endpoint.to_string(), host: endpoint.host, secret: Secret::Smtp(secret) })
-            }
-            AdapterKind::Http => {
-                let (endpoint, secret) = HttpEndpoint::parse(url)?;
-                let host = endpoint.host().to_owned();
-                Ok(Self { endpoint: endpoint.to_string(), host, secret: Secret::Http(secret) })
-            }
-        }
-    }
-}
-
-impl Secret {
-    fn seal(&self, app: &App, team: TeamId, id: AdapterId) -> String {
-        match self {
-            Self::Smtp(secret) => secret.seal(&app.secret_key, team, id),
-            Self::Http(secret) => secret.seal(&app.secret_key, team, id),
-        }
-    }
 }
 
 /// The sender as it is kept. That of an HTTP adapter is a label: the receiver makes of it what it likes.

@@ -37,6 +37,9 @@ pub const REGISTRATION: Limit = Limit { name: "registration", attempts: 3, windo
 /// Invitations of one team, new ones and those sent again.
 pub const INVITATION: Limit = Limit { name: "invitation", attempts: 30, window: TimeDelta::hours(1) };
 
+/// Test messages of one team's adapters.
+pub const ADAPTER_TEST: Limit = Limit { name: "adapter-test", attempts: 30, window: TimeDelta::hours(1) };
+
 /// The network address that attempts are counted by.
 pub fn address(origin: &RequestOrigin) -> &str {
     origin.address.as_deref().unwrap_or("unknown")

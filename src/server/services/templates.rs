@@ -1,6 +1,10 @@
 //! Templates. Called by the template pages, `/api/templates` and the dialects that send by a template's name.
 
+mod preview;
+
 use serde_json::{Value, json};
+
+pub use self::preview::{preview, sample_values, send_preview};
 
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;

@@ -230,10 +230,10 @@ pub async fn keep_draft(draft: &Draft) {
     append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
 }
 
-/// A result; where it is a refusal, what was typed is kept for the form's page.
+/// A result; where it is a refusal, what was typed is kept for the form's page, with the field that is to blame.
 pub async fn or_keep<T>(draft: &Draft, result: Result<T, AppError>) -> Result<T, AppError> {
-    if result.is_err() {
-        keep_draft(draft).await;
+    if let Err(error) = &result {
+        keep_draft(&draft.clone().refused(error)).await;
     }
     result
 }

@@ -24,6 +24,7 @@ mod security;
 mod server_functions;
 pub(super) mod site;
 mod suggest;
+mod template_preview;
 
 pub use router::{Pages, router, serve};
 

@@ -5,7 +5,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{AnyView, provide_context};
 use leptos::server_fn::axum::server_fn_paths;
@@ -24,13 +24,14 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, export, fair, finish, live, openid,
-    security, server_functions, suggest,
+    security, server_functions, suggest, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::Identity;
 use crate::server::store::sessions::SESSION_DAYS;
+use crate::server_fns::templates::PREVIEW_PATH;
 
 /// Pages that need no log-in.
 const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/invite/"];
@@ -64,6 +65,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/logs/export", get(export::download))
         .route("/logs/live", get(live::watch))
         .route("/logs/suggest", get(suggest::show))
+        .route(PREVIEW_PATH, post(template_preview::show).layer(DefaultBodyLimit::disable()))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
     Router::new()

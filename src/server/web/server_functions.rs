@@ -18,7 +18,7 @@ use crate::server::identity::Identity;
 use crate::server::web::context::{Flash, FlashKind};
 
 /// The largest body of a function that takes a template, in bytes.
-const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// The largest body of any other function, in bytes: the form with most fields is the grid of roles.
 const FORM_BODY_BYTES: usize = 128 * 1024;
 
@@ -52,7 +52,11 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
 fn body_limit(parts: &Parts) -> usize {
     let identity = parts.extensions.get::<Identity>().map(|identity| &identity.0);
     match identity {
-        Some(Ok(_)) if matches!(parts.uri.path(), "/fn/create_template" | "/fn/update_template") => TEMPLATE_BODY_BYTES,
+        Some(Ok(_))
+            if matches!(parts.uri.path(), "/fn/create_template" | "/fn/update_template" | "/fn/test_template") =>
+        {
+            TEMPLATE_BODY_BYTES
+        }
         Some(Ok(_)) => FORM_BODY_BYTES,
         Some(Err(_)) | None => ANONYMOUS_BODY_BYTES,
     }

@@ -96,11 +96,11 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => Some(format!("/settings/api-keys/{id}")),
         TemplateCreated | TemplateUpdated | TemplateRestored => Some(format!("/templates/{id}")),
         RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
-        AdapterCreated | AdapterUpdated | AdapterRestored => Some("/settings/adapters".to_owned()),
+        AdapterCreated | AdapterUpdated | AdapterTested | AdapterRestored => Some("/settings/adapters".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | EmailsCanceled | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted
-        | TemplateDeleted | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset
+        | TemplateDeleted | TemplateTested | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset
         | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked
         | SessionsEnded => None,
     }

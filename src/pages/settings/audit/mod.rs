@@ -188,8 +188,8 @@ const fn noun_of(action: AuditAction) -> &'static str {
         MemberInvited | InviteResent | InviteRevoked | MemberJoined | MemberRoleChanged | MemberRemoved => "Members",
         RoleCreated | RoleUpdated | RoleDeleted => "Roles",
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => "API keys",
-        TemplateCreated | TemplateUpdated | TemplateDeleted | TemplateRestored => "Templates",
-        AdapterCreated | AdapterUpdated | AdapterDeleted | AdapterRestored => "Adapters",
+        TemplateCreated | TemplateUpdated | TemplateTested | TemplateDeleted | TemplateRestored => "Templates",
+        AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => "Adapters",
         TeamCreated | TeamUpdated | TeamDeleted => "Team",
         LogInFailed | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled
         | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => "Accounts",

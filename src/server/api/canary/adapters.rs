@@ -15,7 +15,7 @@ use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::ids::AdapterId;
 use crate::server::App;
 use crate::server::api::extract::{Caller, PathId};
-use crate::server::services::adapters::{self, AdapterChange, NewAdapter};
+use crate::server::services::adapters::{self, AdapterChange, GivenAddress, NewAdapter};
 
 /// The endpoints of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -53,7 +53,7 @@ async fn create_adapter(
     let new = NewAdapter {
         name: body.name.unwrap_or_default(),
         kind: body.kind,
-        url: body.url,
+        address: GivenAddress::Url(body.url),
         from_address: body.from.unwrap_or_default(),
         is_default: body.is_default,
     };
@@ -89,7 +89,8 @@ async fn update_adapter(
     PathId(id): PathId<AdapterId>,
     JsonBody(body): JsonBody<AdapterChangeBody>,
 ) -> Answer<AdapterBody> {
-    let change = AdapterChange { name: body.name, url: body.url, from_address: body.from, is_default: body.is_default };
+    let AdapterChangeBody { name, url, from, is_default } = body;
+    let change = AdapterChange { name, address: url.map(GivenAddress::Url), from_address: from, is_default };
     Ok(success(adapters::update_adapter(&app, &viewer, id, change).await?.into()))
 }
 

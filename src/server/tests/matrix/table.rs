@@ -162,6 +162,7 @@ pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
     ("GET /logs/live", Holds(LogsView), Target::Own, ""),
     ("GET /logs/suggest", Holds(LogsView), Target::Own, ""),
+    ("POST /templates/preview", Holds(TemplatesView), Target::Own, "subject=s&text=t"),
 ];
 
 /// The endpoints that are posted to by those who may send.
@@ -234,6 +235,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("load_template", Holds(TemplatesView), Target::Template, "id={id}"),
     ("create_template", Holds(TemplatesCreate), Target::Own, "name={fresh}&subject=s&html=&text=t"),
     ("update_template", Holds(TemplatesUpdate), Target::Template, "id={id}&name={fresh}&subject=s&html=&text=t"),
+    ("test_template", PersonWith(TemplatesView, EmailsSend), Target::Own, "subject=s&text=t"),
     ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
     ("restore_template", Holds(TemplatesDelete), Target::DeletedTemplate, "id={id}"),
     ("load_adapters", Holds(AdaptersView), Target::Own, ""),
@@ -241,11 +243,12 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
         "create_adapter",
         Holds(AdaptersCreate),
         Target::Own,
-        "name={fresh}&kind=smtp&url=smtp://a.example&from_address=a@b.example",
+        "name={fresh}&kind=smtp&smtp[host]=a.example&from_address=a@b.example",
     ),
     ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
     ("restore_adapter", Holds(AdaptersDelete), Target::DeletedAdapter, "id={id}"),
     ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
+    ("test_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&to=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
     ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=adapters:view"),

@@ -16,7 +16,7 @@ use crate::domain::team::{Role, TeamRules};
 use crate::domain::viewer::RequestOrigin;
 use crate::server::demo::sink::Sink;
 use crate::server::services::accounts::openid::{self, Person};
-use crate::server::services::adapters::{self, NewAdapter};
+use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::services::teams;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -110,7 +110,7 @@ async fn add_mail(app: &TestApp) -> Sink {
     let new = NewAdapter {
         name: "Mail".to_owned(),
         kind: AdapterKind::Smtp,
-        url: sink.url(),
+        address: GivenAddress::Url(sink.url()),
         from_address: "noreply@finch.example".to_owned(),
         is_default: true,
     };

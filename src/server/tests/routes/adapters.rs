@@ -7,7 +7,7 @@ use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::team::Role;
-use crate::server::services::adapters::{AdapterChange, NewAdapter, create_adapter, update_adapter};
+use crate::server::services::adapters::{AdapterChange, GivenAddress, NewAdapter, create_adapter, update_adapter};
 
 on_both_databases! {
     async fn an_adapter_leads_to_no_private_address_unless_the_operator_allows_it(app: TestApp) {
@@ -16,7 +16,7 @@ on_both_databases! {
         let new = |kind, url: &str| NewAdapter {
             name: String::new(),
             kind,
-            url: url.to_owned(),
+            address: GivenAddress::Url(url.to_owned()),
             from_address: "Finch <a@finch.example>".to_owned(),
             is_default: false,
         };
@@ -38,7 +38,8 @@ on_both_databases! {
             assert!(create_adapter(&guarded, &admin, new).await.is_err(), "{host}");
         }
         let made = create_adapter(&guarded, &admin, new(AdapterKind::Smtp, "smtp://mail.finch.example")).await;
-        let change = AdapterChange { url: Some("smtp://10.0.0.1".to_owned()), ..AdapterChange::default() };
+        let address = Some(GivenAddress::Url("smtp://10.0.0.1".to_owned()));
+        let change = AdapterChange { address, ..AdapterChange::default() };
         assert!(update_adapter(&guarded, &admin, made.unwrap().id, change).await.is_err());
         let made = create_adapter(&app.app, &admin, new(AdapterKind::Http, "http://127.0.0.1:9")).await;
         assert_eq!(made.unwrap().endpoint, "http://127.0.0.1:9/");

@@ -1,6 +1,7 @@
 //! The JSON API, by its addresses.
 
 mod accounts;
+mod adapter_form;
 mod adapters;
 mod api_keys;
 mod attachments;
@@ -8,6 +9,7 @@ mod audit;
 mod auth;
 mod documents;
 mod events;
+mod first_steps;
 mod jetemail;
 mod live;
 mod log_page;

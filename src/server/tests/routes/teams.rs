@@ -13,7 +13,7 @@ use crate::domain::ids::{TeamId, UserId};
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
 use crate::server::demo::sink::Sink;
-use crate::server::services::adapters::{self, NewAdapter};
+use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::services::mail::SystemMailOutcome;
 use crate::server::services::{api_keys, teams};
 
@@ -27,7 +27,7 @@ async fn add_sink(app: &TestApp) -> Sink {
     let new = NewAdapter {
         name: "Mail".to_owned(),
         kind: AdapterKind::Smtp,
-        url: sink.url(),
+        address: GivenAddress::Url(sink.url()),
         from_address: "Finch <noreply@finch.example>".to_owned(),
         is_default: true,
     };

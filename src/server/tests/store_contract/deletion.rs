@@ -23,7 +23,7 @@ use crate::domain::team::{Invite, Role};
 use crate::server::delivery::retention::delete_what_is_over;
 use crate::server::delivery::worker::{Worker, WorkerSettings};
 use crate::server::demo::sink::Sink;
-use crate::server::services::adapters::{self, NewAdapter};
+use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::store::Store;
 use crate::server::store::emails::Attachment;
 use crate::server::store::teams::NewInvite;
@@ -144,7 +144,7 @@ on_both_databases! {
         let new = NewAdapter {
             name: "Mail".to_owned(),
             kind: AdapterKind::Smtp,
-            url: sink.url(),
+            address: GivenAddress::Url(sink.url()),
             from_address: "Finch <noreply@finch.example>".to_owned(),
             is_default: true,
         };

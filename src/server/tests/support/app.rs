@@ -27,7 +27,7 @@ use crate::server::App;
 use crate::server::clock::Clock;
 use crate::server::config::Config;
 use crate::server::secrets::SecretKey;
-use crate::server::services::adapters::{self, NewAdapter};
+use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::services::{accounts, api_keys, audit, teams, templates};
 use crate::server::store::Store;
 use crate::server::store::accounts::NewUser;
@@ -239,7 +239,7 @@ impl TestApp {
         let new = NewAdapter {
             name: name.to_owned(),
             kind: AdapterKind::Smtp,
-            url: "smtp://sendlog:hush@127.0.0.1:2525".to_owned(),
+            address: GivenAddress::Url("smtp://sendlog:hush@127.0.0.1:2525".to_owned()),
             from_address: "noreply@example.com".to_owned(),
             is_default: false,
         };

@@ -1,0 +1,201 @@
+// The ways out: an adapter is set up field by field, tried, changed and removed.
+
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Page } from "@playwright/test";
+import { createTeam, expect, expectAccessible, test, type SendingTeam } from "../fixtures.ts";
+import { SmtpTarget } from "../smtp-target.ts";
+
+const logIn = { user: "ada@mail.example:x", password: "p#w/a?b@c:d%41\\e&f=g+h ü" };
+
+let team: SendingTeam;
+let guarded: SmtpTarget;
+
+test.beforeAll(async ({ sendlog, smtp }) => {
+  team = await createTeam(sendlog, smtp, "adapters");
+  guarded = await SmtpTarget.start(logIn);
+});
+
+test.afterAll(() => guarded.stop());
+
+async function fillMailServer(page: Page, { name, password }: { name: string; password: string }): Promise<void> {
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Host").fill("127.0.0.1");
+  await page.getByLabel("Port").fill(String(guarded.port));
+  await page.getByLabel("Security").selectOption({ label: "STARTTLS where the server offers it" });
+  await page.getByLabel("User", { exact: true }).fill(logIn.user);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByLabel("Sender of messages that name none").fill("Relay <relay@adapters.example>");
+}
+
+test("a password works as it is typed, the server's answer is shown, and an edit keeps it", async ({ page, as, hasScript }) => {
+  const name = `Guarded ${hasScript}`;
+  const to = `tested-${hasScript}@example.com`;
+  await as("admin", team);
+  await page.goto("/settings/adapters");
+  await expect(page.getByLabel("URL")).toBeHidden();
+  await fillMailServer(page, { name, password: "wrong" });
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
+
+  const added = page.getByRole("region", { name: `Try “${name}”` });
+  await expect(added.getByLabel("To")).toHaveValue(team.users.admin.email);
+  await added.getByLabel("To").fill(to);
+  await added.getByRole("button", { name: "Send the test" }).click();
+  const alert = page.getByRole("alert");
+  await expect(alert).toContainText("535 5.7.8 authentication failed");
+  await expect(alert).toContainText("the log-in, the sender or the account has to be mended");
+
+  const row = page.getByRole("row").filter({ hasText: name });
+  await row.getByRole("link", { name: `Edit ${name}` }).click();
+  await expect(page.getByLabel("User", { exact: true })).toHaveValue(logIn.user);
+  await expect(page.getByLabel("Password", { exact: true })).toHaveValue("");
+  await page.getByLabel("Password", { exact: true }).fill(logIn.password);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText(`Adapter “${name}” changed.`)).toBeVisible();
+
+  // An edit without the password keeps it.
+  await row.getByRole("link", { name: `Edit ${name}` }).click();
+  await page.getByLabel("Sender of messages that name none").fill("Relay <other@adapters.example>");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page).toHaveURL("/settings/adapters");
+  await expect(row).toContainText("other@adapters.example");
+
+  await row.getByRole("button", { name: `Send a test by ${name}` }).click();
+  const dialog = page.getByRole("dialog", { name: `Send a test by “${name}”` });
+  await dialog.getByLabel("To").fill(to);
+  await dialog.getByRole("button", { name: "Send the test" }).click();
+  const status = page.getByRole("status").filter({ hasText: "took the test message" });
+  await expect(status).toContainText(/250 /);
+  const [received] = await guarded.waitFor(to);
+  expect(received.sender).toBe("other@adapters.example");
+
+  // The test is in no log.
+  await page.goto(`/logs?q=${encodeURIComponent(to)}&preset=all`);
+  await expect(page.getByRole("link", { name: to })).toHaveCount(0);
+});
+
+test("a mistake stands beside its field, and only the password is typed again", async ({ page, as, hasScript }) => {
+  const name = `Slip ${hasScript}`;
+  await as("admin", team);
+  await page.goto("/settings/adapters");
+  await fillMailServer(page, { name, password: logIn.password });
+  await page.getByLabel("Port").fill("smtp");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByLabel("Port")).toHaveAccessibleDescription(/The port is a number from 1 to 65535/);
+  await expect(page.getByLabel("Port")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
+  await expect(page.getByLabel("Host")).toHaveValue("127.0.0.1");
+  await expect(page.getByLabel("User", { exact: true })).toHaveValue(logIn.user);
+  await expect(page.getByLabel("Password", { exact: true })).toHaveValue("");
+  await expect(page.getByLabel("Password", { exact: true })).toHaveAccessibleDescription(/Type it again/);
+  if (hasScript) {
+    await expectAccessible(page);
+  }
+
+  // A whole address in the field of the host is taken apart.
+  await page.getByLabel("Host").fill("smtps://mailer:hush-hush@mail.example.com");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
+  const row = page.getByRole("row").filter({ hasText: name });
+  await expect(row).toContainText("smtps://mail.example.com:465");
+  await expect(page.getByRole("main")).not.toContainText("hush-hush");
+
+  // What is kept follows to no other server.
+  await row.getByRole("link", { name: `Edit ${name}` }).click();
+  await page.getByLabel("Host").fill("other.example.com");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByLabel("Password", { exact: true })).toHaveAccessibleDescription(/is for the server before/);
+  await expect(page.getByLabel("Host")).toHaveValue("other.example.com");
+  await page.getByLabel("Password", { exact: true }).fill("another");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText(`Adapter “${name}” changed.`)).toBeVisible();
+  await expect(row).toContainText("other.example.com:465");
+
+  await row.getByRole("button", { name: `Make ${name} the default` }).click();
+  await expect(row.getByText("default", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: "Make 127.0.0.1 the default" }).click();
+  await expect(row.getByText("default", { exact: true })).toHaveCount(0);
+  await row.getByRole("button", { name: `Remove ${name}` }).click();
+  const question = page.getByRole("dialog", { name: `Remove the adapter “${name}”?` });
+  await expect(question).toContainText("No message waits for it.");
+  await question.getByRole("button", { name: "Remove", exact: true }).click();
+  await expect(page.getByText("Adapter removed.")).toBeVisible();
+  await expect(page.getByRole("row").filter({ hasText: name })).toHaveCount(0);
+});
+
+test("a web address has fields of its own, and a test of its own", async ({ page, as, hasScript }) => {
+  const asked: IncomingHttpHeaders[] = [];
+  const receiver = createServer((request, response) => {
+    asked.push(request.headers);
+    request.resume().on("end", () => response.writeHead(202).end('{"id": "sms-1"}'));
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  const { port } = receiver.address() as AddressInfo;
+  const name = `Texts ${hasScript}`;
+  await as("admin", team);
+  await page.goto("/settings/adapters");
+  await page.getByLabel("Kind").selectOption({ label: "Web address (HTTP)" });
+  await expect(page.getByLabel("Host")).toBeHidden();
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("URL").fill(`http://127.0.0.1:${port}/sms?key=1`);
+  await page.getByLabel("Token").fill("tok/en#1");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  const added = page.getByRole("region", { name: `Try “${name}”` });
+  await added.getByLabel("To this number or address").fill("+49 170 1234567");
+  await added.getByRole("button", { name: "Send the test" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "took the test message" })).toBeVisible();
+  expect(asked.map((headers) => headers.authorization)).toEqual(["Bearer tok/en#1"]);
+  receiver.close();
+});
+
+test("a template is looked at with sample values and sent to oneself before it is saved", async ({ page, as, smtp }) => {
+  const { email } = team.users.admin;
+  const before = smtp.to(email).length;
+  await as("admin", team);
+  await page.goto("/templates/new");
+  await page.getByLabel("Subject").fill("Hello {{ name }}");
+  await page.getByLabel("HTML body").fill("<p style='color: green'>Dear <b>{{ name }}</b></p>");
+  await page.getByLabel("Text body").fill("Dear {{ name }}");
+  await page.getByLabel("Sample values").fill('{"name": "Ada & Bea"}');
+  const frame = page.frameLocator("iframe[name=template-preview]");
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(frame.getByText("Hello Ada & Bea")).toBeVisible();
+  await expect(frame.locator("b")).toHaveText("Ada & Bea");
+  await expect(page.getByLabel("Subject")).toHaveValue("Hello {{ name }}");
+
+  await page.getByLabel("Text body").fill("Dear\n{{ nobody }}");
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(frame.getByRole("alert")).toContainText(/nobody/);
+  await page.getByLabel("Sample values").fill("{name}");
+  await page.getByRole("button", { name: "Send me a test" }).click();
+  await expect(page.getByRole("alert").first()).toContainText("The sample values must be a JSON object");
+  await expect(page.getByLabel("Sample values")).toHaveValue("{name}");
+
+  await page.getByLabel("Sample values").fill('{"name": "Ada", "nobody": "Bea"}');
+  await page.getByRole("button", { name: "Send me a test" }).click();
+  await expect(page.getByRole("status").filter({ hasText: `took the test message for ${email}` })).toBeVisible();
+  await expect(page.getByLabel("Subject")).toHaveValue("Hello {{ name }}");
+  await expect(page.getByLabel("Sample values")).toHaveValue(/"Bea"/);
+  const received = await smtp.waitFor(email, before + 1);
+  expect(received.at(-1)!.message.subject).toBe("Hello Ada");
+  expect(received.at(-1)!.message.text).toContain("Bea");
+});
+
+test("the first steps tick themselves off, and the next one stands out", async ({ page, as, sendlog, smtp, hasScript }) => {
+  const young = await createTeam(sendlog, smtp, `young-${hasScript}`);
+  await as("admin", young);
+  await page.goto("/logs");
+  const steps = page.getByRole("list", { name: "First steps" });
+  await expect(steps).toContainText("Adapter: 127.0.0.1");
+  await expect(steps).toContainText("API key: end2end");
+  await expect(steps.locator(".primary")).toHaveText("Send a message");
+  const templateId = await young.api.createTemplate({ name: "Note", subject: "A note", text: "." });
+  await page.goto("/logs");
+  await expect(page.getByLabel("Command that sends a message")).toContainText(templateId);
+  await expect(page.getByLabel("Command that sends a message")).toContainText(young.users.admin.email);
+  const id = await young.api.send({ templateId, to: "ada@example.com" });
+  await page.goto("/connect");
+  await expect(steps.getByRole("link", { name: id })).toBeVisible();
+  await expect(steps.locator(".primary")).toHaveText("Have deliveries reported");
+});

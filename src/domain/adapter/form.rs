@@ -1,0 +1,66 @@
+//! What somebody types into the form of an adapter, field by field and as it is: percent-encoding is no business of
+//! theirs. Filled in by `/settings/adapters`, read by the services. Secrets go in and never come out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The fields of both kinds of adapter. The kind says which of them count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressForm {
+    pub smtp: SmtpForm,
+    pub http: HttpForm,
+}
+
+/// A mail server. Its `Debug` shows nothing of the log-in.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SmtpForm {
+    /// A name or an IP address, with a port or not; or a whole `smtp://` address, which is taken apart.
+    pub host: String,
+    /// Nothing for the usual one.
+    pub port: String,
+    /// The name of a [TlsMode](super::TlsMode); nothing for the usual one.
+    pub security: String,
+    pub user: String,
+    /// In a change, nothing keeps the one before.
+    pub password: String,
+    /// Whether it goes without a log-in, whatever else is there.
+    pub no_log_in: bool,
+}
+
+/// A web address. Its `Debug` shows nothing of the log-in.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HttpForm {
+    /// With or without a log-in in it; `https://` where it has no scheme.
+    pub url: String,
+    pub token: String,
+    pub user: String,
+    /// In a change, nothing keeps the one before, and so with the token.
+    pub password: String,
+    /// Whether it goes without a log-in, whatever else is there.
+    pub no_log_in: bool,
+}
+
+/// What an adapter is kept with, for the form that changes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeptLogIn {
+    #[default]
+    None,
+    /// User and password.
+    Password,
+    Token,
+}
+
+impl fmt::Debug for SmtpForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SmtpForm(…)")
+    }
+}
+
+impl fmt::Debug for HttpForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpForm(…)")
+    }
+}

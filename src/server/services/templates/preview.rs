@@ -1,0 +1,99 @@
+//! A template that is being written, made into a message with sample values: to look at, and as a test to oneself. Called by
+//! the editor. Nothing of it is kept.
+
+use serde_json::{Map, Value, json};
+
+use super::super::{adapters, audit, direct, emails, limits};
+use crate::domain::adapter::AdapterKind;
+use crate::domain::audit::AuditAction;
+use crate::domain::channel::Channel;
+use crate::domain::error::AppError;
+use crate::domain::filter::EmailFilter;
+use crate::domain::page::PageRequest;
+use crate::domain::permission::Permission;
+use crate::domain::template::{Template, TemplateSource, Undefined};
+use crate::domain::viewer::{Actor, Viewer};
+use crate::server::App;
+use crate::server::render::RenderedTemplate;
+
+/// Renders sources with sample values, a JSON object. Needs `templates:view`. A variable that the values lack is an
+/// error, as it is when a message is sent.
+pub async fn preview(
+    app: &App,
+    viewer: &Viewer,
+    source: &TemplateSource,
+    sample: &str,
+) -> Result<RenderedTemplate, AppError> {
+    viewer.require(Permission::TemplatesView)?;
+    app.renderer.check_template(source).await?;
+    app.renderer.render_template(source, &sample_of(sample)?, Undefined::Refused).await
+}
+
+/// Sends such a message to the viewer's own address by the team's default mail server, and tells what that said. Needs
+/// `templates:view` and `emails:send`. It is in no log and counts in no statistics; the audit log has it.
+pub async fn send_preview(
+    app: &App,
+    viewer: &Viewer,
+    source: &TemplateSource,
+    sample: &str,
+) -> Result<adapters::TestOutcome, AppError> {
+    viewer.require(Permission::EmailsSend)?;
+    let rendered = preview(app, viewer, source, sample).await?;
+    let Actor::User { email, .. } = &viewer.actor else {
+        return Err(AppError::Forbidden("A test goes to the person who asks for it, and a key is none".to_owned()));
+    };
+    let adapter = app.store.find_default_adapter(viewer.team, AdapterKind::Smtp).await?;
+    let no_adapter =
+        || AppError::Adapter("The team has no mail adapter yet. Add one under Settings, Adapters".to_owned());
+    let adapter = adapter.ok_or_else(no_adapter)?;
+    limits::count_attempt(app, limits::ADAPTER_TEST, &viewer.team.to_string()).await?;
+    let mut message = direct::message(Channel::Email, &adapter.from_address, email, &rendered.subject, "");
+    (message.html, message.text) = (rendered.html, rendered.text);
+    let outcome = adapters::try_message(app, viewer.team, &adapter, email, &message).await?;
+    let event = audit::by(app, viewer, AuditAction::TemplateTested).made(outcome.said());
+    app.store.append_audit_event(viewer.team, &event).await?;
+    Ok(outcome)
+}
+
+/// Sample values for a template, a JSON object in lines: those of the newest message made from it, for who may see them;
+/// otherwise each variable's own name.
+pub async fn sample_values(
+    app: &App,
+    viewer: &Viewer,
+    template: Option<&Template>,
+    used: &[String],
+) -> Result<String, AppError> {
+    let newest = match template.filter(|_| viewer.may(Permission::LogsView) && viewer.may(Permission::LogsReveal)) {
+        Some(template) => {
+            let filter = EmailFilter { template_id: Some(template.id), ..EmailFilter::default() };
+            emails::list_emails(app, viewer, &filter, PageRequest { page: 1, page_size: 1 }).await?.items.pop()
+        }
+        None => None,
+    };
+    let mut values = match newest {
+        Some(newest) => match emails::find_email_with_variables(app, viewer, newest.id).await?.1 {
+            Value::Object(values) => values,
+            _ => Map::new(),
+        },
+        None => Map::new(),
+    };
+    for name in used {
+        values.entry(name).or_insert_with(|| json!(name.replace('_', " ")));
+    }
+    Ok(serde_json::to_string_pretty(&values).unwrap_or_default())
+}
+
+fn sample_of(text: &str) -> Result<Value, AppError> {
+    if text.trim().is_empty() {
+        return Ok(json!({}));
+    }
+    let wrong = |cause: String| {
+        let message = format!("The sample values must be a JSON object, such as {{\"name\": \"Ada\"}}{cause}");
+        AppError::invalid_field("sample", message)
+    };
+    match serde_json::from_str(text) {
+        Ok(values @ Value::Object(_)) => Ok(values),
+        Ok(_) => Err(wrong(String::new())),
+        Err(cause) => Err(wrong(format!(": {cause}"))),
+    }
+}

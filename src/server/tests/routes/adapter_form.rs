@@ -1,0 +1,201 @@
+//! The form of an adapter, its test message, and those of a template, as a browser without scripts sends them.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::failure::FailureClass;
+use crate::domain::team::Role;
+use crate::server::App;
+use crate::server::config::Config;
+use crate::server::demo::sink::{Sink, SinkSettings};
+use crate::server::services::adapters::{GivenAddress, NewAdapter, create_adapter_of, send_test};
+
+const USER: &str = "ada@finch.example:x";
+/// Every character that would end or bend an address.
+const PASSWORD: &str = " p#w/a?b@c:d%41\\e&f=g+h ü";
+
+/// A mail server that lets in one user alone.
+async fn guarded_sink() -> Sink {
+    let log_in = Some((USER.to_owned(), PASSWORD.to_owned()));
+    let settings = SinkSettings { log_in, ..SinkSettings::default() };
+    Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap()
+}
+
+/// Sends a form, and gives the page that follows.
+async fn page_after(client: &Client, function: &str, fields: &[(&str, &str)]) -> String {
+    let form = client.with("content-type", "application/x-www-form-urlencoded").with("accept", "text/html");
+    let form = form.with("referer", "http://127.0.0.1:3000/settings/adapters");
+    let answer =
+        form.send("POST", &format!("/fn/{function}"), Some(serde_urlencoded::to_string(fields).unwrap())).await;
+    let location = answer.headers["location"].to_str().unwrap();
+    let page = client.with_cookies_of(&answer).with("accept", "text/html").get(location).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    page.text.replace("<!>", "").replace("&quot;", "\"")
+}
+
+async fn only_adapter(app: &TestApp) -> Adapter {
+    app.store().list_adapters(app.team).await.unwrap().pop().unwrap()
+}
+
+/// The fields of an adapter that sends by `sink`.
+fn fields<'a>(port: &'a str, password: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("name", "Relay"),
+        ("kind", "smtp"),
+        ("smtp[host]", "127.0.0.1"),
+        ("smtp[port]", port),
+        ("smtp[security]", "none"),
+        ("smtp[user]", USER),
+        ("smtp[password]", password),
+        ("from_address", "Finch <post@finch.example>"),
+    ]
+}
+
+on_both_databases! {
+    async fn a_password_works_as_it_is_typed_and_is_kept_while_the_server_stays(app: TestApp) {
+        let (sink, admin) = (guarded_sink().await, app.sign_in(Role::Admin).await);
+        let port = sink.addr().port().to_string();
+        let page = page_after(&admin, "create_adapter", &fields(&port, PASSWORD)).await;
+        assert!(page.contains("Adapter “Relay” added.") && page.contains("Try “Relay”"), "{page}");
+        let adapter = only_adapter(&app).await;
+        assert_eq!(adapter.endpoint, format!("smtp://127.0.0.1:{port}?tls=none"));
+        let id = adapter.id.to_string();
+        let test = [("id", id.as_str()), ("to", "mara@finch.example")];
+        let page = page_after(&admin, "test_adapter", &test).await;
+        assert!(page.contains("“Relay” took the test message for mara@finch.example.") && page.contains("250 "), "{page}");
+
+        // The form that changes it shows every part but the password.
+        let page = admin.with("accept", "text/html").get(&format!("/settings/adapters?edit={id}")).await.text;
+        assert!(page.contains(&format!("value=\"{USER}\"")) && page.contains(&format!("value=\"{port}\"")), "{page}");
+        assert!(!page.contains("p#w"));
+        let with_id = |fields: Vec<(&'static str, String)>| {
+            [("id", id.clone()), ("name", "Relay".to_owned()), ("from_address", "Finch <post@finch.example>".to_owned())]
+                .into_iter().chain(fields).collect::<Vec<_>>()
+        };
+        let change = with_id(vec![
+            ("smtp[host]", "127.0.0.1".to_owned()), ("smtp[port]", port.clone()), ("smtp[security]", "opportunistic".to_owned()),
+            ("smtp[user]", USER.to_owned()), ("smtp[password]", String::new()),
+        ]);
+        let change: Vec<(&str, &str)> = change.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert!(page_after(&admin, "update_adapter", &change).await.contains("Adapter “Relay” changed."));
+        page_after(&admin, "test_adapter", &test).await;
+        assert_eq!(sink.messages().len(), 2);
+
+        // It follows to no other server.
+        let moved: Vec<(&str, &str)> =
+            change.iter().map(|(name, value)| (*name, if *name == "smtp[host]" { "evil.example" } else { *value })).collect();
+        let page = page_after(&admin, "update_adapter", &moved).await;
+        assert!(page.contains("The log-in that is kept is for the server before"), "{page}");
+        assert_eq!(only_adapter(&app).await.endpoint, format!("smtp://127.0.0.1:{port}"));
+    }
+
+    async fn a_test_tells_the_servers_words_and_is_in_no_log(app: TestApp) {
+        let (sink, admin) = (guarded_sink().await, app.sign_in(Role::Admin).await);
+        let port = sink.addr().port().to_string();
+        page_after(&admin, "create_adapter", &fields(&port, "wrong")).await;
+        let adapter = only_adapter(&app).await;
+        let id = adapter.id.to_string();
+        let page = page_after(&admin, "test_adapter", &[("id", &id), ("to", "mara@finch.example")]).await;
+        assert!(page.contains("535 5.7.8 Error: authentication failed"), "{page}");
+        assert!(page.contains("the log-in, the sender or the account has to be mended"), "{page}");
+        assert!(sink.messages().is_empty());
+        let refused = page_after(&admin, "test_adapter", &[("id", &id), ("to", "mara")]).await;
+        assert!(refused.contains("Write the address that the test goes to"), "{refused}");
+
+        assert_eq!(admin.get("/api/logs").await.data()["total"], 0);
+        assert_eq!(admin.get("/api/logs/stats").await.data()["total"], 0);
+        let owner = app.sign_in(Role::Owner).await;
+        let audit = owner.get("/api/audit").await;
+        assert!(audit.text.contains("adapter.tested") && audit.text.contains("our_settings"), "{}", audit.text);
+    }
+
+    async fn a_test_reaches_no_private_address_and_has_a_limit(app: TestApp) {
+        let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let new = |kind, url: String| NewAdapter {
+            name: kind_name(kind),
+            kind,
+            address: GivenAddress::Url(url),
+            from_address: "Finch <post@finch.example>".to_owned(),
+            is_default: false,
+        };
+        let mail = create_adapter_of(&app.app, app.team, new(AdapterKind::Smtp, sink.url())).await.unwrap();
+        let web = new(AdapterKind::Http, format!("http://{}", sink.addr()));
+        let web = create_adapter_of(&app.app, app.team, web).await.unwrap();
+        let config = Config { allow_private_adapters: false, ..app.app.config.as_ref().clone() };
+        let guarded = App { config: Arc::new(config), ..app.app.clone() };
+        let admin = app.viewer(Role::Admin).await;
+        for (adapter, to) in [(mail.id, "mara@finch.example"), (web.id, "+49 170 1234567")] {
+            let outcome = send_test(&guarded, &admin, adapter, to).await.unwrap();
+            assert!(outcome.words.contains("leads to no public address"), "{outcome:?}");
+            assert!(outcome.failure.is_some());
+        }
+        assert_eq!(sink.connections(), 0);
+        let refused = send_test(&app.app, &admin, mail.id, "refused@finch.example").await.unwrap();
+        assert_eq!(refused.failure, Some(FailureClass::AddressUnknown), "{refused:?}");
+        for _ in 3..30 {
+            assert_eq!(send_test(&app.app, &admin, mail.id, "mara@finch.example").await.unwrap().failure, None);
+        }
+        let browser = app.sign_in(Role::Admin).await;
+        let page = page_after(&browser, "test_adapter", &[("id", &mail.id.to_string()), ("to", "a@b.example")]).await;
+        assert!(page.contains("Too many attempts."), "{page}");
+    }
+
+    async fn a_mistake_stands_beside_its_field_and_nothing_typed_is_lost_but_secrets(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let page = page_after(&admin, "create_adapter", &fields("smtp", "hush")).await;
+        assert!(page.contains("id=\"smtp[port]-error\"") && page.contains("The port is a number from 1 to 65535"), "{page}");
+        for kept in ["value=\"Relay\"", "value=\"127.0.0.1\"", &format!("value=\"{USER}\""), "post@finch.example"] {
+            assert!(page.contains(kept), "{kept}: {page}");
+        }
+        assert!(page.contains("Type it again: what was typed here is not kept."), "{page}");
+        assert!(!page.contains("hush"));
+        let page = page_after(&admin, "create_adapter", &[
+            ("name", "Relay"), ("kind", "smtp"), ("smtp[host]", "smtp://ada:hu#sh@mail.finch.example"), ("from_address", "a@b.example"),
+        ]).await;
+        assert!(page.contains("id=\"smtp[host]-error\"") && page.contains("%23"), "{page}");
+        assert!(page.contains("value=\"smtp://mail.finch.example\"") && !page.contains("hu#sh"), "{page}");
+        assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
+    }
+
+    async fn a_template_is_looked_at_and_tested_before_it_is_saved(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let form = admin.with("content-type", "application/x-www-form-urlencoded");
+        let body = |fields: &[(&str, &str)]| Some(serde_urlencoded::to_string(fields).unwrap());
+        let written = [
+            ("subject", "Hello {{ name }}"), ("html", "<p>{{ name }}</p>"), ("text", "{{ name }}"), ("sample", r#"{"name": "A&B"}"#),
+        ];
+        let shown = form.send("POST", "/templates/preview", body(&written)).await;
+        assert_eq!(shown.status, 200);
+        assert!(shown.text.contains("Hello A&amp;B") && shown.text.contains("<p>A&amp;B</p>"), "{}", shown.text);
+        let policy = shown.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("sandbox;"), "{policy}");
+        for (name, value, said) in [
+            ("text", "a\n{{ nobody }}", "nobody"),
+            ("html", "{{ broken", "HTML"),
+            ("sample", "[1]", "The sample values must be a JSON object"),
+        ] {
+            let fields = written.map(|(field, text)| (field, if field == name { value } else { text }));
+            let shown = form.send("POST", "/templates/preview", body(&fields)).await;
+            assert!(shown.text.contains(said), "{name}: {}", shown.text);
+        }
+
+        let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        assert_eq!(form.send("POST", "/fn/test_template", body(&written)).await.status, 500);
+        let address = GivenAddress::Url(sink.url());
+        let (name, from_address) = ("Mail".to_owned(), "Finch <post@finch.example>".to_owned());
+        let new = NewAdapter { name, kind: AdapterKind::Smtp, address, from_address, is_default: true };
+        create_adapter_of(&app.app, app.team, new).await.unwrap();
+        assert_eq!(form.send("POST", "/fn/test_template", body(&written)).await.status, 200);
+        let [received] = &sink.messages()[..] else { panic!("one message") };
+        assert_eq!(received.recipients, ["admin@finch.example"]);
+        assert_eq!(admin.get("/api/logs").await.data()["total"], 0);
+        assert_eq!(admin.get("/api/templates").await.data(), json!([]));
+    }
+}
+
+fn kind_name(kind: AdapterKind) -> String {
+    kind.as_str().to_owned()
+}

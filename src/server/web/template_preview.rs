@@ -1,0 +1,76 @@
+//! A template that is being written, with sample values in it, for the sandboxed frame of its editor. The editor's form is
+//! posted straight into the frame, so that nothing typed is lost, with scripts or without.
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
+
+use super::body::{self, ANONYMOUS_BODY_BYTES};
+use super::server_functions::TEMPLATE_BODY_BYTES;
+use crate::domain::error::AppError;
+use crate::server::App;
+use crate::server::identity::Identity;
+use crate::server::render::RenderedTemplate;
+use crate::server::services::templates;
+use crate::server_fns::templates::source_of;
+
+/// As in the frame of a message: no script, and nothing from elsewhere but images, which the writer chose.
+const POLICY: &str = "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; font-src data:; sandbox; \
+                      frame-ancestors 'self'";
+
+/// What of the editor's form a preview is made from.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    subject: String,
+    html: String,
+    text: String,
+    sample: String,
+}
+
+/// `POST /templates/preview`. Needs `templates:view`. Stores nothing. An error is the page, for its reader is in the editor.
+pub async fn show(State(app): State<App>, Extension(identity): Extension<Identity>, request: Request) -> Response {
+    let (status, page) = match body::in_time(preview(&app, identity, request)).await.and_then(|result| result) {
+        Ok(rendered) => (StatusCode::OK, page_of(&rendered)),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            // The browser's console would count a template that does not parse as a fault of the page.
+            let is_writers = matches!(error, AppError::InvalidTemplate(_) | AppError::Validation { .. });
+            let words = escaped(&error.to_string());
+            let page = format!("<!doctype html><title>Preview</title><p role=\"alert\" {STYLE}>{words}</p>");
+            (if is_writers { StatusCode::OK } else { status }, page)
+        }
+    };
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, (status, Html(page))).into_response()
+}
+
+/// How what is ours in the frame looks.
+const STYLE: &str = "style=\"font:15px/1.5 system-ui,sans-serif;margin:0 0 1em;white-space:pre-wrap\"";
+
+async fn preview(app: &App, identity: Identity, request: Request) -> Result<RenderedTemplate, AppError> {
+    let (parts, body) = request.into_parts();
+    let limit = if identity.0.is_ok() { TEMPLATE_BODY_BYTES } else { ANONYMOUS_BODY_BYTES };
+    let held = body::read(&app.bodies, &parts, body, limit).await?;
+    let viewer = identity.0?;
+    let read = |_| AppError::invalid("The form did not arrive whole");
+    let Written { subject, html, text, sample } = serde_urlencoded::from_bytes(&held.bytes).map_err(read)?;
+    templates::preview(app, &viewer, &source_of(subject, html, text), &sample).await
+}
+
+fn page_of(rendered: &RenderedTemplate) -> String {
+    let subject = escaped(&rendered.subject);
+    let head = format!("<!doctype html><title>Preview</title><p {STYLE}><strong>{subject}</strong></p>");
+    let text = rendered.text.as_deref().map(|text| format!("<hr><pre {STYLE}>{}</pre>", escaped(text)));
+    [head, rendered.html.clone().unwrap_or_default(), text.unwrap_or_default()].concat()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
