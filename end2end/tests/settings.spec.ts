@@ -19,7 +19,7 @@ test("the time zone of the profile is the zone of the log", async ({ page, as })
   ]) {
     await page.goto("/settings/profile");
     await page.getByLabel("Name", { exact: true }).fill(`Mia from ${zone}`);
-    await page.getByLabel("Time zone").selectOption({ label });
+    await page.getByLabel("Time zone").fill(label);
     await page.getByRole("button", { name: "Save" }).click();
     await expect(page.getByText("Profile saved.")).toBeVisible();
     await expect(page.getByLabel("Name", { exact: true })).toHaveValue(`Mia from ${zone}`);

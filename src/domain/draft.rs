@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct Draft {
     form: String,
     fields: Vec<(String, String)>,
+    /// What is wrong with which field.
+    #[serde(default)]
+    mistake: Option<(String, String)>,
 }
 
 impl Draft {
     /// A draft of the form with this name, still empty.
     pub fn of(form: impl Into<String>) -> Self {
-        Self { form: form.into(), fields: Vec::new() }
+        Self { form: form.into(), fields: Vec::new(), mistake: None }
     }
 
     /// The draft with one field more.
@@ -21,6 +24,17 @@ impl Draft {
     pub fn with(mut self, field: &str, value: &str) -> Self {
         self.fields.push((field.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The draft with what is wrong with a field of it.
+    #[must_use]
+    pub fn mistaken(self, field: &str, words: impl Into<String>) -> Self {
+        Self { mistake: Some((field.to_owned(), words.into())), ..self }
+    }
+
+    /// What is wrong with a field.
+    pub fn mistake(&self, field: &str) -> Option<String> {
+        self.mistake.as_ref().filter(|(name, _)| name == field).map(|(_, words)| words.clone())
     }
 
     /// The form's name.
@@ -54,5 +68,7 @@ mod tests {
         assert_eq!(draft.text("name"), "Welcome");
         assert_eq!(draft.get("subject").as_deref(), Some(""));
         assert_eq!(draft.get("html"), None);
+        let draft = draft.mistaken("name", "It is taken");
+        assert_eq!((draft.mistake("name").as_deref(), draft.mistake("subject")), (Some("It is taken"), None));
     }
 }

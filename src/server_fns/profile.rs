@@ -52,6 +52,10 @@ pub async fn update_profile(name: String, time_zone: String) -> Result<(), AppEr
     let result = accounts::update_profile(&context::app(), &context::account().await?, &name, &time_zone).await;
     match &result {
         Ok(()) => context::flash(context::FlashKind::Success, "Profile saved."),
+        Err(AppError::Validation { field: Some(field), message }) => {
+            let name = if field == "timeZone" { "time_zone" } else { field };
+            context::keep_draft(&draft.mistaken(name, message)).await;
+        }
         Err(_) => context::keep_draft(&draft).await,
     }
     result

@@ -58,6 +58,6 @@ async fn start(
     let (format, query) = AuditQuery::parse_export(query)?;
     let format: ExportFormat = format.parse()?;
     let period = emails::resolve_period(app, &viewer, &query.period).await?;
-    let filter = AuditFilter { action: query.action, actor_id: query.actor, range: period.range };
+    let filter = AuditFilter { action: query.action, actor_id: query.actor, target: query.object, range: period.range };
     Ok((audit::start_export(app, &viewer, filter, format).await?, format))
 }
