@@ -30,6 +30,7 @@ pub fn Failure(
         | Section::Connect
         | Section::ApiDocs
         | Section::Settings
+        | Section::Help
         | Section::Elsewhere => ("/logs", "Show the default view of the logs"),
     };
     let (title, advice, link) = match &error {
@@ -109,6 +110,7 @@ const fn what_may_have_happened(section: Section) -> &'static str {
         | Section::Connect
         | Section::ApiDocs
         | Section::Settings
+        | Section::Help
         | Section::Elsewhere => {
             "It may have been deleted, belong to another of your teams, or the address may be incomplete."
         }
@@ -126,6 +128,7 @@ fn WayOn(section: Section) -> impl IntoView {
         | Section::Connect
         | Section::ApiDocs
         | Section::Settings
+        | Section::Help
         | Section::Elsewhere => ("/logs", PARAMETER, "Search messages"),
     };
     let searches = may(if path == "/logs" { Permission::LogsView } else { Permission::RequestsView });

@@ -31,6 +31,7 @@ pub enum Section {
     ApiDocs,
     /// Everything under `/settings`.
     Settings,
+    Help,
     /// No entry.
     Elsewhere,
 }
