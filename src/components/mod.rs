@@ -24,5 +24,4 @@ pub mod resend_button;
 pub mod reveal;
 pub mod status_badge;
 pub mod time;
-pub mod time_zone_guess;
 pub mod timeline;

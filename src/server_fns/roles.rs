@@ -97,13 +97,6 @@ pub async fn delete_role(role: Role, successor: Role) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Grants a permission to a role, or withdraws it. Needs `team:update-role`.
-#[server]
-pub async fn set_role_permission(role: Role, permission: Permission, granted: bool) -> Result<(), AppError> {
-    use crate::server::{context, services::roles};
-    roles::set_role_permission(&context::app(), &context::viewer().await?, role, permission, granted).await
-}
-
 /// Saves what was ticked and unticked in a grid, all at once. `shown` holds each role that had boxes with what was
 /// ticked then, as [shown_role] writes it; `grants` holds [grant_name] for each box that is ticked now. What others
 /// changed in the meantime, and roles made since, stay as they are. Needs `team:update-role`.
@@ -119,8 +112,24 @@ pub async fn save_role_grid(
         .map(|Ticks { role, granted, withdrawn }| roles::GrantEdit { role, granted, withdrawn })
         .collect();
     roles::edit_grants(&context::app(), &context::viewer().await?, &edits).await?;
-    context::flash(context::FlashKind::Success, "Saved. Changes hold from the next request on.");
+    let saved = match edits.as_slice() {
+        [edit] => said_of(edit.granted, edit.withdrawn),
+        _ => None,
+    };
+    let saved = saved.unwrap_or_else(|| "Saved. Changes hold from the next request on.".to_owned());
+    context::flash(context::FlashKind::Success, saved);
     Ok(())
+}
+
+/// What to say of an edit of a single box.
+#[cfg(feature = "ssr")]
+fn said_of(granted: PermissionSet, withdrawn: PermissionSet) -> Option<String> {
+    let (granted, withdrawn): (Vec<_>, Vec<_>) = (granted.iter().collect(), withdrawn.iter().collect());
+    match (granted.as_slice(), withdrawn.as_slice()) {
+        ([one], []) => Some(format!("Saved: “{}” is granted.", one.label())),
+        ([], [one]) => Some(format!("Saved: “{}” is withdrawn.", one.label())),
+        _ => None,
+    }
 }
 
 /// The name of a box of the grid.

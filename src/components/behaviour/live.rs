@@ -12,7 +12,8 @@ use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::js_sys::Date;
 use leptos::web_sys::{Document, Element, EventSource, MessageEvent};
 
-use super::refresh::{fetch_page, replace};
+use super::page::fetch_page;
+use super::refresh::replace;
 use super::{all, chart, choose, first};
 
 /// Parts of the page that speak of the same rows.

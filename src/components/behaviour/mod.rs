@@ -4,13 +4,17 @@
 mod chart;
 mod choose;
 mod copy;
+mod grants;
 mod keys;
 mod live;
 mod menus;
+mod page;
 mod pending;
 mod refresh;
 mod rows;
 mod suggest;
+mod theme;
+mod time_zone;
 
 use leptos::prelude::*;
 use leptos::web_sys::wasm_bindgen::JsCast;
@@ -43,6 +47,9 @@ pub fn PageBehaviour() -> impl IntoView {
         refresh::listen();
         live::listen();
         suggest::listen();
+        grants::listen();
+        theme::listen();
+        time_zone::fill_in();
     });
 }
 

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos::wasm_bindgen::JsCast;
-use leptos::wasm_bindgen::JsValue;
-use leptos::web_sys::{Document, DomParser, Element, Response, SupportedType};
-use wasm_bindgen_futures::JsFuture;
+use leptos::web_sys::{Document, Element};
 
+use super::page::fetch_page;
 use super::{all, first};
 
 /// What asks to be fetched anew.
@@ -44,18 +42,6 @@ fn refresh_in(wait: Duration) {
         });
     };
     set_timeout(refresh, wait);
-}
-
-/// The page of an address, as a document of its own.
-pub(super) async fn fetch_page(url: &str) -> Result<Document, JsValue> {
-    let answer: Response = JsFuture::from(window().fetch_with_str(url)).await?.dyn_into()?;
-    if !answer.ok() || answer.redirected() {
-        return Err(JsValue::NULL);
-    }
-    let text = JsFuture::from(answer.text()?).await?.as_string().unwrap_or_default();
-    // The head is left out: its style has the nonce of another page.
-    let body = text.find("<body").map_or("", |at| &text[at..]);
-    DomParser::new()?.parse_from_string(body, SupportedType::TextHtml)
 }
 
 /// Puts the element of `page` with the same id in the place of `old`, where it says something else. What has the focus, or

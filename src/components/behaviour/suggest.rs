@@ -11,7 +11,7 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::js_sys::encode_uri_component;
 use leptos::web_sys::{Document, Element, HtmlInputElement, KeyboardEvent};
 
-use super::refresh::fetch_page;
+use super::page::fetch_page;
 use super::{all, around, first};
 
 const FIELD: &str = "[data-suggest]";

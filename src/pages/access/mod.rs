@@ -7,7 +7,6 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::layout::{PageTitle, bare};
 use crate::components::field::TextField;
-use crate::components::time_zone_guess::TimeZoneGuess;
 use crate::domain::address;
 use crate::domain::draft::Draft;
 use crate::domain::mailbox::address_key;
@@ -31,7 +30,7 @@ pub fn LogInPage() -> impl IntoView {
             <PageTitle text="Log in"/>
             <form class="stack" method="post" action=LogIn::PATH>
                 <input type="hidden" name="next" value=safe_next(&next).to_owned()/>
-                <TimeZoneGuess/>
+                {time_zone_field()}
                 <TextField
                     label="E-mail address"
                     name="email"
@@ -144,7 +143,7 @@ pub fn SetUpPage() -> impl IntoView {
             <p class="lead">"This makes your account, the owner of a new team."</p>
             <form class="stack" method="post" action=SetUp::PATH>
                 <input type="hidden" name="token" value=token/>
-                <TimeZoneGuess/>
+                {time_zone_field()}
                 <TextField label="Your name" name="name" autocomplete="name" value=draft.text("name") autofocus=true/>
                 <TextField label="E-mail address" name="email" kind="email" autocomplete="username" value=draft.text("email")/>
                 <TextField
@@ -204,7 +203,7 @@ fn NewAccount(token: String, email: String, draft: Draft) -> impl IntoView {
             <input type="hidden" name="token" value=token/>
             // Lets password managers know which account this is.
             <input type="hidden" autocomplete="username" value=email/>
-            <TimeZoneGuess/>
+            {time_zone_field()}
             <TextField label="Your name" name="name" autocomplete="name" value=draft.text("name") autofocus=true/>
             <TextField
                 label="Password"
@@ -221,4 +220,10 @@ fn NewAccount(token: String, email: String, draft: Draft) -> impl IntoView {
 
 fn query_value(name: &str) -> String {
     use_query_map().with_untracked(|query| query.get(name)).unwrap_or_default()
+}
+
+/// The browser's time zone, which a script writes. Without one it is empty, and the server assumes UTC until the person
+/// chooses.
+fn time_zone_field() -> impl IntoView {
+    view! { <input type="hidden" name="time_zone" data-time-zone=""/> }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_params_map;
 
-use super::roles::{GrantSaver, grouped_by_noun, is_locked};
+use super::roles::{grouped_by_noun, is_locked, saver};
 use super::{Tab, settings_detail};
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
@@ -140,13 +140,12 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
         view! { <div class="stack panel-body">{groups}</div> }.into_any()
     } else {
         view! {
-            <GrantSaver>
-                <form class="stack panel-body" method="post" action=SaveRoleGrid::PATH>
-                    <input type="hidden" name="shown[]" value=shown/>
-                    {groups}
-                    <div class="form-foot without-script"><button class="button primary">"Save what it may do"</button></div>
-                </form>
-            </GrantSaver>
+            <form class="stack panel-body" method="post" action=SaveRoleGrid::PATH data-grants="">
+                <input type="hidden" name="shown[]" value=shown/>
+                {groups}
+                <div class="form-foot without-script"><button class="button primary">"Save what it may do"</button></div>
+                {saver()}
+            </form>
         }
         .into_any()
     };

@@ -2,9 +2,6 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos::task::spawn_local;
-use leptos::web_sys::HtmlInputElement;
-use leptos::web_sys::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
@@ -16,9 +13,7 @@ use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server_fns::roles::{
-    CreateRole, ROLES_PATH, RolesView, SaveRoleGrid, grant_name, load_roles, set_role_permission, shown_role,
-};
+use crate::server_fns::roles::{CreateRole, ROLES_PATH, RolesView, SaveRoleGrid, grant_name, load_roles, shown_role};
 
 /// What each role may do. `?from=` is the role that a new one is cloned from.
 #[component]
@@ -42,13 +37,12 @@ fn Roles(roles: RolesView, from: Option<String>) -> impl IntoView {
         <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
             {if may_change {
                 view! {
-                    <GrantSaver>
-                        <form method="post" action=SaveRoleGrid::PATH>
-                            {shown_roles(&roles)}
-                            {grid}
-                            <div class="panel-foot without-script"><button class="button primary">"Save"</button></div>
-                        </form>
-                    </GrantSaver>
+                    <form method="post" action=SaveRoleGrid::PATH data-grants="">
+                        {shown_roles(&roles)}
+                        {grid}
+                        <div class="panel-foot without-script"><button class="button primary">"Save"</button></div>
+                        {saver()}
+                    </form>
                 }
                 .into_any()
             } else {
@@ -137,35 +131,9 @@ fn Grant(role: Role, name: String, permission: Permission, is_granted: bool, is_
         .into_any()
 }
 
-/// Saves each box at once when it is ticked or unticked, and says so.
-#[island]
-pub(super) fn GrantSaver(children: Children) -> impl IntoView {
-    let (message, set_message) = signal((false, None::<String>));
-    let save = move |event: leptos::ev::Event| {
-        let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
-        let (name, is_granted) = (input.value(), input.checked());
-        let Some((role, permission)) = name.split_once(' ') else { return };
-        let (Ok(role), Ok(permission)) = (role.parse::<Role>(), permission.parse::<Permission>()) else { return };
-        set_message.set((false, Some("Saving …".to_owned())));
-        spawn_local(async move {
-            match set_role_permission(role, permission, is_granted).await {
-                Ok(()) => {
-                    let saved = format!("Saved: {}", permission.as_str());
-                    set_message.set((false, Some(saved)));
-                }
-                Err(error) => {
-                    input.set_checked(!is_granted);
-                    set_message.set((true, Some(error.to_string())));
-                }
-            }
-        });
-    };
-    view! {
-        <div on:change=save>
-            {children()}
-            <p class="saver" role="status" data-empty=move || message.get().1.is_none().to_string() data-error=move || message.get().0.to_string()>{move || message.get().1}</p>
-        </div>
-    }
+/// What a script says in a form with `data-grants` while it saves a box.
+pub(super) fn saver() -> impl IntoView {
+    view! { <p class="saver" role="status"></p> }
 }
 
 #[component]

@@ -17,6 +17,8 @@ use crate::server::store::roles::{GrantChange, NewRole};
 const MAX_ROLE_NAME_CHARS: usize = 40;
 /// The longest description of a role, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 200;
+/// How often an edit of grants is tried while others change the same roles.
+const EDIT_ATTEMPTS: usize = 5;
 
 /// A role with everybody whom a change of it meets.
 #[derive(Clone, Debug)]
@@ -161,36 +163,21 @@ pub async fn delete_role(app: &App, viewer: &Viewer, role: Role, successor: Role
     Ok(successor_grants.name)
 }
 
-/// Grants a permission to a role, or withdraws it. Needs `team:update-role`, and the permission itself. Owners keep
-/// every permission, so that somebody always can undo a change.
-pub async fn set_role_permission(
-    app: &App,
-    viewer: &Viewer,
-    role: Role,
-    permission: Permission,
-    granted: bool,
-) -> Result<(), AppError> {
-    viewer.require(Permission::TeamUpdateRole)?;
-    require_changeable(viewer, role)?;
-    if granted {
-        require_held(viewer, [permission].into_iter().collect())?;
-    }
-    let held = held_role(app, viewer, role).await?.grants;
-    let event = audit::by(app, viewer, AuditAction::RoleUpdated).about(role, held.name);
-    let event = if granted {
-        event.made(json!({ "granted": [permission] }))
-    } else {
-        event.made(json!({ "withdrawn": [permission] }))
-    };
-    app.store.set_role_permission(viewer.team, role, permission, granted, &event).await?;
-    info!(team.id = %viewer.team, %role, permission = permission.as_str(), granted, "changed role");
-    Ok(())
-}
-
 /// Changes what roles may do, all or none. What is ticked or unticked already stays so. Needs `team:update-role`, and
 /// every permission that is granted; nobody changes the owners' role or their own.
 pub async fn edit_grants(app: &App, viewer: &Viewer, edits: &[GrantEdit]) -> Result<(), AppError> {
     viewer.require(Permission::TeamUpdateRole)?;
+    // An edit says what to change, so it holds as well for what somebody else has made of the role at the same time.
+    for _ in 1..EDIT_ATTEMPTS {
+        match try_edit_grants(app, viewer, edits).await {
+            Err(AppError::Conflict(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    try_edit_grants(app, viewer, edits).await
+}
+
+async fn try_edit_grants(app: &App, viewer: &Viewer, edits: &[GrantEdit]) -> Result<(), AppError> {
     let roles = app.store.list_role_grants(viewer.team).await?;
     let mut changes = Vec::new();
     for edit in edits {

@@ -8,7 +8,7 @@ use super::engine::Transaction;
 use super::{Store, micros, stored};
 use crate::domain::error::AppError;
 use crate::domain::ids::{RoleId, TeamId, UserId};
-use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::permission::PermissionSet;
 use crate::domain::team::{Role, RoleGrants};
 
 /// A role to be made.
@@ -265,29 +265,6 @@ impl Store {
             append_event(&mut tx, team_id, &change.event).await?;
         }
         tx.commit().await
-    }
-
-    /// Grants a permission to a role, or withdraws it; `false`, and no line in the audit log, when that changes nothing.
-    /// [AppError::Conflict] when the role is gone.
-    pub async fn set_role_permission(
-        &self,
-        team_id: TeamId,
-        role: Role,
-        permission: Permission,
-        granted: bool,
-        event: &AuditEvent,
-    ) -> Result<bool, AppError> {
-        let statement = if granted {
-            "INSERT INTO role_permissions (team_id, role, permission) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        } else {
-            "DELETE FROM role_permissions WHERE team_id = $1 AND role = $2 AND permission = $3"
-        };
-        let mut tx = self.begin().await?;
-        lock_roles(&mut tx, team_id).await?;
-        keep_to_known_roles(&mut tx, team_id, role).await?;
-        let changed =
-            tx.query(statement).bind(team_id).bind(role.to_string()).bind(permission.as_str()).execute().await?;
-        commit_change(tx, team_id, event, changed).await
     }
 
     /// A member's role in a team; `None` for somebody who is no member.

@@ -41,7 +41,7 @@ on_both_databases! {
         let page = owner.with("accept", "text/html").get(&format!("/settings/api-keys/{id}")).await.text;
         assert!(page.contains("because admin may no more than that"), "{page}");
         // What the role grants counts, not its name.
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::AdaptersCreate, true, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::AdaptersCreate, true).await;
         assert_eq!(key.post("/api/adapters", adapter()).await.status, 409);
         set_role(&app, user, Role::Admin).await;
         assert_eq!(owner.get(&format!("/api/api-keys/{id}")).await.data()["heldBack"], json!(null));

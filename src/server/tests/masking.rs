@@ -268,7 +268,7 @@ async fn set_rules(app: &TestApp, rules: TeamRules) {
 async fn blind(app: &TestApp) -> Client {
     for permission in &Permission::ALL {
         let granted = *permission != Permission::LogsReveal;
-        app.store().set_role_permission(app.team, Role::Viewer, *permission, granted, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, *permission, granted).await;
     }
     app.sign_in(Role::Viewer).await
 }
@@ -466,7 +466,7 @@ on_both_databases! {
         let member = app.sign_in(Role::Member).await;
         reveal(&member, planted.email).await;
         assert!(member.get(&url).await.text.contains(CODE));
-        app.store().set_role_permission(app.team, Role::Member, Permission::LogsReveal, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Member, Permission::LogsReveal, false).await;
         assert!(!member.get(&url).await.text.contains(CODE));
     }
 

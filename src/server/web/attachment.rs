@@ -3,16 +3,16 @@
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::csrf;
+use super::refusal::Refusal;
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::identity::Identity;
 use crate::server::services::emails;
-use crate::server::services::send::Attachment;
 
 /// Needs `logs:view` and `logs:reveal`. Every download is written into the audit log, so that none is made in advance.
 pub async fn download(
@@ -20,37 +20,20 @@ pub async fn download(
     Extension(identity): Extension<Identity>,
     Path((id, place)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Response {
-    match load(&app, identity, &id, &place, &headers).await {
-        Ok(file) => {
-            let headers = [
-                (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-                (header::CONTENT_DISPOSITION, disposition(&file.filename)),
-                (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-                (header::CACHE_CONTROL, "no-store".to_owned()),
-            ];
-            (headers, file.content).into_response()
-        }
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, format!("{error}\n")).into_response()
-        }
-    }
-}
-
-async fn load(
-    app: &App,
-    identity: Identity,
-    id: &str,
-    place: &str,
-    headers: &HeaderMap,
-) -> Result<Attachment, AppError> {
+) -> Result<Response, Refusal> {
     let viewer = identity.0?;
-    csrf::require_same_origin(headers, &app.config)?;
+    csrf::require_same_origin(&headers, &app.config)?;
     let id = id.parse().map_err(|_| AppError::not_found("Email log"))?;
     let place = place.parse().map_err(|_| AppError::not_found("Attachment"))?;
-    emails::open_attachment(app, &viewer, id, place).await
+    let file = emails::open_attachment(&app, &viewer, id, place).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition(&file.filename)),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, file.content).into_response())
 }
 
 /// What is escaped in a file's name.

@@ -3,18 +3,19 @@
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tracing::error;
 
 use super::csrf;
+use super::refusal::Refusal;
 use crate::domain::address::audit::AuditQuery;
 use crate::domain::audit::AuditFilter;
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::identity::Identity;
-use crate::server::services::audit::{self, AuditExport, ExportFormat};
+use crate::server::services::audit::{self, ExportFormat};
 use crate::server::services::emails;
 
 /// `GET /settings/audit/export`. Needs `audit:view`.
@@ -23,14 +24,14 @@ pub async fn show(
     Extension(identity): Extension<Identity>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let (export, format) = match start(&app, identity, &headers, &query.unwrap_or_default()).await {
-        Ok(started) => started,
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return (status, format!("{error}\n")).into_response();
-        }
-    };
+) -> Result<Response, Refusal> {
+    let viewer = identity.0?;
+    csrf::require_same_origin(&headers, &app.config)?;
+    let (format, query) = AuditQuery::parse_export(&query.unwrap_or_default())?;
+    let format: ExportFormat = format.parse()?;
+    let period = emails::resolve_period(&app, &viewer, &query.period).await?;
+    let filter = AuditFilter { action: query.action, actor_id: query.actor, target: query.object, range: period.range };
+    let export = audit::start_export(&app, &viewer, filter, format).await?;
     let (kind, name) = match format {
         ExportFormat::Csv => ("text/csv; charset=utf-8", "audit-log.csv"),
         ExportFormat::Ndjson => ("application/x-ndjson", "audit-log.ndjson"),
@@ -44,20 +45,5 @@ pub async fn show(
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    (headers, Body::from_stream(pieces)).into_response()
-}
-
-async fn start(
-    app: &App,
-    identity: Identity,
-    headers: &HeaderMap,
-    query: &str,
-) -> Result<(AuditExport, ExportFormat), AppError> {
-    let viewer = identity.0?;
-    csrf::require_same_origin(headers, &app.config)?;
-    let (format, query) = AuditQuery::parse_export(query)?;
-    let format: ExportFormat = format.parse()?;
-    let period = emails::resolve_period(app, &viewer, &query.period).await?;
-    let filter = AuditFilter { action: query.action, actor_id: query.actor, target: query.object, range: period.range };
-    Ok((audit::start_export(app, &viewer, filter, format).await?, format))
+    Ok((headers, Body::from_stream(pieces)).into_response())
 }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
+use super::refusal::status_of;
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::identity::Identity;
@@ -48,10 +49,7 @@ pub async fn show(
     );
     let answer = match load(&app, identity, &id).await {
         Ok(html) => (StatusCode::OK, Html(html)),
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Html(format!("<!doctype html><title>Message</title><p>{error}</p>")))
-        }
+        Err(error) => (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{error}</p>"))),
     };
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),

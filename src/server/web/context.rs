@@ -1,7 +1,7 @@
 //! What a server function, or a page while it renders, knows of its request. [super::router()] provides it.
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use tower_sessions::Session;
 
 use super::cookies::Cookie;
 use super::csrf;
+use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
@@ -226,9 +227,8 @@ pub async fn take_draft(form: &str) -> Option<Draft> {
 
 /// Gives the response the status of an error, while the page tells it in words.
 pub fn set_status(error: &AppError) {
-    if let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(error.http_status()))
-    {
-        response.set_status(status);
+    if let Some(response) = use_context::<ResponseOptions>() {
+        response.set_status(status_of(error));
     }
 }
 

@@ -4,13 +4,14 @@
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::csrf;
+use super::refusal::Refusal;
 use crate::domain::address::{self, logs::LogQuery};
 use crate::domain::email::{Email, RecipientKind};
 use crate::domain::error::AppError;
@@ -99,30 +100,20 @@ pub async fn download(
     Extension(identity): Extension<Identity>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    match begin(&app, identity, &query.unwrap_or_default(), &headers).await {
-        Ok(response) => response,
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, format!("{error}\n")).into_response()
-        }
-    }
-}
-
-async fn begin(app: &App, identity: Identity, query: &str, headers: &HeaderMap) -> Result<Response, AppError> {
+) -> Result<Response, Refusal> {
     let viewer = identity.0?;
-    csrf::require_same_origin(headers, &app.config)?;
-    let (format, ids, query) = read_query(query)?;
-    let filter = if ids.is_empty() { search::filter_at(app, &viewer, &query).await? } else { chosen(&ids) };
+    csrf::require_same_origin(&headers, &app.config)?;
+    let (format, ids, query) = read_query(&query.unwrap_or_default())?;
+    let filter = if ids.is_empty() { search::filter_at(&app, &viewer, &query).await? } else { chosen(&ids) };
     // The first page is read before the answer begins, so that what fails at once is told.
-    emails::begin_export(app, &viewer, format.as_str(), audited(&query, &ids)).await?;
-    let first = emails::export_page(app, &viewer, &filter, None, PAGE_ROWS).await?;
+    emails::begin_export(&app, &viewer, format.as_str(), audited(&query, &ids)).await?;
+    let first = emails::export_page(&app, &viewer, &filter, None, PAGE_ROWS).await?;
     let name = format!("messages-{}.{}", app.clock.now().format("%Y%m%d-%H%M%S"), format.as_str());
     let headers = [
         (header::CONTENT_TYPE, format.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    let export = Export { app: app.clone(), viewer, filter, format, next: Some(first), rows: 0, last: None };
+    let export = Export { app, viewer, filter, format, next: Some(first), rows: 0, last: None };
     let pages = stream::try_unfold(export, Export::next_piece);
     Ok((headers, Body::from_stream(pages)).into_response())
 }

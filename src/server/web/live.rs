@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::time::{Instant, sleep};
 
 use super::connections::Conduct;
+use super::refusal::Refusal;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::error::AppError;
 use crate::domain::viewer::Viewer;
@@ -38,21 +39,12 @@ pub async fn watch(
     Extension(identity): Extension<Identity>,
     conduct: Option<Extension<Arc<Conduct>>>,
     RawQuery(query): RawQuery,
-) -> Response {
-    match begin(app, identity, &query.unwrap_or_default(), conduct.map(|Extension(conduct)| conduct)).await {
-        Ok(response) => response,
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, format!("{error}\n")).into_response()
-        }
-    }
-}
-
-async fn begin(app: App, identity: Identity, query: &str, conduct: Option<Arc<Conduct>>) -> Result<Response, AppError> {
+) -> Result<Response, Refusal> {
     let viewer = identity.0?;
-    let query = LogQuery::parse(query)?;
+    let query = LogQuery::parse(&query.unwrap_or_default())?;
     // What is refused is refused before the answer begins. This look is in the request's turn among its team's.
     let (standing, took) = timed(&app, &viewer, &query).await?;
+    let conduct = conduct.map(|Extension(conduct)| conduct);
     if let Some(conduct) = &conduct {
         conduct.wait_long();
     }

@@ -17,6 +17,7 @@ mod finish;
 mod live;
 mod openid;
 mod rate_limit;
+mod refusal;
 mod request_log;
 mod router;
 mod security;

@@ -3,11 +3,11 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::domain::error::AppError;
+use super::refusal::Refusal;
 use crate::server::App;
 use crate::server::identity::Identity;
 use crate::server::services::suggestions::{Suggestion, suggest};
@@ -26,18 +26,9 @@ pub async fn show(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
     Query(query): Query<SuggestQuery>,
-) -> Response {
-    match load(&app, identity, &query).await {
-        Ok(suggestions) => ([(header::CACHE_CONTROL, "no-store")], Html(page(&suggestions))).into_response(),
-        Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, format!("{error}\n")).into_response()
-        }
-    }
-}
-
-async fn load(app: &App, identity: Identity, query: &SuggestQuery) -> Result<Vec<Suggestion>, AppError> {
-    suggest(app, &identity.0?, &query.q, query.at).await
+) -> Result<Response, Refusal> {
+    let suggestions = suggest(&app, &identity.0?, &query.q, query.at).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Html(page(&suggestions))).into_response())
 }
 
 fn page(suggestions: &[Suggestion]) -> String {

@@ -255,7 +255,6 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_retention", Holds(TeamUpdate), Target::Own, "messages_days=365"),
     ("delete_team", Holds(TeamDelete), Target::Team, "team={id}&name={fresh}"),
     ("load_roles", Member(TeamUpdateRole), Target::Own, ""),
-    ("set_role_permission", Holds(TeamUpdateRole), Target::Own, "role=viewer&permission=adapters:view&granted=true"),
     ("save_role_grid", Holds(TeamUpdateRole), Target::Own, ""),
     ("load_role", Member(TeamUpdateRole), Target::Role, "role={role}"),
     ("create_role", Holds(TeamUpdateRole), Target::Own, "name={short}&from=viewer"),

@@ -18,7 +18,6 @@ use crate::server::demo::sink::Sink;
 use crate::server::services::accounts::openid::{self, Person};
 use crate::server::services::adapters::{self, NewAdapter};
 use crate::server::services::teams;
-use crate::server::tests::test_key;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const EMAIL: &str = "admin@finch.example";
@@ -40,17 +39,6 @@ async fn form(client: &Client, name: &str, fields: &[(&str, &str)]) -> Answer {
     let client = client.with("referer", "http://127.0.0.1:3000/settings/profile");
     let body = serde_urlencoded::to_string(fields).unwrap();
     client.send("POST", &format!("/fn/{name}"), Some(body)).await
-}
-
-/// What the page after a form says.
-fn said(answer: &Answer) -> String {
-    let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
-    let flash = cookies.into_iter().find_map(|cookie| cookie.strip_prefix("flash=")).unwrap_or_default();
-    let sealed = BASE64_URL_SAFE_NO_PAD.decode(flash.split(';').next().unwrap()).unwrap();
-    let plain = test_key().try_open(std::str::from_utf8(&sealed).unwrap(), "__Host-flash").unwrap_or_default();
-    serde_json::from_slice::<Value>(&plain)
-        .map(|flash| flash[1]["text"].as_str().unwrap().to_owned())
-        .unwrap_or_default()
 }
 
 fn location(answer: &Answer) -> &str {

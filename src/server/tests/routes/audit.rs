@@ -32,7 +32,6 @@ const SILENT: &[&str] = &[
     "switch_team",
     // Nothing differs from what was there.
     "save_role_grid",
-    "set_role_permission",
 ];
 
 /// A line with these texts, `minutes` after noon.

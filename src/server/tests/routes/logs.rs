@@ -145,7 +145,7 @@ on_both_databases! {
     async fn a_withdrawn_permission_is_gone_on_the_next_request(app: TestApp) {
         let viewer = app.sign_in(Role::Viewer).await;
         viewer.get("/api/logs").await.data();
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::LogsView, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsView, false).await;
         viewer.get("/api/logs").await.assert_error(403, "FORBIDDEN", "Missing permission: logs:view");
     }
 

@@ -32,9 +32,11 @@ mod suggest;
 mod teams;
 mod templates;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::{Answer, Client, Message, PASSWORD, TestApp, at, on_both_databases};
+use super::{Answer, Client, Message, PASSWORD, TestApp, at, on_both_databases, test_key};
 
 /// Puts `"eml_…"` in the place of every id, so that answers compare with the specification's samples.
 fn without_ids(value: &Value) -> Value {
@@ -70,4 +72,15 @@ fn field_order(json: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// What the page after a form says.
+fn said(answer: &Answer) -> String {
+    let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+    let flash = cookies.into_iter().find_map(|cookie| cookie.strip_prefix("flash=")).unwrap_or_default();
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(flash.split(';').next().unwrap()).unwrap();
+    let plain = test_key().try_open(std::str::from_utf8(&sealed).unwrap(), "__Host-flash").unwrap_or_default();
+    serde_json::from_slice::<Value>(&plain)
+        .map(|flash| flash[1]["text"].as_str().unwrap().to_owned())
+        .unwrap_or_default()
 }

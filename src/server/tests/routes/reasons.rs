@@ -77,10 +77,10 @@ on_both_databases! {
 
     async fn a_viewer_sees_reasons_but_is_not_led_to_resending(app: TestApp) {
         add(&app, &REPLIES).await;
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::LogsResend, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsResend, false).await;
         let page = app.sign_in(Role::Viewer).await.with("accept", "text/html").get("/logs").await.text;
         assert_eq!((links(&page, "/logs?").len(), links(&page, "/resends/new?").len()), (3, 0));
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::LogsView, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsView, false).await;
         let viewer = app.viewer(Role::Viewer).await;
         assert!(list_reasons(&app.app, &viewer, &EmailFilter::default()).await.is_err());
     }
@@ -89,7 +89,7 @@ on_both_databases! {
         add(&app, &["550 5.1.1 ada@customer.example ada.lovelace@customer.example unknown", "550 no box for ada lovelace+x @ customer.example"]).await;
         let rules = TeamRules { masks_addresses: true, ..TeamRules::default() };
         app.store().update_team(app.team, "Finch", rules, &app.event()).await.unwrap();
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::LogsReveal, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsReveal, false).await;
         let viewer = app.viewer(Role::Viewer).await;
         let reasons = list_reasons(&app.app, &viewer, &EmailFilter::default()).await.unwrap().unwrap();
         assert_eq!((reasons.problems, reasons.shown.len()), (2, 2));

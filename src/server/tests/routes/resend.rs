@@ -139,7 +139,7 @@ on_both_databases! {
     async fn a_viewer_who_was_granted_it_resends(app: TestApp) {
         let id = failed_message(&app).await;
         let viewer = app.sign_in(Role::Viewer).await;
-        app.store().set_role_permission(app.team, Role::Viewer, Permission::LogsResend, true, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsResend, true).await;
         resend(&viewer, &id).await.data();
     }
 

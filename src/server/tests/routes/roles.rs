@@ -26,7 +26,7 @@ async fn grants_of(app: &TestApp, role: Role) -> Option<RoleGrants> {
 /// An admin who may change roles.
 async fn admin_of_roles(app: &TestApp) -> Viewer {
     let permission = Permission::TeamUpdateRole;
-    app.store().set_role_permission(app.team, Role::Admin, permission, true, &app.event()).await.unwrap();
+    app.set_grant(Role::Admin, permission, true).await;
     app.viewer(Role::Admin).await
 }
 
@@ -69,8 +69,31 @@ on_both_databases! {
         }
         let page = format!("/logs/{bounced}");
         assert!(!support.with("accept", "text/html").get(&page).await.text.contains(">Resend<"));
-        roles::set_role_permission(&app.app, &owner, role, Permission::LogsResend, true).await.unwrap();
+        roles::edit_grants(&app.app, &owner, &[edit(role, &[Permission::LogsResend], &[])]).await.unwrap();
         assert!(support.with("accept", "text/html").get(&page).await.text.contains(">Resend<"));
+    }
+
+    async fn boxes_that_are_ticked_at_the_same_time_all_hold(app: TestApp) {
+        let owner = app.viewer(Role::Owner).await;
+        let role = app.add_role("Support", &[Permission::LogsView]).await;
+        let ticked = [Permission::LogsResend, Permission::LogsExport, Permission::TemplatesView];
+        let edits = ticked.map(|permission| [edit(role, &[permission], &[])]);
+        let saved = futures_util::future::join_all(edits.iter().map(|edit| roles::edit_grants(&app.app, &owner, edit))).await;
+        assert_eq!(saved, [Ok(()), Ok(()), Ok(())]);
+        let mut all = set(&ticked);
+        all.insert(Permission::LogsView);
+        assert_eq!(grants_of(&app, role).await.unwrap().permissions, all);
+    }
+
+    async fn a_box_that_is_saved_alone_is_said_by_name(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await;
+        for (fields, said_of_it) in [
+            (&[("shown[]", "viewer"), ("grants[]", "viewer logs:resend")][..], "is granted"),
+            (&[("shown[]", "viewer logs:resend")][..], "is withdrawn"),
+        ] {
+            let answer = submit(&owner, "save_role_grid", fields).await;
+            assert_eq!(said(&answer), format!("Saved: “Resend failed or bounced emails” {said_of_it}."));
+        }
     }
 
     async fn a_role_is_cloned_named_described_and_deleted_and_the_log_says_so(app: TestApp) {
@@ -142,8 +165,6 @@ on_both_databases! {
         assert_forbidden(roles::create_role(&app.app, admin, "Chief", "", Some(wide)).await, cannot);
         let wider = edit(narrow, &[Permission::LogsResend, Permission::TeamDelete], &[]);
         assert_forbidden(roles::edit_grants(&app.app, admin, &[wider]).await, cannot);
-        let one = roles::set_role_permission(&app.app, admin, narrow, Permission::TeamDelete, true).await;
-        assert_forbidden(one, cannot);
         assert_eq!(grants_of(app, narrow).await.unwrap().permissions, set(&[Permission::LogsView]));
 
         let user = app.user(app.team, Role::Viewer).await;
@@ -171,12 +192,8 @@ on_both_databases! {
             let own_role = "your own role";
             let withdraw = edit(own, &[], &[Permission::LogsView]);
             assert_forbidden(roles::edit_grants(&app.app, &viewer, &[withdraw]).await, own_role);
-            let one = roles::set_role_permission(&app.app, &viewer, own, Permission::LogsView, false).await;
-            assert_forbidden(one, own_role);
             let withdraw = edit(Role::Owner, &[], &[Permission::LogsView]);
             assert_forbidden(roles::edit_grants(&app.app, &viewer, &[withdraw]).await, "Owners hold every");
-            let one = roles::set_role_permission(&app.app, &viewer, Role::Owner, Permission::LogsView, false).await;
-            assert_forbidden(one, "Owners hold every");
         }
         let manager = app.viewer(role).await;
         assert_forbidden(roles::delete_role(&app.app, &manager, role, Role::Viewer).await, "your own role");

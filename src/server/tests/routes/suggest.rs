@@ -80,11 +80,11 @@ on_both_databases! {
         assert_eq!(suggested(&owner, "tag:").await, ["tag:ada@customer.example", "tag:plain"]);
         let rules = TeamRules { masks_addresses: true, ..TeamRules::default() };
         assert_eq!(app.store().update_team(app.team, "Finch", rules, &app.event()).await, Ok(true));
-        let (team, reveal) = (app.team, Permission::LogsReveal);
-        app.store().set_role_permission(team, Role::Viewer, reveal, false, &app.event()).await.unwrap();
+        let reveal = Permission::LogsReveal;
+        app.set_grant(Role::Viewer, reveal, false).await;
         let viewer = app.sign_in(Role::Viewer).await;
         assert_eq!(suggested(&viewer, "tag:").await, ["tag:plain"]);
-        app.store().set_role_permission(team, Role::Viewer, Permission::AdaptersView, false, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::AdaptersView, false).await;
         assert!(suggested(&viewer, "adapter:").await.is_empty());
         assert_eq!(suggested(&owner, "adapter:").await, ["adapter:\"SES Frankfurt\""]);
         let other = app.sign_in_elsewhere().await;

@@ -99,7 +99,6 @@ on_both_databases! {
                 store.update_member_role(app.team, user, role, &app.event()).await.map(drop),
                 store.insert_membership(app.team, &joining, &app.event()).await.map(drop),
                 store.insert_invite(app.team, &invite_to(&app, role), &app.event()).await,
-                store.set_role_permission(app.team, role, Permission::LogsView, true, &app.event()).await.map(drop),
                 store.update_role_grants(app.team, &[change]).await,
                 store.delete_role(app.team, own.id, role, &app.event()).await.map(drop),
             ] {

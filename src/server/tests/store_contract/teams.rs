@@ -106,11 +106,11 @@ on_both_databases! {
             matches!(&viewer.actor, Actor::User { id, role: Role::Viewer, email, .. } if *id == user && email == "viewer@finch.example")
         );
         for granted in [true, true, false, false] {
-            store.set_role_permission(app.team, Role::Viewer, Permission::LogsResend, granted, &app.event()).await.unwrap();
+            app.set_grant(Role::Viewer, Permission::LogsResend, granted).await;
             assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().may(Permission::LogsResend), granted);
         }
         for permission in PermissionSet::all().iter() {
-            store.set_role_permission(app.team, Role::Viewer, permission, false, &app.event()).await.unwrap();
+            app.set_grant(Role::Viewer, permission, false).await;
         }
         assert_eq!(store.find_viewer(app.team, user).await.unwrap().unwrap().permissions, PermissionSet::default());
         let grants = store.list_role_grants(app.team).await.unwrap();

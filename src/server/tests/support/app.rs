@@ -34,7 +34,7 @@ use crate::server::store::accounts::NewUser;
 use crate::server::store::audit::AuditEvent;
 use crate::server::store::bulk::HistoricEmail;
 use crate::server::store::resends::{NewResendItem, StoredResend};
-use crate::server::store::roles::NewRole;
+use crate::server::store::roles::{GrantChange, NewRole};
 use crate::server::tests::router;
 
 /// The key of every test's server.
@@ -228,6 +228,16 @@ impl TestApp {
         };
         self.store().insert_role(self.team, &new, &self.event()).await.unwrap();
         Role::Custom(new.id)
+    }
+
+    /// Grants a permission to a role of Finch, or withdraws it.
+    pub(crate) async fn set_grant(&self, role: Role, permission: Permission, granted: bool) {
+        let grants = self.store().list_role_grants(self.team).await.unwrap();
+        let before = grants.iter().find(|grants| grants.role == role).unwrap().permissions;
+        let others = before.iter().filter(|one| *one != permission);
+        let permissions = others.chain(granted.then_some(permission)).collect();
+        let change = GrantChange { role, before, permissions, event: self.event() };
+        self.store().update_role_grants(self.team, &[change]).await.unwrap();
     }
 
     /// An adapter of Finch.

@@ -1,0 +1,76 @@
+//! Saves each box of a form with `data-grants` at once when it is ticked or unticked, and says in the form's status what the
+//! server said. Without a script the form's button saves all.
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::wasm_bindgen::{JsCast, JsValue};
+use leptos::web_sys::{Document, Element, HtmlInputElement, UrlSearchParams};
+
+use super::page::{document_of, post};
+use super::{around, first_of, target_of};
+
+/// Marks a box that was touched and is not saved yet.
+const UNSAVED: &str = "data-unsaved";
+/// Marks a form whose boxes are being saved, one after the other.
+const SAVING: &str = "data-saving";
+
+const NOT_SAVED: &str = "Not saved. Reload the page and try once more.";
+
+pub(super) fn listen() {
+    window_event_listener(ev::change, |event| {
+        let Some(form) = around(&event, "form[data-grants]") else { return };
+        let Some(target) = target_of(&event) else { return };
+        let _ = target.set_attribute(UNSAVED, "");
+        if !form.has_attribute(SAVING) {
+            spawn_local(save_all(form));
+        }
+    });
+}
+
+async fn save_all(form: Element) {
+    let _ = form.set_attribute(SAVING, "");
+    while let Some(input) =
+        first_of(&form, "[data-unsaved]").and_then(|found| found.dyn_into::<HtmlInputElement>().ok())
+    {
+        let _ = input.remove_attribute(UNSAVED);
+        tell(&form, "Saving …", false);
+        let is_ticked = input.checked();
+        let answer = send(&form, &input.value(), is_ticked).await;
+        // What was touched again meanwhile has its turn again.
+        if !input.has_attribute(UNSAVED) {
+            let (holds, words, is_error) =
+                answer.ok().and_then(|page| read(&page, &input)).unwrap_or((!is_ticked, NOT_SAVED.to_owned(), true));
+            input.set_checked(holds);
+            tell(&form, &words, is_error);
+        }
+    }
+    let _ = form.remove_attribute(SAVING);
+}
+
+/// What the page that the server made says of a box: whether it is ticked now, the notice, and whether that is an error.
+fn read(page: &Document, input: &HtmlInputElement) -> Option<(bool, String, bool)> {
+    let notice = page.query_selector(".callout").ok()??;
+    let now = page.query_selector(&format!("input[value='{}']", input.value())).ok()??;
+    let words = notice.text_content()?.trim().to_owned();
+    Some((now.has_attribute("checked"), words, notice.get_attribute("role").as_deref() == Some("alert")))
+}
+
+/// Sends one box as the whole form would send it, had nothing else been touched: its value is the role and the permission.
+async fn send(form: &Element, value: &str, is_ticked: bool) -> Result<Document, JsValue> {
+    let body = UrlSearchParams::new()?;
+    if is_ticked {
+        body.append("shown[]", value.split(' ').next().unwrap_or_default());
+        body.append("grants[]", value);
+    } else {
+        body.append("shown[]", value);
+    }
+    let answer = post(&form.get_attribute("action").unwrap_or_default(), &body, "text/html").await?;
+    document_of(answer).await
+}
+
+fn tell(form: &Element, words: &str, is_error: bool) {
+    let Some(status) = first_of(form, ".saver") else { return };
+    status.set_text_content(Some(words));
+    let _ = status.set_attribute("data-error", if is_error { "true" } else { "false" });
+}
