@@ -1,6 +1,5 @@
 //! What became of a message for each of its recipients, and events that say the same of many of them.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{EmailEvent, EventKind, StatusRank};
@@ -9,7 +8,7 @@ use crate::domain::recipient::Recipient;
 use crate::domain::status::EmailStatus;
 
 /// From so many events on that say the same of different recipients, they are one entry of a timeline.
-const MANY: usize = 4;
+const MANY: usize = 6;
 
 /// What became of a message for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,16 +38,6 @@ pub enum TimelineEntry {
     One(EmailEvent),
     /// Events of one kind about several recipients, oldest first.
     Many(Vec<EmailEvent>),
-}
-
-impl TimelineEntry {
-    /// When the last of it happened.
-    pub fn at(&self) -> Option<DateTime<Utc>> {
-        match self {
-            Self::One(event) => Some(event.at),
-            Self::Many(events) => events.last().map(|event| event.at),
-        }
-    }
 }
 
 /// The events, oldest first, with those that say the same of [MANY] recipients or more as one entry, where its last
@@ -137,7 +126,7 @@ mod tests {
         EmailEvent {
             id: EventId(place),
             kind,
-            at: DateTime::from_timestamp(place, 0).unwrap(),
+            at: chrono::DateTime::from_timestamp(place, 0).unwrap(),
             recipient: recipient.map(str::to_owned),
             detail: EventDetail::default(),
         }
@@ -161,18 +150,18 @@ mod tests {
 
     #[test]
     fn what_is_said_of_many_is_said_once() {
-        let whom = ["a@b.example", "c@b.example", "d@b.example", "e@b.example"];
+        let whom: Vec<String> = (0..6).map(|number| format!("{number}@b.example")).collect();
+        let about = |place: i64, kind, number: usize| event(place, kind, Some(&whom[number]));
         let mut events = vec![event(1, EventKind::Queued, None)];
-        events.extend(whom.iter().zip(2..).map(|(whom, place)| event(place, EventKind::Sent, Some(whom))));
-        events.push(event(6, EventKind::Bounced, Some(whom[3])));
-        events.extend(whom[..3].iter().zip(7..).map(|(whom, place)| event(place, EventKind::Delivered, Some(whom))));
+        events.extend((0..6).zip(2..).map(|(number, place)| about(place, EventKind::Sent, number)));
+        events.push(about(8, EventKind::Bounced, 5));
+        events.extend((0..5).zip(9..).map(|(number, place)| about(place, EventKind::Delivered, number)));
         let told = timeline_entries(events.clone());
         assert_eq!(told[0], TimelineEntry::One(events[0].clone()));
-        assert_eq!(told[1], TimelineEntry::Many(events[1..5].to_vec()));
-        assert_eq!(told[1].at(), Some(events[4].at));
-        assert_eq!(told[2..], events[5..].iter().cloned().map(TimelineEntry::One).collect::<Vec<_>>());
+        assert_eq!(told[1], TimelineEntry::Many(events[1..7].to_vec()));
+        assert_eq!(told[2..], events[7..].iter().cloned().map(TimelineEntry::One).collect::<Vec<_>>());
         // Of one recipient, nothing is many.
-        let tries: Vec<_> = (0..9).map(|place| event(place, EventKind::Deferred, Some(whom[0]))).collect();
+        let tries: Vec<_> = (0..9).map(|place| about(place, EventKind::Deferred, 0)).collect();
         assert_eq!(timeline_entries(tries).len(), 9);
     }
 }

@@ -141,6 +141,9 @@ pub const fn copy_words(status: EmailStatus) -> &'static str {
     }
 }
 
+/// So many recipients are named; of more, the first five are and the others counted.
+const NAMED: usize = 6;
+
 /// Everybody a message is for: `ada@example.com, bob@example.com (Cc)`.
 pub fn spoken_list(recipients: &[Recipient]) -> String {
     let shown = |recipient: &Recipient| match recipient.kind {
@@ -148,7 +151,12 @@ pub fn spoken_list(recipients: &[Recipient]) -> String {
         RecipientKind::Cc => format!("{} (Cc)", recipient.address),
         RecipientKind::Bcc => format!("{} (Bcc)", recipient.address),
     };
-    recipients.iter().map(shown).collect::<Vec<_>>().join(", ")
+    let named = if recipients.len() > NAMED { NAMED - 1 } else { recipients.len() };
+    let words = recipients.iter().take(named).map(shown).collect::<Vec<_>>().join(", ");
+    match recipients.len() - named {
+        0 => words,
+        more => format!("{words} and {more} more"),
+    }
 }
 
 /// What stands in the place of an empty table, with a way to messages.
