@@ -195,7 +195,10 @@ mod tests {
         let found = |part| {
             ordered(rows.clone(), part).into_iter().map(|row| row.recipient.address[..1].to_owned()).collect::<String>()
         };
-        assert_eq!([found(None), found(Some("FINCH")), found(Some("ada")), found(Some("x"))], ["bac", "ba", "bac", ""]);
+        assert_eq!(
+            [found(None), found(Some("FINCH")), found(Some("ada")), found(Some("zz"))],
+            ["bac", "ba", "bac", ""]
+        );
         assert_eq!(summary(50, 3, None), "50, 3 with a problem");
         assert_eq!(summary(50, 3, Some(2)), "2 of 50");
     }

@@ -467,7 +467,8 @@ async fn requests_of_a_recipient_are_found_by_the_keys_of_messages_and_errors_by
     let plan = plan_of(list_query(Engine::Sqlite, TEAM, &saying, walk, 20)).await;
     assert!(plan[0].contains("SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)"), "{plan:#?}");
     assert!(
-        plan.iter().any(|step| step.contains("SEARCH b USING PRIMARY KEY (team_id=? AND api_request_id=?)")),
+        plan.iter()
+            .any(|step| step.starts_with("SEARCH b USING") && step.ends_with("(team_id=? AND api_request_id=?)")),
         "{plan:#?}"
     );
 }

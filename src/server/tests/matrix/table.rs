@@ -294,5 +294,5 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
     ("/settings/audit", Holds(AuditView), Target::Own, ""),
     ("/api-docs", Person, Target::Own, ""),
-    ("/help/search", Person, Target::Own, ""),
+    ("/help/{topic}", Person, Target::Own, ""),
 ];

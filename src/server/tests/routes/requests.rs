@@ -74,7 +74,7 @@ on_both_databases! {
         let made = owner.post("/api/api-keys", json!({"name": "Shop", "scopes": ["logs:view"]})).await;
         let page = owner.with("accept", "text/html").get("/settings/api-keys").await.text;
         assert!(page.contains("It made no request in the last 7 days"), "{page}");
-        let program = app.client().with("authorization", &format!("Bearer {}", made.text_of("secret")));
+        let program = app.client().with("authorization", &format!("Bearer {}", made.text_of("key")));
         program.get("/api/logs").await.data();
         app.app.request_log.flush().await;
         let page = owner.with("accept", "text/html").get("/settings/api-keys").await.text;
