@@ -62,7 +62,7 @@ fn start_of(text: &str) -> String {
 /// The thing in Finch that a refused request is about. Nothing happens to it, so that many can share it.
 async fn shared_target(app: &TestApp, target: Target) -> Vec<(&'static str, String)> {
     if target == Target::Team {
-        return vec![("{id}", app.team.to_string()), ("{fresh}", random_token()), ("{topic}", "search".to_owned())];
+        return vec![("{id}", app.team.to_string()), ("{fresh}", random_token())];
     }
     prepare(app, Caller::Somebody(Role::Owner), target).await.1
 }
