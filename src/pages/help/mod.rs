@@ -53,7 +53,7 @@ fn DocumentTable(rows: Vec<Vec<String>>) -> impl IntoView {
         view! { <tr>{cells}</tr> }
     });
     view! {
-        <div class="document-table" tabindex="0" role="region" aria-label="Table">
+        <div class="document-table" tabindex="0" role="group" aria-label="Table">
             <table class="table"><thead><tr>{head}</tr></thead><tbody>{rows.collect_view()}</tbody></table>
         </div>
     }
