@@ -153,7 +153,7 @@ test("viewers see templates and cannot change them", async ({ page, as }) => {
   await expect(page.getByRole("button", { name: /Save|Delete/ })).toHaveCount(0);
 });
 
-test("deleting a template asks first", async ({ page, as, hasScript }) => {
+test("deleting a template asks first, and can be undone", async ({ page, as, hasScript }) => {
   const name = `Doomed ${hasScript}`;
   const id = await team.api.createTemplate({ name, subject: "Doomed", text: "." });
   await as("admin", team);
@@ -167,6 +167,9 @@ test("deleting a template asks first", async ({ page, as, hasScript }) => {
   await expect(page).toHaveURL("/templates");
   await expect(page.getByText("Template deleted.")).toBeVisible();
   await expect(page.getByRole("link", { name })).toHaveCount(0);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByText(`The template “${name}” is back.`)).toBeVisible();
+  await expect(page.getByRole("link", { name })).toHaveCount(1);
 });
 
 test("an adapter is refused, added, edited, made the default and removed", async ({ page, as, hasScript }) => {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon};
 
-/// A button that opens a panel under it. [super::page_behaviour::PageBehaviour] closes it again on a click elsewhere.
+/// A button that opens a panel under it. [super::behaviour]'s script closes it again on a click elsewhere.
 #[component]
 pub fn Menu(
     /// What the button says.

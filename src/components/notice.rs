@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
 use super::icon::{Glyph, Icon};
+use crate::domain::notice::Undo;
 
 /// A sentence at the top of the page. Lines after the first are shown as code to copy.
 #[component]
@@ -14,6 +15,9 @@ pub fn Callout(
     /// The lines.
     #[prop(into)]
     text: String,
+    /// What takes back what was done.
+    #[prop(optional_no_strip)]
+    undo: Option<Undo>,
 ) -> impl IntoView {
     let (sentence, code) = match text.split_once('\n') {
         Some((sentence, code)) => (sentence.to_owned(), Some(code.to_owned())),
@@ -33,6 +37,11 @@ pub fn Callout(
                     </p>
                 })}
             </div>
+            {undo.map(|undo| view! {
+                <form method="post" action=undo.action>
+                    <button class="button small" name="id" value=undo.id>"Undo"</button>
+                </form>
+            })}
         </div>
     }
 }

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod mailbox;
 pub mod masking;
 pub mod named;
+pub mod notice;
 pub mod notification;
 pub mod page;
 pub mod period;

@@ -74,9 +74,20 @@ pub async fn update_adapter(
 /// Removes an adapter. Needs `adapters:delete`.
 #[server]
 pub async fn delete_adapter(id: AdapterId) -> Result<(), AppError> {
+    use leptos::server_fn::ServerFn;
+
     use crate::server::{context, services::adapters};
     adapters::delete_adapter(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Adapter removed.");
+    context::flash_undo("Adapter removed.", RestoreAdapter::PATH, id);
+    Ok(())
+}
+
+/// Brings back an adapter that was removed. Needs `adapters:delete`.
+#[server]
+pub async fn restore_adapter(id: AdapterId) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    let name = adapters::restore_adapter(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, format!("The adapter “{name}” is back."));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
+use crate::domain::notice::Notice;
 use crate::domain::team::Membership;
 use crate::domain::viewer::Viewer;
 
@@ -29,14 +30,6 @@ pub struct Setting {
     pub now: DateTime<Utc>,
 }
 
-/// What a form says on the page that follows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    pub is_error: bool,
-    /// A sentence for people. Lines after the first are shown as code to copy: a key, a link.
-    pub text: String,
-}
-
 /// The layout of the page that is being made.
 #[server]
 pub async fn load_layout() -> Result<Layout, AppError> {
@@ -58,9 +51,11 @@ pub async fn load_layout() -> Result<Layout, AppError> {
 /// What a page without a session has.
 #[server]
 pub async fn load_setting() -> Result<Setting, AppError> {
-    use crate::server::context::{self, FlashKind};
-    let notice = context::take_flash()
-        .map(|flash| Notice { is_error: matches!(flash.kind, FlashKind::Error), text: flash.text });
+    use crate::server::context::{self, Flash, FlashKind};
+    let notice = context::take_flash().map(|flash| {
+        let Flash { kind, text, undo, .. } = flash;
+        Notice { is_error: matches!(kind, FlashKind::Error), text, undo }
+    });
     Ok(Setting { theme: context::theme(), notice, now: context::app().clock.now() })
 }
 

@@ -107,10 +107,21 @@ pub async fn update_template(
 /// Deletes a template; messages made from it stay. Needs `templates:delete`.
 #[server]
 pub async fn delete_template(id: TemplateId) -> Result<(), AppError> {
+    use leptos::server_fn::ServerFn;
+
     use crate::server::{context, services::templates};
     templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Template deleted.");
+    context::flash_undo("Template deleted.", RestoreTemplate::PATH, id);
     leptos_axum::redirect("/templates");
+    Ok(())
+}
+
+/// Brings back a template that was deleted. Needs `templates:delete`.
+#[server]
+pub async fn restore_template(id: TemplateId) -> Result<(), AppError> {
+    use crate::server::{context, services::templates};
+    let name = templates::restore_template(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, format!("The template “{name}” is back."));
     Ok(())
 }
 

@@ -110,7 +110,7 @@ fn Alone(setting: Setting, content: AnyView) -> impl IntoView {
                 <p class="brand"><Brand/></p>
                 <form method="post" action=LogOut::PATH><button class="button">"Log out"</button></form>
             </div>
-            {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
+            {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })}
             {content}
         </main>
         <PageBehaviour/>
@@ -138,7 +138,7 @@ fn PageLayout(layout: Layout, section: Section, content: AnyView) -> impl IntoVi
         <div class="frame">
             <Sidebar layout section/>
             <main id="main" tabindex="-1">
-                {notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
+                {notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })}
                 {content}
             </main>
         </div>
@@ -170,7 +170,7 @@ fn Bare(setting: Setting, content: AnyView) -> impl IntoView {
         <main id="main" class="bare">
             <p class="brand"><Brand/></p>
             <div class="bare-card">
-                {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text/> })}
+                {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })}
                 {content}
             </div>
         </main>

@@ -149,6 +149,15 @@ pub async fn delete_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result
     if deleted { Ok(()) } else { Err(AppError::not_found("Adapter")) }
 }
 
+/// Brings back a deleted adapter, and answers with its name. Needs `adapters:delete`. Messages that failed meanwhile stay failed.
+pub async fn restore_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<String, AppError> {
+    viewer.require(Permission::AdaptersDelete)?;
+    let event = audit::by(app, viewer, AuditAction::AdapterRestored);
+    let restored = app.store.restore_adapter(viewer.team, id, event).await?;
+    app.outbox_waker.notify_one();
+    restored.ok_or_else(|| AppError::not_found("Adapter"))
+}
+
 /// What the audit log says of an adapter: nothing that it logs in with.
 fn said(adapter: &Adapter) -> Value {
     json!({

@@ -148,7 +148,10 @@ impl AuditExport {
 fn shown(mut line: AuditEntry, shows_templates: bool) -> AuditEntry {
     let is_of_template = matches!(
         line.action,
-        AuditAction::TemplateCreated | AuditAction::TemplateUpdated | AuditAction::TemplateDeleted
+        AuditAction::TemplateCreated
+            | AuditAction::TemplateUpdated
+            | AuditAction::TemplateDeleted
+            | AuditAction::TemplateRestored
     );
     if is_of_template && !shows_templates {
         for said in [&mut line.before, &mut line.after] {

@@ -148,6 +148,14 @@ pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Resu
     if deleted { Ok(()) } else { Err(AppError::not_found("Template")) }
 }
 
+/// Brings back a deleted template, and answers with its name. Needs `templates:delete`.
+pub async fn restore_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<String, AppError> {
+    viewer.require(Permission::TemplatesDelete)?;
+    let event = audit::by(app, viewer, AuditAction::TemplateRestored);
+    let restored = app.store.restore_template(viewer.team, id, event).await?;
+    restored.ok_or_else(|| AppError::not_found("Template"))
+}
+
 /// The names of variables as they are kept: trimmed, each once, in order.
 fn checked_variables(names: &[String]) -> Result<Vec<String>, AppError> {
     let mut names: Vec<String> =

@@ -53,6 +53,17 @@ async fn keep_name_free(tx: &mut Transaction, team_id: TeamId, id: AdapterId, na
     }
 }
 
+/// Whether a team has a default adapter of a kind, inside a transaction that has taken turns.
+async fn has_default(tx: &mut Transaction, team_id: TeamId, kind: &str) -> Result<bool, AppError> {
+    let default: Option<AdapterId> = tx
+        .query("SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL")
+        .bind(team_id)
+        .bind(kind)
+        .fetch_optional_scalar()
+        .await?;
+    Ok(default.is_some())
+}
+
 impl Store {
     /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
     /// another; the first of its kind is the default in any case. The worker gives it the messages that wait for one.
@@ -66,13 +77,7 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         keep_name_free(&mut tx, team_id, new.id, &new.name).await?;
-        let has_default: Option<AdapterId> = tx
-            .query("SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL")
-            .bind(team_id)
-            .bind(new.kind.as_str())
-            .fetch_optional_scalar()
-            .await?;
-        let is_default = new.is_default || has_default.is_none();
+        let is_default = new.is_default || !has_default(&mut tx, team_id, new.kind.as_str()).await?;
         if is_default {
             tx.query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND kind = $2 AND is_default")
                 .bind(team_id)
@@ -180,6 +185,36 @@ impl Store {
             .execute()
             .await?;
         commit_change(tx, team_id, event, deleted).await
+    }
+
+    /// Brings back an adapter that was deleted, as the default where its kind has none, and answers with its name; `None` when
+    /// there is none, [AppError::AlreadyExists] when another has its name now. The event is about it.
+    pub async fn restore_adapter(
+        &self,
+        team_id: TeamId,
+        id: AdapterId,
+        event: AuditEvent,
+    ) -> Result<Option<String>, AppError> {
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        let deleted: Option<(String, String)> = tx
+            .query("SELECT name, kind FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NOT NULL")
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional()
+            .await?;
+        let Some((name, kind)) = deleted else { return Ok(None) };
+        keep_name_free(&mut tx, team_id, id, &name).await?;
+        let is_default = !has_default(&mut tx, team_id, &kind).await?;
+        tx.query("UPDATE adapters SET deleted_at = NULL, is_default = $3 WHERE team_id = $1 AND id = $2")
+            .bind(team_id)
+            .bind(id)
+            .bind(is_default)
+            .execute()
+            .await?;
+        append_event(&mut tx, team_id, &event.about(id, &name)).await?;
+        tx.commit().await?;
+        Ok(Some(name))
     }
 
     /// The team's adapters, by name.

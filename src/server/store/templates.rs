@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::audit::{AuditEvent, append_event, commit_change};
 use super::criteria::{contains, push_like};
-use super::engine::Sql;
+use super::engine::{Sql, Transaction};
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId, lowest_id_at};
@@ -77,6 +77,21 @@ impl From<VersionRow> for TemplateVersion {
     }
 }
 
+/// Refuses a name that another template has, inside a transaction that has taken turns.
+async fn keep_name_free(tx: &mut Transaction, team_id: TeamId, id: TemplateId, name: &str) -> Result<(), AppError> {
+    let namesake: Option<TemplateId> = tx
+        .query("SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL")
+        .bind(team_id)
+        .bind(name)
+        .bind(id)
+        .fetch_optional_scalar()
+        .await?;
+    match namesake {
+        Some(_) => Err(AppError::AlreadyExists(format!("A template named “{name}” exists already"))),
+        None => Ok(()),
+    }
+}
+
 impl Store {
     /// Makes a template with its first version; `false` when the name is taken.
     pub async fn insert_template(
@@ -135,16 +150,7 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         if let Some(name) = change.name {
-            let namesake: Option<TemplateId> = tx
-                .query("SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL")
-                .bind(team_id)
-                .bind(name)
-                .bind(id)
-                .fetch_optional_scalar()
-                .await?;
-            if namesake.is_some() {
-                return Err(AppError::AlreadyExists(format!("A template named “{name}” exists already")));
-            }
+            keep_name_free(&mut tx, team_id, id, name).await?;
         }
         let version_id = change.version.map(|(version_id, _)| version_id);
         let updated = tx
@@ -203,6 +209,34 @@ impl Store {
             .execute()
             .await?;
         commit_change(tx, team_id, event, deleted).await
+    }
+
+    /// Brings back a template that was deleted, and answers with its name; `None` when there is none,
+    /// [AppError::AlreadyExists] when another has its name now. The event is about it.
+    pub async fn restore_template(
+        &self,
+        team_id: TeamId,
+        id: TemplateId,
+        event: AuditEvent,
+    ) -> Result<Option<String>, AppError> {
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        let deleted: Option<String> = tx
+            .query("SELECT name FROM templates WHERE team_id = $1 AND id = $2 AND deleted_at IS NOT NULL")
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional_scalar()
+            .await?;
+        let Some(name) = deleted else { return Ok(None) };
+        keep_name_free(&mut tx, team_id, id, &name).await?;
+        tx.query("UPDATE templates SET deleted_at = NULL WHERE team_id = $1 AND id = $2")
+            .bind(team_id)
+            .bind(id)
+            .execute()
+            .await?;
+        append_event(&mut tx, team_id, &event.about(id, &name)).await?;
+        tx.commit().await?;
+        Ok(Some(name))
     }
 
     /// The team's templates, by name.

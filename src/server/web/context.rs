@@ -1,5 +1,7 @@
 //! What a server function, or a page while it renders, knows of its request. [super::router()] provides it.
 
+use std::fmt::Display;
+
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use leptos::prelude::use_context;
@@ -13,6 +15,7 @@ use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::notice::Undo;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::identity::{self, ClientAddress, Identity};
@@ -41,12 +44,15 @@ pub struct Flash {
     /// The key that was just made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<NewKey>,
+    /// What takes back what was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
 }
 
 impl Flash {
     /// A sentence alone.
     pub fn new(kind: FlashKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), key: None }
+        Self { kind, text: text.into(), key: None, undo: None }
     }
 
     /// The `Set-Cookie` header that keeps it for the next page. Nobody but this server can read it: there may be a key, an
@@ -142,6 +148,13 @@ fn is_theme(text: &str) -> bool {
 /// Keeps a sentence for the page that the browser is sent to.
 pub fn flash(kind: FlashKind, text: impl Into<String>) {
     append_cookie(Flash::new(kind, text).cookie(&app()));
+}
+
+/// Keeps a sentence about what was just done, and the form that takes it back, for the page that the browser is sent to.
+pub fn flash_undo(text: impl Into<String>, action: &str, id: impl Display) {
+    let undo = Undo { action: action.to_owned(), id: id.to_string() };
+    let flash = Flash { undo: Some(undo), ..Flash::new(FlashKind::Success, text) };
+    append_cookie(flash.cookie(&app()));
 }
 
 /// Keeps a key that was just made, with a sentence about it, for the page that the browser is sent to. The server keeps

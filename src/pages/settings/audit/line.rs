@@ -156,9 +156,9 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => Some(format!("/resends/{id}")),
         RequestRevealed => Some(format!("/requests/{id}")),
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => Some(format!("/settings/api-keys/{id}")),
-        TemplateCreated | TemplateUpdated => Some(format!("/templates/{id}")),
+        TemplateCreated | TemplateUpdated | TemplateRestored => Some(format!("/templates/{id}")),
         RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
-        AdapterCreated | AdapterUpdated => Some("/settings/adapters".to_owned()),
+        AdapterCreated | AdapterUpdated | AdapterRestored => Some("/settings/adapters".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted | TemplateDeleted

@@ -202,8 +202,8 @@ const fn noun_of(action: AuditAction) -> &'static str {
         MemberInvited | InviteResent | InviteRevoked | MemberJoined | MemberRoleChanged | MemberRemoved => "Members",
         RoleCreated | RoleUpdated | RoleDeleted => "Roles",
         ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => "API keys",
-        TemplateCreated | TemplateUpdated | TemplateDeleted => "Templates",
-        AdapterCreated | AdapterUpdated | AdapterDeleted => "Adapters",
+        TemplateCreated | TemplateUpdated | TemplateDeleted | TemplateRestored => "Templates",
+        AdapterCreated | AdapterUpdated | AdapterDeleted | AdapterRestored => "Adapters",
         TeamCreated | TeamUpdated | TeamDeleted => "Team",
         LogInFailed | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled
         | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => "Accounts",

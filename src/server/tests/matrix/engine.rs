@@ -138,7 +138,17 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             app.add_message(message).await.to_string()
         }
         Target::Template => app.add_template(&fresh).await.id.to_string(),
+        Target::DeletedTemplate => {
+            let id = app.add_template(&fresh).await.id;
+            app.store().delete_template(app.team, id, app.now(), &app.event()).await.unwrap();
+            id.to_string()
+        }
         Target::Adapter => app.add_adapter(&fresh).await.id.to_string(),
+        Target::DeletedAdapter => {
+            let id = app.add_adapter(&fresh).await.id;
+            app.store().delete_adapter(app.team, id, app.now(), &app.event()).await.unwrap();
+            id.to_string()
+        }
         Target::ApiKey => {
             // Who changes or rotates a key must hold what it may do.
             let scopes = [AdaptersView].into_iter().collect();

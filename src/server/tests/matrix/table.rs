@@ -42,7 +42,11 @@ pub(crate) enum Target {
     /// `{id}`
     Template,
     /// `{id}`
+    DeletedTemplate,
+    /// `{id}`
     Adapter,
+    /// `{id}`
+    DeletedAdapter,
     /// `{id}`
     ApiKey,
     /// `{id}`, a team.
@@ -227,6 +231,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("create_template", Holds(TemplatesCreate), Target::Own, "name={fresh}&subject=s&html=&text=t"),
     ("update_template", Holds(TemplatesUpdate), Target::Template, "id={id}&name={fresh}&subject=s&html=&text=t"),
     ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
+    ("restore_template", Holds(TemplatesDelete), Target::DeletedTemplate, "id={id}"),
     ("load_adapters", Holds(AdaptersView), Target::Own, ""),
     (
         "create_adapter",
@@ -235,6 +240,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
         "name={fresh}&kind=smtp&url=smtp://a.example&from_address=a@b.example",
     ),
     ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
+    ("restore_adapter", Holds(AdaptersDelete), Target::DeletedAdapter, "id={id}"),
     ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),

@@ -231,7 +231,15 @@ on_both_databases! {
         assert_eq!(store.delete_template(app.team, receipt.id, later, &app.event()).await, Ok(false));
         assert_eq!(store.find_template(app.team, receipt.id).await, Ok(None));
         assert_eq!(store.find_template_by_name(app.team, "Bill").await, Ok(None));
+
+        assert_eq!(store.restore_template(app.other_team, receipt.id, app.event()).await, Ok(None));
+        assert_eq!(store.restore_template(app.team, receipt.id, app.event()).await, Ok(Some("Bill".to_owned())));
+        assert_eq!(store.restore_template(app.team, receipt.id, app.event()).await, Ok(None));
+        assert_eq!(store.find_template(app.team, receipt.id).await.unwrap().unwrap().current.version, 2);
+        assert_eq!(store.delete_template(app.team, receipt.id, later, &app.event()).await, Ok(true));
         assert_eq!(store.insert_template(app.team, &template("Bill"), &app.event()).await, Ok(true));
+        let taken = store.restore_template(app.team, receipt.id, app.event()).await;
+        assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
     }
 
     async fn a_team_has_one_default_adapter(app: TestApp) {
@@ -281,7 +289,15 @@ on_both_databases! {
         assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
         assert_eq!(store.find_adapter_secret(TeamId(7), first.id).await, Ok(None));
         assert_eq!(default().await, None);
+        // Who comes back is the default where there is none.
+        assert_eq!(store.restore_adapter(app.other_team, first.id, app.event()).await, Ok(None));
+        assert_eq!(store.restore_adapter(app.team, first.id, app.event()).await, Ok(Some("Third".to_owned())));
+        assert_eq!(store.restore_adapter(app.team, first.id, app.event()).await, Ok(None));
+        assert_eq!(default().await.as_deref(), Some("Third"));
+        assert_eq!(store.delete_adapter(app.team, first.id, app.now(), &app.event()).await, Ok(true));
         assert_eq!(store.insert_adapter(app.team, &adapter("Third", false), "sealed-5", &app.event()).await, Ok(true));
+        let taken = store.restore_adapter(app.team, first.id, app.event()).await;
+        assert!(matches!(taken, Err(AppError::AlreadyExists(_))), "{taken:?}");
         assert_eq!(default().await.as_deref(), Some("Third"));
     }
 }
