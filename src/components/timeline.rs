@@ -25,7 +25,7 @@ pub fn Timeline(
         .enumerate()
         .map(|(place, entry)| match entry {
             TimelineEntry::One(event) => {
-                view! { <Event event place names_recipient=has_several_recipients/> }.into_any()
+                view! { <Event event=*event place names_recipient=has_several_recipients/> }.into_any()
             }
             TimelineEntry::Many(events) => view! { <Events events place/> }.into_any(),
         })

@@ -35,7 +35,7 @@ pub fn outcomes(recipients: &[Recipient], events: &[EmailEvent]) -> Vec<Outcome>
 /// An entry of a timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TimelineEntry {
-    One(EmailEvent),
+    One(Box<EmailEvent>),
     /// Events of one kind about several recipients, oldest first.
     Many(Vec<EmailEvent>),
 }
@@ -66,7 +66,7 @@ pub fn timeline_entries(events: Vec<EmailEvent>) -> Vec<TimelineEntry> {
         kinds.iter().map(|kind| events.iter().filter(|event| kind_of(event) == Some(*kind)).count()).collect();
     for event in events {
         match kind_of(&event).and_then(|kind| kinds.iter().position(|each| *each == kind)) {
-            None => entries.push(TimelineEntry::One(event)),
+            None => entries.push(TimelineEntry::One(Box::new(event))),
             Some(place) => {
                 gathered[place].push(event);
                 left[place] -= 1;
@@ -156,10 +156,11 @@ mod tests {
         events.extend((0..6).zip(2..).map(|(number, place)| about(place, EventKind::Sent, number)));
         events.push(about(8, EventKind::Bounced, 5));
         events.extend((0..5).zip(9..).map(|(number, place)| about(place, EventKind::Delivered, number)));
+        let one = |event: &EmailEvent| TimelineEntry::One(Box::new(event.clone()));
         let told = timeline_entries(events.clone());
-        assert_eq!(told[0], TimelineEntry::One(events[0].clone()));
+        assert_eq!(told[0], one(&events[0]));
         assert_eq!(told[1], TimelineEntry::Many(events[1..7].to_vec()));
-        assert_eq!(told[2..], events[7..].iter().cloned().map(TimelineEntry::One).collect::<Vec<_>>());
+        assert_eq!(told[2..], events[7..].iter().map(one).collect::<Vec<_>>());
         // Of one recipient, nothing is many.
         let tries: Vec<_> = (0..9).map(|place| about(place, EventKind::Deferred, 0)).collect();
         assert_eq!(timeline_entries(tries).len(), 9);
