@@ -9,6 +9,7 @@ use leptos_router::{SsrMode, path};
 use crate::pages::access::{CodePage, ForgotPage, InvitePage, LogInPage, ResetPage, SetUpPage};
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::connect::ConnectPage;
+use crate::pages::help::HelpPage;
 use crate::pages::logs::{CancelPage, LogsPage, TemplateChoicesPage};
 use crate::pages::message::MessagePage;
 use crate::pages::not_found::NotFoundPage;
@@ -121,6 +122,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/api-keys/:id") view=ApiKeyPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/audit") view=AuditPage ssr=SsrMode::Async/>
                 <Route path=path!("/connect") view=ConnectPage ssr=SsrMode::Async/>
+                <Route path=path!("/help/:topic") view=HelpPage ssr=SsrMode::Async/>
                 <Route path=path!("/api-docs") view=ApiDocsPage ssr=SsrMode::Async/>
             </FlatRoutes>
         </Router>

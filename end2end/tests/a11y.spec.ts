@@ -41,6 +41,10 @@ const pages: [name: string, address: string, status: number][] = [
   ["API requests with filters", "/requests?preset=30d&method=POST&status=4xx&agent=finch", 200],
   ["no API requests", "/requests?endpoint=nowhere-at-all", 200],
   ["wrong address of API requests", "/requests?status=404", 400],
+  ["API requests of a recipient", "/requests?preset=30d&recipient=nobody@finch.example", 200],
+  ["unknown message", "/logs/eml_0000000000000", 404],
+  ["help", "/help/search", 200],
+  ["all help", "/help/contents", 200],
   ["connect", "/connect", 200],
   ["templates", "/templates", 200],
   ["new template", "/templates/new", 200],
@@ -53,6 +57,8 @@ const pages: [name: string, address: string, status: number][] = [
   ["adapters", "/settings/adapters", 200],
   ["API keys", "/settings/api-keys", 200],
   ["audit log", "/settings/audit", 200],
+  ["audit log of one thing", "/settings/audit?preset=all&object=viewer", 200],
+  ["members found", "/settings/members?q=finch", 200],
   ["API reference", "/api-docs", 200],
 ];
 

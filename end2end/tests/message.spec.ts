@@ -227,3 +227,37 @@ test.describe("a message with a script and a picture from elsewhere", () => {
     expect((await page.request.get(`/logs/${id}/body`)).status()).toBe(401);
   });
 });
+
+test("many recipients are a table, the refused ones first, found by a part of their address", async ({
+  page,
+  as,
+  team,
+  hasScript,
+}) => {
+  const others = Array.from({ length: 13 }, (_, place) => `guest-${place + 10}@example.com`);
+  const id = await team.api.send({
+    templateId: template,
+    to: [...others, `refused-${hasScript}@example.com`, "lost@elsewhere.example"],
+    variables: { number: 7, customer: { name: "All" } },
+  });
+  await team.api.waitFor(id, "bounced");
+  await as("member");
+  await page.goto(`/logs/${id}`);
+  const table = page.getByRole("region", { name: "Recipients" });
+  await expect(table).toContainText("15, 1 with a problem");
+  const shown = table.getByRole("table", { name: "Recipients", exact: true }).locator("tbody").getByRole("row");
+  await expect(shown).toHaveCount(10);
+  await expect(shown.first()).toContainText(`refused-${hasScript}@example.com`);
+  await expect(shown.first()).toContainText("550 5.1.1");
+  await expect(shown.nth(1)).toContainText("Sent");
+  await table.getByText("5 more recipients").click();
+  await expect(table.getByRole("row").filter({ hasText: "lost@elsewhere.example" })).toBeVisible();
+  await expect(page.locator(".timeline")).toContainText("to 14 recipients");
+  await table.getByRole("searchbox", { name: "Find a recipient" }).fill("ELSEWHERE");
+  await table.getByRole("button", { name: "Find" }).click();
+  await expect(page).toHaveURL(/\?recipient=ELSEWHERE/);
+  await expect(table).toContainText("1 of 15");
+  await expect(shown).toHaveCount(1);
+  await table.getByRole("link", { name: "Show all" }).click();
+  await expect(shown).toHaveCount(10);
+});

@@ -90,6 +90,29 @@ test("every filter narrows the list, keeps the others, and stays in the address"
   await expect(page.locator("summary").filter({ hasText: "User agent" })).toContainText("resend-node");
 });
 
+test("the strip over the list counts its requests, and each number leads to them", async ({ page, as }) => {
+  await as("member");
+  await page.goto("/requests?preset=30d&method=POST");
+  const strip = requests(page).getByRole("list", { name: "By status" });
+  const refused = strip.getByRole("link", { name: / refused$/ });
+  const count = Number((await refused.textContent())!.split(" ")[0]);
+  expect(count).toBeGreaterThan(0);
+  await refused.click();
+  await expect(page).toHaveURL("/requests?preset=30d&method=POST&status=4xx");
+  await expect(rows(page)).toHaveCount(Math.min(count, 50));
+  await expect(requests(page)).toContainText(count === 1 ? "1 request" : `${count} requests`);
+});
+
+test("requests are found by the whole address of a recipient", async ({ page, as }) => {
+  await as("member");
+  await page.goto("/requests?preset=30d");
+  await page.locator("summary").filter({ hasText: "Recipient" }).click();
+  await page.getByLabel("A whole address").fill("nobody-at-all@finch.example");
+  await page.locator("form").filter({ has: page.getByLabel("A whole address") }).getByRole("button").click();
+  await expect(page).toHaveURL(/recipient=nobody-at-all(@|%40)finch\.example/);
+  await expect(page.getByText("No API requests for nobody-at-all@finch.example in the last 30 days")).toBeVisible();
+});
+
 test("older and newer walk the whole list without a repeat or a gap", async ({ page, as }) => {
   test.slow();
   await as("member");
@@ -238,6 +261,23 @@ freshTest.describe("a request that made a message", () => {
     await expect(page).toHaveURL(`/logs/${message}`);
     await page.getByRole("link", { name: "API request", exact: true }).click();
     await expect(page).toHaveURL(requestUrl);
+  });
+
+  freshTest("it is found by its recipient, and a refused one by its error", async ({ page, as }) => {
+    const refused = await fetch(`${team.url}/api/v1/send`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${team.key}` },
+      body: JSON.stringify({ templateId: "tpl_0000000000000", to: "eve@example.com" }),
+    });
+    expect(refused.ok).toBe(false);
+    await as("member", team);
+    await page.goto("/requests?recipient=ADA@example.com");
+    await expect(rows(page)).toHaveCount(1);
+    await rows(page).getByRole("link").first().click();
+    await expect(page.getByRole("region", { name: "Messages it made" })).toContainText("A note to Ada");
+    await page.goto("/requests?error=eve@example.com");
+    await expect(rows(page).first()).toContainText("/api/v1/send");
+    await expect(rows(page).first().getByRole("cell").first()).toHaveText(/^4\d\d$/);
   });
 
   freshTest("secrets in bodies are replaced, and the body says so", async ({ page, as }) => {

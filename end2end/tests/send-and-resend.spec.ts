@@ -223,7 +223,7 @@ test("a link shows a colleague in Tokyo the same seven rows", async ({ page, as,
   const colleague = await open("admin");
   const setZone = async (zone: string) => {
     await colleague.goto("/settings/profile");
-    await colleague.getByLabel("Time zone").selectOption(zone);
+    await colleague.getByLabel("Time zone").fill(zone);
     await colleague.getByRole("button", { name: "Save" }).click();
     await expect(colleague.getByText("Profile saved.")).toBeVisible();
   };

@@ -19,7 +19,7 @@ test("the time zone of the profile is the zone of the log", async ({ page, as })
   ]) {
     await page.goto("/settings/profile");
     await page.getByLabel("Name", { exact: true }).fill(`Mia from ${zone}`);
-    await page.getByLabel("Time zone").selectOption({ label });
+    await page.getByLabel("Time zone").fill(label);
     await page.getByRole("button", { name: "Save" }).click();
     await expect(page.getByText("Profile saved.")).toBeVisible();
     await expect(page.getByLabel("Name", { exact: true })).toHaveValue(`Mia from ${zone}`);
@@ -32,6 +32,61 @@ test("the time zone of the profile is the zone of the log", async ({ page, as })
     await expect(time).toContainText(clock);
     await expect(time).toHaveAttribute("title", new RegExp(`${zone} \\(UTC[+-]\\d\\d:\\d\\d\\)$`));
   }
+});
+
+test("a mistyped time zone is refused beside its field, and a place is enough", async ({ page, as }) => {
+  await as("member", team);
+  await page.goto("/settings/profile");
+  await page.getByLabel("Time zone").fill("Atlantis");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByLabel("Time zone")).toHaveValue("Atlantis");
+  await expect(page.getByLabel("Time zone")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.locator("#time_zone-mistake")).toContainText("“Atlantis” is not a time zone");
+  await page.getByLabel("Time zone").fill("kathmandu");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Profile saved.")).toBeVisible();
+  await expect(page.getByLabel("Time zone")).toHaveValue("Asia/Kathmandu");
+});
+
+test("members are found by a part of their name, address or role", async ({ page, as }) => {
+  await as("owner", team);
+  await page.goto("/settings/members?q=OWNER");
+  const members = page.getByRole("region", { name: "Members" });
+  await expect(members.locator("tbody").getByRole("row")).toHaveCount(1);
+  await members.getByRole("searchbox", { name: "Find a member" }).fill("nobody at all");
+  await page.keyboard.press("Enter");
+  await expect(members).toContainText("No member has that");
+  await members.getByRole("link", { name: "Show all" }).click();
+  await expect(page).toHaveURL("/settings/members");
+});
+
+test("what was done to a template is one link away, with the lines that changed", async ({ page, as, hasScript }) => {
+  const name = `Lines ${hasScript}`;
+  await as("owner", team);
+  const id = await team.api.createTemplate({ name, subject: "Hi", text: "one\ntwo\nthree\nfour\nfive\nsix\nseven" });
+  await page.goto(`/templates/${id}`);
+  await page.getByLabel("Text body").fill("one\ntwo\nthree\n4\nfive\nsix\nseven");
+  await page.getByRole("button", { name: "Save as a new version" }).click();
+  await expect(page.getByText("version 2").first()).toBeVisible();
+  await page.getByRole("link", { name: "History" }).click();
+  await expect(page).toHaveURL(`/settings/audit?preset=all&object=${id}`);
+  const log = page.getByRole("region", { name: "Audit log" });
+  await expect(log.locator("tbody").getByRole("row")).toHaveCount(2);
+  await expect(log).toContainText(`Only what was done to ${name}`);
+  await expect(log.locator("ins").filter({ hasText: "+ 4" })).toBeVisible();
+  await expect(log.locator("del").filter({ hasText: "− four" })).toBeVisible();
+  await expect(log).toContainText("unchanged line");
+});
+
+test("help leads to the document about the page, and on to others", async ({ page, as }) => {
+  await as("owner", team);
+  await page.goto("/settings/audit");
+  await page.getByRole("link", { name: "Help" }).click();
+  await expect(page).toHaveURL("/help/access");
+  await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link", { name: "Help" }).click();
+  await page.getByRole("main").getByRole("link", { name: "search.md" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Finding messages" })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 2, name: "Qualifiers" })).toBeVisible();
 });
 
 test("a template is refused with its error, corrected, made, and changed", async ({ page, as, hasScript }) => {

@@ -72,10 +72,10 @@ test("somebody in support sees the log masked, and resends once that is granted"
 
   await page.goto("/settings/audit");
   const lines = page.getByRole("main");
-  for (const step of ["Role created", "Role changed", "Member invited", "Member joined"]) {
+  for (const step of ["Role created", "Allowed", "Member invited", "Member joined"]) {
     await expect(lines.getByText(step).filter({ visible: true }).first()).toBeVisible();
   }
-  for (const detail of ["Support", guest, "logs:view", "logs:resend", team.users.owner.email]) {
+  for (const detail of ["Support", guest, "logs:view", "resend failed or bounced", team.users.owner.email]) {
     await expect(lines.getByText(detail).filter({ visible: true }).first()).toBeVisible();
   }
 });

@@ -122,6 +122,49 @@ pub fn SelectField(
     }
 }
 
+/// A labelled field for one of many values, which the browser completes while one types. What is typed is checked on the
+/// server.
+#[component]
+pub fn ListField(
+    /// What it is called.
+    label: &'static str,
+    /// Its name in the form; its id too.
+    name: &'static str,
+    /// The values to choose from.
+    options: Vec<String>,
+    /// What it holds at first.
+    value: String,
+    /// A sentence under the field.
+    hint: &'static str,
+    /// What is wrong with what was typed.
+    error: Option<String>,
+) -> impl IntoView {
+    let (list_id, hint_id, error_id) = (format!("{name}-list"), format!("{name}-hint"), format!("{name}-error"));
+    let described = if error.is_some() { format!("{error_id} {hint_id}") } else { hint_id.clone() };
+    let options = options.into_iter().map(|option| view! { <option value=option></option> }).collect_view();
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <input
+                id=name
+                name=name
+                type="text"
+                list=list_id.clone()
+                value=value
+                autocomplete="off"
+                spellcheck="false"
+                maxlength="100"
+                aria-describedby=described
+                aria-invalid=error.is_some().then_some("true")
+                required
+            />
+            <datalist id=list_id>{options}</datalist>
+            {error.map(|words| view! { <p class="field-error" id=error_id>{words}</p> })}
+            <p class="hint" id=hint_id>{hint}</p>
+        </div>
+    }
+}
+
 /// Fields that a form sends with the others and nobody sees.
 #[component]
 pub fn HiddenFields(

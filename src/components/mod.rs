@@ -1,6 +1,7 @@
 //! The parts that pages are made of. They know the domain and nothing of the server; all but the islands are rendered on
 //! the server alone.
 
+pub mod ask;
 pub mod behaviour;
 pub mod can;
 pub mod channel_mark;
@@ -10,6 +11,7 @@ pub mod empty_state;
 pub mod field;
 pub mod filter;
 pub mod hint;
+pub mod history_link;
 pub mod http;
 pub mod icon;
 pub mod json;

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::ask::WhomToAsk;
 use super::field::{HiddenFields, TextField};
 use super::icon::{Glyph, Icon};
 use super::time::Time;
@@ -28,7 +29,7 @@ pub fn ContentsNote(
     };
     match (visibility.contents, reveal) {
         (Contents::Hidden, _) => view! {
-            <Note glyph=Glyph::Lock><p><strong>"Hidden."</strong>" Your role does not see contents."</p></Note>
+            <Note glyph=Glyph::Lock><p><strong>"Hidden."</strong>" Your role does not see contents. "<WhomToAsk/></p></Note>
         }
         .into_any(),
         (Contents::Locked, _) => view! {

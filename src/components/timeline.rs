@@ -1,12 +1,14 @@
 //! What happened to a message, newest first.
 
+use chrono::TimeDelta;
 use leptos::prelude::*;
 
 use super::hint::Hint;
 use super::icon::Icon;
+use super::number::counted;
 use super::status_badge::status_glyph;
 use super::time::{Time, TimeStyle};
-use crate::domain::event::{EmailEvent, EventDetail};
+use crate::domain::event::{EmailEvent, EventDetail, TimelineEntry, preposition, timeline_entries};
 use crate::domain::plain_words::of_event;
 
 /// The events with their times to the second and the servers' answers.
@@ -17,11 +19,16 @@ pub fn Timeline(
     /// Whether an event must say whom it is about.
     has_several_recipients: bool,
 ) -> impl IntoView {
-    let items = events
+    let items = timeline_entries(events)
         .into_iter()
         .rev()
         .enumerate()
-        .map(|(place, event)| view! { <Event event place names_recipient=has_several_recipients/> })
+        .map(|(place, entry)| match entry {
+            TimelineEntry::One(event) => {
+                view! { <Event event=*event place names_recipient=has_several_recipients/> }.into_any()
+            }
+            TimelineEntry::Many(events) => view! { <Events events place/> }.into_any(),
+        })
         .collect_view();
     view! { <ol class="timeline">{items}</ol> }
 }
@@ -50,6 +57,55 @@ fn Event(event: EmailEvent, place: usize, names_recipient: bool) -> impl IntoVie
             </div>
         </li>
     }
+}
+
+/// What happened to many recipients, once: "Delivered to 47 recipients", from when to when, and folded to whom.
+#[component]
+fn Events(
+    /// Of one kind, oldest first.
+    events: Vec<EmailEvent>,
+    place: usize,
+) -> impl IntoView {
+    let (Some(first), Some(last)) = (events.first().cloned(), events.last().cloned()) else { return ().into_any() };
+    let tone = first.kind.tone();
+    let mut whom: Vec<&str> = events.iter().filter_map(|event| event.recipient.as_deref()).collect();
+    whom.sort_unstable();
+    whom.dedup();
+    let words = format!("{} {}", preposition(first.kind), counted(whom.len() as i64, "recipient", "recipients"));
+    let cause = first.detail.cause.map(|cause| view! { <span class="tag">{cause.label()}</span> });
+    let ends_later = last.at - first.at >= TimeDelta::seconds(1);
+    let each = events.into_iter().map(|event| {
+        let said = event.detail.reply.or(event.detail.message);
+        view! {
+            <li>
+                <span class="timeline-recipient">{event.recipient}</span>
+                " "
+                <Time at=event.at style=TimeStyle::ShortSecond/>
+                {said.map(|said| view! { <code class="reply">{said}</code> })}
+            </li>
+        }
+    });
+    view! {
+        <li data-status=tone.as_str()>
+            <span class="timeline-mark"><Icon glyph=status_glyph(tone)/></span>
+            <div class="timeline-body">
+                <p class="timeline-head">
+                    <Hint id=format!("hint-event-{place}") words=of_event(first.kind)><strong>{first.kind.label()}</strong></Hint>
+                    {cause}
+                    <span>{words}</span>
+                    <span class="timeline-span">
+                        <Time at=first.at style=TimeStyle::ShortSecond/>
+                        {ends_later.then(|| view! { " – " <Time at=last.at style=TimeStyle::ShortSecond/> })}
+                    </span>
+                </p>
+                <details class="timeline-each">
+                    <summary>"Each of them"</summary>
+                    <ul class="plain-list">{each.collect_view()}</ul>
+                </details>
+            </div>
+        </li>
+    }
+    .into_any()
 }
 
 /// Where it was handed over: `to smtp.finch.example (203.0.113.9) by smtp · answered by mx2.finch.example`.

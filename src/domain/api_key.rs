@@ -36,6 +36,12 @@ pub struct ApiKey {
     pub previous_ends_at: Option<DateTime<Utc>>,
 }
 
+/// How many recent requests of a key are counted at most.
+pub const COUNTED_REQUESTS: i64 = 1_000;
+
+/// Over how many days a key's recent requests are counted.
+pub const RECENT_DAYS: i64 = 7;
+
 impl ApiKey {
     /// Whether it counts no more at `now`: revoked, or past its end.
     pub fn has_ended(&self, now: DateTime<Utc>) -> bool {

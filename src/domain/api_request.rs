@@ -142,12 +142,43 @@ pub struct ApiRequestFilter {
     pub api_key_id: Option<ApiKeyId>,
     /// A part of what the client calls itself, in any case of letters.
     pub user_agent: Option<String>,
+    /// The whole address of somebody whom a message is for that the request made.
+    pub recipient: Option<String>,
+    /// A part of what a request that did not succeed posted or was answered, in any case of letters.
+    pub error: Option<String>,
     /// Whether a part of path and query is looked for only where no address can be in them.
     #[serde(skip)]
     pub keeps_addresses: bool,
     /// Whether a part is looked for in the path alone: what stands in the query is not shown.
     #[serde(skip)]
     pub keeps_words: bool,
+    /// Names of variables: a body that holds one is not looked into.
+    #[serde(skip)]
+    pub hidden_names: Vec<String>,
+}
+
+/// How many requests are looked at to count those of a list.
+pub const COUNTED: i64 = 10_000;
+
+/// How many requests a list has, by what their answers' status begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    /// Of 2xx, 3xx, 4xx and 5xx.
+    pub of_class: [i64; 4],
+    /// Whether the list goes on behind those that were counted.
+    pub goes_on: bool,
+}
+
+impl RequestCounts {
+    /// How many have a status that begins with this digit.
+    pub fn of(&self, digit: i64) -> i64 {
+        let place = usize::try_from(digit - 2).ok();
+        place.and_then(|place| self.of_class.get(place)).copied().unwrap_or_default()
+    }
+
+    pub fn total(&self) -> i64 {
+        self.of_class.iter().sum()
+    }
 }
 
 #[cfg(test)]

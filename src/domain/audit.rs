@@ -119,6 +119,8 @@ pub struct AuditFilter {
     pub action: Option<AuditAction>,
     /// Who did it, by id (`usr_…`, `key_…`); `None` for anybody.
     pub actor_id: Option<String>,
+    /// What it was done to, by id; `None` for anything.
+    pub target: Option<String>,
     pub range: TimeRange,
 }
 

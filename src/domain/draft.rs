@@ -10,15 +10,15 @@ use super::error::AppError;
 pub struct Draft {
     form: String,
     fields: Vec<(String, String)>,
-    /// The field that was to blame, and what was wrong with it.
+    /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    refusal: Option<(String, String)>,
+    error: Option<(String, String)>,
 }
 
 impl Draft {
     /// A draft of the form with this name, still empty.
     pub fn of(form: impl Into<String>) -> Self {
-        Self { form: form.into(), fields: Vec::new(), refusal: None }
+        Self { form: form.into(), fields: Vec::new(), error: None }
     }
 
     /// The draft with one field more.
@@ -31,13 +31,21 @@ impl Draft {
     /// The draft with why its form was refused, where one field is to blame.
     #[must_use]
     pub fn refused(self, error: &AppError) -> Self {
-        let refusal = error.field().map(|field| (field.to_owned(), error.to_string()));
-        Self { refusal, ..self }
+        match error.field() {
+            Some(field) => self.with_error(field, error.to_string()),
+            None => self,
+        }
     }
 
-    /// What was wrong with a field.
+    /// The draft with what is wrong with a field of it.
+    #[must_use]
+    pub fn with_error(self, field: &str, words: impl Into<String>) -> Self {
+        Self { error: Some((field.to_owned(), words.into())), ..self }
+    }
+
+    /// What is wrong with a field.
     pub fn error(&self, field: &str) -> Option<String> {
-        self.refusal.as_ref().filter(|(name, _)| name == field).map(|(_, error)| error.clone())
+        self.error.as_ref().filter(|(name, _)| name == field).map(|(_, words)| words.clone())
     }
 
     /// The form's name.
@@ -71,7 +79,9 @@ mod tests {
         assert_eq!(draft.text("name"), "Welcome");
         assert_eq!(draft.get("subject").as_deref(), Some(""));
         assert_eq!(draft.get("html"), None);
-        let draft = draft.refused(&AppError::invalid_field("name", "name is required"));
-        assert_eq!((draft.error("name").as_deref(), draft.error("html")), (Some("name is required"), None));
+        let draft = draft.with_error("name", "It is taken");
+        assert_eq!((draft.error("name").as_deref(), draft.error("subject")), (Some("It is taken"), None));
+        let draft = draft.refused(&AppError::invalid_field("subject", "subject is required"));
+        assert_eq!((draft.error("subject").as_deref(), draft.error("name")), (Some("subject is required"), None));
     }
 }

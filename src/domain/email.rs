@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::channel::Channel;
-use super::event::{EmailEvent, EventSet, NewEvent};
+use super::event::{EmailEvent, EventSet, NewEvent, Outcome};
 use super::failure::FailureClass;
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
@@ -360,6 +360,8 @@ pub struct EmailDetail {
     pub content: EmailContent,
     /// What happened to it, oldest first.
     pub events: Vec<EmailEvent>,
+    /// What became of it for each of its recipients, in their order.
+    pub outcomes: Vec<Outcome>,
     /// What of it the viewer sees; all of this is masked already.
     pub visibility: Visibility,
     /// Why the viewer sees its contents, where they gave a reason.

@@ -10,8 +10,10 @@ use super::named::named;
 use super::status::EmailStatus;
 
 mod fold;
+mod per_recipient;
 
 pub use fold::{Entry, Fold, MAX_ENTRY_RECIPIENTS, Mark, Told, mark_of};
+pub use per_recipient::{Outcome, TimelineEntry, is_problem, outcomes, preposition, timeline_entries};
 
 named! {
     /// What happened.

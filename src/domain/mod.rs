@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod api_request;
 pub mod audit;
 pub mod channel;
+pub mod document;
 pub mod draft;
 pub mod email;
 pub mod error;

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api_docs;
 pub mod connect;
+pub mod help;
 pub mod layout;
 pub mod logs;
 pub mod message;

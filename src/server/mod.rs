@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod demo;
+pub mod help;
 pub mod identity;
 pub mod outbound;
 mod private_files;

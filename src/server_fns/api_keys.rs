@@ -13,6 +13,8 @@ use crate::domain::permission::{Permission, PermissionSet};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiKeysView {
     pub keys: Vec<ApiKey>,
+    /// How many requests each of them made in the last days, as far as counting goes.
+    pub recent: Vec<(ApiKeyId, i64)>,
     /// How many requests a key may make in a second unless it has a limit of its own.
     pub server_rate_limit: u32,
     pub draft: Draft,
@@ -22,6 +24,8 @@ pub struct ApiKeysView {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiKeyView {
     pub key: ApiKey,
+    /// How many requests each of the team's keys made in the last days, as far as counting goes.
+    pub recent: Vec<(ApiKeyId, i64)>,
     pub server_rate_limit: u32,
     pub draft: Draft,
 }
@@ -87,9 +91,11 @@ impl ScopePreset {
 pub async fn load_api_keys() -> Result<ApiKeysView, AppError> {
     use crate::server::{context, services::api_keys};
     let app = context::app();
-    let keys = api_keys::list_api_keys(&app, &context::viewer().await?).await?;
+    let viewer = context::viewer().await?;
+    let keys = api_keys::list_api_keys(&app, &viewer).await?;
+    let recent = api_keys::count_recent_requests(&app, &viewer).await?;
     let draft = super::draft::load_draft("api_key".to_owned()).await?;
-    Ok(ApiKeysView { keys, server_rate_limit: app.config.rate_limit, draft })
+    Ok(ApiKeysView { keys, recent, server_rate_limit: app.config.rate_limit, draft })
 }
 
 /// One of the team's keys, without its secret. Needs `api-keys:view`.
@@ -97,9 +103,11 @@ pub async fn load_api_keys() -> Result<ApiKeysView, AppError> {
 pub async fn load_api_key(id: ApiKeyId) -> Result<ApiKeyView, AppError> {
     use crate::server::{context, services::api_keys};
     let app = context::app();
-    let key = api_keys::find_api_key(&app, &context::viewer().await?, id).await?;
+    let viewer = context::viewer().await?;
+    let key = api_keys::find_api_key(&app, &viewer, id).await?;
+    let recent = api_keys::count_recent_requests(&app, &viewer).await?;
     let draft = super::draft::load_draft(id.to_string()).await?;
-    Ok(ApiKeyView { key, server_rate_limit: app.config.rate_limit, draft })
+    Ok(ApiKeyView { key, recent, server_rate_limit: app.config.rate_limit, draft })
 }
 
 /// Makes a key and shows its secret once, on the page that follows. Needs `api-keys:create`.

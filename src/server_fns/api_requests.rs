@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::api_request::{ApiRequestDetail, ApiRequestFilter, ApiRequestSummary};
+use crate::domain::api_request::{ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, RequestCounts};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::period::{Period, PeriodChoice};
@@ -26,6 +26,10 @@ pub struct RequestsView {
     pub looked_to: Option<DateTime<Utc>>,
     /// The keys to filter by.
     pub keys: Vec<(ApiKeyId, String)>,
+    /// How many requests of the period pass the filter, whichever stretch of them is shown.
+    pub counts: RequestCounts,
+    /// Whether the viewer may search in what was posted and answered.
+    pub searches_bodies: bool,
 }
 
 /// A stretch of the log of API requests: the newest, or what is older than `after`, or what is newer than `before` and
@@ -39,6 +43,7 @@ pub async fn load_requests(
     before: Option<ApiRequestId>,
 ) -> Result<RequestsView, AppError> {
     use crate::domain::ids::time_of_id;
+    use crate::domain::masking::sees_contents;
     use crate::domain::page::{Cursor, PartialPage};
     use crate::server::{
         context,
@@ -78,7 +83,9 @@ pub async fn load_requests(
     };
     let looked_to = next.filter(|_| (rows.len() as i64) < PAGE_SIZE).map(|id| time_of_id(id.0));
     let keys = api_requests::list_key_names(&app, &viewer).await?;
-    Ok(RequestsView { period, rows, newer, older, looked_to, keys })
+    let counts = api_requests::count_api_requests(&app, &viewer, &filter).await?;
+    let searches_bodies = sees_contents(&viewer);
+    Ok(RequestsView { period, rows, newer, older, looked_to, keys, counts, searches_bodies })
 }
 
 /// What the page of an API request shows.

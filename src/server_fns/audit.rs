@@ -21,12 +21,13 @@ pub struct AuditView {
     pub actors: Vec<(String, String)>,
 }
 
-/// Lines of the audit log, newest first: those with a number below `before` where that is given. Needs `audit:view`.
+/// Lines of the audit log, newest first, done to the thing with the id `object` where that is given: those with a number below `before` where that is given. Needs `audit:view`.
 #[server]
 pub async fn load_audit(
     choice: PeriodChoice,
     action: Option<AuditAction>,
     actor: Option<String>,
+    object: Option<String>,
     before: Option<i64>,
 ) -> Result<AuditView, AppError> {
     use crate::domain::audit::AuditFilter;
@@ -36,7 +37,7 @@ pub async fn load_audit(
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
-    let filter = AuditFilter { action, actor_id: actor, range: period.range };
+    let filter = AuditFilter { action, actor_id: actor, target: object, range: period.range };
     let page = audit::list_audit_entries(&app, &viewer, &filter, before, PAGE_SIZE).await?;
     let actors = audit::list_audit_actors(&app, &viewer).await?;
     Ok(AuditView { period, page, actors })

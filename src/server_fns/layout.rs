@@ -15,6 +15,8 @@ pub struct Layout {
     pub viewer: Viewer,
     /// The teams they can switch to, the present one included.
     pub teams: Vec<Membership>,
+    /// The names of those who can give the viewer's role more, where it lacks something that pages tell of.
+    pub owners: Vec<String>,
     pub setting: Setting,
 }
 
@@ -31,13 +33,19 @@ pub struct Setting {
 /// The layout of the page that is being made.
 #[server]
 pub async fn load_layout() -> Result<Layout, AppError> {
-    use crate::server::{context, services::teams};
+    use crate::domain::permission::ASKED_FOR;
+    use crate::server::context;
+    use crate::server::services::teams::{self, list_owner_names};
     let viewer = context::viewer().await?;
     let teams = match viewer.user_id() {
         Some(user) => teams::list_memberships(&context::app(), user).await?,
         None => Vec::new(),
     };
-    Ok(Layout { viewer, teams, setting: load_setting().await? })
+    let owners = match ASKED_FOR.iter().all(|permission| viewer.may(*permission)) {
+        true => Vec::new(),
+        false => list_owner_names(&context::app(), &viewer).await.unwrap_or_default(),
+    };
+    Ok(Layout { viewer, teams, owners, setting: load_setting().await? })
 }
 
 /// What a page without a session has.

@@ -12,6 +12,7 @@ pub mod connect;
 pub mod draft;
 pub mod emails;
 mod error;
+pub mod help;
 pub mod layout;
 pub mod members;
 pub mod notifications;

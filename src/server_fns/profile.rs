@@ -50,11 +50,16 @@ pub async fn update_profile(name: String, time_zone: String) -> Result<(), AppEr
     use crate::server::{context, services::accounts};
     let draft = Draft::of("profile").with("name", &name).with("time_zone", &time_zone);
     let result = accounts::update_profile(&context::app(), &context::account().await?, &name, &time_zone).await;
-    match &result {
-        Ok(()) => context::flash(context::FlashKind::Success, "Profile saved."),
-        Err(_) => context::keep_draft(&draft).await,
-    }
-    result
+    // The API's field, by its name in the form.
+    let result = result.map_err(|error| match error {
+        AppError::Validation { field: Some(field), message } if field == "timeZone" => {
+            AppError::invalid_field("time_zone", message)
+        }
+        error => error,
+    });
+    context::or_keep(&draft, result).await?;
+    context::flash(context::FlashKind::Success, "Profile saved.");
+    Ok(())
 }
 
 /// Changes the person's password and ends their other sessions.

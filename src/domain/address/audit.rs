@@ -18,6 +18,8 @@ pub struct AuditQuery {
     pub action: Option<AuditAction>,
     /// Who did it, by id.
     pub actor: Option<String>,
+    /// What it was done to, by id.
+    pub object: Option<String>,
     /// The list begins with what is older than the line of this number.
     pub before: Option<i64>,
 }
@@ -51,6 +53,7 @@ impl AuditQuery {
             match name.as_str() {
                 "action" => parsed.action = Some(read_action(&value)?),
                 "actor" => parsed.actor = Some(read_text(&name, &value, MAX_ID_CHARS)?),
+                "object" => parsed.object = Some(read_text(&name, &value, MAX_ID_CHARS)?),
                 "before" => parsed.before = Some(read(&name, &value)?),
                 _ if other.is_none() => other = Some((name, value)),
                 _ => return Err(super::unknown(name)),
@@ -77,6 +80,7 @@ impl AuditQuery {
         let mut fields = period_fields(&self.period);
         fields.extend(self.action.map(|action| ("action", action.as_str().to_owned())));
         fields.extend(self.actor.clone().map(|actor| ("actor", actor)));
+        fields.extend(self.object.clone().map(|object| ("object", object)));
         fields.extend(self.before.map(|before| ("before", before.to_string())));
         fields
     }
@@ -94,7 +98,12 @@ impl AuditQuery {
 
     /// Whether it shows less than the period has.
     pub fn has_filters(&self) -> bool {
-        self.action.is_some() || self.actor.is_some()
+        self.action.is_some() || self.actor.is_some() || self.object.is_some()
+    }
+
+    /// Everything that was done to one thing.
+    pub fn about(object: impl ToString) -> Self {
+        Self { period: PeriodChoice::of(Preset::AllTime), object: Some(object.to_string()), ..Self::default() }
     }
 
     /// All of the period.
@@ -115,7 +124,7 @@ mod tests {
     fn an_address_reads_back() {
         for address in [
             "/settings/audit",
-            "/settings/audit?preset=30d&action=api-key.rotated&actor=usr_1&before=51",
+            "/settings/audit?preset=30d&action=api-key.rotated&actor=usr_1&object=key_1&before=51",
             "/settings/audit?preset=custom&from=2026-11-01T00:00",
         ] {
             let query = AuditQuery::parse(address.split_once('?').map_or("", |(_, query)| query)).unwrap();

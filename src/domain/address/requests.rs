@@ -8,7 +8,7 @@ use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::named::named;
 use crate::domain::period::{PeriodChoice, Preset};
 
-/// The longest part of an endpoint or of a user agent, in characters.
+/// The longest part of an endpoint, of a user agent or of a body, and the longest address, in characters.
 pub const MAX_PART_CHARS: usize = 200;
 
 /// The methods that a request can be asked for by.
@@ -59,6 +59,10 @@ pub struct RequestQuery {
     pub key: Option<ApiKeyId>,
     /// A part of what the client calls itself. Never empty.
     pub user_agent: Option<String>,
+    /// Whom a message of theirs is for: a whole address. Never empty.
+    pub recipient: Option<String>,
+    /// A part of what was posted or answered where that did not succeed. Never empty.
+    pub error: Option<String>,
     pub place: Place,
 }
 
@@ -77,6 +81,8 @@ impl RequestQuery {
                 "status" => parsed.status = Some(read(&name, &value)?),
                 "key" => parsed.key = Some(read_id(&name, &value, "an API key")?),
                 "agent" => parsed.user_agent = Some(read_text(&name, &value, MAX_PART_CHARS)?),
+                "recipient" => parsed.recipient = Some(read_text(&name, &value, MAX_PART_CHARS)?),
+                "error" => parsed.error = Some(read_text(&name, &value, MAX_PART_CHARS)?),
                 "after" | "before" => {
                     if parsed.place != Place::Newest {
                         return Err(AppError::invalid_field(name, "use either after or before, and once"));
@@ -105,6 +111,8 @@ impl RequestQuery {
         push("status", self.status.map(|class| class.as_str().to_owned()));
         push("key", self.key.map(|id| id.to_string()));
         push("agent", self.user_agent.clone());
+        push("recipient", self.recipient.clone());
+        push("error", self.error.clone());
         match self.place {
             Place::Newest => {}
             Place::After(id) => push("after", Some(id.to_string())),
@@ -129,8 +137,9 @@ impl RequestQuery {
             status_class: self.status.map(StatusClass::digit),
             api_key_id: self.key,
             user_agent: self.user_agent.clone(),
-            keeps_addresses: false,
-            keeps_words: false,
+            recipient: self.recipient.clone(),
+            error: self.error.clone(),
+            ..ApiRequestFilter::default()
         }
     }
 
@@ -157,6 +166,8 @@ impl RequestQuery {
             || self.status.is_some()
             || self.key.is_some()
             || self.user_agent.is_some()
+            || self.recipient.is_some()
+            || self.error.is_some()
     }
 }
 
@@ -200,13 +211,16 @@ mod tests {
             status: Some(StatusClass::Refused),
             key: Some(ApiKeyId(7)),
             user_agent: Some("finch (node 22)".to_owned()),
+            recipient: Some("ada@finch.example".to_owned()),
+            error: Some("not an address".to_owned()),
             place: Place::After(ApiRequestId(9)),
         };
         let url = query.to_url();
         assert_eq!(
             url,
             "/requests?preset=custom&from=2026-11-20T09:30&to=2026-11-20&method=POST&endpoint=/api/v1/send%3Fx%3D1\
-             &status=4xx&key=key_0000000000007&agent=finch%20%28node%2022%29&after=req_0000000000009"
+             &status=4xx&key=key_0000000000007&agent=finch%20%28node%2022%29\
+             &recipient=ada@finch.example&error=not%20an%20address&after=req_0000000000009"
         );
         assert_eq!(RequestQuery::parse(url.split_once('?').unwrap().1), Ok(query.clone()));
         let before = query.at(Place::Before(ApiRequestId(9)));

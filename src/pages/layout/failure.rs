@@ -3,7 +3,16 @@
 use leptos::prelude::*;
 
 use super::{PageTitle, Section};
+use crate::components::ask::any_of;
+use crate::components::can::may;
+use crate::components::filter::SearchForm;
 use crate::domain::error::AppError;
+use crate::domain::permission::Permission;
+use crate::domain::search::PARAMETER;
+use crate::domain::viewer::Viewer;
+
+/// The longest search, in characters.
+const MAX_SEARCH_CHARS: usize = 200;
 
 /// Says in words what went wrong.
 #[component]
@@ -21,14 +30,13 @@ pub fn Failure(
         | Section::Connect
         | Section::ApiDocs
         | Section::Settings
+        | Section::Help
         | Section::Elsewhere => ("/logs", "Show the default view of the logs"),
     };
     let (title, advice, link) = match &error {
-        AppError::NotFound(_) => (
-            error.to_string(),
-            "It may have been deleted, belong to another of your teams, or the address may be incomplete.".to_owned(),
-            Some(("/logs", "Go to the logs")),
-        ),
+        AppError::NotFound(_) => {
+            (error.to_string(), what_may_have_happened(section).to_owned(), Some(("/logs", "Go to the logs")))
+        }
         AppError::MissingPermission(permission) => (
             "You may not see this".to_owned(),
             format!(
@@ -74,22 +82,69 @@ pub fn Failure(
         | AppError::Adapter(_)
         | AppError::Internal => ("This did not work".to_owned(), error.to_string(), Some(("/logs", "Go to the logs"))),
     };
+    let way_on = matches!(error, AppError::NotFound(_)).then(|| view! { <WayOn section/> });
     view! {
         <div class="failure">
             <p class="failure-status">{error.http_status()}</p>
             <PageTitle text=title/>
             <p>{advice}</p>
             {link.map(|(address, text)| view! { <p><a class="button" href=address>{text}</a></p> })}
+            {way_on}
         </div>
     }
 }
 
-/// The names as people say them: "Ada, Bob or Eve".
-fn any_of(names: &[String]) -> String {
-    match names {
-        [] => "an owner of the team".to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+/// Why there may be nothing at an address.
+const fn what_may_have_happened(section: Section) -> &'static str {
+    match section {
+        Section::Logs => {
+            "It may have been deleted when the time was over that the team keeps messages for, belong to another of your \
+             teams, or its id may be mistyped."
+        }
+        Section::Requests => {
+            "It may have been deleted when the time was over that the team keeps requests for, belong to another of your \
+             teams, or its id may be mistyped."
+        }
+        Section::Resends
+        | Section::Templates
+        | Section::Connect
+        | Section::ApiDocs
+        | Section::Settings
+        | Section::Help
+        | Section::Elsewhere => {
+            "It may have been deleted, belong to another of your teams, or the address may be incomplete."
+        }
+    }
+}
+
+/// Ways on from a page that is not there: a search for messages, and the main pages.
+#[component]
+fn WayOn(section: Section) -> impl IntoView {
+    let (path, name, label) = match section {
+        Section::Requests => ("/requests", "endpoint", "Search endpoint or id"),
+        Section::Logs
+        | Section::Resends
+        | Section::Templates
+        | Section::Connect
+        | Section::ApiDocs
+        | Section::Settings
+        | Section::Help
+        | Section::Elsewhere => ("/logs", PARAMETER, "Search messages"),
+    };
+    let searches = may(if path == "/logs" { Permission::LogsView } else { Permission::RequestsView });
+    let search = searches.then(|| {
+        view! { <SearchForm path name label value=None max_chars=MAX_SEARCH_CHARS kept=Vec::new()/> }
+    });
+    let pages = [
+        (may(Permission::RequestsView), "/requests", "API requests"),
+        (may(Permission::TemplatesView), "/templates", "Templates"),
+        (use_context::<Viewer>().is_some(), "/settings/profile", "Settings"),
+    ];
+    let pages = pages.into_iter().filter(|(is_shown, ..)| *is_shown);
+    let pages = pages.map(|(_, url, name)| view! { <li><a href=url>{name}</a></li> }).collect_view();
+    view! {
+        {search}
+        <ul class="failure-ways" aria-label="Main pages">{pages}</ul>
     }
 }
 

@@ -12,6 +12,7 @@ use leptos_meta::Title;
 
 use self::failure::Failure;
 use self::sidebar::Sidebar;
+use crate::components::ask::Owners;
 use crate::components::behaviour::{KEYS, PageBehaviour};
 use crate::components::notice::Callout;
 use crate::components::time::ViewerClock;
@@ -30,6 +31,7 @@ pub enum Section {
     ApiDocs,
     /// Everything under `/settings`.
     Settings,
+    Help,
     /// No entry.
     Elsewhere,
 }
@@ -51,6 +53,7 @@ where
             Err(error) => return bare_failure(error).await,
         };
         provide_context(layout.viewer.clone());
+        provide_context(Owners(layout.owners.clone()));
         provide_context(ViewerClock::new(layout.viewer.time_zone(), layout.setting.now));
         let content = match load.await {
             Ok(data) => page(data).into_any(),

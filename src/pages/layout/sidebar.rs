@@ -32,6 +32,9 @@ pub fn Sidebar(layout: Layout, section: Section) -> impl IntoView {
                 <div class="sidebar-foot">
                     <ul class="nav">
                         <li>
+                            <NavLink href=help_of(section) glyph=Glyph::Book text="Help" is_current={section == Section::Help}/>
+                        </li>
+                        <li>
                             <NavLink
                                 href="/settings/profile"
                                 glyph=Glyph::Gear
@@ -74,6 +77,19 @@ fn links(section: Section, viewer: &Viewer) -> impl IntoView + use<> {
         .filter(|(.., is_shown)| *is_shown)
         .map(|(href, glyph, text, own, _)| view! { <li><NavLink href glyph text is_current={own == section}/></li> })
         .collect_view()
+}
+
+/// The document about the pages of a section.
+const fn help_of(section: Section) -> &'static str {
+    match section {
+        Section::Logs => "/help/search",
+        Section::Resends => "/help/resends",
+        Section::Requests | Section::Connect => "/help/dialects",
+        Section::Templates => "/help/privacy",
+        Section::ApiDocs => "/help/keys",
+        Section::Settings => "/help/access",
+        Section::Help | Section::Elsewhere => "/help/contents",
+    }
 }
 
 #[component]

@@ -161,21 +161,35 @@ pub const fn copy_words(status: EmailStatus) -> &'static str {
     }
 }
 
-/// The same with their names: `Ada Lovelace ‹ada@example.com›`.
-fn named_list(recipients: &[Recipient]) -> String {
-    let shown = |recipient: &Recipient| match &recipient.name {
-        Some(name) => format!("{name} ‹{}›", spoken_list(std::slice::from_ref(recipient))),
-        None => spoken_list(std::slice::from_ref(recipient)),
-    };
-    recipients.iter().map(shown).collect::<Vec<_>>().join(", ")
-}
+/// So many recipients are named; of more, the first five are and the others counted.
+const NAMED: usize = 6;
 
 /// Everybody a message is for: `ada@example.com, bob@example.com (Cc)`.
 pub fn spoken_list(recipients: &[Recipient]) -> String {
-    let shown = |recipient: &Recipient| match recipient.kind {
+    listed(recipients, spoken)
+}
+
+/// The same with their names: `Ada Lovelace ‹ada@example.com›`.
+fn named_list(recipients: &[Recipient]) -> String {
+    listed(recipients, |recipient| match &recipient.name {
+        Some(name) => format!("{name} ‹{}›", spoken(recipient)),
+        None => spoken(recipient),
+    })
+}
+
+fn spoken(recipient: &Recipient) -> String {
+    match recipient.kind {
         RecipientKind::To => recipient.address.clone(),
         RecipientKind::Cc => format!("{} (Cc)", recipient.address),
         RecipientKind::Bcc => format!("{} (Bcc)", recipient.address),
-    };
-    recipients.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn listed(recipients: &[Recipient], words_of: impl Fn(&Recipient) -> String) -> String {
+    let named = if recipients.len() > NAMED { NAMED - 1 } else { recipients.len() };
+    let words = recipients.iter().take(named).map(words_of).collect::<Vec<_>>().join(", ");
+    match recipients.len() - named {
+        0 => words,
+        more => format!("{words} and {more} more"),
+    }
 }

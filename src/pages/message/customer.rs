@@ -4,9 +4,11 @@ use leptos::prelude::*;
 
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
+use crate::domain::address::logs::LogQuery;
 use crate::domain::email::{Customer, Email, EmailSummary};
 use crate::domain::page::Total;
-use crate::pages::logs::search_url;
+use crate::domain::period::Preset;
+use crate::domain::search::{Condition, Qualifier, Search};
 
 #[component]
 pub fn CustomerPanel(
@@ -22,9 +24,15 @@ pub fn CustomerPanel(
             <div class="panel-head"><h2>"This customer"</h2></div>
             <p>{format!("{} in {} days, {} arrived", messages(total), Customer::DAYS, count(arrived))}</p>
             <ul class="customer-messages">{recent.into_iter().map(|row| view! { <Row row/> }).collect_view()}</ul>
-            {address.map(|address| view! { <p><a href=search_url(&address)>"All messages to this address"</a></p> })}
+            {address.map(|address| view! { <p><a href=messages_to(&address)>{format!("All messages to this address in {} days", Customer::DAYS)}</a></p> })}
         </section>
     }
+}
+
+/// The address of the list of what the panel counts.
+fn messages_to(address: &str) -> String {
+    let search = Search { terms: Vec::new(), conditions: vec![Condition::of(Qualifier::To, [address.to_owned()])] };
+    LogQuery { search, ..LogQuery::default().with_preset(Preset::Last90Days) }.to_url()
 }
 
 #[component]

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde_json::Value;
 
+use super::recipients::MANY;
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::hint::Hint;
 use crate::components::icon::{Glyph, Icon};
-use crate::components::number::byte_size;
+use crate::components::number::{byte_size, counted};
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
@@ -27,6 +28,8 @@ const MAX_METADATA_CHARS: usize = 60;
 pub fn Facts(
     email: Email,
     content: EmailContent,
+    /// The `Message-ID` that Sendlog gave it.
+    message_id: Option<String>,
     /// Who runs the recipient's mailbox.
     mailbox_provider: Option<String>,
     /// Whether an address leads to the messages for it; one that is masked finds none.
@@ -39,6 +42,10 @@ pub fn Facts(
     let people = |kind: RecipientKind, name: &'static str| {
         let people: Vec<_> = email.recipients.iter().filter(|recipient| recipient.kind == kind).cloned().collect();
         let is_shown = !people.is_empty() && email.recipients.len() > 1;
+        if email.recipients.len() >= MANY {
+            let words = counted(people.len() as i64, "recipient", "recipients");
+            return is_shown.then(|| fact(name, view! { <a href="#recipients">{words}</a> }));
+        }
         is_shown.then(|| fact(name, view! { <People people links=links_addresses/> }))
     };
     let has_template = email.template_id.is_some() || email.template_deleted;
@@ -69,7 +76,7 @@ pub fn Facts(
             <dl class="facts">{shown.into_iter().flatten().collect_view()}{own.collect_view()}</dl>
             <details class="technical">
                 <summary>"Technical: ids, times, headers"</summary>
-                <dl class="facts">{technical_facts(email, headers)}</dl>
+                <dl class="facts">{technical_facts(email, headers, message_id)}</dl>
             </details>
         </section>
     }
@@ -89,7 +96,7 @@ fn own_data(metadata: &Value) -> Vec<(String, String)> {
     short.take(SHOWN_METADATA).collect()
 }
 
-fn technical_facts(email: Email, headers: Vec<(String, String)>) -> impl IntoView {
+fn technical_facts(email: Email, headers: Vec<(String, String)>, message_id: Option<String>) -> impl IntoView {
     let code = |text: String| view! { <code>{text}</code> };
     let request = email.api_request_id.map(|id| match may(Permission::RequestsView) {
         true => view! { <a class="id-link" href=format!("/requests/{id}")>{id.to_string()}</a> }.into_any(),
@@ -104,6 +111,7 @@ fn technical_facts(email: Email, headers: Vec<(String, String)>) -> impl IntoVie
         email.delivered_at.map(|at| fact("Delivered", moment(at))),
         email.error_message.map(|words| fact("Error", code(words))),
         email.provider_message_id.map(|id| fact("Provider id", code(id))),
+        message_id.map(|id| fact("Message-ID", code(id))),
         request.map(|request| fact("API request", request)),
         email.template_version_id.map(|id| fact("Version id", code(id.to_string()))),
         email.has_pdf_attachment.then(|| fact("PDF attached", "yes")),

@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 
 use super::{is_on_its_way, shown_subject};
-use crate::components::can::Can;
+use crate::components::ask::WhomToAsk;
+use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
 use crate::components::hint::Hint;
@@ -34,6 +35,7 @@ pub fn Head(
     let way_back = list.as_ref().map_or_else(|| "/logs".to_owned(), |list| format!("/logs?{}", list.query));
     let refresh = is_on_its_way(email);
     let (channel, status) = (email.channel, email.status);
+    let lacks_resend = status.can_be_resent() && !may(Permission::LogsResend);
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
@@ -53,6 +55,9 @@ pub fn Head(
                 <Can permission=Permission::LogsResend><Resend detail=detail.clone()/></Can>
             </div>
         </div>
+        {lacks_resend.then(|| view! {
+            <p class="hint">"Your role does not send messages again. "<WhomToAsk/></p>
+        })}
     }
 }
 

@@ -6,6 +6,7 @@ mod customer;
 mod facts;
 mod head;
 mod peek;
+mod recipients;
 mod tabs;
 
 use chrono::TimeDelta;
@@ -19,6 +20,7 @@ use self::customer::CustomerPanel;
 use self::facts::Facts;
 use self::head::Head;
 pub use self::peek::Peek;
+use self::recipients::{MANY, Recipients};
 use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
 use super::logs::{copy_words, search_url};
@@ -29,8 +31,10 @@ use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
+use crate::domain::event::EmailEvent;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
+use crate::domain::mailbox::bare_address;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
 use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
@@ -41,8 +45,9 @@ pub fn MessagePage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
     let images = use_query_map().with_untracked(|query| query.get_str("images").map(|images| images == "1"));
     let list = use_query_map().with_untracked(|query| query.get("list"));
+    let recipient = use_query_map().with_untracked(|query| query.get("recipient"));
     let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?, list).await };
-    in_layout(Section::Logs, load, move |view| view! { <Message view images/> })
+    in_layout(Section::Logs, load, move |view| view! { <Message view images recipient/> })
 }
 
 #[component]
@@ -50,15 +55,33 @@ fn Message(
     view: MessageView,
     /// Whether remote images load; `None` where that was not asked.
     images: Option<bool>,
+    /// A part of the recipients' addresses that is looked for.
+    recipient: Option<String>,
 ) -> impl IntoView {
     let MessageView { detail, customer, list, lacks_reports, public_url } = view;
     let head = detail.clone();
-    let EmailDetail { email, content, events, visibility, reveal, copy, failure, mailbox_provider, .. } = detail;
+    let list_query = list.as_ref().map(|list| list.query.clone());
+    let EmailDetail { email, content, events, outcomes, visibility, reveal, copy, failure, mailbox_provider, .. } =
+        detail;
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
     let opens_attachments = visibility.shows_contents() && !hides_marked && may(Permission::LogsReveal);
     let links_addresses = !visibility.masks_addresses;
     let title = shown_subject(&email);
+    let message_id = own_message_id(&email, &events);
+    let recipients = (email.recipients.len() >= MANY).then(|| {
+        view! {
+            <Recipients
+                id=email.id
+                recipients=email.recipients.clone()
+                outcomes
+                events=events.clone()
+                filter=recipient
+                list=list_query
+                links_addresses
+            />
+        }
+    });
     let url = format!("{public_url}/logs/{}", email.id);
     view! {
         <Title text=format!("{title} · Sendlog")/>
@@ -69,6 +92,7 @@ fn Message(
             {lacks_reports.then(|| view! { <Unreported/> })}
         </div>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
+        {recipients}
         <div class="message-grid">
             <Tabs
                 email=email.clone()
@@ -79,7 +103,7 @@ fn Message(
                 hides_marked
             />
             <div class="message-side">
-                <Facts email=email.clone() content mailbox_provider links_addresses opens_attachments/>
+                <Facts email=email.clone() content message_id mailbox_provider links_addresses opens_attachments/>
                 {customer.map(|customer| view! { <CustomerPanel customer email links_addresses/> })}
             </div>
         </div>
@@ -93,6 +117,13 @@ fn is_on_its_way(email: &Email) -> Option<&'static str> {
     let waits = email.waits_for_adapter || email.scheduled_at.is_some_and(|at| at > now);
     let is_new = now - email.created_at() < TimeDelta::minutes(5);
     (email.status == EmailStatus::Queued && !waits).then_some(if is_new { "2" } else { "20" })
+}
+
+/// The `Message-ID` that a message carries which Sendlog wrote itself: it went out by SMTP.
+fn own_message_id(email: &Email, events: &[EmailEvent]) -> Option<String> {
+    let by_smtp = events.iter().any(|event| event.detail.protocol.as_deref() == Some("smtp"));
+    let domain = bare_address(&email.from_address).rsplit_once('@')?.1;
+    by_smtp.then(|| format!("<{}@{domain}>", email.id))
 }
 
 fn shown_subject(email: &Email) -> String {

@@ -1,4 +1,4 @@
-//! The bar over the table: endpoint, method, status, key, user agent.
+//! The bar over the table: endpoint, method, status, key, recipient, error, user agent.
 
 use leptos::prelude::*;
 
@@ -10,7 +10,12 @@ use crate::domain::ids::ApiKeyId;
 
 /// Forms and menus that work by themselves: each keeps what the others chose.
 #[component]
-pub fn Filters(query: RequestQuery, keys: Vec<(ApiKeyId, String)>) -> impl IntoView {
+pub fn Filters(
+    query: RequestQuery,
+    keys: Vec<(ApiKeyId, String)>,
+    /// Whether the viewer may search in what was posted and answered.
+    searches_bodies: bool,
+) -> impl IntoView {
     let clear = query.has_filters().then(|| {
         view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
     });
@@ -27,7 +32,34 @@ pub fn Filters(query: RequestQuery, keys: Vec<(ApiKeyId, String)>) -> impl IntoV
             <ChoiceMenu name="Method" choices=methods(&query)/>
             <ChoiceMenu name="Status" choices=classes(&query)/>
             <KeyFilter query=query.clone() keys/>
-            <UserAgentFilter query/>
+            <TextFilter
+                query=query.clone()
+                title="Recipient"
+                name="recipient"
+                label="A whole address"
+                value=query.recipient.clone()
+                placeholder="ada@example.com"
+                hint="Requests that made a message for it."
+            />
+            {searches_bodies.then(|| view! {
+                <TextFilter
+                    query=query.clone()
+                    title="Error"
+                    name="error"
+                    label="A part of what was posted or answered"
+                    value=query.error.clone()
+                    placeholder="not a valid address"
+                    hint="Requests that were refused or failed."
+                />
+            })}
+            <TextFilter
+                query=query.clone()
+                title="User agent"
+                name="agent"
+                label="A part of it"
+                value=query.user_agent.clone()
+                placeholder="resend-node"
+            />
             {clear}
         </div>
     }
@@ -60,24 +92,37 @@ fn KeyFilter(query: RequestQuery, keys: Vec<(ApiKeyId, String)>) -> impl IntoVie
     (choices.len() > 1).then(|| view! { <ChoiceMenu name="Key" choices/> })
 }
 
+/// A menu with one field, for a text that is filtered by.
 #[component]
-fn UserAgentFilter(query: RequestQuery) -> impl IntoView {
+fn TextFilter(
+    query: RequestQuery,
+    title: &'static str,
+    /// The parameter that it sets, and the field's id.
+    name: &'static str,
+    label: &'static str,
+    value: Option<String>,
+    placeholder: &'static str,
+    #[prop(optional)] hint: Option<&'static str>,
+) -> impl IntoView {
+    let hint_id = format!("{name}-hint");
     view! {
-        <Menu label=filter_label("User agent", query.user_agent.clone())>
+        <Menu label=filter_label(title, value.clone())>
             <form class="menu-form" method="get" action="/requests">
-                <HiddenFields fields=query.kept("agent")/>
+                <HiddenFields fields=query.kept(name)/>
                 <div class="field">
-                    <label for="agent">"A part of it"</label>
+                    <label for=name>{label}</label>
                     <input
-                        id="agent"
-                        name="agent"
+                        id=name
+                        name=name
                         type="text"
-                        value=query.user_agent.clone().unwrap_or_default()
-                        placeholder="resend-node"
+                        value=value.unwrap_or_default()
+                        placeholder=placeholder
                         maxlength=MAX_PART_CHARS
                         autocomplete="off"
                         spellcheck="false"
+                        aria-describedby=hint.map(|_| hint_id.clone())
                     />
+                    {hint.map(|words| view! { <p class="hint" id=hint_id>{words}</p> })}
                 </div>
                 <button class="button primary">"Apply"</button>
             </form>

@@ -1,5 +1,6 @@
 //! `/requests`: the log of API requests. The address holds the whole state, see [RequestQuery].
 
+mod counts;
 mod filters;
 mod table;
 
@@ -7,6 +8,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+use self::counts::Counts;
 use self::filters::Filters;
 use self::table::{Nothing, RequestTable};
 use super::layout::{PageTitle, Section, in_layout};
@@ -37,7 +39,7 @@ pub fn RequestsPage() -> impl IntoView {
 
 #[component]
 fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
-    let RequestsView { period, rows, newer, older, looked_to, keys } = view;
+    let RequestsView { period, rows, newer, older, looked_to, keys, counts, searches_bodies } = view;
     let newer = newer.map(|id| query.at(Place::Before(id)).to_url());
     let older = older.map(|id| query.at(Place::After(id)).to_url());
     let kept = RequestQuery { period: PeriodChoice::default(), ..query.at(Place::Newest) }.fields();
@@ -71,7 +73,8 @@ fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
             <Periods period=period.clone() path="/requests" kept to_url/>
         </div>
         <section class="panel" aria-label="Requests">
-            <Filters query keys/>
+            <Filters query=query.clone() keys searches_bodies/>
+            <Counts query counts/>
             {list}
         </section>
     }

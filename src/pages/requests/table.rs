@@ -104,7 +104,9 @@ fn nothing_title(query: &RequestQuery, period: &Period, key: Option<String>) -> 
     let endpoint = query.endpoint.as_ref().map(|part| format!(" to “{part}”")).unwrap_or_default();
     let key = key.map(|name| format!(" with the key “{name}”")).unwrap_or_default();
     let agent = query.user_agent.as_ref().map(|part| format!(" by “{part}”")).unwrap_or_default();
-    format!("No {class}{method}{noun}{endpoint}{key}{agent}{}", period.preset.within())
+    let recipient = query.recipient.as_ref().map(|address| format!(" for {address}")).unwrap_or_default();
+    let error = query.error.as_ref().map(|part| format!(" that say “{part}”")).unwrap_or_default();
+    format!("No {class}{method}{noun}{recipient}{endpoint}{key}{agent}{error}{}", period.preset.within())
 }
 
 #[cfg(test)]
@@ -130,6 +132,10 @@ mod tests {
         assert_eq!(
             title("status=4xx&method=POST&endpoint=/emails", Some("crm")),
             "No refused POST requests to “/emails” with the key “crm” in the last 7 days"
+        );
+        assert_eq!(
+            title("recipient=ada@finch.example&error=empty", None),
+            "No API requests for ada@finch.example that say “empty” in the last 7 days"
         );
         assert_eq!(title("agent=node", None), "No API requests by “node” in the last 7 days");
     }

@@ -2,11 +2,14 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
 use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
+use crate::components::filter::SearchForm;
+use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
@@ -17,17 +20,63 @@ use crate::server_fns::members::{
     ChangeRole, DeleteInvite, InviteMember, MembersView, RemoveMember, ResendInvite, load_members,
 };
 
-/// The people of the team, and invitations to it.
+/// From so many members on there is a field to find one.
+const MANY: usize = 10;
+
+/// The longest text to find a member by, in characters.
+const MAX_SOUGHT_CHARS: usize = 100;
+
+/// The people of the team, and invitations to it. `?q=` shows those alone who have that in their name, address or role.
 #[component]
 pub fn MembersPage() -> impl IntoView {
-    settings_page(Tab::Members, load_members(), |members| view! { <Members members/> })
+    let query = use_query_map().with_untracked(|query| query.get("q"));
+    let sought = query.map(|text| text.trim().chars().take(MAX_SOUGHT_CHARS).collect::<String>());
+    let sought = sought.filter(|text| !text.is_empty());
+    settings_page(Tab::Members, load_members(), |members| view! { <Members members sought/> })
+}
+
+/// Finds members by a part of their name, address or role.
+#[component]
+fn FindMember(sought: Option<String>, found: usize, total: usize) -> impl IntoView {
+    let clear = sought.is_some().then(|| view! { <a class="clear" href="/settings/members">"Show all"</a> });
+    let words = match &sought {
+        Some(_) => format!("{found} of {total}"),
+        None => counted(total as i64, "member", "members"),
+    };
+    view! {
+        <div class="filters">
+            <SearchForm
+                path="/settings/members"
+                name="q"
+                label="Find a member"
+                value=sought
+                max_chars=MAX_SOUGHT_CHARS
+                kept=Vec::new()
+            />
+            {clear}
+            <p class="filters-total">{words}</p>
+        </div>
+    }
+}
+
+/// Whether a member's name, address or role has the text, in any case of letters.
+fn has(member: &Member, text: &str) -> bool {
+    let text = text.to_lowercase();
+    [&member.name, &member.email, &member.role_name].into_iter().any(|part| part.to_lowercase().contains(&text))
 }
 
 #[component]
-fn Members(members: MembersView) -> impl IntoView {
+fn Members(members: MembersView, sought: Option<String>) -> impl IntoView {
     let MembersView { members, roles, keys, locked_out, invites, sends_mail, draft } = members;
     let choices: Vec<(Role, String)> = roles.into_iter().map(|role| (role.role, role.name)).collect();
     let invitable = choices.clone();
+    let total = members.len();
+    let mut members = members;
+    members.retain(|member| sought.as_ref().is_none_or(|text| has(member, text)));
+    let found = members.len();
+    let find = (total >= MANY || sought.is_some()).then(|| view! { <FindMember sought found total/> });
+    let nobody = (found == 0)
+        .then(|| view! { <p class="panel-body nothing">"No member has that in their name, address or role."</p> });
     let rows = members.into_iter().map(|member| {
         let keys = keys.iter().find(|(user, _)| *user == member.user_id).map_or(0, |(_, count)| *count);
         let is_locked_out = locked_out.contains(&member.user_id);
@@ -35,6 +84,8 @@ fn Members(members: MembersView) -> impl IntoView {
     });
     view! {
         <section class="panel" aria-label="Members">
+            {find}
+            {nobody}
             <table class="table stacked" role="table">
                 <thead role="rowgroup">
                     <tr role="row">
@@ -88,7 +139,7 @@ fn MemberRow(
             <td role="cell">
                 <span class="two-lines">
                     <strong>{member.name.clone()} {is_self.then_some(" (you)")}</strong>
-                    <span>{member.email.clone()}</span>
+                    <span>{member.email.clone()} " " <HistoryLink object=member.user_id.to_string()/></span>
                 </span>
             </td>
             <td role="cell">{role} {groups}</td>

@@ -11,7 +11,7 @@ use self::password::Password;
 use self::sessions::Sessions;
 use self::two_factor::TwoFactorSection;
 use super::{Tab, settings_page};
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{ListField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::account::TwoFactor;
 use crate::domain::draft::Draft;
@@ -54,7 +54,6 @@ fn Profile(profile: ProfileView) -> impl IntoView {
 
 #[component]
 fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>, draft: Draft) -> impl IntoView {
-    let options = time_zones.into_iter().map(|zone| (zone.clone(), zone.replace('_', " "))).collect();
     let team = team.map(|(name, role)| format!("{name}, {role}"));
     view! {
         <section class="panel narrow" aria-label="Profile">
@@ -64,12 +63,13 @@ fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>
                     {team.map(|team| view! { <div class="fact"><dt>"Team and role"</dt><dd>{team}</dd></div> })}
                 </dl>
                 <TextField label="Name" name="name" autocomplete="name" value=draft.get("name").unwrap_or(account.name)/>
-                <SelectField
+                <ListField
                     label="Time zone"
                     name="time_zone"
-                    options
-                    selected=draft.get("time_zone").unwrap_or(account.time_zone)
-                    hint="Days begin and times are shown in this zone."
+                    options=time_zones
+                    value=draft.get("time_zone").unwrap_or(account.time_zone)
+                    hint="Days begin and times are shown in this zone. A place is enough: Berlin."
+                    error=draft.error("time_zone")
                 />
                 <p class="hint">"Now it is " <Time at=ViewerClock::of_page().now style=TimeStyle::Minute/> " there."</p>
                 <div class="form-foot"><button class="button primary">"Save"</button></div>

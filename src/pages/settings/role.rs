@@ -9,6 +9,7 @@ use super::{Tab, settings_detail};
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
+use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
@@ -159,14 +160,16 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
 #[component]
 fn RoleActions(role: RoleView) -> impl IntoView {
     let RoleView { grants, holders, invites, successors, .. } = role;
+    let history = view! { <HistoryLink object=grants.role.to_string()/> };
     if !may(Permission::TeamUpdateRole) {
-        return ().into_any();
+        return history.into_any();
     }
     let own_role = use_context::<Viewer>().and_then(|viewer| viewer.role());
     let may_clone = grants.permissions.iter().all(may);
     let may_delete = grants.role.is_custom() && own_role != Some(grants.role);
     let clone = format!("{ROLES_PATH}?from={}#new-role", grants.role);
     view! {
+        {history}
         <div class="page-actions">
             {may_clone.then(|| view! { <a class="button" href=clone>"Clone"</a> })}
             {may_delete.then(|| view! { <DeleteDialog grants holders invites successors/> })}

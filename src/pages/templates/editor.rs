@@ -9,6 +9,7 @@ use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::copy_button::CopyButton;
 use crate::components::field::{SourceField, TextField};
+use crate::components::history_link::HistoryLink;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::error::AppError;
 use crate::domain::ids::TemplateId;
@@ -147,6 +148,7 @@ fn TemplateHead(template: Template) -> impl IntoView {
     view! {
         <code class="head-id">{id.clone()}</code>
         <CopyButton text=id.clone() label="Copy the id".to_owned()/>
+        <HistoryLink object=id.clone()/>
         {may(Permission::TemplatesDelete).then(|| view! {
             <div class="page-actions">
                 <Confirm

@@ -253,8 +253,10 @@ pub async fn add_member(app: &App, team: TeamId, user: UserId, role: Role) -> Re
 /// Sets a person's own name and time zone.
 pub async fn update_profile(app: &App, account: &Account, name: &str, time_zone: &str) -> Result<(), AppError> {
     let name = checked_name("name", name)?;
-    let zone = known_time_zone(Some(time_zone))
-        .ok_or_else(|| AppError::invalid_field("timeZone", format!("“{time_zone}” is not a time zone")))?;
+    let zone = typed_time_zone(time_zone).ok_or_else(|| {
+        let words = format!("“{}” is not a time zone: type a place like Europe/Berlin", time_zone.trim());
+        AppError::invalid_field("timeZone", words)
+    })?;
     let before = json!({ "name": account.user.name, "timeZone": account.user.time_zone });
     let event = account.event(app, AuditAction::ProfileUpdated);
     let event = event.changed(before, json!({ "name": name, "timeZone": zone }));
@@ -268,6 +270,18 @@ pub fn list_time_zones() -> Vec<&'static str> {
     names.sort_unstable();
     names.insert(0, "UTC");
     names
+}
+
+/// The time zone that somebody typed: its name in any case of letters, with blanks or without, or its place alone where
+/// only one zone has it, "Berlin".
+fn typed_time_zone(text: &str) -> Option<&'static str> {
+    let wanted = text.trim().to_lowercase().replace(' ', "_");
+    let is_place = |zone: &&str| zone.to_lowercase().rsplit_once('/').is_some_and(|(_, place)| place == wanted);
+    let named = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).find(|zone| zone.to_lowercase() == wanted);
+    named.or_else(|| {
+        let mut places = list_time_zones().into_iter().filter(is_place);
+        places.next().filter(|_| places.next().is_none())
+    })
 }
 
 fn known_time_zone(name: Option<&str>) -> Option<&'static str> {
@@ -295,5 +309,22 @@ mod tests {
     fn time_zones_name_places() {
         let zones = list_time_zones();
         assert!(zones.contains(&"Europe/Berlin") && zones[0] == "UTC" && !zones.contains(&"Etc/GMT+1"));
+    }
+
+    #[test]
+    fn a_time_zone_is_known_by_its_name_or_its_place() {
+        for (typed, zone) in [
+            ("Europe/Berlin", Some("Europe/Berlin")),
+            (" europe/berlin ", Some("Europe/Berlin")),
+            ("America/New York", Some("America/New_York")),
+            ("tokyo", Some("Asia/Tokyo")),
+            ("UTC", Some("UTC")),
+            ("Etc/GMT+1", Some("Etc/GMT+1")),
+            ("Europe", None),
+            ("Atlantis", None),
+            ("", None),
+        ] {
+            assert_eq!(typed_time_zone(typed), zone, "{typed}");
+        }
     }
 }

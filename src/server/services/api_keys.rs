@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::{audit, checked_name, period};
-use crate::domain::api_key::{ApiKey, CreatedApiKey, KeyApi, KeyLimits};
+use crate::domain::api_key::{ApiKey, CreatedApiKey, KeyApi, KeyLimits, RECENT_DAYS};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId, UserId};
@@ -61,6 +61,13 @@ pub struct ApiKeyChange {
 pub async fn list_api_keys(app: &App, viewer: &Viewer) -> Result<Vec<ApiKey>, AppError> {
     viewer.require(Permission::ApiKeysView)?;
     app.store.list_api_keys(viewer.team).await
+}
+
+/// How many requests each of the team's keys made in the last days, as far as counting goes. Needs `api-keys:view`.
+pub async fn count_recent_requests(app: &App, viewer: &Viewer) -> Result<Vec<(ApiKeyId, i64)>, AppError> {
+    viewer.require(Permission::ApiKeysView)?;
+    let since = app.clock.now() - TimeDelta::days(RECENT_DAYS);
+    app.store.count_requests_of_keys(viewer.team, since).await
 }
 
 /// One of the team's keys. Needs `api-keys:view`.

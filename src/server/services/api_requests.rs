@@ -5,10 +5,10 @@ mod queue;
 mod redaction;
 
 use super::reveal::secrets_named;
-use crate::domain::api_request::{ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary};
+use crate::domain::api_request::{ApiRequest, ApiRequestDetail, ApiRequestFilter, ApiRequestSummary, RequestCounts};
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
-use crate::domain::masking::{Contents, Secrets, Visibility, masks_addresses};
+use crate::domain::masking::{Contents, Secrets, Visibility, masks_addresses, sees_contents};
 use crate::domain::page::{Cursor, PartialPage};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -29,11 +29,7 @@ pub async fn list_api_requests(
 ) -> Result<PartialPage<ApiRequestSummary, ApiRequestId>, AppError> {
     viewer.require(Permission::RequestsView)?;
     app.request_log.settle().await;
-    let filter = ApiRequestFilter {
-        keeps_addresses: masks_addresses(viewer),
-        keeps_words: !Visibility::of(viewer, "", app.clock.now()).shows_contents(),
-        ..filter.clone()
-    };
+    let filter = visible_part(app, viewer, filter).await?;
     let PartialPage { items, next } = app.store.list_api_requests(viewer.team, &filter, cursor, limit).await?;
     let now = app.clock.now();
     let marks = !app.store.list_marked_variables(viewer.team).await?.is_empty();
@@ -42,6 +38,36 @@ pub async fn list_api_requests(
         ApiRequestSummary { endpoint, ..request }
     };
     Ok(PartialPage { items: items.into_iter().map(shown).collect(), next })
+}
+
+/// Counts the requests that [list_api_requests] lists, by the class of their status, as far as counting goes. Needs
+/// `requests:view`.
+pub async fn count_api_requests(
+    app: &App,
+    viewer: &Viewer,
+    filter: &ApiRequestFilter,
+) -> Result<RequestCounts, AppError> {
+    viewer.require(Permission::RequestsView)?;
+    let filter = visible_part(app, viewer, filter).await?;
+    app.store.count_api_requests(viewer.team, &filter).await
+}
+
+/// The filter, with the bounds of what a viewer may find: nobody finds by a part what they would not see.
+async fn visible_part(app: &App, viewer: &Viewer, filter: &ApiRequestFilter) -> Result<ApiRequestFilter, AppError> {
+    if filter.error.is_some() && !sees_contents(viewer) {
+        let words = "what was posted and answered is hidden from you, so it cannot be searched";
+        return Err(AppError::invalid_field("error", words));
+    }
+    let hidden_names = match &filter.error {
+        Some(_) => app.store.list_marked_variables(viewer.team).await?,
+        None => Vec::new(),
+    };
+    Ok(ApiRequestFilter {
+        keeps_addresses: masks_addresses(viewer),
+        keeps_words: !Visibility::of(viewer, "", app.clock.now()).shows_contents(),
+        hidden_names,
+        ..filter.clone()
+    })
 }
 
 /// The ids and names of the team's keys, to filter its API requests by. Needs `requests:view`: the requests show the

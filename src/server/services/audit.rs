@@ -113,6 +113,7 @@ pub async fn start_export(
         "format": match format { ExportFormat::Csv => "csv", ExportFormat::Ndjson => "ndjson" },
         "action": filter.action,
         "actorId": filter.actor_id,
+        "target": filter.target,
         "from": filter.range.from,
         "to": filter.range.to,
     });

@@ -11,6 +11,7 @@ use super::{audit, failures, period, send};
 use crate::domain::audit::AuditAction;
 use crate::domain::email::{Accepted, Email, EmailDetail, EmailStatus, EmailSummary};
 use crate::domain::error::AppError;
+use crate::domain::event::outcomes;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::EmailId;
 use crate::domain::masking::{
@@ -153,6 +154,8 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
     let content = shown_content(app, visibility, &email, stored).await;
     let diagnosis = failures::diagnosis_of(&email, &events);
+    // By the whole addresses: two that are masked can look the same.
+    let outcomes = outcomes(&email.recipients, &events);
     let events = visibility.events(events, &email.marked_variables, &secrets);
     let sent_copy = match email.resend_obstacle(viewer.resend_rule()).is_none() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
@@ -169,6 +172,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         email: visibility.email(email, &secrets),
         content,
         events,
+        outcomes,
         visibility,
         reveal,
         sent_copy,

@@ -1,19 +1,24 @@
 //! The log of API requests. Rows arrive in batches from [crate::server::services::api_requests].
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::criteria::escaped;
+use super::criteria::{RECIPIENT_KEY, escaped, push_key_list};
 use super::engine::{Engine, Sql};
 use super::range::IdRange;
 use super::{Store, instant, micros};
-use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, LoggedBody};
+use crate::domain::api_key::COUNTED_REQUESTS;
+use crate::domain::api_request::{ApiRequest, ApiRequestFilter, ApiRequestSummary, COUNTED, LoggedBody, RequestCounts};
 use crate::domain::error::AppError;
-use crate::domain::ids::{ApiKeyId, ApiRequestId, TeamId, UserId};
+use crate::domain::ids::{ApiKeyId, ApiRequestId, TeamId, UserId, lowest_id_at};
 use crate::domain::page::{Cursor, PartialPage};
 
 /// How many requests are looked at for a filter that no index knows, one stretch after the other as long as too little was
 /// found.
 pub(super) const STRETCHES: [i64; 3] = [1_000, 9_000, 40_000];
+
+/// Of how many of a recipient's messages, the newest of them, the requests are found.
+const MESSAGES_OF_RECIPIENT: i64 = 5_000;
 
 #[derive(sqlx::FromRow)]
 struct ApiRequestRow {
@@ -115,6 +120,46 @@ impl Store {
         Ok(PartialPage { items: rows.into_iter().map(ApiRequestSummary::from).collect(), next })
     }
 
+    /// How many requests pass the filter, by the class of their status, among the newest [COUNTED] that an index leads to.
+    pub async fn count_api_requests(
+        &self,
+        team_id: TeamId,
+        filter: &ApiRequestFilter,
+    ) -> Result<RequestCounts, AppError> {
+        let walk = Walk::new(filter, Cursor::Newest);
+        let end: Option<i64> = if filter.recipient.is_none() {
+            let statement = end_query(self.engine(), team_id, filter.api_key_id, walk, COUNTED);
+            self.read(statement).fetch_optional_scalar().await?
+        } else {
+            None
+        };
+        let walk = walk.up_to(end);
+        let statement = count_query(self.engine(), team_id, filter, walk);
+        let rows: Vec<(i64, i64)> = self.read(statement).fetch_all().await?;
+        let mut counts = RequestCounts { goes_on: end.is_some(), ..RequestCounts::default() };
+        for (class, count) in rows {
+            if let Some(place) = usize::try_from(class - 2).ok().and_then(|place| counts.of_class.get_mut(place)) {
+                *place = count;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// How many requests each of the team's keys that is not revoked made since then: at most [COUNTED_REQUESTS] are
+    /// counted.
+    pub async fn count_requests_of_keys(
+        &self,
+        team_id: TeamId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<(ApiKeyId, i64)>, AppError> {
+        self.read(count_of_keys_statement(self.engine()))
+            .bind(team_id)
+            .bind(lowest_id_at(since))
+            .bind(COUNTED_REQUESTS)
+            .fetch_all()
+            .await
+    }
+
     /// The request with this id, with its bodies, and the name of its key.
     pub async fn find_api_request(
         &self,
@@ -139,6 +184,17 @@ impl Store {
             (ApiRequest::from(row), api_key_name)
         }))
     }
+}
+
+/// Counts the requests of each key of a team (`$1`) from an id (`$2`) on, at most `$3`.
+pub(super) fn count_of_keys_statement(engine: Engine) -> String {
+    let by_index = engine.by_index("api_requests_by_key");
+    format!(
+        "SELECT k.id, (SELECT COUNT(*) FROM (
+             SELECT r.id FROM api_requests r{by_index}
+             WHERE r.team_id = k.team_id AND r.api_key_id = k.id AND r.id >= $2 LIMIT $3) counted)
+         FROM api_keys k WHERE k.team_id = $1 AND k.revoked_at IS NULL ORDER BY k.id"
+    )
 }
 
 /// Which part of the log is walked, and from which end.
@@ -184,9 +240,14 @@ impl Walk {
     }
 }
 
-/// Whether each request must be looked at: there is an index for the key alone.
+/// Whether each request must be looked at: there are indexes for the key and for recipients alone.
 fn looks_for_some(filter: &ApiRequestFilter) -> bool {
-    filter.method.is_some() || filter.status_class.is_some() || filter.endpoint.is_some() || filter.user_agent.is_some()
+    let narrows = filter.method.is_some()
+        || filter.status_class.is_some()
+        || filter.endpoint.is_some()
+        || filter.user_agent.is_some()
+        || filter.error.is_some();
+    narrows && filter.recipient.is_none()
 }
 
 /// The query for the last of so many requests, of this key where one is given.
@@ -203,8 +264,7 @@ pub(super) fn end_query(engine: Engine, team_id: TeamId, key: Option<ApiKeyId>, 
 
 /// The query for a part of the log: one walk of the table, or of a key's index.
 pub(super) fn list_query(engine: Engine, team_id: TeamId, filter: &ApiRequestFilter, walk: Walk, limit: i64) -> Sql {
-    let ids = walk.ids;
-    let by_index = filter.api_key_id.map(|_| engine.by_index("api_requests_by_key")).unwrap_or_default();
+    let by_index = index_of(engine, filter);
     let mut sql = Sql::new(
         engine,
         format!(
@@ -215,6 +275,30 @@ pub(super) fn list_query(engine: Engine, team_id: TeamId, filter: &ApiRequestFil
          WHERE r.team_id = "
         ),
     );
+    push_filter(&mut sql, team_id, filter, walk);
+    sql.push(walk.order()).push_bind(limit);
+    sql
+}
+
+/// The query for how many of a part of the log have each class of status.
+pub(super) fn count_query(engine: Engine, team_id: TeamId, filter: &ApiRequestFilter, walk: Walk) -> Sql {
+    let by_index = index_of(engine, filter);
+    let head = format!("SELECT r.response_status / 100, COUNT(*) FROM api_requests r{by_index} WHERE r.team_id = ");
+    let mut sql = Sql::new(engine, head);
+    push_filter(&mut sql, team_id, filter, walk);
+    sql.push(" GROUP BY r.response_status / 100");
+    sql
+}
+
+/// The index of keys, where that leads to what is asked for.
+fn index_of(engine: Engine, filter: &ApiRequestFilter) -> String {
+    let by_key = filter.api_key_id.is_some() && filter.recipient.is_none();
+    if by_key { engine.by_index("api_requests_by_key") } else { String::new() }
+}
+
+/// Adds the team and what else there is to a filter.
+fn push_filter(sql: &mut Sql, team_id: TeamId, filter: &ApiRequestFilter, walk: Walk) {
+    let (engine, ids) = (sql.engine(), walk.ids);
     sql.push_bind(team_id).push(" AND r.id >= ").push_bind(ids.low).push(" AND r.id < ").push_bind(ids.high);
     if let Some(method) = &filter.method {
         sql.push(" AND r.method = ").push_bind(method.as_str());
@@ -240,8 +324,42 @@ pub(super) fn list_query(engine: Engine, team_id: TeamId, filter: &ApiRequestFil
             " AND LOWER(r.endpoint) NOT LIKE '%!%40%' ESCAPE '!' AND LOWER(r.endpoint) NOT LIKE '%!%2%' ESCAPE '!'",
         );
     }
-    sql.push(walk.order()).push_bind(limit);
-    sql
+    if let Some(address) = &filter.recipient {
+        push_recipient(sql, team_id, address);
+    }
+    if let Some(part) = &filter.error {
+        push_error(sql, part, &filter.hidden_names);
+    }
+}
+
+/// Adds that the request made a message for an address; the messages are found by their keys, the newest of them.
+fn push_recipient(sql: &mut Sql, team_id: TeamId, address: &str) {
+    let (open, close) = sql.engine().id_list();
+    sql.push(format!(" AND r.id {open}SELECT e.api_request_id FROM emails e WHERE e.team_id = ")).push_bind(team_id);
+    sql.push(format!(" AND e.api_request_id IS NOT NULL AND e.id {open}SELECT x.email_id FROM email_keys x"));
+    sql.push(" WHERE x.team_id = ").push_bind(team_id).push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
+    push_key_list(sql, [address]);
+    sql.push(" ORDER BY x.email_id DESC LIMIT ").push_bind(MESSAGES_OF_RECIPIENT).push(close).push(close);
+}
+
+/// Adds that the request did not succeed, and that a body of it has this part and none of these names.
+fn push_error(sql: &mut Sql, part: &str, hidden_names: &[String]) {
+    let pattern = format!("%{}%", escaped(&part.to_lowercase()));
+    sql.push(
+        " AND r.response_status >= 400 AND EXISTS (SELECT 1 FROM api_request_bodies b
+            WHERE b.team_id = r.team_id AND b.api_request_id = r.id AND (",
+    );
+    for (before, body) in [("", "response_body"), (" OR ", "request_body")] {
+        sql.push(format!("{before}LOWER(b.{body} ->> 'text') LIKE ")).push_bind(pattern.clone()).push(" ESCAPE '\\'");
+    }
+    sql.push(")");
+    for name in hidden_names {
+        for body in ["response_body", "request_body"] {
+            sql.push(format!(" AND COALESCE(b.{body} ->> 'text', '') NOT LIKE "));
+            sql.push_bind(format!("%{}%", escaped(name))).push(" ESCAPE '\\'");
+        }
+    }
+    sql.push(")");
 }
 
 #[derive(sqlx::FromRow)]

@@ -76,20 +76,22 @@ pub(super) fn list_actors_statement(engine: Engine) -> String {
     )
 }
 
-/// The statement that lists lines: `$1` team, `$2` sequence, `$3` and `$4` ids, `$5` action, `$6` actor, `$7` limit. What
+/// The statement that lists lines: `$1` team, `$2` sequence, `$3` and `$4` ids, `$5` action, `$6` actor, `$7` target, `$8` limit. What
 /// is not asked for is not compared, so that what is asked for is found by its index.
 pub(super) fn list_statement(engine: Engine, filter: &AuditFilter) -> String {
-    let by_index = match (&filter.actor_id, filter.action) {
-        (Some(_), _) => engine.by_index("audit_log_by_actor"),
-        (None, Some(_)) => engine.by_index("audit_log_by_action"),
-        (None, None) => String::new(),
+    let by_index = match (&filter.target, &filter.actor_id, filter.action) {
+        (Some(_), _, _) => engine.by_index("audit_log_by_target"),
+        (None, Some(_), _) => engine.by_index("audit_log_by_actor"),
+        (None, None, Some(_)) => engine.by_index("audit_log_by_action"),
+        (None, None, None) => String::new(),
     };
     let action = if filter.action.is_some() { "action = $5" } else { "CAST($5 AS TEXT) IS NULL" };
     let actor = if filter.actor_id.is_some() { "actor_id = $6" } else { "CAST($6 AS TEXT) IS NULL" };
+    let target = if filter.target.is_some() { "target = $7" } else { "CAST($7 AS TEXT) IS NULL" };
     format!(
         "SELECT {COLUMNS} FROM audit_log{by_index}
-         WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4 AND {action} AND {actor}
-         ORDER BY sequence DESC, id LIMIT $7"
+         WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4 AND {action} AND {actor} AND {target}
+         ORDER BY sequence DESC, id LIMIT $8"
     )
 }
 
@@ -266,6 +268,7 @@ impl Store {
             .bind(lowest(filter.range.to, i64::MAX))
             .bind(filter.action.map(AuditAction::as_str))
             .bind(&filter.actor_id)
+            .bind(&filter.target)
             .bind(limit)
             .fetch_all()
             .await?;

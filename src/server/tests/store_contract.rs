@@ -2,6 +2,7 @@
 //! this file to it.
 
 mod accounts;
+mod api_requests;
 mod audit;
 mod criteria;
 mod deletion;

@@ -30,7 +30,7 @@ pub async fn show(
     let (format, query) = AuditQuery::parse_export(&query.unwrap_or_default())?;
     let format: ExportFormat = format.parse()?;
     let period = emails::resolve_period(&app, &viewer, &query.period).await?;
-    let filter = AuditFilter { action: query.action, actor_id: query.actor, range: period.range };
+    let filter = AuditFilter { action: query.action, actor_id: query.actor, target: query.object, range: period.range };
     let export = audit::start_export(&app, &viewer, filter, format).await?;
     let (kind, name) = match format {
         ExportFormat::Csv => ("text/csv; charset=utf-8", "audit-log.csv"),

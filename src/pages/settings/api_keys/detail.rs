@@ -5,9 +5,10 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_params_map;
 
 use super::form::{LimitFields, ScopeGroups, TeamsOwn, scopes_of};
-use super::{Ending, RevokeKey, api_words, bound_words, held_back_words, is_owner, scope_words};
+use super::{Ending, RecentRequests, RevokeKey, api_words, bound_words, held_back_words, is_owner, scope_words};
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
+use crate::components::history_link::HistoryLink;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::api_key::ApiKey;
 use crate::domain::draft::Draft;
@@ -30,13 +31,15 @@ pub fn ApiKeyPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<ApiKeyId>().ok()));
     let load = async move { load_api_key(id.ok_or_else(|| AppError::not_found("API key"))?).await };
     settings_detail(Tab::ApiKeys, load, |view: ApiKeyView| {
-        (view.key.name.clone(), ().into_any(), view! { <Key view/> })
+        let history = view! { <HistoryLink object=view.key.id.to_string()/> }.into_any();
+        (view.key.name.clone(), history, view! { <Key view/> })
     })
 }
 
 #[component]
 fn Key(view: ApiKeyView) -> impl IntoView {
-    let ApiKeyView { key, server_rate_limit, draft } = view;
+    let ApiKeyView { key, recent, server_rate_limit, draft } = view;
+    provide_context(RecentRequests(recent));
     let is_living = !key.has_ended(ViewerClock::of_page().now);
     let own = use_context::<Viewer>().map(|viewer| viewer.permissions).unwrap_or_default();
     let may_do_more = is_living && may(Permission::ApiKeysCreate) && !own.contains_all(key.scopes);

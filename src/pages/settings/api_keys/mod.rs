@@ -14,9 +14,10 @@ use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
-use crate::components::number::counted;
+use crate::components::number::{counted, grouped};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
-use crate::domain::api_key::{ApiKey, HeldBack, KeyApi, KeyLimits};
+use crate::domain::api_key::{ApiKey, COUNTED_REQUESTS, HeldBack, KeyApi, KeyLimits};
+use crate::domain::ids::ApiKeyId;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
 use crate::domain::viewer::Viewer;
@@ -24,6 +25,16 @@ use crate::server_fns::api_keys::{ApiKeysView, RevokeApiKey, load_api_keys};
 
 /// From how many days before its end on a key is marked.
 const SOON_DAYS: i64 = 14;
+
+/// How many requests each key made in the last days.
+#[derive(Clone, Default)]
+struct RecentRequests(Vec<(ApiKeyId, i64)>);
+
+impl RecentRequests {
+    fn of(&self, key: ApiKeyId) -> i64 {
+        self.0.iter().find(|(id, _)| *id == key).map_or(0, |(_, count)| *count)
+    }
+}
 
 /// The ways in.
 #[component]
@@ -33,7 +44,8 @@ pub fn ApiKeysPage() -> impl IntoView {
 
 #[component]
 fn ApiKeys(keys: ApiKeysView) -> impl IntoView {
-    let ApiKeysView { keys, server_rate_limit, draft } = keys;
+    let ApiKeysView { keys, recent, server_rate_limit, draft } = keys;
+    provide_context(RecentRequests(recent));
     let now = ViewerClock::of_page().now;
     let (ended, living): (Vec<ApiKey>, Vec<ApiKey>) = keys.into_iter().partition(|key| key.has_ended(now));
     let list = if living.is_empty() {
@@ -126,6 +138,17 @@ fn RevokeKey(key: ApiKey, small: bool, button: &'static str) -> impl IntoView {
         Some(at) => view! { "It was last used " <Time at style=TimeStyle::Minute/> ". " }.into_any(),
         None => "It was never used. ".into_any(),
     };
+    let recent = match use_context::<RecentRequests>().unwrap_or_default().of(key.id) {
+        0 => "It made no request in the last 7 days. ".to_owned(),
+        count if count >= COUNTED_REQUESTS => {
+            format!("It made {} requests or more in the last 7 days. ", grouped(count))
+        }
+        count => format!("It made {} in the last 7 days. ", counted(count, "request", "requests")),
+    };
+    let rotate = may(Permission::ApiKeysCreate).then(|| {
+        let url = format!("/settings/api-keys/{}", key.id);
+        view! { "To change its secret without a break, " <a href=url>"rotate it on its page"</a> "." }
+    });
     view! {
         <Confirm
             id=format!("revoke-{}", key.id)
@@ -137,7 +160,8 @@ fn RevokeKey(key: ApiKey, small: bool, button: &'static str) -> impl IntoView {
             action=RevokeApiKey::PATH
             fields=vec![("id", key.id.to_string())]
         >
-            <p>{used} "Programs that use it are refused at once. That cannot be undone; a new secret without a break is what “Rotate” makes."</p>
+            <p>{used} {recent} "Programs that use it are refused at once. That cannot be undone."</p>
+            <p>{rotate}</p>
         </Confirm>
     }
 }

@@ -2,7 +2,47 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::audit::AuditEntry;
+use crate::domain::audit::{AuditAction, AuditEntry};
+use crate::domain::permission::Permission;
+
+/// What a role may do from some moment on, and what not any more, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grants {
+    pub granted: Option<String>,
+    pub withdrawn: Option<String>,
+}
+
+/// The fields of a line that tell of a role's permissions.
+const GRANT_FIELDS: [&str; 3] = ["permissions", "granted", "withdrawn"];
+
+/// What a line about a role says of its permissions; `None` for any other line.
+pub fn grants_of(entry: &AuditEntry) -> Option<Grants> {
+    if entry.action != AuditAction::RoleUpdated {
+        return None;
+    }
+    let list = |side: &Option<Value>, name: &str| -> Vec<String> {
+        let items = side.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let (before, after) = (list(&entry.before, "permissions"), list(&entry.after, "permissions"));
+    let newly = after.iter().filter(|name| !before.contains(name)).cloned();
+    let no_more = before.iter().filter(|name| !after.contains(name)).cloned();
+    let granted = newly.chain(list(&entry.after, "granted"));
+    let withdrawn = no_more.chain(list(&entry.after, "withdrawn"));
+    let said = |names: Vec<String>| {
+        (!names.is_empty()).then(|| names.iter().map(|name| deed(name)).collect::<Vec<_>>().join("; "))
+    };
+    let grants = Grants { granted: said(granted.collect()), withdrawn: said(withdrawn.collect()) };
+    (grants.granted.is_some() || grants.withdrawn.is_some()).then_some(grants)
+}
+
+/// What a permission allows, within a sentence: "resend failed or bounced emails". A permission that is none any more by
+/// its name.
+fn deed(name: &str) -> String {
+    let Ok(permission) = name.parse::<Permission>() else { return name.to_owned() };
+    let mut letters = permission.label().chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
 
 /// A field that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +53,7 @@ pub struct Difference {
     pub after: Option<String>,
 }
 
-/// The fields of a line that changed. Of lists that changed, what was taken out and what was put in.
+/// The fields of a line that changed, but for those that [grants_of] says. Of lists that changed, what was taken out and what was put in.
 pub fn differences(entry: &AuditEntry) -> Vec<Difference> {
     let none = Map::new();
     let fields = |value: &'_ Option<Value>| match value {
@@ -24,6 +64,9 @@ pub fn differences(entry: &AuditEntry) -> Vec<Difference> {
     let (before, after) = (fields(&entry.before), fields(&entry.after));
     let mut names: Vec<&String> = after.keys().collect();
     names.extend(before.keys().filter(|name| !after.contains_key(*name)));
+    if entry.action == AuditAction::RoleUpdated {
+        names.retain(|name| !GRANT_FIELDS.contains(&name.as_str()));
+    }
     let difference = |name: &String| {
         let (old, new) = (before.get(name), after.get(name));
         let (before, after) = match (old, new) {
@@ -81,13 +124,13 @@ mod tests {
     use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
     use crate::domain::ids::AuditEntryId;
 
-    fn said(before: Value, after: Value) -> Vec<String> {
-        let entry = AuditEntry {
+    fn line(action: AuditAction, before: Value, after: Value) -> AuditEntry {
+        AuditEntry {
             id: AuditEntryId(1),
             sequence: 1,
             at: chrono::DateTime::UNIX_EPOCH,
             actor: AuditActor { kind: ActorKind::User, id: None, name: "a".to_owned() },
-            action: AuditAction::ApiKeyUpdated,
+            action,
             target: None,
             target_name: None,
             before: (!before.is_null()).then_some(before),
@@ -96,10 +139,37 @@ mod tests {
             address: None,
             user_agent: None,
             hash: String::new(),
-        };
+        }
+    }
+
+    fn said(before: Value, after: Value) -> Vec<String> {
+        let entry = line(AuditAction::ApiKeyUpdated, before, after);
         let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "–".to_owned());
-        let line = |each: &Difference| format!("{}: {} > {}", each.field, text(&each.before), text(&each.after));
-        differences(&entry).iter().map(line).collect()
+        let shown = |each: &Difference| format!("{}: {} > {}", each.field, text(&each.before), text(&each.after));
+        differences(&entry).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn what_a_role_may_do_is_said_by_the_deed() {
+        let of = |before: Value, after: Value| grants_of(&line(AuditAction::RoleUpdated, before, after));
+        let text = |text: &str| Some(text.to_owned());
+        let toggled = of(Value::Null, json!({"granted": ["logs:resend"]}));
+        let resend = text("resend failed or bounced emails");
+        assert_eq!(toggled, Some(Grants { granted: resend.clone(), withdrawn: None }));
+        let edited =
+            of(json!({"permissions": ["logs:view", "x:y"]}), json!({"permissions": ["logs:view", "logs:resend"]}));
+        assert_eq!(edited, Some(Grants { granted: resend, withdrawn: text("x:y") }));
+        assert_eq!(of(json!({"name": "Support"}), json!({"name": "Help"})), None);
+        assert_eq!(
+            grants_of(&line(AuditAction::RoleCreated, Value::Null, json!({"permissions": ["logs:view"]}))),
+            None
+        );
+        let renamed = line(
+            AuditAction::RoleUpdated,
+            json!({"name": "A", "permissions": []}),
+            json!({"name": "B", "permissions": []}),
+        );
+        assert_eq!(differences(&renamed).len(), 1);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::difference::{Difference, differences};
+use super::difference::{Difference, Grants, differences, grants_of};
+use super::lines::{Piece, changed_lines};
+use crate::components::history_link::HistoryLink;
+use crate::components::number::{counted, grouped};
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::account::device_words;
 use crate::domain::audit::{ActorKind, AuditAction, AuditEntry};
@@ -10,12 +13,23 @@ use crate::domain::audit::{ActorKind, AuditAction, AuditEntry};
 /// A text that is longer than this, in characters, is folded.
 const SHOWN_CHARS: usize = 90;
 
+/// So many lines of a text that changed are in sight.
+const SHOWN_LINES: usize = 14;
+
 /// Who did what from where, and when.
 #[component]
-pub fn Line(entry: AuditEntry) -> impl IntoView {
+pub fn Line(
+    entry: AuditEntry,
+    /// Whether it leads to all lines about the same thing.
+    links_object: bool,
+) -> impl IntoView {
+    let history = entry.target.clone().filter(|_| links_object).map(|object| view! { " " <HistoryLink object/> });
     let changes = differences(&entry).into_iter().map(|change| view! { <Change change/> }).collect_view();
     let has_changes = !changes.is_empty();
-    let target = target_of(&entry);
+    let what = match grants_of(&entry) {
+        Some(grants) => view! { <Granting grants target=target_of(&entry)/> }.into_any(),
+        None => view! { <b>{entry.action.label()}</b>" "{target_of(&entry)} }.into_any(),
+    };
     let device = entry.user_agent.as_deref().map(device_words);
     let whole_agent = entry.user_agent.clone();
     view! {
@@ -27,7 +41,7 @@ pub fn Line(entry: AuditEntry) -> impl IntoView {
                 </span>
             </td>
             <td role="cell" class="what">
-                <p><b>{entry.action.label()}</b>" "{target}</p>
+                <p>{what}{history}</p>
                 {entry.reason.map(|reason| view! { <p class="reason">"“" {reason} "”"</p> })}
                 {has_changes.then(|| view! { <dl class="changes">{changes}</dl> })}
             </td>
@@ -42,9 +56,30 @@ pub fn Line(entry: AuditEntry) -> impl IntoView {
     }
 }
 
+/// What a role may do from then on, and what not any more: "Allowed Support to resend failed or bounced emails".
+#[component]
+fn Granting(grants: Grants, target: Option<AnyView>) -> impl IntoView {
+    let Grants { granted, withdrawn } = grants;
+    let to = |words: String| view! { " to " <b>{words}</b> };
+    match (granted, withdrawn) {
+        (Some(granted), withdrawn) => {
+            let less = withdrawn.map(|words| view! { ", and no longer" {to(words)} });
+            view! { <b>"Allowed"</b>" " {target} {to(granted)} {less} }.into_any()
+        }
+        (None, Some(withdrawn)) => view! { <b>"No longer allowed"</b>" " {target} {to(withdrawn)} }.into_any(),
+        (None, None) => target.into_any(),
+    }
+}
+
 #[component]
 fn Change(change: Difference) -> impl IntoView {
     let Difference { field, before, after } = change;
+    if let (Some(old), Some(new)) = (&before, &after)
+        && (old.contains('\n') || new.contains('\n'))
+    {
+        let pieces = changed_lines(old, new);
+        return view! { <div class="change"><dt>{field}</dt><dd><ChangedLines pieces/></dd></div> }.into_any();
+    }
     let arrow = before.is_some().then(|| {
         view! { <span aria-hidden="true">" → "</span><span class="visually-hidden">" became "</span> }
     });
@@ -59,6 +94,33 @@ fn Change(change: Difference) -> impl IntoView {
                 {is_gone.then(|| view! { <span class="nothing">"none"</span> })}
             </dd>
         </div>
+    }
+    .into_any()
+}
+
+/// A long text's lines that changed, with what surrounds them; in sight where they are few.
+#[component]
+fn ChangedLines(pieces: Vec<Piece>) -> impl IntoView {
+    let count = |wanted: fn(&Piece) -> bool| pieces.iter().filter(|piece| wanted(piece)).count() as i64;
+    let added = count(|piece| matches!(piece, Piece::Added(_)));
+    let removed = count(|piece| matches!(piece, Piece::Removed(_)));
+    let summary = format!("{} added, {} removed", counted(added, "line", "lines"), grouped(removed));
+    let is_open = pieces.len() <= SHOWN_LINES;
+    let shown = pieces.into_iter().map(|piece| match piece {
+        Piece::Added(line) => view! { <ins>"+ " {line} "\n"</ins> }.into_any(),
+        Piece::Removed(line) => view! { <del>"− " {line} "\n"</del> }.into_any(),
+        Piece::Same(line) => view! { <span>"  " {line} "\n"</span> }.into_any(),
+        Piece::Folded(count) => {
+            let words = counted(count as i64, "unchanged line", "unchanged lines");
+            view! { <i>{format!("… {words}\n")}</i> }.into_any()
+        }
+    });
+    let shown = shown.collect_view();
+    view! {
+        <details open=is_open>
+            <summary>{summary}</summary>
+            <pre class="changed-lines" tabindex="0" aria-label="Changed lines" dir="auto">{shown}</pre>
+        </details>
     }
 }
 

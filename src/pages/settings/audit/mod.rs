@@ -2,6 +2,7 @@
 
 mod difference;
 mod line;
+mod lines;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -24,7 +25,9 @@ pub fn AuditPage() -> impl IntoView {
     let parsed = AuditQuery::parse(&use_location().search.get_untracked());
     let load = async move {
         let query = parsed?;
-        let view = load_audit(query.period.clone(), query.action, query.actor.clone(), query.before).await?;
+        let view =
+            load_audit(query.period.clone(), query.action, query.actor.clone(), query.object.clone(), query.before)
+                .await?;
         Ok((query, view))
     };
     settings_page(Tab::Audit, load, |(query, view)| view! { <Audit query view/> })
@@ -38,13 +41,17 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
         let query = query.clone();
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
+    let about = query.object.clone().map(|id| {
+        let name = page.items.iter().find_map(|line| line.target_name.clone()).filter(|name| !name.is_empty());
+        view! { <p class="audit-object">"Only what was done to "<strong>{name.unwrap_or(id)}</strong></p> }
+    });
     let list = if page.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone()/> }.into_any()
     } else {
         let older = page.items.last().filter(|_| page.has_more).map(|last| query.at(Some(last.sequence)).to_url());
         let newest = query.before.map(|_| query.at(None).to_url());
         view! {
-            <Lines entries=page.items/>
+            <Lines entries=page.items of_object=query.object.is_some()/>
             <Steps newest older/>
         }
         .into_any()
@@ -56,6 +63,7 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
         </div>
         <section class="panel" aria-label="Audit log">
             <Filters query=query.clone() actors/>
+            {about}
             {list}
         </section>
     }
@@ -86,6 +94,7 @@ fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
         <div class="filters audit-filters">
             <form class="inline-form" method="get" action=audit::PATH>
                 <HiddenFields fields=period_fields(&query.period)/>
+                {query.object.clone().map(|object| view! { <HiddenFields fields=vec![("object", object)]/> })}
                 <select name="action" aria-label="What was done">
                     <option value="">"Any action"</option>
                     {groups}
@@ -108,7 +117,12 @@ fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
 }
 
 #[component]
-fn Lines(entries: Vec<AuditEntry>) -> impl IntoView {
+fn Lines(
+    entries: Vec<AuditEntry>,
+    /// Whether all of them are about one thing.
+    of_object: bool,
+) -> impl IntoView {
+    let lines = entries.into_iter().map(|entry| view! { <Line entry links_object=!of_object/> }).collect_view();
     // The roles stay when the style sheet takes the table apart on narrow windows.
     view! {
         <table class="table stacked audit-table" role="table">
@@ -120,7 +134,7 @@ fn Lines(entries: Vec<AuditEntry>) -> impl IntoView {
                     <th role="columnheader" scope="col" class="time" aria-sort="descending">"When"</th>
                 </tr>
             </thead>
-            <tbody role="rowgroup">{entries.into_iter().map(|entry| view! { <Line entry/> }).collect_view()}</tbody>
+            <tbody role="rowgroup">{lines}</tbody>
         </table>
     }
 }

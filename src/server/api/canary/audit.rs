@@ -31,7 +31,7 @@ struct AuditQuery {
 }
 
 impl QueryParameters for AuditQuery {
-    const NAMES: &'static [&'static str] = &["action", "actorId", "from", "to", "before", "limit"];
+    const NAMES: &'static [&'static str] = &["action", "actorId", "target", "from", "to", "before", "limit"];
 
     fn read(query: RawQuery) -> Result<Self, AppError> {
         let action = query.text("action").filter(|text| !text.is_empty()).map(|name| {
@@ -40,6 +40,7 @@ impl QueryParameters for AuditQuery {
         let filter = AuditFilter {
             action: action.transpose()?,
             actor_id: query.short_text("actorId", MAX_ID_CHARS)?,
+            target: query.short_text("target", MAX_ID_CHARS)?,
             range: query.range()?,
         };
         let before = query.text("before").map(|_| query.number("before", 1..=MAX_NUMBER, 1)).transpose()?;
@@ -53,6 +54,8 @@ impl QueryParameters for AuditQuery {
     params(
         ("action" = Option<String>, Query, description = "What was done: `api-key.created`"),
         ("actorId" = Option<String>, Query, description = "Who did it: the id of an account or of a key",
+            max_length = 40),
+        ("target" = Option<String>, Query, description = "What it was done to: the id of a template, a key, a person …",
             max_length = 40),
         ("from" = Option<String>, Query, format = DateTime,
             description = "The first instant, ISO 8601 with an offset; a date alone is its midnight in UTC"),

@@ -17,7 +17,7 @@ use crate::domain::notification::{NotificationChannel, NotificationFilter, Notif
 use crate::domain::page::{Cursor, OffsetRequest};
 use crate::server::store::Store;
 use crate::server::store::api_keys::find_by_hash_statement;
-use crate::server::store::api_requests::{Walk, end_query, list_query};
+use crate::server::store::api_requests::{Walk, count_of_keys_statement, count_query, end_query, list_query};
 use crate::server::store::audit::{list_actors_statement, list_statement};
 use crate::server::store::deletion::step_statements;
 use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
@@ -329,15 +329,18 @@ async fn the_log_of_a_person_is_found_by_indexes_sqlite() {
 
 #[tokio::test]
 async fn who_is_in_the_audit_log_is_found_by_one_look_each_sqlite() {
-    let lists = [AuditFilter::default(), AuditFilter { actor_id: Some("usr_1".to_owned()), ..Default::default() }];
-    let [everything, of_actor] = lists.map(|filter| list_statement(Engine::Sqlite, &filter));
-    let found = plans([list_actors_statement(Engine::Sqlite), everything, of_actor]).await;
+    let of_actor = AuditFilter { actor_id: Some("usr_1".to_owned()), ..Default::default() };
+    let of_target = AuditFilter { target: Some("tpl_1".to_owned()), ..of_actor.clone() };
+    let lists = [AuditFilter::default(), of_actor, of_target];
+    let [everything, of_actor, of_target] = lists.map(|filter| list_statement(Engine::Sqlite, &filter));
+    let found = plans([list_actors_statement(Engine::Sqlite), everything, of_actor, of_target]).await;
     let in_log: Vec<&String> = found[0].iter().filter(|step| step.contains("audit_log")).collect();
     assert_eq!(in_log.len(), 3, "{found:?}");
     assert!(in_log.iter().all(|step| step.contains("audit_log_by_actor (team_id=?")), "{found:?}");
     assert!(!found[0].iter().any(|step| step.contains("GROUP BY")), "{found:?}");
     assert_eq!(found[1], ["SEARCH audit_log USING PRIMARY KEY (team_id=? AND sequence<?)"]);
     assert!(found[2][0].contains("audit_log_by_actor (team_id=? AND actor_id=? AND sequence<?)"), "{found:?}");
+    assert!(found[3][0].contains("audit_log_by_target (team_id=? AND target=? AND sequence<?)"), "{found:?}");
 }
 
 #[tokio::test]
@@ -430,8 +433,44 @@ async fn the_log_of_requests_is_one_walk_of_its_table() {
             assert_eq!(plan[1..], ["SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN"]);
             let end = plan_of(end_query(Engine::Sqlite, TEAM, filter.api_key_id, walk, 100)).await;
             assert!(end.len() == 1 && end[0].contains(step), "{end:?}");
+            let counted = plan_of(count_query(Engine::Sqlite, TEAM, &filter, walk)).await;
+            assert!(counted[0].contains(step), "{counted:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn requests_of_keys_are_counted_by_their_index() {
+    let plan = plans([count_of_keys_statement(Engine::Sqlite)]).await.remove(0);
+    let by_key = "INDEX api_requests_by_key (team_id=? AND api_key_id=? AND id>?)";
+    assert!(plan.iter().any(|step| step.contains(by_key)), "{plan:#?}");
+    assert!(!plan.iter().any(|step| step.starts_with("SCAN r")), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn requests_of_a_recipient_are_found_by_the_keys_of_messages_and_errors_by_their_request() {
+    let of_ada = ApiRequestFilter { recipient: Some("ada@finch.example".to_owned()), ..ApiRequestFilter::default() };
+    let of_both = ApiRequestFilter { api_key_id: Some(ApiKeyId(7)), error: Some("empty".to_owned()), ..of_ada.clone() };
+    for filter in [of_ada, of_both] {
+        let walk = Walk::new(&filter, Cursor::Newest);
+        for query in
+            [list_query(Engine::Sqlite, TEAM, &filter, walk, 20), count_query(Engine::Sqlite, TEAM, &filter, walk)]
+        {
+            let plan = plan_of(query).await;
+            assert!(plan[0].contains("SEARCH r USING PRIMARY KEY (team_id=? AND id=?)"), "{plan:#?}");
+            assert!(plan.iter().any(|step| step.contains("SEARCH x USING") && step.contains("key=?")), "{plan:#?}");
+            assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");
+        }
+    }
+    let saying = ApiRequestFilter { error: Some("empty".to_owned()), ..ApiRequestFilter::default() };
+    let walk = Walk::new(&saying, Cursor::Newest);
+    let plan = plan_of(list_query(Engine::Sqlite, TEAM, &saying, walk, 20)).await;
+    assert!(plan[0].contains("SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)"), "{plan:#?}");
+    assert!(
+        plan.iter()
+            .any(|step| step.starts_with("SEARCH b USING") && step.ends_with("(team_id=? AND api_request_id=?)")),
+        "{plan:#?}"
+    );
 }
 
 #[tokio::test]

@@ -165,6 +165,7 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
     let mut texts = vec![
         ("{id}", id),
         ("{place}", "0".to_owned()),
+        ("{topic}", "search".to_owned()),
         ("{fresh}", fresh.clone()),
         ("{short}", fresh[..20].to_owned()),
     ];

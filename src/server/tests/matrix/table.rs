@@ -196,6 +196,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("switch_team", LogIn, Target::Team, "team={id}"),
     ("load_layout", Identity, Target::Own, ""),
     ("load_api_document", Identity, Target::Own, ""),
+    ("load_help", Identity, Target::Own, "topic=search"),
     ("load_profile", LogIn, Target::Own, ""),
     ("update_profile", LogIn, Target::Own, "name=A&time_zone=UTC"),
     (
@@ -308,4 +309,5 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
     ("/settings/audit", Holds(AuditView), Target::Own, ""),
     ("/api-docs", Person, Target::Own, ""),
+    ("/help/{topic}", Person, Target::Own, ""),
 ];

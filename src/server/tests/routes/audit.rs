@@ -106,6 +106,49 @@ on_both_databases! {
         }
     }
 
+    async fn the_page_shows_what_was_done_to_one_thing_and_which_lines_changed(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await;
+        let template = app.add_template("Receipt").await.id;
+        append(&app, app.team, &line(&app, "ada", 1, AuditAction::EmailRevealed)).await;
+        let source = |text: &str| json!({"subject": "Hi", "html": text});
+        let change = AuditEvent {
+            target: Some(template.to_string()),
+            target_name: Some("Receipt".to_owned()),
+            before: Some(source("<p>\none\ntwo\nthree\n</p>")),
+            after: Some(source("<p>\none\n2 & more\nthree\n</p>")),
+            ..line(&app, "ben", 2, AuditAction::TemplateUpdated)
+        };
+        append(&app, app.team, &change).await;
+        let role = AuditEvent {
+            target: Some("viewer".to_owned()),
+            target_name: Some("Viewer".to_owned()),
+            after: Some(json!({"granted": ["logs:resend"]})),
+            ..line(&app, "ben", 3, AuditAction::RoleUpdated)
+        };
+        append(&app, app.team, &role).await;
+        let owner = owner.with("accept", "text/html");
+        let text = |page: String| page.replace("<!>", "").replace("<!---->", "");
+        let page = text(owner.get("/settings/audit?preset=all").await.text);
+        for part in [
+            &format!("href=\"/settings/audit?preset=all&amp;object={template}\""),
+            "<del>− two",
+            "<ins>+ 2 &amp; more",
+            "1 line added, 1 removed",
+            "resend failed or bounced emails",
+        ] {
+            assert!(page.contains(part), "no {part}: {page}");
+        }
+        assert!(!page.contains("granted"), "{page}");
+        let of_template = text(owner.get(&format!("/settings/audit?preset=all&object={template}")).await.text);
+        assert!(of_template.contains("Only what was done to ") && of_template.contains("data-action=\"template.updated\""));
+        assert!(!of_template.contains("data-action=\"email.revealed\""), "{of_template}");
+        let file = owner.get(&format!("/settings/audit/export?format=ndjson&preset=all&object={template}")).await.text;
+        assert!(file.contains("template.updated") && !file.contains("email.revealed"), "{file}");
+        let by_api = owner.get(&format!("/api/audit?target={template}")).await.data();
+        assert!(by_api["items"].as_array().unwrap().iter().all(|item| item["target"] == json!(template)), "{by_api}");
+        assert!(owner.get(&format!("/templates/{template}")).await.text.contains("History"));
+    }
+
     async fn the_page_tells_who_did_what_to_what(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await;
         let made = owner

@@ -51,6 +51,11 @@ on_both_databases! {
         assert_eq!(list(revealed, None).await, [3, 2]);
         let by_ada = AuditFilter { actor_id: Some("usr_ada".to_owned()), ..AuditFilter::default() };
         assert_eq!(list(by_ada, None).await, [4, 2]);
+        let of_another = AuditFilter { target: Some("eml_2".to_owned()), ..AuditFilter::default() };
+        assert!(list(of_another, None).await.is_empty());
+        let of_message = AuditFilter { target: Some("eml_1".to_owned()), ..AuditFilter::default() };
+        assert_eq!(list(of_message.clone(), None).await, [4, 3]);
+        assert_eq!(list(AuditFilter { actor_id: Some("usr_ben".to_owned()), ..of_message }, None).await, [3]);
         let range = TimeRange { from: Some(app.now()), to: None };
         assert_eq!(list(AuditFilter { range, ..AuditFilter::default() }, None).await, [4]);
         let range = TimeRange { from: None, to: Some(app.now()) };

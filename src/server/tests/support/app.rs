@@ -16,7 +16,7 @@ use super::{Client, Message, at};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::audit::AuditAction;
-use crate::domain::ids::{ApiRequestId, EmailId, NotificationId, ResendJobId, TeamId, UserId, lowest_id_at};
+use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, ResendJobId, TeamId, UserId, lowest_id_at};
 use crate::domain::notification::Notification;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::resend_job::{ResendCounts, ResendItemState, ResendJob, ResendJobState};
@@ -189,6 +189,12 @@ impl TestApp {
     pub(crate) async fn program_bound_to(&self, team: TeamId, maker: UserId, scopes: PermissionSet) -> Client {
         let created = api_keys::create_key_of(&self.app, team, Some(maker), "Bound", scopes).await.unwrap();
         self.client().with("authorization", &format!("Bearer {}", created.secret))
+    }
+
+    /// A key of the team that counts.
+    pub(crate) async fn add_living_key(&self) -> ApiKeyId {
+        let made = api_keys::create_key_of(&self.app, self.team, None, "Key", PermissionSet::all()).await.unwrap();
+        made.key.id
     }
 
     /// Somebody without credentials.

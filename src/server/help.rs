@@ -1,0 +1,48 @@
+//! The documents in `docs/`, built in, for the pages of help.
+
+/// The documents by their names.
+const DOCUMENTS: [(&str, &str); 13] = [
+    ("contents", include_str!("../../docs/README.md")),
+    ("access", include_str!("../../docs/access.md")),
+    ("accounts", include_str!("../../docs/accounts.md")),
+    ("audit", include_str!("../../docs/audit.md")),
+    ("dialects", include_str!("../../docs/dialects.md")),
+    ("events", include_str!("../../docs/events.md")),
+    ("http-adapter", include_str!("../../docs/http-adapter.md")),
+    ("keys", include_str!("../../docs/keys.md")),
+    ("operating", include_str!("../../docs/operating.md")),
+    ("privacy", include_str!("../../docs/privacy.md")),
+    ("resends", include_str!("../../docs/resends.md")),
+    ("search", include_str!("../../docs/search.md")),
+    ("security", include_str!("../../docs/security.md")),
+];
+
+/// The document of this name.
+pub fn find_document(name: &str) -> Option<&'static str> {
+    DOCUMENTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::document::{Block, read_document};
+
+    #[test]
+    fn every_document_is_built_in_and_has_a_title_and_parts() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        let files =
+            std::fs::read_dir(folder).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let files: Vec<String> = files.filter_map(|name| name.strip_suffix(".md").map(str::to_owned)).collect();
+        assert_eq!(files.len(), DOCUMENTS.len());
+        for name in files.iter().filter(|name| *name != "README") {
+            assert!(find_document(name).is_some(), "{name}");
+        }
+        for (name, text) in DOCUMENTS {
+            let (title, blocks) = read_document(text);
+            assert!(
+                !title.is_empty() && blocks.iter().any(|block| matches!(block, Block::Paragraph(_) | Block::List(_))),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `/logs/:id` for a message with many recipients, for those who may not do something, and where there is none.
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::email::EmailStatus;
+use crate::domain::permission::Permission;
+use crate::domain::team::Role;
+
+on_both_databases! {
+    async fn many_recipients_are_a_table_with_the_problems_first(app: TestApp) {
+        let to: Vec<String> = (10..60).map(|number| format!("r{number}@shop.example")).collect();
+        let id = app.add_message(Message { to: to.clone(), ..Message::with_status(EmailStatus::Sent) }).await;
+        let program = app.program(&[Permission::EventsWrite]).await;
+        let events: Vec<_> = to.iter().enumerate().map(|(place, address)| {
+            let (kind, reply) = if place == 44 { ("bounced", "550 5.1.1 No such user") } else { ("delivered", "250 Ok") };
+            json!({"id": format!("e{place}"), "kind": kind, "emailId": id, "recipient": address, "reply": reply,
+                "at": format!("2024-01-20T10:31:{place:02}Z")})
+        }).collect();
+        program.post("/api/v1/events", json!(events)).await.data();
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let page = owner.get(&format!("/logs/{id}")).await.text;
+        let table = page.split("id=\"recipients\"").nth(1).unwrap().split("</section>").next().unwrap();
+        for part in ["50, 1 with a problem", "40 more recipients", "550 5.1.1 No such user"] {
+            assert!(table.contains(part), "no {part}: {table}");
+        }
+        let first = table.split("<tbody").nth(1).unwrap().split("</tr>").next().unwrap();
+        assert!(first.contains("r54@shop.example") && first.contains("data-status=\"bounced\""), "{first}");
+        // The timeline says once what is the same of many.
+        assert!(page.contains("to 49 recipients"), "{page}");
+        let found = owner.get(&format!("/logs/{id}?recipient=R2")).await.text;
+        let table = found.split("id=\"recipients\"").nth(1).unwrap().split("</section>").next().unwrap();
+        assert!(table.contains("10 of 50") && table.contains("r20@shop") && !table.contains("r54@shop"), "{table}");
+        let few = app.add_message(Message { to: to[..2].to_vec(), ..Message::default() }).await;
+        assert!(!owner.get(&format!("/logs/{few}")).await.text.contains("id=\"recipients\""));
+    }
+
+    async fn what_a_role_lacks_names_whom_to_ask(app: TestApp) {
+        let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let arrived = app.add_message(Message::default()).await;
+        app.sign_in(Role::Owner).await;
+        let viewer = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let page = viewer.get(&format!("/logs/{id}")).await.text;
+        for part in ["Your role does not see contents. Ask owner, who", "does not send messages again. Ask owner, who"] {
+            let page = page.replace("<!>", "").replace("<!---->", "");
+            assert!(page.contains(part), "no {part}: {page}");
+        }
+        assert!(!viewer.get(&format!("/logs/{arrived}")).await.text.contains("does not send messages again"));
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        assert!(!owner.get(&format!("/logs/{id}")).await.text.contains("who can change that"));
+    }
+
+    async fn a_message_that_is_not_there_says_why_and_offers_a_search(app: TestApp) {
+        let theirs = app.add_messages_of(app.other_team, &[Message::default()]).await[0];
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        for address in [format!("/logs/{theirs}"), "/logs/eml_0000000000000".to_owned(), "/nowhere".to_owned()] {
+            let answer = owner.get(&address).await;
+            assert_eq!(answer.status, 404);
+            for part in ["action=\"/logs\"", "name=\"q\"", "href=\"/templates\">Templates"] {
+                assert!(answer.text.contains(part), "{address}: no {part}: {}", answer.text);
+            }
+        }
+        assert!(owner.get(&format!("/logs/{theirs}")).await.text.contains("the team keeps messages for"));
+    }
+}
