@@ -169,7 +169,7 @@ freshTest("set-up, invitation and first run: nothing to find", async ({ page, as
   await page.goto("/logs");
   await expectGoodEverywhere(page, hasScript);
   await page.goto("/settings/members");
-  await page.getByLabel("E-mail address").fill("guest@example.com");
+  await page.getByLabel("Email address").fill("guest@example.com");
   await page.getByRole("button", { name: "Invite" }).click();
   const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();
   await expectGoodEverywhere(page, hasScript);

@@ -5,7 +5,7 @@ import { Sendlog } from "../sendlog.ts";
 import type { Page } from "@playwright/test";
 
 async function fillLogIn(page: Page, user: Pick<User, "email" | "password">): Promise<void> {
-  await page.getByLabel("E-mail address").fill(user.email);
+  await page.getByLabel("Email address").fill(user.email);
   await page.getByLabel("Password").fill(user.password);
   await page.getByRole("button", { name: "Log in" }).click();
 }
@@ -18,8 +18,8 @@ test("a wrong password says so and keeps the address; the right one opens the lo
   await page.goto("/login");
   await fillLogIn(page, { email: team.users.member.email, password: "not the password" });
 
-  await expect(page.getByRole("alert")).toHaveText("E-mail address or password is wrong");
-  await expect(page.getByLabel("E-mail address")).toHaveValue(team.users.member.email);
+  await expect(page.getByRole("alert")).toHaveText("Email address or password is wrong");
+  await expect(page.getByLabel("Email address")).toHaveValue(team.users.member.email);
   await expect(page.getByLabel("Password")).toHaveValue("");
 
   await fillLogIn(page, team.users.member);
@@ -72,7 +72,7 @@ test("too many wrong passwords are refused with the time to wait", async ({
   await page.goto("/login");
   for (let attempt = 0; attempt < 5; attempt++) {
     await fillLogIn(page, { email: users.member.email, password: "a guess" });
-    await expect(page.getByRole("alert")).toHaveText("E-mail address or password is wrong");
+    await expect(page.getByRole("alert")).toHaveText("Email address or password is wrong");
   }
   await fillLogIn(page, users.member);
   await expect(page.getByRole("alert")).toHaveText(/Too many attempts\. Try again in \d+ minutes?\./);
@@ -88,7 +88,7 @@ test("the printed link sets up a new database, once", async ({ page, open }) => 
     await expect(page.getByRole("heading", { level: 1, name: "Set up Sendlog" })).toBeVisible();
     const setUp = async (browser: Page) => {
       await browser.getByLabel("Your name").fill("Ada Lovelace");
-      await browser.getByLabel("E-mail address").fill("ada@engine.example");
+      await browser.getByLabel("Email address").fill("ada@engine.example");
       await browser.getByLabel("Password").fill("a long password");
       await browser.getByLabel("Team").fill("Engine Works");
       await browser.getByRole("button", { name: "Create account and team" }).click();
@@ -119,7 +119,7 @@ test("set-up refuses a short password and keeps what was typed", async ({ page }
     await page.goto(link);
     await page.getByLabel("Your name").fill("Ada Lovelace");
     // An address that the browser takes and the server does not.
-    await page.getByLabel("E-mail address").fill("ada@-");
+    await page.getByLabel("Email address").fill("ada@-");
     await page.getByLabel("Password").fill("a long password");
     await page.getByLabel("Team").fill("Engine Works");
     await page.locator("form").first().evaluate((form) => ((form as HTMLFormElement).noValidate = true));
@@ -128,9 +128,9 @@ test("set-up refuses a short password and keeps what was typed", async ({ page }
     await expect(page.getByRole("alert")).toContainText("must be an address like");
     await expect(page.getByLabel("Your name")).toHaveValue("Ada Lovelace");
     await expect(page.getByLabel("Team")).toHaveValue("Engine Works");
-    await expect(page.getByLabel("E-mail address")).toHaveValue("ada@-");
+    await expect(page.getByLabel("Email address")).toHaveValue("ada@-");
     // The link still works.
-    await page.getByLabel("E-mail address").fill("ada@engine.example");
+    await page.getByLabel("Email address").fill("ada@engine.example");
     await page.getByLabel("Password").fill("a long password");
     await page.getByRole("button", { name: "Create account and team" }).click();
     await expect(page).toHaveURL(`${fresh.url}/logs`);
@@ -143,7 +143,7 @@ test("an invited person joins with a new account, once", async ({ page, as, open
   const email = `new-${hasScript}@acme.example`;
   await as("admin");
   await page.goto("/settings/members");
-  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Email address").fill(email);
   await page.getByLabel("Role", { exact: true }).selectOption({ label: "Member" });
   await page.getByRole("button", { name: "Invite" }).click();
   const link = await page.getByText(/^http\S+\/invite\/\S+$/).innerText();

@@ -14,7 +14,7 @@ test.beforeAll(async ({ sendlog, smtp }) => {
 async function makeKey(page: Page, name: string): Promise<string> {
   await page.goto("/connect");
   await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByRole("button", { name: "Make a key" }).click();
+  await page.getByRole("button", { name: "Create a key" }).click();
   const notice = page.getByRole("status").filter({ hasText: "Copy it now" });
   await expect(notice).toBeVisible();
   await expect(page).toHaveURL("/connect");
@@ -49,11 +49,11 @@ test("each system has its base URL, its description and its programs", async ({ 
   await expect(page).toHaveURL("/connect#jetemail");
 });
 
-test("those who may not make keys see placeholders and whom to ask", async ({ page, as }) => {
+test("those who may not create keys see placeholders and whom to ask", async ({ page, as }) => {
   await as("member", team);
   await page.goto("/connect");
-  await expect(page.getByRole("button", { name: "Make a key" })).toHaveCount(0);
-  await expect(page.getByText("Your role may not make keys.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Create a key" })).toHaveCount(0);
+  await expect(page.getByText("Your role may not create keys.")).toBeVisible();
   await expect(page.getByRole("region", { name: "Resend" }).locator("pre").first()).toContainText('"YOUR_KEY"');
 });
 
@@ -91,7 +91,7 @@ test("a key made here is in every program once, sends, and is in both logs", asy
   await expect(row).toContainText("POST");
   await row.getByRole("link").click();
   await expect(page.getByLabel("Request body").locator("pre")).toContainText(`"to": "${to}"`);
-  await page.getByRole("region", { name: "Messages it made" }).getByRole("link", { name: to }).click();
+  await page.getByRole("region", { name: "Messages it created" }).getByRole("link", { name: to }).click();
   await expect(page).toHaveURL(/\/logs\/eml_/);
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("It works");
 });
@@ -103,7 +103,7 @@ test("a key without a permission is refused and keeps its name", async ({ page, 
   for (const box of await page.getByRole("checkbox").all()) {
     await box.uncheck();
   }
-  await page.getByRole("button", { name: "Make a key" }).click();
+  await page.getByRole("button", { name: "Create a key" }).click();
   await expect(page.getByRole("alert")).toBeVisible();
   await expect(page).toHaveURL("/connect");
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue("idle");

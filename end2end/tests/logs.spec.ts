@@ -453,7 +453,7 @@ freshTest("before the first message the log says how to send one", async ({ page
   await page.goto("/logs");
   await expect(page.getByText("No message has been sent yet")).toBeVisible();
   await expect(page.getByText(`curl ${sendlog.url}/api/v1/send`)).toBeVisible();
-  await expect(page.getByRole("link", { name: "make a template" })).toHaveAttribute("href", "/templates/new");
+  await expect(page.getByRole("link", { name: "create a template" })).toHaveAttribute("href", "/templates/new");
 });
 
 test("a click anywhere in a row opens its message, and what is selected in it is not clicked", async ({ page, hasScript }) => {

@@ -77,7 +77,7 @@ test("an unverified address and a person without a role are refused", async ({ p
   });
   for (const unverified of ["eve", "dan"]) {
     await logIn(page, unverified);
-    await expect(page.getByRole("alert")).toContainText("has not verified your e-mail address");
+    await expect(page.getByRole("alert")).toContainText("has not verified your email address");
   }
   await logIn(page, "bob");
   await expect(page.getByRole("alert")).toContainText("None of your groups has a role here");

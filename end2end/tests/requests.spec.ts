@@ -214,7 +214,7 @@ test("a notification gathers its channels, each linked to its message and back",
   await expect(page).toHaveURL(messageUrl);
 });
 
-test("the log is filtered by channel, and other channels than e-mail are marked", async ({ page, as }) => {
+test("the log is filtered by channel, and other channels than email are marked", async ({ page, as }) => {
   await as("viewer");
   await page.goto("/logs?preset=30d");
   await choose(page, "Any channel", "SMS");
@@ -255,7 +255,7 @@ freshTest.describe("a request that made a message", () => {
     await expect(page.getByLabel("Request body").locator("pre")).toContainText('\n    "name": "Ada"\n');
     await expect(page.getByLabel("Response body").locator("pre")).toContainText(`"id": "${message}"`);
 
-    const made = page.getByRole("region", { name: "Messages it made" });
+    const made = page.getByRole("region", { name: "Messages it created" });
     await expect(made).toContainText("A note to Ada");
     await made.getByRole("link", { name: "ada@example.com" }).click();
     await expect(page).toHaveURL(`/logs/${message}`);
@@ -274,7 +274,7 @@ freshTest.describe("a request that made a message", () => {
     await page.goto("/requests?recipient=ADA@example.com");
     await expect(rows(page)).toHaveCount(1);
     await rows(page).getByRole("link").first().click();
-    await expect(page.getByRole("region", { name: "Messages it made" })).toContainText("A note to Ada");
+    await expect(page.getByRole("region", { name: "Messages it created" })).toContainText("A note to Ada");
     await page.goto("/requests?error=eve@example.com");
     await expect(rows(page).first()).toContainText("/api/v1/send");
     await expect(rows(page).first().getByRole("cell").first()).toHaveText(/^4\d\d$/);

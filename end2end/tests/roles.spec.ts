@@ -120,12 +120,12 @@ test("an owner makes a role, gives it, and deletes it", async ({ page, as, open,
   await page.goto("/settings/roles");
   await page.getByLabel("Name", { exact: true }).fill("Viewer");
   await page.getByLabel("Description").fill("Answers customers");
-  await page.getByRole("button", { name: "Make the role" }).click();
+  await page.getByRole("button", { name: "Create the role" }).click();
   await expect(page.getByRole("alert")).toContainText("built-in role");
   await expect(page.getByLabel("Description")).toHaveValue("Answers customers");
   await page.getByLabel("Name", { exact: true }).fill(name);
   await page.getByLabel("It starts with").selectOption({ label: "Nothing yet" });
-  await page.getByRole("button", { name: "Make the role" }).click();
+  await page.getByRole("button", { name: "Create the role" }).click();
   await expect(page).toHaveURL(/\/settings\/roles\/rol_/);
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
   await expect(page.getByText("Nobody holds this role.")).toBeVisible();

@@ -100,7 +100,7 @@ test("a template is refused with its error, corrected, made, and changed", async
   await page.getByLabel("Subject").fill("Welcome, {{ name }}!");
   await page.getByLabel("HTML body").fill(html);
   await page.getByLabel("Text body").fill("Hello {{ name }}");
-  await page.getByRole("button", { name: "Make the template" }).click();
+  await page.getByRole("button", { name: "Create the template" }).click();
 
   await expect(page.getByRole("alert")).toBeVisible();
   await expect(page).toHaveURL("/templates/new");
@@ -110,10 +110,10 @@ test("a template is refused with its error, corrected, made, and changed", async
   await expect(page.getByLabel("Text body")).toHaveValue("Hello {{ name }}");
 
   await page.getByLabel("HTML body").fill("<p>Hello {{ name }}</p>");
-  await page.getByRole("button", { name: "Make the template" }).click();
+  await page.getByRole("button", { name: "Create the template" }).click();
   await expect(page).toHaveURL(/\/templates\/tpl_/);
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
-  await expect(page.getByText(`Template “${name}” made.`)).toBeVisible();
+  await expect(page.getByText(`Template “${name}” created.`)).toBeVisible();
 
   await page.getByLabel("Subject").fill("Hello, {{ name }}!");
   await page.getByRole("button", { name: "Save as a new version" }).click();
@@ -139,7 +139,7 @@ test("a template of a name that is taken is refused", async ({ page, as }) => {
   await page.getByLabel("Name", { exact: true }).fill("Note");
   await page.getByLabel("Subject").fill("Another note");
   await page.getByLabel("Text body").fill("\n  Two lines\n");
-  await page.getByRole("button", { name: "Make the template" }).click();
+  await page.getByRole("button", { name: "Create the template" }).click();
   await expect(page.getByRole("alert")).toContainText(/exists|taken/);
   await expect(page.getByLabel("Text body")).toHaveValue("\n  Two lines\n");
 });
@@ -221,14 +221,14 @@ test("a rotated key has two secrets for a while, and the audit log tells of it",
   await page.getByRole("link", { name, exact: true }).click();
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
   await page.getByLabel("The old secret counts for").selectOption({ label: "1 hour" });
-  await page.getByRole("button", { name: "Make a new secret" }).click();
+  await page.getByRole("button", { name: "Create a new secret" }).click();
   const second = (await notice.locator("code").innerText()).trim();
   expect(second).not.toBe(first);
   const ask = async (secret: string) =>
     (await fetch(`${team.url}/api/templates`, { headers: { "X-API-Key": secret } })).status;
   expect([await ask(first), await ask(second)]).toEqual([200, 200]);
   await page.getByLabel("The old secret counts for").selectOption({ label: "No longer: it ends now" });
-  await page.getByRole("button", { name: "Make a new secret" }).click();
+  await page.getByRole("button", { name: "Create a new secret" }).click();
   await expect(notice.locator("code")).not.toHaveText(second);
   expect([await ask(first), await ask(second)]).toEqual([401, 401]);
 
@@ -275,7 +275,7 @@ test("an invitation arrives by mail, is sent again, and can be withdrawn", async
   const linkOf = (index: number) => /http\S+\/invite\/\S+/.exec(letters()[index].message.text ?? "")![0];
   await as("admin", team);
   await page.goto("/settings/members");
-  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Email address").fill(email);
   await page.getByLabel("Role", { exact: true }).selectOption({ label: "Viewer" });
   await page.getByRole("button", { name: "Invite" }).click();
   await expect(page.getByText(`Invitation sent to ${email}.`)).toBeVisible();
@@ -306,7 +306,7 @@ test("an invitation arrives by mail, is sent again, and can be withdrawn", async
 test("an address that the mail server refuses gets its link by hand", async ({ page, as, hasScript }) => {
   await as("admin", team);
   await page.goto("/settings/members");
-  await page.getByLabel("E-mail address").fill(`refused-${hasScript}@acme.example`);
+  await page.getByLabel("Email address").fill(`refused-${hasScript}@acme.example`);
   await page.getByRole("button", { name: "Invite" }).click();
   await expect(page.getByText("No email went out")).toContainText("550");
   await expect(page.getByText(/^http\S+\/invite\/\S+$/)).toBeVisible();

@@ -20,7 +20,7 @@ test("somebody in support sees the log masked, and resends once that is granted"
   await page.getByLabel("Name", { exact: true }).fill("Support");
   await page.getByLabel("Description").fill("Answers customers");
   await page.getByLabel("It starts with").selectOption({ label: "Nothing yet" });
-  await page.getByRole("button", { name: "Make the role" }).click();
+  await page.getByRole("button", { name: "Create the role" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Support" })).toBeVisible();
   const role = new URL(page.url()).pathname;
   const grant = async (permission: string) => {
@@ -38,7 +38,7 @@ test("somebody in support sees the log masked, and resends once that is granted"
   await grant("logs:view");
 
   await page.goto("/settings/members");
-  await page.getByLabel("E-mail address").fill(guest);
+  await page.getByLabel("Email address").fill(guest);
   await page.getByLabel("Role", { exact: true }).selectOption({ label: "Support" });
   await page.getByRole("button", { name: "Invite" }).click();
   const [letter] = await smtp.waitFor(guest);

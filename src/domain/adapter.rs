@@ -31,9 +31,9 @@ named! {
     /// What an adapter speaks.
     #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
     pub enum AdapterKind, "unknown adapter type: use smtp or http" {
-        /// SMTP, RFC 5321. Sends e-mail.
+        /// SMTP, RFC 5321. Sends email.
         Smtp = "smtp" "Mail server (SMTP)",
-        /// JSON by HTTP POST to an address of the team's. Sends every channel but e-mail.
+        /// JSON by HTTP POST to an address of the team's. Sends every channel but email.
         Http = "http" "Web address (HTTP)",
     }
 }

@@ -68,7 +68,7 @@ pub struct AuditActor {
     pub kind: ActorKind,
     /// The account's or the key's id, `usr_…` or `key_…`; `None` for the others.
     pub id: Option<String>,
-    /// A person's e-mail address, a key's name, or what else names the actor.
+    /// A person's email address, a key's name, or what else names the actor.
     pub name: String,
 }
 

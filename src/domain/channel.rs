@@ -7,7 +7,7 @@ named! {
     #[derive(Default)]
     #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
     pub enum Channel, "unknown channel: use email, sms, call, push or in_app" {
-        /// E-mail, by a mail adapter.
+        /// Email, by a mail adapter.
         #[default]
         Email = "email" "Email",
         /// A text message to a telephone number.

@@ -76,7 +76,7 @@ pub struct NewEmail {
     /// The template and the version it is made from.
     pub template: Option<(TemplateId, TemplateVersionId)>,
     /// The version whose text it says without being counted as made from that template: the messages of other channels
-    /// than e-mail.
+    /// than email.
     pub worded_by: Option<TemplateVersionId>,
     /// The adapter that will send it; without one it waits until the team has one for its channel.
     pub adapter_id: Option<AdapterId>,

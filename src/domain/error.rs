@@ -17,8 +17,8 @@ pub enum AppError {
     /// The key is unknown or revoked.
     #[error("Invalid or revoked API key")]
     InvalidApiKey,
-    /// The account exists but its e-mail address and password do not match. Also said for unknown accounts.
-    #[error("E-mail address or password is wrong")]
+    /// The account exists but its email address and password do not match. Also said for unknown accounts.
+    #[error("Email address or password is wrong")]
     WrongCredentials,
     /// The password is right and a second factor is asked for beside it.
     #[error("Two-factor code required")]

@@ -209,7 +209,7 @@ pub enum RollupScope {
 }
 
 impl EmailFilter {
-    /// The part of the log that template and channel leave. Templates make e-mail alone.
+    /// The part of the log that template and channel leave. Templates make email alone.
     pub fn scope(&self) -> RollupScope {
         match (self.template_id, self.channel) {
             (None, None) => RollupScope::All,

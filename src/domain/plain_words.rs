@@ -67,7 +67,7 @@ pub fn of_field(name: &str) -> Option<&'static str> {
         "Delivered" => "When the recipient’s server took it.",
         "Error" => "What the mail server or provider said last.",
         "Provider id" => "How the mail server or provider names it, for questions to them.",
-        "API request" => "The request that made it, with its body and answer.",
+        "API request" => "The request that created it, with its body and answer.",
         "Version id" => "The version of its template.",
         "PDF attached" => "Whether it carries a PDF file.",
         "Headers" => "Header lines that the application added.",

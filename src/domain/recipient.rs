@@ -16,7 +16,7 @@ pub enum RecipientKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
     pub kind: RecipientKind,
-    /// The address alone, `ada@example.com`; in other channels than e-mail a telephone number or the recipient's id.
+    /// The address alone, `ada@example.com`; in other channels than email a telephone number or the recipient's id.
     pub address: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

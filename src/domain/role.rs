@@ -63,7 +63,7 @@ impl From<Role> for String {
 
 /// A name that is no role's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown role: use owner, admin, member, viewer or the id of one that the team made")]
+#[error("unknown role: use owner, admin, member, viewer or the id of one that the team created")]
 pub struct UnknownRole;
 
 impl std::str::FromStr for Role {

@@ -92,7 +92,7 @@ impl Viewer {
             _ if !self.lacks_two_factor => Ok(()),
             Actor::User { .. } => Err(AppError::LacksTwoFactor),
             Actor::ApiKey { .. } => Err(AppError::Forbidden(
-                "This team demands two-factor authentication, which the person who made this key has not set up"
+                "This team demands two-factor authentication, which the person who created this key has not set up"
                     .to_owned(),
             )),
         }

@@ -137,7 +137,7 @@ pub async fn create_api_key(
         api_keys::create_api_key(&app, &viewer, new).await
     };
     let CreatedApiKey { key, secret } = context::or_keep(&draft, made.await).await?;
-    let text = format!("Key “{}” made. Copy it now: it is not shown again.\n{secret}", key.name);
+    let text = format!("Key “{}” created. Copy it now: it is not shown again.\n{secret}", key.name);
     context::flash_key(text, NewKey { id: key.id, name: key.name, secret });
     Ok(())
 }

@@ -57,7 +57,7 @@ pub async fn change_role(user: UserId, role: Role) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Removes a member from the team. The API keys that the member made are revoked, or handed over to the viewer. Needs
+/// Removes a member from the team. The API keys that the member created are revoked, or handed over to the viewer. Needs
 /// `team:remove-member`.
 #[server]
 pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: bool) -> Result<(), AppError> {

@@ -70,7 +70,7 @@ pub async fn create_role(
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
     let role = context::or_keep(&draft, result).await?;
-    context::flash(context::FlashKind::Success, format!("Role “{}” made. Choose what it may do.", name.trim()));
+    context::flash(context::FlashKind::Success, format!("Role “{}” created. Choose what it may do.", name.trim()));
     leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
     Ok(())
 }

@@ -87,7 +87,7 @@ pub async fn create_template(
         Err(_) => context::keep_draft(&draft).await,
     }
     let template = result?;
-    context::flash(context::FlashKind::Success, format!("Template “{}” made.", template.name));
+    context::flash(context::FlashKind::Success, format!("Template “{}” created.", template.name));
     Ok(())
 }
 

@@ -73,7 +73,7 @@ pub enum AdminCommand {
         /// The team's slug
         #[arg(long)]
         team: String,
-        /// What it speaks: smtp, or http for the channels other than e-mail
+        /// What it speaks: smtp, or http for the channels other than email
         #[arg(long = "type")]
         kind: AdapterKind,
         /// Where it connects to: smtp://user:password@mail.example.com:587 or https://token@example.com/messages

@@ -52,7 +52,7 @@ const PLAIN_PARAMETERS: [&str; 23] = [
 /// The longest word of a path or name of a parameter that is shown to those who do not see contents, in characters.
 const MAX_WORD_CHARS: usize = 40;
 
-/// A text in which every e-mail address is `a•••@example.com` and every telephone number in international form
+/// A text in which every email address is `a•••@example.com` and every telephone number in international form
 /// `+15•••06`.
 pub fn mask_addresses(text: &str) -> String {
     mask_numbers(&mask_mailboxes(text))

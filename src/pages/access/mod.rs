@@ -32,7 +32,7 @@ pub fn LogInPage() -> impl IntoView {
                 <input type="hidden" name="next" value=safe_next(&next).to_owned()/>
                 {time_zone_field()}
                 <TextField
-                    label="E-mail address"
+                    label="Email address"
                     name="email"
                     kind="email"
                     autocomplete="username"
@@ -98,7 +98,7 @@ pub fn ForgotPage() -> impl IntoView {
             <PageTitle text="Forgot your password?"/>
             <p class="lead">"We send an email with a link to set a new one."</p>
             <form class="stack" method="post" action=ForgotPassword::PATH>
-                <TextField label="E-mail address" name="email" kind="email" autocomplete="username" autofocus=true/>
+                <TextField label="Email address" name="email" kind="email" autocomplete="username" autofocus=true/>
                 <button class="button primary wide">"Send the email"</button>
             </form>
             <p class="hint"><a href="/login">"Back to the log-in"</a></p>
@@ -140,12 +140,12 @@ pub fn SetUpPage() -> impl IntoView {
     bare(load_draft("set_up".to_owned()), move |draft: Draft| {
         view! {
             <PageTitle text="Set up Sendlog"/>
-            <p class="lead">"This makes your account, the owner of a new team."</p>
+            <p class="lead">"This creates your account, the owner of a new team."</p>
             <form class="stack" method="post" action=SetUp::PATH>
                 <input type="hidden" name="token" value=token/>
                 {time_zone_field()}
                 <TextField label="Your name" name="name" autocomplete="name" value=draft.text("name") autofocus=true/>
-                <TextField label="E-mail address" name="email" kind="email" autocomplete="username" value=draft.text("email")/>
+                <TextField label="Email address" name="email" kind="email" autocomplete="username" value=draft.text("email")/>
                 <TextField
                     label="Password"
                     name="password"

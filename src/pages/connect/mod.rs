@@ -98,7 +98,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
                 <div class="callout-body">
                     <p>
                         <strong>{format!("The key “{name}” stands in every snippet below")}</strong>
-                        ", until you leave this page. " <a href="/connect">"Make another one"</a>
+                        ", until you leave this page. " <a href="/connect">"Create another one"</a>
                     </p>
                 </div>
             </div>
@@ -111,7 +111,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
                 <Icon glyph=Glyph::Key/>
                 <div class="callout-body">
                     <p>
-                        "Your role may not make keys. Ask an admin of the team for one, and put it where the snippets say "
+                        "Your role may not create keys. Ask an admin of the team for one, and put it where the snippets say "
                         <code>"YOUR_KEY"</code> "."
                     </p>
                 </div>
@@ -129,12 +129,12 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
     });
     let boxes = boxes.collect_view();
     view! {
-        <section class="panel" aria-label="Make a key">
-            <div class="panel-head"><h2>"Make a key"</h2><p>"It is shown once, in the snippets below."</p></div>
+        <section class="panel" aria-label="Create a key">
+            <div class="panel-head"><h2>"Create a key"</h2><p>"It is shown once, in the snippets below."</p></div>
             <form class="panel-body key-form" method="post" action=CreateApiKey::PATH>
                 <div class="key-name">
                     <TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/>
-                    <button class="button primary">"Make a key"</button>
+                    <button class="button primary">"Create a key"</button>
                 </div>
                 <fieldset class="checks">
                     <legend>"What it may do"</legend>

@@ -143,7 +143,7 @@ fn notificationapi(view: &ConnectView) -> System {
         name: "NotificationAPI",
         own_url: view.notificationapi.own_url.clone(),
         credentials: "The key’s id is the client id, the key itself the client secret.",
-        note: Some("E-mail goes out by an SMTP adapter, every other channel by an HTTP adapter; without one it waits."),
+        note: Some("Email goes out by an SMTP adapter, every other channel by an HTTP adapter; without one it waits."),
         document: document(&view.notificationapi),
         snippets: vec![
             snippet("Node", "notificationapi-node-server-sdk", include_str!("snippets/notificationapi.mjs")),

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::facts::Facts;
-use super::{Addressee, Outcome, shown_subject};
+use super::{Addressee, Outcome, own_message_id, shown_subject};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::components::status_badge::StatusBadge;
@@ -58,6 +58,7 @@ fn Message(detail: EmailDetail, close: String) -> impl IntoView {
     let EmailDetail { email, content, mut events, visibility, copy, failure, mailbox_provider, .. } = detail;
     let links_addresses = !visibility.masks_addresses;
     let url = format!("/logs/{}", email.id);
+    let message_id = own_message_id(&email, &events);
     let earlier = events.len().saturating_sub(EVENTS);
     let last = events.split_off(earlier);
     let earlier = (earlier > 0).then(|| {
@@ -79,6 +80,6 @@ fn Message(detail: EmailDetail, close: String) -> impl IntoView {
         </div>
         <Timeline events=last has_several_recipients={email.recipients.len() > 1}/>
         {earlier}
-        <Facts email content mailbox_provider links_addresses opens_attachments=false/>
+        <Facts email content message_id mailbox_provider links_addresses opens_attachments=false/>
     }
 }

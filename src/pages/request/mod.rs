@@ -121,14 +121,14 @@ fn Messages(emails: Vec<EmailSummary>) -> impl IntoView {
     let list = if !may(Permission::LogsView) {
         view! { <p class="panel-body nothing">"Your role may not see messages."</p> }.into_any()
     } else if emails.is_empty() {
-        view! { <p class="panel-body nothing">"It made none."</p> }.into_any()
+        view! { <p class="panel-body nothing">"It created none."</p> }.into_any()
     } else {
         let rows = emails.into_iter().map(|email| view! { <Message email/> }).collect_view();
         view! { <ul class="made">{rows}</ul> }.into_any()
     };
     view! {
-        <section class="panel" aria-label="Messages it made">
-            <div class="panel-head"><h2>"Messages it made"</h2><p>{may(Permission::LogsView).then_some(count)}</p></div>
+        <section class="panel" aria-label="Messages it created">
+            <div class="panel-head"><h2>"Messages it created"</h2><p>{may(Permission::LogsView).then_some(count)}</p></div>
             {list}
         </section>
     }

@@ -157,7 +157,7 @@ fn RemoveDialog(member: Member, keys: usize) -> impl IntoView {
         let count = counted(keys as i64, "API key", "API keys");
         view! {
             <fieldset class="choices">
-                <legend>{format!("{} made {count} of the team.", member.name)}</legend>
+                <legend>{format!("{} created {count} of the team.", member.name)}</legend>
                 <label class="check">
                     <input type="radio" name="hand_over_keys" value="false" checked/>
                     "Revoke them. Programs that use them are refused at once."
@@ -231,7 +231,7 @@ fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_mail: bool,
         <section class="panel" aria-label="Invitations">
             <div class="panel-head"><h2>"Invite somebody"</h2><p>{way}</p></div>
             <form class="row-form panel-body" method="post" action=InviteMember::PATH>
-                <TextField label="E-mail address" name="email" kind="email" value=draft.text("email")/>
+                <TextField label="Email address" name="email" kind="email" value=draft.text("email")/>
                 <SelectField label="Role" name="role" options selected=draft.get("role").unwrap_or_else(|| "viewer".to_owned())/>
                 <button class="button primary">"Invite"</button>
             </form>

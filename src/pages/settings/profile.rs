@@ -59,7 +59,7 @@ fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>
         <section class="panel narrow" aria-label="Profile">
             <form class="stack panel-body" method="post" action=UpdateProfile::PATH>
                 <dl class="facts">
-                    <div class="fact"><dt>"E-mail address"</dt><dd>{account.email}</dd></div>
+                    <div class="fact"><dt>"Email address"</dt><dd>{account.email}</dd></div>
                     {team.map(|team| view! { <div class="fact"><dt>"Team and role"</dt><dd>{team}</dd></div> })}
                 </dl>
                 <TextField label="Name" name="name" autocomplete="name" value=draft.get("name").unwrap_or(account.name)/>

@@ -143,9 +143,9 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
     let options: Vec<(String, String)> = std::iter::once(nothing).chain(sources).collect();
     let selected = draft.get("from").or(from).unwrap_or_else(|| Role::Viewer.to_string());
     view! {
-        <section class="panel narrow" id="new-role" aria-label="Make a role">
+        <section class="panel narrow" id="new-role" aria-label="Create a role">
             <div class="panel-head">
-                <h2>"Make a role"</h2>
+                <h2>"Create a role"</h2>
                 <p>"For people who do one kind of work: support that only looks, a designer who changes templates."</p>
             </div>
             <form class="stack panel-body" method="post" action=CreateRole::PATH>
@@ -165,7 +165,7 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
                     selected
                     hint="You choose what it may do on the page that follows. Later changes of the other role do not reach it."
                 />
-                <div class="form-foot"><button class="button primary">"Make the role"</button></div>
+                <div class="form-foot"><button class="button primary">"Create the role"</button></div>
             </form>
         </section>
     }

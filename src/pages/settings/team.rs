@@ -51,7 +51,7 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
                     />
                     <Rule
                         name="masks_addresses"
-                        label="Mask e-mail addresses and phone numbers"
+                        label="Mask email addresses and phone numbers"
                         hint="Members without logs:reveal see a•••@example.com in the log, in the API and in exports."
                         is_on=rules.masks_addresses
                         is_fixed=!may_unmask

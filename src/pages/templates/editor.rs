@@ -92,7 +92,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                             <div class="form-foot">
                                 <a class="button" href="/templates">"Cancel"</a>
                                 <button class="button primary">
-                                    {if template.is_some() { "Save as a new version" } else { "Make the template" }}
+                                    {if template.is_some() { "Save as a new version" } else { "Create the template" }}
                                 </button>
                             </div>
                         })}
@@ -160,7 +160,7 @@ fn TemplateHead(template: Template) -> impl IntoView {
                     fields=vec![("id", id.clone())]
                 >
                     <p>
-                        "Programs that send with “" {template.name.clone()} "” are refused at once. Messages made from it stay in "
+                        "Programs that send with “" {template.name.clone()} "” are refused at once. Messages created from it stay in "
                         "the log and can no longer be resent."
                     </p>
                 </Confirm>
@@ -174,7 +174,7 @@ fn OlderNote(version: i64) -> impl IntoView {
     view! {
         <div class="callout" data-tone="waiting">
             <div class="callout-body">
-                <p>"The form shows version " {version} ". Saving it makes a new version with these sources."</p>
+                <p>"The form shows version " {version} ". Saving it creates a new version with these sources."</p>
             </div>
         </div>
     }

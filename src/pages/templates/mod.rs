@@ -28,7 +28,7 @@ fn Templates(templates: Vec<Template>) -> impl IntoView {
             <EmptyState glyph=Glyph::Template title="No template yet">
                 <p>"A template is the subject and the body of a message, with variables to fill in."</p>
                 {may(Permission::TemplatesCreate).then(|| view! {
-                    <p><a class="button primary" href="/templates/new">"Make the first one"</a></p>
+                    <p><a class="button primary" href="/templates/new">"Create the first one"</a></p>
                 })}
             </EmptyState>
         }

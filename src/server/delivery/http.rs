@@ -1,4 +1,4 @@
-//! Handing a message of another channel than e-mail to an address of the team's: one JSON object by HTTP POST. Called by
+//! Handing a message of another channel than email to an address of the team's: one JSON object by HTTP POST. Called by
 //! [super::worker]. Every attempt carries the same `Idempotency-Key`, so that one whose outcome is not known can be made
 //! again. Sources: RFC 9110 (statuses, `Retry-After`), draft-ietf-httpapi-idempotency-key-header.
 

@@ -71,7 +71,7 @@ const fn is_atom(letter: char) -> bool {
         || !letter.is_ascii()
 }
 
-const NO_ADDRESS: &str = "it is not an e-mail address";
+const NO_ADDRESS: &str = "it is not an email address";
 
 /// What a list that cannot be split holds, and why it cannot.
 struct Unclosed<'a> {
@@ -244,9 +244,9 @@ fn unquoted(phrase: &str) -> String {
 fn refused(field: &str, text: &str, why: &str) -> AppError {
     let shown = shortened(text);
     let message = if why == NO_ADDRESS {
-        format!("“{shown}” is not an e-mail address: write ada@example.com or Ada Lovelace <ada@example.com>")
+        format!("“{shown}” is not an email address: write ada@example.com or Ada Lovelace <ada@example.com>")
     } else {
-        format!("“{shown}” cannot be read as an e-mail address: {why}")
+        format!("“{shown}” cannot be read as an email address: {why}")
     };
     AppError::invalid_field(field, message)
 }

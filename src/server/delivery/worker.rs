@@ -312,8 +312,8 @@ impl Worker {
         };
         if !adapter.kind.sends(outgoing.channel) {
             let what = match adapter.kind {
-                AdapterKind::Smtp => "sends e-mail only",
-                AdapterKind::Http => "sends no e-mail",
+                AdapterKind::Smtp => "sends email only",
+                AdapterKind::Http => "sends no email",
             };
             let reason = format!(
                 "The adapter {} {what}, and this message is for the channel {}",

@@ -224,7 +224,7 @@ pub async fn accept_invite_as(app: &App, session: &Session, token: &str) -> Resu
     let (invite, team) = find_invite(app, token).await?;
     let account = app.store.find_user(user).await?.ok_or(AppError::InvalidSession)?;
     if !is_same_address(&account.email, &invite.email) {
-        return Err(AppError::Forbidden("This invitation is for another e-mail address".to_owned()));
+        return Err(AppError::Forbidden("This invitation is for another email address".to_owned()));
     }
     join(app, &invite, &team, user).await?;
     session.insert(SESSION_TEAM, team.id).await.map_err(session_error)?;

@@ -239,7 +239,7 @@ pub fn by_command_line(app: &App, action: AuditAction) -> AuditEvent {
     line(app, actor, action, &RequestOrigin::default())
 }
 
-/// A line about what somebody does who is not logged in; `name` is the account's e-mail address.
+/// A line about what somebody does who is not logged in; `name` is the account's email address.
 pub fn by_nobody(app: &App, name: &str, action: AuditAction, origin: &RequestOrigin) -> AuditEvent {
     line(app, AuditActor { kind: ActorKind::Nobody, id: None, name: name.to_owned() }, action, origin)
 }

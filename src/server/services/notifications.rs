@@ -71,7 +71,7 @@ pub struct Content {
     pub data: Value,
 }
 
-/// What an e-mail has beside its content.
+/// What an email has beside its content.
 #[derive(Clone, Debug, Default)]
 pub struct EmailOptions {
     pub from_name: Option<String>,
@@ -115,7 +115,7 @@ struct Common<'a> {
 
 /// Accepts a notification, with a message for every channel it uses. Needs `emails:send`. A channel on which there is nothing
 /// to say, or nobody to reach, is left out with a warning; a notification without any channel is kept too. Messages of
-/// other channels than e-mail wait where the team has no adapter for them. Gives what [send::send_email] does.
+/// other channels than email wait where the team has no adapter for them. Gives what [send::send_email] does.
 pub async fn send_notification(
     app: &App,
     viewer: &Viewer,
@@ -349,7 +349,7 @@ async fn find_template(
     app.store.find_template_by_name(viewer.team, request.kind.trim()).await
 }
 
-/// The channels to use: those that are asked for, or else those that there is something to say on. A template makes e-mail,
+/// The channels to use: those that are asked for, or else those that there is something to say on. A template makes email,
 /// and its text the message of another channel where that is asked for.
 fn chosen_channels(request: &NotificationRequest, has_template: bool) -> Vec<NotificationChannel> {
     let is_said = |channel: &NotificationChannel| {
@@ -472,7 +472,7 @@ fn message_of(
     let object = |value: &Value| if value.is_object() { value.clone() } else { Value::Object(serde_json::Map::new()) };
     let (subject, sent_subject) = send::split_subject(said.content.subject, said.shown_subject);
     let (id, job_id) = (app.clock.mint(), app.clock.mint());
-    // Templates make e-mail alone: what they say elsewhere is not counted as theirs.
+    // Templates make email alone: what they say elsewhere is not counted as theirs.
     Ok(NewEmail {
         notification_id: Some(common.id),
         external_user_id: Some(common.person_id.clone()),

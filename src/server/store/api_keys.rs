@@ -63,7 +63,7 @@ impl From<ApiKeyRow> for ApiKey {
     }
 }
 
-/// What bounds what a key may do: whether it is the team's own, and otherwise what the person may who made it.
+/// What bounds what a key may do: whether it is the team's own, and otherwise what the person may who created it.
 #[derive(sqlx::FromRow)]
 struct Bounds {
     belongs_to_team: bool,

@@ -73,7 +73,7 @@ on_both_databases! {
         admin.post(&format!("{path}/rotate"), json!({})).await.assert_error(403, "FORBIDDEN", said);
         let page = admin.with("accept", "text/html").get(&format!("/settings/api-keys/{id}")).await.text;
         assert!(page.contains("it is the team's own") || page.contains("it is the team’s own") || page.contains("it is the team&#39;s own"), "{page}");
-        assert!(!page.contains("Make a new secret"));
+        assert!(!page.contains("Create a new secret"));
         // It outlives what its maker may.
         let maker = app.user(app.team, Role::Owner).await;
         let second = app.add_user("second@finch.example").await;
@@ -141,7 +141,7 @@ on_both_databases! {
         let rules = TeamRules { demands_two_factor: true, ..TeamRules::default() };
         app.store().update_team(app.team, "Finch", rules, &app.event()).await.unwrap();
         with.get("/api/logs").await.data();
-        let said = "This team demands two-factor authentication, which the person who made this key has not set up";
+        let said = "This team demands two-factor authentication, which the person who created this key has not set up";
         without.get("/api/logs").await.assert_error(403, "FORBIDDEN", said);
         let seen = with.get("/api/api-keys").await;
         assert_eq!(seen.status, 403);

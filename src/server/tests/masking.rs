@@ -223,7 +223,7 @@ impl Planted {
         let batch = json!([{"method": "GET", "path": format!("/api/v1/logs/{}", self.email)}]);
         answers.push(("batch".to_owned(), sendwithus.post("/sendwithus/api/v1/batch", batch).await));
         for (what, answer) in &answers {
-            // Some systems know e-mail alone.
+            // Some systems know email alone.
             let is_right = answer.status == 200 || answer.status == 404 && what.contains(&self.sms.to_string());
             assert!(is_right, "{what}: {} {}", answer.status, answer.text);
         }

@@ -25,7 +25,7 @@ pub(super) fn NewAdapter(draft: Draft) -> impl IntoView {
                     name="kind"
                     options=kinds
                     selected=draft.get("kind").unwrap_or_else(|| AdapterKind::Smtp.as_str().to_owned())
-                    hint="A mail server sends e-mail. A web address takes the messages of every other channel as JSON: text messages, calls, push and in-app."
+                    hint="A mail server sends email. A web address takes the messages of every other channel as JSON: text messages, calls, push and in-app."
                 />
                 <TextField
                     label="Name"

@@ -40,7 +40,7 @@ fn Adapters(adapters: AdaptersView, added: Option<AdapterId>) -> impl IntoView {
     let list = if adapters.is_empty() {
         view! {
             <EmptyState glyph=Glyph::Plug title="No adapter yet">
-                <p>"Messages leave by an adapter. Add your mail server to send the first e-mail."</p>
+                <p>"Messages leave by an adapter. Add your mail server to send the first email."</p>
             </EmptyState>
         }
         .into_any()
@@ -138,7 +138,7 @@ fn AdapterRow(
 /// What messages go out by an adapter of this kind.
 const fn sent_by(kind: AdapterKind) -> &'static str {
     match kind {
-        AdapterKind::Smtp => "E-mail",
+        AdapterKind::Smtp => "Email",
         AdapterKind::Http => "SMS, calls, push, in-app",
     }
 }

@@ -99,7 +99,7 @@ fn Facts(key: ApiKey, server_rate_limit: u32) -> impl IntoView {
                 <dd><Ending key=key.clone()/> {key.limits.expires_at.map(|at| view! { <span class="name">{time(at)}</span> })}</dd>
             </div>
             <div class="fact"><dt>"Last used"</dt><dd>{key.last_used_at.map_or_else(never, time)}</dd></div>
-            <div class="fact"><dt>"Made"</dt><dd>{time(key.created_at)} {maker}</dd></div>
+            <div class="fact"><dt>"Created"</dt><dd>{time(key.created_at)} {maker}</dd></div>
             <div class="fact"><dt>"Rotated"</dt><dd>{key.rotated_at.map_or_else(never, time)}</dd></div>
             {previous.map(|end| view! {
                 <div class="fact"><dt>"Old secret"</dt><dd>"counts until " {time(end)}</dd></div>
@@ -115,12 +115,12 @@ fn Rotation(key: ApiKey) -> impl IntoView {
         <section class="panel" aria-label="Rotate">
             <div class="panel-head">
                 <h2>"Rotate"</h2>
-                <p>"Makes a new secret, shown once. Until the old one ends, both count."</p>
+                <p>"Creates a new secret, shown once. Until the old one ends, both count."</p>
             </div>
             <form class="row-form panel-body" method="post" action=RotateApiKey::PATH>
                 <input type="hidden" name="id" value=key.id.to_string()/>
                 <SelectField label="The old secret counts for" name="overlap_seconds" options selected=USUAL_OVERLAP/>
-                <button class="button">"Make a new secret"</button>
+                <button class="button">"Create a new secret"</button>
             </form>
         </section>
     }

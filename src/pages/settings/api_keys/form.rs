@@ -114,7 +114,7 @@ pub(super) fn TeamsOwn(
                     <input type="checkbox" name="belongs_to_team" value="true" checked=is_chosen/>
                     <span>
                         "The team's own: it may do all of this whoever leaves the team or gets another role. Otherwise it may "
-                        "do at most what the person may who made it."
+                        "do at most what the person may who created it."
                     </span>
                 </label>
             </fieldset>

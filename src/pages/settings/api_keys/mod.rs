@@ -229,13 +229,13 @@ fn bound_words(key: &ApiKey) -> String {
     match (&key.created_by_name, key.belongs_to_team) {
         (_, true) => "Its scopes alone: it is the team's own".to_owned(),
         (Some(name), false) => format!("What {name} may: it does at most that"),
-        (None, false) => "What the person may who made it".to_owned(),
+        (None, false) => "What the person may who created it".to_owned(),
     }
 }
 
 /// Why a key may do less than its scopes say.
 fn held_back_words(key: &ApiKey) -> String {
-    let maker = key.created_by_name.as_deref().unwrap_or("who made it");
+    let maker = key.created_by_name.as_deref().unwrap_or("who created it");
     match key.held_back {
         None => String::new(),
         Some(HeldBack::MakerLeft) => format!("because {maker} is not in the team any more"),

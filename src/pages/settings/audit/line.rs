@@ -162,9 +162,9 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | EmailsCanceled | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted
-        | TemplateDeleted | TemplateTested | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged | PasswordReset
-        | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked
-        | SessionsEnded => None,
+        | TemplateDeleted | TemplateTested | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged
+        | PasswordReset | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed
+        | OpenIdLinked | SessionsEnded => None,
     }
 }
 

@@ -100,7 +100,7 @@ fn On(recovery_codes: i64) -> impl IntoView {
                         hint="The old recovery codes stop working."
                     />
                 </div>
-                <div class="form-foot"><button class="button">"Make new codes"</button></div>
+                <div class="form-foot"><button class="button">"Create new codes"</button></div>
             </form>
             <form class="stack" method="post" action=DisableTwoFactor::PATH>
                 <h3>"Turn it off"</h3>

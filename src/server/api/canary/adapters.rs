@@ -114,7 +114,7 @@ async fn delete_adapter(
 pub struct NewAdapterBody {
     /// Its name, unique in the team; by default the server's.
     pub name: Option<String>,
-    /// What it speaks: `smtp` sends e-mail, `http` posts the messages of every other channel to an address of yours.
+    /// What it speaks: `smtp` sends email, `http` posts the messages of every other channel to an address of yours.
     #[serde(rename = "type")]
     pub kind: AdapterKind,
     /// Where it connects to, with user name and password, which are never shown again:

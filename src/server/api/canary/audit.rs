@@ -136,7 +136,7 @@ pub struct AuditActorBody {
     /// The account's or the key's id.
     #[schema(required)]
     pub id: Option<String>,
-    /// A person's e-mail address, a key's name, or what else names the actor.
+    /// A person's email address, a key's name, or what else names the actor.
     pub name: String,
 }
 

@@ -84,7 +84,7 @@ async fn register(
         (None, Some(token)) => {
             let (invite, _) = accounts::find_invite(&app, &token).await?;
             if body.email.is_some_and(|email| !accounts::is_same_address(&email, &invite.email)) {
-                return Err(AppError::Forbidden("This invitation is for another e-mail address".to_owned()).into());
+                return Err(AppError::Forbidden("This invitation is for another email address".to_owned()).into());
             }
             let name = body.name.unwrap_or_default();
             let input = AcceptInvite { token, name, password: body.password, time_zone: body.time_zone };

@@ -65,7 +65,7 @@ impl QueryParameters for RemovalQuery {
     delete, path = "/api/teams/{id}/members/{userId}", tag = "teams", summary = "Remove a member",
     params(
         ("keys" = inline(Option<KeysOfMember>), Query,
-            description = "What becomes of the API keys that the member made; by default they are revoked"),
+            description = "What becomes of the API keys that the member created; by default they are revoked"),
     ),
     responses(
         (status = 200, description = "The membership has ended", body = Success<Deleted<String>>),

@@ -2,7 +2,7 @@
 //! are milliseconds since 1970, `timestamp` is RFC 3339. A text that is not known is empty, except where the document
 //! allows null. Sources: JetEmail, Get outbound email logs; Get outbound email logs by UID.
 //!
-//! The log is one of e-mail; messages of other channels are not in it. What a message of ours never has, every entry
+//! The log is one of email; messages of other channels are not in it. What a message of ours never has, every entry
 //! carries as one value: `src` and `transtype` are `api`, `originhost` and `rule_id` are empty; the zone, which no entry
 //! shows, is `default`. `user` and `sender` are the sender's address, because filters ask for addresses there.
 

@@ -26,7 +26,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_logs)).routes(routes!(find_log))
 }
 
-/// Lists the team's e-mail. Needs `logs:view`.
+/// Lists the team's email. Needs `logs:view`.
 #[utoipa::path(
     get, path = "/outbound/logs", operation_id = "listOutboundLogs", tag = "Outbound",
     summary = "Get outbound email logs",

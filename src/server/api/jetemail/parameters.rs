@@ -65,7 +65,7 @@ enum Rule {
         default: Option<&'static str>,
     },
     Form(&'static Form),
-    /// An e-mail address, without a name.
+    /// An email address, without a name.
     Email,
     /// `YYYY-MM-DD`, or a date and time.
     Date,
@@ -204,7 +204,7 @@ impl Rule {
                 return refuse(format!("one of {}", names.join(", ")));
             }
             Self::Form(form) if !(form.fits)(given) => return refuse(form.example.to_owned()),
-            Self::Email if !is_email(given) => return refuse("an e-mail address like ada@example.com".to_owned()),
+            Self::Email if !is_email(given) => return refuse("an email address like ada@example.com".to_owned()),
             Self::Date if read_date(given).is_none() => {
                 return refuse("a date like 2024-01-20, or a date and time like 2024-01-20T10:30:00Z".to_owned());
             }

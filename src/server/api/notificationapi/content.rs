@@ -88,7 +88,7 @@ pub struct UserBody {
     /// The sender's own id of the person.
     #[schema(example = "spongebob.squarepants", max_length = 255)]
     pub id: Option<String>,
-    /// The e-mail address.
+    /// The email address.
     #[schema(format = Email)]
     pub email: Option<String>,
     /// The telephone number; without a country one of the USA or Canada.

@@ -74,7 +74,7 @@ pub struct QueryBody {
     /// One of their channels.
     #[schema(max_items = 100)]
     pub channel_filter: Option<Vec<ChannelName>>,
-    /// The person's id, e-mail address or number.
+    /// The person's id, email address or number.
     #[schema(max_items = 100)]
     pub user_filter: Option<Vec<String>>,
     /// Their state.

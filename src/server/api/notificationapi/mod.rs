@@ -92,7 +92,7 @@ impl Client {
 /// A channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ChannelName {
-    /// E-mail.
+    /// Email.
     #[serde(rename = "EMAIL")]
     Email,
     /// Within the application.

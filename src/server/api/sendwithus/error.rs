@@ -167,7 +167,7 @@ mod tests {
     fn fields_are_spelled_as_the_caller_knows_them() {
         for (field, message, expected) in [
             ("to", "to must hold at least one address", "recipient must hold at least one address"),
-            ("from", "“x” is not an e-mail address", "sender: “x” is not an e-mail address"),
+            ("from", "“x” is not an email address", "sender: “x” is not an email address"),
             ("variables", "variables must be a JSON object", "email_data must be a JSON object"),
             ("count", "count must be a whole number", "count must be a whole number"),
             ("pages", "Unknown parameter pages: use count", "Unknown parameter pages: use count"),

@@ -408,7 +408,7 @@ async fn a_mail_server_sends_no_text_message() {
     let id = bench.accept(NewEmail { channel: Channel::Sms, ..bench.email(&["+4912345"]) }).await;
     bench.work(quick()).await;
     let email = bench.find(id).await;
-    let reason = "The adapter Main sends e-mail only, and this message is for the channel SMS";
+    let reason = "The adapter Main sends email only, and this message is for the channel SMS";
     assert_eq!((email.status, email.error_message.as_deref()), (EmailStatus::Failed, Some(reason)));
 }
 

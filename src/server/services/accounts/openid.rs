@@ -227,14 +227,14 @@ async fn link_or_create(
     has_role: bool,
     origin: &RequestOrigin,
 ) -> Result<UserId, AppError> {
-    let email = person.email.as_deref().ok_or_else(|| refused("The provider does not tell your e-mail address"))?;
+    let email = person.email.as_deref().ok_or_else(|| refused("The provider does not tell your email address"))?;
     if !person.email_verified {
-        return Err(refused("The provider has not verified your e-mail address"));
+        return Err(refused("The provider has not verified your email address"));
     }
     let email = checked_email(email)?;
     if let Some(found) = app.store.find_user_by_email(&email).await? {
         if app.store.has_openid_account(found.id, name.issuer).await? {
-            return Err(refused("The account with your e-mail address belongs to somebody else at the provider"));
+            return Err(refused("The account with your email address belongs to somebody else at the provider"));
         }
         let event = audit::by_account(app, found.id, &found.email, AuditAction::OpenIdLinked, origin);
         let event = event.about(found.id, &found.email).made(json!({ "issuer": name.issuer }));

@@ -22,7 +22,7 @@ use crate::server::store::outbox::Outgoing;
 /// How long somebody waits. A step ends sooner, so that the answer names the server that was silent.
 const LIMITS: direct::Limits = direct::Limits { whole: Duration::from_secs(10), step: Duration::from_secs(8) };
 
-/// The longest address of another channel than e-mail, in characters.
+/// The longest address of another channel than email, in characters.
 const MAX_ADDRESS_CHARS: usize = 200;
 
 const SUBJECT: &str = "Test message of Sendlog";

@@ -246,7 +246,7 @@ on_both_databases! {
         log_in(&visitor, "wrong", Some(&code(&app, &secret))).await.assert_error(
             401,
             "UNAUTHORIZED",
-            "E-mail address or password is wrong",
+            "Email address or password is wrong",
         );
         log_in(&visitor, PASSWORD, Some(&code(&app, &secret))).await.data();
         assert_eq!(log_in(&visitor, PASSWORD, Some(&code(&app, &secret))).await.status, 401, "a code works once");
@@ -466,9 +466,9 @@ on_both_databases! {
     async fn a_provider_opens_no_account_on_an_unverified_address_or_without_a_role(app: TestApp) {
         let provided = with_provider(&app);
         let unverified = Person { email_verified: false, ..person("ada", &["ops"]) };
-        assert_eq!(refusal(&provided, &unverified).await, "The provider has not verified your e-mail address");
+        assert_eq!(refusal(&provided, &unverified).await, "The provider has not verified your email address");
         let nameless = Person { email: None, ..person("ada", &["ops"]) };
-        assert_eq!(refusal(&provided, &nameless).await, "The provider does not tell your e-mail address");
+        assert_eq!(refusal(&provided, &nameless).await, "The provider does not tell your email address");
         let unknown = refusal(&provided, &person("ada", &["lost", "other"])).await;
         assert!(unknown.starts_with("None of your groups has a role here"), "{unknown}");
         app.user(app.team, Role::Member).await;

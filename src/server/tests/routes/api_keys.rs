@@ -254,7 +254,7 @@ on_both_databases! {
         let list = admin.get("/settings/api-keys").await.text;
         assert!(list.contains("ends in 12 days") && list.contains("ends-soon") && list.contains("Resend, JetEmail"), "{list}");
         let page = admin.get(&format!("/settings/api-keys/{}", key.id)).await;
-        assert!(page.status == 200 && page.text.contains("Make a new secret"), "{}", page.text);
+        assert!(page.status == 200 && page.text.contains("Create a new secret"), "{}", page.text);
 
         let change = format!("id={}&name=Till&scopes[]=logs:view&limits[ends]=keep&limits[ends_on]=&limits[asks_apis]=true\
             &limits[apis][]=resend&limits[rate_limit]=", key.id);

@@ -50,7 +50,7 @@ on_both_databases! {
         app.user(app.team, Role::Viewer).await;
         for email in ["viewer@finch.example", "nobody@finch.example"] {
             let answer = log_in(&app.client(), email, "wrong password").await;
-            answer.assert_error(401, "UNAUTHORIZED", "E-mail address or password is wrong");
+            answer.assert_error(401, "UNAUTHORIZED", "Email address or password is wrong");
             assert!(!answer.headers.contains_key("set-cookie"));
         }
     }
@@ -155,7 +155,7 @@ on_both_databases! {
             async move { visitor.post("/api/auth/register", body).await }
         };
         let wrong = register(Some("eve@evil.example")).await;
-        wrong.assert_error(403, "FORBIDDEN", "This invitation is for another e-mail address");
+        wrong.assert_error(403, "FORBIDDEN", "This invitation is for another email address");
         let answer = register(None).await;
         assert_eq!(answer.status, 201);
         assert_eq!((&answer.data()["role"], &answer.data()["user"]["name"]), (&json!("member"), &json!("Ada")));

@@ -379,7 +379,7 @@ on_both_databases! {
             let wanted: Vec<String> = wanted.into_iter().cloned().collect();
             assert_eq!(ids(&reader, query).await, wanted, "{query}");
         }
-        // A message of another channel is not e-mail.
+        // A message of another channel is not email.
         assert!(ids(&reader, &format!("uid={text}")).await.is_empty());
         assert_refused(&reader.get(&format!("{LOGS}/uid?uid={text}")).await, 404, "Email log not found");
     }
@@ -503,13 +503,13 @@ on_both_databases! {
             assert_refused(&sender.post("/jetemail/email", body).await, 400, message);
         };
         refuse(json!({"from": null}), "missing field `from`").await;
-        refuse(json!({"from": "nobody"}), "not an e-mail address").await;
+        refuse(json!({"from": "nobody"}), "not an email address").await;
         refuse(json!({"to": null}), "missing field `to`").await;
         refuse(json!({"to": []}), "to must hold").await;
         refuse(json!({"to": 5}), "expected an address").await;
         refuse(json!({"subject": ""}), "subject must not be empty").await;
         refuse(json!({"text": null}), "html or text is required").await;
-        refuse(json!({"reply_to": "nobody"}), "not an e-mail address").await;
+        refuse(json!({"reply_to": "nobody"}), "not an email address").await;
         refuse(json!({"reply_to": "a@b.example\u{7}"}), "reply_to must be one line").await;
         refuse(json!({"headers": {"Subject": "x"}}), "The header Subject cannot be set").await;
         refuse(json!({"attachments": [{"filename": "a", "data": "?"}]}), "attachments[0].data must be base64").await;
@@ -568,7 +568,7 @@ on_both_databases! {
         let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
         assert_eq!(statuses, ["success", "error", "error", "success"]);
         assert_eq!((&results[2]["email"], &results[3]["scheduled_at"]), (&shapeless, &json!(at)));
-        assert!(results[1]["error"].as_str().unwrap().contains("not an e-mail address"), "{}", answer.text);
+        assert!(results[1]["error"].as_str().unwrap().contains("not an email address"), "{}", answer.text);
         assert_eq!((&json["data"][0]["id"], &json["data"][1]["id"]), (&results[0]["id"], &results[3]["id"]));
         assert_eq!(ids(&reader(&app).await, "to_address=c@d.example").await, [results[0]["id"].as_str().unwrap()]);
 

@@ -109,7 +109,7 @@ async fn text_of(app: &TestApp, email: &Email) -> Option<String> {
     app.store().find_email_content(app.team, email.id).await.unwrap().unwrap().text
 }
 
-/// An adapter for all channels but e-mail.
+/// An adapter for all channels but email.
 async fn add_http_adapter(app: &TestApp) -> Adapter {
     let adapter = Adapter {
         id: app.app.clock.mint(),
@@ -131,7 +131,7 @@ async fn record(app: &TestApp, id: EmailId, kind: EventKind, cause: Option<Event
     app.store().record_events(app.team, id, &[event.into()], &EmailFacts::default()).await.unwrap();
 }
 
-/// A notification by e-mail, with `change` in it.
+/// A notification by email, with `change` in it.
 fn mail(change: Value) -> Value {
     let mut body = json!({
         "type": "order_shipped",
@@ -366,7 +366,7 @@ on_both_databases! {
             (json!({"to": {}}), "to must have"),
             (json!({"to": "ada"}), "wrong"),
             (json!({"to": {"id": "x".repeat(256), "email": "ada@finch.example"}}), "to.id"),
-            (json!({"to": {"email": "nobody"}}), "e-mail address"),
+            (json!({"to": {"email": "nobody"}}), "email address"),
             (json!({"to": {"email": "a\nb@finch.example"}}), "line"),
             (json!({"to": {"number": "911"}, "sms": {"message": "a"}, "email": null}), "to.number"),
             (json!({"forceChannels": ["PIGEON"]}), "PIGEON"),
@@ -378,9 +378,9 @@ on_both_databases! {
             (json!({"schedule": "tomorrow"}), "schedule"),
             (json!({"schedule": "2026-01-20T12:00:00Z"}), "366 days"),
             (json!({"subNotificationId": "x".repeat(81)}), "subNotificationId"),
-            (email(json!({"ccAddresses": ["nobody"]})), "e-mail address"),
-            (email(json!({"replyToAddresses": ["nobody"]})), "e-mail address"),
-            (email(json!({"fromAddress": "nobody"})), "e-mail address"),
+            (email(json!({"ccAddresses": ["nobody"]})), "email address"),
+            (email(json!({"replyToAddresses": ["nobody"]})), "email address"),
+            (email(json!({"fromAddress": "nobody"})), "email address"),
             (email(json!({"attachments": [{"filename": "a", "url": "https://a.example"}]})), "base64"),
             (email(json!({"attachments": [{"filename": "a", "content": "?"}]})), "base64"),
             (email(json!({"condition": "a"})), "condition"),

@@ -179,7 +179,7 @@ on_both_databases! {
         let flash = set.iter().find(|cookie| cookie.starts_with("__Host-flash=")).unwrap_or_else(|| panic!("{set:?}"));
         assert!(set.iter().all(|cookie| cookie.contains("; Secure")), "{set:?}");
         let shown = visitor.with("cookie", flash.split(';').next().unwrap()).get("/login").await;
-        assert!(shown.text.contains("E-mail address or password is wrong"), "{}", shown.text);
+        assert!(shown.text.contains("Email address or password is wrong"), "{}", shown.text);
         assert_eq!(header(&shown, "set-cookie"), "__Host-flash=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure");
     }
 

@@ -165,7 +165,7 @@ on_both_databases! {
         other.send("POST", &accept, None).await.assert_error(
             403,
             "FORBIDDEN",
-            "This invitation is for another e-mail address",
+            "This invitation is for another email address",
         );
         assert_eq!(ada.send("POST", &accept, None).await.data()["id"], json!(app.team));
         assert_eq!(ada.get("/api/auth/me").await.data()["role"], "member");

@@ -304,7 +304,7 @@ on_both_databases! {
         assert_eq!((queues.len(), given), (3, 1));
         let adapter_of = async |team, id| store.find_email(team, id).await.unwrap().unwrap().adapter_id;
         assert_eq!(adapter_of(app.team, text.id).await, Some(hook.id));
-        assert_eq!(adapter_of(app.team, mail.id).await, None, "no adapter sends e-mail");
+        assert_eq!(adapter_of(app.team, mail.id).await, None, "no adapter sends email");
         assert_eq!(adapter_of(app.other_team, theirs.id).await, None, "the adapter is another team's");
         let due = store.lease_due(now, now + TimeDelta::minutes(1), 1, 10).await.unwrap();
         assert_eq!(due.iter().map(|lease| lease.email_id).collect::<Vec<_>>(), [text.id]);

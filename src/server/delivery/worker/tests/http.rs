@@ -1,4 +1,4 @@
-//! The worker against a web server that takes the messages of other channels than e-mail.
+//! The worker against a web server that takes the messages of other channels than email.
 
 use std::sync::Mutex;
 
@@ -305,7 +305,7 @@ async fn a_web_address_sends_no_mail() {
     let web = Web::start("", "200").await;
     let id = web.bench.accept_to(&["ada@example.com"]).await;
     web.bench.work(settings()).await;
-    let reason = "The adapter Main sends no e-mail, and this message is for the channel Email";
+    let reason = "The adapter Main sends no email, and this message is for the channel Email";
     assert_eq!(web.bench.find(id).await.error_message.as_deref(), Some(reason));
     assert!(web.received().is_empty());
 }
