@@ -7,6 +7,7 @@ pub mod can;
 pub mod channel_mark;
 pub mod confirm;
 pub mod copy_button;
+pub mod email_words;
 pub mod empty_state;
 pub mod field;
 pub mod filter;

@@ -246,6 +246,22 @@ pub(super) fn checked_page(value: &str) -> Result<i64, AppError> {
     page.ok_or_else(|| AppError::invalid_field("page", "pages are counted from 1"))
 }
 
+/// The address of everything sent to an address in the last 30 days.
+pub fn search_url(address: &str) -> String {
+    let conditions = vec![Condition::of(Qualifier::To, [address.to_owned()])];
+    last_30_days(Search { terms: Vec::new(), conditions })
+}
+
+/// The address of the messages of the last 30 days that share a value: `name` is a qualifier, `tag` or `meta.order`.
+pub fn shared_url(name: &str, value: &str) -> String {
+    let quoted = format!("{name}:\"{}\"", value.replace('"', "\"\""));
+    last_30_days(Search::parse(&quoted).unwrap_or_else(|_| Search::of_words(value)))
+}
+
+fn last_30_days(search: Search) -> String {
+    LogQuery { search, ..LogQuery::default().with_preset(Preset::Last30Days) }.to_url()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 
 mod near;
 mod qualifier;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod typing;

@@ -1,6 +1,7 @@
 //! Searches near one that finds nothing: a mail server's code as one, another spelling of a mailbox provider's domain, and one
 //! word less. Called by the log's page, which offers those that find something.
 
+use super::spelling::is_one_edit;
 use super::{Condition, Qualifier, Search};
 use crate::domain::failure::MailboxProvider;
 
@@ -62,18 +63,6 @@ fn spelt_right(text: &str) -> Option<String> {
     }
     let meant = known.find(|known| is_one_edit(domain.as_bytes(), known.as_bytes()))?;
     Some(format!("{local}{meant}"))
-}
-
-/// Whether one letter is another, too many or missing, or two are the wrong way round.
-pub(super) fn is_one_edit(one: &[u8], other: &[u8]) -> bool {
-    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    let same = short.iter().zip(long).take_while(|(left, right)| left == right).count();
-    match (&short[same..], &long[same..]) {
-        (short, [_, rest @ ..]) if short == rest => true,
-        ([_, left @ ..], [_, right @ ..]) if left == right => true,
-        ([a, b, left @ ..], [c, d, right @ ..]) => (a, b) == (d, c) && left == right,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

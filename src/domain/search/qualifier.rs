@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::near::is_one_edit;
+use super::spelling::is_one_edit;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::failure::{FailureClass, FailureGroup, MailboxProvider};

@@ -29,7 +29,6 @@ use self::search::SearchBar;
 use self::selection::Selection;
 use self::stats::{Cards, in_short};
 use self::table::LogTable;
-pub use self::table::{copy_words, resent_words, spoken_list};
 pub use self::templates::TemplateChoicesPage;
 use self::unread::{Unread, load_unread};
 use self::why::Why;
@@ -45,8 +44,8 @@ use crate::domain::email::{EmailDetail, EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
 use crate::domain::page::{COUNT_LIMIT, Page, Total};
-use crate::domain::period::{PeriodChoice, Preset};
-use crate::domain::search::{Condition, PARAMETER, Qualifier, Search};
+use crate::domain::period::PeriodChoice;
+use crate::domain::search::PARAMETER;
 use crate::pages::message::Peek;
 use crate::server_fns::emails::{LogView, load_logs, load_peek};
 
@@ -235,20 +234,4 @@ fn CountedFrom(from: DateTime<Utc>) -> impl IntoView {
             <Time at=from/> "."
         </p>
     }
-}
-
-/// The address of everything sent to an address in the last 30 days.
-pub fn search_url(address: &str) -> String {
-    let conditions = vec![Condition::of(Qualifier::To, [address.to_owned()])];
-    last_30_days(Search { terms: Vec::new(), conditions })
-}
-
-/// The address of the messages of the last 30 days that share a value: `name` is a qualifier, `tag` or `meta.order`.
-pub fn shared_url(name: &str, value: &str) -> String {
-    let quoted = format!("{name}:\"{}\"", value.replace('"', "\"\""));
-    last_30_days(Search::parse(&quoted).unwrap_or_else(|_| Search::of_words(value)))
-}
-
-fn last_30_days(search: Search) -> String {
-    LogQuery { search, ..LogQuery::default().with_preset(Preset::Last30Days) }.to_url()
 }

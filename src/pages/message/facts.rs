@@ -11,11 +11,11 @@ use crate::components::hint::Hint;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::{byte_size, counted};
 use crate::components::time::{Time, TimeStyle};
+use crate::domain::address::logs::{search_url, shared_url};
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_field;
-use crate::pages::logs::{search_url, shared_url};
 
 /// How many values of the caller's own data are shown beside the message; all of them are in the tab of the variables.
 const SHOWN_METADATA: usize = 6;

@@ -7,6 +7,7 @@ use crate::components::ask::WhomToAsk;
 use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
+use crate::components::email_words::{resent_words, spoken_list};
 use crate::components::hint::Hint;
 use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
@@ -21,7 +22,6 @@ use crate::domain::resend::{ResendRule, SentCopy};
 use crate::domain::resend_job::likely_end;
 use crate::domain::shelf_life::{Staleness, staleness};
 use crate::domain::viewer::Viewer;
-use crate::pages::logs::{resent_words, spoken_list};
 use crate::server_fns::emails::ListPlace;
 
 #[component]

@@ -9,10 +9,10 @@ use crate::components::number::counted;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address;
+use crate::domain::address::logs::search_url;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, Outcome, is_problem};
 use crate::domain::ids::EmailId;
-use crate::pages::logs::search_url;
 
 /// From so many recipients on they are a table.
 pub const MANY: usize = 6;

@@ -5,10 +5,10 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
 use super::layout::{Section, in_layout};
-use super::logs::spoken_list;
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::copy_button::CopyButton;
+use crate::components::email_words::spoken_list;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;

@@ -6,10 +6,10 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
 use super::layout::{Section, in_layout};
-use super::logs::spoken_list;
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
+use crate::components::email_words::spoken_list;
 use crate::components::http::{HttpStatusBadge, Method};
 use crate::components::json::indented;
 use crate::components::number::{byte_size, counted, duration};

@@ -7,6 +7,7 @@ use leptos_router::hooks::{use_location, use_params_map};
 
 use super::StateBadge;
 use crate::components::can::may;
+use crate::components::email_words::spoken_list;
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::status_badge::StatusBadge;
@@ -17,7 +18,6 @@ use crate::domain::ids::ResendJobId;
 use crate::domain::permission::Permission;
 use crate::domain::resend_job::{ResendCounts, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep};
 use crate::pages::layout::{Section, in_layout};
-use crate::pages::logs::spoken_list;
 use crate::server_fns::resends::{PAGE_SIZE, ResendView, SteerResend, load_resend};
 
 #[component]

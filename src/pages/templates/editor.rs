@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-use super::preview::Preview;
+use super::preview::{FORM, Preview};
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::copy_button::CopyButton;
@@ -20,9 +20,6 @@ use crate::server_fns::templates::{
     CreateTemplate, DeleteTemplate, MASKED_FIELD, TemplateView, UpdateTemplate, load_new_template, load_template,
     names_of,
 };
-
-/// The id of the form.
-pub(super) const FORM: &str = "template-form";
 
 /// An empty template to fill in.
 #[component]

@@ -4,13 +4,15 @@
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use super::editor::FORM;
 use crate::components::can::may;
 use crate::domain::permission::Permission;
 use crate::server_fns::templates::{PREVIEW_PATH, TestTemplate};
 
 /// The name of the frame.
 const FRAME: &str = "template-preview";
+
+/// The id of the form.
+pub(super) const FORM: &str = "template-form";
 
 #[component]
 pub(super) fn Preview(
