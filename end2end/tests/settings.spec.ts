@@ -41,7 +41,7 @@ test("a mistyped time zone is refused beside its field, and a place is enough", 
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByLabel("Time zone")).toHaveValue("Atlantis");
   await expect(page.getByLabel("Time zone")).toHaveAttribute("aria-invalid", "true");
-  await expect(page.locator("#time_zone-mistake")).toContainText("“Atlantis” is not a time zone");
+  await expect(page.locator("#time_zone-error")).toContainText("“Atlantis” is not a time zone");
   await page.getByLabel("Time zone").fill("kathmandu");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("Profile saved.")).toBeVisible();

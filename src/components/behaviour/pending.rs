@@ -25,9 +25,11 @@ pub(super) fn listen() {
         if let Some(form) = around(&event, "form[data-once]") {
             let _ = form.set_attribute("data-sent", "");
         }
-        // A file comes, and the page stays.
-        let is_download = event.submitter().is_some_and(|button| button.has_attribute("data-download"));
-        if !event.default_prevented() && !is_download {
+        // A file comes, or a frame shows what comes, and the page stays.
+        let stays = event
+            .submitter()
+            .is_some_and(|button| button.has_attribute("data-download") || button.has_attribute("formtarget"));
+        if !event.default_prevented() && !stays {
             begin();
         }
     });

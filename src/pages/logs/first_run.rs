@@ -29,7 +29,7 @@ pub fn FirstRun(
          -d '{{\"templateId\": \"{template}\", \"to\": \"{to}\"}}'"
     );
     let key = steps.key.name.clone().map(|name| {
-        view! { <p>"YOUR_KEY is the secret of the key “" {name} "”, which was shown when it was made."</p> }
+        view! { <p>"YOUR_KEY is the secret of the key “" {name} "”, which was shown when it was created."</p> }
     });
     view! {
         <section class="panel">
@@ -61,8 +61,8 @@ pub fn StepList(steps: FirstSteps) -> impl IntoView {
     let words = |done, to_do, url, needs| Words { done, to_do, url, needs };
     let steps: [(Step, bool, Words); 5] = [
         (adapter, true, words("Adapter", "Add an adapter", "/settings/adapters", Permission::AdaptersCreate)),
-        (key, true, words("API key", "Make an API key", "/connect", Permission::ApiKeysCreate)),
-        (template, false, words("Template", "Make a template", "/templates/new", Permission::TemplatesCreate)),
+        (key, true, words("API key", "Create an API key", "/connect", Permission::ApiKeysCreate)),
+        (template, false, words("Template", "Create a template", "/templates/new", Permission::TemplatesCreate)),
         (message, true, words("First message", "Send a message", "/connect", Permission::LogsView)),
         (
             report,

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use super::body::{self, ANONYMOUS_BODY_BYTES};
+use super::refusal::status_of;
 use super::server_functions::TEMPLATE_BODY_BYTES;
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -35,12 +36,11 @@ pub async fn show(State(app): State<App>, Extension(identity): Extension<Identit
     let (status, page) = match body::in_time(preview(&app, identity, request)).await.and_then(|result| result) {
         Ok(rendered) => (StatusCode::OK, page_of(&rendered)),
         Err(error) => {
-            let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             // The browser's console would count a template that does not parse as a fault of the page.
             let is_writers = matches!(error, AppError::InvalidTemplate(_) | AppError::Validation { .. });
             let words = escaped(&error.to_string());
             let page = format!("<!doctype html><title>Preview</title><p role=\"alert\" {STYLE}>{words}</p>");
-            (if is_writers { StatusCode::OK } else { status }, page)
+            (if is_writers { StatusCode::OK } else { status_of(&error) }, page)
         }
     };
     let headers = [
