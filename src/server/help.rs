@@ -1,10 +1,11 @@
 //! The documents in `docs/`, built in, for the pages of help.
 
 /// The documents by their names.
-const DOCUMENTS: [(&str, &str); 13] = [
+const DOCUMENTS: [(&str, &str); 15] = [
     ("contents", include_str!("../../docs/README.md")),
     ("access", include_str!("../../docs/access.md")),
     ("accounts", include_str!("../../docs/accounts.md")),
+    ("adapters", include_str!("../../docs/adapters.md")),
     ("audit", include_str!("../../docs/audit.md")),
     ("dialects", include_str!("../../docs/dialects.md")),
     ("events", include_str!("../../docs/events.md")),
@@ -15,6 +16,7 @@ const DOCUMENTS: [(&str, &str); 13] = [
     ("resends", include_str!("../../docs/resends.md")),
     ("search", include_str!("../../docs/search.md")),
     ("security", include_str!("../../docs/security.md")),
+    ("templates", include_str!("../../docs/templates.md")),
 ];
 
 /// The document of this name.

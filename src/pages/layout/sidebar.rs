@@ -85,7 +85,7 @@ const fn help_of(section: Section) -> &'static str {
         Section::Logs => "/help/search",
         Section::Resends => "/help/resends",
         Section::Requests | Section::Connect => "/help/dialects",
-        Section::Templates => "/help/privacy",
+        Section::Templates => "/help/templates",
         Section::ApiDocs => "/help/keys",
         Section::Settings => "/help/access",
         Section::Help | Section::Elsewhere => "/help/contents",
