@@ -28,7 +28,7 @@ pub struct ListView {
 }
 
 impl ListView {
-    /// Reads what [Self::to_string] writes. Words that it does not know are passed over.
+    /// Reads what it is written as. Words that are not known are passed over.
     pub fn read(text: &str) -> Self {
         let words: Vec<&str> = text.split('-').collect();
         let hidden = Column::ALL.into_iter().filter(|column| words.contains(&column.as_str())).collect();
