@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::components::can::may;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::{counted, grouped, percentage};
-use crate::components::time::Time;
+use crate::components::time::{Time, ViewerClock};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::failure::{FailureGroup, Reason, Reasons, ResendHelp};
 use crate::domain::ids::AdapterId;
@@ -139,7 +139,10 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
         };
         view! { <td role="cell" class="adapter" title=shown.clone()>{shown.clone()}</td> }
     });
-    let since = (first != last).then(|| view! { <Time at=first/> " – " });
+    let clock = ViewerClock::of_page();
+    let day = |at| clock.local(at).date_naive();
+    let today = (day(first) != day(last) && day(last) == day(clock.now)).then_some("today ");
+    let since = (first != last).then(|| view! { <Time at=first/> " – " {today} });
     let resend = resend.map(|url| {
         view! { <a class="button small" href=url aria-label=format!("Resend… {of}")>"Resend…"</a> }
     });
