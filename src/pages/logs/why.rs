@@ -153,6 +153,7 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
             </td>
             <th role="rowheader" scope="row" class="reason" title=name.clone()>
                 {name.clone()}
+                " "
                 {resent_of(resent, count).map(|words| view! { <span class="resent">{words}</span> })}
             </th>
             <td role="cell" class="words" title=words.clone()>{words.clone()}</td>
