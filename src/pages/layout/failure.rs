@@ -74,7 +74,7 @@ pub fn Failure(
             ("Not now".to_owned(), error.to_string(), Some(("", "Try again")))
         }
         AppError::Forbidden(_)
-        | AppError::InvalidTemplate(_)
+        | AppError::InvalidTemplate { .. }
         | AppError::AlreadyExists(_)
         | AppError::Conflict(_)
         | AppError::IdempotencyMismatch
@@ -98,12 +98,12 @@ pub fn Failure(
 const fn what_may_have_happened(section: Section) -> &'static str {
     match section {
         Section::Logs => {
-            "It may have been deleted when the time was over that the team keeps messages for, belong to another of your \
-             teams, or its id may be mistyped."
+            "The team keeps messages for a limited time, so this one may be deleted. It may also belong to another of your \
+             teams, or the address has a typing mistake."
         }
         Section::Requests => {
-            "It may have been deleted when the time was over that the team keeps requests for, belong to another of your \
-             teams, or its id may be mistyped."
+            "The team keeps requests for a limited time, so this one may be deleted. It may also belong to another of your \
+             teams, or the address has a typing mistake."
         }
         Section::Resends
         | Section::Templates

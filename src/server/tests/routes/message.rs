@@ -60,6 +60,6 @@ on_both_databases! {
                 assert!(answer.text.contains(part), "{address}: no {part}: {}", answer.text);
             }
         }
-        assert!(owner.get(&format!("/logs/{theirs}")).await.text.contains("the team keeps messages for"));
+        assert!(owner.get(&format!("/logs/{theirs}")).await.text.contains("The team keeps messages for a limited time"));
     }
 }
