@@ -91,7 +91,7 @@ on_both_databases! {
         // It follows to no other server.
         let moved: Vec<(&str, &str)> =
             change.iter().map(|(name, value)| (*name, if *name == "smtp[host]" { "evil.example" } else { *value })).collect();
-        let page = page_after(&admin, "update_adapter", &moved).await;
+        let page = page_after_on(&admin, &format!("/settings/adapters?edit={id}"), "update_adapter", &moved).await;
         assert!(page.contains("The saved log-in belongs to the previous server"), "{page}");
         assert_eq!(only_adapter(&app).await.endpoint, format!("smtp://127.0.0.1:{port}"));
     }
@@ -187,8 +187,8 @@ on_both_databases! {
         assert!(policy.contains("img-src https: http: data:;"), "{policy}");
         for (name, value, said) in [
             ("text", "a\n{{ nobody }}", "nobody"),
-            ("subject", "{{ oops", "The template's subject, line 1: syntax error: unexpected end of input, expected end of variable block"),
-            ("html", "<p>\n\n{{ oops", "The template's HTML, line 3: syntax error: unexpected end of input, expected end of variable block"),
+            ("subject", "{{ oops", "The template's subject, line 1: unexpected end of input, expected end of variable block"),
+            ("html", "<p>\n\n{{ oops", "The template's HTML, line 3: unexpected end of input, expected end of variable block"),
             ("text", "a\n{% if %}", "The template's text, line 2: "),
             ("sample", "[1]", "The sample values must be a JSON object"),
             ("sample", "{\n\"name\": }", "Line 2, column 9: expected value"),

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::error::AppError;
 use crate::domain::filter::{EmailFilter, TimeRange};
-use crate::domain::ids::{AdapterId, InviteId, TeamId, TemplateId, TemplateVersionId};
+use crate::domain::ids::{AdapterId, InviteId, TeamId};
 use crate::domain::page::PageRequest;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::retention::Retention;

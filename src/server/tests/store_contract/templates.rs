@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::domain::error::AppError;
 use crate::domain::ids::{TemplateId, TemplateVersionId};
+use crate::domain::team::Role;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::server::store::templates::TemplateChange;
 
