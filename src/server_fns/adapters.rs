@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm, label_of};
+use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
@@ -63,6 +63,7 @@ pub async fn create_adapter(
     from_address: String,
     #[server(default)] is_default: Option<String>,
 ) -> Result<(), AppError> {
+    use crate::domain::adapter::form;
     use crate::server::{context, services::adapters};
     let form = AddressForm { smtp, http };
     let draft = adapters::draft_of("adapter", &name, &from_address, &form).with("kind", kind.as_str());
@@ -70,7 +71,7 @@ pub async fn create_adapter(
     let address = adapters::GivenAddress::Form(Box::new(form));
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
     let result = adapters::create_adapter(&context::app(), &context::viewer().await?, new).await;
-    let adapter = context::or_point(&draft, result, label_of).await?;
+    let adapter = context::or_point(&draft, result, form::label_of).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
     Ok(())
@@ -86,6 +87,7 @@ pub async fn update_adapter(
     #[server(default)] http: HttpForm,
     #[server(default)] from_address: String,
 ) -> Result<(), AppError> {
+    use crate::domain::adapter::form;
     use crate::server::{context, services::adapters};
     let form = AddressForm { smtp, http };
     let draft = adapters::draft_of(&id.to_string(), &name, &from_address, &form);
@@ -93,7 +95,7 @@ pub async fn update_adapter(
     let change =
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
     let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
-    let adapter = context::or_point(&draft, result, label_of).await?;
+    let adapter = context::or_point(&draft, result, form::label_of).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");
     Ok(())
