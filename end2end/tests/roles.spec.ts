@@ -143,17 +143,19 @@ test("an owner makes a role, gives it, and deletes it", async ({ page, as, open,
   const viewer = await open("viewer", team);
   await as("owner", team);
   await page.goto("/settings/roles");
+  await page.getByText("Create a role", { exact: true }).click();
   await page.getByLabel("Name", { exact: true }).fill("Viewer");
   await page.getByLabel("Description").fill("Answers customers");
   await page.getByRole("button", { name: "Create the role" }).click();
-  await expect(page.getByRole("alert")).toContainText("built-in role");
+  await expect(page.getByRole("alert")).toContainText("look at the field “Name”");
+  await expect(page.getByLabel("Name", { exact: true })).toHaveAccessibleDescription(/built-in role/);
   await expect(page.getByLabel("Description")).toHaveValue("Answers customers");
   await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByLabel("It starts with").selectOption({ label: "Nothing yet" });
+  await page.getByLabel("Starts with").selectOption({ label: "Nothing yet" });
   await page.getByRole("button", { name: "Create the role" }).click();
   await expect(page).toHaveURL(/\/settings\/roles\/rol_/);
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
-  await expect(page.getByText("Nobody holds this role.")).toBeVisible();
+  await expect(page.getByText("Nobody has this role.")).toBeVisible();
   const rolePage = page.url();
 
   await page.getByRole("checkbox", { name: /logs:view$/ }).check();
@@ -180,11 +182,11 @@ test("an owner makes a role, gives it, and deletes it", async ({ page, as, open,
   await expect(page.getByRole("region", { name: "Who holds it" })).toContainText(email);
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   const dialog = page.getByRole("dialog");
-  await expect(dialog).toContainText("It is held by The viewer");
+  await expect(dialog).toContainText("The viewer has this role");
   await dialog.getByLabel("Role for its members and invitations").selectOption({ label: "Viewer" });
   await dialog.getByRole("button", { name: "Delete the role" }).click();
   await expect(page).toHaveURL("/settings/roles");
-  await expect(page.getByText("Whoever held it now has the role “Viewer”.")).toBeVisible();
+  await expect(page.getByText("Its members now have the role “Viewer”.")).toBeVisible();
   await expect(page.getByRole("link", { name })).toHaveCount(0);
   await expectResendButton(viewer, 0);
 });

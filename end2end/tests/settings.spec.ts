@@ -55,7 +55,7 @@ test("members are found by a part of their name, address or role", async ({ page
   await expect(members.locator("tbody").getByRole("row")).toHaveCount(1);
   await members.getByRole("searchbox", { name: "Find a member" }).fill("nobody at all");
   await page.keyboard.press("Enter");
-  await expect(members).toContainText("No member has that");
+  await expect(members).toContainText("No name, address or role matches.");
   await members.getByRole("link", { name: "Show all" }).click();
   await expect(page).toHaveURL("/settings/members");
 });
@@ -72,7 +72,7 @@ test("what was done to a template is one link away, with the lines that changed"
   await expect(page).toHaveURL(`/settings/audit?preset=all&object=${id}`);
   const log = page.getByRole("region", { name: "Audit log" });
   await expect(log.locator("tbody").getByRole("row")).toHaveCount(2);
-  await expect(log).toContainText(`Only what was done to ${name}`);
+  await expect(log).toContainText(`Only entries about ${name}`);
   await expect(log.locator("ins").filter({ hasText: "+ 4" })).toBeVisible();
   await expect(log.locator("del").filter({ hasText: "− four" })).toBeVisible();
   await expect(log).toContainText("unchanged line");
@@ -102,7 +102,8 @@ test("a template is refused with its error, corrected, made, and changed", async
   await page.getByLabel("Text body").fill("Hello {{ name }}");
   await page.getByRole("button", { name: "Create the template" }).click();
 
-  await expect(page.getByRole("alert")).toBeVisible();
+  await expect(page.getByRole("alert")).toContainText("look at the field “HTML body”");
+  await expect(page.getByLabel("HTML body")).toHaveAccessibleDescription(/HTML, line 2: .*expected/);
   await expect(page).toHaveURL("/templates/new");
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
   await expect(page.getByLabel("Subject")).toHaveValue("Welcome, {{ name }}!");
@@ -140,7 +141,8 @@ test("a template of a name that is taken is refused", async ({ page, as }) => {
   await page.getByLabel("Subject").fill("Another note");
   await page.getByLabel("Text body").fill("\n  Two lines\n");
   await page.getByRole("button", { name: "Create the template" }).click();
-  await expect(page.getByRole("alert")).toContainText(/exists|taken/);
+  await expect(page.getByRole("alert")).toContainText("look at the field “Name”");
+  await expect(page.getByLabel("Name", { exact: true })).toHaveAccessibleDescription(/exists already/);
   await expect(page.getByLabel("Text body")).toHaveValue("\n  Two lines\n");
 });
 
@@ -220,14 +222,14 @@ test("a rotated key has two secrets for a while, and the audit log tells of it",
 
   await page.getByRole("link", { name, exact: true }).click();
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
-  await page.getByLabel("The old secret counts for").selectOption({ label: "1 hour" });
+  await page.getByLabel("The old secret works for").selectOption({ label: "1 hour" });
   await page.getByRole("button", { name: "Create a new secret" }).click();
   const second = (await notice.locator("code").innerText()).trim();
   expect(second).not.toBe(first);
   const ask = async (secret: string) =>
     (await fetch(`${team.url}/api/templates`, { headers: { "X-API-Key": secret } })).status;
   expect([await ask(first), await ask(second)]).toEqual([200, 200]);
-  await page.getByLabel("The old secret counts for").selectOption({ label: "No longer: it ends now" });
+  await page.getByLabel("The old secret works for").selectOption({ label: "It stops working now" });
   await page.getByRole("button", { name: "Create a new secret" }).click();
   await expect(notice.locator("code")).not.toHaveText(second);
   expect([await ask(first), await ask(second)]).toEqual([401, 401]);

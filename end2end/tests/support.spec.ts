@@ -17,9 +17,10 @@ test("somebody in support sees the log masked, and resends once that is granted"
 
   await as("owner", team);
   await page.goto("/settings/roles");
+  await page.getByText("Create a role", { exact: true }).click();
   await page.getByLabel("Name", { exact: true }).fill("Support");
   await page.getByLabel("Description").fill("Answers customers");
-  await page.getByLabel("It starts with").selectOption({ label: "Nothing yet" });
+  await page.getByLabel("Starts with").selectOption({ label: "Nothing yet" });
   await page.getByRole("button", { name: "Create the role" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Support" })).toBeVisible();
   const role = new URL(page.url()).pathname;

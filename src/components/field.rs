@@ -36,10 +36,18 @@ pub fn TextField(
     /// Whether it must be filled in.
     #[prop(default = true)]
     required: bool,
+    /// What the browser takes, as a regular expression, with what it says of anything else.
+    #[prop(optional)]
+    pattern: Option<(&'static str, &'static str)>,
+    /// The least and the largest number that are accepted.
+    #[prop(optional)]
+    range: Option<(u32, u32)>,
     /// What was wrong with it.
     #[prop(default = None)]
     error: Option<String>,
 ) -> impl IntoView {
+    let (pattern, title) = pattern.unzip();
+    let (min, max) = range.unzip();
     let hint_id = hint.map(|_| format!("{name}-hint"));
     let error_id = error.as_ref().map(|_| format!("{name}-error"));
     let described_by: Vec<String> = [error_id.clone(), hint_id.clone()].into_iter().flatten().collect();
@@ -56,6 +64,10 @@ pub fn TextField(
                 placeholder=placeholder
                 minlength=min_length
                 maxlength=max_length
+                pattern=pattern
+                title=title
+                min=min
+                max=max
                 autofocus=autofocus
                 aria-invalid=is_wrong
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
@@ -78,12 +90,37 @@ pub fn SourceField(
     value: String,
     /// How many lines are visible.
     rows: u16,
+    /// The id of the form that it belongs to, where it stands outside.
+    #[prop(optional)]
+    form: Option<&'static str>,
+    /// A sentence under the field.
+    #[prop(optional)]
+    hint: Option<&'static str>,
+    /// What was wrong with it.
+    #[prop(default = None)]
+    error: Option<String>,
 ) -> impl IntoView {
+    let hint_id = hint.map(|_| format!("{name}-hint"));
+    let error_id = error.as_ref().map(|_| format!("{name}-error"));
+    let described_by: Vec<String> = [error_id.clone(), hint_id.clone()].into_iter().flatten().collect();
     view! {
         <div class="field">
             <label for=name>{label}</label>
             // A text area drops one line break at its beginning.
-            <textarea id=name name=name rows=rows spellcheck="false" class="source">{format!("\n{value}")}</textarea>
+            <textarea
+                id=name
+                name=name
+                form=form
+                rows=rows
+                spellcheck="false"
+                class="source"
+                aria-invalid=error.is_some().then_some("true")
+                aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
+            >
+                {format!("\n{value}")}
+            </textarea>
+            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+            {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }
 }

@@ -6,7 +6,7 @@ use super::copy_button::CopyButton;
 use super::icon::{Glyph, Icon};
 use crate::domain::notice::Undo;
 
-/// A sentence at the top of the page. Lines after the first are shown as code to copy.
+/// A sentence at the top of the page. Lines after the first are shown as code to copy, until the reader is done with it.
 #[component]
 pub fn Callout(
     /// Whether something went wrong.
@@ -23,6 +23,7 @@ pub fn Callout(
         Some((sentence, code)) => (sentence.to_owned(), Some(code.to_owned())),
         None => (text, None),
     };
+    let has_code = code.is_some();
     let (tone, role, glyph) =
         if is_error { ("error", "alert", Glyph::Alert) } else { ("success", "status", Glyph::Check) };
     view! {
@@ -37,6 +38,8 @@ pub fn Callout(
                     </p>
                 })}
             </div>
+            // The same page, which says it no more.
+            {has_code.then(|| view! { <a class="button small" href="">"Done"</a> })}
             {undo.map(|undo| view! {
                 <form method="post" action=undo.action>
                     <button class="button small" name="id" value=undo.id>"Undo"</button>

@@ -113,7 +113,7 @@ fn CustomPeriod(period: Period, path: &'static str, kept: Vec<(&'static str, Str
             <div class="field">
                 <label for=day_id.clone()>{label}</label>
                 <div class="day-and-time">
-                    <input id=day_id name=name type="date" value=day/>
+                    <DayInput id=day_id name value=day/>
                     <input
                         id=time_id
                         name=format!("{name}_time")
@@ -138,6 +138,25 @@ fn CustomPeriod(period: Period, path: &'static str, kept: Vec<(&'static str, Str
             <p class="hint">"Times are in " {period.time_zone.clone()} ". A day without a time is whole; without a date, that end is open."</p>
             <button class="button primary">"Apply"</button>
         </form>
+    }
+}
+
+/// A field for a day, written the same way in every browser's language.
+#[component]
+pub fn DayInput(#[prop(into)] id: String, name: &'static str, value: String) -> impl IntoView {
+    view! {
+        <input
+            id=id
+            name=name
+            type="text"
+            inputmode="numeric"
+            pattern="[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+            title="Year, month and day, such as 2026-01-31"
+            placeholder="YYYY-MM-DD"
+            maxlength="10"
+            autocomplete="off"
+            value=value
+        />
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ways out of Sendlog: mail servers, and addresses that take the messages of other channels.
 
+pub mod fault;
 pub mod form;
 
 use chrono::{DateTime, Utc};

@@ -8,6 +8,10 @@ use super::filter::TimeRange;
 use super::ids::AuditEntryId;
 use super::named::named;
 
+/// The outcome of a test whose message the server took. That of others is the name of an
+/// [AdapterFault](super::adapter::fault::AdapterFault).
+pub const TEST_TAKEN: &str = "accepted";
+
 named! {
     /// What somebody did. Serialized as its name, `member.invited`.
     pub enum AuditAction, "unknown action" {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::permission::Permission;
+use super::template::TemplatePart;
 
 /// Why a use case did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -50,8 +51,13 @@ pub enum AppError {
         message: String,
     },
     /// A template that cannot be parsed or rendered with the given variables.
-    #[error("{0}")]
-    InvalidTemplate(String),
+    #[error("{message}")]
+    InvalidTemplate {
+        /// Which of its texts is to blame.
+        part: TemplatePart,
+        /// What is wrong with it, with its line where there is one.
+        message: String,
+    },
     /// A thing of this name exists already.
     #[error("{0}")]
     AlreadyExists(String),
@@ -105,10 +111,12 @@ impl AppError {
 
     /// The field of a form that is to blame, where one is. What exists already, exists by its name.
     pub fn field(&self) -> Option<&str> {
-        if let Self::Validation { field, .. } = self {
-            return field.as_deref();
+        match self {
+            Self::Validation { field, .. } => field.as_deref(),
+            Self::InvalidTemplate { part, .. } => Some(part.as_str()),
+            Self::AlreadyExists(_) => Some("name"),
+            _ => None,
         }
-        matches!(self, Self::AlreadyExists(_)).then_some("name")
     }
 
     /// The HTTP status that fits in every format.
@@ -122,7 +130,7 @@ impl AppError {
             | Self::WrongCode => 401,
             Self::NoTeam | Self::MissingPermission(_) | Self::LacksTwoFactor | Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
-            Self::Validation { .. } | Self::InvalidTemplate(_) => 400,
+            Self::Validation { .. } | Self::InvalidTemplate { .. } => 400,
             Self::AlreadyExists(_) | Self::Conflict(_) | Self::IdempotencyMismatch => 409,
             Self::TooLarge { .. } => 413,
             Self::RateLimited { .. } => 429,

@@ -50,6 +50,47 @@ pub struct TemplateSource {
     pub text: Option<String>,
 }
 
+/// A text of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TemplatePart {
+    Subject,
+    Html,
+    Text,
+}
+
+impl TemplatePart {
+    /// Its name in the engine, on which escaping hangs; its field's name in the editor too.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Html => "html",
+            Self::Text => "text",
+        }
+    }
+
+    /// Its name in an error.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Subject => "The template's subject",
+            Self::Html => "The template's HTML",
+            Self::Text => "The template's text",
+        }
+    }
+}
+
+impl TemplateSource {
+    /// The texts that it has.
+    pub fn parts(&self) -> Vec<(TemplatePart, &str)> {
+        let parts = [
+            (TemplatePart::Subject, Some(&self.subject)),
+            (TemplatePart::Html, self.html.as_ref()),
+            (TemplatePart::Text, self.text.as_ref()),
+        ];
+        parts.into_iter().filter_map(|(part, text)| Some((part, text?.as_str()))).collect()
+    }
+}
+
 /// What a variable is that the caller does not give, or gives as null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

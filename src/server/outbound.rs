@@ -15,6 +15,8 @@ use reqwest::{ClientBuilder, Proxy};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use crate::domain::adapter::fault::AdapterFault;
+
 /// How long a name may be looked up before a proxy is asked for it.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -32,8 +34,23 @@ pub enum Unreachable {
         "{0} leads to no public address. Whoever runs this server can allow private ones (--allow-private-adapters)"
     )]
     NotPublic(String),
+    /// The name leads to no address. Said only where private ones are allowed.
+    #[error("{0}")]
+    Name(io::Error),
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+impl Unreachable {
+    /// What that is to whoever sets an adapter up.
+    pub fn fault(&self) -> AdapterFault {
+        match self {
+            Self::NotPublic(_) => AdapterFault::NotPublic,
+            Self::Name(_) => AdapterFault::NameUnknown,
+            Self::Io(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => AdapterFault::ConnectionRefused,
+            Self::Io(_) => AdapterFault::Unreachable,
+        }
+    }
 }
 
 impl Outbound {
@@ -69,9 +86,9 @@ impl Outbound {
     pub async fn addresses(self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
         let found = look_up(host, port).await;
         if self.allows_private {
-            let found = found?;
+            let found = found.map_err(Unreachable::Name)?;
             let nothing = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            return if found.is_empty() { Err(nothing().into()) } else { Ok(found) };
+            return if found.is_empty() { Err(Unreachable::Name(nothing())) } else { Ok(found) };
         }
         let mut found = found.unwrap_or_default();
         found.retain(|addr| is_public(addr.ip()));

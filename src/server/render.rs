@@ -12,11 +12,10 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::value::{Object, ObjectRepr, Rest};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::error::AppError;
-use crate::domain::template::TemplateSource;
+use crate::domain::template::{TemplatePart as Part, TemplateSource};
 
 pub use crate::domain::template::Undefined;
 
@@ -40,45 +39,6 @@ pub struct RenderedTemplate {
     pub subject: String,
     pub html: Option<String>,
     pub text: Option<String>,
-}
-
-/// A text of a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Part {
-    Subject,
-    Html,
-    Text,
-}
-
-impl Part {
-    /// Its name in the engine; escaping hangs on it.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::Html => "html",
-            Self::Text => "text",
-        }
-    }
-
-    /// Its name in an error.
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Subject => "The template's subject",
-            Self::Html => "The template's HTML",
-            Self::Text => "The template's text",
-        }
-    }
-
-    /// The texts that a template has.
-    fn all_of(source: &TemplateSource) -> Vec<(Self, &str)> {
-        let parts = [
-            (Self::Subject, Some(&source.subject)),
-            (Self::Html, source.html.as_ref()),
-            (Self::Text, source.text.as_ref()),
-        ];
-        parts.into_iter().filter_map(|(part, text)| Some((part, text?.as_str()))).collect()
-    }
 }
 
 /// Renders a template of our own, as the demo has them, in this process and on this thread. What others wrote goes to
@@ -121,10 +81,11 @@ fn checked_variables(variables: &Value) -> Result<(), AppError> {
 }
 
 fn checked_texts(source: &TemplateSource) -> Result<(), AppError> {
-    let large = Part::all_of(source).into_iter().find(|(_, text)| text.len() > SOURCE_CAP_BYTES);
+    let large = source.parts().into_iter().find(|(_, text)| text.len() > SOURCE_CAP_BYTES);
     large.map_or(Ok(()), |(part, _)| {
         let limit_mib = SOURCE_CAP_BYTES / (1024 * 1024);
-        Err(AppError::InvalidTemplate(format!("{} is larger than {limit_mib} MiB", part.label())))
+        let message = format!("{} is larger than {limit_mib} MiB", part.label());
+        Err(AppError::InvalidTemplate { part, message })
     })
 }
 
@@ -132,11 +93,9 @@ fn checked_texts(source: &TemplateSource) -> Result<(), AppError> {
 fn checked_subject(subject: &str) -> Result<String, AppError> {
     let subject = subject.trim_matches([' ', '\t']);
     if subject.contains(char::is_control) {
-        return Err(AppError::InvalidTemplate(
-            "The template's subject must be one line, without line breaks or other control characters, also with the \
-             variables in their places"
-                .to_owned(),
-        ));
+        let message = "The template's subject must be one line, without line breaks or other control characters, also \
+                       with the variables in their places";
+        return Err(AppError::InvalidTemplate { part: Part::Subject, message: message.to_owned() });
     }
     Ok(subject.to_owned())
 }
@@ -145,10 +104,14 @@ fn checked_subject(subject: &str) -> Result<String, AppError> {
 fn check_completeness(source: &TemplateSource) -> Result<(), AppError> {
     let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     if is_blank(Some(&source.subject)) {
-        return Err(AppError::InvalidTemplate("A template needs a subject".to_owned()));
+        return Err(AppError::InvalidTemplate {
+            part: Part::Subject,
+            message: "A template needs a subject".to_owned(),
+        });
     }
     if is_blank(source.html.as_deref()) && is_blank(source.text.as_deref()) {
-        return Err(AppError::InvalidTemplate("A template needs HTML or text, or both".to_owned()));
+        let message = "A template needs HTML or text, or both".to_owned();
+        return Err(AppError::InvalidTemplate { part: Part::Html, message });
     }
     Ok(())
 }
@@ -157,7 +120,7 @@ fn check_completeness(source: &TemplateSource) -> Result<(), AppError> {
 #[cfg(test)]
 pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
     check_completeness(source)?;
-    Part::all_of(source).into_iter().try_for_each(|(part, text)| parse_part(part, text))
+    source.parts().into_iter().try_for_each(|(part, text)| parse_part(part, text))
 }
 
 /// Passes only a text that parses.
@@ -213,7 +176,8 @@ impl Failure {
     fn said_of(self, part: Part) -> AppError {
         match self {
             Self::Steps => {
-                AppError::InvalidTemplate(format!("{} takes too many steps with these variables", part.label()))
+                let message = format!("{} takes too many steps with these variables", part.label());
+                AppError::InvalidTemplate { part, message }
             }
             Self::Because(error) => error,
         }
@@ -241,16 +205,14 @@ fn try_part(part: Part, source: &str, variables: &Value, undefined: Undefined, s
             };
             if let Some(name) = null {
                 let message = format!("{} uses `{name}`, which is null in the variables", part.label());
-                return Err(Failure::Because(AppError::InvalidTemplate(message)));
+                return Err(Failure::Because(AppError::InvalidTemplate { part, message }));
             }
             String::from_utf8(output.bytes).map_err(|_| Failure::Because(AppError::Internal))
         }
         Err(_) if output.is_full => {
             let limit_mib = OUTPUT_CAP_BYTES / (1024 * 1024);
-            Err(Failure::Because(AppError::InvalidTemplate(format!(
-                "{} becomes larger than {limit_mib} MiB with these variables",
-                part.label()
-            ))))
+            let message = format!("{} becomes larger than {limit_mib} MiB with these variables", part.label());
+            Err(Failure::Because(AppError::InvalidTemplate { part, message }))
         }
         Err(cause) if innermost(&cause).kind() == ErrorKind::OutOfFuel => Err(Failure::Steps),
         Err(cause) if innermost(&cause).kind() == ErrorKind::UndefinedError => {
@@ -394,7 +356,8 @@ fn undefined_variable(
     if name.is_empty() || name.len() > 100 {
         return in_line(part, error);
     }
-    AppError::InvalidTemplate(format!("{} uses `{name}`, which the variables do not contain", part.label()))
+    let message = format!("{} uses `{name}`, which the variables do not contain", part.label());
+    AppError::InvalidTemplate { part, message }
 }
 
 /// What stands in the source where an error arose.
@@ -434,7 +397,7 @@ fn contains_path(expression: &str, path: &str) -> bool {
 fn in_line(part: Part, error: &Error) -> AppError {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let place = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
-    AppError::InvalidTemplate(format!("{}{place}: {what}", part.label()))
+    AppError::InvalidTemplate { part, message: format!("{}{place}: {what}", part.label()) }
 }
 
 /// Collects what a template writes, and refuses what is over the cap.

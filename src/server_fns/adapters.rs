@@ -7,8 +7,6 @@ use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-#[cfg(feature = "ssr")]
-use crate::domain::failure::FailureClass;
 use crate::domain::ids::AdapterId;
 
 /// What the adapters page shows.
@@ -65,14 +63,15 @@ pub async fn create_adapter(
     from_address: String,
     #[server(default)] is_default: Option<String>,
 ) -> Result<(), AppError> {
+    use crate::domain::adapter::form;
     use crate::server::{context, services::adapters};
     let form = AddressForm { smtp, http };
-    let draft = draft_of("adapter", &name, &from_address, &form).with("kind", kind.as_str());
+    let draft = adapters::draft_of("adapter", &name, &from_address, &form).with("kind", kind.as_str());
     let draft = if is_default.is_some() { draft.with("is_default", "on") } else { draft };
     let address = adapters::GivenAddress::Form(Box::new(form));
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
     let result = adapters::create_adapter(&context::app(), &context::viewer().await?, new).await;
-    let adapter = context::or_keep(&draft, result).await?;
+    let adapter = context::or_point(&draft, result, form::label_of).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
     Ok(())
@@ -88,14 +87,15 @@ pub async fn update_adapter(
     #[server(default)] http: HttpForm,
     #[server(default)] from_address: String,
 ) -> Result<(), AppError> {
+    use crate::domain::adapter::form;
     use crate::server::{context, services::adapters};
     let form = AddressForm { smtp, http };
-    let draft = draft_of(&id.to_string(), &name, &from_address, &form);
+    let draft = adapters::draft_of(&id.to_string(), &name, &from_address, &form);
     let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(Box::new(form)));
     let change =
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
     let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
-    let adapter = context::or_keep(&draft, result).await?;
+    let adapter = context::or_point(&draft, result, form::label_of).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");
     Ok(())
@@ -105,81 +105,9 @@ pub async fn update_adapter(
 #[server]
 pub async fn test_adapter(id: AdapterId, to: String) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
-    flash_test(&adapters::send_test(&context::app(), &context::viewer().await?, id, &to).await?);
+    context::flash_test(&adapters::send_test(&context::app(), &context::viewer().await?, id, &to).await?);
     Ok(())
 }
-
-/// Keeps for the next page what a server said to a test.
-#[cfg(feature = "ssr")]
-pub(super) fn flash_test(tested: &crate::server::services::adapters::TestOutcome) {
-    use crate::server::context;
-    let (kind, sentence) = match tested.failure {
-        None => (context::FlashKind::Success, format!("“{}” took the test message for {}.", tested.adapter, tested.to)),
-        Some(class) => (
-            context::FlashKind::Error,
-            format!("“{}” did not take the test message for {}: {}.", tested.adapter, tested.to, test_words(class)),
-        ),
-    };
-    context::flash(kind, format!("{sentence}\n{}", tested.words));
-}
-
-/// A class of failures as the words of a test, where there is nothing to resend yet and the reader is who sets it up.
-#[cfg(feature = "ssr")]
-fn test_words(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::OurSettings => "the log-in, the sender or the account has to be mended",
-        FailureClass::ServerUnavailable | FailureClass::Expired | FailureClass::Unknown => {
-            "check host, port and security"
-        }
-        FailureClass::OutcomeUnknown => "no answer came in time, and it may have arrived",
-        FailureClass::AddressUnknown
-        | FailureClass::AccountInactive
-        | FailureClass::MailboxFull
-        | FailureClass::SenderBlocked
-        | FailureClass::ContentRefused
-        | FailureClass::PolicyRefused
-        | FailureClass::RecipientRestricted
-        | FailureClass::RateLimited
-        | FailureClass::Suppressed
-        | FailureClass::TooLarge
-        | FailureClass::NumberInvalid
-        | FailureClass::PhoneUnreachable
-        | FailureClass::CarrierRefused
-        | FailureClass::DeviceGone
-        | FailureClass::Canceled => class.label(),
-    }
-}
-
-/// What was typed into the form of an adapter, but for the secrets; of these, that there were some.
-#[cfg(feature = "ssr")]
-fn draft_of(form_name: &str, name: &str, from_address: &str, form: &AddressForm) -> Draft {
-    let AddressForm { smtp, http } = form;
-    let secrets =
-        [("smtp[password]", &smtp.password), ("http[token]", &http.token), ("http[password]", &http.password)];
-    let typed: Vec<&str> = secrets.iter().filter(|(_, secret)| !secret.is_empty()).map(|(name, _)| *name).collect();
-    Draft::of(form_name)
-        .with("name", name)
-        .with("from_address", from_address)
-        .with("smtp[host]", &without_log_in(&smtp.host))
-        .with("smtp[port]", &smtp.port)
-        .with("smtp[security]", &smtp.security)
-        .with("smtp[user]", &smtp.user)
-        .with("http[url]", &without_log_in(&http.url))
-        .with("http[user]", &http.user)
-        .with(TYPED_SECRETS, &typed.join(" "))
-}
-
-/// An address that was typed, without what may be a password or a key in it.
-#[cfg(feature = "ssr")]
-fn without_log_in(address: &str) -> String {
-    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let host = host.split(['?', '#']).next().unwrap_or_default();
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
-}
-
-/// The field of a draft that names the secrets that were typed and are not in it.
-pub const TYPED_SECRETS: &str = "typed_secrets";
 
 /// Removes an adapter. Needs `adapters:delete`.
 #[server]
@@ -206,6 +134,6 @@ pub async fn restore_adapter(id: AdapterId) -> Result<(), AppError> {
 pub async fn make_default_adapter(id: AdapterId) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
     adapters::make_default(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Messages that name no adapter now go out by this one.");
+    context::flash(context::FlashKind::Success, "This adapter is now the default.");
     Ok(())
 }

@@ -172,7 +172,7 @@ pub async fn update_api_key(
         api_keys::update_api_key(&app, &viewer, id, change).await
     };
     let result = context::or_keep(&draft, changed.await).await;
-    context::flash(context::FlashKind::Success, format!("Key “{}” saved. It holds from now on.", result?.name));
+    context::flash(context::FlashKind::Success, format!("Key “{}” saved.", result?.name));
     Ok(())
 }
 
@@ -195,7 +195,7 @@ pub async fn rotate_api_key(id: ApiKeyId, overlap_seconds: u32) -> Result<(), Ap
 pub async fn revoke_api_key(id: ApiKeyId) -> Result<(), AppError> {
     use crate::server::{context, services::api_keys};
     api_keys::revoke_api_key(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Key revoked. Requests with it are refused from now on.");
+    context::flash(context::FlashKind::Success, "Key revoked. It no longer works.");
     Ok(())
 }
 

@@ -53,7 +53,7 @@ pub async fn load_members() -> Result<MembersView, AppError> {
 pub async fn change_role(user: UserId, role: Role) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
     teams::change_role(&context::app(), &context::viewer().await?, user, role).await?;
-    context::flash(context::FlashKind::Success, "Role changed. It holds from their next request on.");
+    context::flash(context::FlashKind::Success, "Role changed. It applies at once.");
     Ok(())
 }
 

@@ -69,7 +69,7 @@ pub async fn create_role(
     let viewer = context::viewer().await?;
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
-    let role = context::or_keep(&draft, result).await?;
+    let role = context::or_point(&draft, result, label_of).await?;
     context::flash(context::FlashKind::Success, format!("Role “{}” created. Choose what it may do.", name.trim()));
     leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
     Ok(())
@@ -81,7 +81,7 @@ pub async fn rename_role(role: Role, name: String, #[server(default)] descriptio
     use crate::server::{context, services::roles};
     let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
     let result = roles::rename_role(&context::app(), &context::viewer().await?, role, &name, &description).await;
-    context::or_keep(&draft, result).await?;
+    context::or_point(&draft, result, label_of).await?;
     context::flash(context::FlashKind::Success, "Saved.");
     Ok(())
 }
@@ -92,7 +92,7 @@ pub async fn rename_role(role: Role, name: String, #[server(default)] descriptio
 pub async fn delete_role(role: Role, successor: Role) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let name = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
-    context::flash(context::FlashKind::Success, format!("Role deleted. Whoever held it now has the role “{name}”."));
+    context::flash(context::FlashKind::Success, format!("Role deleted. Its members now have the role “{name}”."));
     leptos_axum::redirect(ROLES_PATH);
     Ok(())
 }
@@ -112,22 +112,16 @@ pub async fn save_role_grid(
         .map(|Ticks { role, granted, withdrawn }| roles::GrantEdit { role, granted, withdrawn })
         .collect();
     roles::edit_grants(&context::app(), &context::viewer().await?, &edits).await?;
-    let saved = match edits.as_slice() {
-        [edit] => said_of(edit.granted, edit.withdrawn),
-        _ => None,
-    };
-    let saved = saved.unwrap_or_else(|| "Saved. Changes hold from the next request on.".to_owned());
+    let saved = roles::edit_words(&edits);
     context::flash(context::FlashKind::Success, saved);
     Ok(())
 }
 
-/// What to say of an edit of a single box.
-#[cfg(feature = "ssr")]
-fn said_of(granted: PermissionSet, withdrawn: PermissionSet) -> Option<String> {
-    let (granted, withdrawn): (Vec<_>, Vec<_>) = (granted.iter().collect(), withdrawn.iter().collect());
-    match (granted.as_slice(), withdrawn.as_slice()) {
-        ([one], []) => Some(format!("Saved: “{}” is granted.", one.label())),
-        ([], [one]) => Some(format!("Saved: “{}” is withdrawn.", one.label())),
+/// What the forms of a role call a field, where they say what is wrong beside it.
+pub fn label_of(field: &str) -> Option<&'static str> {
+    match field {
+        "name" => Some("Name"),
+        "description" => Some("Description"),
         _ => None,
     }
 }

@@ -52,7 +52,7 @@ pub async fn update_team(
     };
     let result = teams::update_team(&context::app(), &context::viewer().await?, change).await;
     context::or_keep(&draft, result).await?;
-    context::flash(context::FlashKind::Success, "Saved. The rules hold from everybody's next request on.");
+    context::flash(context::FlashKind::Success, "Saved. The rules apply at once.");
     Ok(())
 }
 

@@ -22,6 +22,9 @@ pub struct TemplateView {
     pub sample: String,
 }
 
+/// The field of the editor's form that lets a preview load images from other servers.
+pub const IMAGES_FIELD: &str = "images";
+
 /// Where the editor's form is posted to be looked at.
 pub const PREVIEW_PATH: &str = "/templates/preview";
 
@@ -63,7 +66,7 @@ pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
     let versions = templates::list_versions(&app, &viewer, id).await?;
     let draft = super::draft::load_draft(id.to_string()).await?;
     let used_variables = templates::used_variables(&app, &template.current.source).await;
-    let sample = templates::sample_values(&app, &viewer, Some(&template), &used_variables).await?;
+    let sample = templates::sample_values(&app, &viewer, &template, &used_variables).await?;
     Ok(TemplateView { template: Some(template), used_variables, versions, draft, sample })
 }
 
@@ -82,11 +85,9 @@ pub async fn create_template(
     let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer) = (context::app(), context::viewer().await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
-    match &result {
-        Ok(template) => leptos_axum::redirect(&format!("/templates/{}", template.id)),
-        Err(_) => context::keep_draft(&draft).await,
-    }
-    let template = result?;
+    let template = context::or_point(&draft, result, label_of).await?;
+    templates::keep_sample(&app, &viewer, template.id, &sample).await?;
+    leptos_axum::redirect(&format!("/templates/{}", template.id));
     context::flash(context::FlashKind::Success, format!("Template “{}” created.", template.name));
     Ok(())
 }
@@ -107,7 +108,8 @@ pub async fn update_template(
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
-    let saved = context::or_keep(&draft, result).await?;
+    let saved = context::or_point(&draft, result, label_of).await?;
+    templates::keep_sample(&app, &viewer, id, &sample).await?;
     context::flash(
         context::FlashKind::Success,
         format!("Saved. Version {} is the current one.", saved.current.version),
@@ -134,9 +136,12 @@ pub async fn test_template(
     let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
     let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
-    let tested = context::or_keep(&draft, result).await?;
+    let tested = context::or_point(&draft, result, label_of).await?;
+    if let Some(id) = id {
+        templates::keep_sample(&app, &viewer, id, &sample).await?;
+    }
     context::keep_draft(&draft).await;
-    super::adapters::flash_test(&tested);
+    context::flash_test(&tested);
     Ok(())
 }
 
@@ -165,6 +170,18 @@ pub async fn restore_template(id: TemplateId) -> Result<(), AppError> {
 pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str, masked: &[String]) -> Draft {
     let draft = Draft::of(form).with("name", name).with("subject", subject).with("html", html).with("text", text);
     draft.with(MASKED_FIELD, &masked.join(", "))
+}
+
+/// What the editor calls a field, where it says what is wrong beside it.
+pub fn label_of(field: &str) -> Option<&'static str> {
+    match field {
+        "name" => Some("Name"),
+        "subject" => Some("Subject"),
+        "html" => Some("HTML body"),
+        "text" => Some("Text body"),
+        "sample" => Some("Sample values"),
+        _ => None,
+    }
 }
 
 /// The field of a draft that holds the names of masked variables.

@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The field of a draft that names the secrets that were typed and are not in it.
+pub const TYPED_SECRETS: &str = "typed_secrets";
+
 /// The fields of both kinds of adapter. The kind says which of them count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressForm {
@@ -41,6 +44,21 @@ pub struct HttpForm {
     pub password: String,
     /// Whether it goes without a log-in, whatever else is there.
     pub no_log_in: bool,
+}
+
+/// What the form calls a field, where it says what is wrong beside it.
+pub fn label_of(field: &str) -> Option<&'static str> {
+    match field {
+        "name" => Some("Name"),
+        "from" => Some("Sender of messages that name none"),
+        "smtp[host]" => Some("Host"),
+        "smtp[port]" => Some("Port"),
+        "http[url]" => Some("URL"),
+        "http[token]" => Some("Token"),
+        "smtp[user]" | "http[user]" => Some("User"),
+        "smtp[password]" | "http[password]" => Some("Password"),
+        _ => None,
+    }
 }
 
 /// What an adapter is kept with, for the form that changes it.

@@ -76,7 +76,7 @@ pub fn Failure(
             ("Not now".to_owned(), error.to_string(), Some(("", "Try again")))
         }
         AppError::Forbidden(_)
-        | AppError::InvalidTemplate(_)
+        | AppError::InvalidTemplate { .. }
         | AppError::AlreadyExists(_)
         | AppError::Conflict(_)
         | AppError::IdempotencyMismatch

@@ -75,8 +75,7 @@ fn Members(members: MembersView, sought: Option<String>) -> impl IntoView {
     members.retain(|member| sought.as_ref().is_none_or(|text| has(member, text)));
     let found = members.len();
     let find = (total >= MANY || sought.is_some()).then(|| view! { <FindMember sought found total/> });
-    let nobody = (found == 0)
-        .then(|| view! { <p class="panel-body nothing">"No member has that in their name, address or role."</p> });
+    let nobody = (found == 0).then(|| view! { <p class="panel-body nothing">"No name, address or role matches."</p> });
     let rows = members.into_iter().map(|member| {
         let keys = keys.iter().find(|(user, _)| *user == member.user_id).map_or(0, |(_, count)| *count);
         let is_locked_out = locked_out.contains(&member.user_id);
@@ -125,7 +124,7 @@ fn MemberRow(
         view! { {member.role_name.clone()} }.into_any()
     };
     let groups = member.follows_groups.then(|| {
-        view! { <span class="tag" title="Changed here, it lasts until their next log-in">"follows groups"</span> }
+        view! { <span class="tag" title="The role follows the groups at the OpenID provider. A change made here lasts until their next log-in.">"follows groups"</span> }
     });
     let two_factor = if member.has_two_factor {
         view! { "Set up" }.into_any()
@@ -160,11 +159,11 @@ fn RemoveDialog(member: Member, keys: usize) -> impl IntoView {
                 <legend>{format!("{} created {count} of the team.", member.name)}</legend>
                 <label class="check">
                     <input type="radio" name="hand_over_keys" value="false" checked/>
-                    "Revoke them. Programs that use them are refused at once."
+                    "Revoke them. Programs that use them get an error at once."
                 </label>
                 <label class="check">
                     <input type="radio" name="hand_over_keys" value="true"/>
-                    "Hand them over to me. They go on working."
+                    "Transfer them to me. They keep working."
                 </label>
             </fieldset>
         }
@@ -206,9 +205,9 @@ fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
 #[component]
 fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_mail: bool, draft: Draft) -> impl IntoView {
     let way = if sends_mail {
-        "An email with the link goes out by the team's default mail adapter. The link works for seven days and for this address alone."
+        "We send an email with a link. The link works for seven days, and only for this address."
     } else {
-        "The team has no mail adapter, so you pass the link on yourself. It works for seven days and for this address alone."
+        "The team has no mail adapter yet, so you send the link yourself. It works for seven days, and only for this address."
     };
     let invitable = choices.into_iter().filter(|(role, _)| *role != Role::Owner);
     let options = invitable.map(|(role, name)| (role.to_string(), name)).collect::<Vec<_>>();

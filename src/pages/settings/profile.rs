@@ -68,7 +68,7 @@ fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>
                     name="time_zone"
                     options=time_zones
                     value=draft.get("time_zone").unwrap_or(account.time_zone)
-                    hint="Days begin and times are shown in this zone. A place is enough: Berlin."
+                    hint="Times are shown in this zone. Type a city, such as Berlin."
                     error=draft.error("time_zone")
                 />
                 <p class="hint">"Now it is " <Time at=ViewerClock::of_page().now style=TimeStyle::Minute/> " there."</p>

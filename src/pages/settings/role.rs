@@ -51,10 +51,10 @@ fn OneRole(role: RoleView) -> impl IntoView {
 /// What a role is for: the team's words, or ours for a built-in one.
 fn about(grants: &RoleGrants) -> String {
     match grants.role {
-        Role::Owner => "May do everything, always. A team has at least one owner.".to_owned(),
-        Role::Admin => "Built in: runs the team, without changing roles or deleting it.".to_owned(),
-        Role::Member => "Built in: sends messages and writes templates.".to_owned(),
-        Role::Viewer => "Built in: looks and changes nothing.".to_owned(),
+        Role::Owner => "May always do everything. A team has at least one owner.".to_owned(),
+        Role::Admin => "Built in. Runs the team, but cannot change roles or delete the team.".to_owned(),
+        Role::Member => "Built in. Sends messages and writes templates.".to_owned(),
+        Role::Viewer => "Built in. Can look, but not change anything.".to_owned(),
         Role::Custom(_) => grants.description.clone(),
     }
 }
@@ -66,7 +66,7 @@ fn Holders(holders: Vec<Member>, invites: usize) -> impl IntoView {
         view! { <p class="hint">{count} " to this role."</p> }
     });
     let list = if holders.is_empty() {
-        view! { <p class="hint">"Nobody holds this role."</p> }.into_any()
+        view! { <p class="hint">"Nobody has this role."</p> }.into_any()
     } else {
         let items = holders.into_iter().map(|member| {
             view! { <li class="two-lines"><strong>{member.name}</strong><span>{member.email}</span></li> }
@@ -88,13 +88,20 @@ fn NameForm(grants: RoleGrants, draft: Draft) -> impl IntoView {
             <div class="panel-head"><h2>"Name"</h2></div>
             <form class="stack panel-body" method="post" action=RenameRole::PATH>
                 <input type="hidden" name="role" value=grants.role.to_string()/>
-                <TextField label="Name" name="name" max_length=40 value=draft.get("name").unwrap_or(grants.name)/>
+                <TextField
+                    label="Name"
+                    name="name"
+                    max_length=40
+                    value=draft.get("name").unwrap_or(grants.name)
+                    error=draft.error("name")
+                />
                 <TextField
                     label="Description"
                     name="description"
                     required=false
                     max_length=200
                     value=draft.get("description").unwrap_or(grants.description)
+                    error=draft.error("description")
                 />
                 <div class="form-foot"><button class="button primary">"Save the name"</button></div>
             </form>
@@ -107,13 +114,13 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
     let role_is_locked = is_locked(grants.role);
     let own_role = use_context::<Viewer>().and_then(|viewer| viewer.role());
     let note = if grants.role == Role::Owner {
-        "Owners hold every permission."
+        "Owners have every permission."
     } else if own_role == Some(grants.role) && may(Permission::TeamUpdateRole) {
-        "This is your own role: somebody else has to change it."
+        "This is your own role. Only somebody else can change it."
     } else if role_is_locked {
-        "You may look at it. Changing it takes team:update-role."
+        "You can look but not change it. That needs the permission team:update-role."
     } else {
-        "What you do not hold yourself, you cannot grant."
+        "You can only grant permissions that you have yourself."
     };
     let shown = shown_role(&grants);
     let groups = grouped_by_noun().into_iter().map(|(noun, permissions)| {
@@ -187,13 +194,17 @@ fn DeleteDialog(
 ) -> impl IntoView {
     let names = holders.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ");
     let held = match (holders.len(), invites) {
-        (0, 0) => "Nobody holds it and no invitation leads to it.".to_owned(),
+        (0, 0) => "Nobody has this role, and no open invitation leads to it.".to_owned(),
         (0, _) => {
-            format!("Nobody holds it. {} to it.", counted(invites as i64, "invitation leads", "invitations lead"))
+            format!(
+                "Nobody has this role, but {} to it.",
+                counted(invites as i64, "invitation leads", "invitations lead")
+            )
         }
-        (_, 0) => format!("It is held by {names}."),
+        (1, 0) => format!("{names} has this role."),
+        (_, 0) => format!("{names} have this role."),
         (_, _) => format!(
-            "It is held by {names}, and {} to it.",
+            "This role is in use by {names}, and {} to it.",
             counted(invites as i64, "invitation leads", "invitations lead")
         ),
     };

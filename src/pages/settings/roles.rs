@@ -27,13 +27,14 @@ fn Roles(roles: RolesView, from: Option<String>) -> impl IntoView {
     let RolesView { roles, sources, draft } = roles;
     let may_change = may(Permission::TeamUpdateRole);
     let intro = if may_change {
-        "Changes hold from a member's next request on. Owners always may do everything. A role's own page shows who holds it."
+        "Tick what a role may do: it applies at once. Owners may always do everything. Open a role to see who has it."
     } else {
-        "An owner of the team can change what a role may do. A role's own page shows who holds it."
+        "An owner of the team can change what a role may do. Open a role to see who has it."
     };
     let grid = view! { <Grid roles=roles.clone() may_change/> };
     view! {
         <p class="lead">{intro}</p>
+        {may_change.then(|| view! { <NewRole sources draft from/> })}
         <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
             {if may_change {
                 view! {
@@ -49,7 +50,6 @@ fn Roles(roles: RolesView, from: Option<String>) -> impl IntoView {
                 grid.into_any()
             }}
         </section>
-        {may_change.then(|| view! { <NewRole sources draft from/> })}
     }
 }
 
@@ -141,15 +141,23 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
     let nothing = (String::new(), "Nothing yet".to_owned());
     let sources = sources.into_iter().map(|grants| (grants.role.to_string(), format!("What “{}” may do", grants.name)));
     let options: Vec<(String, String)> = std::iter::once(nothing).chain(sources).collect();
+    let is_open = from.is_some() || !draft.is_empty();
     let selected = draft.get("from").or(from).unwrap_or_else(|| Role::Viewer.to_string());
     view! {
-        <section class="panel narrow" id="new-role" aria-label="Create a role">
-            <div class="panel-head">
-                <h2>"Create a role"</h2>
-                <p>"For people who do one kind of work: support that only looks, a designer who changes templates."</p>
-            </div>
-            <form class="stack panel-body" method="post" action=CreateRole::PATH>
-                <TextField label="Name" name="name" placeholder="Support" max_length=40 value=draft.text("name")/>
+        <details class="panel narrow fold" id="new-role" open=is_open>
+            <summary>"Create a role" <Icon glyph=Glyph::Chevron/></summary>
+            <form class="stack panel-body" method="post" action=CreateRole::PATH aria-label="Create a role">
+                <p class="hint">
+                    "For people who do one kind of work: support that only looks, a designer who changes templates."
+                </p>
+                <TextField
+                    label="Name"
+                    name="name"
+                    placeholder="Support"
+                    max_length=40
+                    value=draft.text("name")
+                    error=draft.error("name")
+                />
                 <TextField
                     label="Description"
                     name="description"
@@ -157,17 +165,18 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
                     required=false
                     max_length=200
                     value=draft.text("description")
+                    error=draft.error("description")
                 />
                 <SelectField
-                    label="It starts with"
+                    label="Starts with"
                     name="from"
                     options
                     selected
-                    hint="You choose what it may do on the page that follows. Later changes of the other role do not reach it."
+                    hint="A copy: later changes of the other role do not change this one. You choose its permissions on the next page."
                 />
                 <div class="form-foot"><button class="button primary">"Create the role"</button></div>
             </form>
-        </section>
+        </details>
     }
 }
 

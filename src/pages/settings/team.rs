@@ -59,7 +59,7 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
                     <Rule
                         name="reveals_with_reason"
                         label="Ask for a reason before contents are shown"
-                        hint="Members with logs:reveal give a reason for each message before they see its variables, bodies and links. The audit log keeps it."
+                        hint="Members with logs:reveal must give a reason before they see a message's variables, body and links. The reason is kept in the audit log."
                         is_on=rules.reveals_with_reason
                         is_fixed=false
                     />
@@ -72,19 +72,19 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
 }
 
 fn two_factor_words(demands: bool, without: usize, viewer_lacks_it: bool) -> String {
-    let locked_out = "see nothing of the team until they set it up";
+    let locked_out = "cannot see the team's data until they set it up";
     match (demands, without) {
-        (_, 0) => format!("Every member has it. Later ones {locked_out}."),
+        (_, 0) => format!("Every member has it. New members {locked_out}."),
         (true, without) => {
             format!(
-                "{} it not set up yet and see nothing of the team.",
+                "{} not set it up yet and cannot see the team's data.",
                 counted(without as i64, "member has", "members have")
             )
         }
         (false, without) => {
             let count = counted(without as i64, "member lacks", "members lack");
             let first = if viewer_lacks_it { " Set it up in your own profile first." } else { "" };
-            format!("{count} it now, and would {locked_out}.{first}")
+            format!("{count} it now. They {locked_out}.{first}")
         }
     }
 }
@@ -122,15 +122,20 @@ fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
             retention.bodies_days,
             "A message without its body cannot be sent again.",
         ),
-        ("events_days", "Events", retention.events_days, "By the age of the message. What became of it stays."),
+        (
+            "events_days",
+            "Events",
+            retention.events_days,
+            "Counted from the age of the message. The message keeps its status.",
+        ),
         (
             "messages_days",
             "Messages",
             retention.messages_days,
-            "With everything that is theirs; the statistics forget them too. What still waits to be sent stays.",
+            "Deleted with their bodies and events, and no longer counted in statistics. Messages that are not sent yet stay.",
         ),
         ("requests_days", "API requests", retention.requests_days, "With their bodies."),
-        ("audit_days", "Audit log", retention.audit_days, "What is left of it can still be checked."),
+        ("audit_days", "Audit log", retention.audit_days, "The rest can still be verified."),
     ];
     let fields = fields.into_iter().map(|(name, label, days, hint)| {
         let value = draft.get(name).unwrap_or_else(|| days.map(|days| days.to_string()).unwrap_or_default());
@@ -159,7 +164,7 @@ fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
             <form class="panel-body" method="post" action=UpdateRetention::PATH>
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"How long things are kept"</legend>
-                    <p class="hint">"In days; an empty field is for ever. What is older is deleted for good, a little at a time."</p>
+                    <p class="hint">"In days. Leave a field empty to keep everything. Older data is deleted for good."</p>
                     {fields.collect_view()}
                     {(!is_locked)
                         .then(|| view! { <div class="form-foot"><button class="button primary">"Save the times"</button></div> })}
@@ -176,13 +181,13 @@ fn EndOfTeam(team: Team) -> impl IntoView {
         <section class="panel narrow" aria-label="Delete the team">
             <div class="panel-head"><h2>"Delete the team"</h2></div>
             <div class="panel-body end-of-team">
-                <p class="hint">"Its log, templates, adapters and keys are gone at once and cannot be brought back."</p>
+                <p class="hint">"Deletes its log, templates, adapters and keys. You cannot undo this."</p>
                 <button type="button" class="button danger" popovertarget=panel aria-haspopup="dialog">"Delete the team"</button>
             </div>
             <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
                 <form class="stack" method="post" action=DeleteTeam::PATH>
                     <h2 id=heading>"Delete " {team.name.clone()} "?"</h2>
-                    <p>"Nobody gets into the team any more, programs that use its keys are refused, and everything in it is deleted in the background. To go on, type its name: " <strong>{team.name}</strong></p>
+                    <p>"Nobody can open the team any more, its keys stop working, and everything in it is deleted. To confirm, type its name: " <strong>{team.name}</strong></p>
                     <input type="hidden" name="team" value=team.id.to_string()/>
                     <div class="field">
                         <label for="typed-name">"The team's name"</label>

@@ -58,7 +58,6 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         None => template.as_ref().map(|template| template.masked_variables.clone()).unwrap_or_default(),
     };
     let is_locked = template.is_some() && !may(Permission::TemplatesUpdate);
-    let is_single = versions.is_empty();
     let action = if template.is_some() { UpdateTemplate::PATH } else { CreateTemplate::PATH };
     view! {
         <div class="page-head">
@@ -68,22 +67,36 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
             </nav>
             <PageTitle text=title/>
             {template.as_ref().map(|template| view! { <TemplateHead template=template.clone()/> })}
+            {(!is_locked).then(|| view! { <a class="button to-preview" href="#preview">"Go to the preview"</a> })}
         </div>
         {older.as_ref().map(|version| view! { <OlderNote version=version.version/> })}
-        <div class="editor-grid" data-single=is_single.then_some("")>
+        <div class="editor-grid" data-locked=is_locked.then_some("")>
             <section class="panel" aria-label="Sources">
                 <form class="stack panel-body" method="post" action=action id=FORM>
                     <fieldset class="bare-fieldset" disabled=is_locked>
                         {template.as_ref().map(|template| view! { <input type="hidden" name="id" value=template.id.to_string()/> })}
-                        <TextField label="Name" name="name" value=field("name", name)/>
+                        <TextField label="Name" name="name" max_length=100 value=field("name", name) error=draft.error("name")/>
                         <TextField
                             label="Subject"
                             name="subject"
                             value=field("subject", Some(source.subject))
-                            hint="Variables stand in double braces: {{ name }}. One that a message does not bring is an error that names it."
+                            hint="Write variables in double braces: {{ name }}. A message that lacks one of them is refused, and the error names it."
+                            error=draft.error("subject")
                         />
-                        <SourceField label="HTML body" name="html" rows=18 value=field("html", source.html)/>
-                        <SourceField label="Text body" name="text" rows=10 value=field("text", source.text)/>
+                        <SourceField
+                            label="HTML body"
+                            name="html"
+                            rows=18
+                            value=field("html", source.html)
+                            error=draft.error("html")
+                        />
+                        <SourceField
+                            label="Text body"
+                            name="text"
+                            rows=10
+                            value=field("text", source.text)
+                            error=draft.error("text")
+                        />
                         <MaskedVariables used=used_variables masked/>
                         {(!is_locked).then(|| view! {
                             <div class="form-foot">
@@ -96,10 +109,12 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                     </fieldset>
                 </form>
             </section>
-            {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
-            {(!is_locked).then(|| {
-                view! { <Preview sample=draft.get("sample").unwrap_or(sample) error=draft.error("sample")/> }
-            })}
+            <div class="editor-side">
+                {(!is_locked).then(|| {
+                    view! { <Preview sample=draft.get("sample").unwrap_or(sample) error=draft.error("sample")/> }
+                })}
+                {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
+            </div>
         </div>
     }
 }
@@ -124,16 +139,16 @@ fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
         <fieldset class="field masked-variables">
             <legend>"Always masked variables"</legend>
             <p class="hint">
-                "For codes, tokens and links that open something. Their values are shown to nobody who has not given a "
-                "reason, and never to API keys. Subjects of messages that are in the log already stay as they are."
+                "Use this for codes, tokens and secret links. People see the values only after they give a reason; API keys "
+                "never see them. Subjects that are already in the log do not change."
             </p>
             {boxes}
             <TextField
-                label="Further ones"
+                label="Other variables"
                 name="masked[]"
                 value=others.join(", ")
                 required=false
-                hint="Names at the top of the variables, with commas between them."
+                hint="Top-level names, separated by commas."
             />
         </fieldset>
     }
@@ -157,8 +172,8 @@ fn TemplateHead(template: Template) -> impl IntoView {
                     fields=vec![("id", id.clone())]
                 >
                     <p>
-                        "Programs that send with “" {template.name.clone()} "” are refused at once. Messages created from it stay in "
-                        "the log and can no longer be resent."
+                        "Programs that still send with “" {template.name.clone()} "” get an error from now on. Messages made from "
+                        "it stay in the log."
                     </p>
                 </Confirm>
             </div>
@@ -171,7 +186,7 @@ fn OlderNote(version: i64) -> impl IntoView {
     view! {
         <div class="callout" data-tone="waiting">
             <div class="callout-body">
-                <p>"The form shows version " {version} ". Saving it creates a new version with these sources."</p>
+                <p>"You see version " {version} ", not the current one. If you save, it becomes the newest version."</p>
             </div>
         </div>
     }

@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::components::can::may;
+use crate::components::field::SourceField;
 use crate::domain::permission::Permission;
-use crate::server_fns::templates::{PREVIEW_PATH, TestTemplate};
+use crate::server_fns::templates::{IMAGES_FIELD, PREVIEW_PATH, TestTemplate};
 
 /// The name of the frame.
 const FRAME: &str = "template-preview";
@@ -21,42 +22,39 @@ pub(super) fn Preview(
     /// What was wrong with it.
     error: Option<String>,
 ) -> impl IntoView {
-    let test = may(Permission::EmailsSend).then(|| {
+    let may_send = may(Permission::EmailsSend);
+    let test = may_send.then(|| {
         view! {
             <button class="button" form=FORM formaction=TestTemplate::PATH formnovalidate>"Send me a test"</button>
         }
     });
-    let is_wrong = error.is_some().then_some("true");
     view! {
-        <section class="panel" aria-label="Preview" id="preview">
+        <section class="panel template-look" aria-label="Preview" id="preview">
             <div class="panel-head"><h2>"Preview"</h2></div>
             <div class="panel-body stack">
-                <div class="field">
-                    <label for="sample">"Sample values"</label>
-                    // A text area drops one line break at its beginning.
-                    <textarea
-                        id="sample"
-                        name="sample"
-                        form=FORM
-                        rows=6
-                        spellcheck="false"
-                        class="source"
-                        aria-describedby="sample-hint"
-                        aria-invalid=is_wrong
-                    >
-                        {format!("\n{sample}")}
-                    </textarea>
-                    {error.map(|error| view! { <p class="field-error">{error}</p> })}
-                    <p class="hint" id="sample-hint">
-                        "What the variables are in the preview, as JSON. A test goes to your own address by the default mail "
-                        "server; it is in no log and in no statistics."
-                    </p>
-                </div>
+                <SourceField
+                    label="Sample values"
+                    name="sample"
+                    form=FORM
+                    rows=6
+                    value=sample
+                    hint="The variables of the preview, as JSON. You find them here again next time; nobody else sees them."
+                    error
+                />
+                <label class="check">
+                    <input type="checkbox" name=IMAGES_FIELD value="1" form=FORM/>
+                    "Load images from other servers"
+                </label>
                 <div class="form-foot">
                     {test}
                     <button class="button" form=FORM formaction=PREVIEW_PATH formtarget=FRAME formnovalidate>"Preview"</button>
                 </div>
                 <iframe class="template-preview" name=FRAME sandbox="" title="The template with the sample values"></iframe>
+                {may_send.then(|| view! {
+                    <p class="hint">
+                        "A test goes to your own address by the default mail adapter. It is not in the log or the statistics."
+                    </p>
+                })}
             </div>
         </section>
     }

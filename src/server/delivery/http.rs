@@ -3,6 +3,7 @@
 //! again. Sources: RFC 9110 (statuses, `Retry-After`), draft-ietf-httpapi-idempotency-key-header.
 
 use std::collections::HashMap;
+use std::io;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,12 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
+use tokio_rustls::rustls;
 
 use super::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
 use super::smtp::{Attempt, RecipientOutcome, clean};
+use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::channel::Channel;
 use crate::domain::ids::{EmailId, NotificationId};
-use crate::server::outbound::{Outbound, Proxies, innermost};
+use crate::server::outbound::{Outbound, Proxies, Unreachable, innermost};
 use crate::server::store::outbox::Outgoing;
 
 /// How much of an answer is read, in bytes.
@@ -114,28 +117,46 @@ impl HttpSender {
     ) -> Attempt {
         let answer = match self.post(route, &message(outgoing, email_id, attempt, pending), email_id).await {
             Ok(answer) => answer,
-            Err(reason) => return Attempt::all(pending, &RecipientOutcome::Unreachable { reason }),
+            Err((reason, fault)) => {
+                return Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault);
+            }
         };
         let provider_message_id = answer.status.is_success().then(|| answer.message_id()).flatten();
-        let retry_after = answer.retry_after;
-        Attempt { provider_message_id, retry_after, ..Attempt::all(pending, &answer.outcome(route.endpoint.host())) }
+        let (retry_after, fault) = (answer.retry_after, answer.fault());
+        Attempt {
+            provider_message_id,
+            retry_after,
+            fault,
+            ..Attempt::all(pending, &answer.outcome(route.endpoint.host()))
+        }
     }
 
-    async fn post(&self, route: &HttpRoute, message: &Message<'_>, email_id: EmailId) -> Result<Answer, String> {
+    async fn post(
+        &self,
+        route: &HttpRoute,
+        message: &Message<'_>,
+        email_id: EmailId,
+    ) -> Result<Answer, (String, AdapterFault)> {
         let host = route.endpoint.host();
         let HttpSettings { outbound, proxies, .. } = &self.settings;
         let checked = outbound.check_request(host, proxies).await;
-        checked.map_err(|cause| format!("Cannot connect to {host}: {cause}"))?;
-        let body = serde_json::to_vec(message).map_err(|cause| format!("The message cannot be written: {cause}"))?;
+        checked.map_err(|cause| (format!("Cannot connect to {host}: {cause}"), cause.fault()))?;
+        let unusable = |reason| (reason, AdapterFault::Unusable);
+        let body = serde_json::to_vec(message).map_err(|cause| format!("The message cannot be written: {cause}"));
+        let body = body.map_err(unusable)?;
         let request = self
             .client()
-            .await?
+            .await
+            .map_err(unusable)?
             .post(route.endpoint.with_query(&route.secret))
             .header(CONTENT_TYPE, "application/json")
             .header("idempotency-key", email_id.to_string())
             .body(body);
         let response = with_log_in(request, &route.secret).send().await;
-        let response = response.map_err(|cause| self.why_unreachable(host, cause))?;
+        let response = response.map_err(|cause| {
+            let fault = fault_of(&cause);
+            (self.why_unreachable(host, cause), fault)
+        })?;
         Ok(Answer::read(response).await)
     }
 
@@ -165,6 +186,30 @@ impl HttpSender {
         }
         let what = if cause.is_connect() { "Cannot connect to" } else { "The connection broke to" };
         clean(&format!("{what} {host}: {}", innermost(&cause)))
+    }
+}
+
+/// The step at which a request ended.
+fn fault_of(cause: &reqwest::Error) -> AdapterFault {
+    let mut source = std::error::Error::source(cause);
+    while let Some(inner) = source {
+        if let Some(unreachable) = inner.downcast_ref::<Unreachable>() {
+            return unreachable.fault();
+        }
+        // The error of a handshake is within one of input and output, which does not name it as its source.
+        let io = inner.downcast_ref::<io::Error>();
+        let tls = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match (io.map(io::Error::kind), tls.or_else(|| inner.downcast_ref())) {
+            (_, Some(rustls::Error::InvalidCertificate(_))) => return AdapterFault::Certificate,
+            (_, Some(_)) => return AdapterFault::TlsFailed,
+            (Some(io::ErrorKind::ConnectionRefused), None) => return AdapterFault::ConnectionRefused,
+            (Some(_) | None, None) => source = inner.source(),
+        }
+    }
+    match (cause.is_timeout(), cause.is_connect()) {
+        (true, false) => AdapterFault::Silent,
+        (true, true) | (false, true) => AdapterFault::Unreachable,
+        (false, false) => AdapterFault::Broken,
     }
 }
 
@@ -232,6 +277,17 @@ impl Answer {
                 ),
             },
             _ => RecipientOutcome::Failed { reason: reply },
+        }
+    }
+
+    /// What the status is to whoever sets an adapter up; `None` for a message that was taken.
+    fn fault(&self) -> Option<AdapterFault> {
+        match self.status.as_u16() {
+            200..=299 => None,
+            401 | 403 | 407 => Some(AdapterFault::LogInRefused),
+            300..=399 | 404 | 405 | 410 => Some(AdapterFault::WrongUrl),
+            408 | 425 | 429 | 500.. => Some(AdapterFault::Later),
+            _ => Some(AdapterFault::ContentRefused),
         }
     }
 

@@ -14,11 +14,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::endpoint::{SmtpEndpoint, SmtpSecret};
 use super::message::{build_message, message_id, sender_address};
 use crate::domain::adapter::TlsMode;
+use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::server::store::outbox::Outgoing;
@@ -99,7 +100,7 @@ impl SmtpSender {
     {
         let from = match sender_address(&outgoing.from_address) {
             Ok(from) => from,
-            Err(cause) => return Some(Attempt::all(pending, &failed(&cause))),
+            Err(cause) => return Some(Attempt::ended(pending, &failed(&cause), AdapterFault::Unusable)),
         };
         let mut kept = self.kept(&route.key()).await;
         loop {
@@ -110,8 +111,8 @@ impl SmtpSender {
             };
             let mut connection = match connection {
                 Ok(connection) => connection,
-                Err(Unusable { reason, .. }) => {
-                    return Some(Attempt::all(pending, &RecipientOutcome::Unreachable { reason }));
+                Err(Unusable { reason, fault }) => {
+                    return Some(Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault));
                 }
             };
             let allow_utf8 = connection.client.offers.smtputf8;
@@ -119,12 +120,12 @@ impl SmtpSender {
                 Ok(message) => message,
                 Err(cause) => {
                     self.keep(route.key(), connection);
-                    return Some(Attempt::all(pending, &failed(&cause)));
+                    return Some(Attempt::ended(pending, &failed(&cause), AdapterFault::Unusable));
                 }
             };
             let mut transaction = Transaction::new(&mut connection.client, &self.settings, pending, allow_utf8);
             let is_done = transaction.run(&from, &message, &before_data).await;
-            let Transaction { outcomes, is_usable, is_closed, .. } = transaction;
+            let Transaction { outcomes, is_usable, is_closed, fault, .. } = transaction;
             if is_closed && is_kept {
                 continue;
             }
@@ -132,7 +133,7 @@ impl SmtpSender {
             if is_usable {
                 self.keep(route.key(), connection);
             }
-            return is_done.then(|| attempt(pending, outcomes, &message_id(email_id, &from)));
+            return is_done.then(|| Attempt { fault, ..attempt(pending, outcomes, &message_id(email_id, &from)) });
         }
     }
 
@@ -186,47 +187,52 @@ impl SmtpSender {
     }
 
     async fn connect(&self, route: &SmtpRoute) -> Result<Connection, Unusable> {
-        let server = format!("{}:{}", route.endpoint.host, route.endpoint.port);
+        let SmtpEndpoint { host, port, .. } = &route.endpoint;
+        let server = format!("{host}:{port}");
         let limit = self.settings.connect_timeout;
-        let client = timeout(limit, self.open(route, &server)).await.unwrap_or_else(|_| {
-            Err(Unusable { reason: format!("{server} did not answer within {} seconds", limit.as_secs_f64()) })
-        })?;
+        let until = Instant::now() + limit;
+        let late = |fault| {
+            let reason = format!("{server} did not answer within {} seconds", limit.as_secs_f64());
+            move |_| Unusable { reason, fault }
+        };
+        let connecting = client::connect(self.settings.outbound, host, *port);
+        let stream = timeout_at(until, connecting).await.map_err(late(AdapterFault::Unreachable))?;
+        let stream = stream.map_err(|cause| cannot_connect(&server, &cause.to_string(), cause.fault()))?;
+        let opening = self.open(Client::new(stream), route, &server);
+        let client = timeout_at(until, opening).await.map_err(late(AdapterFault::Silent))??;
         Ok(Connection { client, idle_since: Instant::now(), messages: 0 })
     }
 
-    async fn open(&self, route: &SmtpRoute, server: &str) -> Result<Client, Unusable> {
-        let SmtpEndpoint { host, port, tls } = &route.endpoint;
+    /// Greets a server, encrypts as the adapter says, and logs in.
+    async fn open(&self, mut client: Client, route: &SmtpRoute, server: &str) -> Result<Client, Unusable> {
+        let SmtpEndpoint { host, tls, .. } = &route.endpoint;
         let hello = self.settings.hello_name.clone().unwrap_or_else(own_name);
-        let cannot_connect = |why: &str| Unusable::new("Cannot connect to", server, why);
-        let no_tls = |why: &str| Unusable::new("Cannot encrypt the connection to", server, why);
-        let stream = client::connect(self.settings.outbound, host, *port)
-            .await
-            .map_err(|cause| cannot_connect(&cause.to_string()))?;
-        let mut client = Client::new(stream);
+        let no_tls = |why: &str, fault| Unusable::new("Cannot encrypt the connection to", server, why, fault);
+        let no_greeting = |(why, fault): (String, AdapterFault)| cannot_connect(server, &why, fault);
         let mut is_encrypted = *tls == TlsMode::Implicit;
         if is_encrypted {
             client = client
                 .encrypt(&self.settings.tls, host, is_lenient(route))
                 .await
-                .map_err(|cause| no_tls(&cause.to_string()))?;
+                .map_err(|cause| no_tls(&cause.to_string(), cause.tls_fault()))?;
         }
-        accepted(client.greeting().await).map_err(|why| cannot_connect(&why))?;
-        accepted(client.hello(&hello).await).map_err(|why| cannot_connect(&why))?;
+        accepted(client.greeting().await, AdapterFault::Unwelcome).map_err(no_greeting)?;
+        accepted(client.hello(&hello).await, AdapterFault::Unwelcome).map_err(no_greeting)?;
         let can_encrypt = client.offers.starttls && !is_encrypted;
         match tls {
             TlsMode::Required if !can_encrypt => {
-                return Err(Unusable {
-                    reason: format!("{server} offers no encryption (STARTTLS), and the adapter requires it"),
-                });
+                let reason = format!("{server} offers no encryption (STARTTLS), and the adapter requires it");
+                return Err(Unusable { reason, fault: AdapterFault::TlsNotOffered });
             }
             TlsMode::Required | TlsMode::Opportunistic if can_encrypt => {
-                accepted(client.command("STARTTLS").await).map_err(|why| no_tls(&why))?;
+                let no_tls = |(why, fault): (String, AdapterFault)| no_tls(&why, fault);
+                accepted(client.command("STARTTLS").await, AdapterFault::TlsNotOffered).map_err(no_tls)?;
                 client = client
                     .encrypt(&self.settings.tls, host, is_lenient(route))
                     .await
-                    .map_err(|cause| no_tls(&cause.to_string()))?;
+                    .map_err(|cause| no_tls((cause.to_string(), cause.tls_fault())))?;
                 // What was said before the encryption counts for nothing.
-                accepted(client.hello(&hello).await).map_err(|why| no_tls(&why))?;
+                accepted(client.hello(&hello).await, AdapterFault::TlsFailed).map_err(no_tls)?;
                 is_encrypted = true;
             }
             TlsMode::Implicit | TlsMode::Required | TlsMode::Opportunistic | TlsMode::None => {}
@@ -234,7 +240,7 @@ impl SmtpSender {
         if let Some(user) = &route.secret.user {
             if !is_encrypted && !route.endpoint.is_loopback() {
                 let reason = format!("{server} is not encrypted, so the password was not sent to it");
-                return Err(Unusable { reason });
+                return Err(Unusable { reason, fault: AdapterFault::LogInInTheOpen });
             }
             let password = route.secret.password.as_deref().unwrap_or_default();
             log_in(&mut client, user, password, server).await?;
@@ -266,32 +272,43 @@ async fn log_in(client: &mut Client, user: &str, password: &str, server: &str) -
     match client.log_in(user, password).await {
         Ok(None) => {
             let reason = format!("{server} offers no log-in by PLAIN or LOGIN, but the adapter has a user name");
-            Err(Unusable { reason })
+            Err(Unusable { reason, fault: AdapterFault::LogInNotOffered })
         }
         Ok(Some(reply)) if reply.is_done() => Ok(()),
-        Ok(Some(reply)) => Err(Unusable::new("The log-in was refused by", server, &reply.words())),
-        Err(cause) => Err(Unusable::new("The log-in failed at", server, &cause.to_string())),
+        Ok(Some(reply)) => {
+            // Another code speaks of another time. Source: RFC 4954, section 6.
+            let fault = if reply.code < 500 { AdapterFault::Later } else { AdapterFault::LogInRefused };
+            Err(Unusable::new("The log-in was refused by", server, &reply.words(), fault))
+        }
+        Err(cause) => {
+            Err(Unusable::new("The log-in failed at", server, &cause.to_string(), AdapterFault::LogInRefused))
+        }
     }
 }
 
-/// Why a server did not do what it was asked.
-fn accepted(answer: Result<Reply, Broken>) -> Result<(), String> {
+/// Why a server did not do what it was asked: `refused` where it says no.
+fn accepted(answer: Result<Reply, Broken>, refused: AdapterFault) -> Result<(), (String, AdapterFault)> {
     match answer {
         Ok(reply) if reply.is_done() => Ok(()),
-        Ok(reply) => Err(reply.words()),
-        Err(cause) => Err(cause.to_string()),
+        Ok(reply) => Err((reply.words(), refused)),
+        Err(cause) => Err((cause.to_string(), cause.fault())),
     }
 }
 
 /// Why a server cannot be used now.
 struct Unusable {
     reason: String,
+    fault: AdapterFault,
 }
 
 impl Unusable {
-    fn new(what: &str, server: &str, why: &str) -> Self {
-        Self { reason: format!("{what} {server}: {}", clean(why)) }
+    fn new(what: &str, server: &str, why: &str, fault: AdapterFault) -> Self {
+        Self { reason: format!("{what} {server}: {}", clean(why)), fault }
     }
+}
+
+fn cannot_connect(server: &str, why: &str, fault: AdapterFault) -> Unusable {
+    Unusable::new("Cannot connect to", server, why, fault)
 }
 
 #[cfg(test)]
@@ -392,7 +409,8 @@ mod tests {
         let (connect_timeout, outbound) = (Duration::from_millis(200), Outbound::new(true));
         let settings = SmtpSettings { connect_timeout, outbound, ..SmtpSettings::default() };
         let url = format!("smtp://{}", silent.local_addr().unwrap());
-        let refused = SmtpSender::new(settings).check(&route(&url)).await.unwrap_err().to_string();
-        assert!(refused.contains("did not answer within 0.2 seconds"), "{refused}");
+        let refused = SmtpSender::new(settings).connect(&route(&url)).await.err().unwrap();
+        assert!(refused.reason.contains("did not answer within 0.2 seconds"), "{}", refused.reason);
+        assert_eq!(refused.fault, AdapterFault::Silent);
     }
 }

@@ -124,7 +124,7 @@ impl Renderer {
     pub async fn check_template(&self, source: &TemplateSource) -> Result<(), AppError> {
         super::check_completeness(source)?;
         checked_texts(source)?;
-        for (part, text) in Part::all_of(source) {
+        for (part, text) in source.parts() {
             if is_plain(text) {
                 parse_part(part, text)?;
             } else {
@@ -137,7 +137,7 @@ impl Renderer {
     /// The names of the variables that a template uses, in order; those of a text that does not parse are left out.
     pub async fn used_variables(&self, source: &TemplateSource) -> Vec<String> {
         let mut names = Vec::new();
-        for (part, text) in Part::all_of(source) {
+        for (part, text) in source.parts() {
             if is_plain(text) {
                 names.extend(names_in(part, text));
             } else if let Ok(Answer::Names(used)) =
@@ -227,7 +227,7 @@ impl Renderer {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(helper);
         }
         match answer {
-            Answer::Refused(why) => Err(AppError::InvalidTemplate(why)),
+            Answer::Refused(why) => Err(AppError::InvalidTemplate { part, message: why }),
             answer @ (Answer::Text(_) | Answer::Names(_)) => Ok(answer),
         }
     }
@@ -238,7 +238,8 @@ impl Renderer {
 }
 
 fn takes_too_much(part: Part) -> AppError {
-    AppError::InvalidTemplate(format!("{} takes too much memory or time with these variables", part.label()))
+    let message = format!("{} takes too much memory or time with these variables", part.label());
+    AppError::InvalidTemplate { part, message }
 }
 
 /// A process that renders.
@@ -349,7 +350,7 @@ fn carry_out(order: &str, variables: &str) -> Option<Answer> {
     };
     match done {
         Ok(answer) => Some(answer),
-        Err(error @ AppError::InvalidTemplate(_)) => Some(Answer::Refused(error.to_string())),
+        Err(error @ AppError::InvalidTemplate { .. }) => Some(Answer::Refused(error.to_string())),
         Err(_) => None,
     }
 }

@@ -3,6 +3,7 @@
 //! tokens are never given back; a user name is, to who may change the adapter.
 
 mod address;
+mod draft;
 mod test;
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use tracing::info;
 
 use self::address::Address;
 pub use self::address::GivenAddress;
+pub use self::draft::draft_of;
 pub(super) use self::test::try_message;
 pub use self::test::{TestOutcome, send_test};
 

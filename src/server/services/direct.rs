@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
@@ -27,14 +28,15 @@ pub(super) struct Limits {
     pub(super) step: Duration,
 }
 
-/// Sends a message to its one recipient by an adapter, and tells what the server said. Nothing is tried again.
+/// Sends a message to its one recipient by an adapter, and tells what the server said, with the step at which it ended where
+/// it did not take the message. Nothing is tried again.
 pub(super) async fn send_directly(
     app: &App,
     team: TeamId,
     adapter: &Adapter,
     message: &Outgoing,
     limits: Limits,
-) -> Result<RecipientOutcome, AppError> {
+) -> Result<(RecipientOutcome, Option<AdapterFault>), AppError> {
     let sealed = app.store.find_adapter_secret(team, adapter.id).await?.ok_or(AppError::Internal)?;
     let to: Vec<String> = message.recipients.iter().map(|recipient| recipient.address.clone()).collect();
     let (id, date) = (app.clock.mint::<EmailId>(), app.clock.now());
@@ -77,11 +79,13 @@ pub(super) async fn send_directly(
         Ok(attempt) => attempt,
         Err(_) => {
             let reason = format!("it did not answer in {} seconds", limits.whole.as_secs());
-            return Ok(RecipientOutcome::Unknown { reason });
+            return Ok((RecipientOutcome::Unknown { reason }, Some(AdapterFault::OutcomeUnknown)));
         }
     };
-    let outcome = attempt?.and_then(|attempt| attempt.recipients.into_iter().next()).map(|(_, outcome)| outcome);
-    Ok(outcome.unwrap_or_else(|| RecipientOutcome::Failed { reason: "the message was not sent".to_owned() }))
+    let unsent = || RecipientOutcome::Failed { reason: "the message was not sent".to_owned() };
+    let Some(Attempt { recipients, fault, .. }) = attempt? else { return Ok((unsent(), Some(AdapterFault::Unusable))) };
+    let outcome = recipients.into_iter().next().map_or_else(unsent, |(_, outcome)| outcome);
+    Ok((outcome, fault))
 }
 
 /// A message of plain text to one recipient.

@@ -57,7 +57,7 @@ pub async fn send_system_mail(app: &App, team: TeamId, mail: &SystemMail) -> Res
     let adapter = app.store.find_default_adapter(team, AdapterKind::Smtp).await?;
     let adapter = adapter.ok_or_else(|| AppError::Adapter("The team has no mail adapter".to_owned()))?;
     let message = direct::message(Channel::Email, &adapter.from_address, &mail.to, &mail.subject, &mail.text);
-    let outcome = direct::send_directly(app, team, &adapter, &message, LIMITS).await?;
+    let (outcome, _) = direct::send_directly(app, team, &adapter, &message, LIMITS).await?;
     let reason = match outcome {
         RecipientOutcome::Accepted { .. } => return Ok(()),
         RecipientOutcome::Deferred { reply } | RecipientOutcome::Refused { reply } => reply,

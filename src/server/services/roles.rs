@@ -177,6 +177,21 @@ pub async fn edit_grants(app: &App, viewer: &Viewer, edits: &[GrantEdit]) -> Res
     try_edit_grants(app, viewer, edits).await
 }
 
+/// What to say of edits that were saved: the permission by name where one box was meant.
+pub fn edit_words(edits: &[GrantEdit]) -> String {
+    let changed: Vec<(Permission, &str)> = edits
+        .iter()
+        .flat_map(|edit| {
+            let granted = edit.granted.iter().map(|one| (one, "granted"));
+            granted.chain(edit.withdrawn.iter().map(|one| (one, "withdrawn")))
+        })
+        .collect();
+    match changed[..] {
+        [(one, done)] => format!("Saved: “{}” is {done}.", one.label()),
+        _ => "Saved. The change applies at once.".to_owned(),
+    }
+}
+
 async fn try_edit_grants(app: &App, viewer: &Viewer, edits: &[GrantEdit]) -> Result<(), AppError> {
     let roles = app.store.list_role_grants(viewer.team).await?;
     let mut changes = Vec::new();

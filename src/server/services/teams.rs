@@ -252,16 +252,18 @@ impl SentInvite {
         let InviteLink { invite: Invite { email, .. }, url } = &self.link;
         let sentence = match &self.mail {
             SystemMailOutcome::Sent => {
-                format!("Invitation sent to {email}. Should the email not arrive, pass this link on. It lasts 7 days.")
+                format!(
+                    "Invitation sent to {email}. If the email does not arrive, send this link yourself. It works for 7 days."
+                )
             }
             SystemMailOutcome::NoAdapter => format!(
-                "The team has no mail adapter yet. Send this link to {email} yourself. It is shown once and lasts 7 days."
+                "The team has no mail adapter yet. Send this link to {email} yourself. It is shown only once and works for 7 days."
             ),
             SystemMailOutcome::Refused(reason) => {
                 // Cut, because the browser carries it to the next page.
                 let reason: String = reason.trim_end_matches('.').chars().take(300).collect();
                 format!(
-                    "No email went out to {email}. {reason}. Send this link yourself. It is shown once and lasts 7 days."
+                    "No email went out to {email}. {reason}. Send this link yourself. It is shown only once and works for 7 days."
                 )
             }
         };

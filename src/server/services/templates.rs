@@ -4,7 +4,7 @@ mod preview;
 
 use serde_json::{Value, json};
 
-pub use self::preview::{preview, sample_values, send_preview};
+pub use self::preview::{keep_sample, preview, sample_values, send_preview};
 
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;

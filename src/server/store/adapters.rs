@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::audit::{AuditEvent, append_event, commit_change};
 use super::engine::Transaction;
+use super::names::{Named, keep_name_free};
 use super::{Store, instant, micros, stored};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::error::AppError;
@@ -38,21 +39,6 @@ impl TryFrom<AdapterRow> for Adapter {
     }
 }
 
-/// Refuses a name that another adapter has, inside a transaction that has taken turns.
-async fn keep_name_free(tx: &mut Transaction, team_id: TeamId, id: AdapterId, name: &str) -> Result<(), AppError> {
-    let namesake: Option<AdapterId> = tx
-        .query("SELECT id FROM adapters WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL")
-        .bind(team_id)
-        .bind(name)
-        .bind(id)
-        .fetch_optional_scalar()
-        .await?;
-    match namesake {
-        Some(_) => Err(AppError::AlreadyExists(format!("An adapter named “{name}” exists already"))),
-        None => Ok(()),
-    }
-}
-
 /// Whether a team has a default adapter of a kind, inside a transaction that has taken turns.
 async fn has_default(tx: &mut Transaction, team_id: TeamId, kind: &str) -> Result<bool, AppError> {
     let default: Option<AdapterId> = tx
@@ -76,7 +62,7 @@ impl Store {
     ) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
-        keep_name_free(&mut tx, team_id, new.id, &new.name).await?;
+        keep_name_free(&mut tx, team_id, (Named::Adapter, new.id.0), &new.name).await?;
         let is_default = new.is_default || !has_default(&mut tx, team_id, new.kind.as_str()).await?;
         if is_default {
             tx.query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND kind = $2 AND is_default")
@@ -122,7 +108,7 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         if changed.name != before.name {
-            keep_name_free(&mut tx, team_id, changed.id, &changed.name).await?;
+            keep_name_free(&mut tx, team_id, (Named::Adapter, changed.id.0), &changed.name).await?;
         }
         let present: Option<AdapterId> = tx
             .query("SELECT id FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
@@ -204,7 +190,7 @@ impl Store {
             .fetch_optional()
             .await?;
         let Some((name, kind)) = deleted else { return Ok(None) };
-        keep_name_free(&mut tx, team_id, id, &name).await?;
+        keep_name_free(&mut tx, team_id, (Named::Adapter, id.0), &name).await?;
         let is_default = !has_default(&mut tx, team_id, &kind).await?;
         tx.query("UPDATE adapters SET deleted_at = NULL, is_default = $3 WHERE team_id = $1 AND id = $2")
             .bind(team_id)

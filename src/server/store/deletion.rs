@@ -53,12 +53,13 @@ const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 24] = [
+const OF_TEAM: [Rows; 25] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
     rows_of_team("api_keys", &["team_id", "id"]),
     rows_of_team("invites", &["team_id", "id"]),
+    few(TEXTS, rows_of_team("template_samples", &["team_id", "template_id", "user_id"])),
     rows_of_team("memberships", &["team_id", "user_id"]),
     rows_of_team("role_permissions", &["team_id", "role", "permission"]),
     rows_of_team("roles", &["team_id", "role"]),

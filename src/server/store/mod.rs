@@ -19,6 +19,7 @@ mod failures;
 mod folding;
 mod health;
 pub mod ingest;
+mod names;
 mod noted;
 pub mod notifications;
 pub mod openid;

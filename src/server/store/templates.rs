@@ -5,10 +5,11 @@ use sqlx::types::Json;
 
 use super::audit::{AuditEvent, append_event, commit_change};
 use super::criteria::{contains, push_like};
-use super::engine::{Sql, Transaction};
+use super::engine::Sql;
+use super::names::{Named, keep_name_free};
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;
-use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId, lowest_id_at};
+use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 
 const TEMPLATE_COLUMNS: &str =
@@ -77,21 +78,6 @@ impl From<VersionRow> for TemplateVersion {
     }
 }
 
-/// Refuses a name that another template has, inside a transaction that has taken turns.
-async fn keep_name_free(tx: &mut Transaction, team_id: TeamId, id: TemplateId, name: &str) -> Result<(), AppError> {
-    let namesake: Option<TemplateId> = tx
-        .query("SELECT id FROM templates WHERE team_id = $1 AND name = $2 AND id <> $3 AND deleted_at IS NULL")
-        .bind(team_id)
-        .bind(name)
-        .bind(id)
-        .fetch_optional_scalar()
-        .await?;
-    match namesake {
-        Some(_) => Err(AppError::AlreadyExists(format!("A template named “{name}” exists already"))),
-        None => Ok(()),
-    }
-}
-
 impl Store {
     /// Makes a template with its first version; `false` when the name is taken.
     pub async fn insert_template(
@@ -150,7 +136,7 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         if let Some(name) = change.name {
-            keep_name_free(&mut tx, team_id, id, name).await?;
+            keep_name_free(&mut tx, team_id, (Named::Template, id.0), name).await?;
         }
         let version_id = change.version.map(|(version_id, _)| version_id);
         let updated = tx
@@ -228,7 +214,7 @@ impl Store {
             .fetch_optional_scalar()
             .await?;
         let Some(name) = deleted else { return Ok(None) };
-        keep_name_free(&mut tx, team_id, id, &name).await?;
+        keep_name_free(&mut tx, team_id, (Named::Template, id.0), &name).await?;
         tx.query("UPDATE templates SET deleted_at = NULL WHERE team_id = $1 AND id = $2")
             .bind(team_id)
             .bind(id)
@@ -308,6 +294,47 @@ impl Store {
         );
         let row: Option<TemplateRow> = self.read(statement).bind(team_id).bind(name).fetch_optional().await?;
         Ok(row.map(Template::from))
+    }
+
+    /// Keeps the sample values that a member last saw a template with, in the place of those before. Nothing where the team
+    /// has no such template or member.
+    pub async fn keep_template_sample(
+        &self,
+        team_id: TeamId,
+        id: TemplateId,
+        user_id: UserId,
+        sample: &str,
+    ) -> Result<(), AppError> {
+        let mut tx = self.begin().await?;
+        tx.query(
+            "INSERT INTO template_samples (team_id, template_id, user_id, sample)
+                 SELECT t.team_id, t.id, m.user_id, $4 FROM templates t
+                 JOIN memberships m ON m.team_id = t.team_id AND m.user_id = $3
+                 WHERE t.team_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
+             ON CONFLICT (team_id, template_id, user_id) DO UPDATE SET sample = excluded.sample",
+        )
+        .bind(team_id)
+        .bind(id)
+        .bind(user_id)
+        .bind(sample)
+        .execute()
+        .await?;
+        tx.commit().await
+    }
+
+    /// The sample values that a member last saw a template with.
+    pub async fn find_template_sample(
+        &self,
+        team_id: TeamId,
+        id: TemplateId,
+        user_id: UserId,
+    ) -> Result<Option<String>, AppError> {
+        self.read("SELECT sample FROM template_samples WHERE team_id = $1 AND template_id = $2 AND user_id = $3")
+            .bind(team_id)
+            .bind(id)
+            .bind(user_id)
+            .fetch_optional_scalar()
+            .await
     }
 
     /// The versions of a template, newest first.

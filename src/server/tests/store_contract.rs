@@ -20,6 +20,7 @@ mod retention;
 mod roles;
 mod search;
 mod teams;
+mod templates;
 
 use std::path::{Path, PathBuf};
 

@@ -42,21 +42,25 @@ pub async fn show(
     Path(id): Path<String>,
     Query(query): Query<BodyQuery>,
 ) -> Response {
-    let images = if query.images == 1 { "https: http: data:" } else { "data:" };
-    let policy = format!(
-        "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; font-src data:; sandbox; \
-         frame-ancestors 'self'"
-    );
     let answer = match load(&app, identity, &id).await {
         Ok(html) => (StatusCode::OK, Html(html)),
         Err(error) => (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{error}</p>"))),
     };
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_SECURITY_POLICY, frame_policy(query.images == 1)),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     (headers, answer).into_response()
+}
+
+/// The policy of a frame that shows somebody's HTML: no script, and nothing from elsewhere but images that were asked for.
+pub(super) fn frame_policy(shows_images: bool) -> String {
+    let images = if shows_images { "https: http: data:" } else { "data:" };
+    format!(
+        "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; font-src data:; sandbox; \
+         frame-ancestors 'self'"
+    )
 }
 
 async fn load(app: &App, identity: Identity, id: &str) -> Result<String, AppError> {

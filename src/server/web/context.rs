@@ -21,6 +21,7 @@ use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::identity::{self, ClientAddress, Identity};
 use crate::server::services::accounts::{self, Account, LogInStep};
+use crate::server::services::adapters::TestOutcome;
 
 /// How long a [Flash] waits for its page, in seconds.
 const FLASH_SECONDS: u32 = 60;
@@ -172,6 +173,12 @@ pub fn flash_undo(text: impl Into<String>, action: &str, id: impl Display) {
     append_cookie(flash.cookie(&app()));
 }
 
+/// Keeps what became of a test message, with the server's own words, for the page that the browser is sent to.
+pub fn flash_test(tested: &TestOutcome) {
+    let kind = if tested.fault.is_none() { FlashKind::Success } else { FlashKind::Error };
+    flash(kind, format!("{}\n{}", tested.sentence(), tested.words));
+}
+
 /// Keeps a key that was just made, with a sentence about it, for the page that the browser is sent to. The server keeps
 /// no secret, so the browser carries it there.
 pub fn flash_key(text: impl Into<String>, key: NewKey) {
@@ -236,6 +243,23 @@ pub async fn or_keep<T>(draft: &Draft, result: Result<T, AppError>) -> Result<T,
         keep_draft(&draft.clone().refused(error)).await;
     }
     result
+}
+
+/// The same for a form that says what is wrong beside its fields: the sentence over the page then only names the field, by what
+/// the page calls it. Where there is no such name, it says what is wrong.
+pub async fn or_point<T>(
+    draft: &Draft,
+    result: Result<T, AppError>,
+    label_of: impl Fn(&str) -> Option<&'static str>,
+) -> Result<T, AppError> {
+    or_keep(draft, result).await.map_err(|error| {
+        match error.field().and_then(|field| Some((field, label_of(field)?))) {
+            Some((field, label)) => {
+                AppError::invalid_field(field, format!("Nothing was saved or sent yet: look at the field “{label}”."))
+            }
+            None => error,
+        }
+    })
 }
 
 /// What was typed into this form, if its page follows a refusal. Nothing is written by looking: the browser forgets that

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use super::body::{self, ANONYMOUS_BODY_BYTES};
+use super::body_page::frame_policy;
 use super::refusal::status_of;
 use super::server_functions::TEMPLATE_BODY_BYTES;
 use crate::domain::error::AppError;
@@ -17,10 +18,6 @@ use crate::server::render::RenderedTemplate;
 use crate::server::services::templates;
 use crate::server_fns::templates::source_of;
 
-/// As in the frame of a message: no script, and nothing from elsewhere but images, which the writer chose.
-const POLICY: &str = "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; font-src data:; sandbox; \
-                      frame-ancestors 'self'";
-
 /// What of the editor's form a preview is made from.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -29,24 +26,30 @@ struct Written {
     html: String,
     text: String,
     sample: String,
+    /// Of a template that is not new.
+    id: Option<String>,
+    /// `1` lets images load from other servers.
+    images: String,
 }
 
-/// `POST /templates/preview`. Needs `templates:view`. Stores nothing. An error is the page, for its reader is in the editor.
+/// `POST /templates/preview`. Needs `templates:view`. Keeps the sample values for the next visit, and nothing else. An error is
+/// the page, for its reader is in the editor. Its policy is that of a message's frame: images load from elsewhere only
+/// when the reader asks for them.
 pub async fn show(State(app): State<App>, Extension(identity): Extension<Identity>, request: Request) -> Response {
-    let (status, page) = match body::in_time(preview(&app, identity, request)).await.and_then(|result| result) {
-        Ok(rendered) => (StatusCode::OK, page_of(&rendered)),
-        Err(error) => {
+    let (status, page, shows_images) = match body::in_time(preview(&app, identity, request)).await {
+        Ok(Ok((rendered, shows_images))) => (StatusCode::OK, page_of(&rendered), shows_images),
+        Ok(Err(error)) | Err(error) => {
             // The browser's console would count a template that does not parse as a fault of the page.
-            let is_writers = matches!(error, AppError::InvalidTemplate(_) | AppError::Validation { .. });
+            let is_writers = matches!(error, AppError::InvalidTemplate { .. } | AppError::Validation { .. });
             let words = escaped(&error.to_string());
             let page = format!("<!doctype html><title>Preview</title><p role=\"alert\" {STYLE}>{words}</p>");
-            (if is_writers { StatusCode::OK } else { status_of(&error) }, page)
+            (if is_writers { StatusCode::OK } else { status_of(&error) }, page, false)
         }
     };
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, frame_policy(shows_images)),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     (headers, (status, Html(page))).into_response()
 }
@@ -54,14 +57,19 @@ pub async fn show(State(app): State<App>, Extension(identity): Extension<Identit
 /// How what is ours in the frame looks.
 const STYLE: &str = "style=\"font:15px/1.5 system-ui,sans-serif;margin:0 0 1em;white-space:pre-wrap\"";
 
-async fn preview(app: &App, identity: Identity, request: Request) -> Result<RenderedTemplate, AppError> {
+async fn preview(app: &App, identity: Identity, request: Request) -> Result<(RenderedTemplate, bool), AppError> {
     let (parts, body) = request.into_parts();
     let limit = if identity.0.is_ok() { TEMPLATE_BODY_BYTES } else { ANONYMOUS_BODY_BYTES };
     let held = body::read(&app.bodies, &parts, body, limit).await?;
     let viewer = identity.0?;
     let read = |_| AppError::invalid("The form did not arrive whole");
-    let Written { subject, html, text, sample } = serde_urlencoded::from_bytes(&held.bytes).map_err(read)?;
-    templates::preview(app, &viewer, &source_of(subject, html, text), &sample).await
+    let Written { subject, html, text, sample, id, images } =
+        serde_urlencoded::from_bytes(&held.bytes).map_err(read)?;
+    if let Some(id) = id.and_then(|id| id.parse().ok()) {
+        templates::keep_sample(app, &viewer, id, &sample).await?;
+    }
+    let rendered = templates::preview(app, &viewer, &source_of(subject, html, text), &sample).await?;
+    Ok((rendered, images == "1"))
 }
 
 fn page_of(rendered: &RenderedTemplate) -> String {

@@ -1,47 +1,56 @@
-//! The form of an adapter, field by field. Both kinds' fields are in the form of a new one; the style shows those of the chosen
-//! kind, so that it works without scripts.
+//! The form of an adapter, field by field. A new one has the fields of one kind, so that the browser asks for these alone; the
+//! other kind is a link.
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::components::field::{SelectField, TextField};
-use crate::domain::adapter::form::{AddressForm, KeptLogIn};
+use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm, TYPED_SECRETS, label_of};
 use crate::domain::adapter::{AdapterKind, TlsMode};
 use crate::domain::draft::Draft;
-use crate::server_fns::adapters::{CreateAdapter, EditedAdapter, TYPED_SECRETS, UpdateAdapter};
+use crate::server_fns::adapters::{CreateAdapter, EditedAdapter, UpdateAdapter};
+
+/// The address of the form of a new one of a kind.
+pub(super) fn new_of(kind: AdapterKind) -> String {
+    format!("/settings/adapters?kind={}#add", kind.as_str())
+}
 
 #[component]
-pub(super) fn NewAdapter(draft: Draft) -> impl IntoView {
-    let kinds = AdapterKind::ALL.map(|kind| (kind.as_str().to_owned(), kind.label().to_owned())).to_vec();
+pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
+    let kinds = AdapterKind::ALL.map(|each| {
+        view! {
+            <a class="segment" href=new_of(each) aria-current=(each == kind).then_some("true")>{each.label()}</a>
+        }
+    });
+    let what = match kind {
+        AdapterKind::Smtp => "Sends email.",
+        AdapterKind::Http => "Posts text messages, calls, push and in-app messages as JSON.",
+    };
     let mut form = AddressForm::default();
     form.smtp.security = TlsMode::Required.as_str().to_owned();
     let is_default = draft.get("is_default").is_some();
     view! {
-        <section class="panel narrow" aria-label="Add an adapter">
+        <section class="panel narrow" id="add" aria-label="Add an adapter">
             <div class="panel-head"><h2>"Add an adapter"</h2></div>
-            <form class="stack panel-body adapter-form" method="post" action=CreateAdapter::PATH>
-                <SelectField
-                    label="Kind"
-                    name="kind"
-                    options=kinds
-                    selected=draft.get("kind").unwrap_or_else(|| AdapterKind::Smtp.as_str().to_owned())
-                    hint="A mail server sends email. A web address takes the messages of every other channel as JSON: text messages, calls, push and in-app."
-                />
+            <form class="stack panel-body" method="post" action=CreateAdapter::PATH>
+                <nav class="segments" aria-label="Kind">{kinds.collect_view()}</nav>
+                <p class="hint">{what}</p>
+                <input type="hidden" name="kind" value=kind.as_str()/>
                 <TextField
                     label="Name"
                     name="name"
                     placeholder="SES Frankfurt"
-                    hint="Without one, the adapter is named after its host."
+                    hint="Leave it empty to use the host as the name."
                     required=false
+                    max_length=100
                     value=draft.text("name")
                     error=draft.error("name")
                 />
-                <SmtpFields form=form.clone() kept=KeptLogIn::None draft=draft.clone()/>
-                <HttpFields form kept=KeptLogIn::None draft=draft.clone()/>
-                <Sender value=draft.text("from_address") error=draft.error("from")/>
+                <AddressFields kind form kept=KeptLogIn::None draft=draft.clone()/>
+                <Sender kind value=draft.text("from_address") error=draft.error("from")/>
                 <label class="check">
                     <input type="checkbox" name="is_default" checked=is_default/>
-                    "Use it for messages that name no adapter, within the channels that it sends"
+                    "Default: messages that name no adapter go out by this one"
                 </label>
                 <div class="form-foot"><button class="button primary">"Add"</button></div>
             </form>
@@ -55,10 +64,6 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
     let title = format!("Edit {}", adapter.name);
     let heading = title.clone();
     let shown = |field: &str, now: &str| draft.get(field).unwrap_or_else(|| now.to_owned());
-    let fields = match adapter.kind {
-        AdapterKind::Smtp => view! { <SmtpFields form kept draft=draft.clone()/> }.into_any(),
-        AdapterKind::Http => view! { <HttpFields form kept draft=draft.clone()/> }.into_any(),
-    };
     view! {
         <section class="panel narrow" aria-label=title>
             <div class="panel-head"><h2>{heading}</h2></div>
@@ -67,13 +72,14 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
                 <TextField
                     label="Name"
                     name="name"
+                    max_length=100
                     value=shown("name", &adapter.name)
                     error=draft.error("name")
                     autofocus=true
                 />
-                {fields}
-                <Sender value=shown("from_address", &adapter.from_address) error=draft.error("from")/>
-                <p class="hint">"Messages that wait for this adapter go out as it then is."</p>
+                <AddressFields kind=adapter.kind form kept draft=draft.clone()/>
+                <Sender kind=adapter.kind value=shown("from_address", &adapter.from_address) error=draft.error("from")/>
+                <p class="hint">"The change also applies to messages that already wait for this adapter."</p>
                 <div class="form-foot">
                     <a class="button" href="/settings/adapters">"Cancel"</a>
                     <button class="button primary">"Save"</button>
@@ -84,139 +90,180 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
 }
 
 #[component]
-fn Sender(value: String, error: Option<String>) -> impl IntoView {
+fn Sender(kind: AdapterKind, value: String, error: Option<String>) -> impl IntoView {
+    let label = label_of("from").unwrap_or_default();
+    match kind {
+        AdapterKind::Smtp => view! {
+            <TextField
+                label
+                name="from_address"
+                placeholder="Finch <receipts@example.com>"
+                hint="An address, with or without a name before it."
+                pattern=(r".*[^\s@<]+@[^\s@>]+.*", "An address, such as Finch <receipts@example.com>")
+                value
+                error
+            />
+        }
+        .into_any(),
+        AdapterKind::Http => view! {
+            <TextField
+                label
+                name="from_address"
+                placeholder="FINCH"
+                hint="Any name. Leave it empty to use the adapter's name."
+                required=false
+                max_length=100
+                value
+                error
+            />
+        }
+        .into_any(),
+    }
+}
+
+/// Where an adapter of a kind leads, and what it logs in with.
+#[component]
+fn AddressFields(kind: AdapterKind, form: AddressForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
+    let AddressForm { smtp, http } = form;
+    match kind {
+        AdapterKind::Smtp => {
+            let user = smtp.user.clone();
+            view! {
+                <SmtpServer form=smtp draft=draft.clone()/>
+                <LogIn names=LogInNames::SMTP user kept draft/>
+            }
+            .into_any()
+        }
+        AdapterKind::Http => {
+            let user = http.user.clone();
+            view! {
+                <HttpServer form=http kept draft=draft.clone()/>
+                <LogIn names=LogInNames::HTTP user kept draft/>
+            }
+            .into_any()
+        }
+    }
+}
+
+#[component]
+fn SmtpServer(form: SmtpForm, draft: Draft) -> impl IntoView {
+    let shown = |field: &str, now: String| draft.get(field).unwrap_or(now);
+    let modes = TlsMode::ALL.map(|mode| (mode.as_str().to_owned(), mode.label().to_owned())).to_vec();
     view! {
         <TextField
-            label="Sender of messages that name none"
-            name="from_address"
-            placeholder="Finch <receipts@example.com>"
-            hint="A mail server needs one. For a web address it is any name, by default the adapter's."
+            label="Host"
+            name="smtp[host]"
+            placeholder="mail.example.com"
+            hint="You can also paste a whole smtp:// or smtps:// address."
+            pattern=(r"\s*\S+\s*", "One name without spaces, such as mail.example.com")
+            value=shown("smtp[host]", form.host)
+            error=draft.error("smtp[host]")
+        />
+        <SelectField
+            label="Security"
+            name="smtp[security]"
+            options=modes
+            selected=shown("smtp[security]", form.security)
+            hint="Port 465 uses TLS from the start; 587 and 25 use STARTTLS. A password is only sent encrypted, or to this machine itself."
+        />
+        <TextField
+            label="Port"
+            name="smtp[port]"
+            kind="number"
+            range=(1, 65_535)
+            hint="Leave it empty for the usual one: 465 for TLS from the start, otherwise 587."
             required=false
-            value=value
-            error=error
+            value=shown("smtp[port]", form.port)
+            error=draft.error("smtp[port]")
         />
     }
 }
 
 #[component]
-fn SmtpFields(form: AddressForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
-    let form = form.smtp;
-    let shown = |field: &str, now: String| draft.get(field).unwrap_or(now);
-    let modes = TlsMode::ALL.map(|mode| (mode.as_str().to_owned(), mode.label().to_owned())).to_vec();
-    view! {
-        <fieldset class="bare-fieldset stack of-smtp">
-            <legend class="visually-hidden">"Mail server"</legend>
-            <TextField
-                label="Host"
-                name="smtp[host]"
-                placeholder="mail.example.com"
-                hint="A whole smtp:// or smtps:// address is understood too."
-                required=false
-                value=shown("smtp[host]", form.host)
-                error=draft.error("smtp[host]")
-            />
-            <SelectField
-                label="Security"
-                name="smtp[security]"
-                options=modes
-                selected=shown("smtp[security]", form.security)
-                hint="Port 465 speaks TLS from the start; 587 and 25 begin with STARTTLS. A password never goes out in plain text, but to this machine itself."
-            />
-            <TextField
-                label="Port"
-                name="smtp[port]"
-                hint="Without one it is 465 for TLS from the start, otherwise 587."
-                required=false
-                value=shown("smtp[port]", form.port)
-                error=draft.error("smtp[port]")
-            />
-            <TextField
-                label="User"
-                name="smtp[user]"
-                required=false
-                value=shown("smtp[user]", form.user)
-                error=draft.error("smtp[user]")
-            />
-            <PasswordField name="smtp[password]" kept draft=draft.clone()/>
-            <NoLogIn name="smtp[no_log_in]" kept/>
-        </fieldset>
-    }
-}
-
-#[component]
-fn HttpFields(form: AddressForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
-    let form = form.http;
-    let shown = |field: &str, now: String| draft.get(field).unwrap_or(now);
-    let token_error = draft.error("http[token]").or_else(|| type_again(&draft, "http[token]"));
+fn HttpServer(form: HttpForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
     let token_hint = match kept {
-        KeptLogIn::Token => "One is kept and not shown. Empty keeps it, while the address stays the same.",
+        KeptLogIn::Token => {
+            "A token is saved and not shown. Leave this empty to keep it; for another URL, type it again."
+        }
         KeptLogIn::None | KeptLogIn::Password => {
-            "Sent as Authorization: Bearer. Leave it empty for user and password, or for neither."
+            "Sent as Authorization: Bearer. Leave it empty if the receiver wants user and password, or nothing."
         }
     };
     view! {
-        <fieldset class="bare-fieldset stack of-http">
-            <legend class="visually-hidden">"Web address"</legend>
-            <TextField
-                label="URL"
-                name="http[url]"
-                placeholder="https://example.com/messages"
-                hint="What stands behind a ? is kept like a password, and never shown."
-                required=false
-                value=shown("http[url]", form.url)
-                error=draft.error("http[url]")
-            />
-            <TextField
-                label="Token"
-                name="http[token]"
-                kind="password"
-                autocomplete="new-password"
-                hint=token_hint
-                required=false
-                error=token_error
-            />
-            <TextField
-                label="User of the web address"
-                name="http[user]"
-                required=false
-                value=shown("http[user]", form.user)
-                error=draft.error("http[user]")
-            />
-            <PasswordField name="http[password]" kept draft=draft.clone()/>
-            <NoLogIn name="http[no_log_in]" kept/>
-        </fieldset>
+        <TextField
+            label="URL"
+            name="http[url]"
+            placeholder="https://example.com/messages"
+            hint="What stands after a ? is treated like a password and never shown again."
+            pattern=(r"\s*\S+\s*", "One address without spaces, such as https://example.com/messages")
+            value=draft.get("http[url]").unwrap_or(form.url)
+            error=draft.error("http[url]")
+        />
+        <TextField
+            label="Token"
+            name="http[token]"
+            kind="password"
+            autocomplete="new-password"
+            hint=token_hint
+            required=false
+            error=draft.error("http[token]").or_else(|| type_again(&draft, "http[token]"))
+        />
     }
 }
 
+/// What the fields of a log-in are called in the form of a kind.
+#[derive(Clone, Copy)]
+struct LogInNames {
+    user: &'static str,
+    password: &'static str,
+    none: &'static str,
+}
+
+impl LogInNames {
+    const SMTP: Self = Self { user: "smtp[user]", password: "smtp[password]", none: "smtp[no_log_in]" };
+    const HTTP: Self = Self { user: "http[user]", password: "http[password]", none: "http[no_log_in]" };
+}
+
 #[component]
-fn PasswordField(name: &'static str, kept: KeptLogIn, draft: Draft) -> impl IntoView {
-    let label = if name == "smtp[password]" { "Password" } else { "Password of the web address" };
+fn LogIn(names: LogInNames, user: String, kept: KeptLogIn, draft: Draft) -> impl IntoView {
     let hint = match kept {
-        KeptLogIn::Password => "One is kept and not shown. Empty keeps it, while the server stays the same.",
+        KeptLogIn::Password => {
+            "A password is saved and not shown. Leave this empty to keep it; for another host, type it again."
+        }
         KeptLogIn::None | KeptLogIn::Token => {
-            "As it is, with whatever characters. It is sealed before it is stored and never shown again."
+            "Type it as it is, with any characters. It is stored encrypted and never shown again."
         }
     };
-    let error = draft.error(name).or_else(|| type_again(&draft, name));
     view! {
-        <TextField label name kind="password" autocomplete="new-password" hint required=false error/>
+        <TextField
+            label="User"
+            name=names.user
+            required=false
+            value=draft.get(names.user).unwrap_or(user)
+            error=draft.error(names.user)
+        />
+        <TextField
+            label="Password"
+            name=names.password
+            kind="password"
+            autocomplete="new-password"
+            hint
+            required=false
+            error=draft.error(names.password).or_else(|| type_again(&draft, names.password))
+        />
+        {(kept != KeptLogIn::None).then(|| {
+            view! {
+                <label class="check">
+                    <input type="checkbox" name=names.none value="true"/>
+                    "Remove the saved log-in"
+                </label>
+            }
+        })}
     }
 }
 
 /// What a form that was refused says of secrets, which it does not give back.
 fn type_again(draft: &Draft, name: &str) -> Option<String> {
     let was_typed = draft.text(TYPED_SECRETS).split(' ').any(|typed| typed == name);
-    was_typed.then(|| "Type it again: what was typed here is not kept.".to_owned())
-}
-
-#[component]
-fn NoLogIn(name: &'static str, kept: KeptLogIn) -> impl IntoView {
-    (kept != KeptLogIn::None).then(|| {
-        view! {
-            <label class="check">
-                <input type="checkbox" name=name value="true"/>
-                "Take the log-in away"
-            </label>
-        }
-    })
+    was_typed.then(|| "Type it again: what you typed here was not kept.".to_owned())
 }

@@ -13,6 +13,7 @@ use crate::components::address::query_value;
 use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
+use crate::components::history_link::HistoryLink;
 use crate::components::icon::Glyph;
 use crate::components::number::counted;
 use crate::domain::adapter::{Adapter, AdapterKind};
@@ -20,27 +21,32 @@ use crate::domain::ids::AdapterId;
 use crate::domain::permission::Permission;
 use crate::server_fns::adapters::{AdaptersView, DeleteAdapter, MakeDefaultAdapter, load_adapters};
 
-/// The ways out. `?edit=` names one to change, `?added=` one that was just added.
+/// The ways out. `?edit=` names one to change, `?added=` one that was just added, `?kind=` the kind of the form of a new one.
 #[component]
 pub fn AdaptersPage() -> impl IntoView {
     let named = |name| query_value(name).and_then(|id| id.parse().ok());
     let (edited, added): (Option<AdapterId>, Option<AdapterId>) = (named("edit"), named("added"));
-    settings_page(Tab::Adapters, load_adapters(edited), move |adapters| view! { <Adapters adapters added/> })
+    let kind = query_value("kind").and_then(|kind| kind.parse().ok());
+    settings_page(Tab::Adapters, load_adapters(edited), move |adapters| view! { <Adapters adapters added kind/> })
 }
 
 #[component]
-fn Adapters(adapters: AdaptersView, added: Option<AdapterId>) -> impl IntoView {
+fn Adapters(adapters: AdaptersView, added: Option<AdapterId>, kind: Option<AdapterKind>) -> impl IntoView {
     let AdaptersView { adapters, waiting, draft, edited } = adapters;
     let added = adapters.iter().find(|adapter| added == Some(adapter.id)).filter(|_| may(Permission::AdaptersUpdate));
     let added = added.cloned().map(|adapter| view! { <TestAdded adapter/> });
+    let drafted = draft.get("kind").and_then(|kind| kind.parse().ok());
+    let kind = drafted.or(kind).unwrap_or(AdapterKind::Smtp);
     let form = match edited {
         Some(edited) => view! { <EditAdapter edited/> }.into_any(),
-        None => view! { <Can permission=Permission::AdaptersCreate><NewAdapter draft=draft.clone()/></Can> }.into_any(),
+        None => {
+            view! { <Can permission=Permission::AdaptersCreate><NewAdapter kind draft=draft.clone()/></Can> }.into_any()
+        }
     };
     let list = if adapters.is_empty() {
         view! {
             <EmptyState glyph=Glyph::Plug title="No adapter yet">
-                <p>"Messages leave by an adapter. Add your mail server to send the first email."</p>
+                <p>"Messages go out by an adapter. Add your mail server below to send the first email."</p>
             </EmptyState>
         }
         .into_any()
@@ -106,8 +112,9 @@ fn AdapterRow(
             0 => "No message waits for it. ".to_owned(),
             _ => format!("{} for it and will fail. ", counted(waiting, "message waits", "messages wait")),
         };
-        let default =
-            adapter.is_default.then_some("Messages that name no adapter then wait until another one is the default.");
+        let default = adapter
+            .is_default
+            .then_some("Messages that name no adapter then wait until you make another one the default.");
         view! {
             <Confirm
                 id=format!("remove-{id}")
@@ -119,14 +126,17 @@ fn AdapterRow(
                 action=DeleteAdapter::PATH
                 fields=vec![("id", id)]
             >
-                <p>{waiting} "What names it is refused from now on. " {default}</p>
+                <p>{waiting} "Programs that name this adapter get an error from now on. " {default}</p>
             </Confirm>
         }
     });
     view! {
         <tr role="row">
             <td role="cell">
-                <span class="two-lines"><strong>{adapter.name}</strong><code>{adapter.endpoint}</code></span>
+                <span class="two-lines">
+                    <span><strong>{adapter.name}</strong>" "<HistoryLink object=adapter.id.to_string()/></span>
+                    <code>{adapter.endpoint}</code>
+                </span>
             </td>
             <td role="cell">{sent_by(adapter.kind)}</td>
             <td role="cell">{adapter.from_address}</td>

@@ -81,7 +81,7 @@ fn Recipient(
                 aria-describedby=hint.clone()
             />
             <p class="hint" id=hint>
-                "The page then shows what the server says, within ten seconds. The test is in no log and in no statistics."
+                "You see the server's answer within ten seconds. The test is not in the log or the statistics."
             </p>
         </div>
     }

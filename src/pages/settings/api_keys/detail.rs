@@ -21,7 +21,7 @@ use crate::server_fns::api_keys::{ApiKeyView, RotateApiKey, UpdateApiKey, load_a
 
 /// How long the old secret can count on, in seconds.
 const OVERLAPS: [(&str, &str); 4] =
-    [("0", "No longer: it ends now"), ("3600", "1 hour"), ("86400", "24 hours"), ("604800", "7 days")];
+    [("0", "It stops working now"), ("3600", "1 hour"), ("86400", "24 hours"), ("604800", "7 days")];
 
 /// The one that is chosen at first.
 const USUAL_OVERLAP: &str = "86400";
@@ -56,10 +56,10 @@ fn Key(view: ApiKeyView) -> impl IntoView {
     view! {
         <section class="panel" aria-label="The key"><Facts key server_rate_limit/></section>
         {may_do_more.then(|| view! {
-            <p class="lead">"This key may do more than you may, so you cannot change or rotate it."</p>
+            <p class="lead">"This key has permissions that you do not have, so you cannot change or rotate it."</p>
         })}
         {(is_owners && !may_do_more).then(|| view! {
-            <p class="lead">"This key is the team's own, so only an owner changes or rotates it."</p>
+            <p class="lead">"This key belongs to the team. Only an owner can change or rotate it."</p>
         })}
         {forms}
         {revocation}
@@ -115,11 +115,11 @@ fn Rotation(key: ApiKey) -> impl IntoView {
         <section class="panel" aria-label="Rotate">
             <div class="panel-head">
                 <h2>"Rotate"</h2>
-                <p>"Creates a new secret, shown once. Until the old one ends, both count."</p>
+                <p>"Creates a new secret and shows it once. The old one keeps working for the time you choose."</p>
             </div>
             <form class="row-form panel-body" method="post" action=RotateApiKey::PATH>
                 <input type="hidden" name="id" value=key.id.to_string()/>
-                <SelectField label="The old secret counts for" name="overlap_seconds" options selected=USUAL_OVERLAP/>
+                <SelectField label="The old secret works for" name="overlap_seconds" options selected=USUAL_OVERLAP/>
                 <button class="button">"Create a new secret"</button>
             </form>
         </section>
@@ -151,7 +151,7 @@ fn Revocation(key: ApiKey) -> impl IntoView {
         <section class="panel" aria-label="Revoke">
             <div class="panel-head">
                 <h2>"Revoke"</h2>
-                <p>"Ends the key at once and for good."</p>
+                <p>"Stops the key at once. You cannot undo this."</p>
                 <div class="panel-actions"><RevokeKey key small=false button="Revoke key"/></div>
             </div>
         </section>

@@ -7,6 +7,7 @@ use super::super::roles::grouped_by_noun;
 use super::is_owner;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
+use crate::components::periods::DayInput;
 use crate::domain::api_key::{KeyApi, KeyLimits};
 use crate::domain::draft::Draft;
 use crate::domain::permission::{Permission, PermissionSet};
@@ -57,7 +58,7 @@ const fn preset_words(preset: ScopePreset) -> &'static str {
     match preset {
         ScopePreset::Send => "Send only",
         ScopePreset::Read => "Send, and read the log and templates",
-        ScopePreset::Everything => "Everything that you may do",
+        ScopePreset::Everything => "Everything you may do",
         ScopePreset::Chosen => "Choose one by one",
     }
 }
@@ -108,13 +109,13 @@ pub(super) fn TeamsOwn(
     is_owner().then(|| {
         view! {
             <fieldset class="choices">
-                <legend>"What bounds it"</legend>
+                <legend>"Who it belongs to"</legend>
                 <input type="hidden" name="asks_owner" value="true"/>
                 <label class="check">
                     <input type="checkbox" name="belongs_to_team" value="true" checked=is_chosen/>
                     <span>
-                        "The team's own: it may do all of this whoever leaves the team or gets another role. Otherwise it may "
-                        "do at most what the person may who created it."
+                        "The key belongs to the team and keeps its permissions whoever leaves or changes role. Otherwise it can "
+                        "never do more than the person who created it."
                     </span>
                 </label>
             </fieldset>
@@ -160,7 +161,7 @@ pub(super) fn LimitFields(
             </label>
         }
     });
-    let rate_hint = format!("Empty: the server's limit of {server_rate_limit}.");
+    let rate_hint = format!("Leave it empty for the server's limit of {server_rate_limit}.");
     view! {
         <fieldset class="choices">
             <legend>"For which APIs"</legend>
@@ -169,9 +170,12 @@ pub(super) fn LimitFields(
         </fieldset>
         <div class="limit-fields">
             <SelectField label="Ends" name="limits[ends]" options=ends selected/>
-            <TextField label="Last day, for “On a date”" name="limits[ends_on]" kind="date" required=false value=draft.text("ends_on")/>
             <div class="field">
-                <label for="rate-limit">"Requests in a second"</label>
+                <label for="ends-on">"Last day, for “On a date”"</label>
+                <DayInput id="ends-on" name="limits[ends_on]" value=draft.text("ends_on")/>
+            </div>
+            <div class="field">
+                <label for="rate-limit">"Requests per second"</label>
                 <input
                     id="rate-limit"
                     name="limits[rate_limit]"

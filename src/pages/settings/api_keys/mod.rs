@@ -51,7 +51,7 @@ fn ApiKeys(keys: ApiKeysView) -> impl IntoView {
     let list = if living.is_empty() {
         view! {
             <EmptyState glyph=Glyph::Key title="No API key yet">
-                <p>"Your application sends with a key. It says what the application may do."</p>
+                <p>"Your application needs a key to send. The key decides what the application may do."</p>
             </EmptyState>
         }
         .into_any()
@@ -147,7 +147,7 @@ fn RevokeKey(key: ApiKey, small: bool, button: &'static str) -> impl IntoView {
     };
     let rotate = may(Permission::ApiKeysCreate).then(|| {
         let url = format!("/settings/api-keys/{}", key.id);
-        view! { "To change its secret without a break, " <a href=url>"rotate it on its page"</a> "." }
+        view! { "To replace the secret without an interruption, " <a href=url>"rotate it on its page"</a> "." }
     });
     view! {
         <Confirm
@@ -160,7 +160,7 @@ fn RevokeKey(key: ApiKey, small: bool, button: &'static str) -> impl IntoView {
             action=RevokeApiKey::PATH
             fields=vec![("id", key.id.to_string())]
         >
-            <p>{used} {recent} "Programs that use it are refused at once. That cannot be undone."</p>
+            <p>{used} {recent} "Programs that use it get an error at once. You cannot undo this."</p>
             <p>{rotate}</p>
         </Confirm>
     }
@@ -227,9 +227,9 @@ fn is_owner() -> bool {
 /// What bounds a key, in words.
 fn bound_words(key: &ApiKey) -> String {
     match (&key.created_by_name, key.belongs_to_team) {
-        (_, true) => "Its scopes alone: it is the team's own".to_owned(),
-        (Some(name), false) => format!("What {name} may: it does at most that"),
-        (None, false) => "What the person may who created it".to_owned(),
+        (_, true) => "Its permissions only: the key belongs to the team".to_owned(),
+        (Some(name), false) => format!("What {name} may do: the key can never do more"),
+        (None, false) => "What its creator may do: the key can never do more".to_owned(),
     }
 }
 

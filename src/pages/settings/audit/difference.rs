@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::audit::{AuditAction, AuditEntry};
+use crate::domain::adapter::fault::AdapterFault;
+use crate::domain::audit::{AuditAction, AuditEntry, TEST_TAKEN};
+use crate::domain::failure::FailureClass;
 use crate::domain::permission::Permission;
 
 /// What a role may do from some moment on, and what not any more, in words.
@@ -44,22 +46,30 @@ fn deed(name: &str) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// A field that changed.
+/// A field that changed, or that a line tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Its name, in words: "expires at".
     pub field: String,
-    pub before: Option<String>,
-    pub after: Option<String>,
+    pub said: Said,
 }
 
-/// The fields of a line that changed, but for those that [grants_of] says. Of lists that changed, what was taken out and what was put in.
+/// What a line says of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// What it was and what it is, `None` for nothing.
+    Changed(Option<String>, Option<String>),
+    /// What it is, or what it was of a thing that is gone.
+    Once(String),
+}
+
+/// The fields of a line, but for those that [grants_of] says, and the name where the line says it already. Of lists that
+/// changed, what was taken out and what was put in.
 pub fn differences(entry: &AuditEntry) -> Vec<Difference> {
-    let none = Map::new();
-    let fields = |value: &'_ Option<Value>| match value {
+    let fields = |side: &Option<Value>| match side {
         Some(Value::Object(fields)) => fields.clone(),
         Some(other) => Map::from_iter([("value".to_owned(), other.clone())]),
-        None => none.clone(),
+        None => Map::new(),
     };
     let (before, after) = (fields(&entry.before), fields(&entry.after));
     let mut names: Vec<&String> = after.keys().collect();
@@ -67,22 +77,42 @@ pub fn differences(entry: &AuditEntry) -> Vec<Difference> {
     if entry.action == AuditAction::RoleUpdated {
         names.retain(|name| !GRANT_FIELDS.contains(&name.as_str()));
     }
+    let is_tested = matches!(entry.action, AuditAction::AdapterTested | AuditAction::TemplateTested);
     let difference = |name: &String| {
-        let (old, new) = (before.get(name), after.get(name));
-        let (before, after) = match (old, new) {
+        let said = match (before.get(name), after.get(name)) {
             (Some(Value::Array(old)), Some(Value::Array(new))) => {
                 let without = |items: &[Value], others: &[Value]| {
                     let rest: Vec<Value> = items.iter().filter(|item| !others.contains(item)).cloned().collect();
-                    (!rest.is_empty()).then(|| words(&Value::Array(rest))).flatten()
+                    words(&Value::Array(rest))
                 };
-                (without(old, new), without(new, old))
+                changed(without(old, new), without(new, old))?
             }
-            _ => (old.and_then(words), new.and_then(words)),
+            (Some(old), Some(new)) => changed(words(old), words(new))?,
+            (None, Some(Value::String(outcome))) if is_tested && name == "outcome" => {
+                Said::Once(outcome_words(outcome))
+            }
+            // A thing that was made, or is gone: there is nothing to compare it with.
+            (None, Some(only)) | (Some(only), None) => Said::Once(words(only)?),
+            (None, None) => return None,
         };
-        let is_said = before.is_some() || after.is_some();
-        is_said.then(|| Difference { field: field_words(name), before, after })
+        let repeats = name == "name" && matches!(&said, Said::Once(name) if entry.target_name.as_ref() == Some(name));
+        (!repeats).then(|| Difference { field: field_words(name), said })
     };
     names.into_iter().filter_map(difference).collect()
+}
+
+fn changed(before: Option<String>, after: Option<String>) -> Option<Said> {
+    (before.is_some() || after.is_some()).then_some(Said::Changed(before, after))
+}
+
+/// What became of a test, in words. Older lines have the class of a failure.
+fn outcome_words(outcome: &str) -> String {
+    if outcome == TEST_TAKEN {
+        return "the server took it".to_owned();
+    }
+    let fault = outcome.parse::<AdapterFault>().map(|fault| fault.label().to_owned());
+    let class = || outcome.parse::<FailureClass>().map(|class| class.label().to_owned());
+    fault.or_else(|_| class()).unwrap_or_else(|_| outcome.to_owned())
 }
 
 /// A value as people read it; `None` for none.
@@ -100,7 +130,7 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
-/// A name of JSON in words: `expiresAt` and `expires_at` become "expires at".
+/// A name of JSON in words: `expiresAt` and `expires_at` become "expires at", `isDefault` "default".
 fn field_words(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
@@ -113,7 +143,8 @@ fn field_words(name: &str) -> String {
             other => text.push(other),
         }
     }
-    text.trim().to_owned()
+    let text = text.trim();
+    text.strip_prefix("is ").unwrap_or(text).to_owned()
 }
 
 #[cfg(test)]
@@ -144,9 +175,15 @@ mod tests {
 
     fn said(before: Value, after: Value) -> Vec<String> {
         let entry = line(AuditAction::ApiKeyUpdated, before, after);
-        let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "–".to_owned());
-        let shown = |each: &Difference| format!("{}: {} > {}", each.field, text(&each.before), text(&each.after));
         differences(&entry).iter().map(shown).collect()
+    }
+
+    fn shown(difference: &Difference) -> String {
+        let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "–".to_owned());
+        match &difference.said {
+            Said::Changed(before, after) => format!("{}: {} > {}", difference.field, text(before), text(after)),
+            Said::Once(words) => format!("{}: {words}", difference.field),
+        }
     }
 
     #[test]
@@ -176,10 +213,35 @@ mod tests {
     fn changed_fields_are_said_in_words() {
         let before = json!({"name": "Till", "expiresAt": null, "isDefault": false});
         let after = json!({"name": "Shop", "expiresAt": "2027-01-01T00:00:00Z", "isDefault": true});
-        let expected = ["expires at: – > 2027-01-01T00:00:00Z", "is default: no > yes", "name: Till > Shop"];
+        let expected = ["expires at: – > 2027-01-01T00:00:00Z", "default: no > yes", "name: Till > Shop"];
         assert_eq!(said(before, after), expected);
-        assert_eq!(said(Value::Null, json!({"role": "Viewer", "apis": null})), ["role: – > Viewer"]);
-        assert_eq!(said(json!({"role": "Viewer"}), Value::Null), ["role: Viewer > –"]);
+    }
+
+    #[test]
+    fn what_was_made_or_is_gone_is_said_once_and_its_name_not_again() {
+        assert_eq!(said(Value::Null, json!({"role": "Viewer", "apis": null})), ["role: Viewer"]);
+        assert_eq!(said(json!({"role": "Viewer"}), Value::Null), ["role: Viewer"]);
+        assert_eq!(said(json!({"role": "Viewer"}), json!({"keys": "revoked"})), ["keys: revoked", "role: Viewer"]);
+        let mut removed = line(AuditAction::AdapterDeleted, json!({"name": "Relay", "isDefault": true}), Value::Null);
+        removed.target_name = Some("Relay".to_owned());
+        assert_eq!(differences(&removed).iter().map(shown).collect::<Vec<_>>(), ["default: yes"]);
+    }
+
+    #[test]
+    fn what_became_of_a_test_is_said_in_words() {
+        let outcome = |name: &str| {
+            let entry = line(AuditAction::AdapterTested, Value::Null, json!({"outcome": name, "to": "a@b.example"}));
+            differences(&entry).iter().map(shown).collect::<Vec<_>>().remove(0)
+        };
+        assert_eq!(outcome("accepted"), "outcome: the server took it");
+        assert_eq!(outcome("log_in_refused"), "outcome: the server refused the log-in");
+        // As they were kept before.
+        for class in FailureClass::ALL {
+            assert!(!outcome(class.as_str()).contains('_'), "{}", class.as_str());
+        }
+        for fault in AdapterFault::ALL {
+            assert!(!outcome(fault.as_str()).contains('_'), "{}", fault.as_str());
+        }
     }
 
     #[test]

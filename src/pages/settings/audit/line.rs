@@ -1,8 +1,9 @@
 //! One line of the audit log.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::difference::{Difference, Grants, differences, grants_of};
+use super::difference::{Difference, Grants, Said, differences, grants_of};
 use super::lines::{Piece, changed_lines};
 use crate::components::history_link::HistoryLink;
 use crate::components::number::{counted, grouped};
@@ -26,6 +27,8 @@ pub fn Line(
     let history = entry.target.clone().filter(|_| links_object).map(|object| view! { " " <HistoryLink object/> });
     let changes = differences(&entry).into_iter().map(|change| view! { <Change change/> }).collect_view();
     let has_changes = !changes.is_empty();
+    // The fields of one thing, one beside the other; changes, one below the other.
+    let is_list = entry.before.is_some() && entry.after.is_some();
     let what = match grants_of(&entry) {
         Some(grants) => view! { <Granting grants target=target_of(&entry)/> }.into_any(),
         None => view! { <b>{entry.action.label()}</b>" "{target_of(&entry)} }.into_any(),
@@ -43,7 +46,7 @@ pub fn Line(
             <td role="cell" class="what">
                 <p>{what}{history}</p>
                 {entry.reason.map(|reason| view! { <p class="reason">"“" {reason} "”"</p> })}
-                {has_changes.then(|| view! { <dl class="changes">{changes}</dl> })}
+                {has_changes.then(|| view! { <dl class="changes" data-flat=(!is_list).then_some("")>{changes}</dl> })}
             </td>
             <td role="cell">
                 <span class="two-lines">
@@ -73,29 +76,27 @@ fn Granting(grants: Grants, target: Option<AnyView>) -> impl IntoView {
 
 #[component]
 fn Change(change: Difference) -> impl IntoView {
-    let Difference { field, before, after } = change;
-    if let (Some(old), Some(new)) = (&before, &after)
-        && (old.contains('\n') || new.contains('\n'))
-    {
-        let pieces = changed_lines(old, new);
-        return view! { <div class="change"><dt>{field}</dt><dd><ChangedLines pieces/></dd></div> }.into_any();
-    }
-    let arrow = before.is_some().then(|| {
-        view! { <span aria-hidden="true">" → "</span><span class="visually-hidden">" became "</span> }
-    });
-    let is_gone = before.is_some() && after.is_none();
-    view! {
-        <div class="change">
-            <dt>{field}</dt>
-            <dd>
+    let Difference { field, said } = change;
+    let said = match said {
+        Said::Once(text) => view! { <Text text/> }.into_any(),
+        Said::Changed(Some(old), Some(new)) if old.contains('\n') || new.contains('\n') => {
+            view! { <ChangedLines pieces=changed_lines(&old, &new)/> }.into_any()
+        }
+        Said::Changed(before, after) => {
+            let arrow = before.is_some().then(|| {
+                view! { <span aria-hidden="true">" → "</span><span class="visually-hidden">" became "</span> }
+            });
+            let is_gone = after.is_none();
+            view! {
                 {before.map(|text| view! { <del><Text text/></del> })}
                 {arrow}
                 {after.map(|text| view! { <ins><Text text/></ins> })}
                 {is_gone.then(|| view! { <span class="nothing">"none"</span> })}
-            </dd>
-        </div>
-    }
-    .into_any()
+            }
+            .into_any()
+        }
+    };
+    view! { <div class="change"><dt>{field}</dt><dd>{said}</dd></div> }
 }
 
 /// A long text's lines that changed, with what surrounds them; in sight where they are few.
@@ -124,9 +125,12 @@ fn ChangedLines(pieces: Vec<Piece>) -> impl IntoView {
     }
 }
 
-/// A text, folded where it is long.
+/// A text, folded where it is long. A time is shown as everywhere.
 #[component]
 fn Text(text: String) -> impl IntoView {
+    if let Ok(at) = DateTime::parse_from_rfc3339(&text) {
+        return view! { <Time at=at.with_timezone(&Utc) style=TimeStyle::Minute/> }.into_any();
+    }
     if text.chars().count() <= SHOWN_CHARS && !text.contains('\n') {
         return text.into_any();
     }

@@ -43,7 +43,7 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
     };
     let about = query.object.clone().map(|id| {
         let name = page.items.iter().find_map(|line| line.target_name.clone()).filter(|name| !name.is_empty());
-        view! { <p class="audit-object">"Only what was done to "<strong>{name.unwrap_or(id)}</strong></p> }
+        view! { <p class="audit-object">"Only entries about "<strong>{name.unwrap_or(id)}</strong></p> }
     });
     let list = if page.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone()/> }.into_any()
@@ -58,7 +58,7 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
     };
     view! {
         <div class="audit-head">
-            <p class="lead">"Every change and every look at what is hidden. Lines are never changed or removed."</p>
+            <p class="lead">"Who changed something, and who revealed hidden content. Entries cannot be edited or deleted."</p>
             <Periods period path=audit::PATH kept to_url/>
         </div>
         <section class="panel" aria-label="Audit log">

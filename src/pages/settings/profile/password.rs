@@ -16,7 +16,7 @@ pub fn Password(email: String, has_password: bool) -> impl IntoView {
                 // Lets password managers know which account this is.
                 <input type="hidden" autocomplete="username" value=email/>
                 <TextField
-                    label="Present password"
+                    label="Current password"
                     name="present_password"
                     kind="password"
                     autocomplete="current-password"
@@ -43,7 +43,7 @@ pub fn Password(email: String, has_password: bool) -> impl IntoView {
     } else {
         view! {
             <p class="panel-body">
-                "Your account has no password: you log in by your provider. "
+                "Your account has no password. You log in with your provider. "
                 <a href="/forgot">"An email"</a>
                 " lets you set one."
             </p>

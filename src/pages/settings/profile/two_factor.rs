@@ -18,12 +18,11 @@ pub fn TwoFactorSection(
     is_demanded: bool,
 ) -> impl IntoView {
     let demand = is_demanded.then(|| {
-        view! { <p class="panel-body"><strong>"Your team demands this before it shows you anything."</strong></p> }
+        view! { <p class="panel-body"><strong>"Your team requires this. Until you set it up, you cannot see its data."</strong></p> }
     });
     let content = match two_factor {
         TwoFactor::AtProvider => {
-            view! { <p class="panel-body">"Your provider looks after this: it is asked each time you log in."</p> }
-                .into_any()
+            view! { <p class="panel-body">"Your provider handles this when you log in."</p> }.into_any()
         }
         TwoFactor::Off => view! { <Off/> }.into_any(),
         TwoFactor::Begun { secret, square } => view! { <Begun secret square/> }.into_any(),
@@ -43,8 +42,8 @@ fn Off() -> impl IntoView {
     view! {
         <form class="stack panel-body" method="post" action=BeginTwoFactor::PATH>
             <p>
-                "Log-in then asks for the code of an authenticator, an app on your phone, beside the password. \
-                 Whoever learns your password alone does not get in."
+                "When you log in, you then also type a code from an authenticator app on your phone. \
+                 Your password alone no longer opens your account."
             </p>
             <div class="form-foot"><button class="button primary">"Set up"</button></div>
         </form>
@@ -57,7 +56,7 @@ fn Begun(secret: String, square: Square) -> impl IntoView {
     let side = (square.width + 8).to_string();
     view! {
         <form class="stack panel-body" method="post" action=ConfirmTwoFactor::PATH>
-            <p>"Point your authenticator at the square, or type the secret. Then type the six digits it shows."</p>
+            <p>"Scan the QR code with your authenticator app, or type the secret into it. Then enter the six digits that the app shows."</p>
             <svg class="qr" viewBox=field width="200" height="200" role="img" aria-label="QR code of the secret below">
                 <rect x="-4" y="-4" width=side.clone() height=side fill="#fff"></rect>
                 <path d=square.path fill="#000" shape-rendering="crispEdges"></path>
@@ -89,12 +88,12 @@ fn On(recovery_codes: i64) -> impl IntoView {
     };
     view! {
         <div class="stack panel-body">
-            <p>"On. Log-in asks for a code of your authenticator. " {left}</p>
+            <p>"Two-factor authentication is on: you need a code from your authenticator app to log in. " {left}</p>
             <form class="stack" method="post" action=RenewRecoveryCodes::PATH>
                 <h3>"New recovery codes"</h3>
                 <div class="short">
                     <TextField
-                        label="Code of your authenticator"
+                        label="Code from your authenticator app"
                         name="renewal_code"
                         autocomplete="one-time-code"
                         hint="The old recovery codes stop working."

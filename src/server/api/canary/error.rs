@@ -121,7 +121,7 @@ impl From<AppError> for CanaryError {
                 details = field.map(|field| ErrorDetails { field: Some(field), line: None, column: None });
                 ErrorCode::ValidationError
             }
-            AppError::InvalidTemplate(_) => ErrorCode::InvalidTemplate,
+            AppError::InvalidTemplate { .. } => ErrorCode::InvalidTemplate,
             AppError::AlreadyExists(_) => ErrorCode::AlreadyExists,
             AppError::Conflict(_) | AppError::IdempotencyMismatch => ErrorCode::Conflict,
             AppError::TooLarge { .. } => ErrorCode::ValidationError,
@@ -223,6 +223,7 @@ pub enum Mismatch {
 mod tests {
     use super::*;
     use crate::domain::permission::Permission;
+    use crate::domain::template::TemplatePart;
 
     #[test]
     fn errors_have_the_codes_and_statuses_of_the_specification() {
@@ -233,7 +234,12 @@ mod tests {
             (AppError::MissingPermission(Permission::LogsView), 403, "FORBIDDEN", "Missing permission: logs:view"),
             (AppError::not_found("Email log"), 404, "NOT_FOUND", "Email log not found"),
             (AppError::invalid("no"), 400, "VALIDATION_ERROR", "no"),
-            (AppError::InvalidTemplate("no".to_owned()), 400, "INVALID_TEMPLATE", "no"),
+            (
+                AppError::InvalidTemplate { part: TemplatePart::Html, message: "no".to_owned() },
+                400,
+                "INVALID_TEMPLATE",
+                "no",
+            ),
             (AppError::AlreadyExists("no".to_owned()), 409, "ALREADY_EXISTS", "no"),
             (AppError::Conflict("no".to_owned()), 409, "CONFLICT", "no"),
             (AppError::Adapter("no".to_owned()), 500, "ADAPTER_ERROR", "no"),

@@ -59,7 +59,7 @@ impl From<AppError> for JetemailError {
             | AppError::LacksTwoFactor
             | AppError::Forbidden(_)
             | AppError::NotFound(_)
-            | AppError::InvalidTemplate(_)
+            | AppError::InvalidTemplate { .. }
             | AppError::AlreadyExists(_)
             | AppError::Conflict(_)
             | AppError::TooLarge { .. }

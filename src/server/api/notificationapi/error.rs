@@ -95,12 +95,13 @@ pub enum ScheduleRefusals {
 mod tests {
     use super::*;
     use crate::domain::permission::Permission;
+    use crate::domain::template::TemplatePart;
 
     #[test]
     fn errors_have_the_statuses_that_clients_throw_on() {
         for (error, status) in [
             (AppError::invalid("no"), 400),
-            (AppError::InvalidTemplate("no".to_owned()), 400),
+            (AppError::InvalidTemplate { part: TemplatePart::Html, message: "no".to_owned() }, 400),
             (AppError::NoSession, 401),
             (AppError::InvalidApiKey, 401),
             (AppError::MissingPermission(Permission::EmailsSend), 403),

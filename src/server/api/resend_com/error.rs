@@ -188,7 +188,7 @@ impl From<AppError> for ResendError {
             AppError::NotFound(noun) => (StatusCode::NOT_FOUND, ErrorName::NotFound, not_found(&noun)),
             AppError::Validation { field: Some(field), message } => return about_field(&field, &message),
             AppError::Validation { field: None, .. }
-            | AppError::InvalidTemplate(_)
+            | AppError::InvalidTemplate { .. }
             | AppError::AlreadyExists(_)
             | AppError::Conflict(_) => (StatusCode::UNPROCESSABLE_ENTITY, ErrorName::ValidationError, shown),
             AppError::IdempotencyMismatch => (StatusCode::CONFLICT, ErrorName::InvalidIdempotentRequest, shown),

@@ -62,7 +62,7 @@ impl From<AppError> for SendwithusError {
                 exception = field.map_or(message.clone(), |field| about(&field, &message));
                 StatusCode::BAD_REQUEST
             }
-            AppError::InvalidTemplate(_)
+            AppError::InvalidTemplate { .. }
             | AppError::AlreadyExists(_)
             | AppError::Conflict(_)
             | AppError::IdempotencyMismatch => StatusCode::BAD_REQUEST,
@@ -142,6 +142,7 @@ pub enum Missing {
 mod tests {
     use super::*;
     use crate::domain::permission::Permission;
+    use crate::domain::template::TemplatePart;
 
     #[test]
     fn errors_have_the_statuses_that_the_clients_know() {
@@ -152,7 +153,7 @@ mod tests {
             (AppError::not_found("The endpoint"), 404, "The endpoint not found"),
             (AppError::invalid("no"), 400, "no"),
             (AppError::Conflict("no".to_owned()), 400, "no"),
-            (AppError::InvalidTemplate("no".to_owned()), 400, "no"),
+            (AppError::InvalidTemplate { part: TemplatePart::Html, message: "no".to_owned() }, 400, "no"),
             (AppError::TooLarge { limit_bytes: 5 }, 413, "The request body is larger than 5 bytes"),
             (AppError::Unavailable, 503, "The service is busy. Try again in a moment."),
             (AppError::TooSlow, 503, "This took too long and was stopped. Narrow the period or the filter."),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::adapter::fault::AdapterFault;
 use crate::server::delivery::message::BuildError;
 
 /// How much of a server's reply is kept, in characters.
@@ -52,13 +53,20 @@ pub struct Attempt {
     pub provider_message_id: Option<String>,
     /// How long the server asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// The step at which it ended, where that was not the end; of the last recipient that it ended for.
+    pub fault: Option<AdapterFault>,
 }
 
 impl Attempt {
     /// The attempt in which every recipient meets the same fate.
     pub fn all(pending: &[String], outcome: &RecipientOutcome) -> Self {
         let recipients = pending.iter().map(|address| (address.clone(), outcome.clone())).collect();
-        Self { recipients, provider_message_id: None, retry_after: None }
+        Self { recipients, provider_message_id: None, retry_after: None, fault: None }
+    }
+
+    /// The same, with the step at which it ended.
+    pub fn ended(pending: &[String], outcome: &RecipientOutcome, fault: AdapterFault) -> Self {
+        Self { fault: Some(fault), ..Self::all(pending, outcome) }
     }
 }
 
@@ -86,7 +94,7 @@ pub(super) fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>
     });
     let provider_message_id =
         accepted.map(|reply| queue_id(reply).unwrap_or(message_id.trim_matches(['<', '>'])).to_owned());
-    Attempt { recipients, provider_message_id, retry_after: None }
+    Attempt { recipients, provider_message_id, retry_after: None, fault: None }
 }
 
 /// The id under which a server queued a message, where its answer has one of the usual forms.

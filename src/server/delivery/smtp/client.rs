@@ -11,7 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 
 use super::attempt::clean;
-use super::tls::Tls;
+use super::tls::{Tls, fault_of};
+use crate::domain::adapter::fault::AdapterFault;
 use crate::server::outbound::{Outbound, Unreachable};
 
 /// The longest line of a reply, in bytes; RFC 5321 knows 512.
@@ -73,6 +74,24 @@ impl Broken {
         match self {
             Self::Io(_) | Self::Closed => true,
             Self::NotSmtp | Self::TooLong => false,
+        }
+    }
+}
+
+impl Broken {
+    /// What that is to whoever sets an adapter up, before the first message.
+    pub(super) fn fault(&self) -> AdapterFault {
+        match self {
+            Self::Io(_) => AdapterFault::Broken,
+            Self::Closed | Self::NotSmtp | Self::TooLong => AdapterFault::NotMailServer,
+        }
+    }
+
+    /// The same, where the encryption was to begin.
+    pub(super) fn tls_fault(&self) -> AdapterFault {
+        match self {
+            Self::Io(cause) => fault_of(cause),
+            Self::Closed | Self::NotSmtp | Self::TooLong => AdapterFault::TlsFailed,
         }
     }
 }

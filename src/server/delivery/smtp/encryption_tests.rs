@@ -239,6 +239,8 @@ async fn a_certificate_that_proves_nothing_is_refused_in_plain_words() {
             let url = format!("{scheme}://ada:hunter2@{server}{query}");
             let expected = format!("Cannot encrypt the connection to {server}: {words}");
             assert_eq!(sent(&sender, &url).await, RecipientOutcome::Unreachable { reason: expected });
+            let fault = sender.connect(&route(&url)).await.err().map(|unusable| unusable.fault);
+            assert_eq!(fault, Some(AdapterFault::Certificate));
         }
     }
     assert!(sink.messages().is_empty() && sink.connections() == 0);

@@ -15,6 +15,8 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use crate::domain::adapter::fault::AdapterFault;
+
 /// What all connections share that trust what the machine trusts.
 static OF_MACHINE: LazyLock<Tls> = LazyLock::new(|| Tls::trusting(Vec::new()));
 
@@ -85,8 +87,27 @@ async fn connector_for(is_lenient: bool, authorities: Vec<CertificateDer<'static
 /// Why a handshake failed, for whoever has to mend it. What has no better words keeps its own.
 fn explained(cause: io::Error) -> io::Error {
     let tls = cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    let Some(words) = tls.and_then(plain_words) else { return cause };
-    io::Error::new(cause.kind(), words)
+    let Some((tls, words)) = tls.and_then(|tls| Some((tls, plain_words(tls)?))) else { return cause };
+    let is_certificate = matches!(tls, Error::InvalidCertificate(_));
+    io::Error::new(cause.kind(), Explained { words, is_certificate })
+}
+
+/// A handshake that failed, in plain words.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+struct Explained {
+    words: String,
+    is_certificate: bool,
+}
+
+/// What a handshake that failed is to whoever sets an adapter up.
+pub(super) fn fault_of(cause: &io::Error) -> AdapterFault {
+    let inner = cause.get_ref();
+    let is_certificate = inner
+        .and_then(|inner| inner.downcast_ref::<Explained>())
+        .is_some_and(|one| one.is_certificate)
+        || inner.and_then(|inner| inner.downcast_ref()).is_some_and(|one| matches!(one, Error::InvalidCertificate(_)));
+    if is_certificate { AdapterFault::Certificate } else { AdapterFault::TlsFailed }
 }
 
 fn plain_words(cause: &Error) -> Option<String> {

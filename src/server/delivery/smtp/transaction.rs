@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use super::attempt::{RecipientOutcome, failed};
 use super::client::{Client, Reply};
 use super::settings::SmtpSettings;
+use crate::domain::adapter::fault::AdapterFault;
 use crate::server::delivery::message::{envelope_address, is_ascii};
 
 /// One message on one connection.
@@ -20,14 +21,18 @@ pub(super) struct Transaction<'a> {
     pub(super) is_usable: bool,
     /// Whether the server closed the connection before it could have the message.
     pub(super) is_closed: bool,
+    /// The step at which it ended for a recipient.
+    pub(super) fault: Option<AdapterFault>,
 }
 
 /// Why a command got no positive answer.
 enum Refusal {
-    /// The server answered 4xx, or 5xx for a reason that mending the adapter takes away.
+    /// The server answered 4xx.
     Temporary(String),
     /// The server answered 5xx.
     Permanent(String),
+    /// The server wants a log-in or encryption first.
+    LogInWanted(String),
     /// The connection is of no more use.
     Broken(String),
     /// The server closed the connection, or says that it does (421).
@@ -42,7 +47,7 @@ impl<'a> Transaction<'a> {
         allow_utf8: bool,
     ) -> Self {
         let outcomes = vec![None; pending.len()];
-        Self { client, settings, pending, allow_utf8, outcomes, is_usable: true, is_closed: false }
+        Self { client, settings, pending, allow_utf8, outcomes, is_usable: true, is_closed: false, fault: None }
     }
 
     /// Settles every recipient; `false` when `before_data` stopped it.
@@ -55,7 +60,7 @@ impl<'a> Transaction<'a> {
             return true;
         }
         if let Err(refusal) = self.mail(from, &addresses, message).await {
-            self.settle_open(refusal);
+            self.settle_open(refusal, AdapterFault::SenderRefused);
             return true;
         }
         let accepted = self.recipients(&addresses).await;
@@ -110,13 +115,15 @@ impl<'a> Transaction<'a> {
             match self.command(&format!("RCPT TO:<{address}>")).await {
                 Ok(_) => accepted = true,
                 Err(Refusal::Temporary(reply)) => {
+                    self.fault = Some(AdapterFault::Later);
                     self.outcomes[index] = Some(RecipientOutcome::Deferred { reply });
                 }
                 Err(Refusal::Permanent(reply)) => {
+                    self.fault = Some(AdapterFault::RecipientRefused);
                     self.outcomes[index] = Some(RecipientOutcome::Refused { reply });
                 }
-                Err(broken @ (Refusal::Broken(_) | Refusal::Closed(_))) => {
-                    self.settle_open(broken);
+                Err(broken @ (Refusal::LogInWanted(_) | Refusal::Broken(_) | Refusal::Closed(_))) => {
+                    self.settle_open(broken, AdapterFault::RecipientRefused);
                     return false;
                 }
             }
@@ -129,9 +136,10 @@ impl<'a> Transaction<'a> {
             Ok(reply) if reply.code == 354 => {}
             Ok(reply) => {
                 let answer = reply.words();
-                return self.settle_open(Refusal::Broken(format!("The mail server answered DATA with {answer}")));
+                let refusal = Refusal::Broken(format!("The mail server answered DATA with {answer}"));
+                return self.settle_open(refusal, AdapterFault::ContentRefused);
             }
-            Err(refusal) => return self.settle_open(refusal),
+            Err(refusal) => return self.settle_open(refusal, AdapterFault::ContentRefused),
         }
         let mut all_written = false;
         let sending = async {
@@ -146,7 +154,7 @@ impl<'a> Transaction<'a> {
             }
             Ok(Ok(reply)) if reply.is_positive() => self.settle_broken_content(all_written, &reply.words()),
             Ok(Ok(reply)) => {
-                self.settle_open(refusal(&reply));
+                self.settle_open(refusal(&reply), AdapterFault::ContentRefused);
                 // It had the message and has said what it makes of it.
                 self.is_closed = false;
             }
@@ -162,9 +170,11 @@ impl<'a> Transaction<'a> {
         if !all_written {
             let reason = format!("The connection broke while the message was sent: {why}");
             let is_closed = self.is_closed;
-            return self.settle_open(if is_closed { Refusal::Closed(reason) } else { Refusal::Broken(reason) });
+            let refusal = if is_closed { Refusal::Closed(reason) } else { Refusal::Broken(reason) };
+            return self.settle_open(refusal, AdapterFault::ContentRefused);
         }
         self.is_usable = false;
+        self.fault = Some(AdapterFault::OutcomeUnknown);
         let reason = format!(
             "The connection broke before the mail server confirmed the message ({why}), so it is not known whether it \
              went out. Check with the recipient before you resend it."
@@ -188,9 +198,16 @@ impl<'a> Transaction<'a> {
         self.outcomes.iter().all(Option::is_some)
     }
 
-    /// Gives every recipient whose fate is open what follows from a refusal of the whole message.
-    fn settle_open(&mut self, refusal: Refusal) {
+    /// Gives every recipient whose fate is open what follows from a refusal of the whole message. `refused` is the fault
+    /// where the server said no for good.
+    fn settle_open(&mut self, refusal: Refusal, refused: AdapterFault) {
         self.is_closed = matches!(refusal, Refusal::Closed(_));
+        self.fault = Some(match refusal {
+            Refusal::Temporary(_) => AdapterFault::Later,
+            Refusal::Permanent(_) => refused,
+            Refusal::LogInWanted(_) => AdapterFault::LogInWanted,
+            Refusal::Broken(_) | Refusal::Closed(_) => AdapterFault::Broken,
+        });
         match refusal {
             Refusal::Temporary(reply) => {
                 self.settle_each_open(|| RecipientOutcome::Deferred { reply: reply.clone() });
@@ -198,7 +215,7 @@ impl<'a> Transaction<'a> {
             Refusal::Permanent(reply) => {
                 self.settle_each_open(|| RecipientOutcome::Failed { reason: reply.clone() });
             }
-            Refusal::Broken(reason) | Refusal::Closed(reason) => {
+            Refusal::LogInWanted(reason) | Refusal::Broken(reason) | Refusal::Closed(reason) => {
                 self.is_usable = false;
                 self.settle_each_open(|| RecipientOutcome::Unreachable { reason: reason.clone() });
             }
@@ -218,7 +235,7 @@ fn refusal(reply: &Reply) -> Refusal {
         // The server closes the connection.
         421 => Refusal::Closed(reply.words()),
         // The server wants a log-in or encryption first: mending the adapter helps, so the message waits.
-        530 | 534 | 535 | 538 => Refusal::Broken(reply.words()),
+        530 | 534 | 535 | 538 => Refusal::LogInWanted(reply.words()),
         500.. => Refusal::Permanent(reply.words()),
         _ => Refusal::Temporary(reply.words()),
     }

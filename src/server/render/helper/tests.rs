@@ -125,7 +125,7 @@ async fn whatever_a_template_says_the_process_lives() {
         let variables = json!({"a": "x"});
         let rendered = renderer.render_template(&html(&attack), &variables, Undefined::Refused).await;
         if let Err(error) = rendered {
-            assert!(matches!(error, AppError::InvalidTemplate(_)), "{attack:.100}: {error:?}");
+            assert!(matches!(error, AppError::InvalidTemplate { .. }), "{attack:.100}: {error:?}");
             assert!(error.to_string().starts_with("The template's HTML"), "{attack:.100}: {error}");
         }
         let _ = renderer.check_template(&html(&attack)).await;

@@ -14,7 +14,7 @@ use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret
 use crate::server::outbound::Unreachable;
 
 /// What is asked for where a kept log-in would go to another server.
-const TYPE_AGAIN: &str = "The log-in that is kept is for the server before. Type it again for this one";
+const TYPE_AGAIN: &str = "The saved log-in belongs to the previous server. Type it again for this one";
 
 /// Where an adapter is to lead, as somebody says it.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ fn read_smtp(
         (None, None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
         (Some(_), None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
         (None, None) => Ok((endpoint, SmtpSecret::default())),
-        (None, Some(_)) => Err(AppError::invalid_field("smtp[user]", "Write the user that the password is for")),
+        (None, Some(_)) => Err(AppError::invalid_field("smtp[user]", "Fill in the user of this password")),
         (user @ Some(_), password) => Ok((endpoint, SmtpSecret { user, password: Some(password.unwrap_or_default()) })),
     }
 }
@@ -196,7 +196,8 @@ fn server_of(form: &SmtpForm) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
     let url = if is_ipv6 { format!("smtp://[{host}]") } else { format!("smtp://{host}") };
     let (mut endpoint, secret) = SmtpEndpoint::parse(&url).map_err(|_| {
         wrong(
-            "Write the server's name alone, such as mail.example.com: port, user and password have their fields".into(),
+            "Write only the server's name, such as mail.example.com. Port, user and password have their own fields"
+                .into(),
         )
     })?;
     if !form.security.is_empty() {
@@ -244,7 +245,7 @@ fn read_http(
     let kept = kept.and_then(|secret| secret.log_in.clone());
     let log_in = match (token, user, password) {
         (Some(_), _, Some(_)) => {
-            let message = "Write a token, or user and password: the server is sent one of them";
+            let message = "Fill in either the token, or user and password";
             return Err(AppError::invalid_field("http[token]", message));
         }
         (Some(token), _, None) if token.bytes().all(|byte| byte.is_ascii_graphic()) => Some(HttpLogIn::Bearer(token)),
@@ -253,7 +254,7 @@ fn read_http(
         }
         (None, Some(user), Some(password)) => Some(HttpLogIn::Basic(user, password)),
         (None, None, Some(_)) => {
-            return Err(AppError::invalid_field("http[user]", "Write the user that the password is for"));
+            return Err(AppError::invalid_field("http[user]", "Fill in the user of this password"));
         }
         (None, user, None) => match (in_url.log_in.or(kept), user) {
             (None, Some(_)) if has_moved => return Err(AppError::invalid_field("http[password]", TYPE_AGAIN)),

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::{audit, checked_email, direct, limits};
 use super::load;
+use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::adapter::{Adapter, AdapterKind};
-use crate::domain::audit::AuditAction;
+use crate::domain::audit::{AuditAction, TEST_TAKEN};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
@@ -35,8 +36,8 @@ pub struct TestOutcome {
     pub to: String,
     /// The server's own words, or why they did not come to that.
     pub words: String,
-    /// Why it was not taken; `None` where it was.
-    pub failure: Option<FailureClass>,
+    /// The step at which it ended; `None` where the server took it.
+    pub fault: Option<AdapterFault>,
 }
 
 /// Sends a test message by an adapter and waits for what its server says, ten seconds at the most. Needs
@@ -68,9 +69,21 @@ pub async fn send_test(app: &App, viewer: &Viewer, id: AdapterId, to: &str) -> R
 }
 
 impl TestOutcome {
+    /// What became of it and what mends it, in sentences.
+    pub fn sentence(&self) -> String {
+        let Self { adapter, to, fault, .. } = self;
+        match fault {
+            None => format!("“{adapter}” took the test message for {to}."),
+            Some(fault) => {
+                let (what, advice) = (fault.label(), fault.advice());
+                format!("“{adapter}” did not send the test message to {to}: {what}. {advice}")
+            }
+        }
+    }
+
     /// What the audit log says of it.
     pub(in crate::server::services) fn said(&self) -> Value {
-        json!({"to": self.to, "outcome": self.failure.map_or("accepted", FailureClass::as_str)})
+        json!({"to": self.to, "outcome": self.fault.map_or(TEST_TAKEN, AdapterFault::as_str)})
     }
 }
 
@@ -82,9 +95,9 @@ pub(in crate::server::services) async fn try_message(
     to: &str,
     message: &Outgoing,
 ) -> Result<TestOutcome, AppError> {
-    let outcome = direct::send_directly(app, team, adapter, message, LIMITS).await?;
-    let failure = failure_of(message.channel, &outcome);
-    Ok(TestOutcome { adapter: adapter.name.clone(), to: to.to_owned(), words: words_of(outcome), failure })
+    let (outcome, fault) = direct::send_directly(app, team, adapter, message, LIMITS).await?;
+    let fault = fault_of(message.channel, &outcome, fault);
+    Ok(TestOutcome { adapter: adapter.name.clone(), to: to.to_owned(), words: words_of(outcome), fault })
 }
 
 fn checked_address(to: &str) -> Result<String, AppError> {
@@ -96,19 +109,22 @@ fn checked_address(to: &str) -> Result<String, AppError> {
     Ok(to.to_owned())
 }
 
-/// Why the server did not take it, in the classes of the log.
-fn failure_of(channel: Channel, outcome: &RecipientOutcome) -> Option<FailureClass> {
-    let (kind, reply, message) = match outcome {
-        RecipientOutcome::Accepted { .. } => return None,
-        RecipientOutcome::Deferred { reply } => (EventKind::Deferred, Some(reply), None),
-        RecipientOutcome::Refused { reply } => (EventKind::Bounced, Some(reply), None),
-        RecipientOutcome::Unreachable { reason } | RecipientOutcome::Failed { reason } => {
-            (EventKind::Failed, None, Some(reason))
+/// The step at which it ended. A server that sends for those it knows alone says so of the recipient.
+fn fault_of(channel: Channel, outcome: &RecipientOutcome, fault: Option<AdapterFault>) -> Option<AdapterFault> {
+    match outcome {
+        RecipientOutcome::Accepted { .. } => None,
+        RecipientOutcome::Refused { reply } if fault == Some(AdapterFault::RecipientRefused) => {
+            let (kind, reply) = (EventKind::Bounced, Some(reply.as_str()));
+            let evidence = Evidence { channel, kind, cause: None, reply, message: None, host: None, domain: None };
+            let is_ours = diagnose(&evidence).class == FailureClass::OurSettings;
+            if is_ours { Some(AdapterFault::LogInWanted) } else { fault }
         }
-        RecipientOutcome::Unknown { reason } => (EventKind::Uncertain, None, Some(reason)),
-    };
-    let (reply, message) = (reply.map(String::as_str), message.map(String::as_str));
-    Some(diagnose(&Evidence { channel, kind, cause: None, reply, message, host: None, domain: None }).class)
+        RecipientOutcome::Deferred { .. }
+        | RecipientOutcome::Refused { .. }
+        | RecipientOutcome::Unreachable { .. }
+        | RecipientOutcome::Failed { .. }
+        | RecipientOutcome::Unknown { .. } => Some(fault.unwrap_or(AdapterFault::Unusable)),
+    }
 }
 
 fn words_of(outcome: RecipientOutcome) -> String {

@@ -1,5 +1,5 @@
 //! A template that is being written, made into a message with sample values: to look at, and as a test to oneself. Called by
-//! the editor. Nothing of it is kept.
+//! the editor. Of it, the sample values alone are kept, for whoever typed them.
 
 use serde_json::{Map, Value, json};
 
@@ -9,12 +9,16 @@ use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::EmailFilter;
+use crate::domain::ids::TemplateId;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, Undefined};
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
 use crate::server::render::RenderedTemplate;
+
+/// The longest sample values that are kept, in bytes.
+const MAX_SAMPLE_BYTES: usize = 64 * 1024;
 
 /// Renders sources with sample values, a JSON object. Needs `templates:view`. A variable that the values lack is an
 /// error, as it is when a message is sent.
@@ -40,7 +44,9 @@ pub async fn send_preview(
     viewer.require(Permission::EmailsSend)?;
     let rendered = preview(app, viewer, source, sample).await?;
     let Actor::User { email, .. } = &viewer.actor else {
-        return Err(AppError::Forbidden("A test goes to the person who asks for it, and a key is none".to_owned()));
+        return Err(AppError::Forbidden(
+            "A test goes to the person who asks for it, so an API key cannot send one".to_owned(),
+        ));
     };
     let adapter = app.store.find_default_adapter(viewer.team, AdapterKind::Smtp).await?;
     let no_adapter =
@@ -55,20 +61,35 @@ pub async fn send_preview(
     Ok(outcome)
 }
 
-/// Sample values for a template, a JSON object in lines: those of the newest message made from it, for who may see them;
-/// otherwise each variable's own name.
+/// Keeps the sample values that a person saw a template with, for their next visit, which takes `templates:view`. What is no
+/// JSON object, is too long or was typed by nobody in person is not kept, and that is no error.
+pub async fn keep_sample(app: &App, viewer: &Viewer, id: TemplateId, sample: &str) -> Result<(), AppError> {
+    let Actor::User { id: user, .. } = &viewer.actor else { return Ok(()) };
+    if !viewer.may(Permission::TemplatesView) || sample.len() > MAX_SAMPLE_BYTES || sample_of(sample).is_err() {
+        return Ok(());
+    }
+    app.store.keep_template_sample(viewer.team, id, *user, &sample.replace("\r\n", "\n")).await
+}
+
+/// Sample values for a template, a JSON object in lines: those that the person last saw it with, or else those of the newest
+/// message made from it, for who may see them; otherwise each variable's own name. Needs `templates:view`.
 pub async fn sample_values(
     app: &App,
     viewer: &Viewer,
-    template: Option<&Template>,
+    template: &Template,
     used: &[String],
 ) -> Result<String, AppError> {
-    let newest = match template.filter(|_| viewer.may(Permission::LogsView) && viewer.may(Permission::LogsReveal)) {
-        Some(template) => {
-            let filter = EmailFilter { template_id: Some(template.id), ..EmailFilter::default() };
-            emails::list_emails(app, viewer, &filter, PageRequest { page: 1, page_size: 1 }).await?.items.pop()
-        }
-        None => None,
+    viewer.require(Permission::TemplatesView)?;
+    if let Actor::User { id: user, .. } = &viewer.actor
+        && let Some(kept) = app.store.find_template_sample(viewer.team, template.id, *user).await?
+    {
+        return Ok(kept);
+    }
+    let newest = if viewer.may(Permission::LogsView) && viewer.may(Permission::LogsReveal) {
+        let filter = EmailFilter { template_id: Some(template.id), ..EmailFilter::default() };
+        emails::list_emails(app, viewer, &filter, PageRequest { page: 1, page_size: 1 }).await?.items.pop()
+    } else {
+        None
     };
     let mut values = match newest {
         Some(newest) => match emails::find_email_with_variables(app, viewer, newest.id).await?.1 {
@@ -87,13 +108,18 @@ fn sample_of(text: &str) -> Result<Value, AppError> {
     if text.trim().is_empty() {
         return Ok(json!({}));
     }
-    let wrong = |cause: String| {
-        let message = format!("The sample values must be a JSON object, such as {{\"name\": \"Ada\"}}{cause}");
+    let wrong = |place: String| {
+        let message = format!("The sample values must be a JSON object, such as {{\"name\": \"Ada\"}}{place}");
         AppError::invalid_field("sample", message)
     };
     match serde_json::from_str(text) {
         Ok(values @ Value::Object(_)) => Ok(values),
         Ok(_) => Err(wrong(String::new())),
-        Err(cause) => Err(wrong(format!(": {cause}"))),
+        Err(cause) => {
+            let place = format!(" at line {} column {}", cause.line(), cause.column());
+            let what = cause.to_string();
+            let what = what.strip_suffix(&place).unwrap_or(&what);
+            Err(wrong(format!(". Line {}, column {}: {what}", cause.line(), cause.column())))
+        }
     }
 }

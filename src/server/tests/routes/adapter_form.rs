@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
+use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::adapter::{Adapter, AdapterKind};
-use crate::domain::failure::FailureClass;
 use crate::domain::team::Role;
 use crate::server::App;
 use crate::server::config::Config;
@@ -24,10 +24,14 @@ async fn guarded_sink() -> Sink {
     Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap()
 }
 
-/// Sends a form, and gives the page that follows.
+/// Sends a form of the adapters' page, and gives the page that follows.
 async fn page_after(client: &Client, function: &str, fields: &[(&str, &str)]) -> String {
+    page_after_on(client, "/settings/adapters", function, fields).await
+}
+
+async fn page_after_on(client: &Client, page: &str, function: &str, fields: &[(&str, &str)]) -> String {
     let form = client.with("content-type", "application/x-www-form-urlencoded").with("accept", "text/html");
-    let form = form.with("referer", "http://127.0.0.1:3000/settings/adapters");
+    let form = form.with("referer", &format!("http://127.0.0.1:3000{page}"));
     let answer =
         form.send("POST", &format!("/fn/{function}"), Some(serde_urlencoded::to_string(fields).unwrap())).await;
     let location = answer.headers["location"].to_str().unwrap();
@@ -87,8 +91,8 @@ on_both_databases! {
         // It follows to no other server.
         let moved: Vec<(&str, &str)> =
             change.iter().map(|(name, value)| (*name, if *name == "smtp[host]" { "evil.example" } else { *value })).collect();
-        let page = page_after(&admin, "update_adapter", &moved).await;
-        assert!(page.contains("The log-in that is kept is for the server before"), "{page}");
+        let page = page_after_on(&admin, &format!("/settings/adapters?edit={id}"), "update_adapter", &moved).await;
+        assert!(page.contains("The saved log-in belongs to the previous server"), "{page}");
         assert_eq!(only_adapter(&app).await.endpoint, format!("smtp://127.0.0.1:{port}"));
     }
 
@@ -100,7 +104,7 @@ on_both_databases! {
         let id = adapter.id.to_string();
         let page = page_after(&admin, "test_adapter", &[("id", &id), ("to", "mara@finch.example")]).await;
         assert!(page.contains("535 5.7.8 Error: authentication failed"), "{page}");
-        assert!(page.contains("the log-in, the sender or the account has to be mended"), "{page}");
+        assert!(page.contains("the server refused the log-in. Type user and password"), "{page}");
         assert!(sink.messages().is_empty());
         let refused = page_after(&admin, "test_adapter", &[("id", &id), ("to", "mara")]).await;
         assert!(refused.contains("Write the address that the test goes to"), "{refused}");
@@ -109,7 +113,7 @@ on_both_databases! {
         assert_eq!(admin.get("/api/logs/stats").await.data()["total"], 0);
         let owner = app.sign_in(Role::Owner).await;
         let audit = owner.get("/api/audit").await;
-        assert!(audit.text.contains("adapter.tested") && audit.text.contains("our_settings"), "{}", audit.text);
+        assert!(audit.text.contains("adapter.tested") && audit.text.contains("log_in_refused"), "{}", audit.text);
     }
 
     async fn a_test_reaches_no_private_address_and_has_a_limit(app: TestApp) {
@@ -130,13 +134,13 @@ on_both_databases! {
         for (adapter, to) in [(mail.id, "mara@finch.example"), (web.id, "+49 170 1234567")] {
             let outcome = send_test(&guarded, &admin, adapter, to).await.unwrap();
             assert!(outcome.words.contains("leads to no public address"), "{outcome:?}");
-            assert!(outcome.failure.is_some());
+            assert_eq!(outcome.fault, Some(AdapterFault::NotPublic));
         }
         assert_eq!(sink.connections(), 0);
         let refused = send_test(&app.app, &admin, mail.id, "refused@finch.example").await.unwrap();
-        assert_eq!(refused.failure, Some(FailureClass::AddressUnknown), "{refused:?}");
+        assert_eq!(refused.fault, Some(AdapterFault::RecipientRefused), "{refused:?}");
         for _ in 3..30 {
-            assert_eq!(send_test(&app.app, &admin, mail.id, "mara@finch.example").await.unwrap().failure, None);
+            assert_eq!(send_test(&app.app, &admin, mail.id, "mara@finch.example").await.unwrap().fault, None);
         }
         let browser = app.sign_in(Role::Admin).await;
         let page = page_after(&browser, "test_adapter", &[("id", &mail.id.to_string()), ("to", "a@b.example")]).await;
@@ -146,11 +150,14 @@ on_both_databases! {
     async fn a_mistake_stands_beside_its_field_and_nothing_typed_is_lost_but_secrets(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
         let page = page_after(&admin, "create_adapter", &fields("smtp", "hush")).await;
-        assert!(page.contains("id=\"smtp[port]-error\"") && page.contains("The port is a number from 1 to 65535"), "{page}");
+        // What is wrong stands once, at the field; the sentence over the page says where.
+        assert!(page.contains("id=\"smtp[port]-error\""), "{page}");
+        assert_eq!(page.matches("The port is a number from 1 to 65535").count(), 1, "{page}");
+        assert!(page.contains("look at the field “Port”."), "{page}");
         for kept in ["value=\"Relay\"", "value=\"127.0.0.1\"", &format!("value=\"{USER}\""), "post@finch.example"] {
             assert!(page.contains(kept), "{kept}: {page}");
         }
-        assert!(page.contains("Type it again: what was typed here is not kept."), "{page}");
+        assert!(page.contains("Type it again: what you typed here was not kept."), "{page}");
         assert!(!page.contains("hush"));
         let page = page_after(&admin, "create_adapter", &[
             ("name", "Relay"), ("kind", "smtp"), ("smtp[host]", "smtp://ada:hu#sh@mail.finch.example"), ("from_address", "a@b.example"),
@@ -172,14 +179,31 @@ on_both_databases! {
         assert!(shown.text.contains("Hello A&amp;B") && shown.text.contains("<p>A&amp;B</p>"), "{}", shown.text);
         let policy = shown.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("sandbox;"), "{policy}");
+        // As on a message's page, images from elsewhere load for who asks for them.
+        assert!(policy.contains("img-src data:;"), "{policy}");
+        let with_images = [&written[..], &[("images", "1")]].concat();
+        let shown = form.send("POST", "/templates/preview", body(&with_images)).await;
+        let policy = shown.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("img-src https: http: data:;"), "{policy}");
         for (name, value, said) in [
             ("text", "a\n{{ nobody }}", "nobody"),
-            ("html", "{{ broken", "HTML"),
+            ("subject", "{{ oops", "The template's subject, line 1: unexpected end of input, expected end of variable block"),
+            ("html", "<p>\n\n{{ oops", "The template's HTML, line 3: unexpected end of input, expected end of variable block"),
+            ("text", "a\n{% if %}", "The template's text, line 2: "),
             ("sample", "[1]", "The sample values must be a JSON object"),
+            ("sample", "{\n\"name\": }", "Line 2, column 9: expected value"),
         ] {
             let fields = written.map(|(field, text)| (field, if field == name { value } else { text }));
             let shown = form.send("POST", "/templates/preview", body(&fields)).await;
             assert!(shown.text.contains(said), "{name}: {}", shown.text);
+            if said.contains("ine ") {
+                // The same beside its field, and over the page only where that is.
+                let fields = [&[("name", "Hello")], &fields[..]].concat();
+                let page = page_after_on(&admin, "/templates/new", "test_template", &fields).await;
+                assert!(page.contains(&format!("id=\"{name}-error\"")), "{name}: {page}");
+                assert_eq!(page.matches(said).count(), 1, "{name}: {page}");
+                assert!(page.contains("look at the field “"), "{name}: {page}");
+            }
         }
 
         let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();

@@ -141,7 +141,7 @@ on_both_databases! {
         }
         assert!(!page.contains("granted"), "{page}");
         let of_template = text(owner.get(&format!("/settings/audit?preset=all&object={template}")).await.text);
-        assert!(of_template.contains("Only what was done to ") && of_template.contains("data-action=\"template.updated\""));
+        assert!(of_template.contains("Only entries about ") && of_template.contains("data-action=\"template.updated\""));
         assert!(!of_template.contains("data-action=\"email.revealed\""), "{of_template}");
         let file = owner.get(&format!("/settings/audit/export?format=ndjson&preset=all&object={template}")).await.text;
         assert!(file.contains("template.updated") && !file.contains("email.revealed"), "{file}");

@@ -38,9 +38,10 @@ const STEP: i64 = 200;
 /// Gives Finch rows in every table that names teams.
 async fn fill(app: &TestApp) {
     let (store, team) = (app.store(), app.team);
-    app.user(team, Role::Owner).await;
+    let owner = app.user(team, Role::Owner).await;
     app.add_role("Clerk", &[Permission::LogsView]).await;
-    app.add_template("Receipt").await;
+    let template = app.add_template("Receipt").await;
+    store.keep_template_sample(team, template.id, owner, "{}").await.unwrap();
     app.add_adapter("Mail").await;
     app.program(&[Permission::LogsView]).await;
     app.add_notification().await;
