@@ -60,7 +60,7 @@ pub async fn log_in(
     let input = accounts::LogIn { email, password, time_zone };
     let result = accounts::log_in(&context::app(), &session, input, &context::origin()).await;
     match &result {
-        Ok(step) => context::go_on(*step, safe_next(&next)),
+        Ok(step) => context::go_on(*step, safe_next(&next)).await,
         Err(AppError::RateLimited { .. }) => {}
         Err(_) => context::keep_draft(&draft).await,
     }
@@ -82,12 +82,13 @@ pub async fn log_in_with_code(code: String, #[server(default)] next: String) -> 
     match accounts::log_in_with_code(&context::app(), &session, &code, &context::origin()).await {
         Err(AppError::NoSession) => {
             context::flash(context::FlashKind::Error, "That took more than five minutes. Log in again.");
-            leptos_axum::redirect("/login");
+            let query = serde_urlencoded::to_string([("next", safe_next(&next))]).unwrap_or_default();
+            leptos_axum::redirect(&format!("/login?{query}"));
             Ok(())
         }
         Err(error) => Err(error),
         Ok(()) => {
-            leptos_axum::redirect(safe_next(&next));
+            context::go_on(accounts::LogInStep::Done, safe_next(&next)).await;
             Ok(())
         }
     }
@@ -180,7 +181,7 @@ pub async fn accept_invite(
     let result = accounts::accept_invite(&context::app(), &session, input, &context::origin()).await;
     match &result {
         Ok(accounts::LogInStep::Done) => leptos_axum::redirect(HOME),
-        Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)),
+        Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)).await,
         Err(AppError::RateLimited { .. }) => {}
         Err(_) => context::keep_draft(&draft).await,
     }

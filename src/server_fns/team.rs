@@ -50,7 +50,8 @@ pub async fn update_team(
         masks_addresses: Some(masks_addresses.is_some()),
         reveals_with_reason: Some(reveals_with_reason.is_some()),
     };
-    let result = teams::update_team(&context::app(), &context::viewer().await?, change).await;
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let result = teams::update_team(&context::app(), &viewer, change).await;
     context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, "Saved. The rules hold from everybody's next request on.");
     Ok(())

@@ -80,7 +80,7 @@ pub async fn create_template(
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer) = (context::app(), context::viewer().await?);
+    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     match &result {
         Ok(template) => leptos_axum::redirect(&format!("/templates/{}", template.id)),
@@ -105,7 +105,8 @@ pub async fn update_template(
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
     let saved = context::or_keep(&draft, result).await?;
     context::flash(
@@ -132,7 +133,8 @@ pub async fn test_template(
     let form = id.map_or_else(|| "template".to_owned(), |id| id.to_string());
     let masked = masked_of(&masked);
     let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
     let tested = context::or_keep(&draft, result).await?;
     context::keep_draft(&draft).await;
