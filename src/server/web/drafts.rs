@@ -94,11 +94,11 @@ fn page_of_form(headers: &HeaderMap) -> Option<String> {
     Some(safe_next(&format!("{}{query}", referer.path())).to_owned())
 }
 
-/// The person of a session, where they were the last in this browser.
+/// The person of a session, in this browser.
 async fn writer_of(app: &App, headers: &HeaderMap, session: &Session) -> Option<Writer> {
-    let LastPerson { user, browser, .. } = last_person(app, headers)?;
-    let (of_session, _) = accounts::session_user(session).await.ok()?;
-    (of_session == user).then_some(Writer { user, browser })
+    let LastPerson { browser, .. } = last_person(app, headers)?;
+    let (user, _) = accounts::session_user(session).await.ok()?;
+    Some(Writer { user, browser })
 }
 
 fn last_person(app: &App, headers: &HeaderMap) -> Option<LastPerson> {

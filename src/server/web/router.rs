@@ -23,8 +23,8 @@ use super::connections::{self, Connections};
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
-    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, live, openid,
-    security, server_functions, suggest, template_preview,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, live,
+    openid, security, server_functions, suggest, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;

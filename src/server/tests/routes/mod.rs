@@ -8,6 +8,7 @@ mod attachments;
 mod audit;
 mod auth;
 mod documents;
+mod drafts;
 mod events;
 mod first_steps;
 mod jetemail;
