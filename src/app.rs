@@ -35,6 +35,23 @@ const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness"
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
 const VIEW_TRANSITION: &str = "@view-transition{navigation:auto}";
 
+/// Keeps the keys of [KEYS](crate::components::behaviour::KEYS) that are pressed before the page is alive, and presses them once it is.
+const EARLY_KEYS: &str = "{
+    const early = [];
+    const keep = (event) => {
+        const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && '/jkpxr?'.includes(event.key);
+        if (isPlain && !event.target.closest('input, textarea, select')) early.push(event.key);
+    };
+    addEventListener('keydown', keep);
+    addEventListener('alive', () => {
+        removeEventListener('keydown', keep);
+        for (const key of early) {
+            const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+            (document.activeElement ?? document.body).dispatchEvent(event);
+        }
+    }, { once: true });
+}";
+
 /// The document around every page. `theme` is `light` or `dark`, or `None` to follow the system; it is said here, in the
 /// document itself, because what a page adds to `<html>` once it has loaded can come too late. Every script and style in
 /// it carries the nonce that the answer's policy names.
@@ -51,6 +68,7 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <style nonce=use_nonce()>{VIEW_TRANSITION}</style>
                 <HashedStylesheet options=options.clone() root=""/>
+                <script nonce=use_nonce()>{EARLY_KEYS}</script>
                 <Start package=options.site_pkg_dir.to_string()/>
                 <script type="speculationrules" nonce=use_nonce()>{SPECULATION_RULES}</script>
                 <MetaTags/>

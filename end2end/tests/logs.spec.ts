@@ -434,8 +434,8 @@ test("nothing found says what is missing and where there is more", async ({ page
 test("an unknown message or page is a 404 that leads on", async ({ page, allowError }) => {
   allowError(/404/);
   for (const [address, title] of [
-    ["/logs/eml_0000000000000", "Email log not found"],
-    ["/logs/nonsense", "Email log not found"],
+    ["/logs/eml_0000000000000", "There is no such message"],
+    ["/logs/nonsense", "There is no such message"],
     ["/templates/tpl_0000000000000", "Template not found"],
     ["/nowhere/at/all", "Page not found"],
   ]) {
@@ -473,4 +473,21 @@ test("a click anywhere in a row opens its message, and what is selected in it is
   // Without scripts the link lies over the row.
   await row.locator(".time").click({ force: !hasScript });
   await expect(page).toHaveURL(new RegExp(`${href}$`));
+});
+
+test("keys that are pressed before the page is alive hold once it is", async ({ page, hasScript }) => {
+  test.skip(!hasScript, "keys are a script's");
+  // The browser's module comes late.
+  let release = () => {};
+  const isReleased = new Promise<void>((resolve) => (release = resolve));
+  await page.route("**/*.wasm", async (route) => {
+    await isReleased;
+    await route.continue();
+  });
+  await page.goto("/logs?preset=30d", { waitUntil: "commit" });
+  await expect(rows(page).first()).toBeVisible();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  release();
+  await expect(page.locator("tbody .row-link").nth(1)).toBeFocused();
 });

@@ -22,7 +22,7 @@ test("the dialog says what a copy will likely meet, and who resent it before", a
   await expect(dialog).not.toContainText("resent already");
   await dialog.getByRole("button", { name: "Resend" }).click();
   await expect(page).not.toHaveURL(`/logs/${id}`);
-  await expect(page.getByText("Queued again. This is the new message.")).toBeVisible();
+  await expect(page.getByText("Resent. This is the new message.")).toBeVisible();
   const copy = new URL(page.url()).pathname.split("/").at(-1)!;
   await expect.poll(async () => (await team.api.find(copy)).status).toMatch(/sent|bounced/);
 

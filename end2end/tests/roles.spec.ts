@@ -51,6 +51,31 @@ test("an owner grants `logs:resend` to viewers and withdraws it", async ({ page,
   await expect(viewer.getByRole("button", { name: "Resend" })).toHaveCount(0);
 });
 
+test("boxes ticked one right after the other all hold, and show it", async ({ page, as }) => {
+  await as("owner", team);
+  await page.goto("/settings/roles");
+  const labels = ["Export the log to a file", resend, "Send emails and notifications"];
+  const boxes = labels.map((label) => page.getByRole("checkbox", { name: `Viewer: ${label}`, exact: true }));
+  for (const isTicked of [true, false]) {
+    for (const box of boxes) {
+      await box.setChecked(isTicked);
+    }
+    const save = page.getByRole("button", { name: "Save" });
+    if (await save.isVisible()) {
+      await save.click();
+    }
+    await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+    await expect(page.locator("form[data-saving]")).toHaveCount(0);
+    for (const box of boxes) {
+      await expect(box).toBeChecked({ checked: isTicked });
+    }
+    await page.reload();
+    for (const box of boxes) {
+      await expect(box).toBeChecked({ checked: isTicked });
+    }
+  }
+});
+
 test("an admin who may change roles grants `logs:resend`", async ({ page, as, open }) => {
   const [viewer, admin] = [await open("viewer", team), await open("admin", team)];
   await admin.goto("/settings/roles");

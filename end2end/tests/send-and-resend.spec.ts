@@ -85,7 +85,7 @@ test("an admin resends from the message's page", async ({ page, as, team, smtp }
   await page.getByRole("button", { name: "Resend" }).click();
   await dialog.getByRole("button", { name: "Resend" }).click();
   await expect(page).not.toHaveURL(`/logs/${id}`);
-  await expect(page.getByText("Queued again. This is the new message.")).toBeVisible();
+  await expect(page.getByText("Resent. This is the new message.")).toBeVisible();
   const newId = new URL(page.url()).pathname.split("/").at(-1)!;
 
   const [{ message: arrived }] = await smtp.waitFor(to);
@@ -175,7 +175,7 @@ test("an admin resends what was sent, on purpose, and what has lost its template
     await page.getByRole("button", { name: "Resend" }).click();
     await page.getByRole("dialog", { name: title }).getByRole("button", { name: label }).click();
     await expect(page).not.toHaveURL(`/logs/${id}`);
-    await expect(page.getByText("Queued again. This is the new message.")).toBeVisible();
+    await expect(page.getByText("Resent. This is the new message.")).toBeVisible();
   }
 });
 

@@ -32,10 +32,10 @@ pub fn spoken_list(recipients: &[Recipient]) -> String {
     listed(recipients, spoken)
 }
 
-/// The same with their names: `Ada Lovelace ‹ada@example.com›`.
+/// The same with their names: `Ada Lovelace <ada@example.com>`.
 pub fn named_list(recipients: &[Recipient]) -> String {
     listed(recipients, |recipient| match &recipient.name {
-        Some(name) => format!("{name} ‹{}›", spoken(recipient)),
+        Some(name) => format!("{name} <{}>", spoken(recipient)),
         None => spoken(recipient),
     })
 }

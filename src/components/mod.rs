@@ -1,6 +1,7 @@
 //! The parts that pages are made of. They know the domain and nothing of the server; all but the islands are rendered on
 //! the server alone.
 
+pub mod address;
 pub mod ask;
 pub mod behaviour;
 pub mod can;

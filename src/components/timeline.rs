@@ -9,6 +9,7 @@ use super::number::counted;
 use super::status_badge::status_glyph;
 use super::time::{Time, TimeStyle};
 use crate::domain::event::{EmailEvent, EventDetail, TimelineEntry, preposition, timeline_entries};
+use crate::domain::ids::EmailId;
 use crate::domain::plain_words::of_event;
 
 /// The events with their times to the second and the servers' answers.
@@ -49,7 +50,7 @@ fn Event(event: EmailEvent, place: usize, names_recipient: bool) -> impl IntoVie
                     {recipient.map(|recipient| view! { <span class="timeline-recipient">{recipient}</span> })}
                     <Time at=event.at style=TimeStyle::ShortSecond/>
                 </p>
-                {message.map(|message| view! { <p>{message}</p> })}
+                {message.map(|message| view! { <p>{with_links(&message)}</p> })}
                 {url.map(|url| view! { <p class="timeline-link">{url}</p> })}
                 {server.map(|server| view! { <p>{server}</p> })}
                 {reader.map(|reader| view! { <p>{reader}</p> })}
@@ -106,6 +107,22 @@ fn Events(
         </li>
     }
     .into_any()
+}
+
+/// The text, with the ids of messages in it as links to them.
+fn with_links(text: &str) -> AnyView {
+    let words = text.split_inclusive(' ').map(|word| {
+        let end = word.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(word.len());
+        let (id, rest) = word.split_at(end);
+        match id.parse::<EmailId>() {
+            Ok(known) if id.starts_with(EmailId::PREFIX) => {
+                view! { <a class="id-link" href=format!("/logs/{known}")>{id.to_owned()}</a> {rest.to_owned()} }
+                    .into_any()
+            }
+            _ => word.to_owned().into_any(),
+        }
+    });
+    words.collect_view().into_any()
 }
 
 /// Where it was handed over: `to smtp.finch.example (203.0.113.9) by smtp · answered by mx2.finch.example`.

@@ -6,7 +6,7 @@ mod texts;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-pub use self::texts::{MASK, REDACTED, mask_addresses};
+pub use self::texts::{MASK, REDACTED, is_masked, mask_addresses};
 use self::texts::{MIN_SCRUBBED_CHARS, escaped, hide_words, mask_endpoint, says_nothing, without_names};
 use super::account::device_words;
 use super::api_request::LoggedBody;

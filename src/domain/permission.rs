@@ -38,7 +38,7 @@ named! {
 }
 
 /// The permissions whose absence a page tells of, with whom to ask, beside the thing that is missing.
-pub const ASKED_FOR: [Permission; 2] = [Permission::LogsReveal, Permission::LogsResend];
+pub const ASKED_FOR: [Permission; 3] = [Permission::LogsReveal, Permission::LogsResend, Permission::LogsExport];
 
 impl Permission {
     /// Whether a built-in role holds this permission until an owner changes it. Source: Canary's role table.

@@ -112,6 +112,8 @@ pub struct ChartBar {
 /// The cards and the chart of a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
+    /// The statuses that the list's messages may have; empty for any.
+    pub statuses: StatusSet,
     pub stats: Stats,
     /// The counts of as much of the period before; `None` where there is no period before.
     pub previous: Option<Stats>,

@@ -89,17 +89,16 @@ pub async fn load_logs(
     let filter_in = async |range: TimeRange, statuses: StatusSet| {
         search::filter_of(&app, &viewer, &searched, EmailFilter { range, statuses, ..base.clone() }).await
     };
-    let mut of_any_status = filter_in(resolved.range, StatusSet::default()).await?;
+    let asked_for = filter_in(resolved.range, statuses).await?;
     let zone = period::time_zone(viewer.time_zone());
-    let period = resolved.cut_to(of_any_status.range, |range| period::label_of(range, zone));
+    let period = resolved.cut_to(asked_for.range, |range| period::label_of(range, zone));
     if choice.is_local() || searched.has_times() {
         // Said by instants, the address means the same rows to everybody.
         let (period, search) = (PeriodChoice::exactly(period.range), searched.clone().without_times());
         leptos_axum::redirect(&LogQuery { period, statuses, template_id, channel, search, page, seen }.to_url());
     }
     let range = TimeRange { to: [period.range.to, seen].into_iter().flatten().min(), ..period.range };
-    let filter = filter_in(range, statuses).await?;
-    of_any_status.range = range;
+    let filter = EmailFilter { range, ..asked_for };
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
     let reasons = why::list_reasons(&app, &viewer, &filter).await?;
@@ -125,7 +124,7 @@ pub async fn load_logs(
             }
         }
     }
-    let overview = overview::load_overview(&app, &viewer, &period, &of_any_status).await?;
+    let overview = overview::load_overview(&app, &viewer, &period, &filter).await?;
     let is_first_run = overview.stats.total == 0 && in_all_time.is_none_or(|total| total.count() == 0) && {
         let anything = PageRequest { page: 1, page_size: 1 };
         emails::list_emails(&app, &viewer, &EmailFilter::default(), anything).await?.items.is_empty()
@@ -311,7 +310,7 @@ pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
 pub async fn resend_email(id: EmailId, #[server(default)] again: Option<EmailId>) -> Result<Accepted, AppError> {
     use crate::server::{context, services::emails};
     let accepted = emails::resend_email(&context::app(), &context::viewer().await?, id, again).await?;
-    context::flash(context::FlashKind::Success, "Queued again. This is the new message.");
+    context::flash(context::FlashKind::Success, "Resent. This is the new message.");
     leptos_axum::redirect(&format!("/logs/{}", accepted.id));
     Ok(accepted)
 }

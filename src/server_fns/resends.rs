@@ -8,6 +8,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::page::CursorPage;
 use crate::domain::resend_job::{Preflight, ResendItem, ResendItemState, ResendJob, ResendStep};
+use crate::server_fns::emails::LogFrame;
 
 /// Messages on a page of a report.
 pub const PAGE_SIZE: i64 = 100;
@@ -25,6 +26,8 @@ pub struct NewResendView {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ResendView {
     pub job: ResendJob,
+    /// What the list is called that its messages are of; `None` where its filter is.
+    pub list: Option<LogFrame>,
     pub items: Vec<ResendItem>,
 }
 
@@ -84,12 +87,20 @@ pub async fn load_resend(
     #[server(default)] state: Option<ResendItemState>,
     page: i64,
 ) -> Result<ResendView, AppError> {
+    use crate::domain::address::{logs::LogQuery, resends::list_of};
     use crate::server::{context, services::resends};
+    use crate::server_fns::emails::load_log_frame;
     let (app, viewer) = (context::app(), context::viewer().await?);
     let job = resends::find_resend(&app, &viewer, id).await?;
+    let list = match list_of(&job) {
+        Some(LogQuery { period, template_id, search, .. }) => {
+            Some(load_log_frame(period, template_id, search.to_string()).await?)
+        }
+        None => None,
+    };
     let offset = page.saturating_sub(1).max(0).saturating_mul(PAGE_SIZE);
     let items = resends::list_items(&app, &viewer, id, state, offset, PAGE_SIZE).await?;
-    Ok(ResendView { job, items })
+    Ok(ResendView { job, list, items })
 }
 
 /// Pauses, resumes or stops a bulk resend. Needs `logs:view` and `logs:resend`.

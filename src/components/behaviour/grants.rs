@@ -39,21 +39,29 @@ async fn save_all(form: Element) {
         let answer = send(&form, &input.value(), is_ticked).await;
         // What was touched again meanwhile has its turn again.
         if !input.has_attribute(UNSAVED) {
-            let (holds, words, is_error) =
-                answer.ok().and_then(|page| read(&page, &input)).unwrap_or((!is_ticked, NOT_SAVED.to_owned(), true));
+            let found = answer.ok().and_then(|page| Some((holds(&page, &input)?, notice(&page))));
+            let holds = found.as_ref().map_or(!is_ticked, |(holds, _)| *holds);
             input.set_checked(holds);
-            tell(&form, &words, is_error);
+            let is_saved = holds == is_ticked;
+            // Another page that was asked for at the same time may have had the notice.
+            let alone = if is_saved { "Saved." } else { NOT_SAVED };
+            let words = found.and_then(|(_, notice)| notice).unwrap_or_else(|| alone.to_owned());
+            tell(&form, &words, !is_saved);
         }
     }
     let _ = form.remove_attribute(SAVING);
 }
 
-/// What the page that the server made says of a box: whether it is ticked now, the notice, and whether that is an error.
-fn read(page: &Document, input: &HtmlInputElement) -> Option<(bool, String, bool)> {
-    let notice = page.query_selector(".callout").ok()??;
+/// Whether a box is ticked on the page that the server made.
+fn holds(page: &Document, input: &HtmlInputElement) -> Option<bool> {
     let now = page.query_selector(&format!("input[value='{}']", input.value())).ok()??;
-    let words = notice.text_content()?.trim().to_owned();
-    Some((now.has_attribute("checked"), words, notice.get_attribute("role").as_deref() == Some("alert")))
+    Some(now.has_attribute("checked"))
+}
+
+/// What that page says of it.
+fn notice(page: &Document) -> Option<String> {
+    let notice = page.query_selector(".callout").ok()??;
+    Some(notice.text_content()?.trim().to_owned())
 }
 
 /// Sends one box as the whole form would send it, had nothing else been touched: its value is the role and the permission.

@@ -38,7 +38,6 @@ pub const KEYS: [(&str, &str); 8] = [
 #[island]
 pub fn PageBehaviour() -> impl IntoView {
     Effect::new(move || {
-        let _ = document().document_element().map(|root| root.set_attribute("data-alive", ""));
         // Menus come before the other keys: Escape closes one menu and does nothing else.
         menus::listen();
         keys::listen();
@@ -56,6 +55,9 @@ pub fn PageBehaviour() -> impl IntoView {
         grants::listen();
         theme::listen();
         time_zone::fill_in();
+        let _ = document().document_element().map(|root| root.set_attribute("data-alive", ""));
+        // The document has kept the keys that were pressed before.
+        let _ = web_sys::Event::new("alive").map(|alive| window().dispatch_event(&alive));
     });
 }
 

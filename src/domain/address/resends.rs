@@ -5,7 +5,13 @@ use super::logs::LogQuery;
 use super::{Fields, read, read_id};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, ResendJobId};
-use crate::domain::resend_job::{ResendItemState, ResendOptions};
+use crate::domain::resend_job::{ResendItemState, ResendJob, ResendOptions};
+
+/// The list that a job's messages were searched in; `None` where its filter is.
+pub fn list_of(job: &ResendJob) -> Option<LogQuery> {
+    let (_, url) = job.filter.as_ref()?;
+    LogQuery::parse(url.split_once('?').map_or("", |(_, query)| query)).ok()
+}
 
 /// Messages to send again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -51,6 +51,8 @@ impl FromStr for FailureGroup {
 pub struct Reasons {
     /// How many messages of the list bounced or failed.
     pub problems: i64,
+    /// How many of them were resent already, whatever became of the copy.
+    pub resent: i64,
     /// How many groups these are.
     pub groups: i64,
     /// The groups with the most messages, the biggest first.
@@ -72,6 +74,8 @@ pub struct Reason {
     /// What the server said of the newest, normalised, as far as the viewer sees it.
     pub words: Option<String>,
     pub count: i64,
+    /// How many of them were resent already.
+    pub resent: i64,
     /// When the first and the last of them were accepted.
     pub first: DateTime<Utc>,
     pub last: DateTime<Utc>,

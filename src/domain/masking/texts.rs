@@ -16,6 +16,11 @@ pub const MASK: &str = "••••••";
 /// What stands between the ends of an address that is not shown in full.
 const BULLETS: &str = "•••";
 
+/// Whether something in a text is masked: nothing is found by it.
+pub fn is_masked(text: &str) -> bool {
+    text.contains(BULLETS)
+}
+
 /// The shortest value of a variable that is looked for in other texts, in characters: shorter ones occur by chance.
 pub(super) const MIN_SCRUBBED_CHARS: usize = 4;
 

@@ -3,9 +3,10 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 
 use super::layout::{PageTitle, bare};
+use crate::components::address::query_value;
 use crate::components::field::TextField;
 use crate::domain::address;
 use crate::domain::draft::Draft;
@@ -22,7 +23,7 @@ pub(super) const MIN_PASSWORD_CHARS: u16 = 10;
 /// `/login`. `?next=` is where it leads.
 #[component]
 pub fn LogInPage() -> impl IntoView {
-    let next = query_value("next");
+    let next = query_value("next").unwrap_or_default();
     bare(load_log_in(), move |LogInView { provider, draft }: LogInView| {
         let provider = provider.map(|(name, is_reachable)| view! { <Provider name is_reachable next=next.clone()/> });
         let has_email = !draft.text("email").is_empty();
@@ -68,7 +69,7 @@ fn Provider(name: String, is_reachable: bool, next: String) -> impl IntoView {
 /// `/login/code`: the second step of a log-in. `?next=` is where it leads.
 #[component]
 pub fn CodePage() -> impl IntoView {
-    let next = query_value("next");
+    let next = query_value("next").unwrap_or_default();
     bare(load_code_request(), move |is_awaited: bool| {
         let form = view! {
             <p class="lead">"Type the six digits that your authenticator shows, or one of your recovery codes."</p>
@@ -216,10 +217,6 @@ fn NewAccount(token: String, email: String, draft: Draft) -> impl IntoView {
             <button class="button primary wide">"Join the team"</button>
         </form>
     }
-}
-
-fn query_value(name: &str) -> String {
-    use_query_map().with_untracked(|query| query.get(name)).unwrap_or_default()
 }
 
 /// The browser's time zone, which a script writes. Without one it is empty, and the server assumes UTC until the person

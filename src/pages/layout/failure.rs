@@ -35,7 +35,9 @@ pub fn Failure(
     };
     let (title, advice, link) = match &error {
         AppError::NotFound(_) => {
-            (error.to_string(), what_may_have_happened(section).to_owned(), Some(("/logs", "Go to the logs")))
+            let title =
+                if section == Section::Logs { "There is no such message".to_owned() } else { error.to_string() };
+            (title, what_may_have_happened(section).to_owned(), Some(("/logs", "Go to the logs")))
         }
         AppError::MissingPermission(permission) => (
             "You may not see this".to_owned(),
@@ -98,12 +100,12 @@ pub fn Failure(
 const fn what_may_have_happened(section: Section) -> &'static str {
     match section {
         Section::Logs => {
-            "It may have been deleted when the time was over that the team keeps messages for, belong to another of your \
-             teams, or its id may be mistyped."
+            "It may be older than your team keeps messages, it may belong to another of your teams, or its id may be \
+             mistyped."
         }
         Section::Requests => {
-            "It may have been deleted when the time was over that the team keeps requests for, belong to another of your \
-             teams, or its id may be mistyped."
+            "It may be older than your team keeps requests, it may belong to another of your teams, or its id may be \
+             mistyped."
         }
         Section::Resends
         | Section::Templates

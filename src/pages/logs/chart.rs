@@ -23,12 +23,10 @@ const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
 /// At most so many words under the chart.
 const MAX_TICKS: usize = 8;
 
-/// Bars of the statuses that the list is of.
+/// A bar for each step of the period.
 #[component]
 pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoView {
     let clock = ViewerClock::of_page();
-    let only = |bar: ChartBar| ChartBar { counts: bar.counts.only(query.statuses), ..bar };
-    let bars: Vec<ChartBar> = bars.into_iter().map(only).collect();
     let top = round_up(bars.iter().map(|bar| sum(&bar.counts)).max().unwrap_or(0));
     let summary = summary_of(&bars, &period, &clock);
     let ticks = ticks_of(&bars, &clock);

@@ -63,6 +63,15 @@ pub fn chips_of(query: &LogQuery, templates: &[(TemplateId, String)], names: &Co
     chips
 }
 
+/// A list in words, without its period: "Status: bounced · Reason: The mailbox is full · “ada”"; "All messages" where
+/// nothing narrows it.
+pub fn list_words(query: &LogQuery, templates: &[(TemplateId, String)], names: &ConditionNames) -> String {
+    let chips = chips_of(query, templates, names).into_iter().map(|chip| format!("{}: {}", chip.name, chip.value));
+    let sought = Some(query.search.words()).filter(|words| !words.is_empty()).map(|words| format!("“{words}”"));
+    let parts: Vec<String> = chips.chain(sought).collect();
+    if parts.is_empty() { "All messages".to_owned() } else { parts.join(" · ") }
+}
+
 /// "Reason", "Not channel", "meta.order".
 fn name_of(condition: &Condition) -> String {
     let name = match condition.qualifier {

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::templates::TemplateFilter;
 use super::view_menu::ViewMenu;
+use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
 use crate::components::channel_mark::channel_glyph;
 use crate::components::field::HiddenFields;
@@ -42,7 +43,7 @@ pub fn Filters(
             {clear}
             {total.map(|total| view! {
                 <ViewMenu look/>
-                {may(Permission::LogsExport).then(|| view! { <Export query=exported/> })}
+                <Export query=exported/>
                 <a class="clear without-script" href="">"Reload"</a>
                 <p class="filters-total" id="log-total">
                     {grouped_total(total)} {if total == Total::Exact(1) { " message" } else { " messages" }}
@@ -52,9 +53,17 @@ pub fn Filters(
     }
 }
 
-/// The list as a file.
+/// The list as a file, or whom to ask for that.
 #[component]
 fn Export(query: LogQuery) -> impl IntoView {
+    if !may(Permission::LogsExport) {
+        return view! {
+            <Menu label="Export".into_any() class="quiet">
+                <p class="hint">"Your role cannot export the log. " <WhomToAsk/></p>
+            </Menu>
+        }
+        .into_any();
+    }
     let link = move |format: &'static str, label: &'static str| {
         let url = query.to_export_url(format);
         view! { <li><a class="menu-item" href=url download="" rel="nofollow">{label}</a></li> }
@@ -64,6 +73,7 @@ fn Export(query: LogQuery) -> impl IntoView {
             <ul class="menu-list">{link("csv", "CSV, for spreadsheets")}{link("ndjson", "NDJSON, for programs")}</ul>
         </Menu>
     }
+    .into_any()
 }
 
 #[component]

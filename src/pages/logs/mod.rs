@@ -21,6 +21,7 @@ use leptos_router::hooks::use_location;
 
 pub use self::cancel::CancelPage;
 use self::chart::Chart;
+pub use self::chips::list_words;
 use self::filters::Filters;
 use self::first_run::FirstRun;
 pub use self::first_run::StepList;
@@ -48,6 +49,7 @@ use crate::domain::period::PeriodChoice;
 use crate::domain::search::PARAMETER;
 use crate::pages::message::Peek;
 use crate::server_fns::emails::{LogView, load_logs, load_peek};
+use crate::server_fns::layout::mark_failed;
 
 #[component]
 pub fn LogsPage() -> impl IntoView {
@@ -62,30 +64,47 @@ pub fn LogsPage() -> impl IntoView {
                     },
                     None => None,
                 };
-                Ok(Ok((query, view, peeked)))
+                Ok(Ok((query, view, peeked, None)))
             }
+            Err(AppError::Validation { field: Some(field), message }) if field == PARAMETER => {
+                Ok(Err(load_unread(&address, message).await?))
+            }
+            // The list is that of the period that it begins with.
             Err(AppError::Validation { field: Some(field), message })
-                if [PARAMETER, "from", "to", "when"].contains(&field.as_str()) =>
+                if ["from", "to", "when"].contains(&field.as_str()) =>
             {
-                Ok(Err(load_unread(&address, field, message).await?))
+                mark_failed(AppError::invalid_field(&field, message.clone())).await?;
+                let (typed, query) = LogQuery::unread(&address, &field);
+                let view = load_view(&query).await?;
+                let words = format!("{} Meanwhile the list shows the last 7 days.", sentence(&message));
+                Ok(Ok((query, view, None, Some((typed, words)))))
             }
             Err(error) => Err(error),
         }
     };
     in_layout(Section::Logs, load, |loaded| match loaded {
-        Ok((query, view, peeked)) => view! { <Logs query view peeked/> }.into_any(),
+        Ok((query, view, peeked, unread)) => view! { <Logs query view peeked unread/> }.into_any(),
         Err(unread) => view! { <Unread unread/> }.into_any(),
     })
 }
 
 async fn load_list(address: &str) -> Result<(LogQuery, LogView), AppError> {
     let query = LogQuery::parse(address)?;
-    let asked = query.clone();
-    let search = (!asked.search.is_empty()).then(|| asked.search.to_string());
-    let view =
-        load_logs(asked.period, asked.statuses, asked.template_id, asked.channel, search, asked.page, asked.seen)
-            .await?;
+    let view = load_view(&query).await?;
     Ok((query, view))
+}
+
+async fn load_view(query: &LogQuery) -> Result<LogView, AppError> {
+    let LogQuery { period, statuses, template_id, channel, search, page, seen } = query.clone();
+    let search = (!search.is_empty()).then(|| search.to_string());
+    load_logs(period, statuses, template_id, channel, search, page, seen).await
+}
+
+/// What is wrong, as a sentence of its own.
+fn sentence(message: &str) -> String {
+    let mut letters = message.trim_end_matches('.').chars();
+    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{start}{}.", letters.as_str())
 }
 
 #[component]
@@ -94,6 +113,8 @@ fn Logs(
     view: LogView,
     /// The message in the panel beside the list; `None` in it where there is no such message.
     peeked: Option<(EmailId, Option<EmailDetail>)>,
+    /// What was typed as the period and cannot be read, and why.
+    unread: Option<(String, String)>,
 ) -> impl IntoView {
     let LogView {
         period,
@@ -146,7 +167,7 @@ fn Logs(
             <div class="log-main">
                 <div class="page-head">
                     <PageTitle text="Logs"/>
-                    <Periods period=period.clone() path="/logs" kept to_url/>
+                    <Periods period=period.clone() path="/logs" kept to_url unread/>
                     <CopyLink text=for_others/>
                 </div>
                 <SearchBar query=query.clone() templates=templates.clone() names/>
@@ -154,7 +175,14 @@ fn Logs(
                     <input type="checkbox" id="numbers" class="overview-toggle"/>
                     <label for="numbers" class="overview-short" id="log-short">{in_short(&overview.stats)}<Icon glyph=Glyph::Chevron/></label>
                     <div class="overview-strip" id="log-strip">
-                        <Cards query=query.clone() period=period.clone() stats=overview.stats previous=overview.previous lacks_reports/>
+                        <Cards
+                            query=query.clone()
+                            period=period.clone()
+                            listed=overview.statuses
+                            stats=overview.stats
+                            previous=overview.previous
+                            lacks_reports
+                        />
                         <Chart period=period.clone() query=query.clone() bars=overview.bars/>
                     </div>
                     {overview.counted_from.map(|from| view! { <CountedFrom from/> })}

@@ -31,13 +31,14 @@ pub fn SearchBar(
     let chips = chips_of(&query, &templates, &names);
     let (typed, error) = unread.unzip();
     let value = typed.unwrap_or_else(|| query.search.words().to_string());
-    let chips = (!chips.is_empty()).then(|| {
+    let has_chips = !chips.is_empty();
+    let chips = has_chips.then(|| {
         let items = chips.into_iter().map(|chip| view! { <Chip chip/> }).collect_view();
         view! { <ul class="chips" aria-label="Filters">{items}</ul> }
     });
     view! {
         <div class="search-bar">
-            <SearchField value kept is_invalid=error.is_some()/>
+            <SearchField value kept is_invalid=error.is_some() has_chips/>
             <SearchBy/>
             {error.map(|error| view! { <p class="field-error" id=ERROR role="alert">{error}</p> })}
             {chips}
@@ -49,7 +50,14 @@ pub fn SearchBar(
 const ERROR: &str = "search-error";
 
 #[component]
-fn SearchField(value: String, kept: Fields, is_invalid: bool) -> impl IntoView {
+fn SearchField(
+    value: String,
+    kept: Fields,
+    is_invalid: bool,
+    /// Whether something narrows the list already, which the next search adds to.
+    has_chips: bool,
+) -> impl IntoView {
+    let placeholder = if has_chips { "Search within these" } else { "Address, subject, any id" };
     view! {
         <form class="search" role="search" method="get" action="/logs">
             <HiddenFields fields=kept/>
@@ -60,7 +68,7 @@ fn SearchField(value: String, kept: Fields, is_invalid: bool) -> impl IntoView {
                 data-suggest="/logs/suggest"
                 enterkeyhint="search"
                 aria-label="Search messages"
-                placeholder="Recipient, subject, any id, or status:problems"
+                placeholder=placeholder
                 value=value
                 aria-invalid=is_invalid.then_some("true")
                 aria-describedby=is_invalid.then_some(ERROR)

@@ -129,39 +129,53 @@ fn cards() -> [Card; 8] {
     ]
 }
 
-/// The cards of a period, with the change against the period before. That of the statuses that the list is of is marked.
+/// The cards of a list, with the change against the period before. They count its rows: where it is of some statuses alone,
+/// that of those is marked, and the others count nothing and lead to their own.
 #[component]
 pub fn Cards(
     query: LogQuery,
     period: Period,
+    /// The statuses that the list is of; empty for any.
+    listed: StatusSet,
     stats: Stats,
     previous: Option<Stats>,
     /// Whether nobody reports what becomes of messages: rates of what is reported say nothing then.
     lacks_reports: bool,
 ) -> impl IntoView {
     let before = before_label(&period);
-    let current = |statuses: StatusSet| (query.statuses == statuses).then_some("true");
+    let current = |statuses: StatusSet| (listed == statuses).then_some("true");
+    let counts_all = listed.is_empty();
     let others = cards()
         .into_iter()
         .map(|card| {
             let is_known = !(lacks_reports && card.is_reported());
-            let rate = if is_known { percentage((card.count)(&stats), (card.whole)(&stats)) } else { "–".to_owned() };
-            let change =
-                previous.as_ref().filter(|_| is_known).and_then(|previous| rate_change(&card, &stats, previous));
+            let is_listed = counts_all || !listed.split(card.statuses).0.is_empty();
+            let count = if is_listed { grouped((card.count)(&stats)) } else { "–".to_owned() };
+            // A part of those that are of one status says nothing.
+            let rate = match (counts_all, is_known) {
+                (true, true) => percentage((card.count)(&stats), (card.whole)(&stats)),
+                (true, false) => "–".to_owned(),
+                (false, _) => String::new(),
+            };
+            let previous = previous.as_ref().filter(|_| counts_all && is_known);
+            let change = previous.and_then(|previous| rate_change(&card, &stats, previous));
             let hint = format!("hint-card-{}", card.key);
             let described_by = hint.clone();
-            let whole = (!card.whole_name.is_empty()).then_some(card.whole_name);
+            let whole = (counts_all && !card.whole_name.is_empty()).then_some(card.whole_name);
             view! {
                 <li>
                     <a
                         class="card"
                         href=query.with_statuses(card.statuses).to_url()
                         data-key=card.key
+                        data-elsewhere=(!is_listed).then_some("")
                         aria-current=current(card.statuses)
                         aria-describedby=described_by
                     >
                         <span class="card-label">{card.label}</span>
-                        <span class="card-count">{grouped((card.count)(&stats))}</span>
+                        <span class="card-count">
+                            {count} {(!is_listed).then(|| view! { <span class="visually-hidden">"not in this list"</span> })}
+                        </span>
                         <span class="card-foot">
                             {rate} {whole.map(|whole| view! { <span class="visually-hidden">{whole}</span> })}
                             {change.map(|(text, tone)| view! { <Change text tone before=before.clone()/> })}
@@ -241,7 +255,13 @@ fn rate_change(card: &Card, stats: &Stats, previous: &Stats) -> Option<(String, 
     };
     let change = rate(stats)? - rate(previous)?;
     let is_visible = change.abs() >= 0.05;
+    // What is still on its way may arrive: that is no bad news yet.
+    let at_best = match card.status {
+        EmailStatus::Delivered => change + (stats.queued + stats.sent) as f64 * 100.0 / (card.whole)(stats) as f64,
+        _ => change,
+    };
     let tone = match card.more_is {
+        Tendency::Good if change < 0.0 && at_best >= 0.0 => "",
         Tendency::Good if is_visible => {
             if change > 0.0 {
                 "good"
@@ -288,6 +308,14 @@ mod tests {
         assert_eq!(change_of("Bounced", now, before), Some(("+1.1 pp".to_owned(), "bad")));
         assert_eq!(change_of("Bounced", before, now), Some(("−1.1 pp".to_owned(), "good")));
         assert_eq!(change_of("Spam", now, before), Some(("0".to_owned(), "")));
+    }
+
+    #[test]
+    fn fewer_deliveries_are_bad_only_where_more_than_what_is_on_its_way_is_missing() {
+        let (before, now) = (stats(1000, 950, 12), stats(1000, 935, 12));
+        let on_their_way = |queued, sent| Stats { queued, sent, ..now };
+        assert_eq!(change_of("Delivered", on_their_way(10, 5), before), Some(("−1.5 pp".to_owned(), "")));
+        assert_eq!(change_of("Delivered", on_their_way(10, 4), before), Some(("−1.5 pp".to_owned(), "bad")));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The log at an address whose search or period cannot be read: what was typed stays, with what is wrong beside it, and so
-//! do the filters. There are no rows.
+//! The log at an address whose search cannot be read: what was typed stays, with what is wrong beside it, and so do the
+//! filters. There are no rows.
 
 use leptos::prelude::*;
 
 use super::filters::Filters;
 use super::search::SearchBar;
+use super::sentence;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
@@ -24,42 +25,28 @@ pub struct UnreadLog {
     frame: LogFrame,
     typed: String,
     /// What is wrong with it, as a sentence.
-    sentence: String,
-    /// Whether that is the search, and not the period.
-    is_search: bool,
+    words: String,
 }
 
-/// Reads what can be read of the address. `field` is the parameter that was refused.
-pub async fn load_unread(address: &str, field: String, message: String) -> Result<UnreadLog, AppError> {
-    let (typed, query) = LogQuery::unread(address, &field);
-    let mut letters = message.trim_end_matches('.').chars();
-    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    let sentence = format!("{start}{}.", letters.as_str());
-    mark_failed(AppError::invalid_field(&field, message.clone())).await?;
-    let is_search = field == PARAMETER;
+/// Reads what can be read of the address.
+pub async fn load_unread(address: &str, message: String) -> Result<UnreadLog, AppError> {
+    let (typed, query) = LogQuery::unread(address, PARAMETER);
+    let words = sentence(&message);
+    mark_failed(AppError::invalid_field(PARAMETER, message)).await?;
     // A period beside the search may be wrong too: one mistake is shown after the other.
-    let period = if is_search { query.period.clone() } else { PeriodChoice::default() };
-    let search = query.search.to_string();
-    let frame = match load_log_frame(period, query.template_id, search.clone()).await {
+    let frame = match load_log_frame(query.period.clone(), query.template_id, String::new()).await {
         Err(AppError::Validation { .. }) => {
             load_log_frame(PeriodChoice::default(), query.template_id, String::new()).await?
         }
         frame => frame?,
     };
-    Ok(UnreadLog { query, frame, typed, sentence, is_search })
+    Ok(UnreadLog { query, frame, typed, words })
 }
 
 #[component]
 pub fn Unread(unread: UnreadLog) -> impl IntoView {
-    let UnreadLog { query, frame, typed, sentence, is_search } = unread;
+    let UnreadLog { query, frame, typed, words } = unread;
     let LogFrame { period, templates, names } = frame;
-    let (title, words) = if is_search {
-        ("This search cannot be read", "Show the list without this search")
-    } else {
-        ("This period cannot be read", "Show the last 7 days")
-    };
-    let mistake = Some((typed, sentence));
-    let (of_search, of_period) = if is_search { (mistake, None) } else { (None, mistake) };
     let kept = query.with_period(PeriodChoice::default()).fields();
     let to_url = {
         let query = query.clone();
@@ -68,13 +55,13 @@ pub fn Unread(unread: UnreadLog) -> impl IntoView {
     view! {
         <div class="page-head">
             <PageTitle text="Logs"/>
-            <Periods period path="/logs" kept to_url unread=of_period/>
+            <Periods period path="/logs" kept to_url unread=None/>
         </div>
-        <SearchBar query=query.clone() templates=templates.clone() names unread=of_search/>
+        <SearchBar query=query.clone() templates=templates.clone() names unread=Some((typed, words))/>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=None look=ListView::default()/>
-            <EmptyState glyph=Glyph::Search title>
-                <p><a class="button" href=query.to_url()>{words}</a></p>
+            <EmptyState glyph=Glyph::Search title="This search cannot be read">
+                <p><a class="button" href=query.to_url()>"Show the list without this search"</a></p>
             </EmptyState>
         </section>
     }

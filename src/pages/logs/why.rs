@@ -4,8 +4,9 @@
 use leptos::prelude::*;
 
 use crate::components::can::may;
+use crate::components::icon::{Glyph, Icon};
 use crate::components::number::{counted, grouped, percentage};
-use crate::components::time::Time;
+use crate::components::time::{Time, ViewerClock};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::failure::{FailureGroup, Reason, Reasons, ResendHelp};
 use crate::domain::ids::AdapterId;
@@ -23,14 +24,14 @@ pub fn Why(query: LogQuery, reasons: Option<Reasons>) -> impl IntoView {
 
 #[component]
 fn Panel(query: LogQuery, reasons: Reasons) -> impl IntoView {
-    let Reasons { problems, groups, shown, undiagnosed, looked_from } = reasons;
+    let Reasons { problems, resent, groups, shown, undiagnosed, looked_from } = reasons;
     let with_adapters = shown.iter().any(|reason| reason.adapter.is_some());
     let may_resend = may(Permission::LogsResend);
     let rows: Vec<RowOf> = shown
         .iter()
         .map(|reason| {
             let list = list_of(&query, reason, &shown);
-            let resend = may_resend && !matches!(reason.class.resend(), ResendHelp::No);
+            let resend = may_resend && reason.resent < reason.count && !matches!(reason.class.resend(), ResendHelp::No);
             RowOf { reason: reason.clone(), show: list.to_url(), resend: resend.then(|| resend_url(&list)) }
         })
         .collect();
@@ -60,17 +61,33 @@ fn Panel(query: LogQuery, reasons: Reasons) -> impl IntoView {
     });
     view! {
         <section class="panel why" aria-label="Why">
+            // On narrow windows the reasons are behind this line, and the messages come first.
+            <input type="checkbox" id="reasons" class="why-toggle" autocomplete="off"/>
             <div class="panel-head">
                 <h2>"Why"</h2>
                 <p>
                     {format!("{} in {}", counted(problems, "problem", "problems"), counted(groups, "group", "groups"))}
+                    {resent_of(resent, problems).map(|words| format!(", {words}"))}
                     {looked_from.map(|from| view! { ", the newest, back to " <Time at=from/> })}
                 </p>
+                <label for="reasons" class="why-short">
+                    <span class="visually-hidden">"Show the reasons"</span>
+                    <Icon glyph=Glyph::Chevron/>
+                </label>
             </div>
             {(!first.is_empty()).then(|| view! { <Groups rows=first.to_vec() problems with_adapters label="Reasons"/> })}
             {more}
             {undiagnosed}
         </section>
+    }
+}
+
+/// How many of them were resent already: "all resent", "12 resent".
+fn resent_of(resent: i64, count: i64) -> Option<String> {
+    match resent {
+        0 => None,
+        all if all == count => Some(if count == 1 { "resent" } else { "all resent" }.to_owned()),
+        some => Some(format!("{} resent", grouped(some))),
     }
 }
 
@@ -107,7 +124,7 @@ fn Groups(rows: Vec<RowOf>, problems: i64, with_adapters: bool, label: &'static 
 #[component]
 fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
     let RowOf { reason, show, resend } = row;
-    let Reason { class, mailbox_provider, adapter, words, count, first, last, .. } = reason;
+    let Reason { class, mailbox_provider, adapter, words, count, resent, first, last, .. } = reason;
     let name = match &mailbox_provider {
         Some(provider) => format!("{} · {provider}", class.label()),
         None => class.label().to_owned(),
@@ -122,7 +139,10 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
         };
         view! { <td role="cell" class="adapter" title=shown.clone()>{shown.clone()}</td> }
     });
-    let since = (first != last).then(|| view! { <Time at=first/> " – " });
+    let clock = ViewerClock::of_page();
+    let day = |at| clock.local(at).date_naive();
+    let today = (day(first) != day(last) && day(last) == day(clock.now)).then_some("today ");
+    let since = (first != last).then(|| view! { <Time at=first/> " – " {today} });
     let resend = resend.map(|url| {
         view! { <a class="button small" href=url aria-label=format!("Resend… {of}")>"Resend…"</a> }
     });
@@ -131,7 +151,10 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
             <td role="cell" class="count">
                 <strong>{grouped(count)}</strong> " " <span class="share">{percentage(count, problems)}</span>
             </td>
-            <th role="rowheader" scope="row" class="reason" title=name.clone()>{name.clone()}</th>
+            <th role="rowheader" scope="row" class="reason" title=name.clone()>
+                {name.clone()}
+                {resent_of(resent, count).map(|words| view! { <span class="resent">{words}</span> })}
+            </th>
             <td role="cell" class="words" title=words.clone()>{words.clone()}</td>
             <td role="cell" class="whose">{class.whose().label()}</td>
             {adapter}
@@ -193,6 +216,7 @@ mod tests {
             adapter: adapter.map(|id| (AdapterId(id), None)),
             words: None,
             count: 1,
+            resent: 0,
             first: DateTime::UNIX_EPOCH,
             last: DateTime::UNIX_EPOCH,
         }

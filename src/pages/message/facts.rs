@@ -14,6 +14,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::domain::address::logs::{search_url, shared_url};
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
+use crate::domain::masking::is_masked;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_field;
 
@@ -128,16 +129,19 @@ fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A value that leads to the messages that share it.
-fn shared(qualifier: &str, value: String) -> impl IntoView + use<> {
+/// A value that leads to the messages that share it, unless it is masked.
+fn shared(qualifier: &str, value: String) -> AnyView {
+    if is_masked(&value) {
+        return value.into_any();
+    }
     let url = shared_url(qualifier, &value);
-    view! { <a href=url title="All messages of the last 30 days with this value">{value}</a> }
+    view! { <a href=url title="All messages of the last 30 days with this value">{value}</a> }.into_any()
 }
 
 #[component]
 fn KeyFact(email: Email) -> impl IntoView {
     match (email.api_key_name, email.api_key_id) {
-        (Some(name), _) => shared("key", name).into_any(),
+        (Some(name), _) => shared("key", name),
         (None, Some(id)) => view! { <code>{id.to_string()}</code> }.into_any(),
         (None, None) => "none: sent in the dashboard".into_any(),
     }

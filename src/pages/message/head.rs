@@ -56,7 +56,7 @@ pub fn Head(
             </div>
         </div>
         {lacks_resend.then(|| view! {
-            <p class="hint">"Your role does not send messages again. "<WhomToAsk/></p>
+            <p class="hint">"Your role cannot resend messages. "<WhomToAsk/></p>
         })}
     }
 }

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 
 use self::answer::Answer;
 use self::customer::CustomerPanel;
@@ -23,6 +23,7 @@ pub use self::peek::Peek;
 use self::recipients::{MANY, Recipients};
 use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
+use crate::components::address::query_value;
 use crate::components::can::may;
 use crate::components::email_words::copy_words;
 use crate::components::icon::{Glyph, Icon};
@@ -44,9 +45,9 @@ use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
 #[component]
 pub fn MessagePage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
-    let images = use_query_map().with_untracked(|query| query.get_str("images").map(|images| images == "1"));
-    let list = use_query_map().with_untracked(|query| query.get("list"));
-    let recipient = use_query_map().with_untracked(|query| query.get("recipient"));
+    let images = query_value("images").map(|images| images == "1");
+    let list = query_value("list");
+    let recipient = query_value("recipient");
     let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?, list).await };
     in_layout(Section::Logs, load, move |view| view! { <Message view images recipient/> })
 }
@@ -141,7 +142,7 @@ fn Addressee(email: Email, links_addresses: bool) -> impl IntoView {
     let more = email.recipients.len().saturating_sub(1);
     let first = email.recipients.first().cloned().map(|first| {
         let shown = match &first.name {
-            Some(name) => format!("{name} ‹{}›", first.address),
+            Some(name) => format!("{name} <{}>", first.address),
             None => first.address.clone(),
         };
         if links_addresses {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::is_on_its_way;
+use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
@@ -99,9 +100,9 @@ fn Tab(name: &'static str, label: &'static str, is_first: bool) -> impl IntoView
 #[component]
 fn Absence(is_hidden: bool, hides_marked: bool) -> impl IntoView {
     let words = if is_hidden {
-        "It shows to those who hold the permission logs:reveal."
+        view! { "Your role does not include the contents of messages. " <WhomToAsk/> }.into_any()
     } else if hides_marked {
-        "It cannot be shown with the marked values masked."
+        "It cannot be shown with the marked values masked.".into_any()
     } else {
         return view! {
             <p class="panel-body nothing">

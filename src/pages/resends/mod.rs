@@ -4,11 +4,11 @@ mod new;
 mod report;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 
 pub use self::new::NewResendPage;
 pub use self::report::ResendPage;
 use super::layout::{PageTitle, Section, in_layout};
+use crate::components::address::query_value;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::number::grouped;
@@ -19,7 +19,7 @@ use crate::server_fns::resends::load_resends;
 
 #[component]
 pub fn ResendsPage() -> impl IntoView {
-    let before = use_query_map().with_untracked(|query| query.get_str("before").and_then(|id| id.parse().ok()));
+    let before = query_value("before").and_then(|id| id.parse().ok());
     in_layout(Section::Resends, load_resends(before), |page| view! { <Resends page/> })
 }
 

@@ -207,8 +207,10 @@ fn Form(query: NewResendQuery, count: i64, once: String, draft: Draft) -> impl I
 
 /// How long it takes.
 fn time_words(count: i64, per_minute: i64) -> String {
+    let seconds = (count * 60 + per_minute - 1) / per_minute;
     match (count + per_minute - 1) / per_minute {
-        1 if count * 2 <= per_minute => "less than a minute".to_owned(),
+        _ if seconds <= 1 => "about a second".to_owned(),
+        _ if seconds < 50 => format!("about {seconds} seconds"),
         1 => "about a minute".to_owned(),
         minutes if minutes < 90 => format!("about {minutes} minutes"),
         minutes => format!("about {} hours", (minutes + 30) / 60),
@@ -221,8 +223,16 @@ mod tests {
 
     #[test]
     fn a_pace_says_how_long_it_takes() {
-        let words: Vec<String> = [87, 300, 1_200, 10_000].iter().map(|count| time_words(*count, 300)).collect();
-        assert_eq!(words, ["less than a minute", "about a minute", "about 4 minutes", "about 34 minutes"]);
+        let words: Vec<String> = [3, 87, 300, 1_200, 10_000].iter().map(|count| time_words(*count, 300)).collect();
+        assert_eq!(
+            words,
+            ["about a second", "about 18 seconds", "about a minute", "about 4 minutes", "about 34 minutes"]
+        );
+        // The fewest show what a pace changes, too.
+        assert_eq!(
+            [30, 60, 300].map(|pace| time_words(15, pace)),
+            ["about 30 seconds", "about 15 seconds", "about 3 seconds"]
+        );
         assert_eq!(time_words(10_000, 30), "about 6 hours");
     }
 }

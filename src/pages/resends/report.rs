@@ -12,12 +12,14 @@ use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
-use crate::domain::address::resends::ReportQuery;
+use crate::domain::address::resends::{ReportQuery, list_of};
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::permission::Permission;
 use crate::domain::resend_job::{ResendCounts, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep};
 use crate::pages::layout::{Section, in_layout};
+use crate::pages::logs::list_words;
+use crate::server_fns::emails::LogFrame;
 use crate::server_fns::resends::{PAGE_SIZE, ResendView, SteerResend, load_resend};
 
 #[component]
@@ -34,7 +36,7 @@ pub fn ResendPage() -> impl IntoView {
 
 #[component]
 fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
-    let ResendView { job, items } = view;
+    let ResendView { job, list, items } = view;
     let (id, state, counts) = (job.id, job.state, job.counts);
     let of_state = |state: Option<ResendItemState>| match state {
         None => counts.total(),
@@ -72,7 +74,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
             <Progress state=job.state counts=counts/>
             <div id="resend-about" data-refresh=refresh(state)>
                 {job.note.clone().map(|note| view! { <p class="resend-note">"Stopped: "{note}"."</p> })}
-                <About job/>
+                <About job list/>
             </div>
         </section>
         <section class="panel" id="resend-items" data-refresh=refresh(state) aria-label="Messages">
@@ -138,9 +140,12 @@ fn Steps(job: ResendJob) -> impl IntoView {
 }
 
 #[component]
-fn About(job: ResendJob) -> impl IntoView {
-    let filter = match job.filter {
-        Some((words, url)) => view! { <a href=url>{words}</a> }.into_any(),
+fn About(job: ResendJob, list: Option<LogFrame>) -> impl IntoView {
+    let filter = match list_of(&job).zip(list) {
+        Some((query, LogFrame { period, templates, names })) => {
+            let words = format!("{} · {}", list_words(&query, &templates, &names), period.label);
+            view! { <a href=query.to_url()>{words}</a> }.into_any()
+        }
         None => "Messages that were chosen".into_any(),
     };
     view! {

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
+use crate::components::address::query_value;
 use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
@@ -29,7 +29,7 @@ const MAX_SOUGHT_CHARS: usize = 100;
 /// The people of the team, and invitations to it. `?q=` shows those alone who have that in their name, address or role.
 #[component]
 pub fn MembersPage() -> impl IntoView {
-    let query = use_query_map().with_untracked(|query| query.get("q"));
+    let query = query_value("q");
     let sought = query.map(|text| text.trim().chars().take(MAX_SOUGHT_CHARS).collect::<String>());
     let sought = sought.filter(|text| !text.is_empty());
     settings_page(Tab::Members, load_members(), |members| view! { <Members members sought/> })

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos_router::hooks::use_query_map;
 
 use super::{Tab, settings_page};
+use crate::components::address::query_value;
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
@@ -18,7 +18,7 @@ use crate::server_fns::roles::{CreateRole, ROLES_PATH, RolesView, SaveRoleGrid, 
 /// What each role may do. `?from=` is the role that a new one is cloned from.
 #[component]
 pub fn RolesPage() -> impl IntoView {
-    let from = use_query_map().with_untracked(|query| query.get("from"));
+    let from = query_value("from");
     settings_page(Tab::Roles, load_roles(), move |roles| view! { <Roles roles from/> })
 }
 

@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 
 use super::preview::{FORM, Preview};
+use crate::components::address::query_value;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::copy_button::CopyButton;
@@ -32,8 +33,7 @@ pub fn NewTemplatePage() -> impl IntoView {
 pub fn TemplatePage() -> impl IntoView {
     let id =
         use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<TemplateId>().ok()));
-    let version =
-        use_query_map().with_untracked(|query| query.get_str("version").and_then(|number| number.parse().ok()));
+    let version = query_value("version").and_then(|number| number.parse().ok());
     let load = async move { load_template(id.ok_or_else(|| AppError::not_found("Template"))?).await };
     in_layout(Section::Templates, load, move |view| view! { <Editor view shown_version=version/> })
 }

@@ -39,7 +39,7 @@ pub async fn load_overview(
         (samples, edges, counted_from)
     };
     let samples: Samples = samples.into_iter().map(|(at, counts)| (at, counts.only(filter.statuses))).collect();
-    let total = total_of(&samples);
+    let (statuses, total) = (filter.statuses, total_of(&samples));
     let previous = match period.previous {
         Some(range) if counts_hours => {
             let counts = app.store.count_by_status(viewer.team, filter.scope(), range).await?;
@@ -52,7 +52,7 @@ pub async fn load_overview(
         }
         Some(_) | None => None,
     };
-    Ok(Overview { stats: total.into(), previous, bars: period::chart_bars(&edges, &samples), counted_from })
+    Ok(Overview { statuses, stats: total.into(), previous, bars: period::chart_bars(&edges, &samples), counted_from })
 }
 
 fn total_of(samples: &Samples) -> StatusCounts {

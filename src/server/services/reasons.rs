@@ -23,7 +23,7 @@ pub async fn list_reasons(app: &App, viewer: &Viewer, filter: &EmailFilter) -> R
     let adapters = app.store.list_adapters(viewer.team).await?;
     let by_adapter = adapters.len() > 1;
     let counted = app.store.count_reasons(viewer.team, &asked(viewer, filter), by_adapter, SHOWN).await?;
-    let CountedReasons { problems, groups, reasons, undiagnosed, looked_from } = counted;
+    let CountedReasons { problems, resent, groups, reasons, undiagnosed, looked_from } = counted;
     if problems == 0 {
         return Ok(None);
     }
@@ -42,8 +42,10 @@ pub async fn list_reasons(app: &App, viewer: &Viewer, filter: &EmailFilter) -> R
         adapter: reason.adapter.map(|id| (id, named(id))),
         words: words.get(&reason.newest).cloned(),
         count: reason.count,
+        resent: reason.resent,
         first: reason.oldest.created_at(),
         last: reason.newest.created_at(),
     };
-    Ok(Some(Reasons { problems, groups, shown: reasons.into_iter().map(shown).collect(), undiagnosed, looked_from }))
+    let shown = reasons.into_iter().map(shown).collect();
+    Ok(Some(Reasons { problems, resent, groups, shown, undiagnosed, looked_from }))
 }

@@ -19,6 +19,8 @@ const LOOKED_AT: i64 = 25_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CountedReasons {
     pub problems: i64,
+    /// How many of the problems have a copy.
+    pub resent: i64,
     pub groups: i64,
     /// Those with the most messages, the biggest first.
     pub reasons: Vec<CountedReason>,
@@ -35,6 +37,8 @@ pub struct CountedReason {
     pub mailbox_provider: Option<String>,
     pub adapter: Option<AdapterId>,
     pub count: i64,
+    /// How many of them have a copy.
+    pub resent: i64,
     pub oldest: EmailId,
     pub newest: EmailId,
 }
@@ -46,9 +50,11 @@ struct ReasonRow {
     mailbox_provider: Option<String>,
     adapter_id: Option<AdapterId>,
     messages: i64,
+    resent: i64,
     oldest: EmailId,
     newest: EmailId,
     problems: i64,
+    all_resent: i64,
     groups: i64,
     first: EmailId,
 }
@@ -77,12 +83,15 @@ pub(super) fn reasons_query(
     let mut sql = Sql::new(
         engine,
         format!(
-            "SELECT class, fingerprint, mailbox_provider, adapter_id, messages, oldest, newest,
-                 CAST(SUM(messages) OVER () AS BIGINT) AS problems, COUNT(*) OVER () AS groups,
+            "SELECT class, fingerprint, mailbox_provider, adapter_id, messages, resent, oldest, newest,
+                 CAST(SUM(messages) OVER () AS BIGINT) AS problems,
+                 CAST(SUM(resent) OVER () AS BIGINT) AS all_resent, COUNT(*) OVER () AS groups,
                  MIN(oldest) OVER () AS first
              FROM (
                  SELECT f.class, f.fingerprint, f.mailbox_provider, {adapter} AS adapter_id,
-                     COUNT(*) AS messages, MIN(f.email_id) AS oldest, MAX(f.email_id) AS newest FROM "
+                     COUNT(*) AS messages, COUNT(CASE WHEN EXISTS (
+                         SELECT 1 FROM emails y WHERE y.team_id = f.team_id AND y.resend_of = f.email_id
+                     ) THEN 1 END) AS resent, MIN(f.email_id) AS oldest, MAX(f.email_id) AS newest FROM "
         ),
     );
     match counted {
@@ -156,6 +165,7 @@ impl Store {
         let is_all = first.problems < looked_at;
         let mut counted = CountedReasons {
             problems: first.problems,
+            resent: first.all_resent,
             groups: first.groups,
             looked_from: if is_all { bound } else { Some(first.first.created_at()) },
             ..CountedReasons::default()
@@ -168,6 +178,7 @@ impl Store {
                     mailbox_provider: row.mailbox_provider,
                     adapter: row.adapter_id,
                     count: row.messages,
+                    resent: row.resent,
                     oldest: row.oldest,
                     newest: row.newest,
                 }),

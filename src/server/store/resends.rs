@@ -213,7 +213,7 @@ impl Store {
         rows.into_iter().map(StoredResend::try_from).collect()
     }
 
-    /// Messages of a job, the newest first, in one state where that is given.
+    /// Messages of a job in the order in which they are sent, the oldest first; in one state where that is given.
     pub async fn list_resend_items(
         &self,
         team_id: TeamId,
@@ -228,7 +228,7 @@ impl Store {
                 "SELECT i.email_id, i.state, i.words, i.copy_id, e.status FROM resend_items i
                  LEFT JOIN emails e ON e.team_id = i.team_id AND e.id = i.copy_id
                  WHERE i.team_id = $1 AND i.job_id = $2 AND (CAST($3 AS TEXT) IS NULL OR i.state = $3)
-                 ORDER BY i.email_id DESC LIMIT $4 OFFSET $5",
+                 ORDER BY i.email_id LIMIT $4 OFFSET $5",
             )
             .bind(team_id)
             .bind(id)

@@ -1,4 +1,5 @@
 curl SENDLOG_URL/emails \
   -H 'Authorization: Bearer YOUR_KEY' \
   -H 'Content-Type: application/json' \
-  -d '{"from": "You <you@example.com>", "to": "you@example.com", "subject": "Hello", "html": "<p>It works.</p>"}'
+  -d '{"from": "You <you@example.com>", "to": "you@example.com",
+       "subject": "Hello", "html": "<p>It works.</p>"}'

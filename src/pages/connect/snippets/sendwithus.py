@@ -1,7 +1,10 @@
 # pip install sendwithus
 import sendwithus
 
-api = sendwithus.api("YOUR_KEY", API_PROTO="SENDLOG_PROTO", API_HOST="SENDLOG_HOST", API_PORT="SENDLOG_PORT")
+api = sendwithus.api(
+    "YOUR_KEY",
+    API_PROTO="SENDLOG_PROTO", API_HOST="SENDLOG_HOST", API_PORT="SENDLOG_PORT",
+)
 answer = api.send(
     email_id="YOUR_TEMPLATE",
     recipient={"address": "you@example.com"},

@@ -5,11 +5,11 @@ mod test;
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos_router::hooks::use_query_map;
 
 use self::form::{EditAdapter, NewAdapter};
 use self::test::{TestAdded, TestDialog};
 use super::{Tab, settings_page};
+use crate::components::address::query_value;
 use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
@@ -23,7 +23,7 @@ use crate::server_fns::adapters::{AdaptersView, DeleteAdapter, MakeDefaultAdapte
 /// The ways out. `?edit=` names one to change, `?added=` one that was just added.
 #[component]
 pub fn AdaptersPage() -> impl IntoView {
-    let named = |name| use_query_map().with_untracked(|query| query.get_str(name).and_then(|id| id.parse().ok()));
+    let named = |name| query_value(name).and_then(|id| id.parse().ok());
     let (edited, added): (Option<AdapterId>, Option<AdapterId>) = (named("edit"), named("added"));
     settings_page(Tab::Adapters, load_adapters(edited), move |adapters| view! { <Adapters adapters added/> })
 }

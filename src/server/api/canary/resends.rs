@@ -151,7 +151,8 @@ async fn find_resend(
     Ok(success(resends::find_resend(&app, &viewer, id).await?.into()))
 }
 
-/// Lists the messages of a bulk resend, newest first, each with its copy or why there is none. Needs `logs:view`.
+/// Lists the messages of a bulk resend, the oldest first, as they are sent: each with its copy or why there is none. Needs
+/// `logs:view`.
 #[utoipa::path(
     get, path = "/api/logs/resends/{id}/items", tag = "resends", summary = "List the messages of a bulk resend",
     params(

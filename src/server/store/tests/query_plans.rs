@@ -1,5 +1,6 @@
 //! With no statistics gathered, SQLite plans by the schema alone: what is asserted here holds for any number of rows.
 
+mod beside_the_log;
 mod postgres;
 
 use sqlx::AssertSqlSafe;
@@ -328,64 +329,6 @@ async fn the_log_of_a_person_is_found_by_indexes_sqlite() {
 }
 
 #[tokio::test]
-async fn who_is_in_the_audit_log_is_found_by_one_look_each_sqlite() {
-    let of_actor = AuditFilter { actor_id: Some("usr_1".to_owned()), ..Default::default() };
-    let of_target = AuditFilter { target: Some("tpl_1".to_owned()), ..of_actor.clone() };
-    let lists = [AuditFilter::default(), of_actor, of_target];
-    let [everything, of_actor, of_target] = lists.map(|filter| list_statement(Engine::Sqlite, &filter));
-    let found = plans([list_actors_statement(Engine::Sqlite), everything, of_actor, of_target]).await;
-    let in_log: Vec<&String> = found[0].iter().filter(|step| step.contains("audit_log")).collect();
-    assert_eq!(in_log.len(), 3, "{found:?}");
-    assert!(in_log.iter().all(|step| step.contains("audit_log_by_actor (team_id=?")), "{found:?}");
-    assert!(!found[0].iter().any(|step| step.contains("GROUP BY")), "{found:?}");
-    assert_eq!(found[1], ["SEARCH audit_log USING PRIMARY KEY (team_id=? AND sequence<?)"]);
-    assert!(found[2][0].contains("audit_log_by_actor (team_id=? AND actor_id=? AND sequence<?)"), "{found:?}");
-    assert!(found[3][0].contains("audit_log_by_target (team_id=? AND target=? AND sequence<?)"), "{found:?}");
-}
-
-#[tokio::test]
-async fn a_key_is_found_by_its_hash_and_its_makers_rights_by_their_keys_sqlite() {
-    let plan = plans([find_by_hash_statement()]).await.remove(0);
-    assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");
-    let searches: Vec<&String> = plan.iter().filter(|step| step.starts_with("SEARCH")).collect();
-    let of = |table: &str| searches.iter().any(|step| step.starts_with(&format!("SEARCH {table} USING")));
-    assert!(["k", "t", "u", "m", "p"].into_iter().all(of), "{plan:#?}");
-}
-
-#[tokio::test]
-async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() {
-    let steps = plans([LIST_QUEUES, FIND_DUE, FIND_WAITING].map(str::to_owned)).await;
-    for plan in &steps {
-        let walks = |step: &String| {
-            let reads_rows = step.contains(" o ") || step.contains(" outbox ");
-            reads_rows && !step.contains("COVERING INDEX") && !step.contains("(team_id=? AND adapter_id=?")
-        };
-        assert!(!plan.iter().any(|step| walks(step) || step.contains("TEMP B-TREE")), "{plan:?}");
-    }
-    let by_queue = "SEARCH outbox USING INDEX outbox_by_queue (team_id=? AND adapter_id=? AND run_at<?)";
-    assert_eq!(steps[1][0], by_queue);
-    assert!(steps[1][1..].iter().all(|step| !step.starts_with("SCAN")), "{:?}", steps[1]);
-    assert_eq!(steps[2], [by_queue.replace(" AND run_at<?", "").replace("INDEX", "COVERING INDEX")]);
-}
-
-#[tokio::test]
-async fn bulk_resends_and_what_waits_in_them_are_found_along_indexes_sqlite() {
-    let steps = plans([list_running_statement(Engine::Sqlite), list_waiting_items_statement(Engine::Sqlite)]).await;
-    assert_eq!(steps[0][0], "SCAN j USING COVERING INDEX resend_jobs_by_run_at");
-    assert_eq!(steps[1], ["SEARCH resend_items USING INDEX resend_items_waiting (team_id=? AND job_id=?)"]);
-    assert!(steps.iter().flatten().all(|step| !step.contains("TEMP B-TREE")), "{steps:?}");
-}
-
-#[tokio::test]
-async fn a_step_of_deleting_walks_an_index_sqlite() {
-    let statements = step_statements(Engine::Sqlite);
-    for (statement, plan) in statements.iter().zip(plans(statements.clone()).await) {
-        let walks = |step: &String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
-        assert!(!plan.iter().any(walks), "{statement}\n{plan:#?}");
-    }
-}
-
-#[tokio::test]
 async fn a_message_is_looked_up_by_its_ids() {
     let own = Criteria { email_id: Some(EmailId(12)), ..Criteria::default() };
     let providers = Criteria { provider_message_id: Some("a".to_owned()), ..Criteria::default() };
@@ -413,63 +356,6 @@ async fn a_message_is_looked_up_by_its_ids() {
     assert!(
         variables[0].starts_with("SEARCH email_contents ") && variables[0].ends_with("(team_id=? AND email_id=?)"),
         "{variables:?}"
-    );
-}
-
-#[tokio::test]
-async fn the_log_of_requests_is_one_walk_of_its_table() {
-    let any = ApiRequestFilter::default();
-    let refused = ApiRequestFilter { status_class: Some(4), method: Some("GET".to_owned()), ..any.clone() };
-    let of_key = ApiRequestFilter { api_key_id: Some(ApiKeyId(7)), ..refused.clone() };
-    let (by_id, by_key) = (
-        "SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)",
-        "INDEX api_requests_by_key (team_id=? AND api_key_id=? AND id>? AND id<?)",
-    );
-    for (filter, step) in [(any, by_id), (refused, by_id), (of_key, by_key)] {
-        for cursor in [Cursor::After(ApiRequestId(20)), Cursor::Before(ApiRequestId(20))] {
-            let walk = Walk::new(&filter, cursor);
-            let plan = plan_of(list_query(Engine::Sqlite, TEAM, &filter, walk, 20)).await;
-            assert!(plan[0].contains(step), "{plan:?}");
-            assert_eq!(plan[1..], ["SEARCH k USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN"]);
-            let end = plan_of(end_query(Engine::Sqlite, TEAM, filter.api_key_id, walk, 100)).await;
-            assert!(end.len() == 1 && end[0].contains(step), "{end:?}");
-            let counted = plan_of(count_query(Engine::Sqlite, TEAM, &filter, walk)).await;
-            assert!(counted[0].contains(step), "{counted:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn requests_of_keys_are_counted_by_their_index() {
-    let plan = plans([count_of_keys_statement(Engine::Sqlite)]).await.remove(0);
-    let by_key = "INDEX api_requests_by_key (team_id=? AND api_key_id=? AND id>?)";
-    assert!(plan.iter().any(|step| step.contains(by_key)), "{plan:#?}");
-    assert!(!plan.iter().any(|step| step.starts_with("SCAN r")), "{plan:#?}");
-}
-
-#[tokio::test]
-async fn requests_of_a_recipient_are_found_by_the_keys_of_messages_and_errors_by_their_request() {
-    let of_ada = ApiRequestFilter { recipient: Some("ada@finch.example".to_owned()), ..ApiRequestFilter::default() };
-    let of_both = ApiRequestFilter { api_key_id: Some(ApiKeyId(7)), error: Some("empty".to_owned()), ..of_ada.clone() };
-    for filter in [of_ada, of_both] {
-        let walk = Walk::new(&filter, Cursor::Newest);
-        for query in
-            [list_query(Engine::Sqlite, TEAM, &filter, walk, 20), count_query(Engine::Sqlite, TEAM, &filter, walk)]
-        {
-            let plan = plan_of(query).await;
-            assert!(plan[0].contains("SEARCH r USING PRIMARY KEY (team_id=? AND id=?)"), "{plan:#?}");
-            assert!(plan.iter().any(|step| step.contains("SEARCH x USING") && step.contains("key=?")), "{plan:#?}");
-            assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");
-        }
-    }
-    let saying = ApiRequestFilter { error: Some("empty".to_owned()), ..ApiRequestFilter::default() };
-    let walk = Walk::new(&saying, Cursor::Newest);
-    let plan = plan_of(list_query(Engine::Sqlite, TEAM, &saying, walk, 20)).await;
-    assert!(plan[0].contains("SEARCH r USING PRIMARY KEY (team_id=? AND id>? AND id<?)"), "{plan:#?}");
-    assert!(
-        plan.iter()
-            .any(|step| step.starts_with("SEARCH b USING") && step.ends_with("(team_id=? AND api_request_id=?)")),
-        "{plan:#?}"
     );
 }
 

@@ -258,6 +258,19 @@ on_both_databases! {
         wait_for(&app, app.team, AuditAction::LogInFailed, 4).await;
     }
 
+    async fn a_log_in_leads_to_the_address_that_was_asked_for(app: TestApp) {
+        app.sign_in(Role::Admin).await;
+        let visitor = app.client().with("accept", "text/html");
+        for wanted in ["/logs?status=bounced&q=J%C3%A4ger%20%26%20100%25", "/logs?q=Grace+Barrow"] {
+            let asked = visitor.get(wanted).await;
+            let page = visitor.get(location(&asked)).await.text;
+            let kept = format!("name=\"next\" value=\"{}\"", wanted.replace('&', "&amp;"));
+            assert!(page.contains(&kept), "{kept}: {page}");
+            let fields = [("email", EMAIL), ("password", PASSWORD), ("next", wanted)];
+            assert_eq!(location(&form(&app.client(), "log_in", &fields).await), wanted);
+        }
+    }
+
     async fn between_the_steps_of_a_log_in_a_session_opens_nothing(app: TestApp) {
         let person = app.sign_in(Role::Admin).await;
         let (secret, _) = set_up_factor(&app, &person).await;

@@ -82,7 +82,22 @@ on_both_databases! {
         assert!(!shown.contains("row-link"));
         let answer = client.get("/logs?when=soon&status=bounced").await;
         assert_eq!(answer.status, 400);
-        assert!(answer.text.contains("This period cannot be read") && answer.text.contains("value=\"soon\""));
+        for part in ["value=\"soon\"", "Meanwhile the list shows the last 7 days", "class=\"row-link\""] {
+            assert!(answer.text.contains(part), "{part}: {}", answer.text);
+        }
+    }
+
+    async fn who_may_not_export_is_told_whom_to_ask(app: TestApp) {
+        app.add_message(Message::default()).await;
+        app.sign_in(Role::Owner).await;
+        let client = browser(&app, Role::Viewer).await;
+        for may in [true, false] {
+            app.set_grant(Role::Viewer, Permission::LogsExport, may).await;
+            let shown = page(&client, "/logs").await;
+            assert_eq!(shown.contains("/logs/export?"), may);
+            assert_eq!(shown.contains("Your role cannot export the log."), !may, "{shown}");
+            assert_eq!(shown.contains("Ask owner, who can change that."), !may, "{shown}");
+        }
     }
 
     async fn what_finds_nothing_in_all_time_says_so_and_what_may_help(app: TestApp) {

@@ -41,11 +41,11 @@ on_both_databases! {
         app.sign_in(Role::Owner).await;
         let viewer = app.sign_in(Role::Viewer).await.with("accept", "text/html");
         let page = viewer.get(&format!("/logs/{id}")).await.text;
-        for part in ["Your role does not see contents. Ask owner, who", "does not send messages again. Ask owner, who"] {
+        for part in ["Your role does not see contents. Ask owner, who", "cannot resend messages. Ask owner, who"] {
             let page = page.replace("<!>", "").replace("<!---->", "");
             assert!(page.contains(part), "no {part}: {page}");
         }
-        assert!(!viewer.get(&format!("/logs/{arrived}")).await.text.contains("does not send messages again"));
+        assert!(!viewer.get(&format!("/logs/{arrived}")).await.text.contains("cannot resend messages"));
         let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
         assert!(!owner.get(&format!("/logs/{id}")).await.text.contains("who can change that"));
     }
@@ -60,6 +60,6 @@ on_both_databases! {
                 assert!(answer.text.contains(part), "{address}: no {part}: {}", answer.text);
             }
         }
-        assert!(owner.get(&format!("/logs/{theirs}")).await.text.contains("the team keeps messages for"));
+        assert!(owner.get(&format!("/logs/{theirs}")).await.text.contains("older than your team keeps messages"));
     }
 }

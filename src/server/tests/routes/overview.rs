@@ -70,6 +70,7 @@ on_both_databases! {
         let filters = [
             EmailFilter::default(),
             EmailFilter { template_id: Some(template), ..EmailFilter::default() },
+            EmailFilter { statuses: StatusSet::PROBLEMS, ..EmailFilter::default() },
         ];
         let searches = ["", "news", "-status:sent", "good news status:problems", "template:\"Order receipt\" invoice", "ne"];
         let mut each = Vec::new();
@@ -105,6 +106,29 @@ on_both_databases! {
                 }
             }
         }
+    }
+
+    async fn cards_count_the_rows_of_a_list_of_some_statuses_alone(app: TestApp) {
+        let messages = [EmailStatus::Bounced, EmailStatus::Bounced, EmailStatus::Failed, EmailStatus::Delivered, EmailStatus::Sent];
+        app.add_messages(&messages.map(Message::with_status)).await;
+        let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let count_of = |page: &str, key: &str| {
+            let card = page.split("<a ").find(|link| link.contains(&format!("data-key=\"{key}\"")) && link.contains("card-count")).unwrap();
+            let count = card.split("card-count\">").nth(1).unwrap();
+            (count[..count.find("</span>").unwrap()].to_owned(), card.contains("aria-current"))
+        };
+        for address in ["/logs?status=bounced", "/logs?q=status:bounced"] {
+            let page = client.get(address).await.text;
+            assert_eq!(listed(&page).0.len(), 2, "{address}");
+            for (key, count, is_current) in [("total", "2", false), ("bounced", "2", true), ("failed", "–", false), ("delivered", "–", false)] {
+                let (shown, marked) = count_of(&page, key);
+                assert!(shown.contains(count) && marked == is_current, "{address} {key}: {shown}");
+            }
+        }
+        let page = client.get("/logs?status=bounced,failed").await.text;
+        assert!(["total", "bounced", "failed"].map(|key| count_of(&page, key).0).iter().zip(["3", "2", "1"]).all(|(shown, count)| shown.contains(count)), "{page}");
+        let page = client.get("/logs").await.text;
+        assert!(count_of(&page, "total").0.contains('5') && !page.contains("not in this list"), "{page}");
     }
 
     async fn the_period_before_is_of_the_same_rows_too(app: TestApp) {

@@ -5,9 +5,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::*;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::{EmailFilter, StatusSet};
+use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, TeamRules};
-use crate::server::services::{failures::add_remarks, reasons::list_reasons};
+use crate::server::services::{emails, failures::add_remarks, reasons::list_reasons};
 
 /// Failures with these replies, a minute apart, and one message that arrived.
 async fn add(app: &TestApp, replies: &[&str]) {
@@ -73,6 +74,32 @@ on_both_databases! {
         for without in ["/logs?status=delivered", "/logs?q=nowhere", "/logs?preset=custom&from=2023-01-01&to=2023-01-02"] {
             assert!(!client.get(without).await.text.contains("aria-label=\"Why\""), "{without}");
         }
+    }
+
+    async fn reasons_say_how_many_of_their_messages_were_resent_already(app: TestApp) {
+        app.add_adapter("SES Frankfurt").await;
+        add(&app, &REPLIES).await;
+        let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let page = client.get("/logs").await.text;
+        let group = links(&page, "/logs?")[1].clone();
+        let found = client.get(&group).await.text;
+        let ids = found.split("href=\"/logs/eml_").skip(1).filter_map(|rest| rest.split('"').next());
+        let mut ids: Vec<EmailId> = ids.map(|id| format!("eml_{id}").parse().unwrap()).collect();
+        ids.dedup();
+        assert_eq!(ids.len(), 2);
+        let owner = app.viewer(Role::Owner).await;
+        let shown = async || list_reasons(&app.app, &owner, &EmailFilter::default()).await.unwrap().unwrap();
+        for (resent, words) in [(1, ", 1 resent"), (2, ", 2 resent")] {
+            emails::resend_email(&app.app, &owner, ids[resent - 1], None).await.unwrap();
+            let reasons = shown().await;
+            assert_eq!((reasons.problems, reasons.resent), (6, resent as i64));
+            assert_eq!(reasons.shown.iter().map(|reason| reason.resent).collect::<Vec<_>>(), [0, resent as i64, 0]);
+            assert!(client.get("/logs").await.text.contains(words), "{words}");
+        }
+        // A group that was resent whole offers no resend.
+        let page = client.get(&group).await.text;
+        assert!(page.contains("2 problems in 1 group") && page.contains(", all resent"), "{page}");
+        assert!(!page.contains("Resend… 2 messages") && found.contains("Resend… 2 messages"), "{page}");
     }
 
     async fn a_viewer_sees_reasons_but_is_not_led_to_resending(app: TestApp) {

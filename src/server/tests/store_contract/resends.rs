@@ -73,7 +73,7 @@ on_both_databases! {
         assert!(store.find_resend_job(app.other_team, job).await.unwrap().is_none());
         let items = store.list_resend_items(team, job, None, 0, 10).await.unwrap();
         let copies: Vec<_> = items.iter().map(|item| (item.email_id, item.copy.map(|(id, _)| id))).collect();
-        assert_eq!(copies, [(ids[2], Some(last)), (ids[1], None), (ids[0], Some(copy))]);
+        assert_eq!(copies, [(ids[0], Some(copy)), (ids[1], None), (ids[2], Some(last))]);
         assert_eq!(items[1].words.as_deref(), Some("No"));
         let refused = store.list_resend_items(team, job, Some(ResendItemState::Refused), 0, 10).await.unwrap();
         assert_eq!(refused, [items[1].clone()]);
