@@ -3,12 +3,10 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::address::{HOME, safe_next};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
-
-/// Where a log-in leads unless the page that asked for it said otherwise.
-pub const HOME: &str = "/logs";
 
 /// What is said when somebody asks for a new password, whether or not there is such an account.
 pub const MAIL_SENT: &str = "If there is an account, an email is on its way. Its link works for one hour.";
@@ -22,13 +20,6 @@ pub struct InviteView {
     pub team_name: String,
     /// The address of the account that is logged in, if one is.
     pub logged_in_as: Option<String>,
-}
-
-/// The path to go on to after a log-in: `next` where it is a path of this site, otherwise [HOME].
-pub fn safe_next(next: &str) -> &str {
-    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/fn/");
-    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_path && is_plain { next } else { HOME }
 }
 
 /// What the log-in page shows.

@@ -9,6 +9,7 @@ use tracing::error;
 use url::Url;
 
 use super::cookies::Cookie;
+use crate::domain::address::{HOME, safe_next};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::UserId;
@@ -17,7 +18,6 @@ use crate::server::secrets::random_token;
 use crate::server::services::accounts;
 use crate::server::services::drafts::{self, KeptDraft, LASTS, Writer};
 use crate::server::store::sessions::SESSION_DAYS;
-use crate::server_fns::access::{HOME, safe_next};
 
 /// What is said where the draft is given back.
 pub const WELCOME_BACK: &str = "You were logged out. What you typed is still here: check it and save.";
