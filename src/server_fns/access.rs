@@ -3,12 +3,10 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::address::{HOME, safe_next};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
-
-/// Where a log-in leads unless the page that asked for it said otherwise.
-pub const HOME: &str = "/logs";
 
 /// What is said when somebody asks for a new password, whether or not there is such an account.
 pub const MAIL_SENT: &str = "If there is an account, an email is on its way. Its link works for one hour.";
@@ -22,13 +20,6 @@ pub struct InviteView {
     pub team_name: String,
     /// The address of the account that is logged in, if one is.
     pub logged_in_as: Option<String>,
-}
-
-/// The path to go on to after a log-in: `next` where it is a path of this site, otherwise [HOME].
-pub fn safe_next(next: &str) -> &str {
-    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/fn/");
-    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_path && is_plain { next } else { HOME }
 }
 
 /// What the log-in page shows.
@@ -60,7 +51,7 @@ pub async fn log_in(
     let input = accounts::LogIn { email, password, time_zone };
     let result = accounts::log_in(&context::app(), &session, input, &context::origin()).await;
     match &result {
-        Ok(step) => context::go_on(*step, safe_next(&next)),
+        Ok(step) => context::go_on(*step, safe_next(&next)).await,
         Err(AppError::RateLimited { .. }) => {}
         Err(_) => context::keep_draft(&draft).await,
     }
@@ -82,12 +73,13 @@ pub async fn log_in_with_code(code: String, #[server(default)] next: String) -> 
     match accounts::log_in_with_code(&context::app(), &session, &code, &context::origin()).await {
         Err(AppError::NoSession) => {
             context::flash(context::FlashKind::Error, "That took more than five minutes. Log in again.");
-            leptos_axum::redirect("/login");
+            let query = serde_urlencoded::to_string([("next", safe_next(&next))]).unwrap_or_default();
+            leptos_axum::redirect(&format!("/login?{query}"));
             Ok(())
         }
         Err(error) => Err(error),
         Ok(()) => {
-            leptos_axum::redirect(safe_next(&next));
+            context::go_on(accounts::LogInStep::Done, safe_next(&next)).await;
             Ok(())
         }
     }
@@ -180,7 +172,7 @@ pub async fn accept_invite(
     let result = accounts::accept_invite(&context::app(), &session, input, &context::origin()).await;
     match &result {
         Ok(accounts::LogInStep::Done) => leptos_axum::redirect(HOME),
-        Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)),
+        Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)).await,
         Err(AppError::RateLimited { .. }) => {}
         Err(_) => context::keep_draft(&draft).await,
     }

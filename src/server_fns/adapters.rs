@@ -70,7 +70,8 @@ pub async fn create_adapter(
     let draft = if is_default.is_some() { draft.with("is_default", "on") } else { draft };
     let address = adapters::GivenAddress::Form(Box::new(form));
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
-    let result = adapters::create_adapter(&context::app(), &context::viewer().await?, new).await;
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let result = adapters::create_adapter(&context::app(), &viewer, new).await;
     let adapter = context::or_point(&draft, result, form::label_of).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
@@ -94,7 +95,8 @@ pub async fn update_adapter(
     let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(Box::new(form)));
     let change =
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
-    let result = adapters::update_adapter(&context::app(), &context::viewer().await?, id, change).await;
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let result = adapters::update_adapter(&context::app(), &viewer, id, change).await;
     let adapter = context::or_point(&draft, result, form::label_of).await?;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");

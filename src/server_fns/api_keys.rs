@@ -122,10 +122,10 @@ pub async fn create_api_key(
     use crate::domain::api_key::{CreatedApiKey, KeyLimits, NewKey};
     use crate::server::context;
     use crate::server::services::api_keys::{self, NewApiKey, end_of_choice};
-    let (app, viewer) = (context::app(), context::viewer().await?);
     let chosen: PermissionSet = scopes.into_iter().collect();
     let draft = draft_of("api_key", &name, chosen, &limits).with("preset", preset.as_str());
     let draft = draft.with("belongs_to_team", if belongs_to_team { "true" } else { "false" });
+    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
     let made = async {
         let ends = if limits.ends.is_empty() { "never" } else { &limits.ends };
         let limits = KeyLimits {
@@ -154,10 +154,10 @@ pub async fn update_api_key(
 ) -> Result<(), AppError> {
     use crate::server::context;
     use crate::server::services::api_keys::{self, ApiKeyChange, end_of_choice};
-    let (app, viewer) = (context::app(), context::viewer().await?);
     let scopes: PermissionSet = scopes.into_iter().collect();
     let draft = draft_of(&id.to_string(), &name, scopes, &limits);
     let draft = draft.with("belongs_to_team", if belongs_to_team { "true" } else { "false" });
+    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
     let changed = async {
         let is_kept = matches!(limits.ends.as_str(), "" | "keep") && limits.ends_on.trim().is_empty();
         let end = || end_of_choice(&app, &viewer, &limits.ends, &limits.ends_on);

@@ -49,7 +49,8 @@ pub async fn load_profile() -> Result<ProfileView, AppError> {
 pub async fn update_profile(name: String, time_zone: String) -> Result<(), AppError> {
     use crate::server::{context, services::accounts};
     let draft = Draft::of("profile").with("name", &name).with("time_zone", &time_zone);
-    let result = accounts::update_profile(&context::app(), &context::account().await?, &name, &time_zone).await;
+    let account = context::or_keep(&draft, context::account().await).await?;
+    let result = accounts::update_profile(&context::app(), &account, &name, &time_zone).await;
     // The API's field, by its name in the form.
     let result = result.map_err(|error| match error {
         AppError::Validation { field: Some(field), message } if field == "timeZone" => {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::page::CursorPage;
@@ -18,6 +19,7 @@ pub struct NewResendView {
     pub preflight: Preflight,
     /// Makes a form that is sent twice start one resend.
     pub once: String,
+    pub draft: Draft,
 }
 
 /// What the page of a bulk resend shows.
@@ -38,7 +40,8 @@ pub async fn load_new_resend(address: String) -> Result<NewResendView, AppError>
     let query = NewResendQuery::parse(&address)?;
     let options = query.options;
     let preflight = resends::preflight(&app, &viewer, &query.into(), options).await?;
-    Ok(NewResendView { preflight, once: random_token() })
+    let draft = super::draft::load_draft("resend".to_owned()).await?;
+    Ok(NewResendView { preflight, once: random_token(), draft })
 }
 
 /// Starts a bulk resend of `expected` messages and goes on to its page. Needs `logs:view` and `logs:resend`.
@@ -55,14 +58,17 @@ pub async fn create_resend(
     use crate::server::context;
     use crate::server::services::resends::{self, NewResend};
     use crate::server::services::send::{IdempotencyKey, KeptAnswer};
-    let (app, viewer) = (context::app(), context::viewer().await?);
+    let draft = Draft::of("resend").with("name", &name).with("reason", &reason);
+    let draft = draft.with("per_minute", &per_minute.to_string());
+    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
     let query = NewResendQuery::parse(&address)?;
     let said = format!("{address}\n{name}\n{reason}\n{per_minute}");
     let key = (!once.is_empty()).then(|| IdempotencyKey { endpoint: "page:/resends", key: once, body: said.into() });
     let options = query.options;
     let new = NewResend { name, reason: Some(reason), per_minute, selection: query.into(), options, expected };
     let answer = |job: &ResendJob| Ok(KeptAnswer { status: 303, body: job.id.to_string() });
-    let answer = resends::create_resend(&app, &viewer, new, key, answer).await?;
+    let result = resends::create_resend(&app, &viewer, new, key, answer).await;
+    let answer = context::or_keep(&draft, result).await?;
     leptos_axum::redirect(&format!("/resends/{}", answer.body));
     Ok(())
 }

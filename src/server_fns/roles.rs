@@ -66,7 +66,7 @@ pub async fn create_role(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let draft = Draft::of("create_role").with("name", &name).with("description", &description).with("from", &from);
-    let viewer = context::viewer().await?;
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
     let role = context::or_point(&draft, result, label_of).await?;
@@ -80,7 +80,8 @@ pub async fn create_role(
 pub async fn rename_role(role: Role, name: String, #[server(default)] description: String) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
-    let result = roles::rename_role(&context::app(), &context::viewer().await?, role, &name, &description).await;
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let result = roles::rename_role(&context::app(), &viewer, role, &name, &description).await;
     context::or_point(&draft, result, label_of).await?;
     context::flash(context::FlashKind::Success, "Saved.");
     Ok(())

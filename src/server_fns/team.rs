@@ -43,14 +43,22 @@ pub async fn update_team(
     #[server(default)] reveals_with_reason: Option<String>,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
-    let draft = Draft::of("team").with("name", &name);
+    let rules = [
+        ("demands_two_factor", &demands_two_factor),
+        ("masks_addresses", &masks_addresses),
+        ("reveals_with_reason", &reveals_with_reason),
+    ];
+    let draft = rules.iter().fold(Draft::of("team").with("name", &name), |draft, (rule, ticked)| {
+        draft.with(rule, if ticked.is_some() { "on" } else { "off" })
+    });
     let change = teams::TeamChange {
         name: Some(name),
         demands_two_factor: Some(demands_two_factor.is_some()),
         masks_addresses: Some(masks_addresses.is_some()),
         reveals_with_reason: Some(reveals_with_reason.is_some()),
     };
-    let result = teams::update_team(&context::app(), &context::viewer().await?, change).await;
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let result = teams::update_team(&context::app(), &viewer, change).await;
     context::or_keep(&draft, result).await?;
     context::flash(context::FlashKind::Success, "Saved. The rules apply at once.");
     Ok(())
@@ -80,6 +88,7 @@ pub async fn update_retention(
             typed.parse::<i64>().map(Some).map_err(|_| AppError::invalid("Write whole numbers of days, or nothing"))
         }
     };
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
     let change = async {
         let retention = Retention {
             bodies_days: read(&bodies_days)?,
@@ -88,7 +97,7 @@ pub async fn update_retention(
             requests_days: read(&requests_days)?,
             audit_days: read(&audit_days)?,
         };
-        retention::update_retention(&context::app(), &context::viewer().await?, retention).await
+        retention::update_retention(&context::app(), &viewer, retention).await
     };
     context::or_keep(&draft, change.await).await?;
     context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");

@@ -83,7 +83,7 @@ pub async fn create_template(
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer) = (context::app(), context::viewer().await?);
+    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     let template = context::or_point(&draft, result, label_of).await?;
     templates::keep_sample(&app, &viewer, template.id, &sample).await?;
@@ -106,7 +106,8 @@ pub async fn update_template(
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
     let saved = context::or_point(&draft, result, label_of).await?;
     templates::keep_sample(&app, &viewer, id, &sample).await?;
@@ -134,7 +135,8 @@ pub async fn test_template(
     let form = id.map_or_else(|| "template".to_owned(), |id| id.to_string());
     let masked = masked_of(&masked);
     let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer, source) = (context::app(), context::viewer().await?, source_of(subject, html, text));
+    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
     let tested = context::or_point(&draft, result, label_of).await?;
     if let Some(id) = id {

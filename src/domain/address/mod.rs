@@ -140,6 +140,16 @@ pub fn period_fields(period: &PeriodChoice) -> Fields {
     [preset, from, to, typed].into_iter().flatten().collect()
 }
 
+/// Where a log-in leads unless the page that asked for it said otherwise.
+pub const HOME: &str = "/logs";
+
+/// The path to go on to after a log-in: `next` where it is a path of this site, otherwise [HOME].
+pub fn safe_next(next: &str) -> &str {
+    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/fn/");
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_path && is_plain { next } else { HOME }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped;
 use crate::domain::address::resends::NewResendQuery;
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::resend_job::{
     DEFAULT_PER_MINUTE, MAX_MESSAGES, MAX_REASON_CHARS, Preflight, PreflightGroup, ResendItemState, ResendOptions,
@@ -31,7 +32,7 @@ pub fn NewResendPage() -> impl IntoView {
 
 #[component]
 fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
-    let NewResendView { preflight, once } = view;
+    let NewResendView { preflight, once, draft } = view;
     let (count, total) = (preflight.counts.waiting, preflight.counts.total());
     let chosen = if query.ids.is_empty() {
         view! {
@@ -67,7 +68,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
             {to_mend(&preflight).map(|words| view! { <ToMend words/> })}
             {match count {
                 0 => view! { <p>"None of them would be sent again."</p> }.into_any(),
-                _ => view! { <Form query count once/> }.into_any(),
+                _ => view! { <Form query count once draft/> }.into_any(),
             }}
         }
         .into_any()
@@ -166,11 +167,12 @@ fn Group(group: PreflightGroup) -> impl IntoView {
 }
 
 #[component]
-fn Form(query: NewResendQuery, count: i64, once: String) -> impl IntoView {
+fn Form(query: NewResendQuery, count: i64, once: String, draft: Draft) -> impl IntoView {
     let address = query.to_url().split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+    let chosen = draft.get("per_minute").and_then(|pace| pace.parse().ok()).unwrap_or(DEFAULT_PER_MINUTE);
     let paces = PACES.map(|pace| {
         let label = format!("{} a minute: {}", grouped(pace), time_words(count, pace));
-        view! { <option value=pace.to_string() selected={pace == DEFAULT_PER_MINUTE}>{label}</option> }
+        view! { <option value=pace.to_string() selected={pace == chosen}>{label}</option> }
     });
     view! {
         <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH>
@@ -179,11 +181,11 @@ fn Form(query: NewResendQuery, count: i64, once: String) -> impl IntoView {
             <input type="hidden" name="once" value=once/>
             <div class="field">
                 <label for="name">"Name"</label>
-                <input id="name" name="name" type="text" maxlength="100" autocomplete="off" placeholder=format!("Resend {}", messages(count))/>
+                <input id="name" name="name" type="text" maxlength="100" autocomplete="off" placeholder=format!("Resend {}", messages(count)) value=draft.text("name")/>
             </div>
             <div class="field">
                 <label for="reason">"Why"</label>
-                <textarea id="reason" name="reason" rows="2" maxlength=MAX_REASON_CHARS aria-describedby="reason-hint"></textarea>
+                <textarea id="reason" name="reason" rows="2" maxlength=MAX_REASON_CHARS aria-describedby="reason-hint">{draft.text("reason")}</textarea>
                 <p class="hint" id="reason-hint">"For your team and the audit log. It can stay empty."</p>
             </div>
             <div class="field">

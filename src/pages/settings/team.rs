@@ -35,6 +35,7 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
     let is_locked = !may(Permission::TeamUpdate);
     let rules = team.rules;
     let two_factor = two_factor_words(rules.demands_two_factor, without_two_factor, viewer_lacks_it);
+    let is_on = |rule: &str, now: bool| draft.get(rule).map_or(now, |typed| typed == "on");
     let may_unmask = !rules.masks_addresses || may(Permission::LogsReveal);
     view! {
         <section class="panel narrow" aria-label="Name and rules">
@@ -46,21 +47,21 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
                         name="demands_two_factor"
                         label="Members need two-factor authentication"
                         hint=two_factor
-                        is_on=rules.demands_two_factor
+                        is_on=is_on("demands_two_factor", rules.demands_two_factor)
                         is_fixed=viewer_lacks_it && !rules.demands_two_factor
                     />
                     <Rule
                         name="masks_addresses"
                         label="Mask email addresses and phone numbers"
                         hint="Members without logs:reveal see a•••@example.com in the log, in the API and in exports."
-                        is_on=rules.masks_addresses
+                        is_on=is_on("masks_addresses", rules.masks_addresses)
                         is_fixed=!may_unmask
                     />
                     <Rule
                         name="reveals_with_reason"
                         label="Ask for a reason before contents are shown"
                         hint="Members with logs:reveal must give a reason before they see a message's variables, body and links. The reason is kept in the audit log."
-                        is_on=rules.reveals_with_reason
+                        is_on=is_on("reveals_with_reason", rules.reveals_with_reason)
                         is_fixed=false
                     />
                     {(!is_locked)

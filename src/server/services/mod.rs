@@ -10,6 +10,7 @@ pub mod cancel;
 pub mod condition_names;
 pub mod customer;
 mod direct;
+pub mod drafts;
 pub mod emails;
 pub mod events;
 pub mod failures;

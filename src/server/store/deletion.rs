@@ -84,6 +84,7 @@ const OF_TEAM: [Rows; 25] = [
 const SESSIONS: Rows = Rows { table: "sessions", key: &["id_hash"], order: &["expires_at"], step: STEP };
 const IDEMPOTENCY_KEYS: Rows =
     Rows { table: "idempotency_keys", key: &["team_id", "endpoint", "key_hash"], order: &["expires_at"], step: STEP };
+const DRAFTS: Rows = few(TEXTS, Rows { table: "drafts", key: &["user_id"], order: &["expires_at"], step: STEP });
 const RATE_LIMITS: Rows = Rows { table: "rate_limits", key: &["subject"], order: &["window_ends_at"], step: STEP };
 
 impl Rows {
@@ -157,6 +158,11 @@ impl Store {
     /// Forgets some of the attempts whose windows ended; whether there may be more.
     pub async fn delete_expired_attempts(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
         self.delete_expired(&RATE_LIMITS, now).await
+    }
+
+    /// Deletes some of the drafts that nobody came back for; whether there may be more.
+    pub async fn delete_expired_drafts(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
+        self.delete_expired(&DRAFTS, now).await
     }
 
     async fn delete_expired(&self, rows: &Rows, now: DateTime<Utc>) -> Result<bool, AppError> {

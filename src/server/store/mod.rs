@@ -11,6 +11,7 @@ mod constraints;
 mod criteria;
 pub mod deletion;
 mod dialect;
+pub mod drafts;
 pub mod emails;
 mod engine;
 mod event_rows;

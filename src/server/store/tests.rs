@@ -93,6 +93,7 @@ impl Store {
             "recovery_codes",
             "password_resets",
             "openid_accounts",
+            "drafts",
             "audit_log",
         ];
         let mut counts = Vec::new();

@@ -6,6 +6,7 @@ mod api_requests;
 mod audit;
 mod criteria;
 mod deletion;
+mod drafts;
 mod failures;
 mod ingest;
 mod locks;

@@ -11,6 +11,7 @@ use tower_sessions::Session;
 
 use super::cookies::Cookie;
 use super::csrf;
+use super::drafts;
 use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
 use crate::domain::draft::Draft;
@@ -194,9 +195,16 @@ pub fn flash_recovery_codes(sentence: &str, codes: &[String]) {
 }
 
 /// Sends the browser on in a log-in: to where it wanted, or to the page that asks for a code and leads there.
-pub fn go_on(step: LogInStep, next: &str) {
+pub async fn go_on(step: LogInStep, next: &str) {
     match step {
-        LogInStep::Done => leptos_axum::redirect(next),
+        LogInStep::Done => {
+            let headers = use_context::<Parts>().map(|parts| parts.headers).unwrap_or_default();
+            let (next, has_draft) = drafts::way_on(&app(), &headers, &session().await, next).await;
+            if has_draft {
+                flash(FlashKind::Success, drafts::WELCOME_BACK);
+            }
+            leptos_axum::redirect(&next);
+        }
         LogInStep::AwaitsCode => {
             let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
             leptos_axum::redirect(&format!("/login/code?{query}"));
@@ -237,10 +245,13 @@ pub async fn keep_draft(draft: &Draft) {
     append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
 }
 
-/// A result; where it is a refusal, what was typed is kept for the form's page, with the field that is to blame.
+/// A result; where it is a refusal, what was typed is kept for the form's page, with the field that is to blame. Where it
+/// is that the session has ended, it is kept for whoever was logged in, until they are again.
 pub async fn or_keep<T>(draft: &Draft, result: Result<T, AppError>) -> Result<T, AppError> {
-    if let Err(error) = &result {
-        keep_draft(&draft.clone().refused(error)).await;
+    match &result {
+        Ok(_) => {}
+        Err(AppError::NoSession | AppError::InvalidSession) => keep_for_log_in(draft).await,
+        Err(error) => keep_draft(&draft.clone().refused(error)).await,
     }
     result
 }
@@ -262,9 +273,27 @@ pub async fn or_point<T>(
     })
 }
 
-/// What was typed into this form, if its page follows a refusal. Nothing is written by looking: the browser forgets that
-/// there is a draft.
+async fn keep_for_log_in(draft: &Draft) {
+    let Some(parts) = use_context::<Parts>() else { return };
+    if drafts::keep(&app(), &parts.headers, draft).await {
+        flash(FlashKind::Error, "You were logged out before this was saved. Log in: what you typed is back then.");
+    }
+}
+
+/// What was typed into this form, once: if its page follows a refusal, or a log-in that had to come first.
 pub async fn take_draft(form: &str) -> Option<Draft> {
+    if let Some(draft) = take_refused(form).await {
+        return Some(draft);
+    }
+    // A page that is fetched ahead may never be looked at.
+    if is_prefetch() {
+        return None;
+    }
+    drafts::take(&app(), &use_context::<Parts>()?.headers, &session().await, form).await
+}
+
+/// What was typed into a form that was refused. Nothing is written by looking: the browser forgets that there is a draft.
+async fn take_refused(form: &str) -> Option<Draft> {
     let kept: Option<Draft> = Cookie::Draft.open(&app(), &use_context::<Parts>()?.headers)?;
     let draft = match kept {
         Some(draft) => draft,

@@ -31,10 +31,13 @@ pub enum Cookie {
     Draft,
     /// A log-in that is under way at the OpenID provider, sealed.
     OpenId,
+    /// Who was logged in last, sealed. It grants nothing.
+    Person,
 }
 
 impl Cookie {
-    pub const ALL: [Self; 6] = [Self::Session, Self::Flash, Self::Theme, Self::View, Self::Draft, Self::OpenId];
+    pub const ALL: [Self; 7] =
+        [Self::Session, Self::Flash, Self::Theme, Self::View, Self::Draft, Self::OpenId, Self::Person];
 
     /// Its name. Behind https the prefix makes browsers refuse one that another host of the domain or an unencrypted
     /// connection has set. Source: RFC 6265bis, 4.1.3.2.
@@ -52,6 +55,8 @@ impl Cookie {
             (Self::Draft, true) => "__Host-draft",
             (Self::OpenId, false) => "openid",
             (Self::OpenId, true) => "__Host-openid",
+            (Self::Person, false) => "person",
+            (Self::Person, true) => "__Host-person",
         }
     }
 

@@ -11,6 +11,7 @@ mod connections;
 pub mod context;
 pub mod cookies;
 mod csrf;
+mod drafts;
 mod export;
 mod fair;
 mod finish;

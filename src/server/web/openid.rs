@@ -15,6 +15,7 @@ use crate::server::identity::{ClientAddress, origin};
 use crate::server::services::accounts::openid::{self, Callback};
 use crate::server::web::context::{Flash, FlashKind};
 use crate::server::web::cookies::Cookie;
+use crate::server::web::drafts;
 use crate::server_fns::access::safe_next;
 
 /// `?next=` is where the log-in leads.
@@ -45,7 +46,11 @@ pub async fn finish(
 ) -> Response {
     let under_way = Cookie::OpenId.open(&app, &headers);
     let response = match openid::finish(&app, &session, under_way, callback, &origin(&address, &headers)).await {
-        Ok(next) => Redirect::to(safe_next(&next)).into_response(),
+        Ok(next) => {
+            let (next, has_draft) = drafts::way_on(&app, &headers, &session, safe_next(&next)).await;
+            let welcome = has_draft.then(|| Flash::new(FlashKind::Success, drafts::WELCOME_BACK).cookie(&app));
+            with_cookie(Redirect::to(&next).into_response(), welcome.flatten())
+        }
         Err(error) => back_to_log_in(&app, &error),
     };
     with_cookie(response, Cookie::OpenId.header("", 0, app.config.is_https()))

@@ -23,8 +23,8 @@ use super::connections::{self, Connections};
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
-    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, export, fair, finish, live, openid,
-    security, server_functions, suggest, template_preview,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, live,
+    openid, security, server_functions, suggest, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -165,17 +165,22 @@ fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
 async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next: Next) -> Response {
     let is_public = PUBLIC_PAGES.iter().any(|page| uri.path().starts_with(page));
     let identity = request.extensions().get::<Identity>();
-    let is_person = identity.is_some_and(|identity| identity.0.as_ref().is_ok_and(|viewer| viewer.user_id().is_some()));
+    let person = identity.and_then(|identity| identity.0.as_ref().ok()?.user_id());
+    let is_person = person.is_some();
     let has_no_team = matches!(identity, Some(Identity(Err(AppError::NoTeam))));
     if is_public || is_person || (has_no_team && uri.path() == OWN_PAGE) {
         let is_https = app.config.is_https();
         let session = Cookie::Session.find(request.headers(), is_https).filter(|_| is_person).map(str::to_owned);
+        let remembered = person.and_then(|user| drafts::remember(&app, request.headers(), user));
         return match body::in_time(next.run(request)).await {
             Ok(mut response) => {
                 // The session ends so long after the last visit, and so must the cookie that opens it.
                 let seconds = u32::try_from(SESSION_DAYS * 86_400).unwrap_or(u32::MAX);
                 if let Some(kept) = session.and_then(|id| Cookie::Session.header(&id, seconds, is_https)) {
                     response.headers_mut().append(header::SET_COOKIE, kept);
+                }
+                if let Some(remembered) = remembered {
+                    response.headers_mut().append(header::SET_COOKIE, remembered);
                 }
                 response
             }

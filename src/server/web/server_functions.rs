@@ -16,16 +16,21 @@ use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::Identity;
 use crate::server::web::context::{Flash, FlashKind};
+use crate::server::web::cookies::Cookie;
+use crate::server::web::drafts;
 
 /// The largest body of a function that takes a template, in bytes.
 pub(super) const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// The largest body of any other function, in bytes: the form with most fields is the grid of roles.
 const FORM_BODY_BYTES: usize = 128 * 1024;
+/// The largest template in a form whose session has ended, in bytes: what is kept of it is smaller, and every byte of it can
+/// be three in the form.
+const LATE_TEMPLATE_BYTES: usize = 1024 * 1024;
 
 /// `/fn/…`
 pub async fn call(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let held = match body::read(&app.bodies, &parts, body, body_limit(&parts)).await {
+    let held = match body::read(&app.bodies, &parts, body, body_limit(&app, &parts)).await {
         Ok(held) => held,
         Err(error) => {
             let mut response = Api::Sendlog.refuse(error);
@@ -49,16 +54,15 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
 }
 
 /// How much is read: by who asks, then by what for.
-fn body_limit(parts: &Parts) -> usize {
-    let identity = parts.extensions.get::<Identity>().map(|identity| &identity.0);
-    match identity {
-        Some(Ok(_))
-            if matches!(parts.uri.path(), "/fn/create_template" | "/fn/update_template" | "/fn/test_template") =>
-        {
-            TEMPLATE_BODY_BYTES
-        }
-        Some(Ok(_)) => FORM_BODY_BYTES,
-        Some(Err(_)) | None => ANONYMOUS_BODY_BYTES,
+fn body_limit(app: &App, parts: &Parts) -> usize {
+    let is_template = matches!(parts.uri.path(), "/fn/create_template" | "/fn/update_template" | "/fn/test_template");
+    let has_session = parts.extensions.get::<Identity>().is_some_and(|identity| identity.0.is_ok());
+    match (has_session, is_template) {
+        (true, true) => TEMPLATE_BODY_BYTES,
+        (true, false) => FORM_BODY_BYTES,
+        (false, _) if !drafts::is_known(app, &parts.headers) => ANONYMOUS_BODY_BYTES,
+        (false, true) => LATE_TEMPLATE_BYTES,
+        (false, false) => FORM_BODY_BYTES,
     }
 }
 
@@ -80,12 +84,27 @@ fn has_nul(body: &[u8]) -> bool {
 fn flash_form_error(mut response: Response, app: &App) -> Response {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let Some((page, error)) = location.and_then(form_error) else { return response };
-    let flash = Flash::new(FlashKind::Error, error.to_string());
+    let words = match error {
+        AppError::NoSession | AppError::InvalidSession => {
+            "You were logged out, and this was not done. Log in and do it again.".to_owned()
+        }
+        error => error.to_string(),
+    };
+    let flash = Flash::new(FlashKind::Error, words);
     let (Ok(page), Some(cookie)) = (HeaderValue::from_str(&page), flash.cookie(app)) else { return response };
     response.headers_mut().insert(header::LOCATION, page);
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    if !has_words(&response, app) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     *response.status_mut() = StatusCode::SEE_OTHER;
     response
+}
+
+/// Whether the function left a sentence for the next page.
+fn has_words(response: &Response, app: &App) -> bool {
+    let name = Cookie::Flash.name(app.config.is_https());
+    let mut set = response.headers().get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    set.any(|cookie| cookie.split_once('=').is_some_and(|(set, _)| set == name))
 }
 
 /// The page and the error that leptos put into a redirect's address.

@@ -9,6 +9,7 @@ mod attachments;
 mod audit;
 mod auth;
 mod documents;
+mod drafts;
 mod events;
 mod first_steps;
 mod jetemail;

@@ -25,12 +25,19 @@ impl Client {
         client
     }
 
-    /// The same with the cookies that an answer sets, beside its own.
+    /// The same with the cookies that an answer sets, in the place of its own of the same names.
     pub(crate) fn with_cookies_of(&self, answer: &Answer) -> Self {
-        let own = self.headers.get("cookie").map(|cookies| cookies.to_str().unwrap());
-        let set = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
-        let set = set.map(|cookie| cookie.split(';').next().unwrap());
-        self.with("cookie", &own.into_iter().chain(set).collect::<Vec<_>>().join("; "))
+        let own = self.headers.get("cookie").map(|cookies| cookies.to_str().unwrap()).unwrap_or_default();
+        let mut kept: Vec<&str> = own.split("; ").filter(|pair| !pair.is_empty()).collect();
+        for cookie in answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()) {
+            let (pair, attributes) = cookie.split_once(';').unwrap();
+            let name = pair.split_once('=').unwrap().0;
+            kept.retain(|other| other.split_once('=').is_none_or(|(other, _)| other != name));
+            if !attributes.contains("Max-Age=0") {
+                kept.push(pair);
+            }
+        }
+        self.with("cookie", &kept.join("; "))
     }
 
     /// The same at another network address.

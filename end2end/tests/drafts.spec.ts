@@ -1,0 +1,74 @@
+// A session that ends loses nothing that was typed: the form comes back, filled in, after the log-in.
+
+import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
+
+const notice = "You were logged out. What you typed is still here: check it and save.";
+
+let team: SendingTeam;
+
+test.beforeAll(async ({ sendlog, smtp }) => {
+  team = await createTeam(sendlog, smtp, "drafts");
+});
+
+// What a log-out ended is no session for the tests that follow.
+test.afterEach(() => team.sessions.clear());
+
+test("a template that is saved after a log-out elsewhere is still there after the log-in", async ({
+  page,
+  as,
+  open,
+  hasScript,
+}) => {
+  const name = `Receipt ${hasScript}`;
+  const text = "Dear {{ name }},\n\n  <b>thank</b> you & your “team”.\n";
+  await as("admin", team);
+  await page.goto("/templates/new");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Subject").fill("Your receipt");
+  await page.getByLabel("Text body").fill(text);
+
+  const elsewhere = await open("admin", team);
+  await elsewhere.goto("/settings/profile");
+  await elsewhere.getByRole("button", { name: "Log out" }).first().click();
+  await expect(elsewhere).toHaveURL(/\/login/);
+
+  await page.getByRole("button", { name: "Create template" }).click();
+  await expect(page).toHaveURL("/login?next=%2Ftemplates%2Fnew");
+  await expect(page.getByText("Log in: what you typed is back then.")).toBeVisible();
+  await page.getByLabel("Email address").fill(team.users.admin.email);
+  await page.getByLabel("Password").fill(team.users.admin.password);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+
+  await expect(page).toHaveURL("/templates/new");
+  await expect(page.getByText(notice)).toBeVisible();
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
+  await expect(page.getByLabel("Subject")).toHaveValue("Your receipt");
+  await expect(page.getByLabel("Text body")).toHaveValue(text);
+  await page.getByRole("button", { name: "Create template" }).click();
+  await expect(page.getByText(`Template “${name}” created.`)).toBeVisible();
+});
+
+test("an adapter that is added without a session comes back without its password, which is asked for", async ({
+  page,
+  context,
+  as,
+}) => {
+  await as("owner", team);
+  await page.goto("/settings/adapters");
+  await page.getByLabel("Name", { exact: true }).fill("Relay");
+  await page.getByLabel("Host").fill("mail.example.com");
+  await page.getByLabel("User", { exact: true }).fill("ada");
+  await page.getByLabel("Password", { exact: true }).fill("hush");
+  await page.getByLabel("Sender of messages that name none").fill("Relay <relay@drafts.example>");
+  await context.clearCookies({ name: "session" });
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page).toHaveURL("/login?next=%2Fsettings%2Fadapters");
+  await page.getByLabel("Email address").fill(team.users.owner.email);
+  await page.getByLabel("Password").fill(team.users.owner.password);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await expect(page.getByText(notice)).toBeVisible();
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue("Relay");
+  await expect(page.getByLabel("Host")).toHaveValue("mail.example.com");
+  await expect(page.getByLabel("User", { exact: true })).toHaveValue("ada");
+  await expect(page.getByLabel("Password", { exact: true })).toHaveValue("");
+});

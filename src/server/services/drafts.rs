@@ -1,0 +1,75 @@
+//! What somebody sent after their session had ended: kept sealed for an hour, and given back once, to the same person in
+//! the same browser. Nothing is carried out. Called by [crate::server::web]'s drafts.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+use crate::domain::draft::Draft;
+use crate::domain::error::AppError;
+use crate::domain::ids::UserId;
+use crate::server::App;
+use crate::server::secrets::token_hash;
+use crate::server::store::drafts::StoredDraft;
+
+/// How long a draft is kept.
+pub const LASTS: TimeDelta = TimeDelta::hours(1);
+/// The longest draft that is kept, in bytes.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// Whose draft it is, and where it was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    pub user: UserId,
+    /// A token that the browser holds.
+    pub browser: String,
+}
+
+/// A draft with the page that its form stood on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptDraft {
+    /// Path and query, where the browser told them.
+    pub page: Option<String>,
+    pub draft: Draft,
+}
+
+/// Keeps a draft in the place of the last one of its writer; `false` for one that is too long and for an account that is
+/// gone or in no team. [AppError::RateLimited] when there were too many.
+pub async fn keep(app: &App, writer: &Writer, kept: &KeptDraft) -> Result<bool, AppError> {
+    let plain = serde_json::to_vec(kept).unwrap_or_default();
+    if plain.is_empty() || plain.len() > MAX_BYTES {
+        return Ok(false);
+    }
+    limits::count_attempt(app, limits::DRAFT, &writer.user.to_string()).await?;
+    let draft = StoredDraft {
+        browser_hash: token_hash(&writer.browser),
+        sealed: app.secret_key.seal(&plain, &place_of(writer.user)),
+        expires_at: app.clock.now() + LASTS,
+    };
+    app.store.keep_draft(writer.user, &draft).await
+}
+
+/// The page of the draft that waits for its writer, where one does.
+pub async fn find_page(app: &App, writer: &Writer) -> Result<Option<String>, AppError> {
+    Ok(find(app, writer).await?.and_then(|(_, kept)| kept.page))
+}
+
+/// The writer's draft of this form, once.
+pub async fn take(app: &App, writer: &Writer, form: &str) -> Result<Option<Draft>, AppError> {
+    let Some((sealed, kept)) = find(app, writer).await? else { return Ok(None) };
+    let is_taken = kept.draft.form() == form && app.store.delete_draft(writer.user, &sealed).await?;
+    Ok(is_taken.then_some(kept.draft))
+}
+
+/// A draft as it is stored and as it is. One that another key sealed is none.
+async fn find(app: &App, writer: &Writer) -> Result<Option<(String, KeptDraft)>, AppError> {
+    let found = app.store.find_draft(writer.user, &token_hash(&writer.browser), app.clock.now()).await?;
+    Ok(found.and_then(|sealed| {
+        let plain = app.secret_key.try_open(&sealed, &place_of(writer.user))?;
+        Some((sealed, serde_json::from_slice(&plain).ok()?))
+    }))
+}
+
+fn place_of(user: UserId) -> String {
+    format!("draft:{user}")
+}

@@ -1,0 +1,288 @@
+//! Forms that are sent after their session ended: what was typed comes back once its person has logged in, and to nobody
+//! else.
+
+use chrono::TimeDelta;
+use totp_rs::{Algorithm, Secret, TOTP};
+
+use super::*;
+use crate::domain::email::EmailStatus;
+use crate::domain::team::Role;
+
+const NEW_TEMPLATE: &str = "/templates/new";
+const SUBJECT: &str = "Half a thought";
+const WELCOME_BACK: &str = "You were logged out. What you typed is still here: check it and save.";
+
+/// A browser with what it was sent.
+struct Browser {
+    client: Client,
+}
+
+impl Browser {
+    /// Of somebody who is logged in and has a page open.
+    async fn at(app: &TestApp, role: Role, page: &str) -> Self {
+        let mut browser = Self { client: app.sign_in(role).await.with("accept", "text/html") };
+        assert_eq!(browser.get(page).await.status, 200, "{page}");
+        browser
+    }
+
+    async fn get(&mut self, page: &str) -> Answer {
+        let answer = self.client.get(page).await;
+        self.client = self.client.with_cookies_of(&answer);
+        answer
+    }
+
+    /// Sends a form of a page.
+    async fn send(&mut self, page: &str, function: &str, fields: &[(&str, &str)]) -> Answer {
+        let form = self.client.with("content-type", "application/x-www-form-urlencoded");
+        let form = form.with("referer", &format!("http://127.0.0.1:3000{page}"));
+        let body = serde_urlencoded::to_string(fields).unwrap();
+        let answer = form.send("POST", &format!("/fn/{function}"), Some(body)).await;
+        self.client = self.client.with_cookies_of(&answer);
+        answer
+    }
+
+    /// The cookie that says who was logged in last.
+    fn person(&self) -> String {
+        let mut cookies = self.client.headers["cookie"].to_str().unwrap().split("; ");
+        cookies.find(|pair| pair.starts_with("person=")).expect("the pages leave one").to_owned()
+    }
+
+    /// Sends the new template that the tests write.
+    async fn send_template(&mut self) -> Answer {
+        let fields = [("name", "Receipt"), ("subject", SUBJECT), ("html", ""), ("text", "Dear …")];
+        self.send(NEW_TEMPLATE, "create_template", &fields).await
+    }
+
+    /// Follows a form to the log-in, and logs in there; gives where that leads.
+    async fn log_in_after(&mut self, sent: &Answer, role: Role) -> Answer {
+        let page = self.get(location(sent)).await;
+        let log_in = location(&page).to_owned();
+        assert!(log_in.starts_with("/login?next="), "{log_in}");
+        assert_eq!(self.get(&log_in).await.status, 200);
+        let next = log_in.trim_start_matches("/login?next=");
+        let next = serde_urlencoded::from_str::<Vec<(String, String)>>(&format!("next={next}")).unwrap().remove(0).1;
+        let email = format!("{role}@finch.example");
+        self.send(&log_in, "log_in", &[("email", &email), ("password", PASSWORD), ("next", &next)]).await
+    }
+}
+
+fn location(answer: &Answer) -> &str {
+    answer.headers["location"].to_str().unwrap()
+}
+
+async fn end_sessions(app: &TestApp) {
+    app.store().try_statement("DELETE FROM sessions").await.unwrap();
+}
+
+async fn count_drafts(app: &TestApp) -> usize {
+    app.store().every_row().await["drafts"].len()
+}
+
+/// The person's draft as it is stored, opened.
+async fn opened_draft(app: &TestApp, role: Role) -> String {
+    let user = app.user(app.team, role).await;
+    let rows = app.store().every_row().await["drafts"].join("");
+    let place = rows.find("v1:").unwrap();
+    let is_of_base64 = |letter: &char| letter.is_ascii_alphanumeric() || "+/=".contains(*letter);
+    let sealed: String = rows[place + 3..].chars().take_while(is_of_base64).collect();
+    String::from_utf8(test_key().try_open(&format!("v1:{sealed}"), &format!("draft:{user}")).unwrap()).unwrap()
+}
+
+on_both_databases! {
+    async fn what_was_typed_waits_for_the_log_in_and_comes_back_once(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        end_sessions(&app).await;
+        let sent = browser.send_template().await;
+        assert_eq!((sent.status, location(&sent)), (303, NEW_TEMPLATE));
+        assert_eq!(said(&sent), "You were logged out before this was saved. Log in: what you typed is back then.");
+        assert_eq!(count_drafts(&app).await, 1);
+        let entered = browser.log_in_after(&sent, Role::Admin).await;
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+        let page = browser.get(NEW_TEMPLATE).await.text;
+        assert!(page.contains(SUBJECT) && page.contains("Dear …") && page.contains(WELCOME_BACK), "{page}");
+        assert!(app.store().list_templates(app.team).await.unwrap().is_empty(), "nothing is carried out");
+        assert_eq!(count_drafts(&app).await, 0);
+        assert!(!browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+    }
+
+    async fn every_form_that_is_written_comes_back(app: TestApp) {
+        let template = app.add_template("Welcome").await.id;
+        let adapter = app.add_adapter("Mail").await.id;
+        let role = app.add_role("Support", &[]).await;
+        let key = app.add_living_key().await;
+        let failed = app.add_message(Message::with_status(EmailStatus::Failed)).await;
+        let (resend, address) = (format!("/resends/new?ids={failed}"), format!("ids={failed}"));
+        let (template_page, key_page) = (format!("/templates/{template}"), format!("/settings/api-keys/{key}"));
+        let (adapter_page, role_page) = (format!("/settings/adapters?edit={adapter}"), format!("/settings/roles/{role}"));
+        let (template, adapter, key, role) = (template.to_string(), adapter.to_string(), key.to_string(), role.to_string());
+        let form = "An odd one";
+        let cases: [(&str, &str, Vec<(&str, &str)>); 13] = [
+            (&template_page, "update_template", vec![("id", template.as_str()), ("name", "a"), ("subject", form), ("html", ""), ("text", "")]),
+            (&template_page, "test_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
+            ("/settings/adapters", "create_adapter", vec![("name", form), ("kind", "smtp"), ("from_address", "a@b.example")]),
+            (&adapter_page, "update_adapter", vec![("id", adapter.as_str()), ("name", form), ("from_address", "a@b.example")]),
+            ("/settings/roles", "create_role", vec![("name", form)]),
+            (&role_page, "rename_role", vec![("role", role.as_str()), ("name", form)]),
+            ("/settings/members", "invite_member", vec![("email", form), ("role", "viewer")]),
+            ("/settings/team", "update_team", vec![("name", form)]),
+            ("/settings/team", "update_retention", vec![("bodies_days", form)]),
+            ("/settings/profile", "update_profile", vec![("name", form), ("time_zone", "UTC")]),
+            ("/settings/api-keys", "create_api_key", vec![("name", form)]),
+            (&key_page, "update_api_key", vec![("id", key.as_str()), ("name", form)]),
+            (&resend, "create_resend", vec![("address", address.as_str()), ("name", form), ("per_minute", "60")]),
+        ];
+        for (page, function, fields) in cases {
+            let mut browser = Browser::at(&app, Role::Owner, page).await;
+            end_sessions(&app).await;
+            let sent = browser.send(page, function, &fields).await;
+            let entered = browser.log_in_after(&sent, Role::Owner).await;
+            assert_eq!((location(&entered), said(&entered).as_str()), (page, WELCOME_BACK), "{function}");
+            assert!(browser.get(page).await.text.contains(form), "{function}");
+            assert!(!browser.get(page).await.text.contains(form), "{function}");
+        }
+    }
+
+    async fn another_person_gets_nothing_and_takes_nothing_away(app: TestApp) {
+        app.user(app.team, Role::Owner).await;
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        end_sessions(&app).await;
+        let sent = browser.send_template().await;
+        let entered = browser.log_in_after(&sent, Role::Owner).await;
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
+        assert!(!browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+        assert_eq!(count_drafts(&app).await, 1);
+        end_sessions(&app).await;
+        let entered = browser.send("/login", "log_in", &[("email", "admin@finch.example"), ("password", PASSWORD)]).await;
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+        assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT), "it waits for its own person");
+    }
+
+    async fn another_browser_of_the_person_gets_nothing(app: TestApp) {
+        let mut other = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let program = app.sign_in(Role::Admin).await;
+        let mut late = Browser { client: app.client().with("accept", "text/html").with("cookie", &browser.person()) };
+        late.send_template().await;
+        assert_eq!(count_drafts(&app).await, 1);
+        assert!(!other.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+        assert!(!program.get(NEW_TEMPLATE).await.text.contains(SUBJECT), "it has no such cookie");
+        assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+    }
+
+    async fn a_draft_lasts_an_hour(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        end_sessions(&app).await;
+        let sent = browser.send_template().await;
+        app.advance(TimeDelta::minutes(60));
+        let entered = browser.log_in_after(&sent, Role::Admin).await;
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
+        assert!(!browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+        let (_keep, shutdown) = tokio::sync::watch::channel(false);
+        crate::server::delivery::retention::delete_what_is_over(app.store(), app.now(), &shutdown).await.unwrap();
+        assert_eq!(count_drafts(&app).await, 0);
+    }
+
+    async fn what_is_too_long_or_too_often_is_not_kept(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        end_sessions(&app).await;
+        for (length, kept) in [(257 * 1024, 0), (255 * 1024, 1)] {
+            let text = "a".repeat(length);
+            let fields = [("name", "Receipt"), ("subject", SUBJECT), ("html", ""), ("text", &text)];
+            let sent = browser.send(NEW_TEMPLATE, "create_template", &fields).await;
+            assert_eq!(sent.status, 303);
+            assert_eq!(count_drafts(&app).await, kept);
+            let not_done = "You were logged out, and this was not done. Log in and do it again.";
+            assert_eq!(said(&sent) == not_done, kept == 0, "{}", said(&sent));
+        }
+        for _ in 0..29 {
+            assert!(said(&browser.send_template().await).contains("is back then"));
+        }
+        assert!(said(&browser.send_template().await).contains("was not done"), "30 an hour");
+    }
+
+    async fn strangers_leave_nothing(app: TestApp) {
+        let person = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await.person();
+        let forged = format!("{}{}", &person[..person.len() - 1], if person.ends_with('A') { "B" } else { "A" });
+        end_sessions(&app).await;
+        let before = app.store().every_row().await;
+        for cookie in ["theme=dark", "person=", forged.as_str()] {
+            let mut stranger = Browser { client: app.client().with("accept", "text/html").with("cookie", cookie) };
+            assert!(said(&stranger.send_template().await).contains("was not done"), "{cookie}");
+            let long = "a".repeat(20_000);
+            assert_eq!(stranger.send(NEW_TEMPLATE, "create_template", &[("text", &long)]).await.status, 413, "{cookie}");
+        }
+        assert_eq!(app.store().every_row().await, before);
+        // The same server later, when nobody's session could have lasted so long.
+        let mut late = Browser { client: app.client().with("accept", "text/html").with("cookie", &person) };
+        app.advance(TimeDelta::days(32));
+        assert!(said(&late.send_template().await).contains("was not done"));
+    }
+
+    async fn nothing_is_kept_for_who_was_removed(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let user = app.user(app.team, Role::Admin).await;
+        end_sessions(&app).await;
+        app.store().try_statement(&format!("DELETE FROM memberships WHERE user_id = {}", user.0)).await.unwrap();
+        assert!(said(&browser.send_template().await).contains("was not done"));
+        assert_eq!(count_drafts(&app).await, 0);
+    }
+
+    async fn a_draft_is_sealed_and_holds_no_secret(app: TestApp) {
+        const SECRET: &str = "hush-hush-42";
+        let page = "/settings/adapters";
+        let mut browser = Browser::at(&app, Role::Admin, page).await;
+        end_sessions(&app).await;
+        let host = format!("https://post:{SECRET}@mail.example?key={SECRET}");
+        let fields = [
+            ("name", "Relay"), ("kind", "smtp"), ("from_address", "a@b.example"), ("smtp[host]", "mail.example"),
+            ("smtp[password]", SECRET), ("http[url]", &host), ("http[token]", SECRET), ("http[password]", SECRET),
+        ];
+        browser.send(page, "create_adapter", &fields).await;
+        let rows = app.store().every_row().await;
+        let holds = |text: &str| rows.values().flatten().any(|row| row.contains(text));
+        assert!(!holds(SECRET) && !holds("mail.example"));
+        let opened = opened_draft(&app, Role::Admin).await;
+        assert!(opened.contains("mail.example") && !opened.contains(SECRET), "{opened}");
+        // What holds nothing but a secret is not kept at all.
+        let passwords = [("present_password", SECRET), ("new_password", SECRET), ("new_password_again", SECRET)];
+        browser.send("/settings/profile", "change_password", &passwords).await;
+        assert!(opened_draft(&app, Role::Admin).await.contains("mail.example"));
+    }
+
+    async fn a_wrong_password_and_a_second_factor_in_between_change_nothing(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, "/settings/profile").await;
+        browser.send("/settings/profile", "begin_two_factor", &[]).await;
+        let form = browser.client.with("content-type", "application/x-www-form-urlencoded");
+        let asked = form.with("accept", "application/json").send("POST", "/fn/load_profile", Some(String::new())).await;
+        let profile = asked.json();
+        let secret = profile["two_factor"]["Begun"]["secret"].as_str().unwrap().replace(' ', "");
+        let code = |app: &TestApp| {
+            let secret = Secret::Encoded(secret.clone()).to_bytes().unwrap();
+            let totp = TOTP::new(Algorithm::SHA1, 6, 1, 30, secret, None, String::new()).unwrap();
+            totp.generate(u64::try_from(app.now().timestamp()).unwrap())
+        };
+        browser.send("/settings/profile", "confirm_two_factor", &[("code", &code(&app))]).await;
+        app.advance(TimeDelta::seconds(60));
+        end_sessions(&app).await;
+        let sent = browser.send_template().await;
+        let wrong = [("email", "admin@finch.example"), ("password", "wrong"), ("next", NEW_TEMPLATE)];
+        browser.send("/login?next=%2Ftemplates%2Fnew", "log_in", &wrong).await;
+        let first = browser.log_in_after(&sent, Role::Admin).await;
+        assert_eq!(location(&first), "/login/code?next=%2Ftemplates%2Fnew");
+        let second = browser.send(location(&first), "log_in_with_code", &[("code", &code(&app)), ("next", NEW_TEMPLATE)]).await;
+        assert_eq!((location(&second), said(&second).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+        assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+    }
+
+    async fn a_log_in_that_asks_for_no_page_leads_to_the_draft(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        end_sessions(&app).await;
+        browser.send_template().await;
+        let log_in = |next: &'static str| [("email", "admin@finch.example"), ("password", PASSWORD), ("next", next)];
+        let mut elsewhere = Browser { client: browser.client.clone() };
+        let entered = elsewhere.send("/login", "log_in", &log_in("/resends")).await;
+        assert_eq!((location(&entered), said(&entered).as_str()), ("/resends", ""));
+        let entered = browser.send("/login", "log_in", &log_in("")).await;
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+    }
+}
