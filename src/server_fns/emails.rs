@@ -233,6 +233,8 @@ pub struct CancelView {
     pub waiting: Vec<EmailId>,
     /// How many more were chosen.
     pub others: usize,
+    /// The query of the list that they were chosen in.
+    pub list: String,
 }
 
 /// Which of the messages that a query string chooses can be canceled. Needs `logs:view` and `emails:send`.
@@ -243,13 +245,15 @@ pub async fn load_cancel(#[server(default)] address: String) -> Result<CancelVie
     let (app, viewer) = (context::app(), context::viewer().await?);
     let chosen = chosen_ids(&address)?;
     let waiting = cancel::list_scheduled(&app, &viewer, &chosen).await?;
-    Ok(CancelView { others: chosen.len().saturating_sub(waiting.len()), waiting })
+    let list = context::came_from("/logs").unwrap_or_default();
+    Ok(CancelView { others: chosen.len().saturating_sub(waiting.len()), waiting, list })
 }
 
-/// Cancels messages that wait for their time, `ids` with commas between them, and goes back to the log. Needs `logs:view` and
-/// `emails:send`.
+/// Cancels messages that wait for their time, `ids` with commas between them, and goes back to the list of this query. Needs
+/// `logs:view` and `emails:send`.
 #[server]
-pub async fn cancel_chosen(ids: String) -> Result<(), AppError> {
+pub async fn cancel_chosen(ids: String, #[server(default)] list: String) -> Result<(), AppError> {
+    use crate::domain::address::logs::LogQuery;
     use crate::domain::address::resends::read_ids;
     use crate::server::{context, context::FlashKind, services::cancel};
     let chosen = read_ids(&ids)?;
@@ -263,7 +267,7 @@ pub async fn cancel_chosen(ids: String) -> Result<(), AppError> {
             context::flash(FlashKind::Success, words);
         }
     }
-    leptos_axum::redirect("/logs");
+    leptos_axum::redirect(&LogQuery::parse(&list).unwrap_or_default().to_url());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use leptos_router::hooks::use_location;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::number::counted;
+use crate::domain::address::logs::LogQuery;
 use crate::domain::ids::EmailId;
 use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::emails::{CancelChosen, CancelView, load_cancel};
@@ -19,7 +20,10 @@ pub fn CancelPage() -> impl IntoView {
 
 #[component]
 fn Cancel(view: CancelView) -> impl IntoView {
-    let CancelView { waiting, others } = view;
+    let CancelView { waiting, others, list } = view;
+    let back = LogQuery::parse(&list).unwrap_or_default().to_url();
+    let unchanged = back.clone();
+    let kept = if list.is_empty() { "/logs?q=is:scheduled&preset=all".to_owned() } else { back.clone() };
     let count = waiting.len() as i64;
     let others = (others > 0).then(|| match others {
         1 => "1 more that you chose does not wait for a time: it stays as it is.".to_owned(),
@@ -30,7 +34,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
             <section class="panel" aria-label="What will happen">
                 <EmptyState glyph=Glyph::Clock title="Nothing here can be canceled">
                     <p>"Only messages that wait for their time can be. None of those that you chose does."</p>
-                    <p><a class="button" href="/logs">"Back to the list"</a></p>
+                    <p><a class="button" href=unchanged>"Back to the list"</a></p>
                 </EmptyState>
             </section>
         }
@@ -41,13 +45,14 @@ fn Cancel(view: CancelView) -> impl IntoView {
         view! {
             <form class="panel panel-body stack" method="post" action=CancelChosen::PATH data-once>
                 <input type="hidden" name="ids" value=ids/>
+                <input type="hidden" name="list" value=list/>
                 <p>
                     <strong>{format!("{what} will not go out.")}</strong>
                     " Their entries stay in the log as failed, with your name. This cannot be undone; what goes out before you press the button has gone out."
                 </p>
                 {others.map(|words| view! { <p>{words}</p> })}
                 <div class="dialog-buttons">
-                    <a class="button" href="/logs?q=is:scheduled&preset=all">"Keep them"</a>
+                    <a class="button" href=kept>"Keep them"</a>
                     <button class="button danger">{format!("Cancel {what}")}</button>
                 </div>
             </form>
@@ -57,7 +62,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/logs">"Logs"</a>
+                <a href=back>"Logs"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <PageTitle text="Cancel messages"/>

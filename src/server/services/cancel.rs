@@ -39,18 +39,17 @@ pub async fn list_scheduled(app: &App, viewer: &Viewer, chosen: &[EmailId]) -> R
 /// Takes those of them back, and says how many were; one that goes out meanwhile goes out. Said twice, it does nothing the
 /// second time. Needs `logs:view` and `emails:send`.
 pub async fn cancel_scheduled(app: &App, viewer: &Viewer, chosen: &[EmailId]) -> Result<usize, AppError> {
-    let mut canceled = Vec::new();
-    for id in list_scheduled(app, viewer, chosen).await? {
-        match send::cancel_email(app, viewer, id).await {
-            Ok(()) => canceled.push(id.to_string()),
-            Err(AppError::Conflict(_) | AppError::NotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if !canceled.is_empty() {
-        let line = audit::by(app, viewer, AuditAction::EmailsCanceled);
-        let line = line.made(json!({"messages": canceled.len(), "ids": &canceled}));
-        app.store.append_audit_event(viewer.team, &line).await?;
-    }
-    Ok(canceled.len())
+    let waiting: Vec<_> = list_scheduled(app, viewer, chosen)
+        .await?
+        .into_iter()
+        .map(|id| {
+            let (event, facts) = send::canceled(app, viewer, "");
+            (id, event, facts)
+        })
+        .collect();
+    let line = |canceled: &[EmailId]| {
+        let ids: Vec<String> = canceled.iter().map(EmailId::to_string).collect();
+        audit::by(app, viewer, AuditAction::EmailsCanceled).made(json!({"messages": ids.len(), "ids": ids}))
+    };
+    Ok(app.store.cancel_all(viewer.team, &waiting, line).await?.len())
 }

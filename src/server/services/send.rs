@@ -35,7 +35,7 @@ use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::render::RenderedTemplate;
 pub use crate::server::render::Undefined;
-use crate::server::store::events::EmailFacts;
+use crate::server::store::events::{EmailFacts, NewEvent};
 
 /// Where messages to accept come from.
 #[derive(Clone, Debug, Default)]
@@ -145,13 +145,18 @@ pub async fn cancel_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<(),
     let email = find_own(app, viewer, id).await?;
     let was_tried = EventSet::of_kinds(&[EventKind::Deferred, EventKind::FailedToSend]);
     let when = if email.event_set.meets(was_tried) { " while it waited for another attempt" } else { "" };
-    let reason = format!("Canceled{}{when}", by_person(viewer));
-    let facts = EmailFacts { error_message: Some(reason.clone()), ..EmailFacts::default() };
-    let event = event(app, EventKind::Canceled, Some(reason));
+    let (event, facts) = canceled(app, viewer, when);
     if app.store.cancel(viewer.team, id, &event, &facts).await? {
         return Ok(());
     }
     Err(AppError::Conflict("Only an email that has not been sent yet can be canceled".to_owned()))
+}
+
+/// What is recorded of a message that the viewer takes back.
+pub(super) fn canceled(app: &App, viewer: &Viewer, when: &str) -> (NewEvent, EmailFacts) {
+    let reason = format!("Canceled{}{when}", by_person(viewer));
+    let facts = EmailFacts { error_message: Some(reason.clone()), ..EmailFacts::default() };
+    (event(app, EventKind::Canceled, Some(reason)), facts)
 }
 
 async fn find_own(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError> {

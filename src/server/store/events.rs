@@ -290,9 +290,23 @@ pub(super) async fn record_events(
     new_events: &[NewEvent],
     facts: &EmailFacts,
 ) -> Result<bool, AppError> {
+    let rollups = fold_events(tx, team_id, email_id, new_events, facts).await?;
+    let is_found = rollups.is_some();
+    rollups.unwrap_or_default().apply(tx, team_id).await?;
+    Ok(is_found)
+}
+
+/// The same but for the rollups, which it gives: whoever records events of several messages applies them all at the end.
+pub(super) async fn fold_events(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    email_id: EmailId,
+    new_events: &[NewEvent],
+    facts: &EmailFacts,
+) -> Result<Option<Rollups>, AppError> {
     let find = find_message_statement(tx.engine());
     let Some(before) = tx.query(find).bind(team_id).bind(email_id).fetch_optional::<MessageRow>().await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let known = before.fold();
     let mut fold = known.clone();
@@ -327,8 +341,7 @@ pub(super) async fn record_events(
     if fold.status().can_be_resent() {
         keep_diagnoses(tx, team_id, &[email_id]).await?;
     }
-    rollups.apply(tx, team_id).await?;
-    Ok(true)
+    Ok(Some(rollups))
 }
 
 /// Inserts an event; `false` when the message has it already.

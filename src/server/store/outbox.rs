@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::events::{EmailFacts, NewEvent, record_events};
+use super::audit::{AuditEvent, append_event};
+use super::events::{EmailFacts, NewEvent, fold_events, record_events};
+use super::rollups::Rollups;
 use super::{Store, micros};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
@@ -387,5 +389,39 @@ impl Store {
         record_events(&mut tx, team_id, email_id, from_ref(event), facts).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Takes back those of several messages, in the order of their ids, that only wait, and writes the line that `line` makes
+    /// of them; gives which those were. Where none does, nothing is written.
+    pub async fn cancel_all(
+        &self,
+        team_id: TeamId,
+        waiting: &[(EmailId, NewEvent, EmailFacts)],
+        line: impl FnOnce(&[EmailId]) -> AuditEvent + Send,
+    ) -> Result<Vec<EmailId>, AppError> {
+        let mut tx = self.begin().await?;
+        let mut canceled = Vec::new();
+        for waits in waiting {
+            let taken = tx
+                .query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id IS NULL")
+                .bind(team_id)
+                .bind(waits.0)
+                .execute()
+                .await?;
+            if taken == 1 {
+                canceled.push(waits);
+            }
+        }
+        let mut rollups = Rollups::default();
+        for (email_id, event, facts) in canceled.iter().copied() {
+            rollups.join(fold_events(&mut tx, team_id, *email_id, from_ref(event), facts).await?.unwrap_or_default());
+        }
+        rollups.apply(&mut tx, team_id).await?;
+        let canceled: Vec<EmailId> = canceled.iter().map(|waits| waits.0).collect();
+        if !canceled.is_empty() {
+            append_event(&mut tx, team_id, &line(&canceled)).await?;
+        }
+        tx.commit().await?;
+        Ok(canceled)
     }
 }

@@ -168,9 +168,11 @@ on_both_databases! {
         let list = page(&client, "/logs?preset=all").await;
         assert!(list.contains("formaction=\"/logs/cancel\"") && list.matches("data-scheduled").count() == 2, "{list}");
         let chosen = format!("{},{},{gone}", waiting[0], waiting[1]);
-        let asked = page(&client, &format!("/logs/cancel?ids={chosen}")).await;
+        let from_list = client.with("host", "localhost").with("referer", "http://localhost/logs?preset=all&q=is%3Ascheduled");
+        let asked = page(&from_list, &format!("/logs/cancel?ids={chosen}")).await;
         assert!(asked.contains("Cancel 2 messages") && asked.contains("1 more that you chose"), "{asked}");
-        let form = format!("ids={chosen}");
+        assert!(asked.contains("name=\"list\" value=\"preset=all&amp;q=is%3Ascheduled\""), "{asked}");
+        let form = format!("ids={chosen}&list=preset%3Dall%26q%3Dis%253Ascheduled");
         let lines = async || {
             let filter = AuditFilter { action: Some(AuditAction::EmailsCanceled), ..AuditFilter::default() };
             app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap()
@@ -180,7 +182,8 @@ on_both_databases! {
         assert!(lines().await.is_empty(), "another team's are not found");
         assert_eq!(browser(&app, Role::Viewer).await.get(&format!("/logs/cancel?ids={chosen}")).await.status, 403);
         for _ in 0..2 {
-            post(&client, "/fn/cancel_chosen", &form).await;
+            let canceled = post(&client, "/fn/cancel_chosen", &form).await;
+            assert_eq!(canceled.headers["location"], "/logs?preset=all&q=is%3Ascheduled", "it leads back to the list");
         }
         let lines = lines().await;
         assert_eq!(lines.len(), 1);

@@ -224,6 +224,37 @@ on_both_databases! {
         assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
     }
 
+    async fn messages_that_wait_are_taken_back_together_with_the_line_that_tells_of_it(app: TestApp) {
+        let (store, now) = (app.store(), app.now());
+        let waiting: Vec<NewEmail> = (0..3).map(|_| new_email(&app, now)).collect();
+        for new in &waiting {
+            store.insert_email(app.team, new).await.unwrap();
+        }
+        let sent = lease(&app, now, 1).await.remove(0).email_id;
+        let canceled = || waiting.iter().map(|new| (new.id, event(&app, EventKind::Canceled, now), EmailFacts::default()));
+        let lines = async || store.every_row().await["audit_log"].len();
+        let before = lines().await;
+        let line = |_: &[EmailId]| app.event();
+        let all: Vec<_> = canceled().collect();
+        assert_eq!(store.cancel_all(app.other_team, &all, line).await, Ok(Vec::new()));
+        assert_eq!(lines().await, before);
+        let left: Vec<EmailId> = waiting.iter().map(|new| new.id).filter(|id| *id != sent).collect();
+        let told = std::sync::Mutex::new(Vec::new());
+        let tells = |ids: &[EmailId]| {
+            told.lock().unwrap().extend_from_slice(ids);
+            app.event()
+        };
+        assert_eq!(store.cancel_all(app.team, &all, tells).await, Ok(left.clone()));
+        assert_eq!((told.into_inner().unwrap(), lines().await), (left.clone(), before + 1));
+        for id in left {
+            assert_eq!(store.find_email(app.team, id).await.unwrap().unwrap().status, EmailStatus::Failed);
+        }
+        let all: Vec<_> = canceled().collect();
+        assert_eq!(store.cancel_all(app.team, &all, line).await, Ok(Vec::new()), "once");
+        assert_eq!(lines().await, before + 1);
+        assert_eq!(store.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+    }
+
     async fn a_message_that_is_being_sent_stays_and_one_that_waits_again_does_not(app: TestApp) {
         let (store, now) = (app.store(), app.now());
         let new = new_email(&app, now);
