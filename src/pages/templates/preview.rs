@@ -49,7 +49,13 @@ pub(super) fn Preview(
                     {test}
                     <button class="button" form=FORM formaction=PREVIEW_PATH formtarget=FRAME formnovalidate>"Preview"</button>
                 </div>
-                <iframe class="template-preview" name=FRAME sandbox="" title="The template with the sample values"></iframe>
+                <iframe
+                    class="template-preview"
+                    name=FRAME
+                    sandbox=""
+                    srcdoc="<p>“Preview” shows it here.</p>"
+                    title="The template with the sample values"
+                ></iframe>
                 {may_send.then(|| view! {
                     <p class="hint">
                         "A test goes to your own address by the default mail adapter. It is not in the log or the statistics."
