@@ -87,7 +87,7 @@ fn TypedPeriod(
                     value=typed
                     aria-invalid=described_by.map(|_| "true")
                     aria-describedby=described_by
-                    placeholder="16:40-16:50 yesterday"
+                    placeholder="9-10 yesterday"
                     maxlength="100"
                     autocomplete="off"
                     spellcheck="false"

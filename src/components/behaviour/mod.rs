@@ -5,6 +5,7 @@ mod chart;
 mod choose;
 mod copy;
 mod dialogs;
+mod fields;
 mod grants;
 mod keys;
 mod live;
@@ -47,6 +48,7 @@ pub fn PageBehaviour() -> impl IntoView {
         choose::listen();
         copy::listen();
         dialogs::listen();
+        fields::listen();
         rows::listen();
         chart::listen();
         refresh::listen();

@@ -20,6 +20,9 @@ const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
     ("pending", "On the way", &[EmailStatus::Queued, EmailStatus::Sent]),
 ];
 
+/// The least height that the problems of a bar are pressed at, in hundredths of the chart's.
+const MIN_HIT: f64 = 20.0;
+
 /// At most so many words under the chart.
 const MAX_TICKS: usize = 8;
 
@@ -72,6 +75,10 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, query: LogQuery) -> impl I
                 let url = bar_url(&query, &bar).with_statuses(statuses.iter().copied().collect()).to_url();
                 view! {
                     <a href=url tabindex="-1">
+                        // A few problems among many are few pixels: what is pressed for them is larger.
+                        {(key == "lost").then(|| view! {
+                            <rect class="hit" x="0" width="1" y=format!("{:.2}", y.min(100.0 - MIN_HIT).max(0.0)) height=format!("{:.2}", height.max(MIN_HIT))></rect>
+                        })}
                         <rect data-key=key x="0" width="1" y=format!("{y:.2}") height=format!("{height:.2}")></rect>
                     </a>
                 }

@@ -32,7 +32,11 @@ fn Panel(query: LogQuery, reasons: Reasons) -> impl IntoView {
         .map(|reason| {
             let list = list_of(&query, reason, &shown);
             let resend = may_resend && reason.resent < reason.count && !matches!(reason.class.resend(), ResendHelp::No);
-            RowOf { reason: reason.clone(), show: list.to_url(), resend: resend.then(|| resend_url(&list)) }
+            RowOf {
+                reason: reason.clone(),
+                show: (list != query).then(|| list.to_url()),
+                resend: resend.then(|| resend_url(&list)),
+            }
         })
         .collect();
     let (first, more) = rows.split_at(rows.len().min(AT_ONCE));
@@ -94,7 +98,8 @@ fn resent_of(resent: i64, count: i64) -> Option<String> {
 #[derive(Clone)]
 struct RowOf {
     reason: Reason,
-    show: String,
+    /// The list of its messages; `None` where that is this one.
+    show: Option<String>,
     resend: Option<String>,
 }
 
@@ -161,7 +166,7 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
             {adapter}
             <td role="cell" class="when">{since} <Time at=last/></td>
             <td role="cell" class="actions">
-                <a class="button small" href=show aria-label=format!("Show {of}")>"Show"</a>
+                {show.map(|url| view! { <a class="button small" href=url aria-label=format!("Show {of}")>"Show"</a> })}
                 {resend}
             </td>
         </tr>

@@ -189,10 +189,10 @@ fn Outcome(
     mailbox_provider: Option<String>,
 ) -> impl IntoView {
     let words = email.error_message.clone();
-    let got_through = copy.is_some_and(|(_, status)| !status.can_be_resent() && status != EmailStatus::Queued);
+    let became = copy.map(|(_, status)| status);
     view! {
         {copy.map(|(id, status)| view! { <Copied id status/> })}
-        {failure.map(|failure| view! { <Answer failure mailbox_provider words got_through/> })}
+        {failure.map(|failure| view! { <Answer failure mailbox_provider words copy=became/> })}
         <Wait email/>
     }
 }

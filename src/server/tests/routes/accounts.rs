@@ -303,12 +303,12 @@ on_both_databases! {
         let waiting = begin().await;
         app.advance(TimeDelta::minutes(5));
         let late = form(&waiting, "log_in_with_code", &[("code", &code(&app, &secret))]).await;
-        assert_eq!(location(&late), "/login");
+        assert_eq!(location(&late), "/login?next=%2Flogs");
         let waiting = begin().await;
         let user = app.user(app.team, Role::Admin).await;
         app.store().set_password(user, "other", None, &app.event()).await.unwrap();
         let changed = form(&waiting, "log_in_with_code", &[("code", &code(&app, &secret))]).await;
-        assert_eq!(location(&changed), "/login");
+        assert_eq!(location(&changed), "/login?next=%2Flogs");
     }
 
     async fn five_wrong_codes_are_the_limit_of_15_minutes(app: TestApp) {
@@ -360,7 +360,7 @@ on_both_databases! {
         let refused = browser.get("/logs").await;
         assert!(refused.status == 403 && refused.text.contains("href=\"/settings/profile\""), "{}", refused.text);
         let page = browser.get("/settings/profile").await;
-        assert!(page.status == 200 && page.text.contains("Your team demands this"), "{}", page.text);
+        assert!(page.status == 200 && page.text.contains("Your team requires this"), "{}", page.text);
         form(&person, "begin_two_factor", &[]).await;
         let page = browser.get("/settings/profile").await;
         assert!(page.text.contains("QR code of the secret below") && !page.text.contains("style="), "{}", page.text);

@@ -183,7 +183,7 @@ on_both_databases! {
         assert_eq!(browser(&app, Role::Viewer).await.get(&format!("/logs/cancel?ids={chosen}")).await.status, 403);
         for _ in 0..2 {
             let canceled = post(&client, "/fn/cancel_chosen", &form).await;
-            assert_eq!(canceled.headers["location"], "/logs?preset=all&q=is%3Ascheduled", "it leads back to the list");
+            assert_eq!(canceled.headers["location"], "/logs?preset=all&q=is:scheduled", "it leads back to the list");
         }
         let lines = lines().await;
         assert_eq!(lines.len(), 1);
