@@ -32,7 +32,7 @@ test("a template that is saved after a log-out elsewhere is still there after th
   await elsewhere.getByRole("button", { name: "Log out" }).first().click();
   await expect(elsewhere).toHaveURL(/\/login/);
 
-  await page.getByRole("button", { name: "Create template" }).click();
+  await page.getByRole("button", { name: "Create the template" }).click();
   await expect(page).toHaveURL("/login?next=%2Ftemplates%2Fnew");
   await expect(page.getByText("Log in: what you typed is back then.")).toBeVisible();
   await page.getByLabel("Email address").fill(team.users.admin.email);
@@ -44,7 +44,7 @@ test("a template that is saved after a log-out elsewhere is still there after th
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
   await expect(page.getByLabel("Subject")).toHaveValue("Your receipt");
   await expect(page.getByLabel("Text body")).toHaveValue(text);
-  await page.getByRole("button", { name: "Create template" }).click();
+  await page.getByRole("button", { name: "Create the template" }).click();
   await expect(page.getByText(`Template “${name}” created.`)).toBeVisible();
 });
 

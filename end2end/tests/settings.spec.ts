@@ -196,7 +196,7 @@ test("an API key's secret is shown once, and works until it is revoked", async (
   await expect(page.getByText(secret)).toHaveCount(0);
   await page.getByRole("button", { name: `Revoke ${name}` }).click();
   const question = page.getByRole("dialog", { name: `Revoke the key “${name}”?` });
-  await expect(question).toContainText("Programs that use it are refused at once.");
+  await expect(question).toContainText("Programs that use it get an error at once.");
   await question.getByRole("button", { name: "Revoke for good" }).click();
   await expect(page.getByText("Key revoked.")).toBeVisible();
   await expect(row).toHaveCount(0);
