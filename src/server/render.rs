@@ -127,7 +127,7 @@ pub fn check_template(source: &TemplateSource) -> Result<(), AppError> {
 fn parse_part(part: Part, text: &str) -> Result<(), AppError> {
     let environment = environment(Undefined::Refused, STEPS_CAP);
     let parsed = environment.template_from_named_str(part.as_str(), text);
-    parsed.map(drop).map_err(|cause| in_line(part, &cause))
+    parsed.map(drop).map_err(|cause| not_parsed(part, text, &cause))
 }
 
 /// The names of the variables that a text uses; none when it does not parse.
@@ -191,7 +191,7 @@ fn render_part(part: Part, source: &str, variables: &Value, undefined: Undefined
 fn try_part(part: Part, source: &str, variables: &Value, undefined: Undefined, steps: u64) -> Result<String, Failure> {
     let environment = environment(undefined, steps);
     let template = environment.template_from_named_str(part.as_str(), source);
-    let template = template.map_err(|cause| Failure::Because(in_line(part, &cause)))?;
+    let template = template.map_err(|cause| Failure::Because(not_parsed(part, source, &cause)))?;
     let mut output = CappedOutput::default();
     let rendered = match undefined {
         Undefined::Refused => template.render_captured_to(variables, &mut output).map(drop),
@@ -396,8 +396,38 @@ fn contains_path(expression: &str, path: &str) -> bool {
 
 fn in_line(part: Part, error: &Error) -> AppError {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let place = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    wrong(part, error.line(), &what)
+}
+
+/// What is wrong with a part whose text does not parse, and in which line.
+fn not_parsed(part: Part, text: &str, error: &Error) -> AppError {
+    match unclosed(text) {
+        Some((line, open, close)) => wrong(part, Some(line), &format!("`{open}` is not closed with `{close}`")),
+        None => in_line(part, error),
+    }
+}
+
+fn wrong(part: Part, line: Option<usize>, what: &str) -> AppError {
+    let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
     AppError::InvalidTemplate { part, message: format!("{}{place}: {what}", part.label()) }
+}
+
+/// The first braces that are opened and not closed before others are, or at all, with their line: a parser trips over what
+/// follows them, and names that.
+fn unclosed(text: &str) -> Option<(usize, &'static str, &'static str)> {
+    const COMMENT: &str = "{#";
+    const BRACES: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), (COMMENT, "#}")];
+    let first_in = |rest: &str| BRACES.iter().filter_map(|braces| Some((rest.find(braces.0)?, *braces))).min();
+    let mut at = 0;
+    while let Some((place, (open, close))) = first_in(&text[at..]) {
+        let inside = at + place + open.len();
+        let next = first_in(&text[inside..]).map_or(usize::MAX, |(next, _)| next);
+        match text[inside..].find(close) {
+            Some(end) if end < next || open == COMMENT => at = inside + end + close.len(),
+            _ => return Some((text[..inside].lines().count(), open, close)),
+        }
+    }
+    None
 }
 
 /// Collects what a template writes, and refuses what is over the cap.

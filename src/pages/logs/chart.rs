@@ -77,7 +77,7 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, query: LogQuery) -> impl I
                     <a href=url tabindex="-1">
                         // A few problems among many are few pixels: what is pressed for them is larger.
                         {(key == "lost").then(|| view! {
-                            <rect class="hit" x="0" width="1" y=format!("{:.2}", y.min(100.0 - MIN_HIT).max(0.0)) height=format!("{:.2}", height.max(MIN_HIT))></rect>
+                            <rect class="hit" x="0" width="1" y=format!("{:.2}", y.min(100.0 - MIN_HIT)) height=format!("{:.2}", height.max(MIN_HIT))></rect>
                         })}
                         <rect data-key=key x="0" width="1" y=format!("{y:.2}") height=format!("{height:.2}")></rect>
                     </a>

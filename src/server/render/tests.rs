@@ -97,6 +97,20 @@ fn a_loop_without_end_is_stopped() {
 }
 
 #[test]
+fn braces_that_are_not_closed_are_named_themselves() {
+    for (html, words) in [
+        ("<p>{{ oops</p>", "The template's HTML, line 1: `{{` is not closed with `}}`"),
+        ("<p>\n{{ name }}\n{{ oops\n</p>{{ name }}", "The template's HTML, line 3: `{{` is not closed with `}}`"),
+        ("{# {{ #}\n{% if name\n{{ name }}{% endif %}", "The template's HTML, line 2: `{%` is not closed with `%}`"),
+    ] {
+        let message = check_template(&source("Hi", html, "")).unwrap_err().to_string();
+        assert_eq!(message, words);
+        assert_eq!(render_template(&source("Hi", html, ""), &json!({})).unwrap_err().to_string(), message);
+    }
+    assert!(check_template(&source("Hi", "{{\n  name\n}} {% if name %}a{% endif %} { {", "")).is_ok());
+}
+
+#[test]
 fn a_syntax_error_names_its_line() {
     let broken = source("Hi", "<p>\n{% if name %}\n{{ name }\n</p>", "");
     let message = check_template(&broken).unwrap_err().to_string();

@@ -187,8 +187,8 @@ on_both_databases! {
         assert!(policy.contains("img-src https: http: data:;"), "{policy}");
         for (name, value, said) in [
             ("text", "a\n{{ nobody }}", "nobody"),
-            ("subject", "{{ oops", "The template's subject, line 1: unexpected end of input, expected end of variable block"),
-            ("html", "<p>\n\n{{ oops", "The template's HTML, line 3: unexpected end of input, expected end of variable block"),
+            ("subject", "{{ oops", "The template's subject, line 1: `{{` is not closed with `}}`"),
+            ("html", "<p>\n\n{{ oops", "The template's HTML, line 3: `{{` is not closed with `}}`"),
             ("text", "a\n{% if %}", "The template's text, line 2: "),
             ("sample", "[1]", "The sample values must be a JSON object"),
             ("sample", "{\n\"name\": }", "Line 2, column 9: expected value"),

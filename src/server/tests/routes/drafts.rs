@@ -88,6 +88,9 @@ async fn opened_draft(app: &TestApp, role: Role) -> String {
     String::from_utf8(test_key().try_open(&format!("v1:{sealed}"), &format!("draft:{user}")).unwrap()).unwrap()
 }
 
+/// A page, the form on it, and what is typed there.
+type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>);
+
 on_both_databases! {
     async fn what_was_typed_waits_for_the_log_in_and_comes_back_once(app: TestApp) {
         let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
@@ -116,7 +119,7 @@ on_both_databases! {
         let (adapter_page, role_page) = (format!("/settings/adapters?edit={adapter}"), format!("/settings/roles/{role}"));
         let (template, adapter, key, role) = (template.to_string(), adapter.to_string(), key.to_string(), role.to_string());
         let form = "An odd one";
-        let cases: [(&str, &str, Vec<(&str, &str)>); 13] = [
+        let cases: [Case<'_>; 13] = [
             (&template_page, "update_template", vec![("id", template.as_str()), ("name", "a"), ("subject", form), ("html", ""), ("text", "")]),
             (&template_page, "test_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
             ("/settings/adapters", "create_adapter", vec![("name", form), ("kind", "smtp"), ("from_address", "a@b.example")]),
