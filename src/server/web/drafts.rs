@@ -1,6 +1,6 @@
 //! Forms that are sent after their session ended. While somebody is logged in, the pages leave a sealed cookie that says
 //! who, and grants nothing. What comes in a form without a session is kept for that person, and waits in that browser for
-//! them to log in. Called by [super::router], [super::context] and the ways to log in.
+//! them to log in. Called by [mod@super::router], [super::context] and the ways to log in.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
