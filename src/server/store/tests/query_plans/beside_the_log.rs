@@ -116,3 +116,28 @@ async fn requests_of_a_recipient_are_found_by_the_keys_of_messages_and_errors_by
         "{plan:#?}"
     );
 }
+
+#[tokio::test]
+async fn copies_and_a_persons_waiting_messages_are_looked_up_in_indexes() {
+    let copies = plan_of(copies_query(Engine::Sqlite, TEAM, &[11, 12])).await;
+    assert!(copies[0].contains("emails_by_resend_of (team_id=? AND resend_of=?)"), "{copies:?}");
+    let all = plan_of(all_copies_query(Engine::Sqlite, TEAM, &[EmailId(11), EmailId(12)])).await;
+    let by_index = all.iter().filter(|step| step.contains("emails_by_resend_of (team_id=? AND resend_of=?)"));
+    assert_eq!(by_index.count(), 2, "{all:?}");
+    let waiting = plans([list_waiting_statement(Engine::Sqlite)]).await.remove(0);
+    assert_eq!(
+        waiting[..3],
+        [
+            "SEARCH n USING INDEX notifications_by_external_user (team_id=? AND external_user_id=?)",
+            "SEARCH e USING COVERING INDEX emails_by_notification (team_id=? AND notification_id=?)",
+            "SEARCH o USING PRIMARY KEY (team_id=? AND email_id=?)",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn old_contents_are_found_along_their_key_sqlite() {
+    let plan = plans([find_old_contents_statement(Engine::Sqlite)]).await.remove(0);
+    assert!(plan[0].starts_with("SEARCH x ") && plan[0].contains("(team_id=? AND email_id<?)"), "{plan:?}");
+    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+}
