@@ -1,8 +1,18 @@
 //! What pages say of a message in words: whom it is for, and what became of its copy.
 
 use super::time::{TimeStyle, ViewerClock};
+use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::ids::EmailId;
+
+/// What stands for a message where its subject does.
+pub fn shown_subject(subject: &str, channel: Channel) -> String {
+    match (subject.is_empty(), channel) {
+        (false, _) => subject.to_owned(),
+        (true, Channel::Email) => "(no subject)".to_owned(),
+        (true, channel) => format!("{} message", channel.label()),
+    }
+}
 
 /// What the dialog says of a copy: "It was resent at 15:58 by Mara Ott, bounced again."
 pub fn resent_words(copy: EmailId, status: EmailStatus, by: Option<&str>) -> String {

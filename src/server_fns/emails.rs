@@ -46,6 +46,8 @@ pub struct LogView {
     pub in_all_time: Option<Total>,
     /// Searches near this one that find something, where this one finds nothing.
     pub near: Vec<NearSearch>,
+    /// Who runs the mailboxes of recent messages, where a search by provider finds nothing.
+    pub providers: Vec<String>,
     /// Templates to filter by: the newest ones, and the chosen one.
     pub templates: Vec<(TemplateId, String)>,
     pub names: ConditionNames,
@@ -74,7 +76,8 @@ pub async fn load_logs(
     use crate::server::{
         context,
         services::{
-            condition_names, emails, failures, first_steps, live, overview, period, reasons as why, search, templates,
+            condition_names, emails, failures, first_steps, live, overview, period, reasons as why, search,
+            suggestions, templates,
         },
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
@@ -124,6 +127,10 @@ pub async fn load_logs(
             }
         }
     }
+    let providers = match page.total.count() == 0 && searched.at_provider("").is_some() {
+        true => suggestions::list_providers(&app, &viewer).await?,
+        false => Vec::new(),
+    };
     let overview = overview::load_overview(&app, &viewer, &period, &filter).await?;
     let is_first_run = overview.stats.total == 0 && in_all_time.is_none_or(|total| total.count() == 0) && {
         let anything = PageRequest { page: 1, page_size: 1 };
@@ -141,6 +148,7 @@ pub async fn load_logs(
         page,
         in_all_time,
         near,
+        providers,
         templates,
         names,
         look: context::list_view(),

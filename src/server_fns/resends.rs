@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::draft::Draft;
+use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::page::CursorPage;
@@ -29,6 +30,10 @@ pub struct ResendView {
     /// What the list is called that its messages are of; `None` where its filter is.
     pub list: Option<LogFrame>,
     pub items: Vec<ResendItem>,
+    /// What became of its copies: how many have each status.
+    pub copies: Vec<(EmailStatus, i64)>,
+    /// Whether the page may soon say something else.
+    pub may_change: bool,
 }
 
 /// What a bulk resend would do, by the query string of its page. Needs `logs:view` and `logs:resend`.
@@ -100,7 +105,9 @@ pub async fn load_resend(
     };
     let offset = page.saturating_sub(1).max(0).saturating_mul(PAGE_SIZE);
     let items = resends::list_items(&app, &viewer, id, state, offset, PAGE_SIZE).await?;
-    Ok(ResendView { job, list, items })
+    let copies = resends::count_copies(&app, &viewer, id).await?;
+    let may_change = resends::may_change(&app, &job, &copies);
+    Ok(ResendView { job, list, items, copies, may_change })
 }
 
 /// Pauses, resumes or stops a bulk resend. Needs `logs:view` and `logs:resend`.

@@ -17,6 +17,14 @@ impl Search {
         code.into_iter().chain(spelt).chain(shorter).collect()
     }
 
+    /// The same at another mailbox provider; `None` where it asks for none.
+    pub fn at_provider(&self, name: &str) -> Option<Self> {
+        let mut search = self.clone();
+        let asks = |condition: &&mut Condition| condition.qualifier == Qualifier::Provider && !condition.is_not;
+        search.conditions.iter_mut().find(asks)?.values = vec![name.to_owned()];
+        Some(search)
+    }
+
     /// Words that are a mail server's codes and nothing else, `550 5.1.1`, as what servers answered: the more exact one.
     fn as_code(&self) -> Option<Self> {
         let words: Vec<&str> = self.terms.iter().flat_map(|term| term.split(' ')).collect();
@@ -83,6 +91,9 @@ mod tests {
         assert_eq!(near("\"550 5.1.1\""), ["reply:5.1.1"]);
         assert_eq!(near("421"), ["reply:421"]);
         assert!(near("5.1.1 tag:a").is_empty());
+        let at = |text: &str| Search::parse(text).unwrap().at_provider("La Poste").map(|search| search.to_string());
+        assert_eq!(at("provider:gmail,yahoo ada tag:a").as_deref(), Some("ada provider:\"La Poste\" tag:a"));
+        assert_eq!(at("ada -provider:gmail"), None);
         for text in ["", "ada", "ada@gmail.com", "ada@finch.example", "999", "5.1", "5.1.1.1", "gmial"] {
             assert!(near(text).is_empty(), "{text}");
         }

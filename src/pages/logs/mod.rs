@@ -124,6 +124,7 @@ fn Logs(
         rows,
         in_all_time,
         near,
+        providers,
         templates,
         names,
         look,
@@ -142,7 +143,7 @@ fn Logs(
     let close = peeked.map(|id| format!("{}#{id}", query.to_url())).unwrap_or_default();
     let has_scheduled = page.items.iter().any(|row| matches!(row.remark, Some(Remark::Scheduled(_))));
     let list = if page.items.is_empty() {
-        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near templates=templates.clone()/> }
+        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near providers templates=templates.clone()/> }
             .into_any()
     } else {
         view! {

@@ -26,6 +26,8 @@ pub fn Nothing(
     in_all_time: Option<Total>,
     /// Searches that find something.
     near: Vec<NearSearch>,
+    /// Who runs the mailboxes of recent messages, for a search by that.
+    providers: Vec<String>,
     templates: Vec<(TemplateId, String)>,
 ) -> impl IntoView {
     let total_pages = page.total_pages();
@@ -64,12 +66,21 @@ pub fn Nothing(
         Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? {}{when}.", found_words(total))}</p> })
     });
     let near = near.collect_view();
+    let providers = providers.into_iter().filter_map(|name| {
+        let search = query.search.at_provider(&name)?;
+        let url = LogQuery { search, ..query.with_page(1) }.to_url();
+        Some(view! { <a href=url>{name}</a> })
+    });
+    let providers: Vec<_> = providers.collect();
+    let providers = (!providers.is_empty())
+        .then(|| view! { <p class="empty-links">"Recent messages went to mailboxes at: "{providers}</p> });
     let nowhere = in_all_time == Some(Total::Exact(0)) && query.has_filters();
     let advice = (nowhere && !has_near).then(|| other_ways(&query));
     view! {
         <EmptyState glyph=Glyph::Logs title>
             {nowhere.then(|| view! { <p>"Nothing in all time either."</p> })}
             {near}
+            {providers}
             {advice.map(|words| view! { <p>{words}</p> })}
             <p class="empty-links">{wider}{clear}</p>
         </EmptyState>

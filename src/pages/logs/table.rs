@@ -5,14 +5,14 @@ use leptos::prelude::*;
 use super::selection::{Choices, ChooseCell, ChooseHead};
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
-use crate::components::email_words::{copy_words, named_list, resent_words, spoken_list};
+use crate::components::email_words::{copy_words, named_list, resent_words, shown_subject, spoken_list};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
-use crate::domain::email::{EmailStatus, EmailSummary, Remark};
+use crate::domain::email::{EmailSummary, Remark};
 use crate::domain::ids::EmailId;
 use crate::domain::list_view::ListView;
 use crate::domain::permission::Permission;
@@ -73,17 +73,16 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
     let more = row.recipients.len().saturating_sub(1);
     let everybody = spoken_list(&row.recipients);
     let named_list = named_list(&row.recipients);
-    let resend = (may_resend && row.status.can_be_resent()).then(|| {
-        let (warnings, again) = row.remark.as_ref().map(before_resend).unwrap_or_default();
+    // Once a copy went out, sending another is for who looks at the message.
+    let went_out = matches!(row.remark, Some(Remark::Resent { status, .. }) if !status.can_be_resent());
+    let resend = (may_resend && row.status.can_be_resent() && !went_out).then(|| {
+        let warnings = row.remark.as_ref().map(before_resend).unwrap_or_default();
         let (id, channel, subject) = (row.id, row.channel, row.subject.clone());
-        view! { <ResendButton id channel recipient=everybody.clone() subject warnings again/> }
+        view! { <ResendButton id channel recipient=everybody.clone() subject warnings again=None/> }
     });
     let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
-    let subject = match (row.subject.is_empty(), row.channel) {
-        (false, _) => row.subject,
-        (true, Channel::Email) => "(no subject)".to_owned(),
-        (true, Channel::Sms | Channel::Call | Channel::Push | Channel::InApp) => "–".to_owned(),
-    };
+    let is_bare = row.subject.is_empty();
+    let subject = shown_subject(&row.subject, row.channel);
     view! {
         <tr role="row" id=row.id.to_string() aria-current=is_peeked.then_some("true")>
             {choose}
@@ -95,7 +94,7 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
                 {(more > 0).then(|| view! { <span class="more">{format!("+{more}")}</span> })}
             </td>
             <td role="cell" class="subject">
-                <span title=subject.clone()>{subject.clone()}</span>
+                <span class:nothing=is_bare title=subject.clone()>{subject.clone()}</span>
                 {row.remark.map(|remark| view! { <p class="remark">{remark_words(remark)}</p> })}
             </td>
             <td role="cell" class="template">{row.template_name.unwrap_or_else(|| "–".to_owned())}</td>
@@ -130,14 +129,11 @@ fn remark_words(remark: Remark) -> AnyView {
     }
 }
 
-/// What to know before a message is resent, and the copy that went out already.
-fn before_resend(remark: &Remark) -> (Vec<String>, Option<EmailId>) {
+/// What to know before a message is resent.
+fn before_resend(remark: &Remark) -> Vec<String> {
     match remark {
-        Remark::Failed { class, .. } => (vec![format!("{}.", likely_end(*class))], None),
-        Remark::Resent { copy, status } => {
-            let went_out = !status.can_be_resent() && *status != EmailStatus::Queued;
-            (vec![resent_words(*copy, *status, None)], went_out.then_some(*copy))
-        }
-        Remark::Delayed { .. } | Remark::Scheduled(_) | Remark::WaitsForAdapter => (Vec::new(), None),
+        Remark::Failed { class, .. } => vec![format!("{}.", likely_end(*class))],
+        Remark::Resent { copy, status } => vec![resent_words(*copy, *status, None)],
+        Remark::Delayed { .. } | Remark::Scheduled(_) | Remark::WaitsForAdapter => Vec::new(),
     }
 }

@@ -56,8 +56,8 @@ pub fn Facts(
         people(RecipientKind::Cc, "Cc"),
         people(RecipientKind::Bcc, "Bcc"),
         email.external_user_id.clone().map(|id| fact("User id", shared("person", id))),
-        filled(email.from_address.clone()).map(|from| fact("From", from)),
-        email.reply_to.clone().map(|address| fact("Reply to", address)),
+        filled(email.from_address.clone()).map(|from| fact("From", broken(&from))),
+        email.reply_to.clone().map(|address| fact("Reply to", broken(&address))),
         has_template.then(|| fact("Template", view! { <TemplateFact email=email.clone()/> })),
         (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
         Some(fact("API key", view! { <KeyFact email=email.clone()/> })),
@@ -175,10 +175,10 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
     let shown = people.into_iter().map(|person| {
         let address = if links {
             let url = search_url(&person.address);
-            view! { <a href=url title="All messages to this address in the last 30 days">{person.address}</a> }
+            view! { <a href=url title="All messages to this address in the last 30 days">{broken(&person.address)}</a> }
                 .into_any()
         } else {
-            person.address.into_any()
+            broken(&person.address).into_any()
         };
         view! {
             <li>
@@ -188,6 +188,12 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
         }
     });
     view! { <ul class="plain-list">{shown.collect_view()}</ul> }
+}
+
+/// An address that a narrow column breaks before its `@`, rather than within a word.
+fn broken(address: &str) -> impl IntoView + use<> {
+    let (local, domain) = address.split_at(address.rfind('@').unwrap_or(address.len()));
+    view! { {local.to_owned()}<wbr/>{domain.to_owned()} }
 }
 
 #[component]

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::{is_on_its_way, shown_subject};
+use super::is_on_its_way;
 use crate::components::ask::WhomToAsk;
 use crate::components::can::{Can, may};
 use crate::components::channel_mark::ChannelMark;
 use crate::components::copy_button::CopyButton;
-use crate::components::email_words::{resent_words, spoken_list};
+use crate::components::email_words::{resent_words, shown_subject, spoken_list};
 use crate::components::hint::Hint;
 use crate::components::resend_button::ResendButton;
 use crate::components::status_badge::StatusBadge;
@@ -43,7 +43,7 @@ pub fn Head(
                 <span aria-hidden="true">"/"</span>
             </nav>
             {list.map(|list| view! { <Neighbours list/> })}
-            <h1 class="message-subject" dir="auto">{shown_subject(email)}</h1>
+            <h1 class="message-subject" dir="auto">{shown_subject(&email.subject, channel)}</h1>
             <span role="status">
                 <span id="message-status" data-refresh=refresh>
                     <Hint id="hint-status".to_owned() words=of_status(status)><StatusBadge status/></Hint>

@@ -25,7 +25,7 @@ use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
 use crate::components::address::query_value;
 use crate::components::can::may;
-use crate::components::email_words::copy_words;
+use crate::components::email_words::{copy_words, shown_subject};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::reveal::ContentsNote;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
@@ -69,7 +69,7 @@ fn Message(
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
     let opens_attachments = visibility.shows_contents() && !hides_marked && may(Permission::LogsReveal);
     let links_addresses = !visibility.masks_addresses;
-    let title = shown_subject(&email);
+    let title = shown_subject(&email.subject, email.channel);
     let message_id = own_message_id(&email, &events);
     let recipients = (email.recipients.len() >= MANY).then(|| {
         view! {
@@ -126,14 +126,6 @@ fn own_message_id(email: &Email, events: &[EmailEvent]) -> Option<String> {
     let by_smtp = events.iter().any(|event| event.detail.protocol.as_deref() == Some("smtp"));
     let domain = bare_address(&email.from_address).rsplit_once('@')?.1;
     by_smtp.then(|| format!("<{}@{domain}>", email.id))
-}
-
-fn shown_subject(email: &Email) -> String {
-    match (email.subject.is_empty(), email.channel) {
-        (false, _) => email.subject.clone(),
-        (true, Channel::Email) => "(no subject)".to_owned(),
-        (true, channel) => format!("{} message", channel.label()),
-    }
 }
 
 /// Whom it is for, and when it was accepted.

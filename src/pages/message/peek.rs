@@ -4,7 +4,8 @@
 use leptos::prelude::*;
 
 use super::facts::Facts;
-use super::{Addressee, Outcome, own_message_id, shown_subject};
+use super::{Addressee, Outcome, own_message_id};
+use crate::components::email_words::shown_subject;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::components::status_badge::StatusBadge;
@@ -67,7 +68,7 @@ fn Message(detail: EmailDetail, close: String) -> impl IntoView {
     });
     view! {
         <div class="peek-head">
-            <h2 dir="auto">{shown_subject(&email)}</h2>
+            <h2 dir="auto">{shown_subject(&email.subject, email.channel)}</h2>
             <a class="button small" href=url>"Open"</a>
             <Close close/>
         </div>

@@ -65,10 +65,10 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                 <div class="panel-head"><h2 id="preflight">"What will happen"</h2></div>
                 <Groups preflight=preflight.clone() query=query.clone()/>
             </section>
-            {to_mend(&preflight).map(|words| view! { <ToMend words/> })}
+            {to_mend(&preflight).map(|words| view! { <ToMend words list=query.log.to_url()/> })}
             {match count {
                 0 => view! { <p>"None of them would be sent again."</p> }.into_any(),
-                _ => view! { <Form query count once draft/> }.into_any(),
+                _ => view! { <Form query count is_doubtful=preflight.to_mend == count once draft/> }.into_any(),
             }}
         }
         .into_any()
@@ -102,11 +102,14 @@ fn to_mend(preflight: &Preflight) -> Option<String> {
 }
 
 #[component]
-fn ToMend(words: String) -> impl IntoView {
+fn ToMend(words: String, list: String) -> impl IntoView {
     view! {
         <div class="callout" data-tone="waiting" role="note">
             <Icon glyph=Glyph::Alert/>
-            <div class="callout-body"><p>{words}</p></div>
+            <div class="callout-body">
+                <p>{words}</p>
+                <p>"To see whether it is mended, resend one of "<a href=list>"the list"</a>" first."</p>
+            </div>
         </div>
     }
 }
@@ -167,13 +170,21 @@ fn Group(group: PreflightGroup) -> impl IntoView {
 }
 
 #[component]
-fn Form(query: NewResendQuery, count: i64, once: String, draft: Draft) -> impl IntoView {
+fn Form(
+    query: NewResendQuery,
+    count: i64,
+    /// Whether all of them bounce again unless something is mended.
+    is_doubtful: bool,
+    once: String,
+    draft: Draft,
+) -> impl IntoView {
     let address = query.to_url().split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
     let chosen = draft.get("per_minute").and_then(|pace| pace.parse().ok()).unwrap_or(DEFAULT_PER_MINUTE);
     let paces = PACES.map(|pace| {
         let label = format!("{} a minute: {}", grouped(pace), time_words(count, pace));
         view! { <option value=pace.to_string() selected={pace == chosen}>{label}</option> }
     });
+    let go_on = format!("Resend {}{}", messages(count), if is_doubtful { " anyway" } else { "" });
     view! {
         <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH>
             <input type="hidden" name="address" value=address/>
@@ -198,7 +209,7 @@ fn Form(query: NewResendQuery, count: i64, once: String, draft: Draft) -> impl I
                 {format!("A resend takes at most {} messages.", grouped(MAX_MESSAGES))}
             </p>
             <div class="form-buttons">
-                <button class="button primary"><Icon glyph=Glyph::Resend/>{format!("Resend {}", messages(count))}</button>
+                <button class="button" class:primary=!is_doubtful><Icon glyph=Glyph::Resend/>{go_on}</button>
                 <a class="button" href=query.log.to_url()>"Cancel"</a>
             </div>
         </form>

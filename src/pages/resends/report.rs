@@ -7,12 +7,13 @@ use leptos_router::hooks::{use_location, use_params_map};
 
 use super::StateBadge;
 use crate::components::can::may;
-use crate::components::email_words::spoken_list;
+use crate::components::email_words::{shown_subject, spoken_list};
 use crate::components::number::grouped;
 use crate::components::pagination::Pagination;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address::resends::{ReportQuery, list_of};
+use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::permission::Permission;
@@ -36,8 +37,9 @@ pub fn ResendPage() -> impl IntoView {
 
 #[component]
 fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
-    let ResendView { job, list, items } = view;
-    let (id, state, counts) = (job.id, job.state, job.counts);
+    let ResendView { job, list, items, copies, may_change } = view;
+    let refresh = refresh(job.state, may_change);
+    let (id, counts) = (job.id, job.counts);
     let of_state = |state: Option<ResendItemState>| match state {
         None => counts.total(),
         Some(ResendItemState::Waiting) => counts.waiting,
@@ -61,7 +63,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
     let rows = items.into_iter().map(|item| view! { <Item item/> }).collect_view();
     view! {
         <Title text=format!("{} · Sendlog", job.name)/>
-        <div class="page-head" id="resend-head" data-refresh=refresh(job.state)>
+        <div class="page-head" id="resend-head" data-refresh=refresh>
             <nav class="breadcrumb" aria-label="Breadcrumb">
                 <a href="/resends">"Resends"</a>
                 <span aria-hidden="true">"/"</span>
@@ -71,13 +73,14 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
             {may(Permission::LogsResend).then(|| view! { <Steps job=job.clone()/> })}
         </div>
         <section class="panel panel-body resend-about" aria-label="Progress">
-            <Progress state=job.state counts=counts/>
-            <div id="resend-about" data-refresh=refresh(state)>
+            <Progress counts refresh/>
+            <Copies copies refresh/>
+            <div id="resend-about" data-refresh=refresh>
                 {job.note.clone().map(|note| view! { <p class="resend-note">"Stopped: "{note}"."</p> })}
                 <About job list/>
             </div>
         </section>
-        <section class="panel" id="resend-items" data-refresh=refresh(state) aria-label="Messages">
+        <section class="panel" id="resend-items" data-refresh=refresh aria-label="Messages">
             <nav aria-label="States"><ul class="resend-tabs">{tabs}</ul></nav>
             <table class="table resend-items">
                 <thead>
@@ -96,7 +99,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
 
 /// A bar with its numbers. Without JavaScript a link shows the page anew.
 #[component]
-fn Progress(state: ResendJobState, counts: ResendCounts) -> impl IntoView {
+fn Progress(counts: ResendCounts, refresh: Option<&'static str>) -> impl IntoView {
     let (resent, to_send) = (counts.resent, counts.to_send());
     let parts = [(counts.refused, "not possible"), (counts.left_out, "left out")];
     let rest = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", grouped(*count)));
@@ -104,26 +107,43 @@ fn Progress(state: ResendJobState, counts: ResendCounts) -> impl IntoView {
     view! {
         <div class="resend-progress">
             <p role="status">
-                <span id="resend-counts" data-refresh=refresh(state)>
+                <span id="resend-counts" data-refresh=refresh>
                     <strong>{format!("{} of {} sent again", grouped(resent), grouped(to_send))}</strong>
                     <span class="rest">{rest}</span>
                 </span>
             </p>
             <progress
                 id="resend-bar"
-                data-refresh=refresh(state)
+                data-refresh=refresh
                 aria-label="Sent again"
                 value=resent.to_string()
                 max=to_send.max(1).to_string()
             ></progress>
-            {(state == ResendJobState::Running).then(|| view! { <noscript><a class="button" href="">"Reload"</a></noscript> })}
+            {refresh.is_some().then(|| view! { <noscript><a class="button" href="">"Reload"</a></noscript> })}
         </div>
     }
 }
 
-/// How often, in seconds, the parts of the page are fetched anew that change while the job runs.
-fn refresh(state: ResendJobState) -> Option<&'static str> {
-    (state == ResendJobState::Running).then_some("2")
+/// What became of the copies: that a message was sent again does not say that it arrived.
+#[component]
+fn Copies(copies: Vec<(EmailStatus, i64)>, refresh: Option<&'static str>) -> impl IntoView {
+    let has_any = !copies.is_empty();
+    let parts = copies.into_iter().map(|(status, count)| {
+        view! { <li><StatusBadge status/>" "{grouped(count)}</li> }
+    });
+    view! {
+        <div class="resend-copies" id="resend-copies" data-refresh=refresh>
+            {has_any.then(|| view! { <span>"The copies: "</span><ul>{parts.collect_view()}</ul> })}
+        </div>
+    }
+}
+
+/// How often, in seconds, the parts of the page are fetched anew that may change.
+fn refresh(state: ResendJobState, may_change: bool) -> Option<&'static str> {
+    match state {
+        ResendJobState::Running => Some("2"),
+        _ => may_change.then_some("10"),
+    }
 }
 
 #[component]
@@ -163,7 +183,7 @@ fn About(job: ResendJob, list: Option<LogFrame>) -> impl IntoView {
 fn Item(item: ResendItem) -> impl IntoView {
     let message = match item.email {
         Some(email) => {
-            let subject = if email.subject.is_empty() { "(no subject)".to_owned() } else { email.subject };
+            let subject = shown_subject(&email.subject, email.channel);
             view! {
                 <span class="two-lines">
                     <a href=format!("/logs/{}", item.email_id)>{spoken_list(&email.recipients)}</a>

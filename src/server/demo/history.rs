@@ -52,6 +52,23 @@ struct Words {
     soft_replies: Vec<&'static str>,
     /// Refusals, with how many of ten are such. `{address}` is filled in.
     refusals: Vec<(u32, &'static str)>,
+    /// Large providers, with the domains that they take mail in for here. Their servers are called as they are in truth, as
+    /// a search by provider knows them; nothing leads there.
+    receivers: Vec<Receiver>,
+}
+
+#[derive(Deserialize)]
+struct Receiver {
+    domains: Vec<String>,
+    mx: String,
+    /// `{address}` is filled in.
+    refusals: Vec<String>,
+}
+
+/// Who takes mail in for this address.
+fn receiver_of(address: &str) -> Option<&'static Receiver> {
+    let domain = domain_of(address);
+    WORDS.receivers.iter().find(|receiver| receiver.domains.iter().any(|known| known == domain))
 }
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| read_data(include_str!("history.json")));
@@ -216,7 +233,7 @@ impl Teller<'_> {
             let words = message_of_server(recipient, "accepted it");
             let number = self.at.timestamp();
             let reply = format!("250 2.0.0 OK {number} {}", token(self.rng, 10));
-            self.add(EventKind::Delivered, self.named(recipient), reply_with(&words, &reply));
+            self.add(EventKind::Delivered, self.named(recipient), reply_of_server(recipient, &words, &reply));
         }
     }
 
@@ -276,7 +293,7 @@ impl Teller<'_> {
         let at_once = is_blocked || self.subject.recipients.len() == 1 && self.one_in(3) || !self.is_old();
         if at_once {
             self.pass(300, 3_200);
-            let words = reply_with("The mail server refused this recipient", &reply);
+            let words = reply_of_server(refused, "The mail server refused this recipient", &reply);
             self.add(EventKind::Bounced, Some(refused), words);
             return;
         }
@@ -286,10 +303,10 @@ impl Teller<'_> {
             self.pass(900, 60_000);
             if recipient == refused {
                 let words = message_of_server(recipient, "refused it");
-                self.add(EventKind::Bounced, Some(recipient), reply_with(&words, &reply));
+                self.add(EventKind::Bounced, Some(recipient), reply_of_server(recipient, &words, &reply));
             } else {
                 let words = message_of_server(recipient, "accepted it");
-                self.add(EventKind::Delivered, Some(recipient), reply_with(&words, "250 2.0.0 OK"));
+                self.add(EventKind::Delivered, Some(recipient), reply_of_server(recipient, &words, "250 2.0.0 OK"));
             }
         }
     }
@@ -303,6 +320,12 @@ impl Teller<'_> {
     }
 
     fn refusal(&mut self, address: &str) -> String {
+        if let Some(receiver) = receiver_of(address) {
+            return receiver
+                .refusals
+                .choose(self.rng)
+                .map_or_else(String::new, |reply| reply.replace("{address}", address));
+        }
         let refusal = by_share(&WORDS.refusals, self.rng.random_range(0..10), |(share, _)| *share);
         refusal.map_or_else(String::new, |(_, reply)| reply.replace("{address}", address))
     }
@@ -415,9 +438,21 @@ fn reply_with(words: &str, reply: &str) -> EventDetail {
     EventDetail { message: Some(words.to_owned()), reply: Some(reply.to_owned()), ..EventDetail::default() }
 }
 
+/// The same, with the mail exchanger that answered where it is known.
+fn reply_of_server(recipient: &str, words: &str, reply: &str) -> EventDetail {
+    let mx = receiver_of(recipient).map(|receiver| receiver.mx.clone());
+    EventDetail { mx, ..reply_with(words, reply) }
+}
+
 fn message_of_server(address: &str, did: &str) -> String {
-    let domain = address.rsplit('@').next().unwrap_or_default();
-    format!("mx{}.{domain} {did}", 1 + address.len() % 2)
+    match receiver_of(address) {
+        Some(receiver) => format!("{} {did}", receiver.mx),
+        None => format!("mx{}.{} {did}", 1 + address.len() % 2, domain_of(address)),
+    }
+}
+
+fn domain_of(address: &str) -> &str {
+    address.rsplit('@').next().unwrap_or_default()
 }
 
 /// A delay as the worker says it.

@@ -71,7 +71,10 @@ fn span_before(now: DateTime<Utc>, span: TimeDelta) -> (TimeRange, Option<TimeRa
 
 /// A range in the words of a heading, no longer than it must be: `28 Nov 2026, 16:40 – 16:50`.
 pub fn label_of(range: TimeRange, zone: Tz) -> String {
-    let local = |time: DateTime<Utc>| time.with_timezone(&zone);
+    // Of days, nobody reads seconds.
+    let is_long = range.from.zip(range.to).is_some_and(|(from, to)| to - from > TimeDelta::hours(1));
+    let whole = |time: DateTime<Utc>| time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time);
+    let local = |time: DateTime<Utc>| if is_long { whole(time) } else { time }.with_timezone(&zone);
     let is_midnight = |time: DateTime<Tz>| time.time() == NaiveTime::MIN;
     let exact = |time: DateTime<Tz>| match is_midnight(time) {
         true => time.format("%-d %b %Y").to_string(),
@@ -368,6 +371,10 @@ mod tests {
         assert_eq!(label("2026-11-18", "2026-11-19", berlin), "18 Nov 2026 – 19 Nov 2026");
         assert_eq!(label("2026-11-18T22:00", "2026-11-19T02:00", berlin), "18 Nov 2026, 22:00 – 19 Nov 2026, 02:00");
         assert_eq!(label("2026-11-18T22:00", "2026-11-19T00:00", berlin), "18 Nov 2026, 22:00 – 00:00");
+        let week = label("2026-11-11T22:00:13", "2026-11-18T22:00:13", berlin);
+        assert_eq!(week, "11 Nov 2026, 22:00 – 18 Nov 2026, 22:00");
+        let minutes = label("2026-11-18T22:00:13", "2026-11-18T22:10:13", berlin);
+        assert_eq!(minutes, "18 Nov 2026, 22:00:13 – 22:10:13");
         assert_eq!(label("2026-11-18", "", berlin), "Since 18 Nov 2026");
         assert_eq!(
             label("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", berlin),

@@ -6,7 +6,7 @@ pub mod runner;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -14,7 +14,7 @@ pub use self::choice::Selection;
 use super::send::{IdempotencyKey, KeptAnswer, new_key};
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;
-use crate::domain::email::EmailSummary;
+use crate::domain::email::{EmailStatus, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, ResendJobId};
 use crate::domain::masking::{Visibility, audited_search, masks_addresses};
@@ -27,6 +27,9 @@ use crate::domain::resend_job::{
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
 use crate::server::store::resends::{NewResendItem, StoredResend};
+
+/// How long after the end of a job reports of its copies still come in, mostly.
+const REPORTS_COME_FOR: TimeDelta = TimeDelta::minutes(15);
 
 /// A job to be made.
 #[derive(Clone, Debug)]
@@ -181,6 +184,20 @@ pub async fn list_items(
         copy: item.copy,
     };
     Ok(items.into_iter().map(item).collect())
+}
+
+/// What became of a job's copies, by their status, in the order in which a message comes by them. Needs `logs:view`.
+pub async fn count_copies(app: &App, viewer: &Viewer, id: ResendJobId) -> Result<Vec<(EmailStatus, i64)>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    load(app, viewer, id).await?;
+    app.store.count_resend_copies(viewer.team, id).await
+}
+
+/// Whether the page of a job may still change: while it runs, and a while after its end, as reports of its copies come.
+pub fn may_change(app: &App, job: &ResendJob, copies: &[(EmailStatus, i64)]) -> bool {
+    let is_known = |(status, _): &(EmailStatus, i64)| !matches!(status, EmailStatus::Queued | EmailStatus::Sent);
+    let ended_lately = job.finished_at.is_some_and(|at| app.clock.now() - at < REPORTS_COME_FOR);
+    job.state == ResendJobState::Running || ended_lately && !copies.iter().all(is_known)
 }
 
 /// Pauses, resumes or stops a job; [AppError::Conflict] where it does not stand so. Once this has returned, a job that was

@@ -1,4 +1,5 @@
-//! What can be meant by what is being typed into the search of the log. Called by `GET /logs/suggest`. Values come only from
+//! What can be meant by what is being typed into the search of the log. Called by `GET /logs/suggest`, and by the
+//! log's page where nothing is found. Values come only from
 //! what the viewer may see: none are addresses, contents or marked variables.
 
 use crate::domain::channel::Channel;
@@ -143,6 +144,14 @@ async fn recent(app: &App, viewer: &Viewer, kind: ValueKind, begun: &str) -> Res
         values.retain(|value| mask_addresses(value) == *value);
     }
     Ok(values)
+}
+
+/// Who runs the mailboxes that recent messages went to, at most eight. Needs `logs:view`.
+pub async fn list_providers(app: &App, viewer: &Viewer) -> Result<Vec<String>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let mut names = providers(app, viewer, "").await?;
+    names.truncate(SHOWN);
+    Ok(names)
 }
 
 /// Who runs the mailboxes that recent messages went to: those of most messages first, then those known by their servers

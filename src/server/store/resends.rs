@@ -246,6 +246,27 @@ impl Store {
         rows.into_iter().map(item).collect()
     }
 
+    /// What became of the copies of a job: how many have each status, of those that are still kept.
+    pub async fn count_resend_copies(
+        &self,
+        team_id: TeamId,
+        id: ResendJobId,
+    ) -> Result<Vec<(EmailStatus, i64)>, AppError> {
+        let rows: Vec<(i16, i64)> = self
+            .read(
+                "SELECT e.status, COUNT(*) FROM resend_items i
+                 JOIN emails e ON e.team_id = i.team_id AND e.id = i.copy_id
+                 WHERE i.team_id = $1 AND i.job_id = $2 GROUP BY e.status ORDER BY e.status",
+            )
+            .bind(team_id)
+            .bind(id)
+            .fetch_all()
+            .await?;
+        let known =
+            |(code, count)| Ok((stored("emails.status", EmailStatus::from_code(code).ok_or("unknown status"))?, count));
+        rows.into_iter().map(known).collect()
+    }
+
     /// Leads a job from one of these states to another, and takes it from whoever works at it; `false` when it is in none of
     /// them. Once this has returned, nothing more is sent by a job that is not to run.
     pub async fn change_resend_job(

@@ -118,6 +118,24 @@ on_both_databases! {
         }
     }
 
+    async fn a_row_whose_copy_went_out_offers_no_other(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let offers = async || {
+            let page = admin.get("/logs?status=bounced").await.text;
+            page.contains(&format!("name=\"id\" value=\"{id}\""))
+        };
+        assert!(offers().await);
+        let copy = resend(&admin, id).await;
+        settle(&app, copy, EventKind::Bounced, None).await;
+        assert!(offers().await, "the copy came back");
+        let copy = resend(&admin, id).await;
+        assert!(!offers().await, "a copy is on its way");
+        settle(&app, copy, EventKind::Delivered, None).await;
+        assert!(!offers().await && admin.get(&format!("/logs/{id}")).await.text.contains("Send once more"));
+    }
+
     async fn a_message_of_a_deleted_template_is_resent_from_its_page(app: TestApp) {
         app.add_adapter("Mail").await;
         let template = app.add_template("Welcome Email").await;

@@ -155,6 +155,28 @@ on_both_databases! {
         assert_eq!(viewer.get(RESENDS).await.data()["items"][0]["name"], "After the outage");
     }
 
+    async fn a_report_says_what_became_of_the_copies_and_asks_anew_while_that_may_change(app: TestApp) {
+        failed(&app, 3).await;
+        let admin = app.sign_in(Role::Admin).await;
+        let id = admin.post(RESENDS, json!({"status": "failed"})).await.text_of("id");
+        work_off(&app).await;
+        let page = async || {
+            let page = admin.with("accept", "text/html").get(&format!("/resends/{id}")).await.text;
+            let part = page.split("id=\"resend-copies\"").nth(1).unwrap().split("</ul>").next().unwrap();
+            let words: String = part.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text)).collect();
+            (words, page.contains("data-refresh"))
+        };
+        assert_eq!(page().await, ("The copies: Queued 3".to_owned(), true));
+        let items = admin.get(&format!("{RESENDS}/{id}/items")).await.data();
+        let copy = |at: usize| items[at]["resentAs"].as_str().unwrap().parse().unwrap();
+        become_of(&app, copy(0), EventKind::Delivered).await;
+        become_of(&app, copy(1), EventKind::Sent).await;
+        become_of(&app, copy(2), EventKind::Bounced).await;
+        assert_eq!(page().await, ("The copies: Sent 1Delivered 1Bounced 1".to_owned(), true));
+        app.advance(TimeDelta::minutes(16));
+        assert!(!page().await.1, "no report is to be expected any more");
+    }
+
     async fn a_job_that_is_paused_or_stopped_sends_nothing(app: TestApp) {
         let ids = failed(&app, 3).await;
         let admin = app.sign_in(Role::Admin).await;

@@ -144,4 +144,17 @@ on_both_databases! {
             assert!(!page(search).await.contains("Did you mean"), "{search}");
         }
     }
+
+    async fn a_search_by_provider_that_finds_nothing_says_which_there_are(app: TestApp) {
+        let mut message = Message::default().historic(&app);
+        message.email.recipients[0].address = "ada@gmail.com".to_owned();
+        app.store().insert_history(app.team, &[message]).await.unwrap();
+        let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let nothing = client.get("/logs?preset=all&channel=email&q=ada%20provider:Yahoo").await.text;
+        let offer = "<a href=\"/logs?preset=all&amp;channel=email&amp;q=ada%20provider:Gmail\">Gmail<";
+        assert!(nothing.contains("Recent messages went to mailboxes at: ") && nothing.contains(offer), "{nothing}");
+        let found = client.get("/logs?preset=all&channel=email&q=ada%20provider:Gmail").await.text;
+        assert!(found.contains("ada@gmail.com") && !found.contains("went to mailboxes at"), "{found}");
+        assert!(!client.get("/logs?preset=all&q=ada%20-provider:Yahoo,Gmail").await.text.contains("went to mailboxes"));
+    }
 }

@@ -75,6 +75,8 @@ on_both_databases! {
         let copies: Vec<_> = items.iter().map(|item| (item.email_id, item.copy.map(|(id, _)| id))).collect();
         assert_eq!(copies, [(ids[0], Some(copy)), (ids[1], None), (ids[2], Some(last))]);
         assert_eq!(items[1].words.as_deref(), Some("No"));
+        assert_eq!(store.count_resend_copies(team, job).await.unwrap(), [(EmailStatus::Queued, 2)]);
+        assert!(store.count_resend_copies(app.other_team, job).await.unwrap().is_empty());
         let refused = store.list_resend_items(team, job, Some(ResendItemState::Refused), 0, 10).await.unwrap();
         assert_eq!(refused, [items[1].clone()]);
         assert!(store.list_resend_items(app.other_team, job, None, 0, 10).await.unwrap().is_empty());

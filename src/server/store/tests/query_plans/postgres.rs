@@ -91,11 +91,13 @@ async fn reasons_are_counted_along_the_rows_of_the_list_postgres() {
 }
 
 /// What else is read of the log, of which PostgreSQL prefers an index too.
-const FILL_MORE: [&str; 4] = [
+const FILL_MORE: [&str; 5] = [
     "INSERT INTO email_contents (team_id, email_id, variables, metadata)
        SELECT 1, n * 1048576::BIGINT, '{}', '{}' FROM generate_series(1, 5000) AS n",
     "INSERT INTO api_requests (team_id, id, api_key_id, method, endpoint, response_status, duration_ms, at)
        SELECT 1, n * 1048576::BIGINT, n % 50, 'GET', '/api/logs', 200, 1, 0 FROM generate_series(1, 20000) AS n",
+    "INSERT INTO api_request_bodies (team_id, api_request_id, request_body, response_body)
+       SELECT 1, n * 1048576::BIGINT, '{}', '{\"text\": \"no\"}' FROM generate_series(1, 20000) AS n",
     "INSERT INTO audit_log (team_id, sequence, id, actor_kind, actor_id, actor_name, action, hash)
        SELECT 1, n, n * 1048576::BIGINT, 'user', 'usr_' || n % 3, 'ada', 'log.exported', 'x'
        FROM generate_series(1, 5000) AS n",
@@ -141,6 +143,21 @@ async fn what_is_looked_for_stays_within_bounds_and_is_found_by_indexes_postgres
             plan_of(end_query(Engine::Postgres, TEAM, filter.api_key_id, walk, 100)).await,
         ] {
             assert!(plan.contains(index) && !plan.contains("Seq Scan on api_requests"), "{plan}");
+        }
+    }
+    let of_ada = ApiRequestFilter { recipient: Some("ada@finch.example".to_owned()), ..ApiRequestFilter::default() };
+    let saying = ApiRequestFilter { error: Some("empty".to_owned()), range, ..ApiRequestFilter::default() };
+    for (filter, index) in [(&of_ada, "email_keys"), (&saying, "api_request_bodies_pkey")] {
+        let walk = Walk::new(filter, Cursor::After(ApiRequestId(high)));
+        let (list, count) =
+            (list_query(Engine::Postgres, TEAM, filter, walk, 51), count_query(Engine::Postgres, TEAM, filter, walk));
+        for query in [list, count] {
+            let plan = plan_of(query).await;
+            assert!(plan.contains(index) && plan.contains("api_requests_pkey"), "{plan}");
+            assert!(
+                !["api_request", "email"].iter().any(|table| plan.contains(&format!("Seq Scan on {table}"))),
+                "{plan}"
+            );
         }
     }
     let contents = plan_of(variables_query(Engine::Postgres, TEAM, &[EmailId(1_048_576), EmailId(2)])).await;
