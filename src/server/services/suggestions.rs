@@ -146,10 +146,11 @@ async fn recent(app: &App, viewer: &Viewer, kind: ValueKind, begun: &str) -> Res
     Ok(values)
 }
 
-/// Who runs the mailboxes that recent messages went to, at most eight. Needs `logs:view`.
+/// Who runs the mailboxes that recent messages went to, those with a name first, at most eight. Needs `logs:view`.
 pub async fn list_providers(app: &App, viewer: &Viewer) -> Result<Vec<String>, AppError> {
     viewer.require(Permission::LogsView)?;
     let mut names = providers(app, viewer, "").await?;
+    names.sort_by_key(|name| !MailboxProvider::names().any(|known| known == name));
     names.truncate(SHOWN);
     Ok(names)
 }
