@@ -54,7 +54,7 @@ test("an adapter that is added without a session comes back without its password
   as,
 }) => {
   await as("owner", team);
-  await page.goto("/settings/adapters");
+  await page.goto("/settings/adapters?kind=smtp");
   await page.getByLabel("Name", { exact: true }).fill("Relay");
   await page.getByLabel("Host").fill("mail.example.com");
   await page.getByLabel("User", { exact: true }).fill("ada");
@@ -62,7 +62,7 @@ test("an adapter that is added without a session comes back without its password
   await page.getByLabel("Sender of messages that name none").fill("Relay <relay@drafts.example>");
   await context.clearCookies({ name: "session" });
   await page.getByRole("button", { name: "Add", exact: true }).click();
-  await expect(page).toHaveURL("/login?next=%2Fsettings%2Fadapters");
+  await expect(page).toHaveURL("/login?next=%2Fsettings%2Fadapters%3Fkind%3Dsmtp");
   await page.getByLabel("Email address").fill(team.users.owner.email);
   await page.getByLabel("Password").fill(team.users.owner.password);
   await page.getByRole("button", { name: "Log in", exact: true }).click();

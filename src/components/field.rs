@@ -30,7 +30,7 @@ pub fn TextField(
     /// The most characters that are accepted.
     #[prop(optional)]
     max_length: Option<u16>,
-    /// Whether the cursor starts here.
+    /// Whether the cursor starts here. It does where the field was wrong.
     #[prop(optional)]
     autofocus: bool,
     /// Whether it must be filled in.
@@ -68,7 +68,7 @@ pub fn TextField(
                 title=title
                 min=min
                 max=max
-                autofocus=autofocus
+                autofocus=autofocus || is_wrong.is_some()
                 aria-invalid=is_wrong
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
                 required=required
@@ -114,6 +114,7 @@ pub fn SourceField(
                 rows=rows
                 spellcheck="false"
                 class="source"
+                autofocus=error.is_some()
                 aria-invalid=error.is_some().then_some("true")
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
             >
@@ -192,6 +193,7 @@ pub fn ListField(
                 spellcheck="false"
                 maxlength="100"
                 aria-describedby=described
+                autofocus=error.is_some()
                 aria-invalid=error.is_some().then_some("true")
                 required
             />

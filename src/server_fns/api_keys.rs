@@ -194,8 +194,8 @@ pub async fn rotate_api_key(id: ApiKeyId, overlap_seconds: u32) -> Result<(), Ap
 #[server]
 pub async fn revoke_api_key(id: ApiKeyId) -> Result<(), AppError> {
     use crate::server::{context, services::api_keys};
-    api_keys::revoke_api_key(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Key revoked. It no longer works.");
+    let name = api_keys::revoke_api_key(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, format!("Key “{name}” revoked. It no longer works."));
     Ok(())
 }
 

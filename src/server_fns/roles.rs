@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::permission::{Permission, PermissionSet};
-use crate::domain::team::{Member, Role, RoleGrants};
+use crate::domain::team::{GrantEdit, Member, Role, RoleGrants};
 
 pub const ROLES_PATH: &str = "/settings/roles";
 
@@ -92,8 +92,9 @@ pub async fn rename_role(role: Role, name: String, #[server(default)] descriptio
 #[server]
 pub async fn delete_role(role: Role, successor: Role) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
-    let name = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
-    context::flash(context::FlashKind::Success, format!("Role deleted. Its members now have the role “{name}”."));
+    let done = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
+    let words = format!("Role “{}” deleted. Its members now have the role “{}”.", done.name, done.successor);
+    context::flash(context::FlashKind::Success, words);
     leptos_axum::redirect(ROLES_PATH);
     Ok(())
 }
@@ -108,10 +109,6 @@ pub async fn save_role_grid(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let edits = shown.iter().map(|shown| ticks_of(shown, &grants)).collect::<Result<Vec<_>, _>>()?;
-    let edits: Vec<roles::GrantEdit> = edits
-        .into_iter()
-        .map(|Ticks { role, granted, withdrawn }| roles::GrantEdit { role, granted, withdrawn })
-        .collect();
     roles::edit_grants(&context::app(), &context::viewer().await?, &edits).await?;
     let saved = roles::edit_words(&edits);
     context::flash(context::FlashKind::Success, saved);
@@ -138,16 +135,6 @@ pub fn shown_role(grants: &RoleGrants) -> String {
     std::iter::once(grants.role.to_string()).chain(names.map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
-/// What somebody ticked and unticked for a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticks {
-    pub role: Role,
-    /// What was ticked.
-    pub granted: PermissionSet,
-    /// What was unticked.
-    pub withdrawn: PermissionSet,
-}
-
 /// Reads a role of a form.
 pub fn read_role(name: &str) -> Result<Role, AppError> {
     name.parse().map_err(|cause| AppError::invalid_field("role", format!("{cause}")))
@@ -155,13 +142,13 @@ pub fn read_role(name: &str) -> Result<Role, AppError> {
 
 /// What was ticked and unticked for one role of a form: `shown` as [shown_role] wrote it, `grants` the boxes that are
 /// ticked now, of all roles.
-pub fn ticks_of(shown: &str, grants: &[String]) -> Result<Ticks, AppError> {
+pub fn ticks_of(shown: &str, grants: &[String]) -> Result<GrantEdit, AppError> {
     let mut words = shown.split(' ');
     let role = read_role(words.next().unwrap_or_default())?;
     let before: PermissionSet = words.filter_map(|name| name.parse().ok()).collect();
     let is_ticked = |permission: Permission| grants.contains(&grant_name(role, permission));
     let all = || Permission::ALL.iter().copied();
-    Ok(Ticks {
+    Ok(GrantEdit {
         role,
         granted: all().filter(|one| is_ticked(*one) && !before.contains(*one)).collect(),
         withdrawn: all().filter(|one| !is_ticked(*one) && before.contains(*one)).collect(),
@@ -186,7 +173,7 @@ mod tests {
         // Another role's boxes say nothing of this one.
         ticked.push("member team:delete".to_owned());
         let none = PermissionSet::default();
-        let ticks = |granted, withdrawn| Ok(Ticks { role: Role::Viewer, granted, withdrawn });
+        let ticks = |granted, withdrawn| Ok(GrantEdit { role: Role::Viewer, granted, withdrawn });
         assert_eq!(ticks_of(&shown, &ticked), ticks(none, none));
         ticked.retain(|name| name != "viewer logs:view");
         ticked.push("viewer logs:resend".to_owned());

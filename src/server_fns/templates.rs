@@ -153,8 +153,8 @@ pub async fn delete_template(id: TemplateId) -> Result<(), AppError> {
     use leptos::server_fn::ServerFn;
 
     use crate::server::{context, services::templates};
-    templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
-    context::flash_undo("Template deleted.", RestoreTemplate::PATH, id);
+    let name = templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
+    context::flash_undo(format!("Template “{name}” deleted."), RestoreTemplate::PATH, id);
     leptos_axum::redirect("/templates");
     Ok(())
 }

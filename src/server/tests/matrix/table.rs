@@ -240,6 +240,8 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
     ("restore_template", Holds(TemplatesDelete), Target::DeletedTemplate, "id={id}"),
     ("load_adapters", Holds(AdaptersView), Target::Own, ""),
+    ("load_new_adapter", Holds(AdaptersCreate), Target::Own, ""),
+    ("load_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     (
         "create_adapter",
         Holds(AdaptersCreate),

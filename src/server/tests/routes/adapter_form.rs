@@ -24,9 +24,10 @@ async fn guarded_sink() -> Sink {
     Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap()
 }
 
-/// Sends a form of the adapters' page, and gives the page that follows.
+/// Sends a form of the adapters' pages, and gives the page that follows.
 async fn page_after(client: &Client, function: &str, fields: &[(&str, &str)]) -> String {
-    page_after_on(client, "/settings/adapters", function, fields).await
+    let page = if function == "create_adapter" { "/settings/adapters?kind=smtp" } else { "/settings/adapters" };
+    page_after_on(client, page, function, fields).await
 }
 
 async fn page_after_on(client: &Client, page: &str, function: &str, fields: &[(&str, &str)]) -> String {

@@ -135,7 +135,7 @@ on_both_databases! {
             "<del>− two",
             "<ins>+ 2 &amp; more",
             "1 line added, 1 removed",
-            "resend failed or bounced emails",
+            "resend messages that failed or bounced",
         ] {
             assert!(page.contains(part), "no {part}: {page}");
         }
