@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn a_sentence_has_a_capital_and_one_mark() {
-        for (text, said) in [("subject is required", "Subject is required."), ("Why?", "Why?"), ("It ended.", "It ended.")] {
+        for (text, said) in
+            [("subject is required", "Subject is required."), ("Why?", "Why?"), ("It ended.", "It ended.")]
+        {
             assert_eq!(sentence(text), said);
         }
     }

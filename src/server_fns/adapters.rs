@@ -70,9 +70,10 @@ pub async fn create_adapter(
     let draft = if is_default.is_some() { draft.with("is_default", "on") } else { draft };
     let address = adapters::GivenAddress::Form(Box::new(form));
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let result = adapters::create_adapter(&context::app(), &viewer, new).await;
     let adapter = context::or_point(&draft, result, form::label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
     Ok(())
@@ -95,9 +96,10 @@ pub async fn update_adapter(
     let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(Box::new(form)));
     let change =
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let result = adapters::update_adapter(&context::app(), &viewer, id, change).await;
     let adapter = context::or_point(&draft, result, form::label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");
     Ok(())
@@ -107,7 +109,9 @@ pub async fn update_adapter(
 #[server]
 pub async fn test_adapter(id: AdapterId, to: String) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
-    context::flash_test(&adapters::send_test(&context::app(), &context::viewer().await?, id, &to).await?);
+    let viewer =
+        context::viewer_or_say("You were logged out, and the test was not sent. Log in and send it again.").await?;
+    context::flash_test(&adapters::send_test(&context::app(), &viewer, id, &to).await?);
     Ok(())
 }
 

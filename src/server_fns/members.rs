@@ -73,9 +73,10 @@ pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: bool
 pub async fn invite_member(email: String, role: Role) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
     let (app, draft) = (context::app(), Draft::of("invite").with("email", &email).with("role", &role.to_string()));
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
-    let result = context::or_keep(&draft, teams::invite(&app, &viewer, &email, role).await).await;
-    context::flash(context::FlashKind::Success, result?.notice());
+    let viewer = context::viewer_of(&draft).await?;
+    let invite = context::or_keep(&draft, teams::invite(&app, &viewer, &email, role).await).await?;
+    context::sent(&draft).await;
+    context::flash(context::FlashKind::Success, invite.notice());
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub async fn load_role(role: Role) -> Result<RoleView, AppError> {
     let roles::HeldRole { grants, holders, invites } = roles::find_role(&app, &viewer, role).await?;
     let mut successors = roles::list_roles_to_hand_out(&app, &viewer).await?;
     successors.retain(|one| one.role != role && one.role != Role::Owner);
-    let draft = super::draft::load_draft("rename_role".to_owned()).await?;
+    let draft = super::draft::load_draft(role.to_string()).await?;
     Ok(RoleView { grants, holders, invites, successors, draft })
 }
 
@@ -66,10 +66,11 @@ pub async fn create_role(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let draft = Draft::of("create_role").with("name", &name).with("description", &description).with("from", &from);
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
     let role = context::or_point(&draft, result, label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Role “{}” created. Choose what it may do.", name.trim()));
     leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
     Ok(())
@@ -79,10 +80,11 @@ pub async fn create_role(
 #[server]
 pub async fn rename_role(role: Role, name: String, #[server(default)] description: String) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
-    let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let draft = Draft::of(role.to_string()).with("name", &name).with("description", &description);
+    let viewer = context::viewer_of(&draft).await?;
     let result = roles::rename_role(&context::app(), &viewer, role, &name, &description).await;
     context::or_point(&draft, result, label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Saved.");
     Ok(())
 }
@@ -108,8 +110,10 @@ pub async fn save_role_grid(
     #[server(default)] grants: Vec<String>,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
+    let words = "You were logged out, and what you ticked was not saved. Log in and tick it again.";
+    let viewer = context::viewer_or_say(words).await?;
     let edits = shown.iter().map(|shown| ticks_of(shown, &grants)).collect::<Result<Vec<_>, _>>()?;
-    roles::edit_grants(&context::app(), &context::viewer().await?, &edits).await?;
+    roles::edit_grants(&context::app(), &viewer, &edits).await?;
     let saved = roles::edit_words(&edits);
     context::flash(context::FlashKind::Success, saved);
     Ok(())

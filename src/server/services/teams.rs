@@ -205,7 +205,12 @@ pub async fn count_keys_of_members(app: &App, viewer: &Viewer) -> Result<Vec<(Us
 
 /// Ends a membership, and at once the person's sessions in the team and the keys that they made; with `hands_over_keys`
 /// the keys are the viewer's from then on. Needs `team:remove-member`.
-pub async fn remove_member(app: &App, viewer: &Viewer, user: UserId, hands_over_keys: bool) -> Result<Member, AppError> {
+pub async fn remove_member(
+    app: &App,
+    viewer: &Viewer,
+    user: UserId,
+    hands_over_keys: bool,
+) -> Result<Member, AppError> {
     viewer.require(Permission::TeamRemoveMember)?;
     if viewer.user_id() == Some(user) {
         return Err(AppError::Forbidden("You cannot remove yourself".to_owned()));

@@ -1,6 +1,7 @@
 //! What a server function, or a page while it renders, knows of its request. [super::router()] provides it.
 
 use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -8,6 +9,7 @@ use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
+use tracing::error;
 
 use super::cookies::Cookie;
 use super::csrf;
@@ -41,6 +43,13 @@ const THEME_SECONDS: u32 = 31_536_000;
 
 /// How long the look of the list is remembered: a year.
 const VIEW_SECONDS: u32 = THEME_SECONDS;
+
+/// What is said of a form without a session that is not kept.
+const NOT_KEPT: &str = "You were logged out, and what you typed was not saved. Log in and type it again.";
+
+/// Where a page that is being made notes the form that it has given back what was typed into, before a log-in.
+#[derive(Clone, Debug, Default)]
+pub struct GivenBack(Arc<Mutex<Option<String>>>);
 
 /// A sentence for the page that comes next, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +178,7 @@ pub fn flash(kind: FlashKind, text: impl Into<String>) {
 
 /// Keeps a sentence about what was just done, and the form that takes it back, for the page that the browser is sent to.
 pub fn flash_undo(text: impl Into<String>, action: &str, id: impl Display) {
-    let undo = Undo { action: action.to_owned(), id: id.to_string() };
+    let undo = Undo { action: action.to_owned(), id: id.to_string(), label: "Undo".to_owned() };
     let flash = Flash { undo: Some(undo), ..Flash::new(FlashKind::Success, text) };
     append_cookie(flash.cookie(&app()));
 }
@@ -199,11 +208,7 @@ pub async fn go_on(step: LogInStep, next: &str) {
     match step {
         LogInStep::Done => {
             let headers = use_context::<Parts>().map(|parts| parts.headers).unwrap_or_default();
-            let (next, has_draft) = drafts::way_on(&app(), &headers, &session().await, next).await;
-            if has_draft {
-                flash(FlashKind::Success, drafts::WELCOME_BACK);
-            }
-            leptos_axum::redirect(&next);
+            leptos_axum::redirect(&drafts::way_on(&app(), &headers, &session().await, next).await);
         }
         LogInStep::AwaitsCode => {
             let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
@@ -230,19 +235,23 @@ fn kept_flash() -> Option<Flash> {
 }
 
 /// Keeps what was typed into a form that was refused, for its page: sealed in the browser, or, where that is too long, in
-/// the session of somebody who is logged in. What is longer still is not kept.
+/// the session of somebody who is logged in, sealed there too. What is longer still is not kept. What waits for the form since
+/// before a log-in is renewed.
 pub async fn keep_draft(draft: &Draft) {
-    let bytes = serde_json::to_vec(draft).map_or(usize::MAX, |bytes| bytes.len());
-    let fits = bytes <= COOKIE_DRAFT_BYTES;
+    let (app, plain) = (app(), serde_json::to_vec(draft).unwrap_or_default());
+    let fits = plain.len() <= COOKIE_DRAFT_BYTES;
     if !fits {
-        if bytes > MAX_DRAFT_BYTES || try_viewer().await.is_none() {
+        if plain.len() > MAX_DRAFT_BYTES || try_viewer().await.is_none() {
             return;
         }
-        if session().await.insert(DRAFT_KEY, draft).await.is_err() {
+        if session().await.insert(DRAFT_KEY, app.secret_key.seal(&plain, DRAFT_KEY)).await.is_err() {
             return;
         }
     }
-    append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
+    append_cookie(Cookie::Draft.seal(&app, &fits.then_some(draft), DRAFT_SECONDS));
+    if let Some(parts) = use_context::<Parts>() {
+        drafts::renew(&app, &parts.headers, &session().await, draft).await;
+    }
 }
 
 /// A result; where it is a refusal, what was typed is kept for the form's page, with the field that is to blame. Where it
@@ -275,21 +284,54 @@ pub async fn or_point<T>(
 
 async fn keep_for_log_in(draft: &Draft) {
     let Some(parts) = use_context::<Parts>() else { return };
-    if drafts::keep(&app(), &parts.headers, draft).await {
-        flash(FlashKind::Error, "You were logged out before this was saved. Log in: what you typed is back then.");
-    }
+    let words = match drafts::keep(&app(), &parts.headers, draft).await {
+        true => "You were logged out before this was saved. Log in: what you typed is back then.",
+        false => NOT_KEPT,
+    };
+    flash(FlashKind::Error, words);
 }
 
-/// What was typed into this form, once: if its page follows a refusal, or a log-in that had to come first.
-pub async fn take_draft(form: &str) -> Option<Draft> {
-    if let Some(draft) = take_refused(form).await {
-        return Some(draft);
+/// The viewer of a form, or why there is none; what was typed is kept like a refusal's.
+pub async fn viewer_of(draft: &Draft) -> Result<Viewer, AppError> {
+    or_keep(draft, viewer().await).await
+}
+
+/// The viewer of a form whose fields are not kept: where the session has ended, the log-in page says so in these words.
+pub async fn viewer_or_say(words: &str) -> Result<Viewer, AppError> {
+    let viewer = viewer().await;
+    if matches!(viewer, Err(AppError::NoSession | AppError::InvalidSession)) {
+        flash(FlashKind::Error, words);
     }
-    // A page that is fetched ahead may never be looked at.
-    if is_prefetch() {
-        return None;
+    viewer
+}
+
+/// What was typed into this form: once if its page follows a refusal, and until it is [sent] if it follows a log-in that had
+/// to come first. The page's layout says of the latter, by [given_back].
+pub async fn find_draft(form: &str) -> Option<Draft> {
+    let refused = take_refused(form).await;
+    let waiting = drafts::find(&app(), &use_context::<Parts>()?.headers, &session().await, form).await;
+    if let Some((waiting, given)) = waiting.as_ref().zip(use_context::<GivenBack>()) {
+        given.0.lock().unwrap_or_else(PoisonError::into_inner).replace(waiting.form().to_owned());
     }
-    drafts::take(&app(), &use_context::<Parts>()?.headers, &session().await, form).await
+    refused.or(waiting)
+}
+
+/// The form that the page which is being made has given back what was typed into, before a log-in.
+pub fn given_back() -> Option<String> {
+    use_context::<GivenBack>()?.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Forgets what waited for a form since before a log-in.
+pub async fn discard_draft(form: &str) -> Result<(), AppError> {
+    let Some(parts) = use_context::<Parts>() else { return Ok(()) };
+    drafts::delete(&app(), &parts.headers, &session().await, form).await
+}
+
+/// Forgets what waited for a form that was sent with success.
+pub async fn sent(draft: &Draft) {
+    if let Err(cause) = discard_draft(draft.form()).await {
+        error!(%cause, "a draft was not deleted");
+    }
 }
 
 /// What was typed into a form that was refused. Nothing is written by looking: the browser forgets that there is a draft.
@@ -297,7 +339,10 @@ async fn take_refused(form: &str) -> Option<Draft> {
     let kept: Option<Draft> = Cookie::Draft.open(&app(), &use_context::<Parts>()?.headers)?;
     let draft = match kept {
         Some(draft) => draft,
-        None => session().await.get(DRAFT_KEY).await.ok()??,
+        None => {
+            let sealed: String = session().await.get(DRAFT_KEY).await.ok()??;
+            serde_json::from_slice(&app().secret_key.try_open(&sealed, DRAFT_KEY)?).ok()?
+        }
     };
     if draft.form() != form {
         return None;

@@ -192,6 +192,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("mark_failed", Nothing, Target::Own, "error=NoTeam"),
     ("set_list_view", Nothing, Target::Own, "dense=1&status=1"),
     ("set_theme", Nothing, Target::Own, "theme=dark"),
+    ("discard_draft", Nothing, Target::Own, "id=template"),
     ("join_team", LogIn, Target::Token, "token={token}"),
     ("switch_team", LogIn, Target::Team, "team={id}"),
     ("load_layout", Identity, Target::Own, ""),

@@ -197,6 +197,7 @@ on_both_databases! {
             let fields = written.map(|(field, text)| (field, if field == name { value } else { text }));
             let shown = form.send("POST", "/templates/preview", body(&fields)).await;
             assert!(shown.text.contains(said), "{name}: {}", shown.text);
+            assert!(shown.text.contains("role=\"alert\"") && shown.text.contains("There is no preview yet"), "{name}");
             if said.contains("ine ") {
                 // The same beside its field, and over the page only where that is.
                 let fields = [&[("name", "Hello")], &fields[..]].concat();

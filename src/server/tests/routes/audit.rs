@@ -31,6 +31,7 @@ const SILENT: &[&str] = &[
     "mark_failed",
     "set_list_view",
     "set_theme",
+    "discard_draft",
     "switch_team",
     // Nothing differs from what was there.
     "cancel_chosen",
