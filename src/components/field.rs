@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::domain::plain_words::sentence;
+
 /// A labelled field of one line.
 #[component]
 pub fn TextField(
@@ -73,7 +75,7 @@ pub fn TextField(
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
                 required=required
             />
-            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=error_id>{sentence(&error)}</p> })}
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }
@@ -120,7 +122,7 @@ pub fn SourceField(
             >
                 {format!("\n{value}")}
             </textarea>
-            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=error_id>{sentence(&error)}</p> })}
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }
@@ -198,7 +200,7 @@ pub fn ListField(
                 required
             />
             <datalist id=list_id>{options}</datalist>
-            {error.map(|words| view! { <p class="field-error" id=error_id>{words}</p> })}
+            {error.map(|words| view! { <p class="field-error" id=error_id>{sentence(&words)}</p> })}
             <p class="hint" id=hint_id>{hint}</p>
         </div>
     }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
-use crate::domain::notice::{Notice, Undo};
+use crate::domain::notice::Notice;
 use crate::domain::team::Membership;
 use crate::domain::viewer::Viewer;
 
@@ -38,6 +38,7 @@ pub async fn load_layout() -> Result<Layout, AppError> {
     use leptos::server_fn::ServerFn;
 
     use super::draft::{DiscardDraft, WELCOME_BACK};
+    use crate::domain::notice::Undo;
     use crate::domain::permission::ASKED_FOR;
     use crate::server::context;
     use crate::server::services::teams::{self, list_owner_names};
