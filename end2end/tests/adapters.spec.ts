@@ -33,6 +33,9 @@ test("a password works as it is typed, the server's answer is shown, and an edit
   const to = `tested-${hasScript}@example.com`;
   await as("admin", team);
   await page.goto("/settings/adapters");
+  await page.getByRole("link", { name: "Add an adapter" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Add an adapter" })).toBeVisible();
+  await expect(page.getByLabel("Name", { exact: true })).toBeFocused();
   await expect(page.getByLabel("URL")).toHaveCount(0);
   await fillMailServer(page, { name, password: "wrong" });
   await page.getByRole("button", { name: "Add", exact: true }).click();
@@ -78,7 +81,7 @@ test("a password works as it is typed, the server's answer is shown, and an edit
 test("a mistake stands beside its field, and only the password is typed again", async ({ page, as, hasScript }) => {
   const name = `Slip ${hasScript}`;
   await as("admin", team);
-  await page.goto("/settings/adapters");
+  await page.goto("/settings/adapters?kind=smtp");
   await fillMailServer(page, { name, password: logIn.password });
   // What the browser sees itself is never sent, and the password stays.
   await page.getByLabel("Port").fill("99999");
@@ -104,7 +107,19 @@ test("a mistake stands beside its field, and only the password is typed again", 
     await expectAccessible(page);
   }
 
+  // What was said of the mistakes goes with them, and the sentence above with the last.
+  await expect(page.getByLabel("Host")).toBeFocused();
+  if (hasScript) {
+    await page.getByLabel("Host").fill("mail.example.com");
+    await expect(page.getByLabel("Host")).not.toHaveAttribute("aria-invalid");
+    await expect(page.getByRole("alert")).toBeVisible();
+    await page.getByLabel("Password", { exact: true }).fill(logIn.password);
+    await expect(page.locator(".field-error")).toHaveCount(0);
+    await expect(page.getByRole("alert")).toHaveCount(0);
+  }
+
   // A whole address in the field of the host is taken apart.
+  await page.getByLabel("Password", { exact: true }).fill("");
   await page.getByLabel("Host").fill("smtps://mailer:hush-hush@mail.example.com");
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
@@ -131,7 +146,7 @@ test("a mistake stands beside its field, and only the password is typed again", 
   const question = page.getByRole("dialog", { name: `Remove the adapter “${name}”?` });
   await expect(question).toContainText("No message waits for it.");
   await question.getByRole("button", { name: "Remove", exact: true }).click();
-  await expect(page.getByText("Adapter removed.")).toBeVisible();
+  await expect(page.getByText(`Adapter “${name}” removed.`)).toBeVisible();
   await expect(page.getByRole("row").filter({ hasText: name })).toHaveCount(0);
 });
 
@@ -145,7 +160,7 @@ test("a web address has fields of its own, and a test of its own", async ({ page
   const { port } = receiver.address() as AddressInfo;
   const name = `Texts ${hasScript}`;
   await as("admin", team);
-  await page.goto("/settings/adapters");
+  await page.goto("/settings/adapters?kind=smtp");
   await page.getByRole("navigation", { name: "Kind" }).getByRole("link", { name: "Web address (HTTP)" }).click();
   await expect(page.getByLabel("Host")).toHaveCount(0);
   await page.getByLabel("Name", { exact: true }).fill(name);

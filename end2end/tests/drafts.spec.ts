@@ -2,7 +2,7 @@
 
 import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
 
-const notice = "You were logged out. What you typed is still here: check it and save.";
+const notice = "You were logged out before this was saved. What you typed is still here: check it and save.";
 
 let team: SendingTeam;
 
@@ -44,8 +44,14 @@ test("a template that is saved after a log-out elsewhere is still there after th
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
   await expect(page.getByLabel("Subject")).toHaveValue("Your receipt");
   await expect(page.getByLabel("Text body")).toHaveValue(text);
+  await page.reload();
+  await expect(page.getByText(notice)).toBeVisible();
+  await expect(page.getByLabel("Text body")).toHaveValue(text);
   await page.getByRole("button", { name: "Create the template" }).click();
   await expect(page.getByText(`Template “${name}” created.`)).toBeVisible();
+  await page.goto("/templates/new");
+  await expect(page.getByText(notice)).toHaveCount(0);
+  await expect(page.getByLabel("Subject")).toHaveValue("");
 });
 
 test("an adapter that is added without a session comes back without its password, which is asked for", async ({
@@ -54,7 +60,7 @@ test("an adapter that is added without a session comes back without its password
   as,
 }) => {
   await as("owner", team);
-  await page.goto("/settings/adapters");
+  await page.goto("/settings/adapters?kind=smtp");
   await page.getByLabel("Name", { exact: true }).fill("Relay");
   await page.getByLabel("Host").fill("mail.example.com");
   await page.getByLabel("User", { exact: true }).fill("ada");
@@ -62,7 +68,7 @@ test("an adapter that is added without a session comes back without its password
   await page.getByLabel("Sender of messages that name none").fill("Relay <relay@drafts.example>");
   await context.clearCookies({ name: "session" });
   await page.getByRole("button", { name: "Add", exact: true }).click();
-  await expect(page).toHaveURL("/login?next=%2Fsettings%2Fadapters");
+  await expect(page).toHaveURL("/login?next=%2Fsettings%2Fadapters%3Fkind%3Dsmtp");
   await page.getByLabel("Email address").fill(team.users.owner.email);
   await page.getByLabel("Password").fill(team.users.owner.password);
   await page.getByRole("button", { name: "Log in", exact: true }).click();
@@ -71,4 +77,19 @@ test("an adapter that is added without a session comes back without its password
   await expect(page.getByLabel("Host")).toHaveValue("mail.example.com");
   await expect(page.getByLabel("User", { exact: true })).toHaveValue("ada");
   await expect(page.getByLabel("Password", { exact: true })).toHaveValue("");
+  await page.getByRole("button", { name: "Discard" }).click();
+  await expect(page.getByText("Discarded.")).toBeVisible();
+  await expect(page.getByText(notice)).toHaveCount(0);
+  await expect(page.getByLabel("Host")).toHaveValue("");
+});
+
+test("a form that nobody can be told from is said not to be saved", async ({ page, context, as }) => {
+  await as("owner", team);
+  await page.goto("/templates/new");
+  await page.getByLabel("Name", { exact: true }).fill("Lost");
+  await page.getByLabel("Subject").fill("Lost");
+  await context.clearCookies();
+  await page.getByRole("button", { name: "Create the template" }).click();
+  await expect(page).toHaveURL(/\/login/);
+  await expect(page.getByRole("alert")).toContainText("what you typed was not saved");
 });

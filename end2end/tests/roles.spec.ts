@@ -3,7 +3,7 @@
 import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
 import type { Page } from "@playwright/test";
 
-const resend = "Resend failed or bounced emails";
+const resend = "Resend messages that failed or bounced";
 const updateRole = "Change roles and what they grant";
 
 let team: SendingTeam;
@@ -54,7 +54,7 @@ test("an owner grants `logs:resend` to viewers and withdraws it", async ({ page,
 test("boxes ticked one right after the other all hold, and show it", async ({ page, as }) => {
   await as("owner", team);
   await page.goto("/settings/roles");
-  const labels = ["Export the log to a file", resend, "Send emails and notifications"];
+  const labels = ["Export the log to a file", resend, "Send messages"];
   const boxes = labels.map((label) => page.getByRole("checkbox", { name: `Viewer: ${label}`, exact: true }));
   for (const isTicked of [true, false]) {
     for (const box of boxes) {
@@ -97,13 +97,13 @@ test("without `logs:view` the log is closed, and the page says why", async ({ pa
   allowError(/403/);
   const viewer = await open("viewer", team);
   await as("owner", team);
-  await setGrant(page, "Viewer", "View email logs and statistics", false);
+  await setGrant(page, "Viewer", "View the log and its statistics", false);
   const response = await viewer.goto("/logs");
   expect(response?.status()).toBe(403);
   await expect(viewer.getByRole("heading", { level: 1, name: "You may not see this" })).toBeVisible();
-  const words = "Your role does not include “View email logs and statistics”. Ask The owner, who can change that.";
+  const words = "Your role does not include “View the log and its statistics”. Ask The owner, who can change that.";
   await expect(viewer.getByRole("main")).toContainText(words);
-  await setGrant(page, "Viewer", "View email logs and statistics", true);
+  await setGrant(page, "Viewer", "View the log and its statistics", true);
   await viewer.goto("/logs");
   await expect(viewer.getByRole("heading", { level: 1, name: "Logs" })).toBeVisible();
 });
@@ -118,7 +118,7 @@ test("a member's new role holds on their next request", async ({ page, as, open 
     const row = page.getByRole("row").filter({ hasText: team.users.viewer.email });
     await row.getByRole("combobox").selectOption({ label });
     await row.getByRole("button", { name: "Save" }).click();
-    await expect(page.getByText("Role changed.")).toBeVisible();
+    await expect(page.getByText(`now has the role “${label}”.`)).toBeVisible();
     await expect(row.getByRole("combobox").locator("option:checked")).toHaveText(label);
   };
   await changeTo("Admin");
@@ -171,7 +171,7 @@ test("an owner makes a role, gives it, and deletes it", async ({ page, as, open,
     const row = page.getByRole("row").filter({ hasText: email });
     await row.getByRole("combobox").selectOption({ label });
     await row.getByRole("button", { name: "Save" }).click();
-    await expect(page.getByText("Role changed.")).toBeVisible();
+    await expect(page.getByText(`now has the role “${label}”.`)).toBeVisible();
   };
   await changeTo(name);
   await expectResendButton(viewer, 0);
@@ -186,7 +186,7 @@ test("an owner makes a role, gives it, and deletes it", async ({ page, as, open,
   await dialog.getByLabel("Role for its members and invitations").selectOption({ label: "Viewer" });
   await dialog.getByRole("button", { name: "Delete the role" }).click();
   await expect(page).toHaveURL("/settings/roles");
-  await expect(page.getByText("Its members now have the role “Viewer”.")).toBeVisible();
+  await expect(page.getByText(`Role “${name}” deleted. Its members now have the role “Viewer”.`)).toBeVisible();
   await expect(page.getByRole("link", { name })).toHaveCount(0);
   await expectResendButton(viewer, 0);
 });
@@ -209,6 +209,6 @@ test("removing a member asks first, and what becomes of their keys", async ({
   await expect(dialog).toBeHidden();
   await row.getByRole("button", { name: "Remove The viewer" }).click();
   await dialog.getByRole("button", { name: "Remove from the team" }).click();
-  await expect(page.getByText("Member removed.")).toBeVisible();
+  await expect(page.getByText("The viewer is removed from the team.")).toBeVisible();
   await expect(row).toHaveCount(0);
 });

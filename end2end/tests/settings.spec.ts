@@ -167,7 +167,7 @@ test("deleting a template asks first, and can be undone", async ({ page, as, has
   await page.getByRole("button", { name: "Delete" }).click();
   await dialog.getByRole("button", { name: "Delete" }).click();
   await expect(page).toHaveURL("/templates");
-  await expect(page.getByText("Template deleted.")).toBeVisible();
+  await expect(page.getByText(`Template “${name}” deleted.`)).toBeVisible();
   await expect(page.getByRole("link", { name })).toHaveCount(0);
   await page.getByRole("button", { name: "Undo" }).click();
   await expect(page.getByText(`The template “${name}” is back.`)).toBeVisible();
@@ -198,7 +198,7 @@ test("an API key's secret is shown once, and works until it is revoked", async (
   const question = page.getByRole("dialog", { name: `Revoke the key “${name}”?` });
   await expect(question).toContainText("Programs that use it get an error at once.");
   await question.getByRole("button", { name: "Revoke for good" }).click();
-  await expect(page.getByText("Key revoked.")).toBeVisible();
+  await expect(page.getByText(`Key “${name}” revoked.`)).toBeVisible();
   await expect(row).toHaveCount(0);
   await page.getByText(/keys? that ha(s|ve) ended/).click();
   await expect(row).toContainText("revoked");
@@ -301,7 +301,7 @@ test("an invitation arrives by mail, is sent again, and can be withdrawn", async
   const question = page.getByRole("dialog", { name: "Withdraw the invitation?" });
   await expect(question).toContainText(email);
   await question.getByRole("button", { name: "Withdraw", exact: true }).click();
-  await expect(page.getByText("Invitation withdrawn.")).toBeVisible();
+  await expect(page.getByText(`Invitation of ${email} withdrawn.`)).toBeVisible();
   expect((await visitor.goto(linkOf(1)))?.status()).toBe(404);
 });
 

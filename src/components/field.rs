@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::domain::plain_words::sentence;
+
 /// A labelled field of one line.
 #[component]
 pub fn TextField(
@@ -30,7 +32,7 @@ pub fn TextField(
     /// The most characters that are accepted.
     #[prop(optional)]
     max_length: Option<u16>,
-    /// Whether the cursor starts here.
+    /// Whether the cursor starts here. It does where the field was wrong.
     #[prop(optional)]
     autofocus: bool,
     /// Whether it must be filled in.
@@ -68,12 +70,12 @@ pub fn TextField(
                 title=title
                 min=min
                 max=max
-                autofocus=autofocus
+                autofocus=autofocus || is_wrong.is_some()
                 aria-invalid=is_wrong
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
                 required=required
             />
-            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=error_id>{sentence(&error)}</p> })}
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }
@@ -114,12 +116,13 @@ pub fn SourceField(
                 rows=rows
                 spellcheck="false"
                 class="source"
+                autofocus=error.is_some()
                 aria-invalid=error.is_some().then_some("true")
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
             >
                 {format!("\n{value}")}
             </textarea>
-            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=error_id>{sentence(&error)}</p> })}
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }
@@ -192,11 +195,12 @@ pub fn ListField(
                 spellcheck="false"
                 maxlength="100"
                 aria-describedby=described
+                autofocus=error.is_some()
                 aria-invalid=error.is_some().then_some("true")
                 required
             />
             <datalist id=list_id>{options}</datalist>
-            {error.map(|words| view! { <p class="field-error" id=error_id>{words}</p> })}
+            {error.map(|words| view! { <p class="field-error" id=error_id>{sentence(&words)}</p> })}
             <p class="hint" id=hint_id>{hint}</p>
         </div>
     }

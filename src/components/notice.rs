@@ -42,7 +42,7 @@ pub fn Callout(
             {has_code.then(|| view! { <a class="button small" href="">"Done"</a> })}
             {undo.map(|undo| view! {
                 <form method="post" action=undo.action>
-                    <button class="button small" name="id" value=undo.id>"Undo"</button>
+                    <button class="button small" name="id" value=undo.id>{undo.label}</button>
                 </form>
             })}
         </div>

@@ -285,7 +285,7 @@ impl Email {
 
     /// Why it can never be resent, whatever became of it; `None` when it can.
     pub fn origin_obstacle(&self) -> Option<&'static str> {
-        self.is_from_outside().then_some("Only emails that were sent by Sendlog can be resent")
+        self.is_from_outside().then_some("Only messages that were sent by Sendlog can be resent")
     }
 
     /// How far it got; `None` where it is on its way, or did not arrive.

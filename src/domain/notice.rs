@@ -17,6 +17,8 @@ pub struct Notice {
 pub struct Undo {
     /// Where the form is sent.
     pub action: String,
-    /// The id of what is brought back.
+    /// The id of what is brought back, or thrown away.
     pub id: String,
+    /// What its button says.
+    pub label: String,
 }

@@ -4,6 +4,14 @@
 use super::event::EventKind;
 use super::status::EmailStatus;
 
+/// What is wrong, as a sentence of its own: a capital at its beginning, a mark at its end.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{start}{}{end}", letters.as_str())
+}
+
 /// What a status means.
 pub const fn of_status(status: EmailStatus) -> &'static str {
     match status {
@@ -80,6 +88,15 @@ pub fn of_field(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_has_a_capital_and_one_mark() {
+        for (text, said) in
+            [("subject is required", "Subject is required."), ("Why?", "Why?"), ("It ended.", "It ended.")]
+        {
+            assert_eq!(sentence(text), said);
+        }
+    }
 
     #[test]
     fn every_explanation_is_a_sentence_that_fits_a_tooltip() {

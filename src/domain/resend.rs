@@ -120,7 +120,8 @@ impl ResendRule {
     pub const fn obstacle_of(self, status: EmailStatus) -> Option<&'static str> {
         match (self, status) {
             (_, EmailStatus::Failed | EmailStatus::Bounced) => None,
-            (Self::Canary | Self::Failed, _) => Some("Only failed or bounced emails can be resent"),
+            (Self::Canary, _) => Some("Only failed or bounced emails can be resent"),
+            (Self::Failed, _) => Some("Only messages that failed or bounced can be resent"),
             (Self::Any, EmailStatus::Queued) => Some("It is still on its way"),
             (Self::Any, EmailStatus::Spam) => Some("The recipient reported it as spam"),
             (Self::Any, EmailStatus::Sent | EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked) => {

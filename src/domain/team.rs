@@ -73,6 +73,16 @@ pub struct RoleGrants {
     pub members: i64,
 }
 
+/// What somebody ticked and unticked for a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantEdit {
+    pub role: Role,
+    /// What was ticked.
+    pub granted: PermissionSet,
+    /// What was unticked.
+    pub withdrawn: PermissionSet,
+}
+
 /// An invitation that has not been accepted yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -15,10 +15,6 @@ pub struct AdaptersView {
     pub adapters: Vec<Adapter>,
     /// How many messages wait to go out by which; those by which none waits are left out.
     pub waiting: Vec<(AdapterId, i64)>,
-    /// What was typed and refused, into the form of a new one.
-    pub draft: Draft,
-    /// The one that is being changed.
-    pub edited: Option<EditedAdapter>,
 }
 
 /// What the form that changes an adapter shows.
@@ -32,25 +28,29 @@ pub struct EditedAdapter {
     pub draft: Draft,
 }
 
-/// The team's adapters. Needs `adapters:view`. For who may change adapters, also the form of the one to `edit`.
+/// The team's adapters. Needs `adapters:view`.
 #[server]
-pub async fn load_adapters(#[server(default)] edit: Option<AdapterId>) -> Result<AdaptersView, AppError> {
-    use crate::domain::permission::Permission;
+pub async fn load_adapters() -> Result<AdaptersView, AppError> {
     use crate::server::{context, services::adapters};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let waiting = adapters::count_waiting(&app, &viewer).await?;
-    let found = adapters::list_adapters(&app, &viewer).await?;
-    let edited = found.iter().find(|adapter| edit == Some(adapter.id) && viewer.may(Permission::AdaptersUpdate));
-    let edited = match edited.cloned() {
-        Some(adapter) => {
-            let (form, kept) = adapters::form_of(&app, &viewer, adapter.id).await?;
-            let draft = super::draft::load_draft(adapter.id.to_string()).await?;
-            Some(EditedAdapter { adapter, form, kept, draft })
-        }
-        None => None,
-    };
-    let draft = super::draft::load_draft("adapter".to_owned()).await?;
-    Ok(AdaptersView { adapters: found, waiting, draft, edited })
+    Ok(AdaptersView { adapters: adapters::list_adapters(&app, &viewer).await?, waiting })
+}
+
+/// What was typed into the form of a new adapter, and refused. Needs `adapters:create`.
+#[server]
+pub async fn load_new_adapter() -> Result<Draft, AppError> {
+    use crate::domain::permission::Permission;
+    crate::server::context::viewer().await?.require(Permission::AdaptersCreate)?;
+    super::draft::load_draft("adapter".to_owned()).await
+}
+
+/// The form of an adapter that is to change. Needs `adapters:update`.
+#[server]
+pub async fn load_adapter(id: AdapterId) -> Result<EditedAdapter, AppError> {
+    use crate::server::{context, services::adapters};
+    let (adapter, form, kept) = adapters::form_of(&context::app(), &context::viewer().await?, id).await?;
+    Ok(EditedAdapter { adapter, form, kept, draft: super::draft::load_draft(id.to_string()).await? })
 }
 
 /// Adds an adapter; which fields count, the kind says. Needs `adapters:create`.
@@ -70,9 +70,10 @@ pub async fn create_adapter(
     let draft = if is_default.is_some() { draft.with("is_default", "on") } else { draft };
     let address = adapters::GivenAddress::Form(Box::new(form));
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let result = adapters::create_adapter(&context::app(), &viewer, new).await;
     let adapter = context::or_point(&draft, result, form::label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
     Ok(())
@@ -95,9 +96,10 @@ pub async fn update_adapter(
     let address = (form != AddressForm::default()).then_some(adapters::GivenAddress::Form(Box::new(form)));
     let change =
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let result = adapters::update_adapter(&context::app(), &viewer, id, change).await;
     let adapter = context::or_point(&draft, result, form::label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");
     Ok(())
@@ -107,7 +109,9 @@ pub async fn update_adapter(
 #[server]
 pub async fn test_adapter(id: AdapterId, to: String) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
-    context::flash_test(&adapters::send_test(&context::app(), &context::viewer().await?, id, &to).await?);
+    let viewer =
+        context::viewer_or_say("You were logged out, and the test was not sent. Log in and send it again.").await?;
+    context::flash_test(&adapters::send_test(&context::app(), &viewer, id, &to).await?);
     Ok(())
 }
 
@@ -117,8 +121,8 @@ pub async fn delete_adapter(id: AdapterId) -> Result<(), AppError> {
     use leptos::server_fn::ServerFn;
 
     use crate::server::{context, services::adapters};
-    adapters::delete_adapter(&context::app(), &context::viewer().await?, id).await?;
-    context::flash_undo("Adapter removed.", RestoreAdapter::PATH, id);
+    let name = adapters::delete_adapter(&context::app(), &context::viewer().await?, id).await?;
+    context::flash_undo(format!("Adapter “{name}” removed."), RestoreAdapter::PATH, id);
     Ok(())
 }
 
@@ -135,7 +139,7 @@ pub async fn restore_adapter(id: AdapterId) -> Result<(), AppError> {
 #[server]
 pub async fn make_default_adapter(id: AdapterId) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
-    adapters::make_default(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "This adapter is now the default.");
+    let adapter = adapters::make_default(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, format!("Adapter “{}” is now the default.", adapter.name));
     Ok(())
 }

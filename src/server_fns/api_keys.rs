@@ -125,7 +125,7 @@ pub async fn create_api_key(
     let chosen: PermissionSet = scopes.into_iter().collect();
     let draft = draft_of("api_key", &name, chosen, &limits).with("preset", preset.as_str());
     let draft = draft.with("belongs_to_team", if belongs_to_team { "true" } else { "false" });
-    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
+    let (app, viewer) = (context::app(), context::viewer_of(&draft).await?);
     let made = async {
         let ends = if limits.ends.is_empty() { "never" } else { &limits.ends };
         let limits = KeyLimits {
@@ -137,6 +137,7 @@ pub async fn create_api_key(
         api_keys::create_api_key(&app, &viewer, new).await
     };
     let CreatedApiKey { key, secret } = context::or_keep(&draft, made.await).await?;
+    context::sent(&draft).await;
     let text = format!("Key “{}” created. Copy it now: it is not shown again.\n{secret}", key.name);
     context::flash_key(text, NewKey { id: key.id, name: key.name, secret });
     Ok(())
@@ -157,7 +158,7 @@ pub async fn update_api_key(
     let scopes: PermissionSet = scopes.into_iter().collect();
     let draft = draft_of(&id.to_string(), &name, scopes, &limits);
     let draft = draft.with("belongs_to_team", if belongs_to_team { "true" } else { "false" });
-    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
+    let (app, viewer) = (context::app(), context::viewer_of(&draft).await?);
     let changed = async {
         let is_kept = matches!(limits.ends.as_str(), "" | "keep") && limits.ends_on.trim().is_empty();
         let end = || end_of_choice(&app, &viewer, &limits.ends, &limits.ends_on);
@@ -171,8 +172,9 @@ pub async fn update_api_key(
         };
         api_keys::update_api_key(&app, &viewer, id, change).await
     };
-    let result = context::or_keep(&draft, changed.await).await;
-    context::flash(context::FlashKind::Success, format!("Key “{}” saved.", result?.name));
+    let saved = context::or_keep(&draft, changed.await).await?;
+    context::sent(&draft).await;
+    context::flash(context::FlashKind::Success, format!("Key “{}” saved.", saved.name));
     Ok(())
 }
 
@@ -194,8 +196,8 @@ pub async fn rotate_api_key(id: ApiKeyId, overlap_seconds: u32) -> Result<(), Ap
 #[server]
 pub async fn revoke_api_key(id: ApiKeyId) -> Result<(), AppError> {
     use crate::server::{context, services::api_keys};
-    api_keys::revoke_api_key(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Key revoked. It no longer works.");
+    let name = api_keys::revoke_api_key(&context::app(), &context::viewer().await?, id).await?;
+    context::flash(context::FlashKind::Success, format!("Key “{name}” revoked. It no longer works."));
     Ok(())
 }
 

@@ -109,7 +109,9 @@ pub async fn load_request(id: ApiRequestId) -> Result<RequestView, AppError> {
 #[server]
 pub async fn reveal_request(id: ApiRequestId, reason: String) -> Result<(), AppError> {
     use crate::server::{context, services::reveal};
-    let (app, viewer, session) = (context::app(), context::viewer().await?, context::session().await);
+    let words = "You were logged out: nothing was revealed, and your reason was not saved. Log in and type it again.";
+    let viewer = context::viewer_or_say(words).await?;
+    let (app, session) = (context::app(), context::session().await);
     reveal::reveal_request(&app, &viewer, &session, id, &reason).await?;
     leptos_axum::redirect(&format!("/requests/{id}"));
     Ok(())

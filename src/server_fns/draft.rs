@@ -1,12 +1,25 @@
-//! Drafts of refused forms.
+//! What was typed into forms that were refused, or sent after their session had ended.
 
 use leptos::prelude::*;
 
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 
-/// The draft of a form, once; an empty one where there is none.
+/// What is said where a form is given back after a log-in.
+pub const WELCOME_BACK: &str =
+    "You were logged out before this was saved. What you typed is still here: check it and save.";
+
+/// The draft of a form; an empty one where there is none.
 #[server]
 pub async fn load_draft(form: String) -> Result<Draft, AppError> {
-    Ok(crate::server::context::take_draft(&form).await.unwrap_or_else(|| Draft::of(form)))
+    Ok(crate::server::context::find_draft(&form).await.unwrap_or_else(|| Draft::of(form)))
+}
+
+/// Forgets what waited for the form `id` since before a log-in, for the person of this session in this browser.
+#[server]
+pub async fn discard_draft(id: String) -> Result<(), AppError> {
+    use crate::server::context;
+    context::discard_draft(&id).await?;
+    context::flash(context::FlashKind::Success, "Discarded.");
+    Ok(())
 }

@@ -17,6 +17,8 @@ pub struct Layout {
     pub teams: Vec<Membership>,
     /// The names of those who can give the viewer's role more, where it lacks something that pages tell of.
     pub owners: Vec<String>,
+    /// What is said of a form that was given back after a log-in.
+    pub kept: Option<Notice>,
     pub setting: Setting,
 }
 
@@ -30,9 +32,13 @@ pub struct Setting {
     pub now: DateTime<Utc>,
 }
 
-/// The layout of the page that is being made.
+/// The layout of the page that is being made. It comes after what the page shows, for it says what that gave back.
 #[server]
 pub async fn load_layout() -> Result<Layout, AppError> {
+    use leptos::server_fn::ServerFn;
+
+    use super::draft::{DiscardDraft, WELCOME_BACK};
+    use crate::domain::notice::Undo;
     use crate::domain::permission::ASKED_FOR;
     use crate::server::context;
     use crate::server::services::teams::{self, list_owner_names};
@@ -45,7 +51,12 @@ pub async fn load_layout() -> Result<Layout, AppError> {
         true => Vec::new(),
         false => list_owner_names(&context::app(), &viewer).await.unwrap_or_default(),
     };
-    Ok(Layout { viewer, teams, owners, setting: load_setting().await? })
+    let kept = context::given_back().map(|id| Notice {
+        is_error: false,
+        text: WELCOME_BACK.to_owned(),
+        undo: Some(Undo { action: DiscardDraft::PATH.to_owned(), id, label: "Discard".to_owned() }),
+    });
+    Ok(Layout { viewer, teams, owners, kept, setting: load_setting().await? })
 }
 
 /// What a page without a session has.

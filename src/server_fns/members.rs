@@ -52,8 +52,9 @@ pub async fn load_members() -> Result<MembersView, AppError> {
 #[server]
 pub async fn change_role(user: UserId, role: Role) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
-    teams::change_role(&context::app(), &context::viewer().await?, user, role).await?;
-    context::flash(context::FlashKind::Success, "Role changed. It applies at once.");
+    let member = teams::change_role(&context::app(), &context::viewer().await?, user, role).await?;
+    let words = format!("{} now has the role “{}”. It applies at once.", member.name, member.role_name);
+    context::flash(context::FlashKind::Success, words);
     Ok(())
 }
 
@@ -62,8 +63,8 @@ pub async fn change_role(user: UserId, role: Role) -> Result<(), AppError> {
 #[server]
 pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: bool) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
-    teams::remove_member(&context::app(), &context::viewer().await?, user, hand_over_keys).await?;
-    context::flash(context::FlashKind::Success, "Member removed.");
+    let member = teams::remove_member(&context::app(), &context::viewer().await?, user, hand_over_keys).await?;
+    context::flash(context::FlashKind::Success, format!("{} is removed from the team.", member.name));
     Ok(())
 }
 
@@ -72,9 +73,10 @@ pub async fn remove_member(user: UserId, #[server(default)] hand_over_keys: bool
 pub async fn invite_member(email: String, role: Role) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
     let (app, draft) = (context::app(), Draft::of("invite").with("email", &email).with("role", &role.to_string()));
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
-    let result = context::or_keep(&draft, teams::invite(&app, &viewer, &email, role).await).await;
-    context::flash(context::FlashKind::Success, result?.notice());
+    let viewer = context::viewer_of(&draft).await?;
+    let invite = context::or_keep(&draft, teams::invite(&app, &viewer, &email, role).await).await?;
+    context::sent(&draft).await;
+    context::flash(context::FlashKind::Success, invite.notice());
     Ok(())
 }
 
@@ -91,7 +93,8 @@ pub async fn resend_invite(id: InviteId) -> Result<(), AppError> {
 #[server]
 pub async fn delete_invite(id: InviteId) -> Result<(), AppError> {
     use crate::server::{context, services::teams};
-    teams::delete_invite(&context::app(), &context::viewer().await?, id).await?;
-    context::flash(context::FlashKind::Success, "Invitation withdrawn. Its link no longer works.");
+    let email = teams::delete_invite(&context::app(), &context::viewer().await?, id).await?;
+    let words = format!("Invitation of {email} withdrawn. Its link no longer works.");
+    context::flash(context::FlashKind::Success, words);
     Ok(())
 }

@@ -59,6 +59,7 @@ pub async fn update_profile(name: String, time_zone: String) -> Result<(), AppEr
         error => error,
     });
     context::or_keep(&draft, result).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Profile saved.");
     Ok(())
 }

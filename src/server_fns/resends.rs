@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::address::resends::NewResendQuery;
 use crate::domain::draft::Draft;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -39,13 +40,12 @@ pub struct ResendView {
 /// What a bulk resend would do, by the query string of its page. Needs `logs:view` and `logs:resend`.
 #[server]
 pub async fn load_new_resend(address: String) -> Result<NewResendView, AppError> {
-    use crate::domain::address::resends::NewResendQuery;
     use crate::server::{context, secrets::random_token, services::resends};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let query = NewResendQuery::parse(&address)?;
-    let options = query.options;
+    let (form, options) = (form_of(&query), query.options);
     let preflight = resends::preflight(&app, &viewer, &query.into(), options).await?;
-    let draft = super::draft::load_draft("resend".to_owned()).await?;
+    let draft = super::draft::load_draft(form).await?;
     Ok(NewResendView { preflight, once: random_token(), draft })
 }
 
@@ -59,14 +59,13 @@ pub async fn create_resend(
     #[server(default)] expected: Option<i64>,
     #[server(default)] once: String,
 ) -> Result<(), AppError> {
-    use crate::domain::address::resends::NewResendQuery;
     use crate::server::context;
     use crate::server::services::resends::{self, NewResend};
     use crate::server::services::send::{IdempotencyKey, KeptAnswer};
-    let draft = Draft::of("resend").with("name", &name).with("reason", &reason);
-    let draft = draft.with("per_minute", &per_minute.to_string());
-    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
     let query = NewResendQuery::parse(&address)?;
+    let draft = Draft::of(form_of(&query)).with("name", &name).with("reason", &reason);
+    let draft = draft.with("per_minute", &per_minute.to_string());
+    let (app, viewer) = (context::app(), context::viewer_of(&draft).await?);
     let said = format!("{address}\n{name}\n{reason}\n{per_minute}");
     let key = (!once.is_empty()).then(|| IdempotencyKey { endpoint: "page:/resends", key: once, body: said.into() });
     let options = query.options;
@@ -74,6 +73,7 @@ pub async fn create_resend(
     let answer = |job: &ResendJob| Ok(KeptAnswer { status: 303, body: job.id.to_string() });
     let result = resends::create_resend(&app, &viewer, new, key, answer).await;
     let answer = context::or_keep(&draft, result).await?;
+    context::sent(&draft).await;
     leptos_axum::redirect(&format!("/resends/{}", answer.body));
     Ok(())
 }
@@ -117,4 +117,9 @@ pub async fn steer_resend(id: ResendJobId, step: ResendStep) -> Result<(), AppEr
     resends::steer_resend(&context::app(), &context::viewer().await?, id, step).await?;
     leptos_axum::redirect(&format!("/resends/{id}"));
     Ok(())
+}
+
+/// The name of the form that resends this choice of messages.
+pub fn form_of(query: &NewResendQuery) -> String {
+    format!("resend {}", query.to_url())
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::permission::{Permission, PermissionSet};
-use crate::domain::team::{Member, Role, RoleGrants};
+use crate::domain::team::{GrantEdit, Member, Role, RoleGrants};
 
 pub const ROLES_PATH: &str = "/settings/roles";
 
@@ -52,7 +52,7 @@ pub async fn load_role(role: Role) -> Result<RoleView, AppError> {
     let roles::HeldRole { grants, holders, invites } = roles::find_role(&app, &viewer, role).await?;
     let mut successors = roles::list_roles_to_hand_out(&app, &viewer).await?;
     successors.retain(|one| one.role != role && one.role != Role::Owner);
-    let draft = super::draft::load_draft("rename_role".to_owned()).await?;
+    let draft = super::draft::load_draft(role.to_string()).await?;
     Ok(RoleView { grants, holders, invites, successors, draft })
 }
 
@@ -66,10 +66,11 @@ pub async fn create_role(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
     let draft = Draft::of("create_role").with("name", &name).with("description", &description).with("from", &from);
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let source: Option<Role> = Some(from.as_str()).filter(|from| !from.is_empty()).map(read_role).transpose()?;
     let result = roles::create_role(&context::app(), &viewer, &name, &description, source).await;
     let role = context::or_point(&draft, result, label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Role “{}” created. Choose what it may do.", name.trim()));
     leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
     Ok(())
@@ -79,10 +80,11 @@ pub async fn create_role(
 #[server]
 pub async fn rename_role(role: Role, name: String, #[server(default)] description: String) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
-    let draft = Draft::of("rename_role").with("name", &name).with("description", &description);
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let draft = Draft::of(role.to_string()).with("name", &name).with("description", &description);
+    let viewer = context::viewer_of(&draft).await?;
     let result = roles::rename_role(&context::app(), &viewer, role, &name, &description).await;
     context::or_point(&draft, result, label_of).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Saved.");
     Ok(())
 }
@@ -92,8 +94,9 @@ pub async fn rename_role(role: Role, name: String, #[server(default)] descriptio
 #[server]
 pub async fn delete_role(role: Role, successor: Role) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
-    let name = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
-    context::flash(context::FlashKind::Success, format!("Role deleted. Its members now have the role “{name}”."));
+    let done = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
+    let words = format!("Role “{}” deleted. Its members now have the role “{}”.", done.name, done.successor);
+    context::flash(context::FlashKind::Success, words);
     leptos_axum::redirect(ROLES_PATH);
     Ok(())
 }
@@ -107,12 +110,10 @@ pub async fn save_role_grid(
     #[server(default)] grants: Vec<String>,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
+    let words = "You were logged out, and what you ticked was not saved. Log in and tick it again.";
+    let viewer = context::viewer_or_say(words).await?;
     let edits = shown.iter().map(|shown| ticks_of(shown, &grants)).collect::<Result<Vec<_>, _>>()?;
-    let edits: Vec<roles::GrantEdit> = edits
-        .into_iter()
-        .map(|Ticks { role, granted, withdrawn }| roles::GrantEdit { role, granted, withdrawn })
-        .collect();
-    roles::edit_grants(&context::app(), &context::viewer().await?, &edits).await?;
+    roles::edit_grants(&context::app(), &viewer, &edits).await?;
     let saved = roles::edit_words(&edits);
     context::flash(context::FlashKind::Success, saved);
     Ok(())
@@ -138,16 +139,6 @@ pub fn shown_role(grants: &RoleGrants) -> String {
     std::iter::once(grants.role.to_string()).chain(names.map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
-/// What somebody ticked and unticked for a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticks {
-    pub role: Role,
-    /// What was ticked.
-    pub granted: PermissionSet,
-    /// What was unticked.
-    pub withdrawn: PermissionSet,
-}
-
 /// Reads a role of a form.
 pub fn read_role(name: &str) -> Result<Role, AppError> {
     name.parse().map_err(|cause| AppError::invalid_field("role", format!("{cause}")))
@@ -155,13 +146,13 @@ pub fn read_role(name: &str) -> Result<Role, AppError> {
 
 /// What was ticked and unticked for one role of a form: `shown` as [shown_role] wrote it, `grants` the boxes that are
 /// ticked now, of all roles.
-pub fn ticks_of(shown: &str, grants: &[String]) -> Result<Ticks, AppError> {
+pub fn ticks_of(shown: &str, grants: &[String]) -> Result<GrantEdit, AppError> {
     let mut words = shown.split(' ');
     let role = read_role(words.next().unwrap_or_default())?;
     let before: PermissionSet = words.filter_map(|name| name.parse().ok()).collect();
     let is_ticked = |permission: Permission| grants.contains(&grant_name(role, permission));
     let all = || Permission::ALL.iter().copied();
-    Ok(Ticks {
+    Ok(GrantEdit {
         role,
         granted: all().filter(|one| is_ticked(*one) && !before.contains(*one)).collect(),
         withdrawn: all().filter(|one| !is_ticked(*one) && before.contains(*one)).collect(),
@@ -186,7 +177,7 @@ mod tests {
         // Another role's boxes say nothing of this one.
         ticked.push("member team:delete".to_owned());
         let none = PermissionSet::default();
-        let ticks = |granted, withdrawn| Ok(Ticks { role: Role::Viewer, granted, withdrawn });
+        let ticks = |granted, withdrawn| Ok(GrantEdit { role: Role::Viewer, granted, withdrawn });
         assert_eq!(ticks_of(&shown, &ticked), ticks(none, none));
         ticked.retain(|name| name != "viewer logs:view");
         ticked.push("viewer logs:resend".to_owned());

@@ -57,9 +57,10 @@ pub async fn update_team(
         masks_addresses: Some(masks_addresses.is_some()),
         reveals_with_reason: Some(reveals_with_reason.is_some()),
     };
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let result = teams::update_team(&context::app(), &viewer, change).await;
     context::or_keep(&draft, result).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Saved. The rules apply at once.");
     Ok(())
 }
@@ -88,7 +89,7 @@ pub async fn update_retention(
             typed.parse::<i64>().map(Some).map_err(|_| AppError::invalid("Write whole numbers of days, or nothing"))
         }
     };
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let change = async {
         let retention = Retention {
             bodies_days: read(&bodies_days)?,
@@ -100,6 +101,7 @@ pub async fn update_retention(
         retention::update_retention(&context::app(), &viewer, retention).await
     };
     context::or_keep(&draft, change.await).await?;
+    context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");
     Ok(())
 }

@@ -83,9 +83,10 @@ pub async fn create_template(
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let (app, viewer) = (context::app(), context::or_keep(&draft, context::viewer().await).await?);
+    let (app, viewer) = (context::app(), context::viewer_of(&draft).await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     let template = context::or_point(&draft, result, label_of).await?;
+    context::sent(&draft).await;
     templates::keep_sample(&app, &viewer, template.id, &sample).await?;
     leptos_axum::redirect(&format!("/templates/{}", template.id));
     context::flash(context::FlashKind::Success, format!("Template “{}” created.", template.name));
@@ -106,10 +107,11 @@ pub async fn update_template(
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
     let saved = context::or_point(&draft, result, label_of).await?;
+    context::sent(&draft).await;
     templates::keep_sample(&app, &viewer, id, &sample).await?;
     context::flash(
         context::FlashKind::Success,
@@ -135,7 +137,7 @@ pub async fn test_template(
     let form = id.map_or_else(|| "template".to_owned(), |id| id.to_string());
     let masked = masked_of(&masked);
     let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
-    let viewer = context::or_keep(&draft, context::viewer().await).await?;
+    let viewer = context::viewer_of(&draft).await?;
     let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
     let tested = context::or_point(&draft, result, label_of).await?;
@@ -153,8 +155,8 @@ pub async fn delete_template(id: TemplateId) -> Result<(), AppError> {
     use leptos::server_fn::ServerFn;
 
     use crate::server::{context, services::templates};
-    templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
-    context::flash_undo("Template deleted.", RestoreTemplate::PATH, id);
+    let name = templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
+    context::flash_undo(format!("Template “{name}” deleted."), RestoreTemplate::PATH, id);
     leptos_axum::redirect("/templates");
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! Fields that were wrong: what stands beside one goes once it is changed, for it speaks of what was there before.
+//! Fields that were wrong: what stands beside one goes once it is changed, for it speaks of what was there before. With the
+//! last of them goes what the page says above.
 
 use leptos::ev;
 use leptos::prelude::*;
+use leptos::web_sys::Element;
 
 use super::{around, first};
 
@@ -10,8 +12,15 @@ pub(super) fn listen() {
         let Some(field) = around(&event, "[aria-invalid]") else { return };
         let _ = field.remove_attribute("aria-invalid");
         for id in field.get_attribute("aria-describedby").unwrap_or_default().split_whitespace() {
-            if let Some(error) = first::<leptos::web_sys::Element>(&format!("#{id}.field-error")) {
+            // By its id, for a name like `smtp[host]` in it is no selector.
+            let described = document().get_element_by_id(id);
+            if let Some(error) = described.filter(|described| described.class_list().contains("field-error")) {
                 error.remove();
+            }
+        }
+        if first::<Element>(".field-error").is_none() {
+            if let Some(notice) = first::<Element>(".callout[role=alert]") {
+                notice.remove();
             }
         }
     });

@@ -8,6 +8,7 @@ use crate::components::can::may;
 use crate::components::filter::SearchForm;
 use crate::domain::error::AppError;
 use crate::domain::permission::Permission;
+use crate::domain::plain_words::sentence;
 use crate::domain::search::PARAMETER;
 use crate::domain::viewer::Viewer;
 
@@ -148,9 +149,4 @@ fn WayOn(section: Section) -> impl IntoView {
         {search}
         <ul class="failure-ways" aria-label="Main pages">{pages}</ul>
     }
-}
-
-/// The text with a full stop, unless it ends in a mark of its own.
-fn sentence(text: &str) -> String {
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }

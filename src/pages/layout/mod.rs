@@ -48,6 +48,7 @@ where
     V: IntoView + 'static,
 {
     let rendered = async move {
+        let loaded = load.await;
         let layout = match load_layout().await {
             Ok(layout) => layout,
             Err(error) => return bare_failure(error).await,
@@ -55,7 +56,7 @@ where
         provide_context(layout.viewer.clone());
         provide_context(Owners(layout.owners.clone()));
         provide_context(ViewerClock::new(layout.viewer.time_zone(), layout.setting.now));
-        let content = match load.await {
+        let content = match loaded {
             Ok(data) => page(data).into_any(),
             Err(error) => failure(error, section).await,
         };
@@ -132,13 +133,16 @@ async fn bare_failure(error: AppError) -> AnyView {
 
 #[component]
 fn PageLayout(layout: Layout, section: Section, content: AnyView) -> impl IntoView {
-    let notice = layout.setting.notice.clone();
+    let notices = [layout.setting.notice.clone(), layout.kept.clone()].into_iter().flatten();
+    let notices = notices
+        .map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })
+        .collect_view();
     view! {
         <a class="skip-link" href="#main">"Skip to the content"</a>
         <div class="frame">
             <Sidebar layout section/>
             <main id="main" tabindex="-1">
-                {notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })}
+                {notices}
                 {content}
             </main>
         </div>

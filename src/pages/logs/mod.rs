@@ -46,6 +46,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
 use crate::domain::page::{COUNT_LIMIT, Page, Total};
 use crate::domain::period::PeriodChoice;
+use crate::domain::plain_words::sentence;
 use crate::domain::search::PARAMETER;
 use crate::pages::message::Peek;
 use crate::server_fns::emails::{LogView, load_logs, load_peek};
@@ -98,13 +99,6 @@ async fn load_view(query: &LogQuery) -> Result<LogView, AppError> {
     let LogQuery { period, statuses, template_id, channel, search, page, seen } = query.clone();
     let search = (!search.is_empty()).then(|| search.to_string());
     load_logs(period, statuses, template_id, channel, search, page, seen).await
-}
-
-/// What is wrong, as a sentence of its own.
-fn sentence(message: &str) -> String {
-    let mut letters = message.trim_end_matches('.').chars();
-    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    format!("{start}{}.", letters.as_str())
 }
 
 #[component]

@@ -5,7 +5,6 @@ use leptos::prelude::*;
 
 use super::filters::Filters;
 use super::search::SearchBar;
-use super::sentence;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
@@ -13,6 +12,7 @@ use crate::domain::address::logs::LogQuery;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
 use crate::domain::period::PeriodChoice;
+use crate::domain::plain_words::sentence;
 use crate::domain::search::PARAMETER;
 use crate::pages::layout::PageTitle;
 use crate::server_fns::emails::{LogFrame, load_log_frame};

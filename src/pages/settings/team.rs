@@ -53,14 +53,14 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
                     <Rule
                         name="masks_addresses"
                         label="Mask email addresses and phone numbers"
-                        hint="Members without logs:reveal see a•••@example.com in the log, in the API and in exports."
+                        hint="Members whose role may not see contents (logs:reveal) see a•••@example.com in the log, in the API and in exports."
                         is_on=is_on("masks_addresses", rules.masks_addresses)
                         is_fixed=!may_unmask
                     />
                     <Rule
                         name="reveals_with_reason"
                         label="Ask for a reason before contents are shown"
-                        hint="Members with logs:reveal must give a reason before they see a message's variables, body and links. The reason is kept in the audit log."
+                        hint="Members whose role may see contents (logs:reveal) give a reason before they see a message's variables, body and links. The reason is kept in the audit log."
                         is_on=is_on("reveals_with_reason", rules.reveals_with_reason)
                         is_fixed=false
                     />

@@ -53,7 +53,8 @@ pub(super) fn Preview(
                     class="template-preview"
                     name=FRAME
                     sandbox=""
-                    srcdoc="<p>“Preview” shows it here.</p>"
+                    // The page's policy holds in here too: no style, inline or other.
+                    srcdoc="<font face='system-ui, sans-serif' color='#555'>“Preview” shows it here.</font>"
                     title="The template with the sample values"
                 ></iframe>
                 {may_send.then(|| view! {

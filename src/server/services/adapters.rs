@@ -68,12 +68,14 @@ pub async fn find_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<A
     load(app, viewer.team, id).await
 }
 
-/// The form that changes an adapter: every part but the secrets, and what these are. Needs `adapters:update`.
-pub async fn form_of(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(AddressForm, KeptLogIn), AppError> {
+/// An adapter with the form that changes it: every part but the secrets, and what these are. Needs `adapters:update`.
+pub async fn form_of(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(Adapter, AddressForm, KeptLogIn), AppError> {
     viewer.require(Permission::AdaptersUpdate)?;
     let adapter = load(app, viewer.team, id).await?;
     // A secret that was sealed with another key is lost, and the form is where it is typed again.
-    Address::load(app, viewer.team, &adapter).await.or_else(|_| Address::without_log_in(&adapter))?.form()
+    let address = Address::load(app, viewer.team, &adapter).await.or_else(|_| Address::without_log_in(&adapter))?;
+    let (form, kept) = address.form()?;
+    Ok((adapter, form, kept))
 }
 
 /// Adds an adapter. Needs `adapters:create`. A team's first adapter is its default.
@@ -156,13 +158,13 @@ pub async fn make_default(app: &App, viewer: &Viewer, id: AdapterId) -> Result<A
     update_adapter(app, viewer, id, change).await
 }
 
-/// Deletes an adapter. Needs `adapters:delete`. Messages that wait for it fail and can be resent by another.
-pub async fn delete_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(), AppError> {
+/// Deletes an adapter, and answers with its name. Needs `adapters:delete`. Messages that wait for it fail and can be resent by another.
+pub async fn delete_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<String, AppError> {
     viewer.require(Permission::AdaptersDelete)?;
     let adapter = load(app, viewer.team, id).await?;
     let event = audit::by(app, viewer, AuditAction::AdapterDeleted).about(id, &adapter.name).removed(said(&adapter));
     let deleted = app.store.delete_adapter(viewer.team, id, app.clock.now(), &event).await?;
-    if deleted { Ok(()) } else { Err(AppError::not_found("Adapter")) }
+    if deleted { Ok(adapter.name) } else { Err(AppError::not_found("Adapter")) }
 }
 
 /// Brings back a deleted adapter, and answers with its name. Needs `adapters:delete`. Messages that failed meanwhile stay failed.

@@ -240,13 +240,13 @@ pub async fn rotate_api_key(
 }
 
 /// Ends a key. Needs `api-keys:revoke`.
-pub async fn revoke_api_key(app: &App, viewer: &Viewer, id: ApiKeyId) -> Result<(), AppError> {
+pub async fn revoke_api_key(app: &App, viewer: &Viewer, id: ApiKeyId) -> Result<String, AppError> {
     viewer.require(Permission::ApiKeysRevoke)?;
     let key = load(app, viewer.team, id).await?;
-    let event = audit::by(app, viewer, AuditAction::ApiKeyRevoked).about(id, key.name);
+    let event = audit::by(app, viewer, AuditAction::ApiKeyRevoked).about(id, &key.name);
     if app.store.revoke_api_key(viewer.team, id, app.clock.now(), &event).await? {
         info!(team.id = %viewer.team, api_key.id = %id, "revoked API key");
-        Ok(())
+        Ok(key.name)
     } else {
         Err(AppError::not_found("API key"))
     }

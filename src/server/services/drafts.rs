@@ -1,5 +1,6 @@
-//! What somebody sent after their session had ended: kept sealed for an hour, and given back once, to the same person in
-//! the same browser. Nothing is carried out. Called by [crate::server::web]'s drafts.
+//! What somebody sent after their session had ended: kept sealed for an hour, and given back to the same person in the same
+//! browser until the form is sent with success or the draft is discarded. Nothing is carried out. Called by
+//! [crate::server::web]'s drafts.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -54,11 +55,25 @@ pub async fn find_page(app: &App, writer: &Writer) -> Result<Option<String>, App
     Ok(find(app, writer).await?.and_then(|(_, kept)| kept.page))
 }
 
-/// The writer's draft of this form, once.
-pub async fn take(app: &App, writer: &Writer, form: &str) -> Result<Option<Draft>, AppError> {
-    let Some((sealed, kept)) = find(app, writer).await? else { return Ok(None) };
-    let is_taken = kept.draft.form() == form && app.store.delete_draft(writer.user, &sealed).await?;
-    Ok(is_taken.then_some(kept.draft))
+/// The writer's draft of this form.
+pub async fn find_draft(app: &App, writer: &Writer, form: &str) -> Result<Option<Draft>, AppError> {
+    Ok(find(app, writer).await?.map(|(_, kept)| kept.draft).filter(|draft| draft.form() == form))
+}
+
+/// Puts what was typed since in the place of the writer's draft of the same form, where one waits.
+pub async fn renew(app: &App, writer: &Writer, draft: &Draft) -> Result<(), AppError> {
+    if let Some((_, kept)) = find(app, writer).await?.filter(|(_, kept)| kept.draft.form() == draft.form()) {
+        keep(app, writer, &KeptDraft { draft: draft.clone(), ..kept }).await?;
+    }
+    Ok(())
+}
+
+/// Deletes the writer's draft of this form, where one waits.
+pub async fn delete(app: &App, writer: &Writer, form: &str) -> Result<(), AppError> {
+    if let Some((sealed, _)) = find(app, writer).await?.filter(|(_, kept)| kept.draft.form() == form) {
+        app.store.delete_draft(writer.user, &sealed).await?;
+    }
+    Ok(())
 }
 
 /// A draft as it is stored and as it is. One that another key sealed is none.

@@ -8,7 +8,7 @@ use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::permission::{Permission, PermissionSet};
-use crate::domain::team::{Member, Role, RoleGrants};
+use crate::domain::team::{GrantEdit, Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::store::roles::{GrantChange, NewRole};
@@ -30,14 +30,11 @@ pub struct HeldRole {
     pub invites: usize,
 }
 
-/// Which permissions somebody ticked and unticked for a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GrantEdit {
-    pub role: Role,
-    /// What was ticked.
-    pub granted: PermissionSet,
-    /// What was unticked.
-    pub withdrawn: PermissionSet,
+/// A role that was deleted, by its name and by that of the role that its members have now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Succession {
+    pub name: String,
+    pub successor: String,
 }
 
 /// What every role may do: the built-in ones first, then the team's own by name. Every member sees it; a key needs
@@ -131,7 +128,7 @@ pub async fn rename_role(
 
 /// Deletes a role that the team made, and gives its members and the invitations to it the role `successor`, whose name
 /// comes back. Needs `team:update-role`; nobody deletes their own role.
-pub async fn delete_role(app: &App, viewer: &Viewer, role: Role, successor: Role) -> Result<String, AppError> {
+pub async fn delete_role(app: &App, viewer: &Viewer, role: Role, successor: Role) -> Result<Succession, AppError> {
     viewer.require(Permission::TeamUpdateRole)?;
     let held = held_role(app, viewer, role).await?;
     let Role::Custom(id) = role else {
@@ -160,7 +157,7 @@ pub async fn delete_role(app: &App, viewer: &Viewer, role: Role, successor: Role
         return Err(AppError::not_found("Role"));
     }
     info!(team.id = %viewer.team, %role, %successor, "deleted role");
-    Ok(successor_grants.name)
+    Ok(Succession { name: grants.name, successor: successor_grants.name })
 }
 
 /// Changes what roles may do, all or none. What is ticked or unticked already stays so. Needs `team:update-role`, and

@@ -164,7 +164,7 @@ pub async fn list_owner_names(app: &App, viewer: &Viewer) -> Result<Vec<String>,
 }
 
 /// Changes a member's role. Needs `team:update-role`.
-pub async fn change_role(app: &App, viewer: &Viewer, user: UserId, role: Role) -> Result<(), AppError> {
+pub async fn change_role(app: &App, viewer: &Viewer, user: UserId, role: Role) -> Result<Member, AppError> {
     viewer.require(Permission::TeamUpdateRole)?;
     if viewer.user_id() == Some(user) {
         return Err(AppError::Forbidden("You cannot change your own role".to_owned()));
@@ -176,15 +176,15 @@ pub async fn change_role(app: &App, viewer: &Viewer, user: UserId, role: Role) -
     }
     let grants = role_to_hand_out(app, viewer, role).await?;
     if member.role == role {
-        return Ok(());
+        return Ok(member);
     }
-    let event = audit::by(app, viewer, AuditAction::MemberRoleChanged).about(user, member.email);
+    let event = audit::by(app, viewer, AuditAction::MemberRoleChanged).about(user, &member.email);
     let event = event.changed(json!({ "role": member.role_name }), json!({ "role": grants.name }));
     if !app.store.update_member_role(viewer.team, user, role, &event).await? {
         return Err(AppError::not_found("Member"));
     }
     info!(team.id = %viewer.team, user.id = %user, %role, "changed role");
-    Ok(())
+    Ok(Member { role, role_name: grants.name, ..member })
 }
 
 /// How many keys that still open the team each member made, the team's own aside. Needs `team:remove-member`: it is asked before a removal.
@@ -205,7 +205,12 @@ pub async fn count_keys_of_members(app: &App, viewer: &Viewer) -> Result<Vec<(Us
 
 /// Ends a membership, and at once the person's sessions in the team and the keys that they made; with `hands_over_keys`
 /// the keys are the viewer's from then on. Needs `team:remove-member`.
-pub async fn remove_member(app: &App, viewer: &Viewer, user: UserId, hands_over_keys: bool) -> Result<(), AppError> {
+pub async fn remove_member(
+    app: &App,
+    viewer: &Viewer,
+    user: UserId,
+    hands_over_keys: bool,
+) -> Result<Member, AppError> {
     viewer.require(Permission::TeamRemoveMember)?;
     if viewer.user_id() == Some(user) {
         return Err(AppError::Forbidden("You cannot remove yourself".to_owned()));
@@ -219,13 +224,13 @@ pub async fn remove_member(app: &App, viewer: &Viewer, user: UserId, hands_over_
         return Err(AppError::Forbidden("Keys are handed over to a person: an API key cannot take them".to_owned()));
     }
     let keys = if heir.is_some() { "handed over" } else { "revoked" };
-    let event = audit::by(app, viewer, AuditAction::MemberRemoved).about(user, member.email);
+    let event = audit::by(app, viewer, AuditAction::MemberRemoved).about(user, &member.email);
     let event = event.removed(json!({ "role": member.role_name })).made(json!({ "keys": keys }));
     if !app.store.delete_membership(viewer.team, user, heir, app.clock.now(), &event).await? {
         return Err(AppError::not_found("Member"));
     }
     info!(team.id = %viewer.team, user.id = %user, "removed member");
-    Ok(())
+    Ok(member)
 }
 
 async fn find_member(app: &App, viewer: &Viewer, user: UserId) -> Result<Member, AppError> {
@@ -343,10 +348,10 @@ async fn find_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<Invite,
 }
 
 /// Takes an invitation back. Needs `team:invite`.
-pub async fn delete_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<(), AppError> {
+pub async fn delete_invite(app: &App, viewer: &Viewer, id: InviteId) -> Result<String, AppError> {
     viewer.require(Permission::TeamInvite)?;
     let invite = find_invite(app, viewer, id).await?;
-    let event = audit::by(app, viewer, AuditAction::InviteRevoked).about(id, invite.email);
+    let event = audit::by(app, viewer, AuditAction::InviteRevoked).about(id, &invite.email);
     let deleted = app.store.delete_invite(viewer.team, id, &event).await?;
-    if deleted { Ok(()) } else { Err(AppError::not_found("Invitation")) }
+    if deleted { Ok(invite.email) } else { Err(AppError::not_found("Invitation")) }
 }

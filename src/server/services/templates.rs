@@ -144,12 +144,12 @@ pub async fn update_template(
 }
 
 /// Deletes a template. Needs `templates:delete`. Messages made from it keep what they said.
-pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<(), AppError> {
+pub async fn delete_template(app: &App, viewer: &Viewer, id: TemplateId) -> Result<String, AppError> {
     viewer.require(Permission::TemplatesDelete)?;
     let template = load(app, viewer, id).await?;
-    let event = audit::by(app, viewer, AuditAction::TemplateDeleted).about(id, template.name);
+    let event = audit::by(app, viewer, AuditAction::TemplateDeleted).about(id, &template.name);
     let deleted = app.store.delete_template(viewer.team, id, app.clock.now(), &event).await?;
-    if deleted { Ok(()) } else { Err(AppError::not_found("Template")) }
+    if deleted { Ok(template.name) } else { Err(AppError::not_found("Template")) }
 }
 
 /// Brings back a deleted template, and answers with its name. Needs `templates:delete`.

@@ -1,5 +1,7 @@
 //! What a server function, or a page while it renders, knows of its request. [super::router()] provides it.
 
+mod forms;
+
 use std::fmt::Display;
 
 use axum::http::request::Parts;
@@ -9,12 +11,14 @@ use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
+pub use self::forms::{
+    GivenBack, discard_draft, find_draft, given_back, keep_draft, or_keep, or_point, sent, viewer_of, viewer_or_say,
+};
 use super::cookies::Cookie;
 use super::csrf;
 use super::drafts;
 use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
-use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
 use crate::domain::notice::Undo;
@@ -26,16 +30,8 @@ use crate::server::services::adapters::TestOutcome;
 
 /// How long a [Flash] waits for its page, in seconds.
 const FLASH_SECONDS: u32 = 60;
-/// How long what was typed waits for its page, in seconds.
-const DRAFT_SECONDS: u32 = 600;
 /// The longest sentence for the next page, in bytes: a cookie holds no more.
 const MAX_FLASH_BYTES: usize = 1500;
-/// Where the session keeps a long draft.
-const DRAFT_KEY: &str = "draft";
-/// The longest draft that a cookie holds, in bytes.
-const COOKIE_DRAFT_BYTES: usize = 1500;
-/// The longest draft that is kept at all, in bytes: a template.
-const MAX_DRAFT_BYTES: usize = 1024 * 1024;
 /// How long the chosen colours are remembered, in seconds: a year.
 const THEME_SECONDS: u32 = 31_536_000;
 
@@ -169,7 +165,7 @@ pub fn flash(kind: FlashKind, text: impl Into<String>) {
 
 /// Keeps a sentence about what was just done, and the form that takes it back, for the page that the browser is sent to.
 pub fn flash_undo(text: impl Into<String>, action: &str, id: impl Display) {
-    let undo = Undo { action: action.to_owned(), id: id.to_string() };
+    let undo = Undo { action: action.to_owned(), id: id.to_string(), label: "Undo".to_owned() };
     let flash = Flash { undo: Some(undo), ..Flash::new(FlashKind::Success, text) };
     append_cookie(flash.cookie(&app()));
 }
@@ -199,11 +195,7 @@ pub async fn go_on(step: LogInStep, next: &str) {
     match step {
         LogInStep::Done => {
             let headers = use_context::<Parts>().map(|parts| parts.headers).unwrap_or_default();
-            let (next, has_draft) = drafts::way_on(&app(), &headers, &session().await, next).await;
-            if has_draft {
-                flash(FlashKind::Success, drafts::WELCOME_BACK);
-            }
-            leptos_axum::redirect(&next);
+            leptos_axum::redirect(&drafts::way_on(&app(), &headers, &session().await, next).await);
         }
         LogInStep::AwaitsCode => {
             let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
@@ -227,83 +219,6 @@ pub fn take_flash() -> Option<Flash> {
 
 fn kept_flash() -> Option<Flash> {
     Cookie::Flash.open(&app(), &use_context::<Parts>()?.headers)
-}
-
-/// Keeps what was typed into a form that was refused, for its page: sealed in the browser, or, where that is too long, in
-/// the session of somebody who is logged in. What is longer still is not kept.
-pub async fn keep_draft(draft: &Draft) {
-    let bytes = serde_json::to_vec(draft).map_or(usize::MAX, |bytes| bytes.len());
-    let fits = bytes <= COOKIE_DRAFT_BYTES;
-    if !fits {
-        if bytes > MAX_DRAFT_BYTES || try_viewer().await.is_none() {
-            return;
-        }
-        if session().await.insert(DRAFT_KEY, draft).await.is_err() {
-            return;
-        }
-    }
-    append_cookie(Cookie::Draft.seal(&app(), &fits.then_some(draft), DRAFT_SECONDS));
-}
-
-/// A result; where it is a refusal, what was typed is kept for the form's page, with the field that is to blame. Where it
-/// is that the session has ended, it is kept for whoever was logged in, until they are again.
-pub async fn or_keep<T>(draft: &Draft, result: Result<T, AppError>) -> Result<T, AppError> {
-    match &result {
-        Ok(_) => {}
-        Err(AppError::NoSession | AppError::InvalidSession) => keep_for_log_in(draft).await,
-        Err(error) => keep_draft(&draft.clone().refused(error)).await,
-    }
-    result
-}
-
-/// The same for a form that says what is wrong beside its fields: the sentence over the page then only names the field, by what
-/// the page calls it. Where there is no such name, it says what is wrong.
-pub async fn or_point<T>(
-    draft: &Draft,
-    result: Result<T, AppError>,
-    label_of: impl Fn(&str) -> Option<&'static str>,
-) -> Result<T, AppError> {
-    or_keep(draft, result).await.map_err(|error| {
-        match error.field().and_then(|field| Some((field, label_of(field)?))) {
-            Some((field, label)) => {
-                AppError::invalid_field(field, format!("Nothing was saved or sent yet: look at the field “{label}”."))
-            }
-            None => error,
-        }
-    })
-}
-
-async fn keep_for_log_in(draft: &Draft) {
-    let Some(parts) = use_context::<Parts>() else { return };
-    if drafts::keep(&app(), &parts.headers, draft).await {
-        flash(FlashKind::Error, "You were logged out before this was saved. Log in: what you typed is back then.");
-    }
-}
-
-/// What was typed into this form, once: if its page follows a refusal, or a log-in that had to come first.
-pub async fn take_draft(form: &str) -> Option<Draft> {
-    if let Some(draft) = take_refused(form).await {
-        return Some(draft);
-    }
-    // A page that is fetched ahead may never be looked at.
-    if is_prefetch() {
-        return None;
-    }
-    drafts::take(&app(), &use_context::<Parts>()?.headers, &session().await, form).await
-}
-
-/// What was typed into a form that was refused. Nothing is written by looking: the browser forgets that there is a draft.
-async fn take_refused(form: &str) -> Option<Draft> {
-    let kept: Option<Draft> = Cookie::Draft.open(&app(), &use_context::<Parts>()?.headers)?;
-    let draft = match kept {
-        Some(draft) => draft,
-        None => session().await.get(DRAFT_KEY).await.ok()??,
-    };
-    if draft.form() != form {
-        return None;
-    }
-    append_cookie(Cookie::Draft.header("", 0, app().config.is_https()));
-    Some(draft)
 }
 
 /// Gives the response the status of an error, while the page tells it in words.

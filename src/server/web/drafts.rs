@@ -19,9 +19,6 @@ use crate::server::services::accounts;
 use crate::server::services::drafts::{self, KeptDraft, LASTS, Writer};
 use crate::server::store::sessions::SESSION_DAYS;
 
-/// What is said where the draft is given back.
-pub const WELCOME_BACK: &str = "You were logged out. What you typed is still here: check it and save.";
-
 /// How old the cookie gets before a page leaves a new one, in seconds: a day.
 const RENEWED_AFTER_SECONDS: i64 = 86_400;
 
@@ -68,22 +65,39 @@ pub async fn keep(app: &App, headers: &HeaderMap, draft: &Draft) -> bool {
     }
 }
 
-/// What the person of this session typed into a form before they had to log in, once.
-pub async fn take(app: &App, headers: &HeaderMap, session: &Session, form: &str) -> Option<Draft> {
+/// What the person of this session typed into a form before they had to log in.
+pub async fn find(app: &App, headers: &HeaderMap, session: &Session, form: &str) -> Option<Draft> {
     let writer = writer_of(app, headers, session).await?;
-    drafts::take(app, &writer, form).await.ok()?
+    drafts::find_draft(app, &writer, form).await.ok()?
 }
 
-/// Where a log-in that is done leads: to the page of the draft that waits, unless another page than [HOME] is asked for;
-/// and whether a draft waits there.
-pub async fn way_on(app: &App, headers: &HeaderMap, session: &Session, next: &str) -> (String, bool) {
+/// Puts what was typed into a form since in the place of what waits for it, where something does.
+pub async fn renew(app: &App, headers: &HeaderMap, session: &Session, draft: &Draft) {
+    if let Some(writer) = writer_of(app, headers, session).await {
+        match drafts::renew(app, &writer, draft).await {
+            Ok(()) | Err(AppError::RateLimited { .. }) => {}
+            Err(cause) => error!(%cause, "a draft was not renewed"),
+        }
+    }
+}
+
+/// Deletes what waits for a form.
+pub async fn delete(app: &App, headers: &HeaderMap, session: &Session, form: &str) -> Result<(), AppError> {
+    match writer_of(app, headers, session).await {
+        Some(writer) => drafts::delete(app, &writer, form).await,
+        None => Ok(()),
+    }
+}
+
+/// Where a log-in that is done leads: to the page of the draft that waits, unless another page than [HOME] is asked for.
+pub async fn way_on(app: &App, headers: &HeaderMap, session: &Session, next: &str) -> String {
     let page = match writer_of(app, headers, session).await {
         Some(writer) => drafts::find_page(app, &writer).await.ok().flatten(),
         None => None,
     };
     match page {
-        Some(page) if next == HOME || next == page => (page, true),
-        _ => (next.to_owned(), false),
+        Some(page) if next == HOME => page,
+        _ => next.to_owned(),
     }
 }
 

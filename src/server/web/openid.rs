@@ -46,11 +46,7 @@ pub async fn finish(
 ) -> Response {
     let under_way = Cookie::OpenId.open(&app, &headers);
     let response = match openid::finish(&app, &session, under_way, callback, &origin(&address, &headers)).await {
-        Ok(next) => {
-            let (next, has_draft) = drafts::way_on(&app, &headers, &session, safe_next(&next)).await;
-            let welcome = has_draft.then(|| Flash::new(FlashKind::Success, drafts::WELCOME_BACK).cookie(&app));
-            with_cookie(Redirect::to(&next).into_response(), welcome.flatten())
-        }
+        Ok(next) => Redirect::to(&drafts::way_on(&app, &headers, &session, safe_next(&next)).await).into_response(),
         Err(error) => back_to_log_in(&app, &error),
     };
     with_cookie(response, Cookie::OpenId.header("", 0, app.config.is_https()))

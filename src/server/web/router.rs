@@ -20,6 +20,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use tracing::warn;
 
 use super::connections::{self, Connections};
+use super::context::GivenBack;
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
@@ -157,7 +158,10 @@ impl FromRef<PageState> for App {
 /// Gives pages and server functions what [super::context] reads.
 fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
     let app = app.clone();
-    move || provide_context(app.clone())
+    move || {
+        provide_context(app.clone());
+        provide_context(GivenBack::default());
+    }
 }
 
 /// Layer of the pages: sends a browser without a session to the log-in page, and back afterwards; a person in no team, to

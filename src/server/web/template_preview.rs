@@ -42,7 +42,7 @@ pub async fn show(State(app): State<App>, Extension(identity): Extension<Identit
             // The browser's console would count a template that does not parse as a fault of the page.
             let is_writers = matches!(error, AppError::InvalidTemplate { .. } | AppError::Validation { .. });
             let words = escaped(&error.to_string());
-            let page = format!("<!doctype html><title>Preview</title><p role=\"alert\" {STYLE}>{words}</p>");
+            let page = format!("<!doctype html><title>Preview</title>{}", fault_of(&words));
             (if is_writers { StatusCode::OK } else { status_of(&error) }, page, false)
         }
     };
@@ -56,6 +56,15 @@ pub async fn show(State(app): State<App>, Extension(identity): Extension<Identit
 
 /// How what is ours in the frame looks.
 const STYLE: &str = "style=\"font:15px/1.5 system-ui,sans-serif;margin:0 0 1em;white-space:pre-wrap\"";
+
+/// What is wrong, in the red box of the house. The frame is light paper in dark pages too.
+fn fault_of(words: &str) -> String {
+    format!(
+        "<div role=\"alert\" style=\"font:15px/1.5 system-ui,sans-serif;padding:.7em 1em;border-radius:10px;color:#1c2029;\
+         background:oklch(95.4% .028 22);border:1px solid oklch(86% .075 22);white-space:pre-wrap;overflow-wrap:anywhere\">\
+         <strong style=\"color:oklch(51% .19 26)\">There is no preview yet</strong>\n{words}</div>"
+    )
+}
 
 async fn preview(app: &App, identity: Identity, request: Request) -> Result<(RenderedTemplate, bool), AppError> {
     let (parts, body) = request.into_parts();

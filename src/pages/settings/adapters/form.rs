@@ -12,11 +12,12 @@ use crate::server_fns::adapters::{CreateAdapter, EditedAdapter, UpdateAdapter};
 
 /// The address of the form of a new one of a kind.
 pub(super) fn new_of(kind: AdapterKind) -> String {
-    format!("/settings/adapters?kind={}#add", kind.as_str())
+    format!("/settings/adapters?kind={}", kind.as_str())
 }
 
 #[component]
 pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
+    let kind = draft.get("kind").and_then(|kind| kind.parse().ok()).unwrap_or(kind);
     let kinds = AdapterKind::ALL.map(|each| {
         view! {
             <a class="segment" href=new_of(each) aria-current=(each == kind).then_some("true")>{each.label()}</a>
@@ -30,8 +31,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
     form.smtp.security = TlsMode::Required.as_str().to_owned();
     let is_default = draft.get("is_default").is_some();
     view! {
-        <section class="panel narrow" id="add" aria-label="Add an adapter">
-            <div class="panel-head"><h2>"Add an adapter"</h2></div>
+        <section class="panel narrow" aria-label="Add an adapter">
             <form class="stack panel-body" method="post" action=CreateAdapter::PATH>
                 <nav class="segments" aria-label="Kind">{kinds.collect_view()}</nav>
                 <p class="hint">{what}</p>
@@ -45,6 +45,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
                     max_length=100
                     value=draft.text("name")
                     error=draft.error("name")
+                    autofocus=draft.is_empty()
                 />
                 <AddressFields kind form kept=KeptLogIn::None draft=draft.clone()/>
                 <Sender kind value=draft.text("from_address") error=draft.error("from")/>
@@ -52,7 +53,10 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
                     <input type="checkbox" name="is_default" checked=is_default/>
                     "Default: messages that name no adapter go out by this one"
                 </label>
-                <div class="form-foot"><button class="button primary">"Add"</button></div>
+                <div class="form-foot">
+                    <a class="button" href="/settings/adapters">"Cancel"</a>
+                    <button class="button primary">"Add"</button>
+                </div>
             </form>
         </section>
     }
@@ -62,11 +66,9 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
 pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
     let EditedAdapter { adapter, form, kept, draft } = edited;
     let title = format!("Edit {}", adapter.name);
-    let heading = title.clone();
     let shown = |field: &str, now: &str| draft.get(field).unwrap_or_else(|| now.to_owned());
     view! {
         <section class="panel narrow" aria-label=title>
-            <div class="panel-head"><h2>{heading}</h2></div>
             <form class="stack panel-body" method="post" action=UpdateAdapter::PATH>
                 <input type="hidden" name="id" value=adapter.id.to_string()/>
                 <TextField
@@ -75,7 +77,7 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
                     max_length=100
                     value=shown("name", &adapter.name)
                     error=draft.error("name")
-                    autofocus=true
+                    autofocus=draft.is_empty()
                 />
                 <AddressFields kind=adapter.kind form kept draft=draft.clone()/>
                 <Sender kind=adapter.kind value=shown("from_address", &adapter.from_address) error=draft.error("from")/>

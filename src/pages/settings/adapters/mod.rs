@@ -1,4 +1,4 @@
-//! `/settings/adapters`: the ways out, each with a test.
+//! `/settings/adapters`: the ways out, each with a test, and the form of one.
 
 mod form;
 mod test;
@@ -6,58 +6,72 @@ mod test;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use self::form::{EditAdapter, NewAdapter};
+use self::form::{EditAdapter, NewAdapter, new_of};
 use self::test::{TestAdded, TestDialog};
-use super::{Tab, settings_page};
+use super::{Tab, settings_detail, settings_page};
 use crate::components::address::query_value;
-use crate::components::can::{Can, may};
+use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
 use crate::components::history_link::HistoryLink;
-use crate::components::icon::Glyph;
+use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::ids::AdapterId;
 use crate::domain::permission::Permission;
-use crate::server_fns::adapters::{AdaptersView, DeleteAdapter, MakeDefaultAdapter, load_adapters};
+use crate::server_fns::adapters::{
+    AdaptersView, DeleteAdapter, MakeDefaultAdapter, load_adapter, load_adapters, load_new_adapter,
+};
 
-/// The ways out. `?edit=` names one to change, `?added=` one that was just added, `?kind=` the kind of the form of a new one.
+/// The ways out. `?edit=` names one whose form is shown instead, `?kind=` the kind of a new one whose form is; `?added=` is
+/// one that was just added.
 #[component]
 pub fn AdaptersPage() -> impl IntoView {
     let named = |name| query_value(name).and_then(|id| id.parse().ok());
     let (edited, added): (Option<AdapterId>, Option<AdapterId>) = (named("edit"), named("added"));
-    let kind = query_value("kind").and_then(|kind| kind.parse().ok());
-    settings_page(Tab::Adapters, load_adapters(edited), move |adapters| view! { <Adapters adapters added kind/> })
+    let kind: Option<AdapterKind> = query_value("kind").and_then(|kind| kind.parse().ok());
+    match (edited, kind) {
+        (Some(id), _) => settings_detail(Tab::Adapters, load_adapter(id), |edited| {
+            let history = view! { <HistoryLink object=edited.adapter.id.to_string()/> }.into_any();
+            (edited.adapter.name.clone(), history, view! { <EditAdapter edited/> })
+        }),
+        (None, Some(kind)) => settings_detail(Tab::Adapters, load_new_adapter(), move |draft| {
+            ("Add an adapter".to_owned(), ().into_any(), view! { <NewAdapter kind draft/> })
+        }),
+        (None, None) => {
+            settings_page(Tab::Adapters, load_adapters(), move |adapters| view! { <Adapters adapters added/> })
+        }
+    }
 }
 
 #[component]
-fn Adapters(adapters: AdaptersView, added: Option<AdapterId>, kind: Option<AdapterKind>) -> impl IntoView {
-    let AdaptersView { adapters, waiting, draft, edited } = adapters;
+fn Adapters(adapters: AdaptersView, added: Option<AdapterId>) -> impl IntoView {
+    let AdaptersView { adapters, waiting } = adapters;
     let added = adapters.iter().find(|adapter| added == Some(adapter.id)).filter(|_| may(Permission::AdaptersUpdate));
     let added = added.cloned().map(|adapter| view! { <TestAdded adapter/> });
-    let drafted = draft.get("kind").and_then(|kind| kind.parse().ok());
-    let kind = drafted.or(kind).unwrap_or(AdapterKind::Smtp);
-    let form = match edited {
-        Some(edited) => view! { <EditAdapter edited/> }.into_any(),
-        None => {
-            view! { <Can permission=Permission::AdaptersCreate><NewAdapter kind draft=draft.clone()/></Can> }.into_any()
+    let add = may(Permission::AdaptersCreate).then(|| {
+        let href = new_of(AdapterKind::Smtp);
+        view! { <a class="button primary" href=href><Icon glyph=Glyph::Plus/>"Add an adapter"</a> }
+    });
+    if adapters.is_empty() {
+        return view! {
+            <section class="panel adapters" aria-label="Adapters">
+                <EmptyState glyph=Glyph::Plug title="No adapter yet">
+                    <p>"Messages go out by an adapter: your mail server for email, a web address for the other channels."</p>
+                    {add.map(|add| view! { <p>{add}</p> })}
+                </EmptyState>
+            </section>
         }
-    };
-    let list = if adapters.is_empty() {
-        view! {
-            <EmptyState glyph=Glyph::Plug title="No adapter yet">
-                <p>"Messages go out by an adapter. Add your mail server below to send the first email."</p>
-            </EmptyState>
-        }
-        .into_any()
-    } else {
-        view! { <AdapterTable adapters waiting/> }.into_any()
-    };
+        .into_any();
+    }
     view! {
         {added}
-        <section class="panel adapters" aria-label="Adapters">{list}</section>
-        {form}
+        <section class="panel adapters" aria-label="Adapters">
+            {add.map(|add| view! { <div class="panel-head"><div class="panel-actions">{add}</div></div> })}
+            <AdapterTable adapters waiting/>
+        </section>
     }
+    .into_any()
 }
 
 #[component]

@@ -9,6 +9,7 @@ use super::{Ending, RecentRequests, RevokeKey, api_words, bound_words, held_back
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::history_link::HistoryLink;
+use crate::components::number::grouped;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::api_key::ApiKey;
 use crate::domain::draft::Draft;
@@ -82,8 +83,8 @@ fn Facts(key: ApiKey, server_rate_limit: u32) -> impl IntoView {
         }
     });
     let rate = match key.limits.rate_limit {
-        Some(limit) => format!("{limit} in a second"),
-        None => format!("{server_rate_limit} in a second, the server's limit"),
+        Some(limit) => format!("{} in a second", grouped(i64::from(limit))),
+        None => format!("{} in a second, the server's limit", grouped(i64::from(server_rate_limit))),
     };
     let previous = key.previous_ends_at.filter(|end| *end > now && !key.has_ended(now));
     view! {

@@ -7,6 +7,7 @@ use super::super::roles::grouped_by_noun;
 use super::is_owner;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
+use crate::components::number::grouped;
 use crate::components::periods::DayInput;
 use crate::domain::api_key::{KeyApi, KeyLimits};
 use crate::domain::draft::Draft;
@@ -161,7 +162,7 @@ pub(super) fn LimitFields(
             </label>
         }
     });
-    let rate_hint = format!("Leave it empty for the server's limit of {server_rate_limit}.");
+    let rate_hint = format!("Leave it empty for the server's limit of {}.", grouped(i64::from(server_rate_limit)));
     view! {
         <fieldset class="choices">
             <legend>"For which APIs"</legend>

@@ -123,7 +123,7 @@ fn KeyRow(key: ApiKey) -> impl IntoView {
             <td role="cell" class="wide-only">
                 <span class="two-lines">
                     <span>{last_used}</span>
-                    {maker.map(|name| view! { <span>"by " {name}</span> })}
+                    {maker.map(|name| view! { <span>"made by " {name}</span> })}
                 </span>
             </td>
             <td role="cell" class="actions">{action}</td>

@@ -38,7 +38,7 @@ pub fn grants_of(entry: &AuditEntry) -> Option<Grants> {
     (grants.granted.is_some() || grants.withdrawn.is_some()).then_some(grants)
 }
 
-/// What a permission allows, within a sentence: "resend failed or bounced emails". A permission that is none any more by
+/// What a permission allows, within a sentence: "resend messages that failed or bounced". A permission that is none any more by
 /// its name.
 fn deed(name: &str) -> String {
     let Ok(permission) = name.parse::<Permission>() else { return name.to_owned() };
@@ -191,7 +191,7 @@ mod tests {
         let of = |before: Value, after: Value| grants_of(&line(AuditAction::RoleUpdated, before, after));
         let text = |text: &str| Some(text.to_owned());
         let toggled = of(Value::Null, json!({"granted": ["logs:resend"]}));
-        let resend = text("resend failed or bounced emails");
+        let resend = text("resend messages that failed or bounced");
         assert_eq!(toggled, Some(Grants { granted: resend.clone(), withdrawn: None }));
         let edited =
             of(json!({"permissions": ["logs:view", "x:y"]}), json!({"permissions": ["logs:view", "logs:resend"]}));

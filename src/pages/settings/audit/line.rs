@@ -59,7 +59,7 @@ pub fn Line(
     }
 }
 
-/// What a role may do from then on, and what not any more: "Allowed Support to resend failed or bounced emails".
+/// What a role may do from then on, and what not any more: "Allowed Support to resend messages that failed or bounced".
 #[component]
 fn Granting(grants: Grants, target: Option<AnyView>) -> impl IntoView {
     let Grants { granted, withdrawn } = grants;

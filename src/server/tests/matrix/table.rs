@@ -192,6 +192,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("mark_failed", Nothing, Target::Own, "error=NoTeam"),
     ("set_list_view", Nothing, Target::Own, "dense=1&status=1"),
     ("set_theme", Nothing, Target::Own, "theme=dark"),
+    ("discard_draft", Nothing, Target::Own, "id=template"),
     ("join_team", LogIn, Target::Token, "token={token}"),
     ("switch_team", LogIn, Target::Team, "team={id}"),
     ("load_layout", Identity, Target::Own, ""),
@@ -240,6 +241,8 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
     ("restore_template", Holds(TemplatesDelete), Target::DeletedTemplate, "id={id}"),
     ("load_adapters", Holds(AdaptersView), Target::Own, ""),
+    ("load_new_adapter", Holds(AdaptersCreate), Target::Own, ""),
+    ("load_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     (
         "create_adapter",
         Holds(AdaptersCreate),

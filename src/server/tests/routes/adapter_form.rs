@@ -24,9 +24,10 @@ async fn guarded_sink() -> Sink {
     Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap()
 }
 
-/// Sends a form of the adapters' page, and gives the page that follows.
+/// Sends a form of the adapters' pages, and gives the page that follows.
 async fn page_after(client: &Client, function: &str, fields: &[(&str, &str)]) -> String {
-    page_after_on(client, "/settings/adapters", function, fields).await
+    let page = if function == "create_adapter" { "/settings/adapters?kind=smtp" } else { "/settings/adapters" };
+    page_after_on(client, page, function, fields).await
 }
 
 async fn page_after_on(client: &Client, page: &str, function: &str, fields: &[(&str, &str)]) -> String {
@@ -196,6 +197,7 @@ on_both_databases! {
             let fields = written.map(|(field, text)| (field, if field == name { value } else { text }));
             let shown = form.send("POST", "/templates/preview", body(&fields)).await;
             assert!(shown.text.contains(said), "{name}: {}", shown.text);
+            assert!(shown.text.contains("role=\"alert\"") && shown.text.contains("There is no preview yet"), "{name}");
             if said.contains("ine ") {
                 // The same beside its field, and over the page only where that is.
                 let fields = [&[("name", "Hello")], &fields[..]].concat();

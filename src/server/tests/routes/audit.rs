@@ -31,6 +31,7 @@ const SILENT: &[&str] = &[
     "mark_failed",
     "set_list_view",
     "set_theme",
+    "discard_draft",
     "switch_team",
     // Nothing differs from what was there.
     "cancel_chosen",
@@ -135,7 +136,7 @@ on_both_databases! {
             "<del>− two",
             "<ins>+ 2 &amp; more",
             "1 line added, 1 removed",
-            "resend failed or bounced emails",
+            "resend messages that failed or bounced",
         ] {
             assert!(page.contains(part), "no {part}: {page}");
         }

@@ -10,7 +10,10 @@ use crate::domain::team::Role;
 
 const NEW_TEMPLATE: &str = "/templates/new";
 const SUBJECT: &str = "Half a thought";
-const WELCOME_BACK: &str = "You were logged out. What you typed is still here: check it and save.";
+const WELCOME_BACK: &str =
+    "You were logged out before this was saved. What you typed is still here: check it and save.";
+
+const NOT_SAVED: &str = "You were logged out, and what you typed was not saved. Log in and type it again.";
 
 /// A browser with what it was sent.
 struct Browser {
@@ -88,11 +91,18 @@ async fn opened_draft(app: &TestApp, role: Role) -> String {
     String::from_utf8(test_key().try_open(&format!("v1:{sealed}"), &format!("draft:{user}")).unwrap()).unwrap()
 }
 
+/// What the button that discards a draft sends.
+fn form_of_discard(page: &str) -> String {
+    let after = page.split("action=\"/fn/discard_draft\"").nth(1).expect("the form stands on the page");
+    let value = after.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
+    value.replace("&amp;", "&")
+}
+
 /// A page, the form on it, and what is typed there.
 type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>);
 
 on_both_databases! {
-    async fn what_was_typed_waits_for_the_log_in_and_comes_back_once(app: TestApp) {
+    async fn what_was_typed_waits_for_the_log_in_and_comes_back_until_it_is_saved(app: TestApp) {
         let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
         end_sessions(&app).await;
         let sent = browser.send_template().await;
@@ -100,10 +110,21 @@ on_both_databases! {
         assert_eq!(said(&sent), "You were logged out before this was saved. Log in: what you typed is back then.");
         assert_eq!(count_drafts(&app).await, 1);
         let entered = browser.log_in_after(&sent, Role::Admin).await;
-        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
-        let page = browser.get(NEW_TEMPLATE).await.text;
-        assert!(page.contains(SUBJECT) && page.contains("Dear …") && page.contains(WELCOME_BACK), "{page}");
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
+        for _ in 0..2 {
+            let page = browser.get(NEW_TEMPLATE).await.text;
+            assert!(page.contains(SUBJECT) && page.contains("Dear …") && page.contains(WELCOME_BACK), "{page}");
+        }
+        assert!(!browser.get("/templates").await.text.contains(WELCOME_BACK), "only where the form is");
         assert!(app.store().list_templates(app.team).await.unwrap().is_empty(), "nothing is carried out");
+        // What is changed and refused in between is what comes back then.
+        let fields = [("name", ""), ("subject", SUBJECT), ("html", ""), ("text", "Dear Ada")];
+        browser.send(NEW_TEMPLATE, "create_template", &fields).await;
+        for _ in 0..2 {
+            let page = browser.get(NEW_TEMPLATE).await.text;
+            assert!(page.contains("Dear Ada") && !page.contains("Dear …") && page.contains(WELCOME_BACK), "{page}");
+        }
+        assert!(said(&browser.send_template().await).contains("created"));
         assert_eq!(count_drafts(&app).await, 0);
         assert!(!browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
     }
@@ -122,7 +143,7 @@ on_both_databases! {
         let cases: [Case<'_>; 13] = [
             (&template_page, "update_template", vec![("id", template.as_str()), ("name", "a"), ("subject", form), ("html", ""), ("text", "")]),
             (&template_page, "test_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
-            ("/settings/adapters", "create_adapter", vec![("name", form), ("kind", "smtp"), ("from_address", "a@b.example")]),
+            ("/settings/adapters?kind=smtp", "create_adapter", vec![("name", form), ("kind", "smtp"), ("from_address", "a@b.example")]),
             (&adapter_page, "update_adapter", vec![("id", adapter.as_str()), ("name", form), ("from_address", "a@b.example")]),
             ("/settings/roles", "create_role", vec![("name", form)]),
             (&role_page, "rename_role", vec![("role", role.as_str()), ("name", form)]),
@@ -139,9 +160,21 @@ on_both_databases! {
             end_sessions(&app).await;
             let sent = browser.send(page, function, &fields).await;
             let entered = browser.log_in_after(&sent, Role::Owner).await;
-            assert_eq!((location(&entered), said(&entered).as_str()), (page, WELCOME_BACK), "{function}");
-            assert!(browser.get(page).await.text.contains(form), "{function}");
-            assert!(!browser.get(page).await.text.contains(form), "{function}");
+            assert_eq!(location(&entered), page, "{function}");
+            let back = browser.get(page).await.text;
+            assert!(back.contains(form) && back.contains(WELCOME_BACK), "{function}: {back}");
+            let discard = form_of_discard(&back);
+            // Sent with success it is over; refused, or only tried, it is not.
+            let answer = browser.send(page, function, &fields).await;
+            let is_refused = browser.get(location(&answer)).await.text.contains("role=\"alert\"");
+            let is_over = !is_refused && function != "test_template";
+            assert_eq!(count_drafts(&app).await == 0, is_over, "{function}");
+            if !is_over {
+                assert_eq!(said(&browser.send(page, "discard_draft", &[("id", &discard)]).await), "Discarded.");
+                assert_eq!(count_drafts(&app).await, 0, "{function}");
+                browser.get(page).await;
+                assert!(!browser.get(page).await.text.contains(WELCOME_BACK), "{function}");
+            }
         }
     }
 
@@ -156,7 +189,7 @@ on_both_databases! {
         assert_eq!(count_drafts(&app).await, 1);
         end_sessions(&app).await;
         let entered = browser.send("/login", "log_in", &[("email", "admin@finch.example"), ("password", PASSWORD)]).await;
-        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
         assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT), "it waits for its own person");
     }
 
@@ -194,13 +227,12 @@ on_both_databases! {
             let sent = browser.send(NEW_TEMPLATE, "create_template", &fields).await;
             assert_eq!(sent.status, 303);
             assert_eq!(count_drafts(&app).await, kept);
-            let not_done = "You were logged out, and this was not done. Log in and do it again.";
-            assert_eq!(said(&sent) == not_done, kept == 0, "{}", said(&sent));
+            assert_eq!(said(&sent) == NOT_SAVED, kept == 0, "{}", said(&sent));
         }
         for _ in 0..29 {
             assert!(said(&browser.send_template().await).contains("is back then"));
         }
-        assert!(said(&browser.send_template().await).contains("was not done"), "30 an hour");
+        assert!(said(&browser.send_template().await).contains("was not saved"), "30 an hour");
     }
 
     async fn strangers_leave_nothing(app: TestApp) {
@@ -210,7 +242,7 @@ on_both_databases! {
         let before = app.store().every_row().await;
         for cookie in ["theme=dark", "person=", forged.as_str()] {
             let mut stranger = Browser { client: app.client().with("accept", "text/html").with("cookie", cookie) };
-            assert!(said(&stranger.send_template().await).contains("was not done"), "{cookie}");
+            assert!(said(&stranger.send_template().await).contains("was not saved"), "{cookie}");
             let long = "a".repeat(20_000);
             assert_eq!(stranger.send(NEW_TEMPLATE, "create_template", &[("text", &long)]).await.status, 413, "{cookie}");
         }
@@ -218,7 +250,7 @@ on_both_databases! {
         // The same server later, when nobody's session could have lasted so long.
         let mut late = Browser { client: app.client().with("accept", "text/html").with("cookie", &person) };
         app.advance(TimeDelta::days(32));
-        assert!(said(&late.send_template().await).contains("was not done"));
+        assert!(said(&late.send_template().await).contains("was not saved"));
     }
 
     async fn nothing_is_kept_for_who_was_removed(app: TestApp) {
@@ -226,13 +258,41 @@ on_both_databases! {
         let user = app.user(app.team, Role::Admin).await;
         end_sessions(&app).await;
         app.store().try_statement(&format!("DELETE FROM memberships WHERE user_id = {}", user.0)).await.unwrap();
-        assert!(said(&browser.send_template().await).contains("was not done"));
+        assert!(said(&browser.send_template().await).contains("was not saved"));
         assert_eq!(count_drafts(&app).await, 0);
+    }
+
+    async fn what_is_not_kept_is_said_not_to_be(app: TestApp) {
+        let adapter = app.add_adapter("Mail").await.id.to_string();
+        let failed = app.add_message(Message::with_status(EmailStatus::Failed)).await.to_string();
+        let message = format!("/logs/{failed}");
+        let cases = [
+            ("/settings/roles", "save_role_grid", vec![("shown[]", "viewer")], "what you ticked was not saved"),
+            ("/settings/adapters", "test_adapter", vec![("id", adapter.as_str()), ("to", "a@b.example")], "the test was not sent"),
+            (message.as_str(), "reveal_email", vec![("id", failed.as_str()), ("reason", "Asked")], "your reason was not saved"),
+            ("/settings/adapters", "delete_adapter", vec![("id", adapter.as_str())], "this was not done"),
+        ];
+        for (page, function, fields, words) in cases {
+            let mut browser = Browser::at(&app, Role::Owner, page).await;
+            end_sessions(&app).await;
+            let sent = browser.send(page, function, &fields).await;
+            assert!(said(&sent).contains(words), "{function}: {}", said(&sent));
+            assert_eq!(count_drafts(&app).await, 0);
+        }
+    }
+
+    async fn a_long_form_that_is_refused_lies_sealed_in_the_session(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let text = format!("Dear {}", "a".repeat(5_000));
+        browser.send(NEW_TEMPLATE, "create_template", &[("name", ""), ("subject", SUBJECT), ("html", ""), ("text", &text)]).await;
+        assert!(!app.store().every_row().await["sessions"].join("").contains("aaaa"));
+        assert!(browser.get(NEW_TEMPLATE).await.text.contains(&text));
+        assert!(!browser.get(NEW_TEMPLATE).await.text.contains(&text), "a refusal is shown once");
     }
 
     async fn a_draft_is_sealed_and_holds_no_secret(app: TestApp) {
         const SECRET: &str = "hush-hush-42";
-        let page = "/settings/adapters";
+        let page = "/settings/adapters?kind=smtp";
         let mut browser = Browser::at(&app, Role::Admin, page).await;
         end_sessions(&app).await;
         let host = format!("https://post:{SECRET}@mail.example?key={SECRET}");
@@ -273,7 +333,7 @@ on_both_databases! {
         let first = browser.log_in_after(&sent, Role::Admin).await;
         assert_eq!(location(&first), "/login/code?next=%2Ftemplates%2Fnew");
         let second = browser.send(location(&first), "log_in_with_code", &[("code", &code(&app)), ("next", NEW_TEMPLATE)]).await;
-        assert_eq!((location(&second), said(&second).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+        assert_eq!((location(&second), said(&second).as_str()), (NEW_TEMPLATE, ""));
         assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
     }
 
@@ -286,6 +346,6 @@ on_both_databases! {
         let entered = elsewhere.send("/login", "log_in", &log_in("/resends")).await;
         assert_eq!((location(&entered), said(&entered).as_str()), ("/resends", ""));
         let entered = browser.send("/login", "log_in", &log_in("")).await;
-        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, WELCOME_BACK));
+        assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
     }
 }

@@ -116,7 +116,7 @@ on_both_databases! {
         app.sign_in(Role::Admin).await.post(&format!("/api/logs/{id}/resend"), json!({})).await.assert_error(
             400,
             "VALIDATION_ERROR",
-            "Only emails that were sent by Sendlog can be resent",
+            "Only messages that were sent by Sendlog can be resent",
         );
         assert_eq!(app.sign_in(Role::Viewer).await.get(&format!("/api/logs/{id}")).await.data()["status"], "failed");
     }

@@ -102,7 +102,7 @@ on_both_databases! {
         };
         let (here, known) = (format!("/logs/{id}"), format!("id={id}&again={id}"));
         let page = support.get(&here).await.text;
-        assert!(page.contains("Only failed or bounced emails can be resent") && !page.contains("/fn/resend_email"));
+        assert!(page.contains("Only messages that failed or bounced can be resent") && !page.contains("/fn/resend_email"));
         assert_eq!(post(&support, known.clone()).await, here);
         let said = dialog(&admin, &here).await;
         assert!(said.contains("Send this message once more?") && said.contains("and arrived."), "{said}");

@@ -6,9 +6,9 @@ use super::*;
 use crate::domain::audit::{AuditAction, AuditEntry, AuditFilter};
 use crate::domain::error::AppError;
 use crate::domain::permission::{Permission, PermissionSet};
-use crate::domain::team::{Role, RoleGrants};
+use crate::domain::team::{GrantEdit, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
-use crate::server::services::roles::{self, GrantEdit};
+use crate::server::services::roles::{self, Succession};
 use crate::server::services::teams;
 
 fn set(permissions: &[Permission]) -> PermissionSet {
@@ -92,7 +92,7 @@ on_both_databases! {
             (&[("shown[]", "viewer logs:resend")][..], "is withdrawn"),
         ] {
             let answer = submit(&owner, "save_role_grid", fields).await;
-            assert_eq!(said(&answer), format!("Saved: “Resend failed or bounced emails” {said_of_it}."));
+            assert_eq!(said(&answer), format!("Saved: “Resend messages that failed or bounced” {said_of_it}."));
         }
     }
 
@@ -111,7 +111,7 @@ on_both_databases! {
         assert_eq!(lines.len(), 1);
         assert_eq!((&lines[0].before, &lines[0].after), (&Some(json!({"name": "Support"})), &Some(json!({"name": "Help desk"}))));
 
-        assert_eq!(roles::delete_role(&app.app, &owner, role, Role::Viewer).await, Ok("Viewer".to_owned()));
+        assert_eq!(roles::delete_role(&app.app, &owner, role, Role::Viewer).await, Ok(Succession { name: "Help desk".to_owned(), successor: "Viewer".to_owned() }));
         assert_eq!(grants_of(&app, role).await, None);
         let again = roles::delete_role(&app.app, &owner, role, Role::Viewer).await;
         assert_eq!(again, Err(AppError::not_found("Role")));
