@@ -59,8 +59,8 @@ export class Api {
   }
 
   /** Reports what a provider would say of a message. */
-  async report(id: string, kind: string): Promise<void> {
-    const event = { id: `${kind}-${id}`, kind, emailId: id, at: new Date().toISOString() };
+  async report(id: string, kind: string, detail: { mx?: string; reply?: string } = {}): Promise<void> {
+    const event = { id: `${kind}-${id}`, kind, emailId: id, at: new Date().toISOString(), ...detail };
     await this.call("POST", "/api/v1/events", [event]);
   }
 

@@ -88,7 +88,7 @@ freshTest("a message is found by tag, metadata, key, server code, provider's id 
     ["by tag", `tag:${mark}`],
     ["by a metadata value", `meta.order:${mark}`],
     ["by SMTP code", `reply:250 to:@${mark}.example`],
-    ["all at one mailbox provider", `provider:${mark}.example`],
+    ["all at one domain", `provider:${mark}.example`],
   ] as const) {
     await page.goto("/logs");
     const clicks = await search(page, text);
@@ -96,4 +96,22 @@ freshTest("a message is found by tag, metadata, key, server code, provider's id 
     await expect(rows(page).first().getByRole("link").first()).toHaveAttribute("href", `/logs/${id}`);
     tell(task, clicks);
   }
+  const templateOf = { templateId, tags: [`${mark}-gmail`] };
+  const outcomes = [
+    ["bounced", "gmail-smtp-in.l.google.com"], ["bounced", "aspmx.l.google.com"],
+    ["bounced", "mx.elsewhere.example"], ["delivered", "aspmx.l.google.com"],
+  ] as const;
+  for (const [index, [kind, mx]] of outcomes.entries()) {
+    const other = await team.api.send({ ...templateOf, to: `${kind}-${index}@${mark}.example` });
+    await team.api.waitFor(other, "sent");
+    await team.api.report(other, kind, { mx, reply: kind === "bounced" ? "550 5.1.1 No such user" : "250 2.0.0 OK" });
+    await team.api.waitFor(other, kind);
+  }
+  await page.goto("/logs");
+  const clicks = await search(page, `provider:Gmail status:bounced tag:${mark}-gmail`);
+  await expect(rows(page)).toHaveCount(2);
+  for (const row of await rows(page).all()) {
+    await expect(row).toContainText("Gmail");
+  }
+  tell("all bounces at one mailbox provider", clicks);
 });

@@ -70,7 +70,7 @@ fn Panel(query: LogQuery, reasons: Reasons) -> impl IntoView {
             <div class="panel-head">
                 <h2>"Why"</h2>
                 <p>
-                    {format!("{} in {}", counted(problems, "problem", "problems"), counted(groups, "group", "groups"))}
+                    {format!("{} bounced or failed in {}", grouped(problems), counted(groups, "group", "groups"))}
                     {resent_of(resent, problems).map(|words| format!(", {words}"))}
                     {looked_from.map(|from| view! { ", the newest, back to " <Time at=from/> })}
                 </p>

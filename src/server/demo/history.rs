@@ -446,7 +446,8 @@ fn reply_of_server(recipient: &str, words: &str, reply: &str) -> EventDetail {
 
 fn message_of_server(address: &str, did: &str) -> String {
     match receiver_of(address) {
-        Some(receiver) => format!("{} {did}", receiver.mx),
+        // Its name stands beside.
+        Some(_) => format!("The recipient’s mail server {did}"),
         None => format!("mx{}.{} {did}", 1 + address.len() % 2, domain_of(address)),
     }
 }

@@ -49,7 +49,7 @@ on_both_databases! {
         add(&app, &REPLIES).await;
         let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
         let page = client.get("/logs").await.text;
-        assert!(page.contains("6 problems in 3 groups"), "{page}");
+        assert!(page.contains("6 bounced or failed in 3 groups"), "{page}");
         assert!(page.contains("550 5.1.1 recipient address rejected user unknown"), "{page}");
         let show = links(&page, "/logs?");
         let counts = async |links: &[String]| {
@@ -67,7 +67,7 @@ on_both_databases! {
         }
         // The other filters of the address hold, for the reasons and in their links.
         let narrowed = client.get("/logs?preset=custom&from=2024-01-20T10:01&to=2024-01-20T10:04&status=bounced&q=welcome").await.text;
-        assert!(narrowed.contains("3 problems in 2 groups"), "{narrowed}");
+        assert!(narrowed.contains("3 bounced or failed in 2 groups"), "{narrowed}");
         let show = links(&narrowed, "/logs?");
         assert!(show.iter().all(|url| url.starts_with("/logs?preset=custom&from=2024-01-20T10:01&to=2024-01-20T10:04&status=bounced&q=welcome%20reason:")), "{show:?}");
         assert_eq!(counts(&show).await, [2, 1]);
@@ -98,7 +98,7 @@ on_both_databases! {
         }
         // A group that was resent whole offers no resend.
         let page = client.get(&group).await.text;
-        assert!(page.contains("2 problems in 1 group") && page.contains(", all resent"), "{page}");
+        assert!(page.contains("2 bounced or failed in 1 group") && page.contains(", all resent"), "{page}");
         assert!(!page.contains("Resend… 2 messages") && found.contains("Resend… 2 messages"), "{page}");
     }
 
@@ -163,7 +163,7 @@ on_both_databases! {
         app.store().insert_history(app.team, &failed).await.unwrap();
         let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
         let page = client.get("/logs").await.text;
-        assert!(page.contains("5 problems in 3 groups") && page.contains(">SES Frankfurt<"), "{page}");
+        assert!(page.contains("5 bounced or failed in 3 groups") && page.contains(">SES Frankfurt<"), "{page}");
         let mut counts = Vec::new();
         for link in links(&page, "/logs?") {
             counts.push(rows(&client.get(&link).await.text));
