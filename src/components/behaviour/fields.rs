@@ -14,14 +14,13 @@ pub(super) fn listen() {
         for id in field.get_attribute("aria-describedby").unwrap_or_default().split_whitespace() {
             // By its id, for a name like `smtp[host]` in it is no selector.
             let described = document().get_element_by_id(id);
-            if let Some(error) = described.filter(|described| described.class_list().contains("field-error")) {
+            if let Some(error) = described.and_then(|described| described.closest(".field-error").ok().flatten()) {
                 error.remove();
             }
         }
-        if first::<Element>(".field-error").is_none() {
-            if let Some(notice) = first::<Element>(".callout[role=alert]") {
-                notice.remove();
-            }
+        let is_last = first::<Element>(".field-error").is_none();
+        if let Some(notice) = first::<Element>(".callout[role=alert]").filter(|_| is_last) {
+            notice.remove();
         }
     });
 }
