@@ -171,6 +171,8 @@ pub enum Remark {
         copy: EmailId,
         /// What became of that copy.
         status: EmailStatus,
+        /// Why it failed itself.
+        class: Option<FailureClass>,
     },
     /// The server put it off.
     Delayed {

@@ -19,6 +19,9 @@ use crate::domain::stats::Overview;
 /// Rows on a page of the log.
 pub const PAGE_SIZE: i64 = 50;
 
+/// A search that finds fewer than so many says how many there are in all time.
+const FEW: i64 = PAGE_SIZE;
+
 /// What ids in a search are called, as they are written there: of adapters, API keys, templates and groups of failures.
 pub type ConditionNames = Vec<(String, String)>;
 
@@ -42,7 +45,7 @@ pub struct LogView {
     pub page: Page<EmailSummary>,
     /// A word for what the page's rows say, which changes when they do.
     pub rows: String,
-    /// How many messages the list would have in all time, where it has none.
+    /// How many messages the list would have in all time, where it has none, or few for a search.
     pub in_all_time: Option<Total>,
     /// Searches near this one that find something, where this one finds nothing.
     pub near: Vec<NearSearch>,
@@ -105,7 +108,8 @@ pub async fn load_logs(
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
     let reasons = why::list_reasons(&app, &viewer, &filter).await?;
-    let in_all_time = if page.total.count() == 0 && period.range != TimeRange::default() {
+    let is_narrow = page.total.count() == 0 || !searched.is_empty() && page.total.count() < FEW && page.request.page == 1;
+    let in_all_time = if is_narrow && period.range != TimeRange::default() {
         let anything = PageRequest { page: 1, page_size: 1 };
         let filter = filter_in(TimeRange::default(), statuses).await?;
         Some(emails::list_emails(&app, &viewer, &filter, anything).await?.total)

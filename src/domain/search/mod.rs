@@ -14,6 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::AppError;
+pub use near::is_reply_code;
 pub use qualifier::{PROBLEMS, Qualifier, statuses_of};
 pub use typing::{Typed, Typing};
 

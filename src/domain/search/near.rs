@@ -1,4 +1,4 @@
-//! Searches near one that finds nothing: a mail server's code as one, another spelling of a mailbox provider's domain, and one
+//! Searches near one that finds nothing: a mail server's code as one, a mailbox provider's name as one, another spelling of a mailbox provider's domain, and one
 //! word less. Called by the log's page, which offers those that find something.
 
 use super::spelling::is_one_edit;
@@ -8,7 +8,7 @@ use crate::domain::failure::MailboxProvider;
 impl Search {
     /// Searches that may have been meant, at most three, the likelier one first.
     pub fn nearby(&self) -> Vec<Self> {
-        let (code, spelt) = (self.as_code(), self.spelt_right());
+        let (code, spelt) = (self.as_code().or_else(|| self.as_provider()), self.spelt_right());
         let shorter = (self.terms.len() > 1).then(|| {
             let mut search = self.clone();
             search.terms.pop();
@@ -34,6 +34,14 @@ impl Search {
         Some(Self { terms: Vec::new(), conditions })
     }
 
+    /// The name of who runs mailboxes and nothing else, `gmail`, as that.
+    fn as_provider(&self) -> Option<Self> {
+        let word = self.only_word()?.to_lowercase();
+        let name = MailboxProvider::names().find(|name| name.to_lowercase() == word)?;
+        let conditions = vec![Condition::of(Qualifier::Provider, [name.to_owned()])];
+        Some(Self { terms: Vec::new(), conditions })
+    }
+
     /// The same with the domains of known providers where something is one letter away from them; `None` where nothing is.
     fn spelt_right(&self) -> Option<Self> {
         let mut search = self.clone();
@@ -48,7 +56,7 @@ impl Search {
 }
 
 /// `550`, or `5.1.1`. Sources: RFC 5321, 4.2.1; RFC 3463, 2.
-fn is_reply_code(word: &str) -> bool {
+pub fn is_reply_code(word: &str) -> bool {
     let mut parts = word.split('.');
     let (first, others): (&str, Vec<&str>) = (parts.next().unwrap_or_default(), parts.collect());
     let is_number = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -90,6 +98,7 @@ mod tests {
         assert_eq!(near("550 5.1.1"), ["reply:5.1.1", "550"]);
         assert_eq!(near("\"550 5.1.1\""), ["reply:5.1.1"]);
         assert_eq!(near("421"), ["reply:421"]);
+        assert_eq!(near("gmail"), ["provider:Gmail"]);
         assert!(near("5.1.1 tag:a").is_empty());
         let at = |text: &str| Search::parse(text).unwrap().at_provider("La Poste").map(|search| search.to_string());
         assert_eq!(at("provider:gmail,yahoo ada tag:a").as_deref(), Some("ada provider:\"La Poste\" tag:a"));

@@ -36,7 +36,7 @@ use self::why::Why;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::copy_button::CopyLink;
 use crate::components::icon::{Glyph, Icon};
-use crate::components::number::grouped;
+use crate::components::number::{grouped, grouped_total};
 use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
@@ -136,6 +136,8 @@ fn Logs(
     let (peeked, detail) = peeked.unzip();
     let close = peeked.map(|id| format!("{}#{id}", query.to_url())).unwrap_or_default();
     let has_scheduled = page.items.iter().any(|row| matches!(row.remark, Some(Remark::Scheduled(_))));
+    let more = in_all_time.filter(|total| !page.items.is_empty() && total.count() > page.total.count());
+    let earlier = more.map(|total| view! { <Earlier query=query.clone() total/> });
     let list = if page.items.is_empty() {
         view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near providers templates=templates.clone()/> }
             .into_any()
@@ -195,6 +197,7 @@ fn Logs(
                         <a class="new-rows" id="new-rows" href=newest role="status" hidden></a>
                         {list}
                         {page.looked_from.map(|from| view! { <LookedFrom from/> })}
+                        {earlier}
                         <Pages query page now=period.now/>
                     </div>
                 </section>
@@ -225,6 +228,16 @@ fn Pages(query: LogQuery, page: Page<EmailSummary>, now: DateTime<Utc>) -> impl 
             </div>
         }
     })
+}
+
+/// That a search finds more in all time than in its period.
+#[component]
+fn Earlier(query: LogQuery, total: Total) -> impl IntoView {
+    view! {
+        <p class="panel-note">
+            {format!("In all time there are {}. ", grouped_total(total))} <a href=query.in_all_time().to_url()>"Look at all time"</a>
+        </p>
+    }
 }
 
 /// How far back a list goes that was looked for row by row.

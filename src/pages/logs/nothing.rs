@@ -63,7 +63,7 @@ pub fn Nothing(
         let list = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) };
         let url = if is_in_all_time { list.in_all_time() } else { list }.to_url();
         let when = if is_in_all_time { " in all time" } else { "" };
-        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? {}{when}.", found_words(total))}</p> })
+        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? It finds {}{when}.", found_words(total))}</p> })
     });
     let near = near.collect_view();
     let providers = providers.into_iter().filter_map(|name| {

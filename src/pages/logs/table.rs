@@ -109,15 +109,16 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
     }
 }
 
-/// What became of a message beyond its status: "Resent 15:58, arrived".
+/// What became of a message beyond its status: "Resent 15:58, arrived · The mailbox is full".
 fn remark_words(remark: Remark) -> AnyView {
     match remark {
         Remark::Failed { class, mailbox_provider: None } => class.label().into_any(),
         Remark::Failed { class, mailbox_provider: Some(provider) } => {
             format!("{} · {provider}", class.label()).into_any()
         }
-        Remark::Resent { copy, status } => {
-            view! { "Resent " <Time at=copy.created_at()/> {copy_words(status)} }.into_any()
+        Remark::Resent { copy, status, class } => {
+            let why = class.map(|class| format!(" · {}", class.label()));
+            view! { "Resent " <Time at=copy.created_at()/> {copy_words(status)} {why} }.into_any()
         }
         Remark::Delayed { class, again_at } => {
             let again = again_at.map(|at| view! { ", again at " <Time at/> });
@@ -133,7 +134,7 @@ fn remark_words(remark: Remark) -> AnyView {
 fn before_resend(remark: &Remark) -> Vec<String> {
     match remark {
         Remark::Failed { class, .. } => vec![format!("{}.", likely_end(*class))],
-        Remark::Resent { copy, status } => vec![resent_words(*copy, *status, None)],
+        Remark::Resent { copy, status, .. } => vec![resent_words(*copy, *status, None)],
         Remark::Delayed { .. } | Remark::Scheduled(_) | Remark::WaitsForAdapter => Vec::new(),
     }
 }

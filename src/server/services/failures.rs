@@ -72,7 +72,8 @@ fn remark_on(
 ) -> Option<Remark> {
     if email.status.can_be_resent() {
         if let Some((copy, status)) = telling_copy(copies) {
-            return Some(Remark::Resent { copy, status });
+            let class = diagnosis_of(email, events).map(|diagnosis| diagnosis.class);
+            return Some(Remark::Resent { copy, status, class });
         }
         let diagnosis = diagnosis_of(email, events)?;
         let mailbox_provider = diagnosis.mailbox_provider.map(str::to_owned);

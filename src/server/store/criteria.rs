@@ -14,6 +14,7 @@ use crate::domain::email::EmailStatus;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, Wanted};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::folded;
+use crate::domain::search::is_reply_code;
 
 /// The shortest text that the index of trigrams finds, in characters.
 pub(super) const TRIGRAM: usize = 3;
@@ -82,7 +83,7 @@ pub(super) fn push_criteria(sql: &mut Sql, criteria: &Criteria) {
     ] {
         if let Some(pattern) = pattern {
             sql.push(" AND ");
-            push_event_detail(sql, field, pattern, criteria.keeps_addresses);
+            push_event_detail(sql, field, pattern, None, criteria.keeps_addresses);
         }
     }
     for condition in &criteria.conditions {
@@ -145,7 +146,8 @@ fn push_wanted(sql: &mut Sql, wanted: &Wanted, keeps_addresses: bool) {
         }
         Wanted::Reply(part) => {
             sql.push("(");
-            push_event_detail(sql, "reply", contains(part), keeps_addresses);
+            let code = Some(part.as_str()).filter(|part| is_reply_code(part));
+            push_event_detail(sql, "reply", contains(part), code, keeps_addresses);
             sql.push(")");
         }
         Wanted::Reason(class) => push_diagnosis(sql, "class", i64::from(class.code())),
@@ -227,10 +229,13 @@ fn push_is_recipient(sql: &mut Sql, address: &str) {
     sql.push(" AND x.email_id = e.id)");
 }
 
-/// Adds that one of the message's events has this in its details.
-fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, keeps_addresses: bool) {
+/// Adds that one of the message's events has this in its details; a `code` of a mail server's in it is a whole one.
+fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, code: Option<&str>, keeps_addresses: bool) {
     sql.push("EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id");
     push_patterns(sql, &format!("(v.detail ->> '{field}')"), [pattern]);
+    if let Some(code) = code {
+        push_whole_code(sql, code);
+    }
     if keeps_addresses && field == "reply" {
         sql.push(" AND (v.detail ->> 'reply') NOT LIKE '%@%' AND (v.detail ->> 'reply') NOT LIKE '%+%'");
     }
@@ -238,6 +243,15 @@ fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, keeps_addresse
     if field == "reply" {
         sql.push(MARKS_NOTHING);
     }
+}
+
+/// Adds that the answer has this code, and not as the beginning of another: `5.1.1` is none of `5.1.10`.
+fn push_whole_code(sql: &mut Sql, code: &str) {
+    let (like, pattern) = match sql.engine() {
+        Engine::Sqlite => ("GLOB", format!("*[^0-9.]{code}[^0-9]*")),
+        Engine::Postgres => ("~", format!("[^0-9.]{}[^0-9]", code.replace('.', r"\."))),
+    };
+    sql.push(format!(" AND (' ' || (v.detail ->> 'reply') || ' ') {like} ")).push_bind(pattern);
 }
 
 /// That the message's template marks no variable. Nobody sees in a list what a marked one holds, and an answer can hold it:
