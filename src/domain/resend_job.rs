@@ -228,7 +228,7 @@ pub fn likely_end(class: FailureClass) -> String {
     let why = lower(class.label());
     match class.resend() {
         _ if likely_fails_again(class) => format!("It will likely fail again: {why}"),
-        ResendHelp::No | ResendHelp::AfterChange => format!("It fails again unless this has been mended: {why}"),
+        ResendHelp::No | ResendHelp::AfterChange => format!("It fails again unless this has been fixed: {why}"),
         ResendHelp::Later => format!("It may arrive by now. The first time, the reason was: {why}"),
         ResendHelp::Now => format!("It may arrive this time. The first time, the outcome was: {why}"),
     }

@@ -19,9 +19,6 @@ use crate::domain::stats::Overview;
 /// Rows on a page of the log.
 pub const PAGE_SIZE: i64 = 50;
 
-/// A search that finds fewer than so many says how many there are in all time.
-const FEW: i64 = PAGE_SIZE;
-
 /// What ids in a search are called, as they are written there: of adapters, API keys, templates and groups of failures.
 pub type ConditionNames = Vec<(String, String)>;
 
@@ -108,7 +105,9 @@ pub async fn load_logs(
     let mut page = emails::list_emails(&app, &viewer, &filter, PageRequest { page, page_size: PAGE_SIZE }).await?;
     failures::add_remarks(&app, &viewer, &mut page.items).await?;
     let reasons = why::list_reasons(&app, &viewer, &filter).await?;
-    let is_narrow = page.total.count() == 0 || !searched.is_empty() && page.total.count() < FEW && page.request.page == 1;
+    // Who searches for something and finds one page of it, takes that for all there is.
+    let is_one_page = !searched.is_empty() && page.total.count() <= PAGE_SIZE;
+    let is_narrow = page.total.count() == 0 || is_one_page;
     let in_all_time = if is_narrow && period.range != TimeRange::default() {
         let anything = PageRequest { page: 1, page_size: 1 };
         let filter = filter_in(TimeRange::default(), statuses).await?;

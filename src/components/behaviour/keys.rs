@@ -8,6 +8,10 @@ use leptos::web_sys::{Element, HtmlElement, KeyboardEvent};
 use super::{all, first, first_of, peek, target_of};
 
 pub(super) fn listen() {
+    // Back from a message one goes on from its row.
+    if let Some(link) = first::<HtmlElement>("tbody tr:target .row-link") {
+        let _ = link.focus();
+    }
     window_event_listener(ev::keydown, |event| {
         let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
         if !event.default_prevented() && !has_modifier && !is_typed_into(target_of(&event)) && !is_covered() {

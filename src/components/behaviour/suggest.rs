@@ -58,6 +58,8 @@ pub(super) fn listen() {
     window_event_listener(ev::click, move |event| {
         if let Some(option) = around(&event, OPTION) {
             take(asked, &option);
+        } else if let Some(begun) = around(&event, "[data-insert]") {
+            insert(asked, &begun);
         }
     });
     window_event_listener(ev::focusout, move |event| {
@@ -112,6 +114,16 @@ fn take(asked: Asked, option: &Element) {
     let caret = option.get_attribute("data-caret").and_then(|caret| caret.parse().ok()).unwrap_or_default();
     let _ = field.set_selection_range(caret, caret);
     close(asked);
+    suggest(asked);
+}
+
+/// Begins a qualifier behind what stands in the field. `begun` is the field's label, so that the field has the focus anyway.
+fn insert(asked: Asked, begun: &Element) {
+    let (Some(field), Some(name)) = (field(), begun.get_attribute("data-insert")) else { return };
+    field.set_value(format!("{} {name}", field.value()).trim_start());
+    if let Ok(Some(menu)) = begun.closest("details") {
+        let _ = menu.remove_attribute("open");
+    }
     suggest(asked);
 }
 

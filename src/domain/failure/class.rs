@@ -160,7 +160,7 @@ impl FailureClass {
                 whose: Responsible::Recipient,
                 customer: "The email address that we have for you does not seem to be in use; please tell us which \
                            one we should write to.",
-                advice: "Look for a slip in the address, ask the customer for the right one, and send it there.",
+                advice: "Look for a slip in the address, ask the customer for the right one, and have your application write to it.",
                 resend: ResendHelp::AfterChange,
             },
             Self::AccountInactive => Answers {
@@ -206,9 +206,9 @@ impl FailureClass {
                 label: "Refused by the server’s rules",
                 whose: Responsible::Sender,
                 customer: "Your email provider turned our message away because of a setting on our side; you need \
-                           not do anything, and we will send it again once that is mended.",
+                           not do anything, and we will send it again once that is fixed.",
                 advice: "Give the server’s words to whoever looks after your domain: SPF, DKIM, DMARC, TLS or \
-                         reverse DNS has to be mended first.",
+                         reverse DNS has to be fixed first.",
                 resend: ResendHelp::AfterChange,
             },
             Self::RecipientRestricted => Answers {
@@ -262,9 +262,9 @@ impl FailureClass {
                 label: "Our sending settings are wrong",
                 whose: Responsible::Sender,
                 customer: "A fault on our side kept the message from being sent; you need not do anything, and we \
-                           will send it as soon as that is mended.",
+                           will send it as soon as that is fixed.",
                 advice: "Tell whoever looks after the adapter: its log-in, sender address or account has to be \
-                         mended, then resend.",
+                         fixed, then resend.",
                 resend: ResendHelp::AfterChange,
             },
             Self::Expired => Answers {

@@ -164,6 +164,9 @@ fn Keys() -> impl IntoView {
         <dialog class="dialog keys" id="keys" popover="auto" aria-labelledby="keys-title">
             <h2 id="keys-title">"Keys"</h2>
             <dl>{rows}</dl>
+            <div class="dialog-buttons">
+                <button type="button" class="button" popovertarget="keys" popovertargetaction="hide">"Close"</button>
+            </div>
         </dialog>
     }
 }

@@ -46,6 +46,9 @@ pub fn SearchBar(
     }
 }
 
+/// The id of the field.
+const FIELD: &str = "search";
+
 /// The id of what is wrong with a search.
 const ERROR: &str = "search-error";
 
@@ -63,6 +66,7 @@ fn SearchField(
             <HiddenFields fields=kept/>
             <Icon glyph=Glyph::Search/>
             <input
+                id=FIELD
                 type="search"
                 name=PARAMETER
                 data-suggest="/logs/suggest"
@@ -86,12 +90,16 @@ fn SearchField(
 #[component]
 fn SearchBy() -> impl IntoView {
     let rows = Qualifier::ALL
-        .map(|qualifier| view! { <dt><code>{qualifier.example()}</code></dt><dd>{qualifier.label()}</dd> })
+        .map(|qualifier| {
+            let example = qualifier.example();
+            let begun = example.split_inclusive(':').next().unwrap_or(example);
+            view! { <dt><label for=FIELD data-insert=begun><code>{example}</code></label></dt><dd>{qualifier.label()}</dd> }
+        })
         .collect_view();
     view! {
         <Menu label="Search by…".into_any() class="quiet menu-end search-by">
             <p class="hint">
-                "All that is written must hold. Several values have commas between them; a value with blanks stands in double quotes. A " <code>"-"</code>
+                "A message is found when all of it holds. Several values have commas between them; a value with blanks stands in double quotes. A " <code>"-"</code>
                 " before it means not: " <code>"-status:delivered"</code> "."
             </p>
             <dl>{rows}</dl>

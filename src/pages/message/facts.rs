@@ -192,8 +192,10 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
 
 /// An address that a narrow column breaks before its `@`, rather than within a word.
 fn broken(address: &str) -> impl IntoView + use<> {
-    let (local, domain) = address.split_at(address.rfind('@').unwrap_or(address.len()));
-    view! { {local.to_owned()}<wbr/>{domain.to_owned()} }
+    // A name before it has a line of its own.
+    let (name, bare) = address.split_at(address.rfind('<').unwrap_or(0));
+    let (local, domain) = bare.split_at(bare.rfind('@').unwrap_or(bare.len()));
+    view! { {name.to_owned()}<span class="address">{local.to_owned()}<wbr/>{domain.to_owned()}</span> }
 }
 
 #[component]

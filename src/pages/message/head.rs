@@ -32,14 +32,16 @@ pub fn Head(
     list: Option<ListPlace>,
 ) -> impl IntoView {
     let email = &detail.email;
-    let way_back = list.as_ref().map_or_else(|| "/logs".to_owned(), |list| format!("/logs?{}", list.query));
+    let query = list.as_ref().map(|list| format!("?{}", list.query)).unwrap_or_default();
+    // To its row, where the list has it.
+    let way_back = format!("/logs{}#{}", query.trim_end_matches('?'), email.id);
     let refresh = is_on_its_way(email);
     let (channel, status) = (email.channel, email.status);
     let lacks_resend = status.can_be_resent() && !may(Permission::LogsResend);
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href=way_back.trim_end_matches('?').to_owned() data-press="Escape">"Logs"</a>
+                <a href=way_back data-press="Escape">"Logs"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             {list.map(|list| view! { <Neighbours list/> })}

@@ -48,7 +48,7 @@ fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
     let list = if rows.is_empty() && looked_to.is_none() {
-        view! { <Nothing query=query.clone() period=period.clone() keys=keys.clone()/> }.into_any()
+        view! { <Nothing query=query.clone() period=period.clone() keys=keys.clone() searches_bodies/> }.into_any()
     } else {
         let newest = newer.is_some().then(|| query.at(Place::Newest).to_url());
         let table = if rows.is_empty() {

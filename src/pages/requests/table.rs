@@ -60,7 +60,13 @@ fn Row(row: ApiRequestSummary) -> impl IntoView {
 
 /// What stands in the place of an empty table, with a way to requests.
 #[component]
-pub fn Nothing(query: RequestQuery, period: Period, keys: Vec<(ApiKeyId, String)>) -> impl IntoView {
+pub fn Nothing(
+    query: RequestQuery,
+    period: Period,
+    keys: Vec<(ApiKeyId, String)>,
+    /// Whether the viewer can search what was posted and answered.
+    searches_bodies: bool,
+) -> impl IntoView {
     if query.place != Place::Newest {
         let newest = query.at(Place::Newest).to_url();
         return view! {
@@ -82,8 +88,19 @@ pub fn Nothing(query: RequestQuery, period: Period, keys: Vec<(ApiKeyId, String)
     } else {
         view! { <a class="button" href="/connect">"Connect a program"</a> }.into_any()
     };
+    // Nobody is a recipient of what was refused.
+    let posted = query.recipient.clone().filter(|_| query.error.is_none() && searches_bodies).map(|address| {
+        let url = RequestQuery { recipient: None, error: Some(address), ..query.clone() }.to_url();
+        view! {
+            <p>
+                "A request that was refused made no message for anybody. "
+                <a href=url>"Look for the address in what was refused"</a>
+            </p>
+        }
+    });
     view! {
         <EmptyState glyph=Glyph::Code title>
+            {posted}
             <p class="empty-links"><WiderPeriod preset=period.preset to_url/>{way_out}</p>
         </EmptyState>
     }

@@ -95,8 +95,8 @@ fn to_mend(preflight: &Preflight) -> Option<String> {
     let (count, why) = (preflight.to_mend, preflight.to_mend_why.join("; "));
     let words = match count {
         0 => return None,
-        1 => format!("1 of them will bounce again unless its reason is mended first: {why}."),
-        _ => format!("{} of them will bounce again unless the reason is mended first: {why}.", grouped(count)),
+        1 => format!("1 of them will bounce again unless its reason is fixed first: {why}."),
+        _ => format!("{} of them will bounce again unless the reason is fixed first: {why}.", grouped(count)),
     };
     Some(words)
 }
@@ -108,7 +108,7 @@ fn ToMend(words: String, list: String) -> impl IntoView {
             <Icon glyph=Glyph::Alert/>
             <div class="callout-body">
                 <p>{words}</p>
-                <p>"To see whether it is mended, resend one of "<a href=list>"the list"</a>" first."</p>
+                <p>"To see whether it is fixed, resend one of "<a href=list>"the list"</a>" first."</p>
             </div>
         </div>
     }

@@ -205,6 +205,6 @@ on_both_databases! {
         }
         app.store().insert_history(app.team, &[blocked]).await.unwrap();
         let shown = page(&browser(&app, Role::Owner).await, "/resends/new?preset=all").await;
-        assert!(shown.contains("will bounce again unless its reason is mended first: our server is blocked"), "{shown}");
+        assert!(shown.contains("will bounce again unless its reason is fixed first: our server is blocked"), "{shown}");
     }
 }
