@@ -234,10 +234,10 @@ on_both_databases! {
         let client = app.sign_in(Role::Viewer).await.with("accept", "text/html").with("host", "127.0.0.1:3000");
         let page = client.clone().with("referer", "http://127.0.0.1:3000/logs?preset=24h&q=news").get(&format!("/logs/{}", ids[2])).await.text;
         let link = |id: EmailId| format!("href=\"/logs/{id}?list=preset%3D24h%26q%3Dnews\"");
-        assert!(page.contains("href=\"/logs?preset=24h&amp;q=news\""), "{page}");
+        assert!(page.contains("href=\"/logs?preset=24h&amp;q=news#eml_"), "{page}");
         assert!(page.contains(&link(ids[0])) && page.contains(&link(ids[4])), "{page}");
         let last = client.get(&format!("/logs/{}?list=preset%3D24h%26q%3Dnews", ids[4])).await.text;
-        assert!(last.contains(&link(ids[2])) && last.contains("href=\"/logs?preset=24h&amp;q=news\""));
+        assert!(last.contains(&link(ids[2])) && last.contains("href=\"/logs?preset=24h&amp;q=news#eml_"));
         assert!(!last.contains("rel=\"next\""));
         // A page elsewhere, another site, and a list that cannot be read leave the plain way.
         for (referer, address) in [

@@ -78,6 +78,9 @@ async fn log(app: &TestApp) -> Log {
     emails[2].email.recipients[0].address = "eve@hotmail.com".to_owned();
     emails[3].email.resend_of = Some(ids[1]);
     emails[3].email.recipients[0].address = "bob@firm.example".to_owned();
+    for event in &mut emails[3].email.events {
+        event.event.detail.reply = Some("(554-5.7.17) Refused by rule 5501".to_owned());
+    }
     app.store().insert_history(app.team, &emails).await.unwrap();
     // Nothing of it is ever found.
     let mut foreign = Message::default().historic(app);
@@ -124,6 +127,11 @@ on_both_databases! {
             ("adapter:\"ses frankfurt\"", &[0]),
             ("-adapter:\"ses frankfurt\"", &[4, 3, 2, 1]),
             ("reply:5.7.1", &[1]),
+            ("reply:5.7.17", &[3]),
+            ("-reply:5.7.1", &[4, 3, 2, 0]),
+            ("reply:5.7", &[3, 1]),
+            ("reply:550", &[1]),
+            ("reply:550,554", &[3, 1]),
             ("-reply:blocked", &[4, 3, 2, 0]),
             ("server:mx1.mail.protection.outlook.com", &[1]),
             ("-server:mx1.mail.protection.outlook.com", &[4, 3, 2, 0]),
