@@ -24,7 +24,7 @@ test("from the spike to its reason and exactly its messages: 1 click", async ({ 
   await first.getByRole("link", { name: /^Show / }).click();
   await expect(page).toHaveURL(/preset=30d.*reason:[a-z-]+%20group:v1-[0-9a-f]{16}/);
   expect(await totalOf(page)).toBe(count);
-  await expect(why(page)).toContainText(`${count.toLocaleString("en-GB")} problem`);
+  await expect(why(page)).toContainText(`${count.toLocaleString("en-GB")} bounced or failed`);
   await expect(page.locator(".log-table .remark").first()).toBeVisible();
   await expect(why(page).getByRole("rowheader").first()).toContainText(reason);
 });
@@ -33,7 +33,7 @@ test("the reasons come to the problems of the list, whatever narrows it", async 
   await as("member");
   for (const address of ["/logs?preset=30d", "/logs?preset=30d&status=bounced", "/logs?preset=30d&q=receipt"]) {
     await page.goto(address);
-    const problems = numberIn((await why(page).getByText(/problems? in \d+ groups?/).innerText()).split(" in ")[0]!);
+    const problems = numberIn((await why(page).getByText(/bounced or failed in \d+ groups?/).innerText()).split(" in ")[0]!);
     const more = why(page).locator("summary");
     if ((await more.count()) > 0) {
       await more.click();
