@@ -76,7 +76,7 @@ test("somebody in support sees the log masked, and resends once that is granted"
   for (const step of ["Role created", "Allowed", "Member invited", "Member joined"]) {
     await expect(lines.getByText(step).filter({ visible: true }).first()).toBeVisible();
   }
-  for (const detail of ["Support", guest, "view email logs", "resend failed or bounced", team.users.owner.email]) {
+  for (const detail of ["Support", guest, "view the log and its statistics", "resend messages that failed or bounced", team.users.owner.email]) {
     await expect(lines.getByText(detail).filter({ visible: true }).first()).toBeVisible();
   }
 });
