@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::email_words::shown_subject;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
@@ -37,7 +38,7 @@ fn messages_to(address: &str) -> String {
 
 #[component]
 fn Row(row: EmailSummary) -> impl IntoView {
-    let subject = if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject };
+    let subject = shown_subject(&row.subject, row.channel);
     view! {
         <li>
             <a href=format!("/logs/{}", row.id) dir="auto" title=subject.clone()>{subject.clone()}</a>

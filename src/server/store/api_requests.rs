@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::criteria::{RECIPIENT_KEY, escaped, push_key_list};
+use super::criteria::{RECIPIENT_KEY, push_key_list};
 use super::engine::{Engine, Sql};
+use super::like::escaped;
 use super::range::IdRange;
 use super::{Store, instant, micros};
 use crate::domain::api_key::COUNTED_REQUESTS;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use super::engine::{Engine, Sql};
 use super::failures::push_diagnosis;
 use super::folding::searchable;
+use super::like::{contains, equals, escaped, push_like, push_patterns};
 use super::range::IdRange;
 use super::recipients::keys_for;
 use crate::domain::channel::Channel;
@@ -337,26 +338,6 @@ pub(super) fn push_key_list<'a>(sql: &mut Sql, texts: impl IntoIterator<Item = &
     sql.push("(").push_list(&keys).push(")");
 }
 
-/// Adds that a column is like one of the patterns, as they are or in lower case.
-fn push_patterns(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
-    sql.push(" AND ");
-    push_like(sql, column, patterns);
-}
-
-/// The same without the `AND` before it.
-pub(super) fn push_like(sql: &mut Sql, column: &str, patterns: impl IntoIterator<Item = String>) {
-    let like = sql.engine().like();
-    let mut before = "(";
-    for pattern in patterns {
-        let lower = pattern.to_lowercase();
-        for pattern in (pattern != lower).then_some(pattern).into_iter().chain([lower]) {
-            sql.push(format!("{before}{column} {like} ")).push_bind(pattern).push(" ESCAPE '\\'");
-            before = " OR ";
-        }
-    }
-    sql.push(")");
-}
-
 /// Adds that the text is in the subject or is the whole address of a recipient.
 pub(super) fn push_whole_addresses(sql: &mut Sql, text: &str) {
     sql.push(" AND ((1 = 1");
@@ -447,21 +428,6 @@ const LOOKED_AT: i64 = 100_000;
 /// How many are looked at for a part of a server's answer or who runs a mailbox, which are in the events of each, or for
 /// metadata, which is beside each.
 const LOOKED_AT_FOR_REPLY: i64 = 10_000;
-
-/// A text as a part of a `LIKE` pattern that escapes by a backslash.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-/// The pattern of a whole text.
-pub(super) fn equals(text: &str) -> String {
-    escaped(text)
-}
-
-/// The pattern of a part.
-pub(super) fn contains(text: &str) -> String {
-    format!("%{}%", escaped(text))
-}
 
 /// A `Message-ID` or a provider's id without angle brackets.
 pub(super) fn without_brackets(id: &str) -> &str {

@@ -20,6 +20,7 @@ mod failures;
 mod folding;
 mod health;
 pub mod ingest;
+mod like;
 mod names;
 mod noted;
 pub mod notifications;

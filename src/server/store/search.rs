@@ -14,11 +14,11 @@ use sqlx::types::Json;
 use self::texts::{SearchTexts, TextsRow, texts_query};
 use super::Store;
 use super::criteria::{
-    TRIGRAM, contains, push_criteria, push_scope, push_statuses, push_whole_addresses, quoted, searched_before,
-    searched_for,
+    TRIGRAM, push_criteria, push_scope, push_statuses, push_whole_addresses, quoted, searched_before, searched_for,
 };
 use super::engine::{Engine, Reading, Sql};
 use super::folding::searchable;
+use super::like::contains;
 use super::range::IdRange;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 use super::audit::{AuditEvent, append_event, commit_change};
-use super::criteria::{contains, push_like};
 use super::engine::Sql;
+use super::like::{contains, push_like};
 use super::names::{Named, keep_name_free};
 use super::{Store, instant, micros};
 use crate::domain::error::AppError;

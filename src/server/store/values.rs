@@ -1,8 +1,9 @@
 //! Values that the newest messages have, for the suggestions of the search.
 
 use super::Store;
-use super::criteria::{MARKS_NOTHING, escaped, push_like};
+use super::criteria::MARKS_NOTHING;
 use super::engine::{Engine, Sql};
+use super::like::{escaped, push_like};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 
