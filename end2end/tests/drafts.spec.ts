@@ -65,7 +65,7 @@ test("an adapter that is added without a session comes back without its password
   await page.getByLabel("Host").fill("mail.example.com");
   await page.getByLabel("User", { exact: true }).fill("ada");
   await page.getByLabel("Password", { exact: true }).fill("hush");
-  await page.getByLabel("Sender of messages that name none").fill("Relay <relay@drafts.example>");
+  await page.getByLabel("Default sender").fill("Relay <relay@drafts.example>");
   await context.clearCookies({ name: "session" });
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page).toHaveURL("/login?next=%2Fsettings%2Fadapters%3Fkind%3Dsmtp");

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::domain::field_rule::FieldRule;
 use crate::domain::plain_words::sentence;
 
 /// A labelled field of one line.
@@ -23,9 +24,9 @@ pub fn TextField(
     /// An example.
     #[prop(optional)]
     placeholder: Option<&'static str>,
-    /// A sentence under the field.
-    #[prop(optional)]
-    hint: Option<&'static str>,
+    /// A sentence under the field; none where it is empty.
+    #[prop(optional, into)]
+    hint: String,
     /// The fewest characters that are accepted.
     #[prop(optional)]
     min_length: Option<u16>,
@@ -38,19 +39,16 @@ pub fn TextField(
     /// Whether it must be filled in.
     #[prop(default = true)]
     required: bool,
-    /// What the browser takes, as a regular expression, with what it says of anything else.
+    /// What it takes, and what is said beside it of anything else before that is sent.
     #[prop(optional)]
-    pattern: Option<(&'static str, &'static str)>,
-    /// The least and the largest number that are accepted.
-    #[prop(optional)]
-    range: Option<(u32, u32)>,
+    rule: Option<(FieldRule, String)>,
     /// What was wrong with it.
     #[prop(default = None)]
     error: Option<String>,
 ) -> impl IntoView {
-    let (pattern, title) = pattern.unzip();
-    let (min, max) = range.unzip();
-    let hint_id = hint.map(|_| format!("{name}-hint"));
+    let (rule, wrong) = rule.unzip();
+    let input_mode = matches!(rule, Some(FieldRule::Number { .. })).then_some("numeric");
+    let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
     let error_id = error.as_ref().map(|_| format!("{name}-error"));
     let described_by: Vec<String> = [error_id.clone(), hint_id.clone()].into_iter().flatten().collect();
     let is_wrong = error.is_some().then_some("true");
@@ -66,17 +64,16 @@ pub fn TextField(
                 placeholder=placeholder
                 minlength=min_length
                 maxlength=max_length
-                pattern=pattern
-                title=title
-                min=min
-                max=max
+                inputmode=input_mode
+                data-rule=rule.map(|rule| rule.to_string())
+                data-wrong=wrong
                 autofocus=autofocus || is_wrong.is_some()
                 aria-invalid=is_wrong
                 aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
                 required=required
             />
             {error.map(|error| view! { <p class="field-error" id=error_id>{sentence(&error)}</p> })}
-            {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
+            {hint_id.map(|id| view! { <p class="hint" id=id>{hint}</p> })}
         </div>
     }
 }

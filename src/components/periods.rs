@@ -121,6 +121,7 @@ fn CustomPeriod(period: Period, path: &'static str, kept: Vec<(&'static str, Str
                         aria-label=format!("{label}: time, 24 hours")
                         inputmode="numeric"
                         pattern="([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+                        data-wrong="Write the time as hours and minutes, such as 09:30 or 23:59."
                         placeholder="00:00"
                         autocomplete="off"
                         value=time
@@ -143,7 +144,14 @@ fn CustomPeriod(period: Period, path: &'static str, kept: Vec<(&'static str, Str
 
 /// A field for a day, written the same way in every browser's language.
 #[component]
-pub fn DayInput(#[prop(into)] id: String, name: &'static str, value: String) -> impl IntoView {
+pub fn DayInput(
+    #[prop(into)] id: String,
+    name: &'static str,
+    value: String,
+    /// The id of what is said to be wrong with it.
+    #[prop(default = None)]
+    error: Option<&'static str>,
+) -> impl IntoView {
     view! {
         <input
             id=id
@@ -152,10 +160,14 @@ pub fn DayInput(#[prop(into)] id: String, name: &'static str, value: String) -> 
             inputmode="numeric"
             pattern="[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
             title="Year, month and day, such as 2026-01-31"
+            data-wrong="Write the day as year, month and day, such as 2026-01-31."
             placeholder="YYYY-MM-DD"
             maxlength="10"
             autocomplete="off"
             value=value
+            autofocus=error.is_some()
+            aria-invalid=error.map(|_| "true")
+            aria-describedby=error
         />
     }
 }

@@ -6,6 +6,7 @@ pub mod form;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use self::fault::AdapterFault;
 use super::channel::Channel;
 use super::ids::AdapterId;
 use super::named::named;
@@ -28,6 +29,14 @@ pub struct Adapter {
     pub created_at: DateTime<Utc>,
 }
 
+/// What became of an adapter's last test message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastTest {
+    pub at: DateTime<Utc>,
+    /// The step at which it ended; `None` where the server took it.
+    pub fault: Option<AdapterFault>,
+}
+
 named! {
     /// What an adapter speaks.
     #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -45,11 +54,23 @@ named! {
         /// From the first byte: `smtps://`.
         Implicit = "implicit" "TLS from the start (SMTPS)",
         /// By STARTTLS; nothing is sent without it.
-        Required = "required" "STARTTLS, and nothing without it",
+        Required = "required" "STARTTLS (required)",
         /// By STARTTLS where the server offers it.
         Opportunistic = "opportunistic" "STARTTLS where the server offers it",
         /// Never.
-        None = "none" "None: everything goes in plain text",
+        None = "none" "None (not encrypted)",
+    }
+}
+
+impl TlsMode {
+    /// What it is called beside a host and a port.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Implicit => "TLS from the start",
+            Self::Required => "STARTTLS required",
+            Self::Opportunistic => "STARTTLS where offered",
+            Self::None => "not encrypted",
+        }
     }
 }
 

@@ -96,6 +96,11 @@ pub struct KeyLimits {
     pub rate_limit: Option<u32>,
 }
 
+/// What is said of a number of requests that no key can have, by the server's own limit.
+pub fn rate_words(most: u32) -> String {
+    format!("Write a whole number of requests per second from 1 to {most}, the server's limit")
+}
+
 impl KeyLimits {
     /// Whether a key with these limits is for `api`.
     pub fn allow(&self, api: KeyApi) -> bool {

@@ -14,6 +14,7 @@ pub mod email;
 pub mod error;
 pub mod event;
 pub mod failure;
+pub mod field_rule;
 pub mod filter;
 pub mod fingerprint;
 pub mod first_steps;

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::error::AppError;
 
 /// The most days that can be set: a hundred years.
-pub const MAX_DAYS: i64 = 36_500;
+pub const MAX_DAYS: u32 = 36_500;
+
+/// What is said of a number of days that none can be kept for.
+pub const DAYS_WORDS: &str = "Write a whole number of days from 1 to 36500, or nothing to keep everything";
 
 /// For how many days each is kept; `None` for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,10 +35,8 @@ impl Retention {
             ("auditDays", self.audit_days),
         ];
         for (field, days) in periods {
-            if days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
-                let message =
-                    format!("{field} must be a whole number of days from 1 to {MAX_DAYS}, or nothing for ever");
-                return Err(AppError::invalid_field(field, message));
+            if days.is_some_and(|days| !(1..=i64::from(MAX_DAYS)).contains(&days)) {
+                return Err(AppError::invalid_field(field, DAYS_WORDS));
             }
         }
         let outlives = |days: Option<i64>| days.zip(self.messages_days).is_some_and(|(days, messages)| days > messages);
@@ -67,7 +68,7 @@ mod tests {
             (keep(None, Some(30)), true),
             (keep(Some(31), Some(30)), false),
             (keep(Some(0), None), false),
-            (keep(None, Some(MAX_DAYS + 1)), false),
+            (keep(None, Some(i64::from(MAX_DAYS) + 1)), false),
         ] {
             assert_eq!(retention.checked().is_ok(), is_right, "{retention:?}");
         }

@@ -4,17 +4,20 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm};
-use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::adapter::{Adapter, AdapterKind, LastTest};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::AdapterId;
 
-/// What the adapters page shows.
+/// An adapter as the page of all of them shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AdaptersView {
-    pub adapters: Vec<Adapter>,
-    /// How many messages wait to go out by which; those by which none waits are left out.
-    pub waiting: Vec<(AdapterId, i64)>,
+pub struct ListedAdapter {
+    pub adapter: Adapter,
+    /// Where it leads, in words.
+    pub place: String,
+    pub last_test: Option<LastTest>,
+    /// How many messages wait to go out by it.
+    pub waiting: i64,
 }
 
 /// What the form that changes an adapter shows.
@@ -30,11 +33,19 @@ pub struct EditedAdapter {
 
 /// The team's adapters. Needs `adapters:view`.
 #[server]
-pub async fn load_adapters() -> Result<AdaptersView, AppError> {
+pub async fn load_adapters() -> Result<Vec<ListedAdapter>, AppError> {
     use crate::server::{context, services::adapters};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let waiting = adapters::count_waiting(&app, &viewer).await?;
-    Ok(AdaptersView { adapters: adapters::list_adapters(&app, &viewer).await?, waiting })
+    let all = adapters::list_adapters(&app, &viewer).await?;
+    let tests = adapters::list_last_tests(&app, &viewer, &all).await?;
+    let listed = all.into_iter().map(|adapter| ListedAdapter {
+        place: adapters::place_of(&adapter),
+        last_test: tests.iter().find(|(id, _)| *id == adapter.id).map(|(_, test)| *test),
+        waiting: waiting.iter().find(|(id, _)| *id == adapter.id).map_or(0, |(_, count)| *count),
+        adapter,
+    });
+    Ok(listed.collect())
 }
 
 /// What was typed into the form of a new adapter, and refused. Needs `adapters:create`.

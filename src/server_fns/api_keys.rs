@@ -131,12 +131,12 @@ pub async fn create_api_key(
         let limits = KeyLimits {
             expires_at: end_of_choice(&app, &viewer, ends, &limits.ends_on)?,
             apis: limits.asks_apis.then(|| limits.apis.clone()),
-            rate_limit: rate_of(&limits.rate_limit)?,
+            rate_limit: rate_of(&limits.rate_limit),
         };
         let new = NewApiKey { name, scopes: preset.scopes(viewer.permissions, chosen), limits, belongs_to_team };
         api_keys::create_api_key(&app, &viewer, new).await
     };
-    let CreatedApiKey { key, secret } = context::or_keep(&draft, made.await).await?;
+    let CreatedApiKey { key, secret } = context::or_point(&draft, made.await, label_of).await?;
     context::sent(&draft).await;
     let text = format!("Key “{}” created. Copy it now: it is not shown again.\n{secret}", key.name);
     context::flash_key(text, NewKey { id: key.id, name: key.name, secret });
@@ -167,12 +167,12 @@ pub async fn update_api_key(
             scopes: Some(scopes),
             expires_at: if is_kept { None } else { Some(end()?) },
             apis: limits.asks_apis.then(|| Some(limits.apis.clone())),
-            rate_limit: Some(rate_of(&limits.rate_limit)?),
+            rate_limit: Some(rate_of(&limits.rate_limit)),
             belongs_to_team: asks_owner.then_some(belongs_to_team),
         };
         api_keys::update_api_key(&app, &viewer, id, change).await
     };
-    let saved = context::or_keep(&draft, changed.await).await?;
+    let saved = context::or_point(&draft, changed.await, label_of).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Key “{}” saved.", saved.name));
     Ok(())
@@ -214,13 +214,21 @@ pub fn draft_of(form: &str, name: &str, scopes: PermissionSet, limits: &LimitsFo
     draft.with("apis", &apis.join(" "))
 }
 
-/// A number of requests as it was typed.
-pub fn rate_of(text: &str) -> Result<Option<u32>, AppError> {
+/// A number of requests as it was typed. What is no number is refused like 0, which no key can have.
+pub fn rate_of(text: &str) -> Option<u32> {
     let text = text.trim();
     if text.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let number =
-        text.parse().map_err(|_| AppError::invalid_field("rate_limit", "Requests in a second: a whole number"));
-    number.map(Some)
+    Some(text.parse().unwrap_or(0))
+}
+
+/// What the form of a key calls a field, where it says what is wrong beside it.
+pub fn label_of(field: &str) -> Option<&'static str> {
+    match field {
+        "name" => Some("Name"),
+        "rateLimit" => Some("Requests per second"),
+        "ends_on" => Some("Last day, for “On a date”"),
+        _ => None,
+    }
 }

@@ -83,27 +83,36 @@ pub async fn update_retention(
         ("audit_days", &audit_days),
     ];
     let draft = fields.iter().fold(Draft::of("team"), |draft, (name, typed)| draft.with(name, typed));
-    let read = |typed: &str| match typed.trim() {
-        "" => Ok(None),
-        typed => {
-            typed.parse::<i64>().map(Some).map_err(|_| AppError::invalid("Write whole numbers of days, or nothing"))
-        }
-    };
+    // What is no number is refused like 0, which nothing can be kept for.
+    let read =
+        |typed: &str| Some(typed.trim()).filter(|typed| !typed.is_empty()).map(|typed| typed.parse().unwrap_or(0));
     let viewer = context::viewer_of(&draft).await?;
     let change = async {
         let retention = Retention {
-            bodies_days: read(&bodies_days)?,
-            events_days: read(&events_days)?,
-            messages_days: read(&messages_days)?,
-            requests_days: read(&requests_days)?,
-            audit_days: read(&audit_days)?,
+            bodies_days: read(&bodies_days),
+            events_days: read(&events_days),
+            messages_days: read(&messages_days),
+            requests_days: read(&requests_days),
+            audit_days: read(&audit_days),
         };
         retention::update_retention(&context::app(), &viewer, retention).await
     };
-    context::or_keep(&draft, change.await).await?;
+    context::or_point(&draft, change.await, kept_label).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");
     Ok(())
+}
+
+/// What the form calls a time that something is kept for.
+pub fn kept_label(field: &str) -> Option<&'static str> {
+    match field {
+        "bodiesDays" => Some("Bodies and attachments, days"),
+        "eventsDays" => Some("Events, days"),
+        "messagesDays" => Some("Messages, days"),
+        "requestsDays" => Some("API requests, days"),
+        "auditDays" => Some("Audit log, days"),
+        _ => None,
+    }
 }
 
 /// Deletes a team with everything in it but its audit log, when `name` is its name. Needs `team:delete`.

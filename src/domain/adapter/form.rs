@@ -8,6 +8,13 @@ use serde::{Deserialize, Serialize};
 /// The field of a draft that names the secrets that were typed and are not in it.
 pub const TYPED_SECRETS: &str = "typed_secrets";
 
+/// What is said of a port that is none.
+pub const PORT_WORDS: &str = "A port is a number from 1 to 65535";
+
+/// What is said of a sender that is no address.
+pub const SENDER_WORDS: &str =
+    "Write an email address, with or without a name before it, such as Finch <receipts@example.com>";
+
 /// The fields of both kinds of adapter. The kind says which of them count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressForm {
@@ -50,7 +57,7 @@ pub struct HttpForm {
 pub fn label_of(field: &str) -> Option<&'static str> {
     match field {
         "name" => Some("Name"),
-        "from" => Some("Sender of messages that name none"),
+        "from" => Some("Default sender"),
         "smtp[host]" => Some("Host"),
         "smtp[port]" => Some("Port"),
         "http[url]" => Some("URL"),

@@ -133,7 +133,13 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
             <div class="panel-head"><h2>"Create a key"</h2><p>"It is shown once, in the snippets below."</p></div>
             <form class="panel-body key-form" method="post" action=CreateApiKey::PATH>
                 <div class="key-name">
-                    <TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/>
+                    <TextField
+                        label="Name"
+                        name="name"
+                        placeholder="checkout-prod"
+                        value=draft.text("name")
+                        error=draft.error("name")
+                    />
                     <button class="button primary">"Create a key"</button>
                 </div>
                 <fieldset class="checks">

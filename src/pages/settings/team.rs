@@ -8,10 +8,12 @@ use crate::components::can::may;
 use crate::components::field::TextField;
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
+use crate::domain::field_rule::FieldRule;
 use crate::domain::permission::Permission;
-use crate::domain::retention::{MAX_DAYS, Retention};
+use crate::domain::plain_words::sentence;
+use crate::domain::retention::{DAYS_WORDS, MAX_DAYS, Retention};
 use crate::domain::team::Team;
-use crate::server_fns::team::{DeleteTeam, TeamView, UpdateRetention, UpdateTeam, load_team};
+use crate::server_fns::team::{DeleteTeam, TeamView, UpdateRetention, UpdateTeam, kept_label, load_team};
 
 /// The team. Every member sees it.
 #[component]
@@ -117,46 +119,35 @@ fn Rule(
 fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
     let is_locked = !may(Permission::TeamUpdate);
     let fields = [
-        (
-            "bodies_days",
-            "Bodies and attachments",
-            retention.bodies_days,
-            "A message without its body cannot be sent again.",
-        ),
+        ("bodies_days", "bodiesDays", retention.bodies_days, "A message without its body cannot be sent again."),
         (
             "events_days",
-            "Events",
+            "eventsDays",
             retention.events_days,
             "Counted from the age of the message. The message keeps its status.",
         ),
         (
             "messages_days",
-            "Messages",
+            "messagesDays",
             retention.messages_days,
             "Deleted with their bodies and events, and no longer counted in statistics. Messages that are not sent yet stay.",
         ),
-        ("requests_days", "API requests", retention.requests_days, "With their bodies."),
-        ("audit_days", "Audit log", retention.audit_days, "The rest can still be verified."),
+        ("requests_days", "requestsDays", retention.requests_days, "With their bodies."),
+        ("audit_days", "auditDays", retention.audit_days, "The rest can still be verified."),
     ];
-    let fields = fields.into_iter().map(|(name, label, days, hint)| {
+    let fields = fields.into_iter().map(|(name, field, days, hint)| {
         let value = draft.get(name).unwrap_or_else(|| days.map(|days| days.to_string()).unwrap_or_default());
-        let hint_id = format!("{name}-hint");
         view! {
-            <div class="field">
-                <label for=name>{label}", days"</label>
-                <input
-                    id=name
-                    name=name
-                    type="number"
-                    min="1"
-                    max=MAX_DAYS.to_string()
-                    value=value
-                    placeholder="for ever"
-                    autocomplete="off"
-                    aria-describedby=hint_id.clone()
-                />
-                <p class="hint" id=hint_id>{hint}</p>
-            </div>
+            <TextField
+                label=kept_label(field).unwrap_or_default()
+                name
+                rule=(FieldRule::Number { min: 1, max: MAX_DAYS }, sentence(DAYS_WORDS))
+                hint
+                placeholder="for ever"
+                required=false
+                value
+                error=draft.error(field)
+            />
         }
     });
     view! {

@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::adapter::TlsMode;
+use crate::domain::adapter::form::PORT_WORDS;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::server::secrets::SecretKey;
@@ -30,7 +31,7 @@ pub const fn usual_port(tls: TlsMode) -> u16 {
 }
 
 /// What is said to a password that ends the address too early.
-pub(super) const ESCAPES: &str =
+pub const ESCAPES: &str =
     "Percent-encode the user name and the password: write / as %2F, ? as %3F, # as %23, \\ as %5C and @ as %40";
 
 const URL_FORM: &str = "write smtp://user:password@mail.example.com:587, or smtps:// for TLS from the first byte";
@@ -67,8 +68,10 @@ impl SmtpEndpoint {
         if has_sign_after_authority(url) {
             return Err(wrong(ESCAPES));
         }
-        let parsed = url::Url::parse(url.trim())
-            .map_err(|cause| wrong(&format!("The address of the mail server is wrong ({cause}): {URL_FORM}")))?;
+        let parsed = url::Url::parse(url.trim()).map_err(|cause| match cause {
+            url::ParseError::InvalidPort => wrong(PORT_WORDS),
+            _ => wrong(&format!("The address of the mail server is wrong ({cause}): {URL_FORM}")),
+        })?;
         let is_implicit = match parsed.scheme() {
             "smtp" => false,
             "smtps" => true,
@@ -87,7 +90,7 @@ impl SmtpEndpoint {
         }
         let port = parsed.port().unwrap_or(if is_implicit { SUBMISSIONS_PORT } else { SUBMISSION_PORT });
         if port == 0 {
-            return Err(wrong("The port must be from 1 to 65535"));
+            return Err(wrong(PORT_WORDS));
         }
         let tls = tls_mode(&parsed, is_implicit, &host)?;
         Ok((Self { host, port, tls }, secret(&parsed)?))

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::endpoint::{ESCAPES, has_sign_after_authority, seal_context, secret};
+use crate::domain::adapter::form::PORT_WORDS;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::server::secrets::SecretKey;
@@ -49,8 +50,10 @@ impl HttpEndpoint {
         }
         // An `@` may stand in a path or a query, so it is a sign of a cut password only where something is wrong anyway.
         let cut_password = has_sign_after_authority(url).then(|| wrong(ESCAPES));
-        let mut parsed = Url::parse(url.trim()).map_err(|cause| {
-            cut_password.clone().unwrap_or_else(|| wrong(&format!("The address is wrong ({cause}): {URL_FORM}")))
+        let mut parsed = Url::parse(url.trim()).map_err(|cause| match (cut_password.clone(), cause) {
+            (Some(cut_password), _) => cut_password,
+            (None, url::ParseError::InvalidPort) => wrong(PORT_WORDS),
+            (None, cause) => wrong(&format!("The address is wrong ({cause}): {URL_FORM}")),
         })?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(wrong(&format!("The address must begin with https:// or http://: {URL_FORM}")));
@@ -62,7 +65,7 @@ impl HttpEndpoint {
             return Err(cut_password);
         }
         if parsed.port() == Some(0) {
-            return Err(wrong("The port must be from 1 to 65535"));
+            return Err(wrong(PORT_WORDS));
         }
         let has_password = parsed.password().is_some();
         let given = secret(&parsed)?;

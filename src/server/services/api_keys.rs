@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::{audit, checked_name, period};
-use crate::domain::api_key::{ApiKey, CreatedApiKey, KeyApi, KeyLimits, RECENT_DAYS};
+use crate::domain::api_key::{ApiKey, CreatedApiKey, KeyApi, KeyLimits, RECENT_DAYS, rate_words};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{ApiKeyId, TeamId, UserId};
@@ -365,8 +365,7 @@ fn checked_apis(apis: Option<Vec<KeyApi>>) -> Result<Option<Vec<KeyApi>>, AppErr
 fn checked_rate(app: &App, limit: Option<u32>) -> Result<Option<u32>, AppError> {
     let most = app.config.rate_limit;
     if limit.is_some_and(|limit| limit == 0 || limit > most) {
-        let message = format!("A key may make from 1 to {most} requests in a second: {most} is the server's limit");
-        return Err(AppError::invalid_field("rateLimit", message));
+        return Err(AppError::invalid_field("rateLimit", rate_words(most)));
     }
     Ok(limit)
 }

@@ -5,9 +5,13 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::components::field::{SelectField, TextField};
-use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm, TYPED_SECRETS, label_of};
+use crate::domain::adapter::form::{
+    AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SENDER_WORDS, SmtpForm, TYPED_SECRETS, label_of,
+};
 use crate::domain::adapter::{AdapterKind, TlsMode};
 use crate::domain::draft::Draft;
+use crate::domain::field_rule::FieldRule;
+use crate::domain::plain_words::sentence;
 use crate::server_fns::adapters::{CreateAdapter, EditedAdapter, UpdateAdapter};
 
 /// The address of the form of a new one of a kind.
@@ -100,8 +104,8 @@ fn Sender(kind: AdapterKind, value: String, error: Option<String>) -> impl IntoV
                 label
                 name="from_address"
                 placeholder="Finch <receipts@example.com>"
-                hint="An address, with or without a name before it."
-                pattern=(r".*[^\s@<]+@[^\s@>]+.*", "An address, such as Finch <receipts@example.com>")
+                hint="Used when a message names no sender. An email address, with or without a name before it."
+                rule=(FieldRule::Mailbox, sentence(SENDER_WORDS))
                 value
                 error
             />
@@ -112,7 +116,7 @@ fn Sender(kind: AdapterKind, value: String, error: Option<String>) -> impl IntoV
                 label
                 name="from_address"
                 placeholder="FINCH"
-                hint="Any name. Leave it empty to use the adapter's name."
+                hint="Used when a message names no sender. Any name; leave it empty to use the adapter's."
                 required=false
                 max_length=100
                 value
@@ -130,17 +134,20 @@ fn AddressFields(kind: AdapterKind, form: AddressForm, kept: KeptLogIn, draft: D
     match kind {
         AdapterKind::Smtp => {
             let user = smtp.user.clone();
+            let has_moved = draft.get("smtp[host]").is_some_and(|typed| host_in(&typed) != host_in(&smtp.host));
             view! {
                 <SmtpServer form=smtp draft=draft.clone()/>
-                <LogIn names=LogInNames::SMTP user kept draft/>
+                <LogIn names=LogInNames::SMTP user kept has_moved draft/>
             }
             .into_any()
         }
         AdapterKind::Http => {
             let user = http.user.clone();
+            // What was typed may lack the scheme.
+            let has_moved = draft.get("http[url]").is_some_and(|typed| !http.url.ends_with(typed.trim()));
             view! {
-                <HttpServer form=http kept draft=draft.clone()/>
-                <LogIn names=LogInNames::HTTP user kept draft/>
+                <HttpServer form=http kept has_moved draft=draft.clone()/>
+                <LogIn names=LogInNames::HTTP user kept has_moved draft/>
             }
             .into_any()
         }
@@ -157,7 +164,6 @@ fn SmtpServer(form: SmtpForm, draft: Draft) -> impl IntoView {
             name="smtp[host]"
             placeholder="mail.example.com"
             hint="You can also paste a whole smtp:// or smtps:// address."
-            pattern=(r"\s*\S+\s*", "One name without spaces, such as mail.example.com")
             value=shown("smtp[host]", form.host)
             error=draft.error("smtp[host]")
         />
@@ -166,13 +172,12 @@ fn SmtpServer(form: SmtpForm, draft: Draft) -> impl IntoView {
             name="smtp[security]"
             options=modes
             selected=shown("smtp[security]", form.security)
-            hint="Port 465 uses TLS from the start; 587 and 25 use STARTTLS. A password is only sent encrypted, or to this machine itself."
+            hint="Port 465 uses TLS from the start; 587 and 25 use STARTTLS. Required: nothing is sent to a server that does not offer it. A password is only sent encrypted, or to this machine itself."
         />
         <TextField
             label="Port"
             name="smtp[port]"
-            kind="number"
-            range=(1, 65_535)
+            rule=(FieldRule::Number { min: 1, max: 65_535 }, sentence(PORT_WORDS))
             hint="Leave it empty for the usual one: 465 for TLS from the start, otherwise 587."
             required=false
             value=shown("smtp[port]", form.port)
@@ -182,22 +187,17 @@ fn SmtpServer(form: SmtpForm, draft: Draft) -> impl IntoView {
 }
 
 #[component]
-fn HttpServer(form: HttpForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
-    let token_hint = match kept {
-        KeptLogIn::Token => {
-            "A token is saved and not shown. Leave this empty to keep it; for another URL, type it again."
-        }
-        KeptLogIn::None | KeptLogIn::Password => {
-            "Sent as Authorization: Bearer. Leave it empty if the receiver wants user and password, or nothing."
-        }
-    };
+fn HttpServer(form: HttpForm, kept: KeptLogIn, has_moved: bool, draft: Draft) -> impl IntoView {
+    let token =
+        Secret { name: "http[token]", what: "token", place: "URL", is_kept: kept == KeptLogIn::Token, has_moved };
+    let usual = "Sent as Authorization: Bearer. Leave it empty if the receiver wants user and password, or nothing.";
+    let (hint, error) = token.words(&draft, usual);
     view! {
         <TextField
             label="URL"
             name="http[url]"
             placeholder="https://example.com/messages"
             hint="What stands after a ? is treated like a password and never shown again."
-            pattern=(r"\s*\S+\s*", "One address without spaces, such as https://example.com/messages")
             value=draft.get("http[url]").unwrap_or(form.url)
             error=draft.error("http[url]")
         />
@@ -206,9 +206,9 @@ fn HttpServer(form: HttpForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
             name="http[token]"
             kind="password"
             autocomplete="new-password"
-            hint=token_hint
+            hint
             required=false
-            error=draft.error("http[token]").or_else(|| type_again(&draft, "http[token]"))
+            error
         />
     }
 }
@@ -219,23 +219,21 @@ struct LogInNames {
     user: &'static str,
     password: &'static str,
     none: &'static str,
+    /// What the log-in belongs to.
+    place: &'static str,
 }
 
 impl LogInNames {
-    const SMTP: Self = Self { user: "smtp[user]", password: "smtp[password]", none: "smtp[no_log_in]" };
-    const HTTP: Self = Self { user: "http[user]", password: "http[password]", none: "http[no_log_in]" };
+    const SMTP: Self = Self { user: "smtp[user]", password: "smtp[password]", none: "smtp[no_log_in]", place: "host" };
+    const HTTP: Self = Self { user: "http[user]", password: "http[password]", none: "http[no_log_in]", place: "URL" };
 }
 
 #[component]
-fn LogIn(names: LogInNames, user: String, kept: KeptLogIn, draft: Draft) -> impl IntoView {
-    let hint = match kept {
-        KeptLogIn::Password => {
-            "A password is saved and not shown. Leave this empty to keep it; for another host, type it again."
-        }
-        KeptLogIn::None | KeptLogIn::Token => {
-            "Type it as it is, with any characters. It is stored encrypted and never shown again."
-        }
-    };
+fn LogIn(names: LogInNames, user: String, kept: KeptLogIn, has_moved: bool, draft: Draft) -> impl IntoView {
+    let (name, place, is_kept) = (names.password, names.place, kept == KeptLogIn::Password);
+    let password = Secret { name, what: "password", place, is_kept, has_moved };
+    let usual = "Type it as it is, with any characters. It is stored encrypted and never shown again.";
+    let (hint, error) = password.words(&draft, usual);
     view! {
         <TextField
             label="User"
@@ -251,7 +249,7 @@ fn LogIn(names: LogInNames, user: String, kept: KeptLogIn, draft: Draft) -> impl
             autocomplete="new-password"
             hint
             required=false
-            error=draft.error(names.password).or_else(|| type_again(&draft, names.password))
+            error
         />
         {(kept != KeptLogIn::None).then(|| {
             view! {
@@ -264,8 +262,48 @@ fn LogIn(names: LogInNames, user: String, kept: KeptLogIn, draft: Draft) -> impl
     }
 }
 
-/// What a form that was refused says of secrets, which it does not give back.
-fn type_again(draft: &Draft, name: &str) -> Option<String> {
-    let was_typed = draft.text(TYPED_SECRETS).split(' ').any(|typed| typed == name);
-    was_typed.then(|| "Type it again: what you typed here was not kept.".to_owned())
+/// A field whose value is never given back.
+struct Secret {
+    name: &'static str,
+    what: &'static str,
+    /// What it belongs to.
+    place: &'static str,
+    /// Whether one is saved.
+    is_kept: bool,
+    /// Whether a form that was refused leads to another place than the saved one.
+    has_moved: bool,
+}
+
+impl Secret {
+    /// The hint under the field and what is wrong beside it: together they say one thing, what applies now.
+    fn words(self, draft: &Draft, usual: &str) -> (String, Option<String>) {
+        let Self { name, what, place, is_kept, has_moved } = self;
+        let was_typed = draft.text(TYPED_SECRETS).split(' ').any(|typed| typed == name);
+        let refused = |words: &str| (String::new(), Some(words.to_owned()));
+        match (draft.error(name), was_typed, is_kept) {
+            (Some(error), _, _) => refused(&error),
+            (None, true, true) if !has_moved => {
+                refused("What you typed here was not kept. Type it again, or leave this empty to keep the saved one.")
+            }
+            (None, true, _) => refused("Type it again: what you typed here was not kept."),
+            (None, false, true) if has_moved => {
+                (format!("The saved {what} belongs to the previous {place}. Type the one of this {place}."), None)
+            }
+            (None, false, true) => {
+                let hint = format!(
+                    "A {what} is saved and not shown. Leave this empty to keep it. Another {place} needs its own."
+                );
+                (hint, None)
+            }
+            (None, false, false) => (usual.to_owned(), None),
+        }
+    }
+}
+
+/// The host in what was typed as one, which may be a whole address.
+fn host_in(typed: &str) -> String {
+    let host = typed.trim().rsplit("://").next().unwrap_or_default();
+    let is_ipv6 = host.matches(':').count() > 1;
+    let host = if is_ipv6 { host } else { host.split([':', '/']).next().unwrap_or_default() };
+    host.to_lowercase()
 }

@@ -16,11 +16,12 @@ use crate::components::empty_state::EmptyState;
 use crate::components::history_link::HistoryLink;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
-use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::components::time::{Time, TimeStyle};
+use crate::domain::adapter::{AdapterKind, LastTest};
 use crate::domain::ids::AdapterId;
 use crate::domain::permission::Permission;
 use crate::server_fns::adapters::{
-    AdaptersView, DeleteAdapter, MakeDefaultAdapter, load_adapter, load_adapters, load_new_adapter,
+    DeleteAdapter, ListedAdapter, MakeDefaultAdapter, load_adapter, load_adapters, load_new_adapter,
 };
 
 /// The ways out. `?edit=` names one whose form is shown instead, `?kind=` the kind of a new one whose form is; `?added=` is
@@ -45,10 +46,10 @@ pub fn AdaptersPage() -> impl IntoView {
 }
 
 #[component]
-fn Adapters(adapters: AdaptersView, added: Option<AdapterId>) -> impl IntoView {
-    let AdaptersView { adapters, waiting } = adapters;
-    let added = adapters.iter().find(|adapter| added == Some(adapter.id)).filter(|_| may(Permission::AdaptersUpdate));
-    let added = added.cloned().map(|adapter| view! { <TestAdded adapter/> });
+fn Adapters(adapters: Vec<ListedAdapter>, added: Option<AdapterId>) -> impl IntoView {
+    let added = adapters.iter().map(|listed| &listed.adapter).find(|adapter| added == Some(adapter.id));
+    let added = added.filter(|_| may(Permission::AdaptersUpdate)).cloned();
+    let added = added.map(|adapter| view! { <TestAdded adapter/> });
     let add = may(Permission::AdaptersCreate).then(|| {
         let href = new_of(AdapterKind::Smtp);
         view! { <a class="button primary" href=href><Icon glyph=Glyph::Plus/>"Add an adapter"</a> }
@@ -68,25 +69,23 @@ fn Adapters(adapters: AdaptersView, added: Option<AdapterId>) -> impl IntoView {
         {added}
         <section class="panel adapters" aria-label="Adapters">
             {add.map(|add| view! { <div class="panel-head"><div class="panel-actions">{add}</div></div> })}
-            <AdapterTable adapters waiting/>
+            <AdapterTable adapters/>
         </section>
     }
     .into_any()
 }
 
 #[component]
-fn AdapterTable(adapters: Vec<Adapter>, waiting: Vec<(AdapterId, i64)>) -> impl IntoView {
-    let rows = adapters.into_iter().map(|adapter| {
-        let waiting = waiting.iter().find(|(id, _)| *id == adapter.id).map_or(0, |(_, count)| *count);
-        view! { <AdapterRow adapter waiting/> }
-    });
+fn AdapterTable(adapters: Vec<ListedAdapter>) -> impl IntoView {
+    let rows = adapters.into_iter().map(|listed| view! { <AdapterRow listed/> });
     view! {
         <table class="table stacked" role="table">
             <thead role="rowgroup">
                 <tr role="row">
                     <th role="columnheader" scope="col">"Adapter"</th>
                     <th role="columnheader" scope="col">"Sends"</th>
-                    <th role="columnheader" scope="col">"Sender"</th>
+                    <th role="columnheader" scope="col">"Default sender"</th>
+                    <th role="columnheader" scope="col">"Last test"</th>
                     <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
@@ -96,15 +95,11 @@ fn AdapterTable(adapters: Vec<Adapter>, waiting: Vec<(AdapterId, i64)>) -> impl 
 }
 
 #[component]
-fn AdapterRow(
-    adapter: Adapter,
-    /// How many messages wait to go out by it.
-    waiting: i64,
-) -> impl IntoView {
+fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
+    let ListedAdapter { adapter, place, last_test, waiting } = listed;
     let id = adapter.id.to_string();
-    let default = if adapter.is_default {
-        view! { <span class="tag">"default"</span> }.into_any()
-    } else if may(Permission::AdaptersUpdate) {
+    let default = adapter.is_default.then(|| view! { " " <span class="tag">"default"</span> });
+    let make_default = (!adapter.is_default && may(Permission::AdaptersUpdate)).then(|| {
         view! {
             <form method="post" action=MakeDefaultAdapter::PATH>
                 <button class="button small" name="id" value=id.clone() aria-label=format!("Make {} the default", adapter.name)>
@@ -112,10 +107,7 @@ fn AdapterRow(
                 </button>
             </form>
         }
-        .into_any()
-    } else {
-        ().into_any()
-    };
+    });
     let test = may(Permission::AdaptersUpdate).then(|| view! { <TestDialog adapter=adapter.clone()/> });
     let edit = may(Permission::AdaptersUpdate).then(|| {
         let href = format!("/settings/adapters?edit={id}");
@@ -147,16 +139,26 @@ fn AdapterRow(
     view! {
         <tr role="row">
             <td role="cell">
-                <span class="two-lines">
-                    <span><strong>{adapter.name}</strong>" "<HistoryLink object=adapter.id.to_string()/></span>
-                    <code>{adapter.endpoint}</code>
-                </span>
+                <span class="two-lines"><span><strong>{adapter.name}</strong>{default}</span><span>{place}</span></span>
             </td>
             <td role="cell">{sent_by(adapter.kind)}</td>
             <td role="cell">{adapter.from_address}</td>
-            <td role="cell" class="actions">{test}{default}{edit}{remove}</td>
+            <td role="cell">{tested(last_test)}</td>
+            <td role="cell" class="actions">{edit}{test}{make_default}{remove}<HistoryLink object=adapter.id.to_string()/></td>
         </tr>
     }
+}
+
+/// What became of a last test, and when.
+fn tested(last_test: Option<LastTest>) -> AnyView {
+    let Some(LastTest { at, fault }) = last_test else {
+        return view! { <span class="nothing">"Not tested yet"</span> }.into_any();
+    };
+    let what = match fault {
+        None => view! { <span>"Test accepted"</span> }.into_any(),
+        Some(fault) => view! { <span class="failed-test">"Test failed: " {fault.label()}</span> }.into_any(),
+    };
+    view! { <span class="two-lines">{what}<Time at style=TimeStyle::Minute/></span> }.into_any()
 }
 
 /// What messages go out by an adapter of this kind.

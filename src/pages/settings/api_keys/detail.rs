@@ -136,7 +136,14 @@ fn Change(key: ApiKey, draft: Draft, server_rate_limit: u32) -> impl IntoView {
             <div class="panel-head"><h2>"Change"</h2></div>
             <form class="stack panel-body" method="post" action=UpdateApiKey::PATH>
                 <input type="hidden" name="id" value=key.id.to_string()/>
-                <div class="short"><TextField label="Name" name="name" value=draft.get("name").unwrap_or_else(|| key.name.clone())/></div>
+                <div class="short">
+                    <TextField
+                        label="Name"
+                        name="name"
+                        value=draft.get("name").unwrap_or_else(|| key.name.clone())
+                        error=draft.error("name")
+                    />
+                </div>
                 <ScopeGroups offered=own chosen/>
                 <TeamsOwn is_teams_own=key.belongs_to_team draft=draft.clone()/>
                 <LimitFields limits=key.limits draft is_new=false server_rate_limit/>

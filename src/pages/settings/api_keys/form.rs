@@ -9,9 +9,11 @@ use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped;
 use crate::components::periods::DayInput;
-use crate::domain::api_key::{KeyApi, KeyLimits};
+use crate::domain::api_key::{KeyApi, KeyLimits, rate_words};
 use crate::domain::draft::Draft;
+use crate::domain::field_rule::FieldRule;
 use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::plain_words::sentence;
 use crate::domain::viewer::Viewer;
 use crate::server_fns::api_keys::{CreateApiKey, ScopePreset};
 
@@ -41,7 +43,15 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2></div>
             <form class="stack panel-body scoped-form" method="post" action=CreateApiKey::PATH>
-                <div class="short"><TextField label="Name" name="name" placeholder="checkout-prod" value=draft.text("name")/></div>
+                <div class="short">
+                    <TextField
+                        label="Name"
+                        name="name"
+                        placeholder="checkout-prod"
+                        value=draft.text("name")
+                        error=draft.error("name")
+                    />
+                </div>
                 <fieldset class="choices">
                     <legend>"What it may do"</legend>
                     {presets}
@@ -173,22 +183,23 @@ pub(super) fn LimitFields(
             <SelectField label="Ends" name="limits[ends]" options=ends selected/>
             <div class="field">
                 <label for="ends-on">"Last day, for “On a date”"</label>
-                <DayInput id="ends-on" name="limits[ends_on]" value=draft.text("ends_on")/>
-            </div>
-            <div class="field">
-                <label for="rate-limit">"Requests per second"</label>
-                <input
-                    id="rate-limit"
-                    name="limits[rate_limit]"
-                    type="number"
-                    min="1"
-                    max=server_rate_limit
-                    value=rate
-                    autocomplete="off"
-                    aria-describedby="rate-limit-hint"
+                <DayInput
+                    id="ends-on"
+                    name="limits[ends_on]"
+                    value=draft.text("ends_on")
+                    error=draft.error("ends_on").map(|_| "ends-on-error")
                 />
-                <p class="hint" id="rate-limit-hint">{rate_hint}</p>
+                {draft.error("ends_on").map(|words| view! { <p class="field-error" id="ends-on-error">{sentence(&words)}</p> })}
             </div>
+            <TextField
+                label="Requests per second"
+                name="limits[rate_limit]"
+                rule=(FieldRule::Number { min: 1, max: server_rate_limit }, sentence(&rate_words(server_rate_limit)))
+                hint=rate_hint
+                required=false
+                value=rate
+                error=draft.error("rateLimit")
+            />
         </div>
     }
 }

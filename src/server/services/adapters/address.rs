@@ -3,18 +3,18 @@
 
 use std::net::Ipv6Addr;
 
-use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm};
+use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SmtpForm};
 use crate::domain::adapter::{Adapter, AdapterKind, TlsMode};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::named::UnknownName;
 use crate::server::App;
-use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret, usual_port};
+use crate::server::delivery::endpoint::{ESCAPES, SmtpEndpoint, SmtpSecret, usual_port};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
 use crate::server::outbound::Unreachable;
 
 /// What is asked for where a kept log-in would go to another server.
-const TYPE_AGAIN: &str = "The saved log-in belongs to the previous server. Type it again for this one";
+const TYPE_AGAIN: &str = "The saved log-in belongs to the previous server. Type the one of this server";
 
 /// Where an adapter is to lead, as somebody says it.
 #[derive(Clone, Debug)]
@@ -190,7 +190,10 @@ fn server_of(form: &SmtpForm) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
         return Err(wrong("Write the name of the mail server, such as mail.example.com".to_owned()));
     }
     if host.contains("://") {
-        return SmtpEndpoint::parse(host).map_err(|error| wrong(error.to_string()));
+        return SmtpEndpoint::parse(host).map_err(|error| match error.to_string() {
+            escapes if escapes == ESCAPES => wrong(format!("{ESCAPES}. Or type both into their own fields")),
+            message => wrong(message),
+        });
     }
     let is_ipv6 = host.parse::<Ipv6Addr>().is_ok();
     let url = if is_ipv6 { format!("smtp://[{host}]") } else { format!("smtp://{host}") };
@@ -210,9 +213,11 @@ fn server_of(form: &SmtpForm) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
     if !has_port {
         endpoint.port = match form.port.trim() {
             "" => usual_port(endpoint.tls),
-            port => port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-                AppError::invalid_field("smtp[port]", "The port is a number from 1 to 65535, such as 587 or 465")
-            })?,
+            port => port
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| AppError::invalid_field("smtp[port]", PORT_WORDS))?,
         };
     }
     Ok((endpoint, secret))

@@ -153,7 +153,7 @@ on_both_databases! {
         let page = page_after(&admin, "create_adapter", &fields("smtp", "hush")).await;
         // What is wrong stands once, at the field; the sentence over the page says where.
         assert!(page.contains("id=\"smtp[port]-error\""), "{page}");
-        assert_eq!(page.matches("The port is a number from 1 to 65535").count(), 1, "{page}");
+        assert_eq!(page.matches("A port is a number from 1 to 65535").count(), 1, "{page}");
         assert!(page.contains("look at the field “Port”."), "{page}");
         for kept in ["value=\"Relay\"", "value=\"127.0.0.1\"", &format!("value=\"{USER}\""), "post@finch.example"] {
             assert!(page.contains(kept), "{kept}: {page}");
@@ -166,6 +166,50 @@ on_both_databases! {
         assert!(page.contains("id=\"smtp[host]-error\"") && page.contains("%23"), "{page}");
         assert!(page.contains("value=\"smtp://mail.finch.example\"") && !page.contains("hu#sh"), "{page}");
         assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
+    }
+
+    async fn a_number_out_of_range_stands_beside_its_field_and_its_range_with_it(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await;
+        let key = [("name", "Shop"), ("preset", "send")];
+        for (page, function, fields, field, label, said) in [
+            ("/settings/team", "update_retention", vec![("events_days", "0")], "events_days", "Events, days", "from 1 to 36500"),
+            ("/settings/team", "update_retention", vec![("audit_days", "x")], "audit_days", "Audit log, days", "from 1 to 36500"),
+            (
+                "/settings/api-keys", "create_api_key", [&key[..], &[("limits[rate_limit]", "many")]].concat(),
+                "limits[rate_limit]", "Requests per second", "from 1 to ",
+            ),
+            (
+                "/settings/api-keys", "create_api_key", [&key[..], &[("limits[ends]", "date"), ("limits[ends_on]", "31")]].concat(),
+                "ends-on", "Last day, for “On a date”", "like 2027-03-31",
+            ),
+        ] {
+            let page = page_after_on(&owner, page, function, &fields).await;
+            assert!(page.contains(&format!("id=\"{field}-error\"")), "{field}: {page}");
+            assert!(page.contains(&format!("look at the field “{label}”.")), "{field}: {page}");
+            assert!(page.contains(said), "{field}: {page}");
+        }
+    }
+
+    async fn what_is_said_of_a_saved_password_is_what_applies_now(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        page_after(&admin, "create_adapter", &fields("2525", "hush")).await;
+        let id = only_adapter(&app).await.id.to_string();
+        let page_of = format!("/settings/adapters?edit={id}");
+        let fresh = admin.with("accept", "text/html").get(&page_of).await.text;
+        let (keeps, again) = ("Leave this empty to keep it", "Type it again");
+        assert!(fresh.contains(keeps) && !fresh.contains(again), "{fresh}");
+        for (host, port, password, said) in [
+            ("127.0.0.1", "x", "other", "Type it again, or leave this empty to keep the saved one."),
+            ("10.0.0.1", "x", "other", "Type it again: what you typed here was not kept."),
+            ("10.0.0.1", "x", "", "The saved password belongs to the previous host. Type the one of this host."),
+            ("10.0.0.1", "25", "", "The saved log-in belongs to the previous server. Type the one of this server."),
+        ] {
+            let mut change = fields(port, password);
+            change.retain(|(name, _)| !["kind", "smtp[host]"].contains(name));
+            change.extend([("id", id.as_str()), ("smtp[host]", host)]);
+            let page = page_after_on(&admin, &page_of, "update_adapter", &change).await;
+            assert!(page.contains(said) && !page.contains(keeps), "{said}: {page}");
+        }
     }
 
     async fn a_template_is_looked_at_and_tested_before_it_is_saved(app: TestApp) {

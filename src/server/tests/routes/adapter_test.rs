@@ -1,5 +1,6 @@
 //! The test message of an adapter: each way to fail has its own advice, on the page and in the audit log.
 
+use chrono::TimeDelta;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -153,6 +154,26 @@ on_both_databases! {
         let url = format!("http://{}/", nobody().await);
         assert_eq!(fault(&app, &url, number).await, Some(ConnectionRefused));
         assert_eq!(fault(&app, "http://nobody.invalid/", number).await, Some(NameUnknown));
+    }
+
+    async fn the_list_says_what_became_of_the_last_test_of_each(app: TestApp) {
+        let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let (admin, viewer) = (app.viewer(Role::Admin).await, app.sign_in(Role::Viewer).await);
+        let list = async || viewer.with("accept", "text/html").get("/settings/adapters").await.text.replace("<!>", "");
+        let id = adapter(&app, &format!("smtp://{}?tls=none", sink.addr())).await;
+        let page = list().await;
+        assert!(page.contains("Not tested yet"), "{page}");
+        let place = format!("127.0.0.1, port {}, not encrypted", sink.addr().port());
+        assert!(page.contains(&place), "{page}");
+        send_test(&app.app, &admin, id, "refused@finch.example").await.unwrap();
+        assert!(list().await.contains("Test failed: the server refused the recipient"));
+        app.advance(TimeDelta::minutes(1));
+        send_test(&app.app, &admin, id, "mara@finch.example").await.unwrap();
+        adapter(&app, "smtp://mail.finch.example").await;
+        let page = list().await;
+        assert!(page.contains("Test accepted") && page.contains("Not tested yet"), "{page}");
+        // A viewer of adapters sees neither who tested nor to whom.
+        assert!(!page.contains("Test failed") && !page.contains("mara@finch.example"), "{page}");
     }
 
     async fn the_audit_log_says_in_words_what_became_of_a_test(app: TestApp) {
