@@ -345,7 +345,8 @@ test("how long things are kept is set by who may", async ({ page, as }) => {
   await page.getByLabel("Events, days").fill("120");
   await page.getByRole("button", { name: "Save the times" }).click();
   // Events go with their message: a longer time of theirs is refused, and what was typed stays.
-  await expect(page.getByRole("alert")).toContainText("Events go with their messages");
+  await expect(page.getByRole("alert")).toContainText("look at the field “Events, days”");
+  await expect(page.getByLabel("Events, days")).toHaveAccessibleDescription(/^Events go with their messages/);
   await expect(page.getByLabel("Events, days")).toHaveValue("120");
 
   for (const days of ["30", ""]) {
