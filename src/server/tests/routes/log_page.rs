@@ -175,7 +175,7 @@ on_both_databases! {
         assert!(asked.contains("name=\"list\" value=\"preset=all&amp;q=is%3Ascheduled\""), "{asked}");
         let form = format!("ids={chosen}&list=preset%3Dall%26q%3Dis%253Ascheduled");
         let lines = async || {
-            let filter = AuditFilter { action: Some(AuditAction::EmailsCanceled), ..AuditFilter::default() };
+            let filter = AuditFilter { actions: vec![AuditAction::EmailsCanceled], ..AuditFilter::default() };
             app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap()
         };
         let elsewhere = app.sign_in_elsewhere().await.with("accept", "text/html");

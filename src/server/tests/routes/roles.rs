@@ -32,7 +32,7 @@ async fn admin_of_roles(app: &TestApp) -> Viewer {
 
 /// Lines of the audit log about an action, newest first.
 async fn audited(app: &TestApp, action: AuditAction) -> Vec<AuditEntry> {
-    let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+    let filter = AuditFilter { actions: vec![action], ..AuditFilter::default() };
     app.store().list_audit_entries(app.team, &filter, None, 100).await.unwrap()
 }
 
