@@ -311,7 +311,7 @@ freshTest.describe("a request that made a message", () => {
       const response = await page.goto(closed);
       expect(response?.status()).toBe(403);
       await expect(page.getByRole("heading", { level: 1, name: "You may not see this" })).toBeVisible();
-      await expect(page.getByRole("main")).toContainText("Ask The owner, who can change that.");
+      await expect(page.getByRole("main")).toContainText("Ask The owner (owner).");
     }
   });
 });

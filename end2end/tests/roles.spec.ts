@@ -26,7 +26,9 @@ async function setGrant(page: Page, role: string, permission: string, granted: b
   if (await save.isVisible()) {
     await save.click();
   }
-  await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+  const said = granted ? "can now" : "can no longer";
+  const deed = permission.charAt(0).toLowerCase() + permission.slice(1);
+  await expect(page.getByRole("status").filter({ hasText: `${role} ${said} ${deed}.` })).toBeVisible();
   await page.reload();
   await expect(box).toBeChecked({ checked: granted });
 }
@@ -64,7 +66,7 @@ test("boxes ticked one right after the other all hold, and show it", async ({ pa
     if (await save.isVisible()) {
       await save.click();
     }
-    await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+    await expect(page.getByRole("status").filter({ hasText: /^Viewer can (now|no longer) / })).toBeVisible();
     await expect(page.locator("form[data-saving]")).toHaveCount(0);
     for (const box of boxes) {
       await expect(box).toBeChecked({ checked: isTicked });
@@ -101,7 +103,7 @@ test("without `logs:view` the log is closed, and the page says why", async ({ pa
   const response = await viewer.goto("/logs");
   expect(response?.status()).toBe(403);
   await expect(viewer.getByRole("heading", { level: 1, name: "You may not see this" })).toBeVisible();
-  const words = "Your role does not include “View the log and its statistics”. Ask The owner, who can change that.";
+  const words = "Your role cannot view the log and its statistics. Ask The owner (owner).";
   await expect(viewer.getByRole("main")).toContainText(words);
   await setGrant(page, "Viewer", "View the log and its statistics", true);
   await viewer.goto("/logs");
@@ -130,10 +132,11 @@ test("a member's new role holds on their next request", async ({ page, as, open 
 test("members without the permission see roles and members and change nothing", async ({ page, as }) => {
   await as("member", team);
   await page.goto("/settings/roles");
-  await expect(page.getByText(/An owner of the team can change what a role may do\./)).toBeVisible();
+  await expect(page.getByText("Your role cannot change roles. Ask The owner (owner).")).toBeVisible();
   await expect(page.getByRole("checkbox")).toHaveCount(0);
   await page.goto("/settings/members");
   await expect(page.getByText(team.users.owner.email)).toBeVisible();
+  await expect(page.getByText("Your role cannot change the roles of members. Ask The owner (owner).")).toBeVisible();
   await expect(page.getByRole("combobox")).toHaveCount(0);
   await expect(page.getByRole("button", { name: /^(Save|Remove|Invite)/ })).toHaveCount(0);
 });
@@ -163,7 +166,8 @@ test("an owner makes a role, gives it, and deletes it", async ({ page, as, open,
   if (await save.isVisible()) {
     await save.click();
   }
-  await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+  const saved = `${name} can now view the log and its statistics.`;
+  await expect(page.getByRole("status").filter({ hasText: saved })).toBeVisible();
 
   const email = team.users.viewer.email;
   const changeTo = async (label: string) => {

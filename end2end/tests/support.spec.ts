@@ -32,7 +32,7 @@ test("somebody in support sees the log masked, and resends once that is granted"
     if (await save.isVisible()) {
       await save.click();
     }
-    await expect(page.getByRole("status").filter({ hasText: /^Saved/ })).toBeVisible();
+    await expect(page.getByRole("status").filter({ hasText: /^Support can now / })).toBeVisible();
     await page.reload();
     await expect(box).toBeChecked();
   };

@@ -3,35 +3,32 @@
 
 use leptos::prelude::*;
 
-/// The names of those who can give a permission: the team's owners.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Owners(pub Vec<String>);
+use crate::domain::plain_words::whom_to_ask;
+use crate::domain::team::TeamOwner;
 
-/// One line: "Ask Ada, who can change that." The names are those of the team's owners.
+/// Those who can give a permission: the team's owners.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owners(pub Vec<TeamOwner>);
+
+/// What the viewer's role lacks, and whom to ask: "Your role cannot resend messages. Ask Ada (owner)." Where one person is to be
+/// asked, the sentence leads to a letter to them.
 #[component]
 pub fn WhomToAsk() -> impl IntoView {
-    let owners = use_context::<Owners>().unwrap_or_default();
-    format!("Ask {}, who can change that.", any_of(&owners.0))
-}
-
-/// The names as people say them: "Ada, Bob or Eve".
-pub fn any_of(names: &[String]) -> String {
-    match names {
-        [] => "an owner of the team".to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_said_as_people_say_them() {
-        let said = |names: &[&str]| any_of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        assert_eq!(said(&[]), "an owner of the team");
-        assert_eq!(said(&["Ada"]), "Ada");
-        assert_eq!(said(&["Ada", "Bob", "Eve"]), "Ada, Bob or Eve");
+    let Owners(owners) = use_context().unwrap_or_default();
+    match &owners[..] {
+        [] => whom_to_ask(&owners).into_any(),
+        [_, ..] => {
+            let last = owners.len() - 1;
+            let role = if last == 0 { " (owner)." } else { " (owners)." };
+            let names = owners.into_iter().enumerate().map(move |(place, owner)| {
+                let between = match place {
+                    0 => "",
+                    _ if place == last => " or ",
+                    _ => ", ",
+                };
+                view! { {between}<a href=format!("mailto:{}", owner.email)>{owner.name}</a> }
+            });
+            view! { "Ask " {names.collect_view()} {role} }.into_any()
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::filter::TimeRange;
 use super::ids::AuditEntryId;
-use super::named::named;
+use super::named::{UnknownName, named};
 
 /// The outcome of a test whose message the server took. That of others is the name of an
 /// [AdapterFault](super::adapter::fault::AdapterFault).
@@ -65,6 +65,108 @@ named! {
     }
 }
 
+named! {
+    /// Actions of one kind, to look for together.
+    pub enum AuditGroup, "unknown group of actions" {
+        Roles = "roles" "Roles and permissions",
+        Members = "members" "Members",
+        LogIn = "log-in" "Log-in and accounts",
+        ApiKeys = "api-keys" "API keys",
+        Adapters = "adapters" "Adapters",
+        Templates = "templates" "Templates",
+        Messages = "messages" "Messages",
+        BulkResends = "bulk-resends" "Bulk resends",
+        ApiRequests = "api-requests" "API requests",
+        Exports = "exports" "Exports",
+        Team = "team" "Team",
+    }
+}
+
+impl AuditGroup {
+    /// Its actions, in their usual order.
+    pub fn actions(self) -> impl Iterator<Item = AuditAction> {
+        AuditAction::ALL.into_iter().filter(move |action| action.group() == self)
+    }
+}
+
+impl AuditAction {
+    /// The one group that it is in.
+    pub const fn group(self) -> AuditGroup {
+        use AuditAction::*;
+        match self {
+            RoleCreated | RoleUpdated | RoleDeleted | MemberRoleChanged => AuditGroup::Roles,
+            MemberInvited | InviteResent | InviteRevoked | MemberJoined | MemberRemoved => AuditGroup::Members,
+            LogInFailed | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled
+            | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => AuditGroup::LogIn,
+            ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => AuditGroup::ApiKeys,
+            AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => AuditGroup::Adapters,
+            TemplateCreated | TemplateUpdated | TemplateTested | TemplateDeleted | TemplateRestored => {
+                AuditGroup::Templates
+            }
+            EmailRevealed | EmailResent | EmailsCanceled => AuditGroup::Messages,
+            ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => AuditGroup::BulkResends,
+            RequestRevealed => AuditGroup::ApiRequests,
+            LogExported | AuditExported => AuditGroup::Exports,
+            TeamCreated | TeamUpdated | TeamDeleted => AuditGroup::Team,
+        }
+    }
+}
+
+/// Which actions to look for. Serialized as the name of the group or of the action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AuditChoice {
+    Group(AuditGroup),
+    One(AuditAction),
+}
+
+impl AuditChoice {
+    /// Its name in addresses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Group(group) => group.as_str(),
+            Self::One(action) => action.as_str(),
+        }
+    }
+
+    /// What it is called in a list: that of a group also says that it is all of it.
+    pub fn label(self) -> String {
+        match self {
+            Self::Group(group) => format!("{}: all", group.label()),
+            Self::One(action) => action.label().to_owned(),
+        }
+    }
+
+    pub fn actions(self) -> Vec<AuditAction> {
+        match self {
+            Self::Group(group) => group.actions().collect(),
+            Self::One(action) => vec![action],
+        }
+    }
+}
+
+impl std::str::FromStr for AuditChoice {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        name.parse().map(Self::Group).or_else(|_| name.parse().map(Self::One))
+    }
+}
+
+impl TryFrom<String> for AuditChoice {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<Self, UnknownName> {
+        name.parse()
+    }
+}
+
+impl From<AuditChoice> for String {
+    fn from(choice: AuditChoice) -> Self {
+        choice.as_str().to_owned()
+    }
+}
+
 /// Who did it. The name is that of the moment: it stays when the account or key is renamed or gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,8 +221,8 @@ pub struct AuditEntry {
 /// Which lines of the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// What was done; `None` for anything.
-    pub action: Option<AuditAction>,
+    /// What was done, each once; none for anything.
+    pub actions: Vec<AuditAction>,
     /// Who did it, by id (`usr_…`, `key_…`); `None` for anybody.
     pub actor_id: Option<String>,
     /// What it was done to, by id; `None` for anything.
@@ -137,6 +239,10 @@ mod tests {
         for action in &AuditAction::ALL {
             assert_eq!(action.as_str().parse(), Ok(*action));
             assert!(action.as_str().split_once('.').is_some_and(|(noun, past)| !noun.is_empty() && !past.is_empty()));
+        }
+        for choice in AuditGroup::ALL.map(AuditChoice::Group) {
+            assert_eq!(choice.as_str().parse(), Ok(choice));
+            assert!(!choice.actions().is_empty());
         }
         for kind in ActorKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));

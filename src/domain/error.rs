@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::permission::Permission;
+use super::plain_words::whom_to_ask;
+use super::team::TeamOwner;
 use super::template::TemplatePart;
 
 /// Why a use case did not do what it was asked.
@@ -116,6 +118,16 @@ impl AppError {
             Self::InvalidTemplate { part, .. } => Some(part.as_str()),
             Self::AlreadyExists(_) => Some("name"),
             _ => None,
+        }
+    }
+
+    /// What a person reads of it, who can ask the team's `owners` for a permission. Programs read its `Display`.
+    pub fn to_person(&self, owners: &[TeamOwner]) -> String {
+        match self {
+            Self::MissingPermission(permission) => {
+                format!("Your role cannot {}. {}", permission.deed(), whom_to_ask(owners))
+            }
+            other => other.to_string(),
         }
     }
 

@@ -12,7 +12,7 @@ named! {
         LogsView = "logs:view" "View the log and its statistics",
         LogsReveal = "logs:reveal" "See variables, bodies and links in messages and API requests",
         LogsResend = "logs:resend" "Resend messages that failed or bounced",
-        LogsResendAny = "logs:resend-any" "Resend messages that did not fail as well",
+        LogsResendAny = "logs:resend-any" "Resend messages that were sent or delivered",
         LogsExport = "logs:export" "Export the log to a file",
         EmailsSend = "emails:send" "Send messages",
         EventsWrite = "events:write" "Report what became of messages",
@@ -38,7 +38,8 @@ named! {
 }
 
 /// The permissions whose absence a page tells of, with whom to ask, beside the thing that is missing.
-pub const ASKED_FOR: [Permission; 3] = [Permission::LogsReveal, Permission::LogsResend, Permission::LogsExport];
+pub const ASKED_FOR: [Permission; 4] =
+    [Permission::LogsReveal, Permission::LogsResend, Permission::LogsExport, Permission::TeamUpdateRole];
 
 impl Permission {
     /// Whether a built-in role holds this permission until an owner changes it. Source: Canary's role table.
@@ -53,6 +54,12 @@ impl Permission {
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest
+    }
+
+    /// What it allows, within a sentence: "resend messages that failed or bounced".
+    pub fn deed(self) -> String {
+        let mut letters = self.label().chars();
+        letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
     }
 
     const fn bit(self) -> u64 {

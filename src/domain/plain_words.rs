@@ -3,6 +3,7 @@
 
 use super::event::EventKind;
 use super::status::EmailStatus;
+use super::team::TeamOwner;
 
 /// What is wrong, as a sentence of its own: a capital at its beginning, a mark at its end.
 pub fn sentence(text: &str) -> String {
@@ -10,6 +11,16 @@ pub fn sentence(text: &str) -> String {
     let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{start}{}{end}", letters.as_str())
+}
+
+/// Whom to ask for what a role lacks: "Ask Ada or Bob (owners)."
+pub fn whom_to_ask(owners: &[TeamOwner]) -> String {
+    let names: Vec<&str> = owners.iter().map(|owner| owner.name.as_str()).collect();
+    match names[..] {
+        [] => "Ask an owner of the team.".to_owned(),
+        [one] => format!("Ask {one} (owner)."),
+        [ref first @ .., last] => format!("Ask {} or {last} (owners).", first.join(", ")),
+    }
 }
 
 /// What a status means.
@@ -88,6 +99,17 @@ pub fn of_field(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn owners_to_ask_are_named_as_people_say_them() {
+        let said = |names: &[&str]| {
+            let owner = |name: &&str| TeamOwner { name: (*name).to_owned(), email: String::new() };
+            whom_to_ask(&names.iter().map(owner).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&[]), "Ask an owner of the team.");
+        assert_eq!(said(&["Ada"]), "Ask Ada (owner).");
+        assert_eq!(said(&["Ada", "Bob", "Eve"]), "Ask Ada, Bob or Eve (owners).");
+    }
 
     #[test]
     fn a_sentence_has_a_capital_and_one_mark() {

@@ -60,6 +60,13 @@ pub struct Member {
     pub follows_groups: bool,
 }
 
+/// One of those who can give a role what it lacks, to ask by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamOwner {
+    pub name: String,
+    pub email: String,
+}
+
 /// What a role may do in one team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::error::AppError;
 use crate::domain::notice::Notice;
-use crate::domain::team::Membership;
+use crate::domain::team::{Membership, TeamOwner};
 use crate::domain::viewer::Viewer;
 
 /// The layout of a page for somebody who is logged in.
@@ -15,8 +15,8 @@ pub struct Layout {
     pub viewer: Viewer,
     /// The teams they can switch to, the present one included.
     pub teams: Vec<Membership>,
-    /// The names of those who can give the viewer's role more, where it lacks something that pages tell of.
-    pub owners: Vec<String>,
+    /// Those who can give the viewer's role more, where it lacks something that pages tell of.
+    pub owners: Vec<TeamOwner>,
     /// What is said of a form that was given back after a log-in.
     pub kept: Option<Notice>,
     pub setting: Setting,
@@ -41,7 +41,7 @@ pub async fn load_layout() -> Result<Layout, AppError> {
     use crate::domain::notice::Undo;
     use crate::domain::permission::ASKED_FOR;
     use crate::server::context;
-    use crate::server::services::teams::{self, list_owner_names};
+    use crate::server::services::teams;
     let viewer = context::viewer().await?;
     let teams = match viewer.user_id() {
         Some(user) => teams::list_memberships(&context::app(), user).await?,
@@ -49,7 +49,7 @@ pub async fn load_layout() -> Result<Layout, AppError> {
     };
     let owners = match ASKED_FOR.iter().all(|permission| viewer.may(*permission)) {
         true => Vec::new(),
-        false => list_owner_names(&context::app(), &viewer).await.unwrap_or_default(),
+        false => teams::list_owners(&context::app(), &viewer).await.unwrap_or_default(),
     };
     let kept = context::given_back().map(|id| Notice {
         is_error: false,
@@ -70,15 +70,15 @@ pub async fn load_setting() -> Result<Setting, AppError> {
     Ok(Setting { theme: context::theme(), notice, now: context::app().clock.now() })
 }
 
-/// Gives the page that is being made the HTTP status of an error. Where a permission is missing, answers with the names of
-/// those who can give it.
+/// Gives the page that is being made the HTTP status of an error. Where a permission is missing, answers with those
+/// who can give it.
 #[server]
-pub async fn mark_failed(error: AppError) -> Result<Vec<String>, AppError> {
+pub async fn mark_failed(error: AppError) -> Result<Vec<TeamOwner>, AppError> {
     use crate::server::{context, services::teams};
     context::set_status(&error);
     match (&error, context::try_viewer().await) {
         (AppError::MissingPermission(_), Some(viewer)) => {
-            Ok(teams::list_owner_names(&context::app(), &viewer).await.unwrap_or_default())
+            Ok(teams::list_owners(&context::app(), &viewer).await.unwrap_or_default())
         }
         _ => Ok(Vec::new()),
     }

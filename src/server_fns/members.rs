@@ -12,6 +12,8 @@ use crate::domain::team::{Invite, Member, Role, RoleGrants};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MembersView {
     pub members: Vec<Member>,
+    /// The roles of the team; none for keys.
+    pub all_roles: Vec<RoleGrants>,
     /// The roles that the viewer may give to others.
     pub roles: Vec<RoleGrants>,
     /// How many keys each member made; nothing for viewers who may not remove members.
@@ -38,14 +40,15 @@ pub async fn load_members() -> Result<MembersView, AppError> {
     let may_invite = viewer.may(Permission::TeamInvite);
     let invites = if may_invite { teams::list_invites(&app, &viewer).await? } else { Vec::new() };
     let is_person = viewer.user_id().is_some();
-    let roles = if is_person { roles::list_roles_to_hand_out(&app, &viewer).await? } else { Vec::new() };
+    let all_roles = if is_person { roles::list_role_grants(&app, &viewer).await? } else { Vec::new() };
+    let roles = all_roles.iter().filter(|grants| roles::may_hand_out(&viewer, grants)).cloned().collect();
     let may_remove = viewer.may(Permission::TeamRemoveMember);
     let keys = if may_remove { teams::count_keys_of_members(&app, &viewer).await? } else { Vec::new() };
     let demands = viewer.rules.demands_two_factor;
     let locked_out = if demands { teams::list_without_two_factor(&app, &viewer).await? } else { Vec::new() };
     let sends_mail = may_invite && mail::can_send(&app, viewer.team).await?;
     let draft = super::draft::load_draft("invite".to_owned()).await?;
-    Ok(MembersView { members, roles, keys, locked_out, invites, sends_mail, draft })
+    Ok(MembersView { members, all_roles, roles, keys, locked_out, invites, sends_mail, draft })
 }
 
 /// Gives a member another role. Needs `team:update-role`.

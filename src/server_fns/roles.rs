@@ -114,7 +114,7 @@ pub async fn save_role_grid(
     let viewer = context::viewer_or_say(words).await?;
     let edits = shown.iter().map(|shown| ticks_of(shown, &grants)).collect::<Result<Vec<_>, _>>()?;
     roles::edit_grants(&context::app(), &viewer, &edits).await?;
-    let saved = roles::edit_words(&edits);
+    let saved = roles::edit_words(&edits, &roles::list_role_grants(&context::app(), &viewer).await?);
     context::flash(context::FlashKind::Success, saved);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The state of the page of the audit log, which is the query string of its address.
 
 use super::{Fields, PeriodReader, period_fields, read, read_text};
-use crate::domain::audit::AuditAction;
+use crate::domain::audit::AuditChoice;
 use crate::domain::error::AppError;
 use crate::domain::period::{PeriodChoice, Preset};
 
@@ -15,7 +15,8 @@ const MAX_ID_CHARS: usize = 40;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
     pub period: PeriodChoice,
-    pub action: Option<AuditAction>,
+    /// What was done: one action, or a group of them.
+    pub action: Option<AuditChoice>,
     /// Who did it, by id.
     pub actor: Option<String>,
     /// What it was done to, by id.
@@ -112,7 +113,7 @@ impl AuditQuery {
     }
 }
 
-fn read_action(value: &str) -> Result<AuditAction, AppError> {
+fn read_action(value: &str) -> Result<AuditChoice, AppError> {
     value.parse().map_err(|_| AppError::invalid_field("action", "that is no action of the audit log"))
 }
 
@@ -125,6 +126,7 @@ mod tests {
         for address in [
             "/settings/audit",
             "/settings/audit?preset=30d&action=api-key.rotated&actor=usr_1&object=key_1&before=51",
+            "/settings/audit?action=roles",
             "/settings/audit?preset=custom&from=2026-11-01T00:00",
         ] {
             let query = AuditQuery::parse(address.split_once('?').map_or("", |(_, query)| query)).unwrap();

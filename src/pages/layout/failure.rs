@@ -3,13 +3,13 @@
 use leptos::prelude::*;
 
 use super::{PageTitle, Section};
-use crate::components::ask::any_of;
 use crate::components::can::may;
 use crate::components::filter::SearchForm;
 use crate::domain::error::AppError;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::search::PARAMETER;
+use crate::domain::team::TeamOwner;
 use crate::domain::viewer::Viewer;
 
 /// The longest search, in characters.
@@ -21,7 +21,7 @@ pub fn Failure(
     error: AppError,
     section: Section,
     /// Who can give a permission that is missing.
-    owners: Vec<String>,
+    owners: Vec<TeamOwner>,
 ) -> impl IntoView {
     let default_view = match section {
         Section::Requests => ("/requests", "Show the default view of the requests"),
@@ -40,15 +40,7 @@ pub fn Failure(
                 if section == Section::Logs { "There is no such message".to_owned() } else { error.to_string() };
             (title, what_may_have_happened(section).to_owned(), Some(("/logs", "Go to the logs")))
         }
-        AppError::MissingPermission(permission) => (
-            "You may not see this".to_owned(),
-            format!(
-                "Your role does not include “{}”. Ask {}, who can change that.",
-                permission.label(),
-                any_of(&owners)
-            ),
-            None,
-        ),
+        AppError::MissingPermission(_) => ("You may not see this".to_owned(), error.to_person(&owners), None),
         AppError::Validation { field, message } => (
             "This address does not work".to_owned(),
             match field {

@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::ask::WhomToAsk;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped_total;
 use crate::domain::address::logs::LogQuery;
@@ -105,6 +106,7 @@ pub fn Selection(
                         </button>
                     })}
                     {choices.resend.then(|| view! { <ResendChosen query=query.clone() all/> })}
+                    {(!choices.resend).then(|| view! { <p class="hint">"Your role cannot resend messages. " <WhomToAsk/></p> })}
                     // With scripts the style sheet shows it while a chosen row waits for its time.
                     {(choices.cancel && has_scheduled).then(|| view! {
                         <button class="button danger cancel-chosen" formaction="/logs/cancel" data-chosen>"Cancel scheduled …"</button>

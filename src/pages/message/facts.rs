@@ -143,7 +143,7 @@ fn KeyFact(email: Email) -> impl IntoView {
     match (email.api_key_name, email.api_key_id) {
         (Some(name), _) => shared("key", name),
         (None, Some(id)) => view! { <code>{id.to_string()}</code> }.into_any(),
-        (None, None) => "none: sent in the dashboard".into_any(),
+        (None, None) => "Sent from the dashboard".into_any(),
     }
 }
 

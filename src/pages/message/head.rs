@@ -54,12 +54,12 @@ pub fn Head(
             {(channel != Channel::Email).then(|| view! { <ChannelMark channel/> })}
             <div class="page-actions" id="message-actions" data-refresh=refresh>
                 <CopyButton text=url label="Copy the link".to_owned()/>
+                {lacks_resend.then(|| view! {
+                    <p class="obstacle">"Your role cannot resend messages. " <WhomToAsk/></p>
+                })}
                 <Can permission=Permission::LogsResend><Resend detail=detail.clone()/></Can>
             </div>
         </div>
-        {lacks_resend.then(|| view! {
-            <p class="hint">"Your role cannot resend messages. "<WhomToAsk/></p>
-        })}
     }
 }
 

@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
+use super::role::about;
 use super::{Tab, settings_page};
 use crate::components::address::query_value;
+use crate::components::ask::WhomToAsk;
 use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
@@ -14,11 +16,12 @@ use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
-use crate::domain::team::{Invite, Member, Role};
+use crate::domain::team::{Invite, Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::members::{
     ChangeRole, DeleteInvite, InviteMember, MembersView, RemoveMember, ResendInvite, load_members,
 };
+use crate::server_fns::roles::ROLES_PATH;
 
 /// From so many members on there is a field to find one.
 const MANY: usize = 10;
@@ -67,7 +70,7 @@ fn has(member: &Member, text: &str) -> bool {
 
 #[component]
 fn Members(members: MembersView, sought: Option<String>) -> impl IntoView {
-    let MembersView { members, roles, keys, locked_out, invites, sends_mail, draft } = members;
+    let MembersView { members, all_roles, roles, keys, locked_out, invites, sends_mail, draft } = members;
     let choices: Vec<(Role, String)> = roles.into_iter().map(|role| (role.role, role.name)).collect();
     let invitable = choices.clone();
     let total = members.len();
@@ -81,7 +84,9 @@ fn Members(members: MembersView, sought: Option<String>) -> impl IntoView {
         let is_locked_out = locked_out.contains(&member.user_id);
         view! { <MemberRow member choices=choices.clone() keys is_locked_out/> }
     });
+    let lacks_change = !may(Permission::TeamUpdateRole);
     view! {
+        {lacks_change.then(|| view! { <p class="lead">"Your role cannot change the roles of members. " <WhomToAsk/></p> })}
         <section class="panel" aria-label="Members">
             {find}
             {nobody}
@@ -101,6 +106,26 @@ fn Members(members: MembersView, sought: Option<String>) -> impl IntoView {
         <Can permission=Permission::TeamInvite>
             <Invites invites=invites.clone() choices=invitable.clone() sends_mail draft=draft.clone()/>
         </Can>
+        <Roles roles=all_roles/>
+    }
+}
+
+/// What the roles are for, and the way to what each may do.
+#[component]
+fn Roles(roles: Vec<RoleGrants>) -> impl IntoView {
+    let roles = roles.into_iter().map(|grants| {
+        let url = format!("{ROLES_PATH}/{}", grants.role);
+        let about = about(&grants);
+        view! { <div class="fact"><dt><a href=url>{grants.name}</a></dt><dd>{about}</dd></div> }
+    });
+    view! {
+        <section class="panel" aria-label="Roles">
+            <div class="panel-head">
+                <h2>"Roles"</h2>
+                <p><a href=ROLES_PATH>"Compare what each role may do"</a></p>
+            </div>
+            <dl class="facts panel-body">{roles.collect_view()}</dl>
+        </section>
     }
 }
 
@@ -121,7 +146,18 @@ fn MemberRow(
     let role = if may_change {
         view! { <RoleForm member=member.clone() choices/> }.into_any()
     } else {
-        view! { {member.role_name.clone()} }.into_any()
+        let why = match may(Permission::TeamUpdateRole) {
+            true if is_self => Some("Nobody can change their own role."),
+            true => Some("Only an owner can change the role of an owner."),
+            false => None,
+        };
+        view! {
+            <span class="two-lines">
+                <span>{member.role_name.clone()}</span>
+                {why.map(|why| view! { <span>{why}</span> })}
+            </span>
+        }
+        .into_any()
     };
     let groups = member.follows_groups.then(|| {
         view! { <span class="tag" title="The role follows the groups at the OpenID provider. A change made here lasts until their next log-in.">"follows groups"</span> }

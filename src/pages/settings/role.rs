@@ -6,6 +6,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::roles::{grouped_by_noun, is_locked, saver};
 use super::{Tab, settings_detail};
+use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::field::{SelectField, TextField};
@@ -13,7 +14,7 @@ use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-use crate::domain::permission::Permission;
+use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::roles::{
@@ -49,8 +50,12 @@ fn OneRole(role: RoleView) -> impl IntoView {
 }
 
 /// What a role is for: the team's words, or ours for a built-in one.
-fn about(grants: &RoleGrants) -> String {
+pub(super) fn about(grants: &RoleGrants) -> String {
+    let is_changed = |role: Role| grants.permissions != PermissionSet::default_for(role);
     match grants.role {
+        Role::Admin | Role::Member | Role::Viewer if is_changed(grants.role) => {
+            "Built in. Your team has changed what it may do.".to_owned()
+        }
         Role::Owner => "May always do everything. A team has at least one owner.".to_owned(),
         Role::Admin => "Built in. Runs the team, but cannot change roles or delete the team.".to_owned(),
         Role::Member => "Built in. Sends messages and writes templates.".to_owned(),
@@ -114,13 +119,13 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
     let role_is_locked = is_locked(grants.role);
     let own_role = use_context::<Viewer>().and_then(|viewer| viewer.role());
     let note = if grants.role == Role::Owner {
-        "Owners have every permission."
+        "Owners have every permission.".into_any()
     } else if own_role == Some(grants.role) && may(Permission::TeamUpdateRole) {
-        "This is your own role. Only somebody else can change it."
+        "This is your own role. Only somebody else can change it.".into_any()
     } else if role_is_locked {
-        "You can look but not change it. That needs the permission team:update-role."
+        view! { "Your role cannot change roles. " <WhomToAsk/> }.into_any()
     } else {
-        "You can only grant permissions that you have yourself."
+        "You can only grant permissions that you have yourself.".into_any()
     };
     let shown = shown_role(&grants);
     let groups = grouped_by_noun().into_iter().map(|(noun, permissions)| {
@@ -148,10 +153,10 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
     } else {
         view! {
             <form class="stack panel-body" method="post" action=SaveRoleGrid::PATH data-grants="">
+                {saver()}
                 <input type="hidden" name="shown[]" value=shown/>
                 {groups}
                 <div class="form-foot without-script"><button class="button primary">"Save what it may do"</button></div>
-                {saver()}
             </form>
         }
         .into_any()

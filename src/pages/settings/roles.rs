@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use super::{Tab, settings_page};
 use crate::components::address::query_value;
+use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
 use crate::components::field::{SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
@@ -27,29 +28,27 @@ fn Roles(roles: RolesView, from: Option<String>) -> impl IntoView {
     let RolesView { roles, sources, draft } = roles;
     let may_change = may(Permission::TeamUpdateRole);
     let intro = if may_change {
-        "Tick what a role may do: it applies at once. Owners may always do everything. Open a role to see who has it."
+        "Tick what a role may do. Owners may always do everything. Open a role to see who has it.".into_any()
     } else {
-        "An owner of the team can change what a role may do. Open a role to see who has it."
+        view! { "Your role cannot change roles. " <WhomToAsk/> " Open a role to see who has it." }.into_any()
     };
     let grid = view! { <Grid roles=roles.clone() may_change/> };
     view! {
         <p class="lead">{intro}</p>
         {may_change.then(|| view! { <NewRole sources draft from/> })}
-        <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
-            {if may_change {
-                view! {
-                    <form method="post" action=SaveRoleGrid::PATH data-grants="">
-                        {shown_roles(&roles)}
-                        {grid}
-                        <div class="panel-foot without-script"><button class="button primary">"Save"</button></div>
-                        {saver()}
-                    </form>
-                }
-                .into_any()
-            } else {
-                grid.into_any()
-            }}
-        </section>
+        {if may_change {
+            view! {
+                <form method="post" action=SaveRoleGrid::PATH data-grants="">
+                    {saver()}
+                    {shown_roles(&roles)}
+                    {grid}
+                    <div class="panel-foot without-script"><button class="button primary">"Save"</button></div>
+                </form>
+            }
+            .into_any()
+        } else {
+            grid.into_any()
+        }}
     }
 }
 
@@ -91,10 +90,12 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
     });
     let groups = groups.collect_view();
     view! {
-        <table class="table role-grid">
-            <thead><tr><th scope="col">"Permission"</th>{heads}</tr></thead>
-            {groups}
-        </table>
+        <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
+            <table class="table role-grid">
+                <thead><tr><th scope="col">"Permission"</th>{heads}</tr></thead>
+                {groups}
+            </table>
+        </section>
     }
 }
 
@@ -131,9 +132,9 @@ fn Grant(role: Role, name: String, permission: Permission, is_granted: bool, is_
         .into_any()
 }
 
-/// What a script says in a form with `data-grants` while it saves a box.
+/// What a script says in a form with `data-grants` of the box that it saves. It has a line of its own, so that it covers none.
 pub(super) fn saver() -> impl IntoView {
-    view! { <p class="saver" role="status"></p> }
+    view! { <p class="saver needs-script" role="status">"Each tick applies at once."</p> }
 }
 
 #[component]

@@ -111,7 +111,7 @@ pub async fn start_export(
     viewer.require(Permission::AuditView)?;
     let said = json!({
         "format": match format { ExportFormat::Csv => "csv", ExportFormat::Ndjson => "ndjson" },
-        "action": filter.action,
+        "action": match filter.actions[..] { [] => Value::Null, [one] => json!(one), _ => json!(filter.actions) },
         "actorId": filter.actor_id,
         "target": filter.target,
         "from": filter.range.from,

@@ -19,6 +19,8 @@ const MAX_ROLE_NAME_CHARS: usize = 40;
 const MAX_DESCRIPTION_CHARS: usize = 200;
 /// How often an edit of grants is tried while others change the same roles.
 const EDIT_ATTEMPTS: usize = 5;
+/// So many changes are each said in a sentence.
+const MAX_SAID_EDITS: usize = 3;
 
 /// A role with everybody whom a change of it meets.
 #[derive(Clone, Debug)]
@@ -174,18 +176,20 @@ pub async fn edit_grants(app: &App, viewer: &Viewer, edits: &[GrantEdit]) -> Res
     try_edit_grants(app, viewer, edits).await
 }
 
-/// What to say of edits that were saved: the permission by name where one box was meant.
-pub fn edit_words(edits: &[GrantEdit]) -> String {
-    let changed: Vec<(Permission, &str)> = edits
-        .iter()
-        .flat_map(|edit| {
-            let granted = edit.granted.iter().map(|one| (one, "granted"));
-            granted.chain(edit.withdrawn.iter().map(|one| (one, "withdrawn")))
-        })
-        .collect();
-    match changed[..] {
-        [(one, done)] => format!("Saved: “{}” is {done}.", one.label()),
-        _ => "Saved. The change applies at once.".to_owned(),
+/// What to say of edits that were saved, with the roles by name: a sentence each where they are few.
+pub fn edit_words(edits: &[GrantEdit], roles: &[RoleGrants]) -> String {
+    let sentences = edits.iter().flat_map(|edit| {
+        let name =
+            roles.iter().find(|grants| grants.role == edit.role).map_or("The role", |grants| grants.name.as_str());
+        let granted = edit.granted.iter().map(move |one| format!("{name} can now {}.", one.deed()));
+        let withdrawn = edit.withdrawn.iter().map(move |one| format!("{name} can no longer {}.", one.deed()));
+        granted.chain(withdrawn)
+    });
+    let sentences: Vec<String> = sentences.collect();
+    match sentences.len() {
+        0 => "Nothing was changed.".to_owned(),
+        1..=MAX_SAID_EDITS => sentences.join(" "),
+        count => format!("Saved: {count} changes. They apply at once."),
     }
 }
 
@@ -267,6 +271,28 @@ fn checked_description(description: &str) -> Result<String, AppError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_ticked_is_said_by_role_and_deed() {
+        let set = |permissions: &[Permission]| permissions.iter().copied().collect::<PermissionSet>();
+        let edit = |granted, withdrawn| GrantEdit { role: Role::Member, granted, withdrawn };
+        let member = RoleGrants {
+            role: Role::Member,
+            name: "Member".to_owned(),
+            description: String::new(),
+            permissions: PermissionSet::default(),
+            members: 1,
+        };
+        let said = |edits: &[GrantEdit]| edit_words(edits, std::slice::from_ref(&member));
+        let (none, resend) = (PermissionSet::default(), set(&[Permission::LogsResend]));
+        assert_eq!(said(&[edit(resend, none)]), "Member can now resend messages that failed or bounced.");
+        assert_eq!(said(&[edit(none, resend)]), "Member can no longer resend messages that failed or bounced.");
+        assert_eq!(said(&[edit(none, none)]), "Nothing was changed.");
+        assert_eq!(
+            said(&[edit(PermissionSet::all(), none)]),
+            format!("Saved: {} changes. They apply at once.", Permission::ALL.len())
+        );
+    }
 
     #[test]
     fn names_of_roles_are_short_and_not_those_of_the_built_in_ones() {

@@ -13,7 +13,7 @@ use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{InviteId, TeamId, UserId};
 use crate::domain::permission::Permission;
-use crate::domain::team::{Invite, InviteLink, Member, Membership, Role, Team, TeamRules, slug_of};
+use crate::domain::team::{Invite, InviteLink, Member, Membership, Role, Team, TeamOwner, TeamRules, slug_of};
 use crate::domain::viewer::{Actor, RequestOrigin, Viewer};
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
@@ -157,10 +157,10 @@ pub async fn list_members(app: &App, viewer: &Viewer) -> Result<Vec<Member>, App
     app.store.list_members(viewer.team).await
 }
 
-/// The names of those who can give the viewer's role what it lacks: the team's owners. For its members alone.
-pub async fn list_owner_names(app: &App, viewer: &Viewer) -> Result<Vec<String>, AppError> {
-    let members = list_members(app, viewer).await?;
-    Ok(members.into_iter().filter(|member| member.role == Role::Owner).map(|member| member.name).collect())
+/// Those who can give the viewer's role what it lacks: the team's owners. For its members alone.
+pub async fn list_owners(app: &App, viewer: &Viewer) -> Result<Vec<TeamOwner>, AppError> {
+    let owners = list_members(app, viewer).await?.into_iter().filter(|member| member.role == Role::Owner);
+    Ok(owners.map(|Member { name, email, .. }| TeamOwner { name, email }).collect())
 }
 
 /// Changes a member's role. Needs `team:update-role`.

@@ -76,23 +76,34 @@ pub(super) fn list_actors_statement(engine: Engine) -> String {
     )
 }
 
-/// The statement that lists lines: `$1` team, `$2` sequence, `$3` and `$4` ids, `$5` action, `$6` actor, `$7` target, `$8` limit. What
-/// is not asked for is not compared, so that what is asked for is found by its index.
+/// The statement that lists lines: `$1` team, `$2` sequence, `$3` and `$4` ids, `$5` actor, `$6` target, `$7` limit. What is not
+/// asked for is not compared, so that what is asked for is found by its index; of several actions, the newest of each.
 pub(super) fn list_statement(engine: Engine, filter: &AuditFilter) -> String {
-    let by_index = match (&filter.target, &filter.actor_id, filter.action) {
-        (Some(_), _, _) => engine.by_index("audit_log_by_target"),
-        (None, Some(_), _) => engine.by_index("audit_log_by_actor"),
-        (None, None, Some(_)) => engine.by_index("audit_log_by_action"),
-        (None, None, None) => String::new(),
+    let actor = if filter.actor_id.is_some() { "actor_id = $5" } else { "CAST($5 AS TEXT) IS NULL" };
+    let target = if filter.target.is_some() { "target = $6" } else { "CAST($6 AS TEXT) IS NULL" };
+    let walk = |index: &str, actions: &[AuditAction]| {
+        let by_index = if index.is_empty() { String::new() } else { engine.by_index(index) };
+        let names = actions.iter().map(|action| format!("'{}'", action.as_str())).collect::<Vec<_>>().join(", ");
+        let is_one = if actions.is_empty() { String::new() } else { format!(" AND action IN ({names})") };
+        format!(
+            "SELECT {COLUMNS} FROM audit_log{by_index}
+             WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4{is_one} AND {actor} AND {target}
+             ORDER BY sequence DESC, id LIMIT $7"
+        )
     };
-    let action = if filter.action.is_some() { "action = $5" } else { "CAST($5 AS TEXT) IS NULL" };
-    let actor = if filter.actor_id.is_some() { "actor_id = $6" } else { "CAST($6 AS TEXT) IS NULL" };
-    let target = if filter.target.is_some() { "target = $7" } else { "CAST($7 AS TEXT) IS NULL" };
-    format!(
-        "SELECT {COLUMNS} FROM audit_log{by_index}
-         WHERE team_id = $1 AND sequence < $2 AND id >= $3 AND id < $4 AND {action} AND {actor} AND {target}
-         ORDER BY sequence DESC, id LIMIT $8"
-    )
+    let actions = &filter.actions[..];
+    match (&filter.target, &filter.actor_id, actions) {
+        (Some(_), _, _) => walk("audit_log_by_target", actions),
+        (None, Some(_), _) => walk("audit_log_by_actor", actions),
+        (None, None, []) => walk("", actions),
+        (None, None, _) => {
+            let newest = actions.iter().map(|action| {
+                let newest = walk("audit_log_by_action", &[*action]);
+                format!("SELECT * FROM ({newest}) newest")
+            });
+            format!("{} ORDER BY sequence DESC, id LIMIT $7", newest.collect::<Vec<_>>().join("\nUNION ALL "))
+        }
+    }
 }
 
 /// A line as it is stored: texts alone, so that its hash is over the same bytes on both databases.
@@ -266,7 +277,6 @@ impl Store {
             .bind(before.unwrap_or(i64::MAX))
             .bind(lowest(filter.range.from, 0))
             .bind(lowest(filter.range.to, i64::MAX))
-            .bind(filter.action.map(AuditAction::as_str))
             .bind(&filter.actor_id)
             .bind(&filter.target)
             .bind(limit)

@@ -283,7 +283,7 @@ fn all_but_reveal() -> PermissionSet {
 }
 
 async fn audited(app: &TestApp, action: AuditAction) -> Vec<AuditEntry> {
-    let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+    let filter = AuditFilter { actions: vec![action], ..AuditFilter::default() };
     app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap()
 }
 

@@ -11,7 +11,7 @@ use tracing::error;
 use super::csrf;
 use super::refusal::Refusal;
 use crate::domain::address::audit::AuditQuery;
-use crate::domain::audit::AuditFilter;
+use crate::domain::audit::{AuditChoice, AuditFilter};
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::identity::Identity;
@@ -30,7 +30,8 @@ pub async fn show(
     let (format, query) = AuditQuery::parse_export(&query.unwrap_or_default())?;
     let format: ExportFormat = format.parse()?;
     let period = emails::resolve_period(&app, &viewer, &query.period).await?;
-    let filter = AuditFilter { action: query.action, actor_id: query.actor, target: query.object, range: period.range };
+    let actions = query.action.map(AuditChoice::actions).unwrap_or_default();
+    let filter = AuditFilter { actions, actor_id: query.actor, target: query.object, range: period.range };
     let export = audit::start_export(&app, &viewer, filter, format).await?;
     let (kind, name) = match format {
         ExportFormat::Csv => ("text/csv; charset=utf-8", "audit-log.csv"),

@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::refusal::status_of;
+use super::html::escaped;
+use super::refusal::{status_of, words_for};
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::identity::Identity;
@@ -42,9 +43,12 @@ pub async fn show(
     Path(id): Path<String>,
     Query(query): Query<BodyQuery>,
 ) -> Response {
-    let answer = match load(&app, identity, &id).await {
+    let answer = match load(&app, identity.clone(), &id).await {
         Ok(html) => (StatusCode::OK, Html(html)),
-        Err(error) => (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{error}</p>"))),
+        Err(error) => {
+            let words = escaped(&words_for(&app, Some(&identity), &error).await);
+            (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{words}</p>")))
+        }
     };
     let headers = [
         (header::CONTENT_SECURITY_POLICY, frame_policy(query.images == 1)),

@@ -15,6 +15,7 @@ mod drafts;
 mod export;
 mod fair;
 mod finish;
+mod html;
 mod live;
 mod openid;
 mod rate_limit;

@@ -25,7 +25,7 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, live,
-    openid, security, server_functions, suggest, template_preview,
+    openid, refusal, security, server_functions, suggest, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -68,6 +68,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/logs/suggest", get(suggest::show))
         .route(PREVIEW_PATH, post(template_preview::show).layer(DefaultBodyLimit::disable()))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
+        .layer(middleware::from_fn_with_state(app.clone(), refusal::say))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
     Router::new()
         .route("/", get(|| async { Redirect::to("/logs") }))

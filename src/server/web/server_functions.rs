@@ -11,6 +11,7 @@ use leptos::server_fn::error::ServerFnUrlError;
 use url::Url;
 
 use super::body::{self, ANONYMOUS_BODY_BYTES};
+use super::refusal::words_for;
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::api::Api;
@@ -44,11 +45,12 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
     if leptos::server_fn::axum::get_server_fn_service(parts.uri.path(), parts.method.clone()).is_none() {
         return Api::Sendlog.refuse(AppError::not_found("Function"));
     }
+    let identity = parts.extensions.get::<Identity>().cloned();
     let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
     let given = app.clone();
     let provide = move || provide_context(given.clone());
     match body::in_time(leptos_axum::handle_server_fns_with_context(provide, request)).await {
-        Ok(response) => plain_address(flash_form_error(response.into_response(), &app)),
+        Ok(response) => plain_address(flash_form_error(response.into_response(), &app, identity.as_ref()).await),
         Err(error) => Api::Sendlog.refuse(error),
     }
 }
@@ -81,14 +83,14 @@ fn has_nul(body: &[u8]) -> bool {
     [&b"%00"[..], b"\\u0000", b"\0"].iter().any(|nul| body.windows(nul.len()).any(|part| part == *nul))
 }
 
-fn flash_form_error(mut response: Response, app: &App) -> Response {
+async fn flash_form_error(mut response: Response, app: &App, identity: Option<&Identity>) -> Response {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let Some((page, error)) = location.and_then(form_error) else { return response };
     let words = match error {
         AppError::NoSession | AppError::InvalidSession => {
             "You were logged out, and this was not done. Log in and do it again.".to_owned()
         }
-        error => error.to_string(),
+        error => words_for(app, identity, &error).await,
     };
     let flash = Flash::new(FlashKind::Error, words);
     let (Ok(page), Some(cookie)) = (HeaderValue::from_str(&page), flash.cookie(app)) else { return response };

@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
+use super::html::escaped;
 use super::refusal::Refusal;
 use crate::server::App;
 use crate::server::identity::Identity;
@@ -53,9 +54,4 @@ fn option(index: usize, suggestion: &Suggestion) -> String {
         option += &format!(" <code>{}</code>", escaped(example));
     }
     option + "</li>"
-}
-
-/// A text as it stands in HTML, between tags and in quotes.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

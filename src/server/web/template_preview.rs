@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::body::{self, ANONYMOUS_BODY_BYTES};
 use super::body_page::frame_policy;
-use super::refusal::status_of;
+use super::html::escaped;
+use super::refusal::{status_of, words_for};
 use super::server_functions::TEMPLATE_BODY_BYTES;
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -36,12 +37,12 @@ struct Written {
 /// the page, for its reader is in the editor. Its policy is that of a message's frame: images load from elsewhere only
 /// when the reader asks for them.
 pub async fn show(State(app): State<App>, Extension(identity): Extension<Identity>, request: Request) -> Response {
-    let (status, page, shows_images) = match body::in_time(preview(&app, identity, request)).await {
+    let (status, page, shows_images) = match body::in_time(preview(&app, identity.clone(), request)).await {
         Ok(Ok((rendered, shows_images))) => (StatusCode::OK, page_of(&rendered), shows_images),
         Ok(Err(error)) | Err(error) => {
             // The browser's console would count a template that does not parse as a fault of the page.
             let is_writers = matches!(error, AppError::InvalidTemplate { .. } | AppError::Validation { .. });
-            let words = escaped(&error.to_string());
+            let words = escaped(&words_for(&app, Some(&identity), &error).await);
             let page = format!("<!doctype html><title>Preview</title>{}", fault_of(&words));
             (if is_writers { StatusCode::OK } else { status_of(&error) }, page, false)
         }
@@ -86,8 +87,4 @@ fn page_of(rendered: &RenderedTemplate) -> String {
     let head = format!("<!doctype html><title>Preview</title><p {STYLE}><strong>{subject}</strong></p>");
     let text = rendered.text.as_deref().map(|text| format!("<hr><pre {STYLE}>{}</pre>", escaped(text)));
     [head, rendered.html.clone().unwrap_or_default(), text.unwrap_or_default()].concat()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::adapter::fault::AdapterFault;
-use crate::domain::audit::{AuditAction, AuditEntry, TEST_TAKEN};
-use crate::domain::failure::FailureClass;
+use super::field::{label_of, words};
+use crate::domain::audit::{AuditAction, AuditEntry};
 use crate::domain::permission::Permission;
 
 /// What a role may do from some moment on, and what not any more, in words.
@@ -38,18 +37,15 @@ pub fn grants_of(entry: &AuditEntry) -> Option<Grants> {
     (grants.granted.is_some() || grants.withdrawn.is_some()).then_some(grants)
 }
 
-/// What a permission allows, within a sentence: "resend messages that failed or bounced". A permission that is none any more by
-/// its name.
+/// What a permission allows, within a sentence. A permission that is none any more by its name.
 fn deed(name: &str) -> String {
-    let Ok(permission) = name.parse::<Permission>() else { return name.to_owned() };
-    let mut letters = permission.label().chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    name.parse::<Permission>().map_or_else(|_| name.to_owned(), Permission::deed)
 }
 
 /// A field that changed, or that a line tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Its name, in words: "expires at".
+    /// What the form that changes it calls it.
     pub field: String,
     pub said: Said,
 }
@@ -77,26 +73,23 @@ pub fn differences(entry: &AuditEntry) -> Vec<Difference> {
     if entry.action == AuditAction::RoleUpdated {
         names.retain(|name| !GRANT_FIELDS.contains(&name.as_str()));
     }
-    let is_tested = matches!(entry.action, AuditAction::AdapterTested | AuditAction::TemplateTested);
     let difference = |name: &String| {
         let said = match (before.get(name), after.get(name)) {
             (Some(Value::Array(old)), Some(Value::Array(new))) => {
                 let without = |items: &[Value], others: &[Value]| {
                     let rest: Vec<Value> = items.iter().filter(|item| !others.contains(item)).cloned().collect();
-                    words(&Value::Array(rest))
+                    words(name, &Value::Array(rest))
                 };
                 changed(without(old, new), without(new, old))?
             }
-            (Some(old), Some(new)) => changed(words(old), words(new))?,
-            (None, Some(Value::String(outcome))) if is_tested && name == "outcome" => {
-                Said::Once(outcome_words(outcome))
-            }
+            (Some(old), Some(new)) => changed(words(name, old), words(name, new))?,
             // A thing that was made, or is gone: there is nothing to compare it with.
-            (None, Some(only)) | (Some(only), None) => Said::Once(words(only)?),
+            (None, Some(only)) | (Some(only), None) => Said::Once(words(name, only)?),
             (None, None) => return None,
         };
         let repeats = name == "name" && matches!(&said, Said::Once(name) if entry.target_name.as_ref() == Some(name));
-        (!repeats).then(|| Difference { field: field_words(name), said })
+        let value = after.get(name).or(before.get(name)).unwrap_or(&Value::Null);
+        (!repeats).then(|| Difference { field: label_of(entry.action, name, value), said })
     };
     names.into_iter().filter_map(difference).collect()
 }
@@ -105,54 +98,15 @@ fn changed(before: Option<String>, after: Option<String>) -> Option<Said> {
     (before.is_some() || after.is_some()).then_some(Said::Changed(before, after))
 }
 
-/// What became of a test, in words. Older lines have the class of a failure.
-fn outcome_words(outcome: &str) -> String {
-    if outcome == TEST_TAKEN {
-        return "the server took it".to_owned();
-    }
-    let fault = outcome.parse::<AdapterFault>().map(|fault| fault.label().to_owned());
-    let class = || outcome.parse::<FailureClass>().map(|class| class.label().to_owned());
-    fault.or_else(|_| class()).unwrap_or_else(|_| outcome.to_owned())
-}
-
-/// A value as people read it; `None` for none.
-fn words(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            let items: Vec<String> = items.iter().filter_map(words).collect();
-            (!items.is_empty()).then(|| items.join(", "))
-        }
-        Value::Array(_) | Value::Object(_) => Some(value.to_string()),
-    }
-}
-
-/// A name of JSON in words: `expiresAt` and `expires_at` become "expires at", `isDefault` "default".
-fn field_words(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        match letter {
-            '_' | '-' => text.push(' '),
-            upper if upper.is_ascii_uppercase() => {
-                text.push(' ');
-                text.push(upper.to_ascii_lowercase());
-            }
-            other => text.push(other),
-        }
-    }
-    let text = text.trim();
-    text.strip_prefix("is ").unwrap_or(text).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::field::deed_of;
     use super::*;
+    use crate::domain::adapter::fault::AdapterFault;
     use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
+    use crate::domain::failure::FailureClass;
     use crate::domain::ids::AuditEntryId;
 
     fn line(action: AuditAction, before: Value, after: Value) -> AuditEntry {
@@ -213,18 +167,18 @@ mod tests {
     fn changed_fields_are_said_in_words() {
         let before = json!({"name": "Till", "expiresAt": null, "isDefault": false});
         let after = json!({"name": "Shop", "expiresAt": "2027-01-01T00:00:00Z", "isDefault": true});
-        let expected = ["expires at: – > 2027-01-01T00:00:00Z", "default: no > yes", "name: Till > Shop"];
+        let expected = ["Ends: – > 2027-01-01T00:00:00Z", "Default: no > yes", "Name: Till > Shop"];
         assert_eq!(said(before, after), expected);
     }
 
     #[test]
     fn what_was_made_or_is_gone_is_said_once_and_its_name_not_again() {
-        assert_eq!(said(Value::Null, json!({"role": "Viewer", "apis": null})), ["role: Viewer"]);
-        assert_eq!(said(json!({"role": "Viewer"}), Value::Null), ["role: Viewer"]);
-        assert_eq!(said(json!({"role": "Viewer"}), json!({"keys": "revoked"})), ["keys: revoked", "role: Viewer"]);
+        assert_eq!(said(Value::Null, json!({"role": "Viewer", "apis": null})), ["Role: Viewer"]);
+        assert_eq!(said(json!({"role": "Viewer"}), Value::Null), ["Role: Viewer"]);
+        assert_eq!(said(json!({"role": "Viewer"}), json!({"keys": "revoked"})), ["Keys: revoked", "Role: Viewer"]);
         let mut removed = line(AuditAction::AdapterDeleted, json!({"name": "Relay", "isDefault": true}), Value::Null);
         removed.target_name = Some("Relay".to_owned());
-        assert_eq!(differences(&removed).iter().map(shown).collect::<Vec<_>>(), ["default: yes"]);
+        assert_eq!(differences(&removed).iter().map(shown).collect::<Vec<_>>(), ["Default: yes"]);
     }
 
     #[test]
@@ -233,8 +187,8 @@ mod tests {
             let entry = line(AuditAction::AdapterTested, Value::Null, json!({"outcome": name, "to": "a@b.example"}));
             differences(&entry).iter().map(shown).collect::<Vec<_>>().remove(0)
         };
-        assert_eq!(outcome("accepted"), "outcome: the server took it");
-        assert_eq!(outcome("log_in_refused"), "outcome: the server refused the log-in");
+        assert_eq!(outcome("accepted"), "Result: the server took it");
+        assert_eq!(outcome("log_in_refused"), "Result: the server refused the log-in");
         // As they were kept before.
         for class in FailureClass::ALL {
             assert!(!outcome(class.as_str()).contains('_'), "{}", class.as_str());
@@ -245,9 +199,37 @@ mod tests {
     }
 
     #[test]
+    fn fields_and_values_are_called_as_their_form_calls_them() {
+        let of = |action: AuditAction, after: Value| {
+            differences(&line(action, Value::Null, after)).iter().map(shown).collect::<Vec<_>>()
+        };
+        let (smtp, http) = ("smtp://mail.acme.example:587", "https://acme.example/sms");
+        assert_eq!(
+            of(AuditAction::AdapterCreated, json!({"kind": "smtp", "endpoint": smtp})),
+            [format!("Host: {smtp}"), "Kind: Mail server (SMTP)".to_owned()]
+        );
+        assert_eq!(of(AuditAction::AdapterUpdated, json!({"endpoint": http})), [format!("URL: {http}")]);
+        assert_eq!(
+            of(AuditAction::RoleCreated, json!({"permissions": ["logs:view", "emails:send", "x:y"]})),
+            ["Permissions: View the log and its statistics, Send messages, x:y"]
+        );
+        assert_eq!(
+            of(AuditAction::AuditExported, json!({"format": "csv", "action": ["role.created"], "target": null})),
+            ["What was done: Role created", "Format: csv"]
+        );
+        assert_eq!(of(AuditAction::LogExported, json!({"filter": {"status": "failed"}})), ["Filter: Status: failed"]);
+    }
+
+    #[test]
+    fn a_test_that_did_not_succeed_is_said_to_have_failed() {
+        let deed = |outcome: &str| deed_of(&line(AuditAction::AdapterTested, Value::Null, json!({"outcome": outcome})));
+        assert_eq!((deed("accepted"), deed("log_in_refused")), ("Adapter tested", "Adapter test failed"));
+    }
+
+    #[test]
     fn of_lists_only_what_came_and_went_is_said() {
         let (before, after) = (json!({"scopes": ["a", "b"]}), json!({"scopes": ["b", "c", "d"]}));
-        assert_eq!(said(before, after), ["scopes: a > c, d"]);
-        assert_eq!(said(json!({"to": [{"a": 1}]}), json!({"to": []})), ["to: [{\"a\":1}] > –"]);
+        assert_eq!(said(before, after), ["Permissions: a > c, d"]);
+        assert_eq!(said(json!({"to": [{"a": 1}]}), json!({"to": []})), ["To: [{\"a\":1}] > –"]);
     }
 }

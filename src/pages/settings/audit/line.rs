@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use super::difference::{Difference, Grants, Said, differences, grants_of};
+use super::field::deed_of;
 use super::lines::{Piece, changed_lines};
 use crate::components::history_link::HistoryLink;
 use crate::components::number::{counted, grouped};
@@ -31,7 +32,7 @@ pub fn Line(
     let is_list = entry.before.is_some() && entry.after.is_some();
     let what = match grants_of(&entry) {
         Some(grants) => view! { <Granting grants target=target_of(&entry)/> }.into_any(),
-        None => view! { <b>{entry.action.label()}</b>" "{target_of(&entry)} }.into_any(),
+        None => view! { <b>{deed_of(&entry)}</b>" "{target_of(&entry)} }.into_any(),
     };
     let device = entry.user_agent.as_deref().map(device_words);
     let whole_agent = entry.user_agent.clone();

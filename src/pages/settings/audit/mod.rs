@@ -1,9 +1,11 @@
 //! `/settings/audit`: the audit log. The address holds the whole state, see [AuditQuery].
 
 mod difference;
+mod field;
 mod line;
 mod lines;
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
@@ -12,11 +14,12 @@ use super::{Tab, settings_page};
 use crate::components::empty_state::EmptyState;
 use crate::components::field::HiddenFields;
 use crate::components::icon::Glyph;
-use crate::components::periods::{Periods, WiderPeriod};
+use crate::components::periods::Periods;
+use crate::components::time::{Time, TimeStyle};
 use crate::domain::address::audit::{self, AuditQuery};
 use crate::domain::address::period_fields;
-use crate::domain::audit::{AuditAction, AuditEntry};
-use crate::domain::period::{Period, PeriodChoice};
+use crate::domain::audit::{AuditChoice, AuditEntry, AuditGroup};
+use crate::domain::period::{Period, PeriodChoice, Preset};
 use crate::server_fns::audit::{AuditView, load_audit};
 
 /// The audit log.
@@ -35,7 +38,7 @@ pub fn AuditPage() -> impl IntoView {
 
 #[component]
 fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
-    let AuditView { period, page, actors } = view;
+    let AuditView { period, page, actors, newest_at } = view;
     let kept = AuditQuery { period: PeriodChoice::default(), ..query.at(None) }.fields();
     let to_url = {
         let query = query.clone();
@@ -46,7 +49,7 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
         view! { <p class="audit-object">"Only entries about "<strong>{name.unwrap_or(id)}</strong></p> }
     });
     let list = if page.items.is_empty() {
-        view! { <Nothing query=query.clone() period=period.clone()/> }.into_any()
+        view! { <Nothing query=query.clone() period=period.clone() newest_at/> }.into_any()
     } else {
         let older = page.items.last().filter(|_| page.has_more).map(|last| query.at(Some(last.sequence)).to_url());
         let newest = query.before.map(|_| query.at(None).to_url());
@@ -72,12 +75,13 @@ fn Audit(query: AuditQuery, view: AuditView) -> impl IntoView {
 /// One form for both filters, and the files of what they leave.
 #[component]
 fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
-    let is_chosen = |action: AuditAction| query.action == Some(action);
-    let groups = grouped_actions().into_iter().map(|(noun, actions)| {
-        let options = actions.into_iter().map(|action| {
-            view! { <option value=action.as_str() selected=is_chosen(action)>{action.label()}</option> }
+    let chosen = query.action;
+    let groups = AuditGroup::ALL.into_iter().map(|group| {
+        let choices = std::iter::once(AuditChoice::Group(group)).chain(group.actions().map(AuditChoice::One));
+        let options = choices.map(|choice| {
+            view! { <option value=choice.as_str() selected={chosen == Some(choice)}>{choice.label()}</option> }
         });
-        view! { <optgroup label=noun>{options.collect_view()}</optgroup> }
+        view! { <optgroup label=group.label()>{options.collect_view()}</optgroup> }
     });
     let groups = groups.collect_view();
     let is_known = query.actor.as_ref().is_none_or(|id| actors.iter().any(|(known, _)| known == id));
@@ -156,68 +160,36 @@ fn Steps(newest: Option<String>, older: Option<String>) -> impl IntoView {
     })
 }
 
+/// Says that there is nothing, and leads to what there is: straight to the newest that matches, however old it is.
 #[component]
-fn Nothing(query: AuditQuery, period: Period) -> impl IntoView {
-    let what = if query.has_filters() { "No such line" } else { "Nothing happened" };
-    let (title, glyph) = (format!("{what}{}", period.preset.within()), Glyph::Shield);
-    let to_url = {
-        let query = query.clone();
-        Box::new(move |preset| query.with_preset(preset).to_url())
+fn Nothing(query: AuditQuery, period: Period, newest_at: Option<DateTime<Utc>>) -> impl IntoView {
+    let title = match (query.has_filters(), period.preset) {
+        (true, Preset::AllTime) => "No entry matches".to_owned(),
+        (false, Preset::AllTime) => "Nothing happened yet".to_owned(),
+        (true, preset) => format!("No entry matches{}", preset.within()),
+        (false, preset) => format!("Nothing happened{}", preset.within()),
     };
+    let elsewhen = newest_at.map(|at| {
+        let url = query.with_preset(Preset::AllTime).to_url();
+        let words = if query.has_filters() { "The newest that matches is from " } else { "The newest entry is from " };
+        (
+            view! { <p>{words} <Time at style=TimeStyle::Minute/> "."</p> },
+            view! { <a class="button" href=url>"Look at all time"</a> },
+        )
+    });
+    let (newest, all_time) = elsewhen.unzip();
     let way_out = if query.before.is_some() {
         Some((query.at(None).to_url(), "Back to the newest"))
     } else {
         query.has_filters().then(|| (query.without_filters().to_url(), "Clear filters"))
     };
     view! {
-        <EmptyState glyph title>
+        <EmptyState glyph=Glyph::Shield title>
+            {newest}
             <p class="empty-links">
-                <WiderPeriod preset=period.preset to_url/>
+                {all_time}
                 {way_out.map(|(url, words)| view! { <a class="button" href=url>{words}</a> })}
             </p>
         </EmptyState>
-    }
-}
-
-/// The actions by their noun, in their usual order.
-fn grouped_actions() -> Vec<(&'static str, Vec<AuditAction>)> {
-    let mut groups: Vec<(&'static str, Vec<AuditAction>)> = Vec::new();
-    for action in &AuditAction::ALL {
-        let noun = noun_of(*action);
-        match groups.iter_mut().find(|(known, _)| *known == noun) {
-            Some((_, actions)) => actions.push(*action),
-            None => groups.push((noun, vec![*action])),
-        }
-    }
-    groups
-}
-
-const fn noun_of(action: AuditAction) -> &'static str {
-    use AuditAction::*;
-    match action {
-        EmailRevealed | EmailResent | EmailsCanceled => "Messages",
-        ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => "Bulk resends",
-        RequestRevealed => "API requests",
-        LogExported | AuditExported => "Exports",
-        MemberInvited | InviteResent | InviteRevoked | MemberJoined | MemberRoleChanged | MemberRemoved => "Members",
-        RoleCreated | RoleUpdated | RoleDeleted => "Roles",
-        ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => "API keys",
-        TemplateCreated | TemplateUpdated | TemplateTested | TemplateDeleted | TemplateRestored => "Templates",
-        AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => "Adapters",
-        TeamCreated | TeamUpdated | TeamDeleted => "Team",
-        LogInFailed | ProfileUpdated | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled
-        | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => "Accounts",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_action_can_be_chosen_once() {
-        let grouped: Vec<AuditAction> = grouped_actions().into_iter().flat_map(|(_, actions)| actions).collect();
-        assert_eq!(grouped.len(), AuditAction::ALL.len());
-        assert!(AuditAction::ALL.iter().all(|action| grouped.contains(action)));
     }
 }

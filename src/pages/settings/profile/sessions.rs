@@ -61,7 +61,7 @@ fn SessionRow(session: PersonSession) -> impl IntoView {
         <tr role="row">
             <td role="cell"><span class="two-lines"><strong>{session.device}</strong><span>{place}</span></span></td>
             <td role="cell" class="wide-only"><Time at=session.began_at/></td>
-            <td role="cell"><Time at=session.last_seen_at/></td>
+            <td role="cell"><span class="stacked-label">"Last seen "</span><Time at=session.last_seen_at/></td>
             <td role="cell" class="actions">{action}</td>
         </tr>
     }

@@ -38,7 +38,7 @@ impl QueryParameters for AuditQuery {
             name.parse().map_err(|_| AppError::invalid_field("action", format!("Unknown action “{name}”")))
         });
         let filter = AuditFilter {
-            action: action.transpose()?,
+            actions: action.transpose()?.into_iter().collect(),
             actor_id: query.short_text("actorId", MAX_ID_CHARS)?,
             target: query.short_text("target", MAX_ID_CHARS)?,
             range: query.range()?,

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::TestDatabase;
 use crate::domain::api_request::ApiRequestFilter;
-use crate::domain::audit::AuditFilter;
+use crate::domain::audit::{AuditAction, AuditFilter, AuditGroup};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EventKind, EventSet};

@@ -55,7 +55,7 @@ async fn profile(client: &Client) -> Value {
 
 /// How often this happened in a team.
 async fn count(app: &TestApp, team: TeamId, action: AuditAction) -> usize {
-    let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+    let filter = AuditFilter { actions: vec![action], ..AuditFilter::default() };
     app.store().list_audit_entries(team, &filter, None, 100).await.unwrap().len()
 }
 

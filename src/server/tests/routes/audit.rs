@@ -167,16 +167,57 @@ on_both_databases! {
             &format!("href=\"/settings/api-keys/{id}\""),
             "Firefox on Linux",
             "owner@finch.example",
-            "<del>logs:view",
-            "<ins>templates:view",
+            "<del>View the log and its statistics",
+            "<ins>View templates",
             "192.0.2.1",
         ] {
             assert!(page.text.contains(part), "no {part}: {}", page.text);
         }
         let filtered = owner.with("accept", "text/html").get("/settings/audit?action=role.deleted").await;
-        assert!(filtered.text.contains("No such line in the last 7 days"), "{}", filtered.text);
+        assert!(filtered.text.contains("No entry matches in the last 7 days"), "{}", filtered.text);
         let wrong = owner.with("accept", "text/html").get("/settings/audit?action=eaten").await;
         assert_eq!(wrong.status, 400);
+    }
+
+    async fn one_choice_lists_all_of_a_group_and_every_page_of_it_has_lines(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let of_roles = [
+            AuditAction::RoleCreated,
+            AuditAction::RoleUpdated,
+            AuditAction::MemberRoleChanged,
+            AuditAction::RoleDeleted,
+        ];
+        for minutes in 0..120 {
+            let action = if minutes % 2 == 0 { of_roles[minutes / 2 % 4] } else { AuditAction::EmailRevealed };
+            append(&app, app.team, &line(&app, &format!("nr-{minutes:03}"), minutes as i64, action)).await;
+        }
+        let (mut url, mut pages) = ("/settings/audit?action=roles".to_owned(), Vec::new());
+        loop {
+            let page = owner.get(&url).await.text;
+            assert!(!page.contains("data-action=\"email.revealed\""), "{page}");
+            pages.push(page.matches("data-action=\"").count());
+            let Some((_, rest)) = page.split_once("/settings/audit?action=roles&amp;before=") else { break };
+            url = format!("/settings/audit?action=roles&before={}", rest.split('"').next().unwrap());
+        }
+        assert_eq!(pages, [50, 10]);
+        let page = owner.get("/settings/audit?action=roles").await.text;
+        assert!(of_roles.iter().all(|action| page.contains(&format!("data-action=\"{}\"", action.as_str()))), "{page}");
+        let file = owner.get("/settings/audit/export?format=ndjson&action=roles").await.text;
+        assert_eq!(file.lines().count(), 60);
+        // The export is noted with what it was of, in words.
+        let noted = owner.get("/settings/audit?action=exports").await.text;
+        assert!(noted.contains("Member's role changed, Role created"), "{noted}");
+    }
+
+    async fn where_the_period_has_nothing_the_page_leads_straight_to_what_there_is(app: TestApp) {
+        append(&app, app.team, &line(&app, "ada", -80 * 24 * 60, AuditAction::RoleCreated)).await;
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let page = owner.get("/settings/audit?action=roles").await.text;
+        for part in ["No entry matches in the last 7 days", "The newest that matches is from", "preset=all&amp;action=roles"] {
+            assert!(page.contains(part), "no {part}: {page}");
+        }
+        let never = owner.get("/settings/audit?preset=all&action=adapters").await.text;
+        assert!(never.contains(">No entry matches<") && !never.contains("The newest"), "{never}");
     }
 
     async fn long_lists_have_pages(app: TestApp) {

@@ -32,7 +32,7 @@ async fn admin_of_roles(app: &TestApp) -> Viewer {
 
 /// Lines of the audit log about an action, newest first.
 async fn audited(app: &TestApp, action: AuditAction) -> Vec<AuditEntry> {
-    let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+    let filter = AuditFilter { actions: vec![action], ..AuditFilter::default() };
     app.store().list_audit_entries(app.team, &filter, None, 100).await.unwrap()
 }
 
@@ -73,6 +73,49 @@ on_both_databases! {
         assert!(support.with("accept", "text/html").get(&page).await.text.contains(">Resend<"));
     }
 
+    async fn a_right_that_was_withdrawn_is_said_in_words_with_whom_to_ask(app: TestApp) {
+        let bounced = app.add_message(Message::with_status(crate::domain::email::EmailStatus::Bounced)).await;
+        app.sign_in(Role::Owner).await;
+        let admin = app.sign_in(Role::Admin).await;
+        let all = [
+            Permission::LogsView,
+            Permission::LogsResend,
+            Permission::LogsExport,
+            Permission::AuditView,
+            Permission::TemplatesView,
+            Permission::TemplatesCreate,
+        ];
+        for permission in all {
+            app.set_grant(Role::Admin, permission, false).await;
+        }
+        let words = |permission: Permission| format!("Your role cannot {}. Ask owner (owner).", permission.deed());
+        let resent = submit(&admin, "resend_email", &[("id", &bounced.to_string())]).await;
+        assert_eq!(said(&resent), words(Permission::LogsView));
+        app.set_grant(Role::Admin, Permission::LogsView, true).await;
+        let resent = submit(&admin, "resend_email", &[("id", &bounced.to_string())]).await;
+        assert_eq!(said(&resent), words(Permission::LogsResend));
+        let template = [("name", "A"), ("subject", "B"), ("html", ""), ("text", "C")];
+        assert_eq!(said(&submit(&admin, "create_template", &template).await), words(Permission::TemplatesCreate));
+        for (path, permission) in [
+            ("/logs/export?format=csv", Permission::LogsExport),
+            ("/settings/audit/export?format=csv", Permission::AuditView),
+            ("/settings/audit", Permission::AuditView),
+            ("/templates", Permission::TemplatesView),
+        ] {
+            let answer = admin.with("accept", "text/html").get(path).await;
+            assert_eq!(answer.status, 403, "{path}");
+            assert!(answer.text.contains(&words(permission)), "{path}: {}", answer.text);
+        }
+        let form = admin.with("content-type", "application/x-www-form-urlencoded");
+        let preview = form.send("POST", "/templates/preview", Some("subject=a&text=b".to_owned())).await;
+        assert!(preview.text.contains(&words(Permission::TemplatesView)), "{}", preview.text);
+        app.set_grant(Role::Admin, Permission::LogsView, false).await;
+        let body = admin.get(&format!("/logs/{bounced}/body")).await;
+        assert!(body.text.contains(&words(Permission::LogsView)), "{}", body.text);
+        let key = app.program(&[Permission::EmailsSend]).await;
+        key.get("/api/logs").await.assert_error(403, "FORBIDDEN", "Missing permission: logs:view");
+    }
+
     async fn boxes_that_are_ticked_at_the_same_time_all_hold(app: TestApp) {
         let owner = app.viewer(Role::Owner).await;
         let role = app.add_role("Support", &[Permission::LogsView]).await;
@@ -85,14 +128,14 @@ on_both_databases! {
         assert_eq!(grants_of(&app, role).await.unwrap().permissions, all);
     }
 
-    async fn a_box_that_is_saved_alone_is_said_by_name(app: TestApp) {
+    async fn a_box_that_is_saved_alone_is_said_by_role_and_deed(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await;
         for (fields, said_of_it) in [
-            (&[("shown[]", "viewer"), ("grants[]", "viewer logs:resend")][..], "is granted"),
-            (&[("shown[]", "viewer logs:resend")][..], "is withdrawn"),
+            (&[("shown[]", "viewer"), ("grants[]", "viewer logs:resend")][..], "now"),
+            (&[("shown[]", "viewer logs:resend")][..], "no longer"),
         ] {
             let answer = submit(&owner, "save_role_grid", fields).await;
-            assert_eq!(said(&answer), format!("Saved: “Resend messages that failed or bounced” {said_of_it}."));
+            assert_eq!(said(&answer), format!("Viewer can {said_of_it} resend messages that failed or bounced."));
         }
     }
 

@@ -47,8 +47,12 @@ on_both_databases! {
         };
         assert_eq!(list(AuditFilter::default(), None).await, [4, 3]);
         assert_eq!(list(AuditFilter::default(), Some(3)).await, [2, 1]);
-        let revealed = AuditFilter { action: Some(AuditAction::EmailRevealed), ..AuditFilter::default() };
+        let revealed = AuditFilter { actions: vec![AuditAction::EmailRevealed], ..AuditFilter::default() };
         assert_eq!(list(revealed, None).await, [3, 2]);
+        let of_two = AuditFilter { actions: vec![AuditAction::TeamCreated, AuditAction::LogExported], ..AuditFilter::default() };
+        assert_eq!(list(of_two.clone(), None).await, [4, 1]);
+        assert_eq!(list(of_two.clone(), Some(4)).await, [1]);
+        assert_eq!(list(AuditFilter { actor_id: Some("usr_ada".to_owned()), ..of_two }, None).await, [4]);
         let by_ada = AuditFilter { actor_id: Some("usr_ada".to_owned()), ..AuditFilter::default() };
         assert_eq!(list(by_ada, None).await, [4, 2]);
         let of_another = AuditFilter { target: Some("eml_2".to_owned()), ..AuditFilter::default() };

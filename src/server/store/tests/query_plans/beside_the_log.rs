@@ -19,6 +19,19 @@ async fn who_is_in_the_audit_log_is_found_by_one_look_each_sqlite() {
 }
 
 #[tokio::test]
+async fn the_newest_lines_of_several_actions_are_found_by_their_index_sqlite() {
+    for group in AuditGroup::ALL {
+        let actions: Vec<AuditAction> = group.actions().collect();
+        let filter = AuditFilter { actions: actions.clone(), ..Default::default() };
+        let plan = plans([list_statement(Engine::Sqlite, &filter)]).await.remove(0);
+        let in_log: Vec<&String> = plan.iter().filter(|step| step.contains("audit_log")).collect();
+        assert_eq!(in_log.len(), actions.len(), "{plan:#?}");
+        let by_index = "audit_log_by_action (team_id=? AND action=? AND sequence<?)";
+        assert!(in_log.iter().all(|step| step.contains(by_index)), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_found_by_its_hash_and_its_makers_rights_by_their_keys_sqlite() {
     let plan = plans([find_by_hash_statement()]).await.remove(0);
     assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{plan:#?}");

@@ -177,6 +177,23 @@ async fn what_is_looked_for_stays_within_bounds_and_is_found_by_indexes_postgres
     let plan = plan.join("\n");
     assert!(plan.contains("audit_log_by_actor") && !plan.contains("Seq Scan on audit_log"), "{plan}");
     assert_eq!(store.list_audit_actors(TEAM).await.unwrap().len(), 3);
+    for group in AuditGroup::ALL {
+        let filter = AuditFilter { actions: group.actions().collect(), ..Default::default() };
+        let listed = format!("EXPLAIN {}", list_statement(Engine::Postgres, &filter));
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(listed))
+            .bind(TEAM)
+            .bind(i64::MAX)
+            .bind(0_i64)
+            .bind(i64::MAX)
+            .bind(None::<String>)
+            .bind(None::<String>)
+            .bind(51_i64)
+            .fetch_all(pool)
+            .await
+            .unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("audit_log_by_action") && !plan.contains("Seq Scan on audit_log"), "{plan}");
+    }
     store.close().await;
     database.remove().await;
 }

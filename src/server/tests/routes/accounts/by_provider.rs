@@ -81,7 +81,7 @@ on_both_databases! {
         let again = openid::enter(&provided, &person("ada", &[]), &origin).await.unwrap();
         assert_eq!((again, held(user).await), (user, Vec::new()), "an account stays when its groups are gone");
         for action in [AuditAction::MemberJoined, AuditAction::MemberRoleChanged, AuditAction::MemberRemoved] {
-            let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+            let filter = AuditFilter { actions: vec![action], ..AuditFilter::default() };
             let lines = app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap();
             assert_eq!(lines.iter().filter(|line| line.actor.kind == ActorKind::Provider).count(), 1, "{action:?}");
         }

@@ -50,7 +50,7 @@ on_both_databases! {
         let new = link_in(&newest_letter(&sink));
         assert_eq!((sink.messages().len(), old == new), (2, false));
         assert_eq!((page_status(&app, &old).await, page_status(&app, &new).await), (404, 200));
-        let filter = AuditFilter { action: Some(AuditAction::InviteResent), ..AuditFilter::default() };
+        let filter = AuditFilter { actions: vec![AuditAction::InviteResent], ..AuditFilter::default() };
         let lines = app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap();
         assert_eq!((lines.len(), lines[0].target_name.as_deref()), (1, Some("ada@wren.example")));
         // A week later the new one has ended too.
@@ -148,7 +148,7 @@ on_both_databases! {
         assert_eq!((&data["name"], &data["masksAddresses"], &data["revealsWithReason"]), (&json!("Owls"), &json!(true), &json!(true)));
         assert_eq!(admin.get(&team).await.data(), data);
         assert_eq!(admin.put(&team, json!({"masksNames": true})).await.status, 400);
-        let filter = AuditFilter { action: Some(AuditAction::TeamUpdated), ..AuditFilter::default() };
+        let filter = AuditFilter { actions: vec![AuditAction::TeamUpdated], ..AuditFilter::default() };
         let lines = app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap();
         assert_eq!(lines[0].before, Some(json!({"name": "Finch", "revealsWithReason": false})));
         assert_eq!(lines[0].after, Some(json!({"name": "Owls", "revealsWithReason": true})));
@@ -230,7 +230,7 @@ on_both_databases! {
         assert_eq!(page_status(&app, &format!("/invite/{token}")).await, unknown);
         // Its name is free, and the deletion is in its audit log once.
         assert_eq!(teams::create_team(&app.app, owner_id, "Finch").await.unwrap().slug, "finch");
-        let filter = AuditFilter { action: Some(AuditAction::TeamDeleted), ..AuditFilter::default() };
+        let filter = AuditFilter { actions: vec![AuditAction::TeamDeleted], ..AuditFilter::default() };
         assert_eq!(app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap().len(), 1);
     }
 
@@ -238,7 +238,7 @@ on_both_databases! {
         let owner = app.viewer(Role::Owner).await;
         teams::delete_team(&app.app, &owner).await.unwrap();
         assert!(matches!(teams::delete_team(&app.app, &owner).await, Err(AppError::NotFound(_))));
-        let filter = AuditFilter { action: Some(AuditAction::TeamDeleted), ..AuditFilter::default() };
+        let filter = AuditFilter { actions: vec![AuditAction::TeamDeleted], ..AuditFilter::default() };
         assert_eq!(app.store().list_audit_entries(app.team, &filter, None, 10).await.unwrap().len(), 1);
     }
 
