@@ -25,6 +25,9 @@ const INLINE_CAP_BYTES: usize = 16 * 1024 * 1024;
 /// The images that a body shows itself. An SVG is a document, not an image alone.
 const IMAGE_TYPES: [&str; 6] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"];
 
+/// What a frame says without a session: no link leads out of it.
+pub(super) const SESSION_ENDED: &str = "Your session ended. Reload the page to log in.";
+
 /// What stands in the place of a body that the viewer does not see.
 const HIDDEN: &str = "<!doctype html><title>Message</title><p>Hidden.</p>";
 
@@ -44,7 +47,13 @@ pub async fn show(
 ) -> Response {
     let answer = match load(&app, identity, &id).await {
         Ok(html) => (StatusCode::OK, Html(html)),
-        Err(error) => (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{error}</p>"))),
+        Err(error) => {
+            let words = match error {
+                AppError::NoSession | AppError::InvalidSession => SESSION_ENDED.to_owned(),
+                ref error => error.to_string(),
+            };
+            (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{words}</p>")))
+        }
     };
     let headers = [
         (header::CONTENT_SECURITY_POLICY, frame_policy(query.images == 1)),
