@@ -2,7 +2,7 @@
 
 import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
 
-const notice = "You were logged out before this was saved. What you typed is still here: check it and save.";
+const notice = "Your session ended before this was saved. The form is as you left it: check it and save.";
 
 let team: SendingTeam;
 
@@ -34,7 +34,7 @@ test("a template that is saved after a log-out elsewhere is still there after th
 
   await page.getByRole("button", { name: "Create the template" }).click();
   await expect(page).toHaveURL("/login?next=%2Ftemplates%2Fnew");
-  await expect(page.getByText("Log in: what you typed is back then.")).toBeVisible();
+  await expect(page.getByText("Your session ended. Log in, and the form comes back as you left it.")).toBeVisible();
   await page.getByLabel("Email address").fill(team.users.admin.email);
   await page.getByLabel("Password").fill(team.users.admin.password);
   await page.getByRole("button", { name: "Log in", exact: true }).click();
@@ -52,6 +52,45 @@ test("a template that is saved after a log-out elsewhere is still there after th
   await page.goto("/templates/new");
   await expect(page.getByText(notice)).toHaveCount(0);
   await expect(page.getByLabel("Subject")).toHaveValue("");
+});
+
+test("a preview without a session offers the log-in, and nothing that was typed is lost", async ({ page, context, as, hasScript }) => {
+  await as("admin", team);
+  await page.goto("/templates/new");
+  await page.getByLabel("Subject").fill("Hello {{ name }}");
+  await page.getByLabel("Text body").fill("Dear {{ name }}");
+  await page.getByLabel("Sample values").fill('{"name": "Ada"}');
+  await context.clearCookies({ name: "session" });
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(page.getByText("Your session ended. Log in, and the form comes back as you left it.")).toBeVisible();
+  if (hasScript) {
+    await expect(page.getByLabel("Subject")).toHaveValue("Hello {{ name }}");
+    await page.getByRole("alert").getByRole("link", { name: "Log in" }).click();
+  }
+  await expect(page).toHaveURL("/login?next=%2Ftemplates%2Fnew");
+  await expect(page.getByLabel("Email address")).toHaveValue(team.users.admin.email);
+  await page.getByLabel("Password").fill(team.users.admin.password);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await expect(page.getByText(notice)).toBeVisible();
+  await expect(page.getByLabel("Text body")).toHaveValue("Dear {{ name }}");
+  await expect(page.frameLocator("iframe[name=template-preview]").getByText("Dear Ada")).toBeVisible();
+  await page.getByRole("button", { name: "Discard" }).click();
+});
+
+test("what a script saves without a session is said not to be saved, with the way to the log-in", async ({
+  page,
+  context,
+  as,
+  hasScript,
+}) => {
+  test.skip(!hasScript, "without a script the form leads to the log-in");
+  await as("owner", team);
+  await page.goto("/settings/roles");
+  await context.clearCookies({ name: "session" });
+  await page.locator("form[data-grants] input[name='grants[]']:not(:checked):not(:disabled)").first().check();
+  const ended = page.getByRole("alert").filter({ hasText: "Your session ended" });
+  await expect(ended).toContainText("what you ticked was not saved");
+  await expect(ended.getByRole("link", { name: "Log in" })).toHaveAttribute("href", "/login?next=%2Fsettings%2Froles");
 });
 
 test("an adapter that is added without a session comes back without its password, which is asked for", async ({

@@ -103,7 +103,7 @@ test("a template is refused with its error, corrected, made, and changed", async
   await page.getByRole("button", { name: "Create the template" }).click();
 
   await expect(page.getByRole("alert")).toContainText("look at the field “HTML body”");
-  await expect(page.getByLabel("HTML body")).toHaveAccessibleDescription(/HTML, line 2: .*is not closed with/);
+  await expect(page.getByLabel("HTML body")).toHaveAccessibleDescription(/HTML body, line 2: .*is not closed with/);
   await expect(page).toHaveURL("/templates/new");
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue(name);
   await expect(page.getByLabel("Subject")).toHaveValue("Welcome, {{ name }}!");

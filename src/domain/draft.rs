@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
 
+/// The form of a person's own account, which is the same in every team.
+pub const PROFILE_FORM: &str = "profile";
+
 /// The fields of a refused form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
@@ -13,12 +16,15 @@ pub struct Draft {
     /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<(String, String)>,
+    /// Whether it is read again after its page has shown it.
+    #[serde(skip)]
+    is_read_again: bool,
 }
 
 impl Draft {
     /// A draft of the form with this name, still empty.
     pub fn of(form: impl Into<String>) -> Self {
-        Self { form: form.into(), fields: Vec::new(), error: None }
+        Self { form: form.into(), ..Self::default() }
     }
 
     /// The draft with one field more.
@@ -46,6 +52,17 @@ impl Draft {
     /// What is wrong with a field.
     pub fn error(&self, field: &str) -> Option<String> {
         self.error.as_ref().filter(|(name, _)| name == field).map(|(_, words)| words.clone())
+    }
+
+    /// The draft, as one that is read again after its page has shown it.
+    #[must_use]
+    pub fn read_again(self) -> Self {
+        Self { is_read_again: true, ..self }
+    }
+
+    /// Whether it is read again after its page has shown it.
+    pub fn is_read_again(&self) -> bool {
+        self.is_read_again
     }
 
     /// The form's name.

@@ -69,12 +69,12 @@ impl TemplatePart {
         }
     }
 
-    /// Its name in an error.
+    /// Its name in an error; its field's label in the editor.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Subject => "The template's subject",
-            Self::Html => "The template's HTML",
-            Self::Text => "The template's text",
+            Self::Subject => "Subject",
+            Self::Html => "HTML body",
+            Self::Text => "Text body",
         }
     }
 }

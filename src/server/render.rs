@@ -93,8 +93,8 @@ fn checked_texts(source: &TemplateSource) -> Result<(), AppError> {
 fn checked_subject(subject: &str) -> Result<String, AppError> {
     let subject = subject.trim_matches([' ', '\t']);
     if subject.contains(char::is_control) {
-        let message = "The template's subject must be one line, without line breaks or other control characters, also \
-                       with the variables in their places";
+        let message = "The subject must be one line, without line breaks or other control characters, also with the \
+                       variables in their places";
         return Err(AppError::InvalidTemplate { part: Part::Subject, message: message.to_owned() });
     }
     Ok(subject.to_owned())
@@ -110,7 +110,7 @@ fn check_completeness(source: &TemplateSource) -> Result<(), AppError> {
         });
     }
     if is_blank(source.html.as_deref()) && is_blank(source.text.as_deref()) {
-        let message = "A template needs HTML or text, or both".to_owned();
+        let message = "A template needs an HTML body or a text body, or both".to_owned();
         return Err(AppError::InvalidTemplate { part: Part::Html, message });
     }
     Ok(())
@@ -176,7 +176,7 @@ impl Failure {
     fn said_of(self, part: Part) -> AppError {
         match self {
             Self::Steps => {
-                let message = format!("{} takes too many steps with these variables", part.label());
+                let message = format!("{} takes too many steps with these values", part.label());
                 AppError::InvalidTemplate { part, message }
             }
             Self::Because(error) => error,
@@ -204,14 +204,14 @@ fn try_part(part: Part, source: &str, variables: &Value, undefined: Undefined, s
                 Undefined::IsNothing => None,
             };
             if let Some(name) = null {
-                let message = format!("{} uses `{name}`, which is null in the variables", part.label());
+                let message = format!("{}: the variable “{name}” is null", part.label());
                 return Err(Failure::Because(AppError::InvalidTemplate { part, message }));
             }
             String::from_utf8(output.bytes).map_err(|_| Failure::Because(AppError::Internal))
         }
         Err(_) if output.is_full => {
             let limit_mib = OUTPUT_CAP_BYTES / (1024 * 1024);
-            let message = format!("{} becomes larger than {limit_mib} MiB with these variables", part.label());
+            let message = format!("{} becomes larger than {limit_mib} MiB with these values", part.label());
             Err(Failure::Because(AppError::InvalidTemplate { part, message }))
         }
         Err(cause) if innermost(&cause).kind() == ErrorKind::OutOfFuel => Err(Failure::Steps),
@@ -356,8 +356,7 @@ fn undefined_variable(
     if name.is_empty() || name.len() > 100 {
         return in_line(part, error);
     }
-    let message = format!("{} uses `{name}`, which the variables do not contain", part.label());
-    AppError::InvalidTemplate { part, message }
+    wrong(part, error.line(), &format!("the variable “{name}” has no value"))
 }
 
 /// What stands in the source where an error arose.
@@ -396,13 +395,24 @@ fn contains_path(expression: &str, path: &str) -> bool {
 
 fn in_line(part: Part, error: &Error) -> AppError {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    wrong(part, error.line(), &what)
+    wrong(part, error.line(), &quoted(&what))
+}
+
+/// The engine's words, with quotation marks in the place of what it quotes with.
+fn quoted(what: &str) -> String {
+    let mut parts = what.split('`');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (index, part) in parts.enumerate() {
+        text.push(if index % 2 == 0 { '“' } else { '”' });
+        text.push_str(part);
+    }
+    text
 }
 
 /// What is wrong with a part whose text does not parse, and in which line.
 fn not_parsed(part: Part, text: &str, error: &Error) -> AppError {
     match unclosed(text) {
-        Some((line, open, close)) => wrong(part, Some(line), &format!("`{open}` is not closed with `{close}`")),
+        Some((line, open, close)) => wrong(part, Some(line), &format!("“{open}” is not closed with “{close}”")),
         None => in_line(part, error),
     }
 }

@@ -27,6 +27,8 @@ pub struct InviteView {
 pub struct LogInView {
     /// The OpenID provider's name, and whether it can be reached; `None` where the server knows none.
     pub provider: Option<(String, bool)>,
+    /// The address of whoever left a form in this browser that waits for their log-in.
+    pub awaited: Option<String>,
     pub draft: Draft,
 }
 
@@ -35,7 +37,8 @@ pub struct LogInView {
 pub async fn load_log_in() -> Result<LogInView, AppError> {
     use crate::server::{context, services::accounts};
     let provider = accounts::openid::find_provider(&context::app());
-    Ok(LogInView { provider, draft: super::draft::load_draft("log_in".to_owned()).await? })
+    let awaited = context::awaited_email().await;
+    Ok(LogInView { provider, awaited, draft: super::draft::load_draft("log_in".to_owned()).await? })
 }
 
 /// Logs in and goes on to `next`, or to the page that asks for the code of the second factor.

@@ -121,7 +121,7 @@ pub async fn update_adapter(
 pub async fn test_adapter(id: AdapterId, to: String) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
     let viewer =
-        context::viewer_or_say("You were logged out, and the test was not sent. Log in and send it again.").await?;
+        context::viewer_or_say("Your session ended, and the test was not sent. Log in and send it again.").await?;
     context::flash_test(&adapters::send_test(&context::app(), &viewer, id, &to).await?);
     Ok(())
 }

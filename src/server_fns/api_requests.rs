@@ -109,7 +109,7 @@ pub async fn load_request(id: ApiRequestId) -> Result<RequestView, AppError> {
 #[server]
 pub async fn reveal_request(id: ApiRequestId, reason: String) -> Result<(), AppError> {
     use crate::server::{context, services::reveal};
-    let words = "You were logged out: nothing was revealed, and your reason was not saved. Log in and type it again.";
+    let words = "Your session ended: nothing was revealed, and your reason was not saved. Log in and type it again.";
     let viewer = context::viewer_or_say(words).await?;
     let (app, session) = (context::app(), context::session().await);
     reveal::reveal_request(&app, &viewer, &session, id, &reason).await?;

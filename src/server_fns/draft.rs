@@ -7,7 +7,7 @@ use crate::domain::error::AppError;
 
 /// What is said where a form is given back after a log-in.
 pub const WELCOME_BACK: &str =
-    "You were logged out before this was saved. What you typed is still here: check it and save.";
+    "Your session ended before this was saved. The form is as you left it: check it and save.";
 
 /// The draft of a form; an empty one where there is none.
 #[server]

@@ -313,7 +313,7 @@ pub async fn load_peek(id: EmailId) -> Result<EmailDetail, AppError> {
 #[server]
 pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
     use crate::server::{context, services::reveal};
-    let words = "You were logged out: nothing was revealed, and your reason was not saved. Log in and type it again.";
+    let words = "Your session ended: nothing was revealed, and your reason was not saved. Log in and type it again.";
     let viewer = context::viewer_or_say(words).await?;
     let (app, session) = (context::app(), context::session().await);
     reveal::reveal_email(&app, &viewer, &session, id, &reason).await?;

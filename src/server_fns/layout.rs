@@ -38,7 +38,7 @@ pub async fn load_layout() -> Result<Layout, AppError> {
     use leptos::server_fn::ServerFn;
 
     use super::draft::{DiscardDraft, WELCOME_BACK};
-    use crate::domain::notice::Undo;
+    use crate::domain::notice::{NoticeKind, Undo};
     use crate::domain::permission::ASKED_FOR;
     use crate::server::context;
     use crate::server::services::teams;
@@ -52,7 +52,7 @@ pub async fn load_layout() -> Result<Layout, AppError> {
         false => teams::list_owners(&context::app(), &viewer).await.unwrap_or_default(),
     };
     let kept = context::given_back().map(|id| Notice {
-        is_error: false,
+        kind: NoticeKind::Warning,
         text: WELCOME_BACK.to_owned(),
         undo: Some(Undo { action: DiscardDraft::PATH.to_owned(), id, label: "Discard".to_owned() }),
     });
@@ -62,10 +62,10 @@ pub async fn load_layout() -> Result<Layout, AppError> {
 /// What a page without a session has.
 #[server]
 pub async fn load_setting() -> Result<Setting, AppError> {
-    use crate::server::context::{self, Flash, FlashKind};
+    use crate::server::context::{self, Flash};
     let notice = context::take_flash().map(|flash| {
         let Flash { kind, text, undo, .. } = flash;
-        Notice { is_error: matches!(kind, FlashKind::Error), text, undo }
+        Notice { kind, text, undo }
     });
     Ok(Setting { theme: context::theme(), notice, now: context::app().clock.now() })
 }

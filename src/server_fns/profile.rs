@@ -40,7 +40,7 @@ pub async fn load_profile() -> Result<ProfileView, AppError> {
         team: viewer.map(|viewer| (viewer.team_name.clone(), viewer.role_name().unwrap_or("API key").to_owned())),
         time_zones: accounts::list_time_zones().into_iter().map(str::to_owned).collect(),
         account: account.user,
-        draft: super::draft::load_draft("profile".to_owned()).await?,
+        draft: super::draft::load_draft(crate::domain::draft::PROFILE_FORM.to_owned()).await?,
     })
 }
 
@@ -48,7 +48,7 @@ pub async fn load_profile() -> Result<ProfileView, AppError> {
 #[server]
 pub async fn update_profile(name: String, time_zone: String) -> Result<(), AppError> {
     use crate::server::{context, services::accounts};
-    let draft = Draft::of("profile").with("name", &name).with("time_zone", &time_zone);
+    let draft = Draft::of(crate::domain::draft::PROFILE_FORM).with("name", &name).with("time_zone", &time_zone);
     let account = context::or_keep(&draft, context::account().await).await?;
     let result = accounts::update_profile(&context::app(), &account, &name, &time_zone).await;
     // The API's field, by its name in the form.

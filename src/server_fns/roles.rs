@@ -110,7 +110,7 @@ pub async fn save_role_grid(
     #[server(default)] grants: Vec<String>,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::roles};
-    let words = "You were logged out, and what you ticked was not saved. Log in and tick it again.";
+    let words = "Your session ended, and what you ticked was not saved. Log in and tick it again.";
     let viewer = context::viewer_or_say(words).await?;
     let edits = shown.iter().map(|shown| ticks_of(shown, &grants)).collect::<Result<Vec<_>, _>>()?;
     roles::edit_grants(&context::app(), &viewer, &edits).await?;

@@ -13,7 +13,7 @@ use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 pub struct TemplateView {
     /// The template; `None` for one that is being made.
     pub template: Option<Template>,
-    /// The variables that its current version uses.
+    /// The variables that its current version uses, or what is being written.
     pub used_variables: Vec<String>,
     /// Its versions, newest first.
     pub versions: Vec<TemplateVersion>,
@@ -22,10 +22,15 @@ pub struct TemplateView {
     pub sample: String,
 }
 
-/// The field of the editor's form that lets a preview load images from other servers.
+/// The field of the editor's form that holds the values of a preview.
+pub const SAMPLE_FIELD: &str = "sample";
+/// The one that lets a preview load images from other servers.
 pub const IMAGES_FIELD: &str = "images";
 
-/// Where the editor's form is posted to be looked at.
+/// The editor's form for a template that is not there yet.
+pub const NEW_FORM: &str = "template";
+
+/// Where the frame of the editor finds what was written: `?form=`.
 pub const PREVIEW_PATH: &str = "/templates/preview";
 
 /// The team's templates. Needs `templates:view`.
@@ -46,11 +51,12 @@ pub async fn load_template_choices(part: String) -> Result<Vec<(TemplateId, Stri
 #[server]
 pub async fn load_new_template() -> Result<TemplateView, AppError> {
     use crate::domain::permission::Permission;
-    crate::server::context::viewer().await?.require(Permission::TemplatesCreate)?;
-    let draft = super::draft::load_draft("template".to_owned()).await?;
+    use crate::server::{context, services::templates};
+    context::viewer().await?.require(Permission::TemplatesCreate)?;
+    let draft = super::draft::load_draft(NEW_FORM.to_owned()).await?;
     Ok(TemplateView {
         template: None,
-        used_variables: Vec::new(),
+        used_variables: templates::used_variables(&context::app(), &source_of_draft(&draft)).await,
         versions: Vec::new(),
         draft,
         sample: "{}".to_owned(),
@@ -65,7 +71,8 @@ pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
     let template = templates::find_template(&app, &viewer, id).await?;
     let versions = templates::list_versions(&app, &viewer, id).await?;
     let draft = super::draft::load_draft(id.to_string()).await?;
-    let used_variables = templates::used_variables(&app, &template.current.source).await;
+    let written = if draft.is_empty() { template.current.source.clone() } else { source_of_draft(&draft) };
+    let used_variables = templates::used_variables(&app, &written).await;
     let sample = templates::sample_values(&app, &viewer, &template, &used_variables).await?;
     Ok(TemplateView { template: Some(template), used_variables, versions, draft, sample })
 }
@@ -82,7 +89,7 @@ pub async fn create_template(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
-    let draft = draft_of("template", &name, &subject, &html, &text, &masked).with("sample", &sample);
+    let draft = draft_of(NEW_FORM, &name, &subject, &html, &text, &masked).with(SAMPLE_FIELD, &sample);
     let (app, viewer) = (context::app(), context::viewer_of(&draft).await?);
     let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
     let template = context::or_point(&draft, result, label_of).await?;
@@ -106,7 +113,7 @@ pub async fn update_template(
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
-    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with("sample", &sample);
+    let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with(SAMPLE_FIELD, &sample);
     let viewer = context::viewer_of(&draft).await?;
     let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
@@ -121,22 +128,53 @@ pub async fn update_template(
     Ok(())
 }
 
+/// Gives back the page of what is written, with a preview of it or with what is wrong. Keeps the sample values for the next
+/// visit. Needs `templates:view`.
+#[server]
+pub async fn preview_template(
+    #[server(default)] id: Option<TemplateId>,
+    #[server(default)] name: String,
+    #[server(default)] subject: String,
+    #[server(default)] html: String,
+    #[server(default)] text: String,
+    #[server(default)] masked: Vec<String>,
+    #[server(default)] sample: String,
+    #[server(default)] images: String,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::templates};
+    let form = form_of(id);
+    let draft = draft_of(&form, &name, &subject, &html, &text, &masked_of(&masked));
+    let draft = draft.with(SAMPLE_FIELD, &sample).with(IMAGES_FIELD, &images);
+    let viewer = context::viewer_of(&draft).await?;
+    let (app, source) = (context::app(), source_of(subject, html, text));
+    let result = templates::preview(&app, &viewer, &source, &sample).await;
+    context::or_point(&draft, result, label_of).await?;
+    if let Some(id) = id {
+        templates::keep_sample(&app, &viewer, id, &sample).await?;
+    }
+    context::keep_draft(&draft).await;
+    let page = id.map_or_else(|| "/templates/new".to_owned(), |id| format!("/templates/{id}"));
+    leptos_axum::redirect(&format!("{page}#preview"));
+    Ok(())
+}
+
 /// Sends what is written, with the sample values, to the reader's own address; the page that follows says what the mail
 /// server said, and has all that was typed. Needs `templates:view` and `emails:send`, by a person.
 #[server]
 pub async fn test_template(
     #[server(default)] id: Option<TemplateId>,
     #[server(default)] name: String,
-    subject: String,
+    #[server(default)] subject: String,
     #[server(default)] html: String,
     #[server(default)] text: String,
     #[server(default)] masked: Vec<String>,
     #[server(default)] sample: String,
+    #[server(default)] images: String,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let form = id.map_or_else(|| "template".to_owned(), |id| id.to_string());
-    let masked = masked_of(&masked);
-    let draft = draft_of(&form, &name, &subject, &html, &text, &masked).with("sample", &sample);
+    let form = form_of(id);
+    let draft = draft_of(&form, &name, &subject, &html, &text, &masked_of(&masked));
+    let draft = draft.with(SAMPLE_FIELD, &sample).with(IMAGES_FIELD, &images);
     let viewer = context::viewer_of(&draft).await?;
     let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
@@ -170,10 +208,15 @@ pub async fn restore_template(id: TemplateId) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The draft of a template's form; `form` is the template's id, or `template` for a new one.
+/// The editor's form for a template.
+pub fn form_of(id: Option<TemplateId>) -> String {
+    id.map_or_else(|| NEW_FORM.to_owned(), |id| id.to_string())
+}
+
+/// The draft of a template's form; `form` is the template's id, or [NEW_FORM]. The frame of the preview reads it again.
 pub fn draft_of(form: &str, name: &str, subject: &str, html: &str, text: &str, masked: &[String]) -> Draft {
     let draft = Draft::of(form).with("name", name).with("subject", subject).with("html", html).with("text", text);
-    draft.with(MASKED_FIELD, &masked.join(", "))
+    draft.with(MASKED_FIELD, &masked.join(", ")).read_again()
 }
 
 /// What the editor calls a field, where it says what is wrong beside it.
@@ -212,4 +255,9 @@ pub fn names_of(list: &str) -> Vec<String> {
 pub fn source_of(subject: String, html: String, text: String) -> TemplateSource {
     let body = |text: String| (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"));
     TemplateSource { subject, html: body(html), text: body(text) }
+}
+
+/// The sources that a draft of the form holds.
+pub fn source_of_draft(draft: &Draft) -> TemplateSource {
+    source_of(draft.text("subject"), draft.text("html"), draft.text("text"))
 }

@@ -19,8 +19,11 @@ pub(super) fn listen() {
         let Some(field) = around(&event, "[aria-invalid]") else { return };
         forget(&field);
         let is_last = first::<Element>(".field-error").is_none();
-        if let Some(notice) = first::<Element>(".callout[role=alert]").filter(|_| is_last) {
+        if let Some(notice) = first::<Element>("main .callout[role=alert]").filter(|_| is_last) {
             notice.remove();
+        }
+        if let Some(status) = first::<Element>(".editor-status[data-error=true]").filter(|_| is_last) {
+            status.set_text_content(None);
         }
     });
     // It does not bubble, so it is caught on its way down. The listener lives as long as the page.

@@ -7,6 +7,7 @@ use leptos::task::spawn_local;
 use leptos::wasm_bindgen::{JsCast, JsValue};
 use leptos::web_sys::{Document, Element, HtmlInputElement, UrlSearchParams};
 
+use super::notices::is_session_ended;
 use super::page::{document_of, post};
 use super::{around, first_of, target_of};
 
@@ -44,7 +45,11 @@ async fn save_all(form: Element) {
             input.set_checked(holds);
             let is_saved = holds == is_ticked;
             // Another page that was asked for at the same time may have had the notice.
-            let alone = if is_saved { "Saved." } else { NOT_SAVED };
+            let alone = match is_saved {
+                true => "Saved.",
+                false if is_session_ended() => "Not saved.",
+                false => NOT_SAVED,
+            };
             let words = found.and_then(|(_, notice)| notice).unwrap_or_else(|| alone.to_owned());
             tell(&form, &words, !is_saved);
         }
@@ -60,7 +65,7 @@ fn holds(page: &Document, input: &HtmlInputElement) -> Option<bool> {
 
 /// What that page says of it.
 fn notice(page: &Document) -> Option<String> {
-    let notice = page.query_selector(".callout").ok()??;
+    let notice = page.query_selector("main .callout").ok()??;
     Some(notice.text_content()?.trim().to_owned())
 }
 

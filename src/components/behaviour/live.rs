@@ -10,7 +10,7 @@ use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
 use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::js_sys::Date;
-use leptos::web_sys::{Document, Element, EventSource, MessageEvent};
+use leptos::web_sys::{Document, Element, Event, EventSource, MessageEvent};
 
 use super::page::fetch_page;
 use super::refresh::replace;
@@ -76,6 +76,18 @@ impl Live {
         // It lives as long as the page.
         let hear = Closure::<dyn Fn(MessageEvent)>::new(hear).into_js_value();
         source.set_onmessage(Some(hear.unchecked_ref()));
+        // The browser asks again by itself, unless it was refused: the list then says why.
+        let watched = source.clone();
+        let look = move |_: Event| {
+            if watched.ready_state() == EventSource::CLOSED {
+                let page = url.replacen("/live", "", 1);
+                spawn_local(async move {
+                    let _ = fetch_page(&page).await;
+                });
+            }
+        };
+        let look = Closure::<dyn Fn(Event)>::new(look).into_js_value();
+        source.set_onerror(Some(look.unchecked_ref()));
         self.source.set_value(Some(source));
     }
 

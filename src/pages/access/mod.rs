@@ -24,9 +24,10 @@ pub(super) const MIN_PASSWORD_CHARS: u16 = 10;
 #[component]
 pub fn LogInPage() -> impl IntoView {
     let next = query_value("next").unwrap_or_default();
-    bare(load_log_in(), move |LogInView { provider, draft }: LogInView| {
+    bare(load_log_in(), move |LogInView { provider, awaited, draft }: LogInView| {
         let provider = provider.map(|(name, is_reachable)| view! { <Provider name is_reachable next=next.clone()/> });
-        let has_email = !draft.text("email").is_empty();
+        let email = draft.get("email").or(awaited).unwrap_or_default();
+        let has_email = !email.is_empty();
         view! {
             <PageTitle text="Log in"/>
             <form class="stack" method="post" action=LogIn::PATH>
@@ -37,7 +38,7 @@ pub fn LogInPage() -> impl IntoView {
                     name="email"
                     kind="email"
                     autocomplete="username"
-                    value=draft.text("email")
+                    value=email
                     autofocus=!has_email
                 />
                 <TextField

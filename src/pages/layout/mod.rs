@@ -14,9 +14,10 @@ use self::failure::Failure;
 use self::sidebar::Sidebar;
 use crate::components::ask::Owners;
 use crate::components::behaviour::{KEYS, PageBehaviour};
-use crate::components::notice::Callout;
+use crate::components::notice::{Callout, SessionEnded};
 use crate::components::time::ViewerClock;
 use crate::domain::error::AppError;
+use crate::domain::notice::Notice;
 use crate::server_fns::access::LogOut;
 use crate::server_fns::layout::{Layout, Setting, load_layout, load_setting, mark_failed};
 
@@ -78,8 +79,9 @@ where
         match (load_setting().await, load.await) {
             (Ok(setting), Ok(data)) => {
                 provide_context(ViewerClock::new("UTC", setting.now));
+                provide_context(UnderTitle(setting.notice));
                 let content = page(data).into_any();
-                view! { <Bare setting content/> }.into_any()
+                view! { <Bare content/> }.into_any()
             }
             (Err(error), _) | (_, Err(error)) => bare_failure(error).await,
         }
@@ -111,7 +113,7 @@ fn Alone(setting: Setting, content: AnyView) -> impl IntoView {
                 <p class="brand"><Brand/></p>
                 <form method="post" action=LogOut::PATH><button class="button">"Log out"</button></form>
             </div>
-            {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })}
+            {setting.notice.map(|notice| view! { <Callout notice/> })}
             {content}
         </main>
         <PageBehaviour/>
@@ -124,19 +126,15 @@ async fn failure(error: AppError, section: Section) -> AnyView {
 }
 
 async fn bare_failure(error: AppError) -> AnyView {
+    provide_context(UnderTitle(load_setting().await.ok().and_then(|setting| setting.notice)));
     let content = failure(error, Section::Elsewhere).await;
-    match load_setting().await {
-        Ok(setting) => view! { <Bare setting content/> }.into_any(),
-        Err(_) => content,
-    }
+    view! { <Bare content/> }.into_any()
 }
 
 #[component]
 fn PageLayout(layout: Layout, section: Section, content: AnyView) -> impl IntoView {
     let notices = [layout.setting.notice.clone(), layout.kept.clone()].into_iter().flatten();
-    let notices = notices
-        .map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })
-        .collect_view();
+    let notices = notices.map(|notice| view! { <Callout notice/> }).collect_view();
     view! {
         <a class="skip-link" href="#main">"Skip to the content"</a>
         <div class="frame">
@@ -146,6 +144,7 @@ fn PageLayout(layout: Layout, section: Section, content: AnyView) -> impl IntoVi
                 {content}
             </main>
         </div>
+        <SessionEnded/>
         <Keys/>
         <PageBehaviour/>
     }
@@ -172,14 +171,11 @@ fn Keys() -> impl IntoView {
 }
 
 #[component]
-fn Bare(setting: Setting, content: AnyView) -> impl IntoView {
+fn Bare(content: AnyView) -> impl IntoView {
     view! {
         <main id="main" class="bare">
             <p class="brand"><Brand/></p>
-            <div class="bare-card">
-                {setting.notice.map(|notice| view! { <Callout is_error=notice.is_error text=notice.text undo=notice.undo/> })}
-                {content}
-            </div>
+            <div class="bare-card">{content}</div>
         </main>
         <PageBehaviour/>
     }
@@ -197,6 +193,10 @@ fn Brand() -> impl IntoView {
     }
 }
 
+/// What the last form left to say, on a card, where the title comes first.
+#[derive(Clone)]
+struct UnderTitle(Option<Notice>);
+
 /// The page's only heading of the first level, which also names the browser's tab.
 #[component]
 pub fn PageTitle(
@@ -207,5 +207,6 @@ pub fn PageTitle(
     view! {
         <Title text=format!("{text} · Sendlog")/>
         <h1>{text}</h1>
+        {use_context::<UnderTitle>().and_then(|under| under.0).map(|notice| view! { <Callout notice/> })}
     }
 }

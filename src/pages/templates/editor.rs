@@ -18,8 +18,8 @@ use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::templates::{
-    CreateTemplate, DeleteTemplate, MASKED_FIELD, TemplateView, UpdateTemplate, load_new_template, load_template,
-    names_of,
+    CreateTemplate, DeleteTemplate, IMAGES_FIELD, MASKED_FIELD, PreviewTemplate, SAMPLE_FIELD, TemplateView,
+    TestTemplate, UpdateTemplate, load_new_template, load_template, names_of,
 };
 
 /// An empty template to fill in.
@@ -57,6 +57,9 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         Some(list) => names_of(&list),
         None => template.as_ref().map(|template| template.masked_variables.clone()).unwrap_or_default(),
     };
+    // What was typed is looked at by itself: after a test, and where it was refused or given back.
+    let shown = (!draft.is_empty()).then(|| draft.form().to_owned());
+    let shows_images = draft.text(IMAGES_FIELD) == "1";
     let is_locked = template.is_some() && !may(Permission::TemplatesUpdate);
     let action = if template.is_some() { UpdateTemplate::PATH } else { CreateTemplate::PATH };
     view! {
@@ -95,26 +98,39 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                             name="text"
                             rows=10
                             value=field("text", source.text)
+                            hint="If you leave it empty, the message has its HTML body alone: no text is made from that."
                             error=draft.error("text")
                         />
                         <MaskedVariables used=used_variables masked/>
-                        {(!is_locked).then(|| view! {
-                            <div class="form-foot">
-                                <a class="button" href="/templates">"Cancel"</a>
-                                <button class="button primary">
-                                    {if template.is_some() { "Save as a new version" } else { "Create the template" }}
-                                </button>
-                            </div>
-                        })}
                     </fieldset>
                 </form>
             </section>
             <div class="editor-side">
                 {(!is_locked).then(|| {
-                    view! { <Preview sample=draft.get("sample").unwrap_or(sample) error=draft.error("sample")/> }
+                    let sample = draft.get(SAMPLE_FIELD).unwrap_or(sample);
+                    view! { <Preview sample shows_images shown error=draft.error(SAMPLE_FIELD)/> }
                 })}
-                {template.map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
+                {template.clone().map(|template| view! { <Versions template versions shown=older.map(|version| version.version)/> })}
             </div>
+        </div>
+        {(!is_locked).then(|| view! { <Actions is_new=template.is_none()/> })}
+    }
+}
+
+/// What can be done with what is written, always at hand. Enter in a field does the first.
+#[component]
+fn Actions(is_new: bool) -> impl IntoView {
+    view! {
+        <div class="editor-bar">
+            <button class="button primary" form=FORM>
+                {if is_new { "Create the template" } else { "Save as a new version" }}
+            </button>
+            <button class="button" form=FORM formaction=PreviewTemplate::PATH formnovalidate data-preview="">"Preview"</button>
+            {may(Permission::EmailsSend).then(|| view! {
+                <button class="button" form=FORM formaction=TestTemplate::PATH formnovalidate>"Send me a test"</button>
+            })}
+            <a class="button" href="/templates">"Cancel"</a>
+            <p class="editor-status" role="status"></p>
         </div>
     }
 }
@@ -122,6 +138,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
 /// Which variables nobody sees without giving a reason: a box for each that the template uses, and a field for others.
 #[component]
 fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
+    let label = if used.is_empty() { "Variables to mask" } else { "Other variables" };
     let others: Vec<String> = masked.iter().filter(|name| !used.contains(name)).cloned().collect();
     let boxes = used
         .into_iter()
@@ -136,7 +153,7 @@ fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <fieldset class="field masked-variables">
+        <fieldset class="field masked-variables" id="masked-variables">
             <legend>"Always masked variables"</legend>
             <p class="hint">
                 "Use this for codes, tokens and secret links. People see the values only after they give a reason; API keys "
@@ -144,11 +161,11 @@ fn MaskedVariables(used: Vec<String>, masked: Vec<String>) -> impl IntoView {
             </p>
             {boxes}
             <TextField
-                label="Other variables"
+                label
                 name="masked[]"
                 value=others.join(", ")
                 required=false
-                hint="Top-level names, separated by commas."
+                hint="Top-level names, separated by commas. “Preview” lists the variables in use."
             />
         </fieldset>
     }

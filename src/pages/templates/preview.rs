@@ -1,63 +1,59 @@
-//! The preview beside a template's form, and the test to oneself. Its fields belong to that form, and its button posts it
-//! into the frame: it works without scripts, and nothing typed is lost.
+//! The preview beside a template's form. Its fields belong to that form, which is sent to be looked at, and whose page comes
+//! back with what was typed and with a frame that shows it. With scripts the page stays, and what is new is put into it.
 
 use leptos::prelude::*;
-use leptos::server_fn::ServerFn;
 
 use crate::components::can::may;
 use crate::components::field::SourceField;
+use crate::domain::address;
 use crate::domain::permission::Permission;
-use crate::server_fns::templates::{IMAGES_FIELD, PREVIEW_PATH, TestTemplate};
-
-/// The name of the frame.
-const FRAME: &str = "template-preview";
+use crate::server_fns::templates::{IMAGES_FIELD, PREVIEW_PATH, SAMPLE_FIELD};
 
 /// The id of the form.
 pub(super) const FORM: &str = "template-form";
+
+/// What the frame says before there is a preview. The page's policy holds in there too: no style, inline or other.
+const NOTHING_YET: &str = "<font face='system-ui, sans-serif' color='#555'>“Preview” shows it here.</font>";
 
 #[component]
 pub(super) fn Preview(
     /// A JSON object.
     sample: String,
-    /// What was wrong with it.
+    /// Whether images load from other servers.
+    shows_images: bool,
+    /// The form of which the frame shows what was kept, where something was.
+    shown: Option<String>,
+    /// What was wrong with the sample values.
     error: Option<String>,
 ) -> impl IntoView {
-    let may_send = may(Permission::EmailsSend);
-    let test = may_send.then(|| {
-        view! {
-            <button class="button" form=FORM formaction=TestTemplate::PATH formnovalidate>"Send me a test"</button>
-        }
-    });
+    let nothing = shown.is_none().then_some(NOTHING_YET);
+    let source = shown.map(|form| address::url(PREVIEW_PATH, vec![("form", form)]));
     view! {
         <section class="panel template-look" aria-label="Preview" id="preview">
             <div class="panel-head"><h2>"Preview"</h2></div>
             <div class="panel-body stack">
                 <SourceField
                     label="Sample values"
-                    name="sample"
+                    name=SAMPLE_FIELD
                     form=FORM
                     rows=6
                     value=sample
-                    hint="The variables of the preview, as JSON. You find them here again next time; nobody else sees them."
+                    hint="A value for each variable, as JSON. You find them here again next time; nobody else sees them."
                     error
                 />
                 <label class="check">
-                    <input type="checkbox" name=IMAGES_FIELD value="1" form=FORM/>
+                    <input type="checkbox" name=IMAGES_FIELD value="1" form=FORM checked=shows_images/>
                     "Load images from other servers"
                 </label>
-                <div class="form-foot">
-                    {test}
-                    <button class="button" form=FORM formaction=PREVIEW_PATH formtarget=FRAME formnovalidate>"Preview"</button>
-                </div>
                 <iframe
                     class="template-preview"
-                    name=FRAME
+                    name="template-preview"
                     sandbox=""
-                    // The page's policy holds in here too: no style, inline or other.
-                    srcdoc="<font face='system-ui, sans-serif' color='#555'>“Preview” shows it here.</font>"
+                    src=source
+                    srcdoc=nothing
                     title="The template with the sample values"
                 ></iframe>
-                {may_send.then(|| view! {
+                {may(Permission::EmailsSend).then(|| view! {
                     <p class="hint">
                         "A test goes to your own address by the default mail adapter. It is not in the log or the statistics."
                     </p>

@@ -238,7 +238,7 @@ impl Renderer {
 }
 
 fn takes_too_much(part: Part) -> AppError {
-    let message = format!("{} takes too much memory or time with these variables", part.label());
+    let message = format!("{} takes too much memory or time with these values", part.label());
     AppError::InvalidTemplate { part, message }
 }
 

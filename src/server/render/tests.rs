@@ -34,7 +34,7 @@ fn an_absent_text_stays_absent() {
 
 #[test]
 fn a_missing_variable_is_named_with_the_text_that_uses_it() {
-    let message = "The template's HTML uses `order.total`, which the variables do not contain";
+    let message = "HTML body, line 1: the variable “order.total” has no value";
     for html in [
         "<p>{{ order.total }}</p>",
         "<p>{{ order.total|upper }}</p>",
@@ -46,21 +46,18 @@ fn a_missing_variable_is_named_with_the_text_that_uses_it() {
         "{{ order.total.cents }}",
     ] {
         let shown = html_error(html, json!({"order": {"id": 7}}));
-        let nested = message.replace("`order.total`", "`order.total.cents`");
+        let nested = message.replace("“order.total”", "“order.total.cents”");
         assert!(shown == message || shown == nested, "{html}: {shown}");
     }
-    assert_eq!(
-        html_error("{{ name }}", json!({})),
-        "The template's HTML uses `name`, which the variables do not contain"
-    );
+    assert_eq!(html_error("{{ name }}", json!({})), "HTML body, line 1: the variable “name” has no value");
     let subject = render_template(&source("{{ name }}", "", ""), &json!({})).unwrap_err().to_string();
-    assert_eq!(subject, "The template's subject uses `name`, which the variables do not contain");
+    assert_eq!(subject, "Subject, line 1: the variable “name” has no value");
 }
 
 #[test]
 fn a_missing_field_of_a_list_item_is_named() {
     let message = html_error("{% for item in items %}{{ item.price }}{% endfor %}", json!({"items": [{}]}));
-    assert_eq!(message, "The template's HTML uses `item.price`, which the variables do not contain");
+    assert_eq!(message, "HTML body, line 1: the variable “item.price” has no value");
     let html = "{% for item in items %}{{ item.price|upper }}{% endfor %}";
     assert_eq!(html_error(html, json!({"items": [{}]})), message);
 }
@@ -83,7 +80,7 @@ fn a_subject_of_several_lines_is_refused() {
 #[test]
 fn output_without_end_is_stopped() {
     let html = "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}";
-    assert_eq!(html_error(html, json!({})), "The template's HTML becomes larger than 2 MiB with these variables");
+    assert_eq!(html_error(html, json!({})), "HTML body becomes larger than 2 MiB with these values");
 }
 
 #[test]
@@ -99,9 +96,9 @@ fn a_loop_without_end_is_stopped() {
 #[test]
 fn braces_that_are_not_closed_are_named_themselves() {
     for (html, words) in [
-        ("<p>{{ oops</p>", "The template's HTML, line 1: `{{` is not closed with `}}`"),
-        ("<p>\n{{ name }}\n{{ oops\n</p>{{ name }}", "The template's HTML, line 3: `{{` is not closed with `}}`"),
-        ("{# {{ #}\n{% if name\n{{ name }}{% endif %}", "The template's HTML, line 2: `{%` is not closed with `%}`"),
+        ("<p>{{ oops</p>", "HTML body, line 1: “{{” is not closed with “}}”"),
+        ("<p>\n{{ name }}\n{{ oops\n</p>{{ name }}", "HTML body, line 3: “{{” is not closed with “}}”"),
+        ("{# {{ #}\n{% if name\n{{ name }}{% endif %}", "HTML body, line 2: “{%” is not closed with “%}”"),
     ] {
         let message = check_template(&source("Hi", html, "")).unwrap_err().to_string();
         assert_eq!(message, words);
@@ -114,13 +111,13 @@ fn braces_that_are_not_closed_are_named_themselves() {
 fn a_syntax_error_names_its_line() {
     let broken = source("Hi", "<p>\n{% if name %}\n{{ name }\n</p>", "");
     let message = check_template(&broken).unwrap_err().to_string();
-    assert!(message.starts_with("The template's HTML, line 3: "), "{message}");
+    assert!(message.starts_with("HTML body, line 3: "), "{message}");
     assert_eq!(render_template(&broken, &json!({})).unwrap_err().to_string(), message);
     let unknown = check_template(&source("Hi", "", "a\n{{ name|shout }}"));
     let message = unknown.err().map(|error| error.to_string());
     let rendered = render_template(&source("Hi", "", "a\n{{ name|shout }}"), &json!({"name": 1}));
     let rendered = rendered.unwrap_err().to_string();
-    assert!(rendered.starts_with("The template's text, line 2: "), "{rendered}");
+    assert!(rendered.starts_with("Text body, line 2: "), "{rendered}");
     assert!(message.is_none_or(|message| message == rendered));
 }
 
@@ -128,7 +125,7 @@ fn a_syntax_error_names_its_line() {
 fn a_template_needs_a_subject_and_a_body() {
     assert!(check_template(&source("Hi", "<p>", "")).is_ok());
     assert!(check_template(&source(" ", "<p>", "")).unwrap_err().to_string().contains("subject"));
-    assert!(check_template(&source("Hi", "", "")).unwrap_err().to_string().contains("HTML or text"));
+    assert!(check_template(&source("Hi", "", "")).unwrap_err().to_string().contains("HTML body or a text body"));
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn checked_variables(names: &[String]) -> Result<Vec<String>, AppError> {
         return Ok(names);
     }
     let message = format!(
-        "maskedVariables are at most {MAX_MASKED_VARIABLES} names of at most {MAX_VARIABLE_CHARS} characters, in one line each"
+        "At most {MAX_MASKED_VARIABLES} variables can be masked, each by a name of at most {MAX_VARIABLE_CHARS} characters in one line"
     );
     Err(AppError::invalid_field("maskedVariables", message))
 }

@@ -26,6 +26,9 @@ const INLINE_CAP_BYTES: usize = 16 * 1024 * 1024;
 /// The images that a body shows itself. An SVG is a document, not an image alone.
 const IMAGE_TYPES: [&str; 6] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"];
 
+/// What a frame says without a session: no link leads out of it.
+const SESSION_ENDED: &str = "Your session ended. Reload the page to log in.";
+
 /// What stands in the place of a body that the viewer does not see.
 const HIDDEN: &str = "<!doctype html><title>Message</title><p>Hidden.</p>";
 
@@ -46,7 +49,7 @@ pub async fn show(
     let answer = match load(&app, identity.clone(), &id).await {
         Ok(html) => (StatusCode::OK, Html(html)),
         Err(error) => {
-            let words = escaped(&words_for(&app, Some(&identity), &error).await);
+            let words = escaped(&words_in_frame(&app, &identity, &error).await);
             (status_of(&error), Html(format!("<!doctype html><title>Message</title><p>{words}</p>")))
         }
     };
@@ -56,6 +59,14 @@ pub async fn show(
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     (headers, answer).into_response()
+}
+
+/// What a frame says of an error to who looks at it.
+pub(super) async fn words_in_frame(app: &App, identity: &Identity, error: &AppError) -> String {
+    match error {
+        AppError::NoSession | AppError::InvalidSession => SESSION_ENDED.to_owned(),
+        error => words_for(app, Some(identity), error).await,
+    }
 }
 
 /// The policy of a frame that shows somebody's HTML: no script, and nothing from elsewhere but images that were asked for.

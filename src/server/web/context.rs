@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 pub use self::forms::{
-    GivenBack, discard_draft, find_draft, given_back, keep_draft, or_keep, or_point, sent, viewer_of, viewer_or_say,
+    GivenBack, awaited_email, discard_draft, find_draft, find_in_session, given_back, keep_draft, or_keep, or_point,
+    sent, viewer_of, viewer_or_say,
 };
 use super::cookies::Cookie;
 use super::csrf;
@@ -21,6 +22,7 @@ use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
+pub use crate::domain::notice::NoticeKind as FlashKind;
 use crate::domain::notice::Undo;
 use crate::domain::viewer::{RequestOrigin, Viewer};
 use crate::server::App;
@@ -63,13 +65,6 @@ impl Flash {
         let text = self.text[..self.text.floor_char_boundary(MAX_FLASH_BYTES)].to_owned();
         Cookie::Flash.seal(app, &Self { text, ..self.clone() }, FLASH_SECONDS)
     }
-}
-
-/// Good news or bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FlashKind {
-    Success,
-    Error,
 }
 
 /// The app of this request.

@@ -12,7 +12,7 @@ use super::cookies::Cookie;
 use crate::domain::address::{HOME, safe_next};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{TeamId, UserId};
 use crate::server::App;
 use crate::server::secrets::random_token;
 use crate::server::services::accounts;
@@ -31,18 +31,22 @@ struct LastPerson {
     user: UserId,
     /// A token of the browser, the same for whoever is logged in there.
     browser: String,
+    /// The team that they were in.
+    #[serde(default)]
+    team: Option<TeamId>,
     /// In seconds since 1970.
     issued_at: i64,
 }
 
-/// The cookie that tells who is logged in in this browser; `None` where it has one that says so.
-pub fn remember(app: &App, headers: &HeaderMap, user: UserId) -> Option<HeaderValue> {
+/// The cookie that tells who is logged in in this browser, and in which team; `None` where it has one that says so.
+pub fn remember(app: &App, headers: &HeaderMap, user: UserId, team: TeamId) -> Option<HeaderValue> {
     let (now, last) = (app.clock.now().timestamp(), last_person(app, headers));
-    if last.as_ref().is_some_and(|last| last.user == user && now - last.issued_at < RENEWED_AFTER_SECONDS) {
+    let says_so = |last: &LastPerson| last.user == user && last.team == Some(team);
+    if last.as_ref().is_some_and(|last| says_so(last) && now - last.issued_at < RENEWED_AFTER_SECONDS) {
         return None;
     }
     let browser = last.map_or_else(random_token, |last| last.browser);
-    let person = LastPerson { user, browser, issued_at: now };
+    let person = LastPerson { user, browser, team: Some(team), issued_at: now };
     Cookie::Person.seal(app, &person, u32::try_from(LASTS_SECONDS).unwrap_or(u32::MAX))
 }
 
@@ -53,9 +57,9 @@ pub fn is_known(app: &App, headers: &HeaderMap) -> bool {
 
 /// Keeps what was typed into a form for whoever was logged in last in its browser; whether it is kept.
 pub async fn keep(app: &App, headers: &HeaderMap, draft: &Draft) -> bool {
-    let Some(LastPerson { user, browser, .. }) = last_person(app, headers) else { return false };
-    let kept = KeptDraft { page: page_of_form(headers), draft: draft.clone() };
-    match drafts::keep(app, &Writer { user, browser }, &kept).await {
+    let Some(writer) = last_writer(app, headers) else { return false };
+    let kept = KeptDraft::from_page(&writer, page_of_form(headers), draft.clone());
+    match drafts::keep(app, &writer, &kept).await {
         Ok(is_kept) => is_kept,
         Err(AppError::RateLimited { .. }) => false,
         Err(cause) => {
@@ -65,15 +69,26 @@ pub async fn keep(app: &App, headers: &HeaderMap, draft: &Draft) -> bool {
     }
 }
 
-/// What the person of this session typed into a form before they had to log in.
-pub async fn find(app: &App, headers: &HeaderMap, session: &Session, form: &str) -> Option<Draft> {
-    let writer = writer_of(app, headers, session).await?;
+/// The email address of whoever was logged in last in this browser, where a draft waits for them here.
+pub async fn find_email(app: &App, headers: &HeaderMap) -> Option<String> {
+    drafts::find_email(app, &last_writer(app, headers)?).await.ok()?
+}
+
+/// What the person of this session typed into a form of this team before they had to log in.
+pub async fn find(
+    app: &App,
+    headers: &HeaderMap,
+    session: &Session,
+    team: Option<TeamId>,
+    form: &str,
+) -> Option<Draft> {
+    let writer = writer_of(app, headers, session, team).await?;
     drafts::find_draft(app, &writer, form).await.ok()?
 }
 
 /// Puts what was typed into a form since in the place of what waits for it, where something does.
-pub async fn renew(app: &App, headers: &HeaderMap, session: &Session, draft: &Draft) {
-    if let Some(writer) = writer_of(app, headers, session).await {
+pub async fn renew(app: &App, headers: &HeaderMap, session: &Session, team: Option<TeamId>, draft: &Draft) {
+    if let Some(writer) = writer_of(app, headers, session, team).await {
         match drafts::renew(app, &writer, draft).await {
             Ok(()) | Err(AppError::RateLimited { .. }) => {}
             Err(cause) => error!(%cause, "a draft was not renewed"),
@@ -82,22 +97,32 @@ pub async fn renew(app: &App, headers: &HeaderMap, session: &Session, draft: &Dr
 }
 
 /// Deletes what waits for a form.
-pub async fn delete(app: &App, headers: &HeaderMap, session: &Session, form: &str) -> Result<(), AppError> {
-    match writer_of(app, headers, session).await {
+pub async fn delete(
+    app: &App,
+    headers: &HeaderMap,
+    session: &Session,
+    team: Option<TeamId>,
+    form: &str,
+) -> Result<(), AppError> {
+    match writer_of(app, headers, session, team).await {
         Some(writer) => drafts::delete(app, &writer, form).await,
         None => Ok(()),
     }
 }
 
-/// Where a log-in that is done leads: to the page of the draft that waits, unless another page than [HOME] is asked for.
+/// Where a log-in that is done leads: to the page of the draft that waits, in its team, unless another page than [HOME] is
+/// asked for.
 pub async fn way_on(app: &App, headers: &HeaderMap, session: &Session, next: &str) -> String {
-    let page = match writer_of(app, headers, session).await {
-        Some(writer) => drafts::find_page(app, &writer).await.ok().flatten(),
-        None => None,
-    };
-    match page {
-        Some(page) if next == HOME => page,
-        _ => next.to_owned(),
+    let Some(writer) = writer_of(app, headers, session, None).await else { return next.to_owned() };
+    let waiting = drafts::find_waiting(app, &writer).await.ok().flatten();
+    let Some(KeptDraft { page: Some(page), team, .. }) = waiting else { return next.to_owned() };
+    if next != HOME && next != page {
+        return next.to_owned();
+    }
+    match team {
+        // Whoever is not in that team any more begins in another.
+        Some(team) if accounts::switch_team(app, session, writer.user, team).await.is_err() => next.to_owned(),
+        Some(_) | None => page,
     }
 }
 
@@ -109,10 +134,16 @@ fn page_of_form(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The person of a session, in this browser.
-async fn writer_of(app: &App, headers: &HeaderMap, session: &Session) -> Option<Writer> {
+async fn writer_of(app: &App, headers: &HeaderMap, session: &Session, team: Option<TeamId>) -> Option<Writer> {
     let LastPerson { browser, .. } = last_person(app, headers)?;
     let (user, _) = accounts::session_user(session).await.ok()?;
-    Some(Writer { user, browser })
+    Some(Writer { user, browser, team })
+}
+
+/// Whoever was logged in last in this browser.
+fn last_writer(app: &App, headers: &HeaderMap) -> Option<Writer> {
+    let LastPerson { user, browser, team, .. } = last_person(app, headers)?;
+    Some(Writer { user, browser, team })
 }
 
 fn last_person(app: &App, headers: &HeaderMap) -> Option<LastPerson> {

@@ -5,7 +5,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{AnyView, provide_context};
 use leptos::server_fn::axum::server_fn_paths;
@@ -66,7 +66,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/logs/export", get(export::download))
         .route("/logs/live", get(live::watch))
         .route("/logs/suggest", get(suggest::show))
-        .route(PREVIEW_PATH, post(template_preview::show).layer(DefaultBodyLimit::disable()))
+        .route(PREVIEW_PATH, get(template_preview::show))
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn_with_state(app.clone(), refusal::say))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
@@ -170,13 +170,16 @@ fn provide(app: &App) -> impl Fn() + Clone + Send + Sync + 'static {
 async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next: Next) -> Response {
     let is_public = PUBLIC_PAGES.iter().any(|page| uri.path().starts_with(page));
     let identity = request.extensions().get::<Identity>();
-    let person = identity.and_then(|identity| identity.0.as_ref().ok()?.user_id());
+    let person = identity.and_then(|identity| {
+        let viewer = identity.0.as_ref().ok()?;
+        Some((viewer.user_id()?, viewer.team))
+    });
     let is_person = person.is_some();
     let has_no_team = matches!(identity, Some(Identity(Err(AppError::NoTeam))));
     if is_public || is_person || (has_no_team && uri.path() == OWN_PAGE) {
         let is_https = app.config.is_https();
         let session = Cookie::Session.find(request.headers(), is_https).filter(|_| is_person).map(str::to_owned);
-        let remembered = person.and_then(|user| drafts::remember(&app, request.headers(), user));
+        let remembered = person.and_then(|(user, team)| drafts::remember(&app, request.headers(), user, team));
         return match body::in_time(next.run(request)).await {
             Ok(mut response) => {
                 // The session ends so long after the last visit, and so must the cookie that opens it.

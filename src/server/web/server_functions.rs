@@ -21,7 +21,7 @@ use crate::server::web::cookies::Cookie;
 use crate::server::web::drafts;
 
 /// The largest body of a function that takes a template, in bytes.
-pub(super) const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
+const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// The largest body of any other function, in bytes: the form with most fields is the grid of roles.
 const FORM_BODY_BYTES: usize = 128 * 1024;
 /// The largest template in a form whose session has ended, in bytes: what is kept of it is smaller, and every byte of it can
@@ -57,7 +57,10 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
 
 /// How much is read: by who asks, then by what for.
 fn body_limit(app: &App, parts: &Parts) -> usize {
-    let is_template = matches!(parts.uri.path(), "/fn/create_template" | "/fn/update_template" | "/fn/test_template");
+    let is_template = matches!(
+        parts.uri.path(),
+        "/fn/create_template" | "/fn/update_template" | "/fn/test_template" | "/fn/preview_template"
+    );
     let has_session = parts.extensions.get::<Identity>().is_some_and(|identity| identity.0.is_ok());
     match (has_session, is_template) {
         (true, true) => TEMPLATE_BODY_BYTES,
@@ -88,7 +91,7 @@ async fn flash_form_error(mut response: Response, app: &App, identity: Option<&I
     let Some((page, error)) = location.and_then(form_error) else { return response };
     let words = match error {
         AppError::NoSession | AppError::InvalidSession => {
-            "You were logged out, and this was not done. Log in and do it again.".to_owned()
+            "Your session ended, and this was not done. Log in and do it again.".to_owned()
         }
         error => words_for(app, identity, &error).await,
     };

@@ -1,48 +1,48 @@
-//! A template that is being written, with sample values in it, for the sandboxed frame of its editor. The editor's form is
-//! posted straight into the frame, so that nothing typed is lost, with scripts or without.
+//! A template that is being written, with sample values in it, for the sandboxed frame of its editor. The editor's form was
+//! sent before, and its page given back: this shows what was kept of it.
 
 use axum::Extension;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
+use tower_sessions::Session;
 
-use super::body::{self, ANONYMOUS_BODY_BYTES};
-use super::body_page::frame_policy;
+use super::body_page::{frame_policy, words_in_frame};
 use super::html::escaped;
-use super::refusal::{status_of, words_for};
-use super::server_functions::TEMPLATE_BODY_BYTES;
+use super::refusal::status_of;
+use super::{context, drafts};
+use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::identity::Identity;
 use crate::server::render::RenderedTemplate;
 use crate::server::services::templates;
-use crate::server_fns::templates::source_of;
+use crate::server_fns::templates::{IMAGES_FIELD, SAMPLE_FIELD, source_of_draft};
 
-/// What of the editor's form a preview is made from.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Written {
-    subject: String,
-    html: String,
-    text: String,
-    sample: String,
-    /// Of a template that is not new.
-    id: Option<String>,
-    /// `1` lets images load from other servers.
-    images: String,
+/// The editor's form: a template's id, or the form of a new one.
+#[derive(Deserialize)]
+pub struct PreviewQuery {
+    #[serde(default)]
+    form: String,
 }
 
-/// `POST /templates/preview`. Needs `templates:view`. Keeps the sample values for the next visit, and nothing else. An error is
-/// the page, for its reader is in the editor. Its policy is that of a message's frame: images load from elsewhere only
-/// when the reader asks for them.
-pub async fn show(State(app): State<App>, Extension(identity): Extension<Identity>, request: Request) -> Response {
-    let (status, page, shows_images) = match body::in_time(preview(&app, identity.clone(), request)).await {
-        Ok(Ok((rendered, shows_images))) => (StatusCode::OK, page_of(&rendered), shows_images),
-        Ok(Err(error)) | Err(error) => {
+/// `GET /templates/preview`. Needs `templates:view`. An error is the page, for its reader is in the editor. Its policy is that
+/// of a message's frame: images load from elsewhere only when the reader asks for them.
+pub async fn show(
+    State(app): State<App>,
+    Extension(identity): Extension<Identity>,
+    Extension(session): Extension<Session>,
+    headers: HeaderMap,
+    Query(query): Query<PreviewQuery>,
+) -> Response {
+    let (status, page, shows_images) = match preview(&app, identity.clone(), &session, &headers, &query.form).await {
+        Ok((rendered, shows_images)) => (StatusCode::OK, page_of(&rendered), shows_images),
+        Err(error) => {
             // The browser's console would count a template that does not parse as a fault of the page.
             let is_writers = matches!(error, AppError::InvalidTemplate { .. } | AppError::Validation { .. });
-            let words = escaped(&words_for(&app, Some(&identity), &error).await);
+            let words = escaped(&words_in_frame(&app, &identity, &error).await);
             let page = format!("<!doctype html><title>Preview</title>{}", fault_of(&words));
             (if is_writers { StatusCode::OK } else { status_of(&error) }, page, false)
         }
@@ -51,6 +51,7 @@ pub async fn show(State(app): State<App>, Extension(identity): Extension<Identit
         (header::CONTENT_SECURITY_POLICY, frame_policy(shows_images)),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     (headers, (status, Html(page))).into_response()
 }
@@ -67,19 +68,25 @@ fn fault_of(words: &str) -> String {
     )
 }
 
-async fn preview(app: &App, identity: Identity, request: Request) -> Result<(RenderedTemplate, bool), AppError> {
-    let (parts, body) = request.into_parts();
-    let limit = if identity.0.is_ok() { TEMPLATE_BODY_BYTES } else { ANONYMOUS_BODY_BYTES };
-    let held = body::read(&app.bodies, &parts, body, limit).await?;
+async fn preview(
+    app: &App,
+    identity: Identity,
+    session: &Session,
+    headers: &HeaderMap,
+    form: &str,
+) -> Result<(RenderedTemplate, bool), AppError> {
     let viewer = identity.0?;
-    let read = |_| AppError::invalid("The form did not arrive whole");
-    let Written { subject, html, text, sample, id, images } =
-        serde_urlencoded::from_bytes(&held.bytes).map_err(read)?;
-    if let Some(id) = id.and_then(|id| id.parse().ok()) {
-        templates::keep_sample(app, &viewer, id, &sample).await?;
+    let draft = find_draft(app, &viewer, session, headers, form).await.unwrap_or_default();
+    let rendered = templates::preview(app, &viewer, &source_of_draft(&draft), &draft.text(SAMPLE_FIELD)).await?;
+    Ok((rendered, draft.text(IMAGES_FIELD) == "1"))
+}
+
+/// What was sent last of the editor's form, or else what waits for it since before a log-in.
+async fn find_draft(app: &App, viewer: &Viewer, session: &Session, headers: &HeaderMap, form: &str) -> Option<Draft> {
+    match context::find_in_session(app, session).await.filter(|draft| draft.form() == form) {
+        Some(draft) => Some(draft),
+        None => drafts::find(app, headers, session, Some(viewer.team), form).await,
     }
-    let rendered = templates::preview(app, &viewer, &source_of(subject, html, text), &sample).await?;
-    Ok((rendered, images == "1"))
 }
 
 fn page_of(rendered: &RenderedTemplate) -> String {

@@ -40,7 +40,7 @@ async fn a_helper_renders_as_this_process_does() {
         assert_eq!(rendered.html.as_deref(), Some(expected), "{source}");
     }
     let message = error_of(&renderer, "{{ 'a' ~ b.c }}", json!({"b": {}})).await;
-    assert_eq!(message, "The template's HTML uses `b.c`, which the variables do not contain");
+    assert_eq!(message, "HTML body, line 1: the variable “b.c” has no value");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +56,7 @@ async fn a_null_variable_is_refused_like_a_missing_one() {
         ("{% for item in items %}{{ item }}{% endfor %}", "items[1]"),
     ] {
         let message = error_of(&renderer, source, variables.clone()).await;
-        assert_eq!(message, format!("The template's HTML uses `{name}`, which is null in the variables"), "{source}");
+        assert_eq!(message, format!("HTML body: the variable “{name}” is null"), "{source}");
         let lenient = renderer.render_template(&html(source), &variables, Undefined::IsNothing).await.unwrap();
         assert!(!lenient.html.unwrap().to_lowercase().contains("none"), "{source}");
     }
@@ -126,7 +126,7 @@ async fn whatever_a_template_says_the_process_lives() {
         let rendered = renderer.render_template(&html(&attack), &variables, Undefined::Refused).await;
         if let Err(error) = rendered {
             assert!(matches!(error, AppError::InvalidTemplate { .. }), "{attack:.100}: {error:?}");
-            assert!(error.to_string().starts_with("The template's HTML"), "{attack:.100}: {error}");
+            assert!(error.to_string().starts_with("HTML body"), "{attack:.100}: {error}");
         }
         let _ = renderer.check_template(&html(&attack)).await;
         let _ = renderer.used_variables(&html(&attack)).await;

@@ -73,7 +73,7 @@ impl TestOutcome {
     pub fn sentence(&self) -> String {
         let Self { adapter, to, fault, .. } = self;
         match fault {
-            None => format!("“{adapter}” took the test message for {to}."),
+            None => format!("“{adapter}” accepted the test message for {to}."),
             Some(fault) => {
                 let (what, advice) = (fault.label(), fault.advice());
                 format!("“{adapter}” did not send the test message to {to}: {what}. {advice}")

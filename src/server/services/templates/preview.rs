@@ -30,7 +30,13 @@ pub async fn preview(
 ) -> Result<RenderedTemplate, AppError> {
     viewer.require(Permission::TemplatesView)?;
     app.renderer.check_template(source).await?;
-    app.renderer.render_template(source, &sample_of(sample)?, Undefined::Refused).await
+    let rendered = app.renderer.render_template(source, &sample_of(sample)?, Undefined::Refused).await;
+    rendered.map_err(|error| match error {
+        AppError::Validation { message, .. } => {
+            AppError::invalid_field("sample", message.replace("The variables", "The sample values"))
+        }
+        error => error,
+    })
 }
 
 /// Sends such a message to the viewer's own address by the team's default mail server, and tells what that said. Needs
@@ -108,18 +114,68 @@ fn sample_of(text: &str) -> Result<Value, AppError> {
     if text.trim().is_empty() {
         return Ok(json!({}));
     }
-    let wrong = |place: String| {
-        let message = format!("The sample values must be a JSON object, such as {{\"name\": \"Ada\"}}{place}");
-        AppError::invalid_field("sample", message)
-    };
+    let wrong = |message: String| AppError::invalid_field("sample", message);
     match serde_json::from_str(text) {
         Ok(values @ Value::Object(_)) => Ok(values),
-        Ok(_) => Err(wrong(String::new())),
+        Ok(_) => Err(wrong("Sample values are a JSON object, such as {\"name\": \"Ada\"}".to_owned())),
         Err(cause) => {
             let place = format!(" at line {} column {}", cause.line(), cause.column());
             let what = cause.to_string();
-            let what = what.strip_suffix(&place).unwrap_or(&what);
-            Err(wrong(format!(". Line {}, column {}: {what}", cause.line(), cause.column())))
+            let what = plain_words(what.strip_suffix(&place).unwrap_or(&what));
+            Err(wrong(format!("Sample values, line {}, column {}: {what}", cause.line(), cause.column())))
         }
+    }
+}
+
+/// What is wrong with a JSON text, by the words of its parser. Source: serde_json, `ErrorCode`.
+fn plain_words(what: &str) -> &'static str {
+    match what {
+        "EOF while parsing an object" => "the closing brace } is missing",
+        "EOF while parsing a list" => "the closing bracket ] is missing",
+        "EOF while parsing a string" => "the closing quotation mark \" is missing",
+        "EOF while parsing a value" | "expected value" | "expected ident" => {
+            "a value is missing: text in quotation marks, a number, true, false, null, a list or an object"
+        }
+        "expected `:`" => "a colon is missing between a name and its value",
+        "expected `,` or `}`" => "a comma or the closing brace } is missing",
+        "expected `,` or `]`" => "a comma or the closing bracket ] is missing",
+        "key must be a string" => "a name in quotation marks is missing, such as \"name\"",
+        "trailing comma" => "there is a comma with nothing behind it",
+        "trailing characters" => "there is more behind the end",
+        "invalid number" => "this is no number",
+        "invalid escape" => "a backslash stands before a character that needs none; for a backslash itself, write two",
+        what if what.starts_with("control character") => {
+            "a line break or a tab stands within a text; write \\n or \\t in its place"
+        }
+        _ => "this is no JSON",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_sample_values_is_said_in_plain_words_with_its_place() {
+        for (sample, words) in [
+            ("[1]", "Sample values are a JSON object, such as {\"name\": \"Ada\"}"),
+            ("{\n\"name\": }", "Sample values, line 2, column 9: a value is missing"),
+            ("{name}", "Sample values, line 1, column 2: a name in quotation marks is missing"),
+            ("{\"a\": 1", "Sample values, line 1, column 7: the closing brace } is missing"),
+            ("{\"a\": \"b", "the closing quotation mark \" is missing"),
+            ("{\"a\" 1}", "a colon is missing"),
+            ("{\"a\": 1 \"b\": 2}", "a comma or the closing brace } is missing"),
+            ("{\"a\": [1 2]}", "a comma or the closing bracket ] is missing"),
+            ("{\"a\": 1,}", "there is a comma with nothing behind it"),
+            ("{} {}", "there is more behind the end"),
+            ("{\"a\": \"b\nc\"}", "a line break or a tab stands within a text"),
+            ("{\"a\": \"\\d\"}", "a backslash stands before"),
+            ("{\"a\": 1.}", "this is no number"),
+        ] {
+            let error = sample_of(sample).unwrap_err();
+            assert_eq!(error.field(), Some("sample"));
+            assert!(error.to_string().contains(words) && !error.to_string().contains('`'), "{sample}: {error}");
+        }
+        assert!(sample_of(" \n").is_ok());
     }
 }

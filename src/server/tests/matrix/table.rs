@@ -162,7 +162,7 @@ pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
     ("GET /logs/live", Holds(LogsView), Target::Own, ""),
     ("GET /logs/suggest", Holds(LogsView), Target::Own, ""),
-    ("POST /templates/preview", Holds(TemplatesView), Target::Own, "subject=s&text=t"),
+    ("GET /templates/preview", Holds(TemplatesView), Target::Own, ""),
 ];
 
 /// The endpoints that are posted to by those who may send.
@@ -237,6 +237,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("load_template", Holds(TemplatesView), Target::Template, "id={id}"),
     ("create_template", Holds(TemplatesCreate), Target::Own, "name={fresh}&subject=s&html=&text=t"),
     ("update_template", Holds(TemplatesUpdate), Target::Template, "id={id}&name={fresh}&subject=s&html=&text=t"),
+    ("preview_template", Holds(TemplatesView), Target::Own, "subject=s&text=t"),
     ("test_template", PersonWith(TemplatesView, EmailsSend), Target::Own, "subject=s&text=t"),
     ("delete_template", Holds(TemplatesDelete), Target::Template, "id={id}"),
     ("restore_template", Holds(TemplatesDelete), Target::DeletedTemplate, "id={id}"),

@@ -70,7 +70,7 @@ on_both_databases! {
         let id = adapter.id.to_string();
         let test = [("id", id.as_str()), ("to", "mara@finch.example")];
         let page = page_after(&admin, "test_adapter", &test).await;
-        assert!(page.contains("“Relay” took the test message for mara@finch.example.") && page.contains("250 "), "{page}");
+        assert!(page.contains("“Relay” accepted the test message for mara@finch.example.") && page.contains("250 "), "{page}");
 
         // The form that changes it shows every part but the password.
         let page = admin.with("accept", "text/html").get(&format!("/settings/adapters?edit={id}")).await.text;
@@ -219,7 +219,10 @@ on_both_databases! {
         let written = [
             ("subject", "Hello {{ name }}"), ("html", "<p>{{ name }}</p>"), ("text", "{{ name }}"), ("sample", r#"{"name": "A&B"}"#),
         ];
-        let shown = form.send("POST", "/templates/preview", body(&written)).await;
+        let frame = "/templates/preview?form=template";
+        let page = page_after_on(&admin, "/templates/new", "preview_template", &written).await;
+        assert!(page.contains(&format!("src=\"{frame}\"")) && page.contains("value=\"name\""), "{page}");
+        let shown = admin.get(frame).await;
         assert_eq!(shown.status, 200);
         assert!(shown.text.contains("Hello A&amp;B") && shown.text.contains("<p>A&amp;B</p>"), "{}", shown.text);
         let policy = shown.headers["content-security-policy"].to_str().unwrap();
@@ -227,28 +230,27 @@ on_both_databases! {
         // As on a message's page, images from elsewhere load for who asks for them.
         assert!(policy.contains("img-src data:;"), "{policy}");
         let with_images = [&written[..], &[("images", "1")]].concat();
-        let shown = form.send("POST", "/templates/preview", body(&with_images)).await;
+        page_after_on(&admin, "/templates/new", "preview_template", &with_images).await;
+        let shown = admin.get(frame).await;
         let policy = shown.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("img-src https: http: data:;"), "{policy}");
         for (name, value, said) in [
-            ("text", "a\n{{ nobody }}", "nobody"),
-            ("subject", "{{ oops", "The template's subject, line 1: `{{` is not closed with `}}`"),
-            ("html", "<p>\n\n{{ oops", "The template's HTML, line 3: `{{` is not closed with `}}`"),
-            ("text", "a\n{% if %}", "The template's text, line 2: "),
-            ("sample", "[1]", "The sample values must be a JSON object"),
-            ("sample", "{\n\"name\": }", "Line 2, column 9: expected value"),
+            ("text", "a\n{{ nobody }}", "Text body, line 2: the variable “nobody” has no value"),
+            ("subject", "{{ oops", "Subject, line 1: “{{” is not closed with “}}”"),
+            ("html", "<p>\n\n{{ oops", "HTML body, line 3: “{{” is not closed with “}}”"),
+            ("text", "a\n{% if %}", "Text body, line 2: "),
+            ("sample", "[1]", "Sample values are a JSON object"),
+            ("sample", "{\n\"name\": }", "Sample values, line 2, column 9: a value is missing"),
         ] {
             let fields = written.map(|(field, text)| (field, if field == name { value } else { text }));
-            let shown = form.send("POST", "/templates/preview", body(&fields)).await;
-            assert!(shown.text.contains(said), "{name}: {}", shown.text);
-            assert!(shown.text.contains("role=\"alert\"") && shown.text.contains("There is no preview yet"), "{name}");
-            if said.contains("ine ") {
-                // The same beside its field, and over the page only where that is.
-                let fields = [&[("name", "Hello")], &fields[..]].concat();
-                let page = page_after_on(&admin, "/templates/new", "test_template", &fields).await;
-                assert!(page.contains(&format!("id=\"{name}-error\"")), "{name}: {page}");
-                assert_eq!(page.matches(said).count(), 1, "{name}: {page}");
-                assert!(page.contains("look at the field “"), "{name}: {page}");
+            for function in ["preview_template", "test_template"] {
+                // Beside its field, and over the page only where that is.
+                let page = page_after_on(&admin, "/templates/new", function, &fields).await;
+                assert!(page.contains(&format!("id=\"{name}-error\"")), "{function}, {name}: {page}");
+                assert_eq!(page.matches(said).count(), 1, "{function}, {name}: {page}");
+                assert!(page.contains("look at the field “") && !page.contains('`'), "{function}, {name}: {page}");
+                let shown = admin.get(frame).await.text.replace("&quot;", "\"");
+                assert!(shown.contains(said) && shown.contains("There is no preview yet"), "{name}: {shown}");
             }
         }
 
@@ -259,8 +261,15 @@ on_both_databases! {
         let new = NewAdapter { name, kind: AdapterKind::Smtp, address, from_address, is_default: true };
         create_adapter_of(&app.app, app.team, new).await.unwrap();
         assert_eq!(form.send("POST", "/fn/test_template", body(&written)).await.status, 200);
-        let [received] = &sink.messages()[..] else { panic!("one message") };
-        assert_eq!(received.recipients, ["admin@finch.example"]);
+        {
+            let [received] = &sink.messages()[..] else { panic!("one message") };
+            assert_eq!(received.recipients, ["admin@finch.example"]);
+        }
+        // The page that tells of it has the preview, which is the person's own.
+        let page = page_after_on(&admin, "/templates/new", "test_template", &written).await;
+        assert!(page.contains("accepted the test message for admin@finch.example.") && page.contains(frame), "{page}");
+        assert!(admin.get(frame).await.text.contains("Hello A&amp;B"));
+        assert!(!app.sign_in(Role::Owner).await.get(frame).await.text.contains("Hello"));
         assert_eq!(admin.get("/api/logs").await.data()["total"], 0);
         assert_eq!(admin.get("/api/templates").await.data(), json!([]));
     }

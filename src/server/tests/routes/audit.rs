@@ -19,7 +19,6 @@ const SILENT: &[&str] = &[
     "POST /api/auth/switch-team",
     "POST /api/v1/send",
     "POST /api/v1/events",
-    "POST /templates/preview",
     "log_in",
     "log_in_with_code",
     "forgot_password",
@@ -33,6 +32,7 @@ const SILENT: &[&str] = &[
     "set_theme",
     "discard_draft",
     "switch_team",
+    "preview_template",
     // Nothing differs from what was there.
     "cancel_chosen",
     "save_role_grid",

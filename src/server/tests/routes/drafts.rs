@@ -6,14 +6,15 @@ use totp_rs::{Algorithm, Secret, TOTP};
 
 use super::*;
 use crate::domain::email::EmailStatus;
+use crate::domain::ids::TeamId;
 use crate::domain::team::Role;
+use crate::server::services::accounts::add_member;
 
 const NEW_TEMPLATE: &str = "/templates/new";
 const SUBJECT: &str = "Half a thought";
-const WELCOME_BACK: &str =
-    "You were logged out before this was saved. What you typed is still here: check it and save.";
+const WELCOME_BACK: &str = "Your session ended before this was saved. The form is as you left it: check it and save.";
 
-const NOT_SAVED: &str = "You were logged out, and what you typed was not saved. Log in and type it again.";
+const NOT_SAVED: &str = "Your session ended, and what you typed was not saved. Log in and type it again.";
 
 /// A browser with what it was sent.
 struct Browser {
@@ -107,7 +108,7 @@ on_both_databases! {
         end_sessions(&app).await;
         let sent = browser.send_template().await;
         assert_eq!((sent.status, location(&sent)), (303, NEW_TEMPLATE));
-        assert_eq!(said(&sent), "You were logged out before this was saved. Log in: what you typed is back then.");
+        assert_eq!(said(&sent), "Your session ended. Log in, and the form comes back as you left it.");
         assert_eq!(count_drafts(&app).await, 1);
         let entered = browser.log_in_after(&sent, Role::Admin).await;
         assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
@@ -140,8 +141,9 @@ on_both_databases! {
         let (adapter_page, role_page) = (format!("/settings/adapters?edit={adapter}"), format!("/settings/roles/{role}"));
         let (template, adapter, key, role) = (template.to_string(), adapter.to_string(), key.to_string(), role.to_string());
         let form = "An odd one";
-        let cases: [Case<'_>; 13] = [
+        let cases: [Case<'_>; 14] = [
             (&template_page, "update_template", vec![("id", template.as_str()), ("name", "a"), ("subject", form), ("html", ""), ("text", "")]),
+            (&template_page, "preview_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
             (&template_page, "test_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
             ("/settings/adapters?kind=smtp", "create_adapter", vec![("name", form), ("kind", "smtp"), ("from_address", "a@b.example")]),
             (&adapter_page, "update_adapter", vec![("id", adapter.as_str()), ("name", form), ("from_address", "a@b.example")]),
@@ -167,7 +169,7 @@ on_both_databases! {
             // Sent with success it is over; refused, or only tried, it is not.
             let answer = browser.send(page, function, &fields).await;
             let is_refused = browser.get(location(&answer)).await.text.contains("role=\"alert\"");
-            let is_over = !is_refused && function != "test_template";
+            let is_over = !is_refused && !matches!(function, "test_template" | "preview_template");
             assert_eq!(count_drafts(&app).await == 0, is_over, "{function}");
             if !is_over {
                 assert_eq!(said(&browser.send(page, "discard_draft", &[("id", &discard)]).await), "Discarded.");
@@ -191,6 +193,51 @@ on_both_databases! {
         let entered = browser.send("/login", "log_in", &[("email", "admin@finch.example"), ("password", PASSWORD)]).await;
         assert_eq!((location(&entered), said(&entered).as_str()), (NEW_TEMPLATE, ""));
         assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT), "it waits for its own person");
+    }
+
+    async fn a_draft_comes_back_in_its_team_and_in_no_other(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let user = app.user(app.team, Role::Admin).await;
+        add_member(&app.app, app.other_team, user, Role::Admin).await.unwrap();
+        let switch = |team: TeamId| [("team", team.to_string())];
+        for (written_in, other) in [(app.other_team, app.team), (app.team, app.other_team)] {
+            let [(name, id)] = switch(written_in);
+            browser.send("/logs", "switch_team", &[(name, &id)]).await;
+            browser.get(NEW_TEMPLATE).await;
+            end_sessions(&app).await;
+            let sent = browser.send_template().await;
+            // The log-in leads into the team that it was typed in, whichever a log-in begins with.
+            let entered = browser.log_in_after(&sent, Role::Admin).await;
+            assert_eq!(location(&entered), NEW_TEMPLATE);
+            assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+            let [(name, id)] = switch(other);
+            browser.send("/logs", "switch_team", &[(name, &id)]).await;
+            assert!(!browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT), "it belongs to the other team");
+            assert!(!browser.get("/templates/preview?form=template").await.text.contains(SUBJECT));
+            let fields = [("name", "Another"), ("subject", "s"), ("html", ""), ("text", "t")];
+            assert!(said(&browser.send(NEW_TEMPLATE, "create_template", &fields).await).contains("created"));
+            assert_eq!(count_drafts(&app).await, 1, "what is saved elsewhere takes nothing away");
+            let [(name, id)] = switch(written_in);
+            browser.send("/logs", "switch_team", &[(name, &id)]).await;
+            assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+            assert!(said(&browser.send_template().await).contains("created"));
+            assert_eq!(app.store().list_templates(written_in).await.unwrap().iter().filter(|made| made.name == "Receipt").count(), 1);
+        }
+    }
+
+    async fn the_log_in_names_whoever_left_a_draft_in_this_browser_and_nobody_else(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let named = |page: &Answer| page.text.contains("value=\"admin@finch.example\"");
+        end_sessions(&app).await;
+        assert!(!named(&browser.get("/login").await), "no draft waits");
+        browser.send_template().await;
+        let page = browser.get("/login").await;
+        assert!(named(&page));
+        let place = |text: &str| page.text.find(text).unwrap_or_else(|| panic!("{text}: {}", page.text));
+        assert!(place("<h1>") < place("data-tone=\"waiting\""), "the title comes first");
+        assert!(!named(&app.client().with("accept", "text/html").get("/login").await), "a stranger");
+        app.advance(TimeDelta::hours(1));
+        assert!(!named(&browser.get("/login").await));
     }
 
     async fn another_browser_of_the_person_gets_nothing(app: TestApp) {
@@ -230,7 +277,7 @@ on_both_databases! {
             assert_eq!(said(&sent) == NOT_SAVED, kept == 0, "{}", said(&sent));
         }
         for _ in 0..29 {
-            assert!(said(&browser.send_template().await).contains("is back then"));
+            assert!(said(&browser.send_template().await).contains("comes back"));
         }
         assert!(said(&browser.send_template().await).contains("was not saved"), "30 an hour");
     }

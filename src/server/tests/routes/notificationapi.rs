@@ -373,7 +373,7 @@ on_both_databases! {
             (json!({"to": {"number": "911"}, "sms": {"message": "a"}, "email": null}), "to.number"),
             (json!({"forceChannels": ["PIGEON"]}), "PIGEON"),
             (json!({"parameters": [1]}), "wrong"),
-            (json!({"parameters": {}}), "which the variables do not contain"),
+            (json!({"parameters": {}}), "has no value"),
             (json!({"email": {"subject": "a"}}), "html"),
             (json!({"email": {"subject": "a\nb", "html": "a"}}), "subject"),
             (json!({"email": {"subject": "a", "html": "{{"}}), "HTML"),

@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::request::Parts;
 use leptos::prelude::use_context;
+use tower_sessions::Session;
 use tracing::error;
 
 use super::{FlashKind, app, append_cookie, flash, session, try_viewer, viewer};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::ids::TeamId;
 use crate::domain::viewer::Viewer;
+use crate::server::App;
 use crate::server::web::cookies::Cookie;
 use crate::server::web::drafts;
 
@@ -19,11 +22,13 @@ const DRAFT_SECONDS: u32 = 600;
 const DRAFT_KEY: &str = "draft";
 /// The longest draft that a cookie holds, in bytes.
 const COOKIE_DRAFT_BYTES: usize = 1500;
-/// The longest draft that is kept at all, in bytes: a template.
-const MAX_DRAFT_BYTES: usize = 1024 * 1024;
+/// The longest draft that is kept at all, in bytes: a template that was read whole.
+const MAX_DRAFT_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is said of a form without a session that is not kept.
-const NOT_KEPT: &str = "You were logged out, and what you typed was not saved. Log in and type it again.";
+const NOT_KEPT: &str = "Your session ended, and what you typed was not saved. Log in and type it again.";
+/// What is said of one that is.
+const KEPT: &str = "Your session ended. Log in, and the form comes back as you left it.";
 
 /// Where a page that is being made notes the form that it has given back what was typed into, before a log-in.
 #[derive(Clone, Debug, Default)]
@@ -34,9 +39,10 @@ pub struct GivenBack(Arc<Mutex<Option<String>>>);
 /// before a log-in is renewed.
 pub async fn keep_draft(draft: &Draft) {
     let (app, plain) = (app(), serde_json::to_vec(draft).unwrap_or_default());
-    let fits = plain.len() <= COOKIE_DRAFT_BYTES;
+    let fits = plain.len() <= COOKIE_DRAFT_BYTES && !draft.is_read_again();
     if !fits {
-        if plain.len() > MAX_DRAFT_BYTES || try_viewer().await.is_none() {
+        let is_person = try_viewer().await.is_some_and(|viewer| viewer.user_id().is_some());
+        if plain.len() > MAX_DRAFT_BYTES || !is_person {
             return;
         }
         if session().await.insert(DRAFT_KEY, app.secret_key.seal(&plain, DRAFT_KEY)).await.is_err() {
@@ -45,7 +51,7 @@ pub async fn keep_draft(draft: &Draft) {
     }
     append_cookie(Cookie::Draft.seal(&app, &fits.then_some(draft), DRAFT_SECONDS));
     if let Some(parts) = use_context::<Parts>() {
-        drafts::renew(&app, &parts.headers, &session().await, draft).await;
+        drafts::renew(&app, &parts.headers, &session().await, team().await, draft).await;
     }
 }
 
@@ -79,11 +85,10 @@ pub async fn or_point<T>(
 
 async fn keep_for_log_in(draft: &Draft) {
     let Some(parts) = use_context::<Parts>() else { return };
-    let words = match drafts::keep(&app(), &parts.headers, draft).await {
-        true => "You were logged out before this was saved. Log in: what you typed is back then.",
-        false => NOT_KEPT,
-    };
-    flash(FlashKind::Error, words);
+    match drafts::keep(&app(), &parts.headers, draft).await {
+        true => flash(FlashKind::Warning, KEPT),
+        false => flash(FlashKind::Error, NOT_KEPT),
+    }
 }
 
 /// The viewer of a form, or why there is none; what was typed is kept like a refusal's.
@@ -104,7 +109,7 @@ pub async fn viewer_or_say(words: &str) -> Result<Viewer, AppError> {
 /// to come first. The page's layout says of the latter, by [given_back].
 pub async fn find_draft(form: &str) -> Option<Draft> {
     let refused = take_refused(form).await;
-    let waiting = drafts::find(&app(), &use_context::<Parts>()?.headers, &session().await, form).await;
+    let waiting = drafts::find(&app(), &use_context::<Parts>()?.headers, &session().await, team().await, form).await;
     if let Some((waiting, given)) = waiting.as_ref().zip(use_context::<GivenBack>()) {
         given.0.lock().unwrap_or_else(PoisonError::into_inner).replace(waiting.form().to_owned());
     }
@@ -119,11 +124,15 @@ pub fn given_back() -> Option<String> {
 /// Forgets what waited for a form since before a log-in.
 pub async fn discard_draft(form: &str) -> Result<(), AppError> {
     let Some(parts) = use_context::<Parts>() else { return Ok(()) };
-    drafts::delete(&app(), &parts.headers, &session().await, form).await
+    drafts::delete(&app(), &parts.headers, &session().await, team().await, form).await
 }
 
-/// Forgets what waited for a form that was sent with success.
+/// Forgets what waited for a form that was sent with success, and what the session has of one.
 pub async fn sent(draft: &Draft) {
+    let session = session().await;
+    if matches!(session.get_value(DRAFT_KEY).await, Ok(Some(_))) {
+        let _ = session.remove_value(DRAFT_KEY).await;
+    }
     if let Err(cause) = discard_draft(draft.form()).await {
         error!(%cause, "a draft was not deleted");
     }
@@ -134,14 +143,27 @@ async fn take_refused(form: &str) -> Option<Draft> {
     let kept: Option<Draft> = Cookie::Draft.open(&app(), &use_context::<Parts>()?.headers)?;
     let draft = match kept {
         Some(draft) => draft,
-        None => {
-            let sealed: String = session().await.get(DRAFT_KEY).await.ok()??;
-            serde_json::from_slice(&app().secret_key.try_open(&sealed, DRAFT_KEY)?).ok()?
-        }
+        None => find_in_session(&app(), &session().await).await?,
     };
     if draft.form() != form {
         return None;
     }
     append_cookie(Cookie::Draft.header("", 0, app().config.is_https()));
     Some(draft)
+}
+
+/// What the session has of a form that was refused, or that is read again.
+pub async fn find_in_session(app: &App, session: &Session) -> Option<Draft> {
+    let sealed: String = session.get(DRAFT_KEY).await.ok()??;
+    serde_json::from_slice(&app.secret_key.try_open(&sealed, DRAFT_KEY)?).ok()?
+}
+
+/// The team that the request is about, where it is about one.
+async fn team() -> Option<TeamId> {
+    try_viewer().await.map(|viewer| viewer.team)
+}
+
+/// The address of whoever left a form in this browser that waits for their log-in.
+pub async fn awaited_email() -> Option<String> {
+    drafts::find_email(&app(), &use_context::<Parts>()?.headers).await
 }
