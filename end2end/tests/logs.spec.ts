@@ -193,6 +193,8 @@ test("dragging over bars shows their time, and a part of a bar its outcome", asy
   await bars.nth(12).hover();
   await page.mouse.down();
   await bars.nth(8).hover();
+  await expect(page.locator(".bar[data-chosen]")).toHaveCount(5);
+  await expect(page.locator(".tip:visible")).toHaveCount(1);
   await page.mouse.up();
   await expect(page).toHaveURL(new RegExp(`from=${from}&to=${to}`));
   expect(await totalOf(page)).toBeGreaterThan(0);

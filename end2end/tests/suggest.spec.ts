@@ -70,6 +70,31 @@ test("a click takes a suggestion, Esc keeps what was typed, and only the part at
   await expect(field(page)).toHaveValue("te");
 });
 
+test("Enter searches for the only value that begins so, and for a whole value as it stands", async ({
+  page, as, hasScript,
+}) => {
+  test.skip(!hasScript, "there are no suggestions without scripts");
+  await as("viewer");
+  await page.goto("/logs?preset=30d");
+  await expectAlive(page);
+  await field(page).fill("status:bounced,fai");
+  await expect(suggestions(page)).toHaveText([/^failed/]);
+  await field(page).press("Enter");
+  await expect(page).toHaveURL(/q=status%3Abounced%2Cfailed/);
+  await page.goto("/logs?preset=30d");
+  await expectAlive(page);
+  await field(page).fill("channel:sms");
+  await field(page).press("Enter");
+  await expect(page).toHaveURL(/q=channel%3Asms/);
+  // A word stays a word, whatever is suggested for it.
+  await page.goto("/logs?preset=30d");
+  await expectAlive(page);
+  await field(page).fill("crm");
+  await expect(suggestions(page).first()).toHaveText(/^key:crm/);
+  await field(page).press("Enter");
+  await expect(page).toHaveURL(/q=crm/);
+});
+
 freshTest("one template of many is found by a part of its name", async ({ page, as, sendlog, smtp, hasScript }) => {
   const team = await createTeam(sendlog, smtp, `suggest-${hasScript}`);
   for (let n = 10; n < 30; n++) {

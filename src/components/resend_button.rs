@@ -20,6 +20,8 @@ pub fn ResendButton(
     subject: String,
     /// What to know before, in sentences: that it was resent already, what a copy will likely meet.
     warnings: Vec<String>,
+    /// Whether the warnings speak against it: the button that sends is not the main one then.
+    is_doubtful: bool,
     /// A message that says the same and went out, or may have. Sending it once more is asked for plainly then, and the
     /// answer names what was shown.
     again: Option<EmailId>,
@@ -27,10 +29,12 @@ pub fn ResendButton(
     let dialog = format!("resend-{id}");
     let heading = format!("resend-heading-{id}");
     let text = format!("resend-text-{id}");
-    let (title, label) = match again {
-        Some(_) => ("Send this message once more?", "Send once more"),
-        None => ("Send this message again?", "Resend"),
+    let (title, label) = match (again, is_doubtful) {
+        (Some(_), _) => ("Send this message once more?", "Send once more"),
+        (None, true) => ("Send this message again?", "Resend anyway"),
+        (None, false) => ("Send this message again?", "Resend"),
     };
+    let class = if is_doubtful { "button" } else { "button primary" };
     let warnings =
         warnings.into_iter().map(|sentence| view! { <p class="dialog-warning"><strong>{sentence}</strong></p> });
     view! {
@@ -70,7 +74,7 @@ pub fn ResendButton(
                     >
                         "Cancel"
                     </button>
-                    <button class="button primary" autofocus><Icon glyph=Glyph::Resend/>{label}</button>
+                    <button class=class autofocus><Icon glyph=Glyph::Resend/>{label}</button>
                 </div>
             </form>
         </dialog>

@@ -153,6 +153,8 @@ pub struct EmailSummary {
     pub status: EmailStatus,
     /// When the mail server took it.
     pub sent_at: Option<DateTime<Utc>>,
+    /// The message that this one sends again.
+    pub resend_of: Option<EmailId>,
     /// What a page says beside the status; only where it was asked for.
     pub remark: Option<Remark>,
 }
@@ -313,6 +315,14 @@ pub struct Customer {
     pub total: Total,
     /// How many of them reached the mailbox.
     pub arrived: Total,
+    pub arrived_later: Option<ArrivedLater>,
+}
+
+/// What reached the recipient of a message that was accepted after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrivedLater {
+    pub newest: EmailId,
+    pub is_only: bool,
 }
 
 impl Customer {

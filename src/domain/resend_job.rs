@@ -223,6 +223,11 @@ fn is_ours_to_mend(class: FailureClass) -> bool {
     class.resend() == ResendHelp::AfterChange && class.whose() == Responsible::Sender
 }
 
+/// Whether a copy of a message that failed so arrives only once something has changed.
+pub const fn is_doubtful(class: FailureClass) -> bool {
+    matches!(class.resend(), ResendHelp::No | ResendHelp::AfterChange)
+}
+
 /// What a copy of a message that failed so will likely meet.
 pub fn likely_end(class: FailureClass) -> String {
     let why = lower(class.label());

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::channel::Channel;
-use crate::domain::email::{Accepted, Customer, EmailDetail, EmailSummary};
+use crate::domain::email::{Accepted, ArrivedLater, Customer, EmailDetail, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
@@ -75,6 +75,7 @@ pub async fn load_logs(
     use crate::domain::{filter::EmailFilter, filter::TimeRange, page::PageRequest, search::Search};
     use crate::server::{
         context,
+        context::FlashKind,
         services::{
             condition_names, emails, failures, first_steps, live, overview, period, reasons as why, search,
             suggestions, templates,
@@ -115,6 +116,17 @@ pub async fn load_logs(
     } else {
         None
     };
+    let is_nowhere = page.total.count() == 0 && in_all_time.is_none_or(|total| total.count() == 0);
+    if let Some(reading) = searched.read_otherwise().filter(|_| is_nowhere && !context::is_prefetch()) {
+        let filter =
+            search::filter_of(&app, &viewer, &reading, EmailFilter { range, statuses, ..base.clone() }).await?;
+        let anything = PageRequest { page: 1, page_size: 1 };
+        if emails::list_emails(&app, &viewer, &filter, anything).await?.total.count() > 0 {
+            context::flash(FlashKind::Success, search::words_of_reading(&searched, &reading));
+            let query = LogQuery { statuses, template_id, channel, search: reading, ..LogQuery::default() };
+            leptos_axum::redirect(&LogQuery { period: choice.clone(), ..query }.to_url());
+        }
+    }
     let mut near = Vec::new();
     if page.total.count() == 0 {
         // Where all time has nothing for the search itself, it is all time that something near must be in.
@@ -301,11 +313,28 @@ pub async fn set_list_view(
     Ok(())
 }
 
+/// What the panel beside the list shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeekView {
+    pub detail: EmailDetail,
+    /// Looked for where it failed.
+    pub arrived_later: Option<ArrivedLater>,
+}
+
 /// Everything about a message, for the panel beside the list. Needs `logs:view`.
 #[server]
-pub async fn load_peek(id: EmailId) -> Result<EmailDetail, AppError> {
-    use crate::server::{context, services::emails};
-    emails::find_email(&context::app(), &context::viewer().await?, id).await
+pub async fn load_peek(id: EmailId) -> Result<PeekView, AppError> {
+    use crate::server::{
+        context,
+        services::{customer, emails},
+    };
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    let detail = emails::find_email(&app, &viewer, id).await?;
+    let arrived_later = match detail.failure {
+        Some(_) => customer::find_arrived_later(&app, &viewer, detail.email.id).await?,
+        None => None,
+    };
+    Ok(PeekView { detail, arrived_later })
 }
 
 /// Writes a reason into the audit log and shows the message's contents to this session for a while. Needs `logs:view` and

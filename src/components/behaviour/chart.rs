@@ -27,12 +27,20 @@ pub(super) fn listen() {
         let from = around(&event, ".bar").filter(|_| event.button() == 0 && event.pointer_type() == "mouse");
         pressed.set_value(from.and_then(|bar| bar.get_attribute("data-from")));
     });
+    window_event_listener(ev::pointerover, move |event| {
+        if let (Some(from), Some(bar)) = (pressed.get_value(), around(&event, ".bar")) {
+            mark(&from, Some(&bar));
+        }
+    });
     window_event_listener(ev::pointerup, move |event| {
-        let (Some(from), Some(bar)) = (pressed.get_value(), around(&event, ".bar")) else { return };
+        let Some(from) = pressed.get_value() else { return };
         pressed.set_value(None);
-        let is_same = bar.get_attribute("data-from").as_ref() == Some(&from);
-        if let Some(url) = zoom_url(&from, &bar).filter(|_| !is_same) {
-            let _ = window().location().set_href(&url);
+        let bar = around(&event, ".bar").filter(|bar| bar.get_attribute("data-from").as_ref() != Some(&from));
+        match bar.and_then(|bar| zoom_url(&from, &bar)) {
+            Some(url) => {
+                let _ = window().location().set_href(&url);
+            }
+            None => mark(&from, None),
         }
     });
     window_event_listener(ev::dragstart, |event| {
@@ -40,6 +48,18 @@ pub(super) fn listen() {
             event.prevent_default();
         }
     });
+}
+
+/// Marks the span from one bar to another, in whichever order; nothing without another.
+fn mark(one: &str, other: Option<&Element>) {
+    let bars: Vec<Element> = all(".bar");
+    let first = bars.iter().position(|bar| bar.get_attribute("data-from").as_deref() == Some(one));
+    let last = other.and_then(|other| bars.iter().position(|bar| bar.is_same_node(Some(other))));
+    let span = first.zip(last).map(|(first, last)| first.min(last)..=first.max(last));
+    for (place, bar) in bars.iter().enumerate() {
+        let is_in = span.as_ref().is_some_and(|span| span.contains(&place));
+        let _ = bar.toggle_attribute_with_force("data-chosen", is_in);
+    }
 }
 
 /// Leaves the last bar alone in the order of the keyboard's stops.

@@ -79,7 +79,9 @@ fn has_focus(field: &HtmlInputElement) -> bool {
 
 /// Does what a key means, and says whether it means nothing else.
 fn press(asked: Asked, event: &KeyboardEvent) -> bool {
-    let is_open = first::<Element>(LIST).is_some_and(|list| !list.has_attribute("hidden"));
+    let list = first::<Element>(LIST);
+    let is_open = list.as_ref().is_some_and(|list| !list.has_attribute("hidden"));
+    let is_current = list.is_some_and(|list| !list.has_attribute("data-old"));
     let options: Vec<Element> = all(OPTION);
     let active = options.iter().position(|option| option.matches("[aria-selected='true']").unwrap_or(false));
     match (event.key().as_str(), active) {
@@ -87,6 +89,13 @@ fn press(asked: Asked, event: &KeyboardEvent) -> bool {
         ("ArrowDown", _) => choose(&options, active.map_or(0, |place| (place + 1) % options.len())),
         ("ArrowUp", _) if is_open => choose(&options, active.unwrap_or(0).checked_sub(1).unwrap_or(options.len() - 1)),
         ("Enter" | "Tab", Some(place)) if is_open => take(asked, &options[place]),
+        ("Enter", None) if is_open && is_current => {
+            // The only value that begins so is what is searched for.
+            if let Some(meant) = options.first().filter(|option| option.has_attribute("data-meant")) {
+                fill_in(meant);
+            }
+            return false;
+        }
         ("Escape", _) if is_open => close(asked),
         ("ArrowLeft" | "ArrowRight" | "Home" | "End", _) => {
             close(asked);
@@ -109,12 +118,17 @@ fn choose(options: &[Element], place: usize) {
 
 /// Writes an option into the field, and asks what can follow.
 fn take(asked: Asked, option: &Element) {
+    fill_in(option);
+    close(asked);
+    suggest(asked);
+}
+
+/// Writes an option into the field.
+fn fill_in(option: &Element) {
     let (Some(field), Some(search)) = (field(), option.get_attribute("data-search")) else { return };
     field.set_value(&search);
     let caret = option.get_attribute("data-caret").and_then(|caret| caret.parse().ok()).unwrap_or_default();
     let _ = field.set_selection_range(caret, caret);
-    close(asked);
-    suggest(asked);
 }
 
 /// Begins a qualifier behind what stands in the field. `begun` is the field's label, so that the field has the focus anyway.
@@ -133,6 +147,8 @@ fn close(asked: Asked) {
 }
 
 fn suggest(asked: Asked) {
+    // What is listed still is for what stood there before.
+    let _ = first::<Element>(LIST).map(|list| list.set_attribute("data-old", ""));
     let url = || {
         let field = field()?;
         let caret = field.selection_start().ok().flatten().unwrap_or_default();

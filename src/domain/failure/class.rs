@@ -152,6 +152,31 @@ impl FailureClass {
         self.answers().resend
     }
 
+    /// Whether it is about the recipient, the way there or the sender, and so is over once another message arrives; the other
+    /// classes are about the one message alone.
+    pub const fn passes(self) -> bool {
+        match self {
+            Self::AddressUnknown
+            | Self::AccountInactive
+            | Self::MailboxFull
+            | Self::SenderBlocked
+            | Self::PolicyRefused
+            | Self::RecipientRestricted
+            | Self::RateLimited
+            | Self::Suppressed
+            | Self::ServerUnavailable
+            | Self::OurSettings
+            | Self::Expired
+            | Self::NumberInvalid
+            | Self::PhoneUnreachable
+            | Self::DeviceGone
+            | Self::Unknown => true,
+            Self::ContentRefused | Self::TooLarge | Self::CarrierRefused | Self::OutcomeUnknown | Self::Canceled => {
+                false
+            }
+        }
+    }
+
     const fn answers(self) -> Answers {
         match self {
             Self::AddressUnknown => Answers {

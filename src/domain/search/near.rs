@@ -8,7 +8,7 @@ use crate::domain::failure::MailboxProvider;
 impl Search {
     /// Searches that may have been meant, at most three, the likelier one first.
     pub fn nearby(&self) -> Vec<Self> {
-        let (code, spelt) = (self.as_code().or_else(|| self.as_provider()), self.spelt_right());
+        let (code, spelt) = (self.read_otherwise(), self.spelt_right());
         let shorter = (self.terms.len() > 1).then(|| {
             let mut search = self.clone();
             search.terms.pop();
@@ -23,6 +23,11 @@ impl Search {
         let asks = |condition: &&mut Condition| condition.qualifier == Qualifier::Provider && !condition.is_not;
         search.conditions.iter_mut().find(asks)?.values = vec![name.to_owned()];
         Some(search)
+    }
+
+    /// Words that say more as a qualifier: a mail server's code, or who runs mailboxes.
+    pub fn read_otherwise(&self) -> Option<Self> {
+        self.as_code().or_else(|| self.as_provider())
     }
 
     /// Words that are a mail server's codes and nothing else, `550 5.1.1`, as what servers answered: the more exact one.

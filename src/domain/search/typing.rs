@@ -94,9 +94,14 @@ impl<'a> Typing<'a> {
         if is_in_list {
             return self.with(&value);
         }
-        let after = &self.text[self.end..];
-        let has_blank = after.starts_with(char::is_whitespace);
-        let (search, caret) = self.with(&if has_blank { value } else { format!("{value} ") });
+        self.with_condition(&value)
+    }
+
+    /// The search with a whole condition in the place of what is typed, or the end of one, and the caret behind a blank.
+    pub fn with_condition(&self, condition: &str) -> (String, usize) {
+        let has_blank = self.text[self.end..].starts_with(char::is_whitespace);
+        let blank = if has_blank { "" } else { " " };
+        let (search, caret) = self.with(&format!("{condition}{blank}"));
         (search, caret + usize::from(has_blank))
     }
 

@@ -23,8 +23,9 @@ const LAYERS: [(&str, &str, &[EmailStatus]); 4] = [
 /// The least height that the problems of a bar are pressed at, in hundredths of the chart's.
 const MIN_HIT: f64 = 20.0;
 
-/// At most so many words under the chart.
-const MAX_TICKS: usize = 8;
+/// At most so many times stand under the chart, and so many days, which are wider.
+const MAX_TIMES: usize = 8;
+const MAX_DAYS: usize = 7;
 
 /// A bar for each step of the period.
 #[component]
@@ -36,7 +37,11 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
     let drawn = bars
         .iter()
         .zip(ticks)
-        .map(|(bar, tick)| view! { <Bar bar=bar.clone() tick top query=query.clone()/> })
+        .enumerate()
+        .map(|(index, (bar, words))| {
+            let tick = words.map(|words| (words, is_at_end(index, bars.len())));
+            view! { <Bar bar=bar.clone() tick top query=query.clone()/> }
+        })
         .collect_view();
     let legend = LAYERS.map(|(key, name, _)| view! { <li data-key=key>{name}</li> }).collect_view();
     view! {
@@ -60,7 +65,13 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
 
 /// A bar, a link to its own span of time; each of its layers is one to that span and its statuses, for who has a pointer.
 #[component]
-fn Bar(bar: ChartBar, tick: Option<String>, top: i64, query: LogQuery) -> impl IntoView {
+fn Bar(
+    bar: ChartBar,
+    /// The words under it, and whether they reach back from it.
+    tick: Option<(String, bool)>,
+    top: i64,
+    query: LogQuery,
+) -> impl IntoView {
     let clock = ViewerClock::of_page();
     let when = span_label(bar.from, bar.to, &clock);
     let count = sum(&bar.counts);
@@ -103,7 +114,9 @@ fn Bar(bar: ChartBar, tick: Option<String>, top: i64, query: LogQuery) -> impl I
         <div class="bar" data-from=instant(bar.from) data-to=instant(bar.to)>
             <a class="bar-link" href=bar_url(&query, &bar).to_url() aria-label=label></a>
             <svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">{layers}</svg>
-            {tick.map(|tick| view! { <span class="tick" aria-hidden="true">{tick}</span> })}
+            {tick.map(|(words, reaches_back)| view! {
+                <span class="tick" data-end=reaches_back.then_some("") aria-hidden="true">{words}</span>
+            })}
             <span class="tip" aria-hidden="true">
                 <span class="tip-title">{when}</span>
                 <span class="tip-line">{if count == 1 { "Message" } else { "Messages" }} <b>{grouped(count)}</b></span>
@@ -166,10 +179,18 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
         start => start.num_seconds_from_midnight() == 0 || (index == 0 && start.hour() == 0),
     };
     let places: Vec<usize> = (0..bars.len()).filter(|index| is_place(*index)).collect();
-    let step = places.len().div_ceil(MAX_TICKS).max(1);
+    let step = places.len().div_ceil(if has_times { MAX_TIMES } else { MAX_DAYS }).max(1);
+    let mut places: Vec<usize> = places.into_iter().step_by(step).collect();
+    // One that reaches back from the end needs the room of the one before it.
+    if let [.., before, last] = places[..]
+        && is_at_end(last, bars.len())
+        && (last - before + 1) * 4 < bars.len()
+    {
+        places.retain(|place| *place != before);
+    }
     let today = clock.local(clock.now).date_naive();
     let mut ticks = vec![None; bars.len()];
-    for index in places.into_iter().step_by(step) {
+    for index in places {
         let start = &starts[index];
         ticks[index] = Some(match span.num_days() {
             _ if has_times && clock.is_twice(bars[index].from) => start.format("%H:%M %Z").to_string(),
@@ -180,6 +201,11 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
         });
     }
     ticks
+}
+
+/// Whether the words under a bar have no room to the right of its beginning.
+const fn is_at_end(index: usize, bars: usize) -> bool {
+    (bars - index) * 8 < bars
 }
 
 fn summary_of(bars: &[ChartBar], period: &Period, clock: &ViewerClock) -> String {
@@ -248,5 +274,23 @@ mod tests {
             .collect();
         let ticks: Vec<_> = ticks_of(&bars, &clock()).into_iter().flatten().collect();
         assert_eq!(ticks, ["Sat 14", "Sun 15", "Mon 16", "Tue 17", "Wed 18", "Thu 19", "Today"]);
+    }
+
+    #[test]
+    fn the_last_word_has_room() {
+        let words = |days: i64| -> Vec<String> {
+            let last: DateTime<Utc> = "2026-11-20T00:00:00Z".parse().unwrap();
+            let clock = ViewerClock::new("UTC", last);
+            let bars: Vec<_> = (0..days)
+                .map(|index| {
+                    let from = last - chrono::TimeDelta::days(days - 1 - index);
+                    ChartBar { from, to: from + chrono::TimeDelta::days(1), counts: StatusCounts::default() }
+                })
+                .collect();
+            ticks_of(&bars, &clock).into_iter().flatten().collect()
+        };
+        assert_eq!(words(31), ["21 Oct", "26 Oct", "31 Oct", "5 Nov", "10 Nov", "Today"]);
+        assert_eq!(words(30), ["22 Oct", "27 Oct", "1 Nov", "6 Nov", "11 Nov", "16 Nov"]);
+        assert!((1..400).all(|days| words(days).len() <= MAX_DAYS));
     }
 }

@@ -77,6 +77,7 @@ fn name_of(condition: &Condition) -> String {
     let name = match condition.qualifier {
         Qualifier::Meta => format!("meta.{}", condition.field),
         Qualifier::Key => "API key".to_owned(),
+        Qualifier::Group => "same failure".to_owned(),
         other => other.as_str().to_owned(),
     };
     let mut letters = name.chars();
@@ -126,7 +127,7 @@ mod tests {
         let chips = chips_of(&LogQuery::parse(query).unwrap(), &[], &names);
         let shown: Vec<String> = chips.iter().map(|chip| format!("{}: {}", chip.name, chip.value)).collect();
         let reason = format!("Reason: {}", FailureClass::MailboxFull.label());
-        let others = ["Group: Gmail · full", "Not adapter: SES Frankfurt", "API key: Checkout", "meta.order: 7"];
+        let others = ["Same failure: Gmail · full", "Not adapter: SES Frankfurt", "API key: Checkout", "meta.order: 7"];
         assert_eq!(shown, [vec![reason.as_str()], others.to_vec()].concat());
     }
 }

@@ -41,7 +41,7 @@ use crate::components::pagination::Pagination;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
-use crate::domain::email::{EmailDetail, EmailSummary, Remark};
+use crate::domain::email::{EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
 use crate::domain::page::{COUNT_LIMIT, Page, Total};
@@ -49,7 +49,7 @@ use crate::domain::period::PeriodChoice;
 use crate::domain::plain_words::sentence;
 use crate::domain::search::PARAMETER;
 use crate::pages::message::Peek;
-use crate::server_fns::emails::{LogView, load_logs, load_peek};
+use crate::server_fns::emails::{LogView, PeekView, load_logs, load_peek};
 use crate::server_fns::layout::mark_failed;
 
 #[component]
@@ -61,7 +61,7 @@ pub fn LogsPage() -> impl IntoView {
                 let peeked = match LogQuery::peeked(&address) {
                     Some(id) => match load_peek(id).await {
                         Err(AppError::NotFound(_)) => Some((id, None)),
-                        detail => Some((id, Some(detail?))),
+                        shown => Some((id, Some(shown?))),
                     },
                     None => None,
                 };
@@ -106,7 +106,7 @@ fn Logs(
     query: LogQuery,
     view: LogView,
     /// The message in the panel beside the list; `None` in it where there is no such message.
-    peeked: Option<(EmailId, Option<EmailDetail>)>,
+    peeked: Option<(EmailId, Option<PeekView>)>,
     /// What was typed as the period and cannot be read, and why.
     unread: Option<(String, String)>,
 ) -> impl IntoView {
@@ -133,7 +133,7 @@ fn Logs(
         }
         .into_any();
     }
-    let (peeked, detail) = peeked.unzip();
+    let (peeked, shown) = peeked.unzip();
     let close = peeked.map(|id| format!("{}#{id}", query.to_url())).unwrap_or_default();
     let has_scheduled = page.items.iter().any(|row| matches!(row.remark, Some(Remark::Scheduled(_))));
     let more = in_all_time.filter(|total| !page.items.is_empty() && total.count() > page.total.count());
@@ -202,7 +202,7 @@ fn Logs(
                     </div>
                 </section>
             </div>
-            <Peek peeked=detail close/>
+            <Peek peeked=shown close/>
         </div>
     }
     .into_any()

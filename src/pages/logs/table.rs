@@ -16,7 +16,7 @@ use crate::domain::email::{EmailSummary, Remark};
 use crate::domain::ids::EmailId;
 use crate::domain::list_view::ListView;
 use crate::domain::permission::Permission;
-use crate::domain::resend_job::likely_end;
+use crate::domain::resend_job::{is_doubtful, likely_end};
 
 /// One page of messages, newest first.
 #[component]
@@ -77,10 +77,12 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
     let went_out = matches!(row.remark, Some(Remark::Resent { status, .. }) if !status.can_be_resent());
     let resend = (may_resend && row.status.can_be_resent() && !went_out).then(|| {
         let warnings = row.remark.as_ref().map(before_resend).unwrap_or_default();
+        let is_doubtful = row.remark.as_ref().is_some_and(is_remark_doubtful);
         let (id, channel, subject) = (row.id, row.channel, row.subject.clone());
-        view! { <ResendButton id channel recipient=everybody.clone() subject warnings again=None/> }
+        view! { <ResendButton id channel recipient=everybody.clone() subject warnings is_doubtful again=None/> }
     });
     let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
+    let remark = remark_line(row.resend_of, row.remark);
     let is_bare = row.subject.is_empty();
     let subject = shown_subject(&row.subject, row.channel);
     view! {
@@ -95,7 +97,7 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
             </td>
             <td role="cell" class="subject">
                 <span class:nothing=is_bare title=subject.clone()>{subject.clone()}</span>
-                {row.remark.map(|remark| view! { <p class="remark">{remark_words(remark)}</p> })}
+                {remark}
             </td>
             <td role="cell" class="template">{row.template_name.unwrap_or_else(|| "–".to_owned())}</td>
             <td role="cell" class="time">
@@ -107,6 +109,16 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
             <td role="cell" class="actions">{resend}</td>
         </tr>
     }
+}
+
+/// The line under the subject: "Resend of the one of 14:03 · The mailbox is full".
+fn remark_line(resend_of: Option<EmailId>, remark: Option<Remark>) -> Option<AnyView> {
+    let has_both = resend_of.is_some() && remark.is_some();
+    let origin = resend_of.map(|of| view! { "Resend of the one of " <Time at=of.created_at()/> });
+    let remark = remark.map(remark_words);
+    let line = (origin.is_some() || remark.is_some())
+        .then(|| view! { <p class="remark">{origin} {has_both.then_some(" · ")} {remark}</p> });
+    line.map(IntoAny::into_any)
 }
 
 /// What became of a message beyond its status: "Resent 15:58, arrived · The mailbox is full".
@@ -127,6 +139,15 @@ fn remark_words(remark: Remark) -> AnyView {
         }
         Remark::Scheduled(at) => view! { "Scheduled for " <Time at/> }.into_any(),
         Remark::WaitsForAdapter => "Waits for an adapter".into_any(),
+    }
+}
+
+/// Whether that speaks against resending it: a copy failed already, or will unless something has changed.
+fn is_remark_doubtful(remark: &Remark) -> bool {
+    match remark {
+        Remark::Failed { class, .. } => is_doubtful(*class),
+        Remark::Resent { status, .. } => status.can_be_resent(),
+        Remark::Delayed { .. } | Remark::Scheduled(_) | Remark::WaitsForAdapter => false,
     }
 }
 

@@ -4,8 +4,10 @@
 use leptos::prelude::*;
 
 use crate::components::copy_button::CopyButton;
-use crate::domain::email::EmailStatus;
+use crate::components::time::Time;
+use crate::domain::email::{ArrivedLater, EmailStatus};
 use crate::domain::failure::FailureClass;
+use crate::domain::filter::StatusSet;
 
 /// What a customer hears whose message was sent again.
 const SENT_AGAIN: &str = "Our message did not reach you at first, so we have sent it again; please look into your inbox and your spam folder.";
@@ -13,6 +15,10 @@ const SENT_AGAIN: &str = "Our message did not reach you at first, so we have sen
 /// The same while the copy is on its way.
 const ON_ITS_WAY: &str =
     "Our message did not reach you at first, so we are sending it again; please look into your inbox in a few minutes.";
+
+/// What a customer hears whose later messages arrived: what the server said is no longer so.
+const LATER_ARRIVED: &str =
+    "This message did not reach you, but a later one did; if you still need it, we will gladly send it again.";
 
 #[component]
 pub fn Answer(
@@ -23,7 +29,10 @@ pub fn Answer(
     words: Option<String>,
     /// What became of its copy, where one went out or may yet.
     copy: Option<EmailStatus>,
+    /// What reached the recipient after it.
+    arrived_later: Option<ArrivedLater>,
 ) -> impl IntoView {
+    let arrived_later = arrived_later.filter(|_| !copy.is_some_and(|copy| StatusSet::ARRIVED.contains(copy)));
     let (sentence, resending) = match copy {
         Some(EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked) => {
             (SENT_AGAIN.to_owned(), "Not needed: the copy arrived.".to_owned())
@@ -33,6 +42,12 @@ pub fn Answer(
             "Wait first: the mail server took the copy, and whether it arrived is not known yet.".to_owned(),
         ),
         Some(EmailStatus::Queued) => (ON_ITS_WAY.to_owned(), "Wait first: the copy is on its way.".to_owned()),
+        Some(EmailStatus::Bounced | EmailStatus::Failed | EmailStatus::Spam) | None
+            if arrived_later.is_some() && failure.passes() =>
+        {
+            let advice = "It can arrive now: what stopped it is over. Ask the customer whether it is still needed.";
+            (LATER_ARRIVED.to_owned(), advice.to_owned())
+        }
         Some(EmailStatus::Bounced | EmailStatus::Failed | EmailStatus::Spam) | None => {
             (failure.customer_sentence().to_owned(), format!("{}. {}", failure.resend().label(), failure.advice()))
         }
@@ -45,6 +60,7 @@ pub fn Answer(
             </h2>
             {words.map(|words| view! { <p><code>{words}</code></p> })}
             <dl>
+                {arrived_later.map(|later| view! { <SinceThen later/> })}
                 <div>
                     <dt>"Whose problem"</dt>
                     <dd>{failure.whose().label()}</dd>
@@ -62,5 +78,17 @@ pub fn Answer(
                 </div>
             </dl>
         </section>
+    }
+}
+
+#[component]
+fn SinceThen(later: ArrivedLater) -> impl IntoView {
+    let ArrivedLater { newest, is_only } = later;
+    let words = if is_only { "A later message arrived:" } else { "Later messages arrived, the last one:" };
+    view! {
+        <div>
+            <dt>"Since then"</dt>
+            <dd>{words} <a href=format!("/logs/{newest}")><Time at=newest.created_at()/></a></dd>
+        </div>
     }
 }

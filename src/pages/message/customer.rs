@@ -18,7 +18,7 @@ pub fn CustomerPanel(
     email: Email,
     links_addresses: bool,
 ) -> impl IntoView {
-    let Customer { recent, total, arrived } = customer;
+    let Customer { recent, total, arrived, .. } = customer;
     let address = email.recipients.first().filter(|_| links_addresses).map(|first| first.address.clone());
     view! {
         <section class="panel customer" aria-label="This customer">

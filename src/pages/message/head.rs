@@ -14,12 +14,13 @@ use crate::components::status_badge::StatusBadge;
 use crate::components::time::{TimeStyle, ViewerClock};
 use crate::domain::address;
 use crate::domain::channel::Channel;
-use crate::domain::email::EmailDetail;
+use crate::domain::email::{ArrivedLater, EmailDetail};
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_status;
 use crate::domain::resend::{ResendRule, SentCopy};
-use crate::domain::resend_job::likely_end;
+use crate::domain::resend_job::{is_doubtful, likely_end};
 use crate::domain::shelf_life::{Staleness, staleness};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::emails::ListPlace;
@@ -27,6 +28,7 @@ use crate::server_fns::emails::ListPlace;
 #[component]
 pub fn Head(
     detail: EmailDetail,
+    arrived_later: Option<ArrivedLater>,
     /// The page's address.
     url: String,
     list: Option<ListPlace>,
@@ -57,7 +59,7 @@ pub fn Head(
                 {lacks_resend.then(|| view! {
                     <p class="obstacle">"Your role cannot resend messages. " <WhomToAsk/></p>
                 })}
-                <Can permission=Permission::LogsResend><Resend detail=detail.clone()/></Can>
+                <Can permission=Permission::LogsResend><Resend detail=detail.clone() arrived_later/></Can>
             </div>
         </div>
     }
@@ -65,7 +67,7 @@ pub fn Head(
 
 /// The way to send it again, or why there is none.
 #[component]
-fn Resend(detail: EmailDetail) -> impl IntoView {
+fn Resend(detail: EmailDetail, arrived_later: Option<ArrivedLater>) -> impl IntoView {
     let rule = use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule());
     if let Some(reason) = detail.email.resend_obstacle(rule) {
         return view! {
@@ -74,11 +76,13 @@ fn Resend(detail: EmailDetail) -> impl IntoView {
         }
         .into_any();
     }
-    let warnings = warnings(&detail);
+    let passed = detail.failure.is_some_and(FailureClass::passes) && arrived_later.is_some();
+    let warnings = warnings(&detail, passed);
+    let is_doubtful = !passed && detail.failure.is_some_and(is_doubtful);
     let again = went_out(&detail).map(|sent| sent.id);
     let EmailDetail { email, .. } = detail;
     let recipient = spoken_list(&email.recipients);
-    view! { <ResendButton id=email.id channel=email.channel recipient subject=email.subject warnings again/> }
+    view! { <ResendButton id=email.id channel=email.channel recipient subject=email.subject warnings is_doubtful again/> }
         .into_any()
 }
 
@@ -94,14 +98,18 @@ fn went_out(detail: &EmailDetail) -> Option<SentCopy> {
 }
 
 /// What to know before it is sent again: whether it was already, what a copy will likely meet, whether it is out of date.
-fn warnings(detail: &EmailDetail) -> Vec<String> {
+/// `passed` says that the reason of its failure is over: later messages arrived.
+fn warnings(detail: &EmailDetail, passed: bool) -> Vec<String> {
     let by = detail.resent_by.as_deref();
     let earlier = match (went_out(detail), detail.copy) {
         (Some(sent), _) => Some(told(&sent, by)),
         (None, Some((copy, status))) => Some(resent_words(copy, status, by)),
         (None, None) => None,
     };
-    let end = detail.failure.map(|class| format!("{}.", likely_end(class)));
+    let end = detail.failure.map(|class| match passed {
+        true => "It may arrive by now: another message to the recipient arrived later.".to_owned(),
+        false => format!("{}.", likely_end(class)),
+    });
     let stale = staleness(&detail.email, &detail.content.variables, ViewerClock::of_page().now).map(stale_words);
     [earlier, end, stale].into_iter().flatten().collect()
 }

@@ -31,7 +31,7 @@ use crate::components::reveal::ContentsNote;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::address::logs::search_url;
 use crate::domain::channel::Channel;
-use crate::domain::email::{Email, EmailDetail, EmailStatus};
+use crate::domain::email::{ArrivedLater, Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::EmailEvent;
 use crate::domain::failure::FailureClass;
@@ -62,6 +62,7 @@ fn Message(
 ) -> impl IntoView {
     let MessageView { detail, customer, list, lacks_reports, public_url } = view;
     let head = detail.clone();
+    let arrived_later = customer.as_ref().and_then(|customer| customer.arrived_later);
     let list_query = list.as_ref().map(|list| list.query.clone());
     let EmailDetail { email, content, events, outcomes, visibility, reveal, copy, failure, mailbox_provider, .. } =
         detail;
@@ -87,10 +88,10 @@ fn Message(
     let url = format!("{public_url}/logs/{}", email.id);
     view! {
         <Title text=format!("{title} · Sendlog")/>
-        <Head detail=head url list/>
+        <Head detail=head arrived_later url list/>
         <Addressee email=email.clone() links_addresses/>
         <div id="message-outcome" data-refresh=is_on_its_way(&email)>
-            <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone()/>
+            <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone() arrived_later/>
             {lacks_reports.then(|| view! { <Unreported/> })}
         </div>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
@@ -179,12 +180,13 @@ fn Outcome(
     copy: Option<(EmailId, EmailStatus)>,
     failure: Option<FailureClass>,
     mailbox_provider: Option<String>,
+    arrived_later: Option<ArrivedLater>,
 ) -> impl IntoView {
     let words = email.error_message.clone();
     let became = copy.map(|(_, status)| status);
     view! {
         {copy.map(|(id, status)| view! { <Copied id status/> })}
-        {failure.map(|failure| view! { <Answer failure mailbox_provider words copy=became/> })}
+        {failure.map(|failure| view! { <Answer failure mailbox_provider words copy=became arrived_later/> })}
         <Wait email/>
     }
 }

@@ -11,6 +11,7 @@ use crate::components::number::counted;
 use crate::components::status_badge::StatusBadge;
 use crate::components::timeline::Timeline;
 use crate::domain::email::EmailDetail;
+use crate::server_fns::emails::PeekView;
 
 /// The id of the panel, which is on the page whether it shows something or not.
 const PANEL: &str = "peek";
@@ -22,16 +23,16 @@ const EVENTS: usize = 4;
 #[component]
 pub fn Peek(
     /// What was asked for; in it `None` where there is no such message.
-    peeked: Option<Option<EmailDetail>>,
+    peeked: Option<Option<PeekView>>,
     /// The address of the list without the panel.
     close: String,
 ) -> impl IntoView {
-    let Some(detail) = peeked else {
+    let Some(shown) = peeked else {
         return view! { <section id=PANEL class="peek" aria-label="Beside the list" tabindex="-1" hidden></section> }
             .into_any();
     };
-    let content = match detail {
-        Some(detail) => view! { <Message detail close/> }.into_any(),
+    let content = match shown {
+        Some(shown) => view! { <Message shown close/> }.into_any(),
         None => view! {
             <div class="peek-head">
                 <h2>"There is no such message"</h2>
@@ -55,7 +56,8 @@ fn Close(close: String) -> impl IntoView {
 }
 
 #[component]
-fn Message(detail: EmailDetail, close: String) -> impl IntoView {
+fn Message(shown: PeekView, close: String) -> impl IntoView {
+    let PeekView { detail, arrived_later } = shown;
     let EmailDetail { email, content, mut events, visibility, copy, failure, mailbox_provider, .. } = detail;
     let links_addresses = !visibility.masks_addresses;
     let url = format!("/logs/{}", email.id);
@@ -77,7 +79,7 @@ fn Message(detail: EmailDetail, close: String) -> impl IntoView {
             <Addressee email=email.clone() links_addresses/>
         </div>
         <div class="peek-outcome">
-            <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone()/>
+            <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone() arrived_later/>
         </div>
         <Timeline events=last has_several_recipients={email.recipients.len() > 1}/>
         {earlier}

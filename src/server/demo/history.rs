@@ -25,12 +25,16 @@ pub(super) enum Outcome {
     Arrives,
     /// The provider reports nothing after it took it.
     Sent,
-    /// The recipient's server refuses it.
+    /// The recipient's server refuses it, for now or for what it says.
     Bounces,
+    /// There is no such mailbox, or none any more: nothing arrives there afterwards.
+    Gone,
     /// The incident: the recipient's provider blocks us.
     Blocked,
     /// It cannot be sent.
     Fails,
+    /// The provider sends nothing to this recipient any more.
+    Suppressed,
     /// The recipient complains.
     Spam,
     /// It waits for its first attempt.
@@ -50,7 +54,9 @@ struct Words {
     #[serde(borrow)]
     readers: Vec<(&'static str, u32)>,
     soft_replies: Vec<&'static str>,
-    /// Refusals, with how many of ten are such. `{address}` is filled in.
+    /// What servers say of a mailbox that is gone, with how many of ten say so. `{address}` is filled in.
+    no_mailbox: Vec<(u32, &'static str)>,
+    /// The same of other refusals.
     refusals: Vec<(u32, &'static str)>,
     /// Large providers, with the domains that they take mail in for here. Their servers are called as they are in truth, as
     /// a search by provider knows them; nothing leads there.
@@ -61,8 +67,9 @@ struct Words {
 struct Receiver {
     domains: Vec<String>,
     mx: String,
-    /// `{address}` is filled in.
-    refusals: Vec<String>,
+    /// What it says of a mailbox that is gone, and what it refuses otherwise. `{address}` is filled in.
+    no_mailbox: String,
+    refusal: String,
 }
 
 /// Who takes mail in for this address.
@@ -108,7 +115,19 @@ pub(super) fn tell(rng: &mut ChaCha8Rng, subject: &Subject, outcome: Outcome) ->
         Outcome::Waits => teller.waits(0),
         Outcome::WaitsAgain => teller.waits_again(),
         Outcome::Fails => teller.fails(),
-        Outcome::Bounces | Outcome::Blocked => teller.bounces(outcome == Outcome::Blocked),
+        Outcome::Suppressed => teller.is_suppressed(),
+        Outcome::Bounces => {
+            let reply = teller.refusal(false);
+            teller.bounces(reply, false);
+        }
+        Outcome::Gone => {
+            let reply = teller.refusal(true);
+            teller.bounces(reply, false);
+        }
+        Outcome::Blocked => {
+            let reply = teller.blocked_reply();
+            teller.bounces(reply, true);
+        }
         Outcome::Sent => teller.is_sent(),
         Outcome::Arrives => {
             teller.is_delivered();
@@ -286,9 +305,8 @@ impl Teller<'_> {
     }
 
     /// The recipient's server refuses it: of several recipients, the first.
-    fn bounces(&mut self, is_blocked: bool) {
+    fn bounces(&mut self, reply: String, is_blocked: bool) {
         let refused = self.subject.recipients[0];
-        let reply = if is_blocked { self.blocked_reply() } else { self.refusal(refused) };
         self.history.facts.error_message = Some(reply.clone());
         let at_once = is_blocked || self.subject.recipients.len() == 1 && self.one_in(3) || !self.is_old();
         if at_once {
@@ -319,15 +337,17 @@ impl Teller<'_> {
         )
     }
 
-    fn refusal(&mut self, address: &str) -> String {
-        if let Some(receiver) = receiver_of(address) {
-            return receiver
-                .refusals
-                .choose(self.rng)
-                .map_or_else(String::new, |reply| reply.replace("{address}", address));
-        }
-        let refusal = by_share(&WORDS.refusals, self.rng.random_range(0..10), |(share, _)| *share);
-        refusal.map_or_else(String::new, |(_, reply)| reply.replace("{address}", address))
+    fn refusal(&mut self, is_gone: bool) -> String {
+        let address = self.subject.recipients[0];
+        let reply = match (receiver_of(address), is_gone) {
+            (Some(receiver), true) => receiver.no_mailbox.as_str(),
+            (Some(receiver), false) => receiver.refusal.as_str(),
+            (None, _) => {
+                let replies = if is_gone { &WORDS.no_mailbox } else { &WORDS.refusals };
+                by_share(replies, self.rng.random_range(0..10), |(share, _)| *share).map_or("", |(_, reply)| *reply)
+            }
+        };
+        reply.replace("{address}", address)
     }
 
     fn fails(&mut self) {
@@ -341,19 +361,22 @@ impl Teller<'_> {
                 self.history.facts.error_message = Some(reason.to_owned());
                 self.add(EventKind::Uncertain, Some(recipient), message(reason));
             }
-            2..4 => {
-                let reason = "Recipient is on the account’s suppression list after a complaint";
-                self.is_taken_for(&[recipient]);
-                self.pass(400, 3_000);
-                self.history.facts.error_message = Some(reason.to_owned());
-                self.add(EventKind::Dropped, Some(recipient), message(reason));
-            }
-            4..6 if self.is_old_by(TimeDelta::hours(30)) => self.gives_up(recipient),
+            2..5 if self.is_old_by(TimeDelta::hours(30)) => self.gives_up(recipient),
             _ if self.subject.has_attachment => {
                 self.fails_for_good(recipient, "552 5.3.4 Message size exceeds fixed maximum message size");
             }
             _ => self.fails_for_good(recipient, "554 5.3.0 Transaction failed"),
         }
+    }
+
+    fn is_suppressed(&mut self) {
+        let recipient = self.subject.recipients[0];
+        let reason = "Recipient is on the account’s suppression list after a complaint";
+        self.pass(300, 2_500);
+        self.is_taken_for(&[recipient]);
+        self.pass(400, 3_000);
+        self.history.facts.error_message = Some(reason.to_owned());
+        self.add(EventKind::Dropped, Some(recipient), message(reason));
     }
 
     fn fails_for_good(&mut self, recipient: &str, reply: &str) {

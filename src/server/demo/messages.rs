@@ -1,6 +1,6 @@
 //! The demo's messages: planned at once, so that the numbers are right, then composed a batch at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
@@ -46,6 +46,10 @@ pub(super) struct Composer {
     now: DateTime<Utc>,
     customers: Vec<Customer>,
     blocked: Vec<Customer>,
+    /// The places of those whom nothing reaches any more, and why.
+    lost: Vec<(usize, Outcome)>,
+    /// The addresses that are told something otherwise, too.
+    told: HashSet<String>,
     plans: std::vec::IntoIter<Plan>,
     /// The messages that later ones send again.
     resent: HashMap<usize, NewEmail>,
@@ -61,7 +65,7 @@ pub(super) struct Batch {
 
 impl Composer {
     /// Plans every message.
-    pub fn new(mut rng: ChaCha8Rng, setting: Setting, options: &DemoOptions) -> Self {
+    pub fn new(mut rng: ChaCha8Rng, setting: Setting, options: &DemoOptions, told: HashSet<String>) -> Self {
         let plans = plan(&mut rng, options);
         let customers = customers(&mut rng, (options.messages / 16).clamp(60, 1_500));
         let blocked = plans.iter().filter(|plan| plan.outcome == Outcome::Blocked).count();
@@ -72,6 +76,8 @@ impl Composer {
             now: options.now,
             customers,
             blocked,
+            lost: Vec::new(),
+            told,
             plans: plans.into_iter(),
             resent: HashMap::new(),
             last_email: 0,
@@ -130,6 +136,8 @@ impl Composer {
         let History { events, facts, waiting } = history::tell(&mut self.rng, &subject, plan.outcome);
         email.events = events;
         if plan.is_resent {
+            // The copy may arrive.
+            self.told.extend(email.recipients.iter().map(|recipient| recipient.address.clone()));
             self.resent.insert(plan.number, email.clone());
         }
         Ok(HistoricEmail { email, facts, waiting })
@@ -180,10 +188,28 @@ impl Composer {
         if plan.outcome == Outcome::Blocked {
             return self.blocked[plan.number % self.blocked.len()].clone();
         }
-        // Some customers hear from us more often than others.
+        let is_lost = matches!(plan.outcome, Outcome::Gone | Outcome::Suppressed);
+        let alike: Vec<usize> =
+            self.lost.iter().filter(|(_, why)| *why == plan.outcome).map(|(place, _)| *place).collect();
+        if is_lost
+            && self.rng.random_ratio(1, 4)
+            && let Some(place) = alike.choose(&mut self.rng)
+        {
+            return self.customers[*place].clone();
+        }
         let count = self.customers.len();
-        let index = self.rng.random_range(0..count).min(self.rng.random_range(0..count));
-        self.customers[index].clone()
+        loop {
+            // Some customers hear from us more often than others.
+            let place = self.rng.random_range(0..count).min(self.rng.random_range(0..count));
+            let customer = &self.customers[place];
+            if self.lost.iter().any(|(lost, _)| *lost == place) || is_lost && self.told.contains(&customer.address) {
+                continue;
+            }
+            if is_lost {
+                self.lost.push((place, plan.outcome));
+            }
+            return customer.clone();
+        }
     }
 
     fn recipients(&mut self, plan: &Plan, customer: &Customer) -> Vec<Recipient> {
@@ -198,7 +224,10 @@ impl Composer {
                 recipients.push(recipient(RecipientKind::Cc, format!("accounts@{domain}"), name));
             }
             Kind::Booking if self.rng.random_ratio(1, 6) => {
-                let companion = self.customers.choose(&mut self.rng).filter(|other| other.address != customer.address);
+                let place = self.rng.random_range(0..self.customers.len());
+                let is_lost = self.lost.iter().any(|(lost, _)| *lost == place);
+                let companion =
+                    Some(&self.customers[place]).filter(|other| !is_lost && other.address != customer.address);
                 recipients.extend(
                     companion
                         .map(|other| recipient(RecipientKind::To, other.address.clone(), Some(other.name.clone()))),
@@ -233,8 +262,10 @@ fn plan(rng: &mut ChaCha8Rng, options: &DemoOptions) -> Vec<Plan> {
     let mut outcomes = Vec::with_capacity(total);
     for (outcome, count) in [
         (Outcome::Spam, share(6, 1)),
-        (Outcome::Fails, share(50, 4)),
-        (Outcome::Bounces, share(172, 8)),
+        (Outcome::Fails, share(40, 4)),
+        (Outcome::Suppressed, share(10, 1)),
+        (Outcome::Gone, share(130, 6)),
+        (Outcome::Bounces, share(42, 3)),
         (Outcome::Sent, share(125, 4)),
     ] {
         outcomes.extend(std::iter::repeat_n(outcome, count));

@@ -87,7 +87,9 @@ pub async fn fill(app: &App, options: &DemoOptions) -> Result<DemoTeam, AppError
     app.store.insert_api_requests(&refused).await?;
     let told = notifications::make(&setting, options);
     let others = DemoOptions { messages: options.messages.saturating_sub(told.emails.len()), ..options.clone() };
-    let composer = Composer::new(rng, setting, &others);
+    let told_addresses = told.emails.iter().flat_map(|told| &told.email.recipients);
+    let told_addresses = told_addresses.map(|recipient| recipient.address.clone()).collect();
+    let composer = Composer::new(rng, setting, &others, told_addresses);
     // While one batch is written, the next is composed.
     let mut composing = compose(composer);
     loop {

@@ -128,6 +128,25 @@ async fn the_counts_add_up_and_every_status_and_event_occurs() {
 }
 
 #[tokio::test]
+async fn nothing_arrives_where_a_mailbox_is_gone() {
+    let demo = demo("gone", 1, 3_000).await;
+    let mut details = demo.details().await;
+    details.sort_by_key(|detail| detail.email.id);
+    let mut gone = BTreeSet::new();
+    for detail in &details {
+        let first = &detail.email.recipients[0].address;
+        let reason = detail.email.error_message.as_deref().unwrap_or_default();
+        if ["5.1.1", "5.2.1", "5.4.1", "suppression"].iter().any(|code| reason.contains(code)) {
+            gone.insert(first.clone());
+        } else if StatusSet::ARRIVED.contains(detail.email.status) {
+            let reached = detail.email.recipients.iter().find(|recipient| gone.contains(&recipient.address));
+            assert_eq!(reached, None, "{:?}", detail.email);
+        }
+    }
+    assert!(gone.len() > 20, "{gone:?}");
+}
+
+#[tokio::test]
 async fn notifications_have_channels_causes_and_requests_of_every_system() {
     let demo = demo("notifications", 1, MESSAGES).await;
     let (store, team) = (&demo.app.store, demo.team.team.id);

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::domain::error::AppError;
-use crate::domain::failure::{Reason, Reasons};
+use crate::domain::failure::{FailureClass, Reason, Reasons};
 use crate::domain::permission::Permission;
 use crate::domain::search::{Qualifier, Search};
 use crate::domain::viewer::Viewer;
@@ -39,7 +39,7 @@ pub async fn names_of(
             Qualifier::Group => {
                 let shown = reasons.map(|reasons| reasons.shown.as_slice()).unwrap_or_default();
                 let known: Vec<_> = shown.iter().map(|reason| (reason.group, group_words(reason))).collect();
-                names.extend(called(values, &known, "failures alike"));
+                names.extend(called(values, &known, &reason_words(search)));
             }
             _ => {}
         }
@@ -58,6 +58,14 @@ fn called<'a, Id: FromStr + PartialEq>(
     let name =
         |id: Id| known.iter().find(|(one, _)| *one == id).map_or(otherwise, |(_, name)| name.as_str()).to_owned();
     ids.map(|(value, id)| (value.to_owned(), name(id))).collect()
+}
+
+/// What is said of a group that is not among the reasons: the reason that the search names beside it.
+fn reason_words(search: &Search) -> String {
+    let named =
+        search.conditions.iter().find(|condition| condition.qualifier == Qualifier::Reason && !condition.is_not);
+    let class = named.and_then(|condition| condition.values.first()).and_then(|slug| FailureClass::from_slug(slug));
+    class.map_or("the same words of the server", FailureClass::label).to_owned()
 }
 
 /// What tells a group from others of its reason: `Gmail · 552 5.2.2 mailbox full`.

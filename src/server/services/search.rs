@@ -61,6 +61,17 @@ pub async fn find_named(app: &App, viewer: &Viewer, search: &Search) -> Result<O
     Ok(if let [only] = ids[..] { Some(only) } else { None })
 }
 
+/// What the page says that shows another reading of words than they were typed in.
+pub fn words_of_reading(typed: &Search, reading: &Search) -> String {
+    let what: Vec<String> = reading.conditions.iter().flat_map(|condition| condition.values.clone()).collect();
+    let what = what.join(", ");
+    let are = match reading.conditions.iter().any(|condition| condition.qualifier == Qualifier::Provider) {
+        true => "these went to mailboxes at",
+        false => "these were answered with",
+    };
+    format!("No message has {typed} in its text; {are} {what}.")
+}
+
 async fn add(app: &App, viewer: &Viewer, filter: &mut EmailFilter, condition: &Condition) -> Result<(), AppError> {
     let Condition { qualifier, field, is_not, values } = condition;
     let texts = || values.iter().cloned();

@@ -7,7 +7,7 @@ use crate::domain::error::AppError;
 use crate::domain::failure::{FailureClass, MailboxProvider};
 use crate::domain::masking::{mask_addresses, masks_addresses};
 use crate::domain::permission::Permission;
-use crate::domain::search::{MAX_CHARS, PARAMETER, PROBLEMS, Qualifier, Typed, Typing};
+use crate::domain::search::{Condition, MAX_CHARS, PARAMETER, PROBLEMS, Qualifier, Typed, Typing};
 use crate::domain::status::EmailStatus;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -15,6 +15,9 @@ use crate::server::store::values::ValueKind;
 
 /// How many are suggested, at most.
 const SHOWN: usize = 8;
+
+/// From so many letters on, a word may be a part of a name.
+const MIN_NAME_CHARS: usize = 3;
 
 /// How many domains, and servers, of recent messages are looked at for who runs mailboxes there.
 const DOMAINS_LOOKED_AT: i64 = 200;
@@ -32,6 +35,8 @@ pub struct Suggestion {
     pub search: String,
     /// Where the caret then stands, in UTF-16 code units.
     pub caret: usize,
+    /// Whether Enter takes it: nothing else begins so, and what is typed is no value itself.
+    pub is_meant: bool,
 }
 
 /// What can stand in the place of what is typed at the caret, at most eight, and every status. Needs `logs:view`; names of adapters,
@@ -48,13 +53,21 @@ pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> 
     let mut suggestions: Vec<Suggestion> = match &typing.what {
         Typed::Name { begun } => {
             let named = Qualifier::ALL.into_iter().filter(|qualifier| qualifier.as_str().starts_with(begun.as_str()));
-            named.map(|qualifier| of_name(&typing, qualifier)).collect()
+            let mut suggestions: Vec<Suggestion> = named.map(|qualifier| of_name(&typing, qualifier)).collect();
+            if begun.len() >= MIN_NAME_CHARS {
+                for qualifier in [Qualifier::Key, Qualifier::Template, Qualifier::Adapter] {
+                    let values = values_of(app, viewer, qualifier, begun).await?;
+                    suggestions.extend(values.into_iter().map(|(value, _)| of_condition(&typing, qualifier, value)));
+                }
+            }
+            suggestions
         }
         Typed::Value { qualifier, begun } => {
             let values = values_of(app, viewer, *qualifier, begun).await?;
+            let is_meant = values.len() == 1 && !begun.is_empty();
             // What stands there already needs no suggestion.
             let others = values.into_iter().filter(|(value, _)| value != begun);
-            others.map(|(value, about)| of_value(&typing, value, about)).collect()
+            others.map(|(value, about)| Suggestion { is_meant, ..of_value(&typing, value, about) }).collect()
         }
     };
     // All that can become of a message are few, and known by heart.
@@ -67,12 +80,19 @@ fn of_name(typing: &Typing<'_>, qualifier: Qualifier) -> Suggestion {
     let (search, caret) = typing.with_name(qualifier);
     let mark = if qualifier == Qualifier::Meta { '.' } else { ':' };
     let text = format!("{}{mark}", qualifier.as_str());
-    Suggestion { text, about: qualifier.label(), example: qualifier.example(), search, caret }
+    Suggestion { text, about: qualifier.label(), example: qualifier.example(), search, caret, is_meant: false }
+}
+
+/// A name of the team's, with the qualifier that finds it.
+fn of_condition(typing: &Typing<'_>, qualifier: Qualifier, value: String) -> Suggestion {
+    let text = Condition::of(qualifier, [value]).to_string();
+    let (search, caret) = typing.with_condition(&text);
+    Suggestion { text, about: qualifier.label(), example: "", search, caret, is_meant: false }
 }
 
 fn of_value(typing: &Typing<'_>, text: String, about: &'static str) -> Suggestion {
     let (search, caret) = typing.with_value(&text);
-    Suggestion { text, about, example: "", search, caret }
+    Suggestion { text, about, example: "", search, caret, is_meant: false }
 }
 
 /// The values of a qualifier that are called so, each with what it means.

@@ -41,9 +41,10 @@ fn page(suggestions: &[Suggestion]) -> String {
 }
 
 fn option(index: usize, suggestion: &Suggestion) -> String {
-    let Suggestion { text, about, example, search, caret } = suggestion;
+    let Suggestion { text, about, example, search, caret, is_meant } = suggestion;
+    let meant = if *is_meant { " data-meant" } else { "" };
     let mut option = format!(
-        "<li id=\"suggestion-{index}\" role=\"option\" aria-selected=\"false\" data-search=\"{}\" data-caret=\"{caret}\"><b>{}</b>",
+        "<li id=\"suggestion-{index}\" role=\"option\" aria-selected=\"false\" data-search=\"{}\" data-caret=\"{caret}\"{meant}><b>{}</b>",
         escaped(search),
         escaped(text)
     );

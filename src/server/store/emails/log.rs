@@ -35,6 +35,7 @@ struct SummaryRow {
     subject: String,
     status: i16,
     sent_at: Option<i64>,
+    resend_of: Option<EmailId>,
 }
 
 impl TryFrom<SummaryRow> for EmailSummary {
@@ -50,6 +51,7 @@ impl TryFrom<SummaryRow> for EmailSummary {
             subject: row.subject,
             status: status_from(row.status)?,
             sent_at: row.sent_at.map(instant),
+            resend_of: row.resend_of,
             remark: None,
         })
     }
@@ -351,7 +353,7 @@ pub(in crate::server::store) fn list_rows_query(engine: Engine, team_id: TeamId,
     let mut sql = Sql::new(
         engine,
         "SELECT e.id, e.channel, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status,
-             e.sent_at
+             e.sent_at, e.resend_of
          FROM emails e
          LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
          WHERE e.team_id = ",

@@ -53,7 +53,7 @@ on_both_databases! {
         let client = browser(&app, Role::Viewer).await;
         let search = format!("reason:mailbox-full adapter:{} group:v1-0000000000000001", adapter.id);
         let shown = page(&client, &format!("/logs?q={}", encoded(&search))).await;
-        for chip in ["Reason: The mailbox is full", "Adapter: SES Frankfurt", "Group: failures alike"] {
+        for chip in ["Reason: The mailbox is full", "Adapter: SES Frankfurt", "Same failure: The mailbox is full"] {
             assert!(shown.contains(&format!("Remove the filter {chip}")), "{chip}");
         }
         assert!(shown.contains("with these filters"));
@@ -122,9 +122,15 @@ on_both_databases! {
         }
         app.store().insert_history(app.team, &[failed]).await.unwrap();
         let client = browser(&app, Role::Viewer).await;
-        for typed in ["5.1.1", "550%205.1.1"] {
-            assert!(page(&client, &format!("/logs?preset=all&q={typed}")).await.contains("q=reply:5.1.1\""), "{typed}");
+        for (typed, words) in [("5.1.1", "5.1.1"), ("550%205.1.1", "550 5.1.1")] {
+            let answer = client.get(&format!("/logs?preset=all&q={typed}")).await;
+            assert_eq!(answer.headers["location"], "/logs?preset=all&q=reply:5.1.1", "{typed}");
+            let said = format!("No message has {words} in its text; these were answered with 5.1.1.");
+            let shown = page(&client.with_cookies_of(&answer), "/logs?preset=all&q=reply:5.1.1").await;
+            assert!(shown.contains(&said) && row_ids(&shown).len() == 1, "{typed}: {shown}");
         }
+        let nothing = page(&client, "/logs?preset=all&q=5.7.1").await;
+        assert!(row_ids(&nothing).is_empty());
     }
 
     async fn a_message_stands_beside_the_list_and_reveals_nothing(app: TestApp) {

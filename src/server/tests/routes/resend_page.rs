@@ -118,6 +118,57 @@ on_both_databases! {
         }
     }
 
+    async fn a_reason_that_later_messages_disprove_is_no_reason_not_to_resend(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let at = |minutes| app.now() - TimeDelta::minutes(minutes);
+        let to = |address: &str| vec![address.to_owned()];
+        let failed = async |reply: &str, address: &str, minutes| {
+            let message = Message { at: at(minutes), to: to(address), ..Message::with_status(EmailStatus::Bounced) };
+            let mut historic = message.historic(&app);
+            for new in historic.email.events.iter_mut().filter(|new| new.event.kind == EventKind::Bounced) {
+                new.event.detail.reply = Some(reply.to_owned());
+            }
+            app.store().insert_history(app.team, &[historic.clone()]).await.unwrap();
+            historic.email.id
+        };
+        let unknown = failed("550 5.1.1 User unknown", "ada@finch.example", 60).await;
+        let too_large = failed("552 5.3.4 Message size exceeds the limit", "ada@finch.example", 50).await;
+        let shown = async |id: EmailId| admin.with("accept", "text/html").get(&format!("/logs/{id}")).await.text;
+        let peeked = async |id: EmailId| {
+            admin.with("accept", "text/html").get(&format!("/logs?preset=all&peek={id}")).await.text
+        };
+        // What arrived before, or at another address, says nothing.
+        for (address, minutes) in [("ada@finch.example", 70), ("bob@finch.example", 10)] {
+            app.add_message(Message { at: at(minutes), to: to(address), ..Message::default() }).await;
+        }
+        assert!(!shown(unknown).await.contains("Since then"));
+        assert!(dialog(&admin, &format!("/logs/{unknown}")).await.contains("Resend anyway"));
+        let one = app.add_message(Message { at: at(40), to: to("ada@finch.example"), ..Message::default() }).await;
+        for page in [shown(unknown).await, peeked(unknown).await] {
+            assert!(page.contains("A later message arrived") && page.contains(&format!("href=\"/logs/{one}\"")), "{page}");
+            assert!(page.contains("what stopped it is over") && !page.contains("does not seem to be in use"), "{page}");
+        }
+        let said = dialog(&admin, &format!("/logs/{unknown}")).await;
+        assert!(said.contains("It may arrive by now") && !said.contains("Resend anyway"), "{said}");
+        app.add_message(Message { at: at(30), to: to("ada@finch.example"), ..Message::default() }).await;
+        assert!(shown(unknown).await.contains("Later messages arrived, the last one"));
+        // It is too large whatever else arrives.
+        let page = shown(too_large).await;
+        assert!(page.contains("Later messages arrived") && page.contains("larger than your mailbox accepts"), "{page}");
+        assert!(dialog(&admin, &format!("/logs/{too_large}")).await.contains("Resend anyway"));
+    }
+
+    async fn a_copy_says_in_the_list_what_it_sends_again(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await;
+        let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+        let list = async || admin.with("accept", "text/html").get("/logs?preset=all").await.text;
+        assert!(!list().await.contains("Resend of the one of"));
+        resend(&admin, id).await;
+        assert_eq!(list().await.matches("Resend of the one of").count(), 1);
+    }
+
     async fn a_row_whose_copy_went_out_offers_no_other(app: TestApp) {
         app.add_adapter("Mail").await;
         let admin = app.sign_in(Role::Admin).await;

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::email::EmailStatus;
-use crate::domain::permission::Permission;
+use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Role, TeamRules};
+use crate::server::services::api_keys;
 use crate::server::store::bulk::HistoricEmail;
 
 /// The searches that are suggested for a text whose end the caret stands at.
@@ -65,6 +66,20 @@ on_both_databases! {
             ("\"st", &[]),
         ] {
             assert_eq!(suggested(&client, typed).await, wanted, "{typed}");
+        }
+        let key = api_keys::create_key_of(&app.app, app.team, None, "crm", PermissionSet::all()).await;
+        key.unwrap();
+        assert_eq!(suggested(&client, "ada crm").await, ["ada key:crm"]);
+        assert_eq!(suggested(&client, "-frank").await, ["-adapter:\"SES Frankfurt\""]);
+        assert_eq!(suggested(&client, "cr").await, [""; 0], "two letters begin too much");
+        let meant = async |typed: &str| {
+            let url = format!("/logs/suggest?at={}&q={}", typed.len(), utf8_percent_encode(typed, NON_ALPHANUMERIC));
+            client.get(&url).await.text.contains("data-meant")
+        };
+        assert!(meant("tag:rec").await && meant("status:bounced,fa").await && meant("key:cr").await);
+        // A name, none of several, no beginning, and what is a value itself.
+        for typed in ["sta", "server:mx", "template:", "tag:receipt", "crm"] {
+            assert!(!meant(typed).await, "{typed}");
         }
         assert_eq!(suggested(&client, "status:").await.len(), 9);
         let too_long = format!("/logs/suggest?q={}", "x".repeat(501));
