@@ -128,24 +128,40 @@ pub async fn update_template(
     Ok(())
 }
 
+/// The editor's form, which need not be whole to be looked at.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct WrittenTemplate {
+    pub name: String,
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+    pub masked: Vec<String>,
+    pub sample: String,
+    /// `1` lets the preview's images load from other servers.
+    pub images: String,
+}
+
+impl WrittenTemplate {
+    /// What is kept of it, for the form of this name.
+    pub fn draft(&self, form: &str) -> Draft {
+        let masked = masked_of(&self.masked);
+        let draft = draft_of(form, &self.name, &self.subject, &self.html, &self.text, &masked);
+        draft.with(SAMPLE_FIELD, &self.sample).with(IMAGES_FIELD, &self.images)
+    }
+}
+
 /// Gives back the page of what is written, with a preview of it or with what is wrong. Keeps the sample values for the next
 /// visit. Needs `templates:view`.
 #[server]
 pub async fn preview_template(
     #[server(default)] id: Option<TemplateId>,
-    #[server(default)] name: String,
-    #[server(default)] subject: String,
-    #[server(default)] html: String,
-    #[server(default)] text: String,
-    #[server(default)] masked: Vec<String>,
-    #[server(default)] sample: String,
-    #[server(default)] images: String,
+    #[server(flatten)] written: WrittenTemplate,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let form = form_of(id);
-    let draft = draft_of(&form, &name, &subject, &html, &text, &masked_of(&masked));
-    let draft = draft.with(SAMPLE_FIELD, &sample).with(IMAGES_FIELD, &images);
+    let draft = written.draft(&form_of(id));
     let viewer = context::viewer_of(&draft).await?;
+    let WrittenTemplate { subject, html, text, sample, .. } = written;
     let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::preview(&app, &viewer, &source, &sample).await;
     context::or_point(&draft, result, label_of).await?;
@@ -163,19 +179,12 @@ pub async fn preview_template(
 #[server]
 pub async fn test_template(
     #[server(default)] id: Option<TemplateId>,
-    #[server(default)] name: String,
-    #[server(default)] subject: String,
-    #[server(default)] html: String,
-    #[server(default)] text: String,
-    #[server(default)] masked: Vec<String>,
-    #[server(default)] sample: String,
-    #[server(default)] images: String,
+    #[server(flatten)] written: WrittenTemplate,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
-    let form = form_of(id);
-    let draft = draft_of(&form, &name, &subject, &html, &text, &masked_of(&masked));
-    let draft = draft.with(SAMPLE_FIELD, &sample).with(IMAGES_FIELD, &images);
+    let draft = written.draft(&form_of(id));
     let viewer = context::viewer_of(&draft).await?;
+    let WrittenTemplate { subject, html, text, sample, .. } = written;
     let (app, source) = (context::app(), source_of(subject, html, text));
     let result = templates::send_preview(&app, &viewer, &source, &sample).await;
     let tested = context::or_point(&draft, result, label_of).await?;

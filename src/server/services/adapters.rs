@@ -74,8 +74,8 @@ pub async fn list_last_tests(
     viewer.require(Permission::AdaptersView)?;
     let mut tests = Vec::new();
     for adapter in adapters {
-        let (action, target) = (Some(AuditAction::AdapterTested), Some(adapter.id.to_string()));
-        let filter = AuditFilter { action, target, ..AuditFilter::default() };
+        let (actions, target) = (vec![AuditAction::AdapterTested], Some(adapter.id.to_string()));
+        let filter = AuditFilter { actions, target, ..AuditFilter::default() };
         let Some(entry) = app.store.list_audit_entries(viewer.team, &filter, None, 1).await?.pop() else { continue };
         let outcome = entry.after.as_ref().and_then(|after| after["outcome"].as_str()).unwrap_or_default();
         let fault = match outcome {

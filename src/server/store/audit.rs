@@ -99,7 +99,7 @@ pub(super) fn list_statement(engine: Engine, filter: &AuditFilter) -> String {
         (None, None, _) => {
             let newest = actions.iter().map(|action| {
                 let newest = walk("audit_log_by_action", &[*action]);
-                format!("SELECT * FROM ({newest}) newest")
+                format!("SELECT {COLUMNS} FROM ({newest}) newest")
             });
             format!("{} ORDER BY sequence DESC, id LIMIT $7", newest.collect::<Vec<_>>().join("\nUNION ALL "))
         }
