@@ -8,6 +8,13 @@ cargo fmt --check
 cargo fmt --check --manifest-path tools/bindgen/Cargo.toml
 # No clippy there: it would build the clients' HTTP stack once more, to look at tests that test-clients.sh compiles.
 cargo fmt --check --manifest-path clients/rust/Cargo.toml
+say "what packs a release"
+linters=tools/.venv/bin
+"$linters/check-jsonschema" --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+"$linters/check-jsonschema" --quiet --builtin-schema vendor.compose-spec compose.yaml
+# Its hint that a workflow of the repository's own be written `$/…`: newer than the schema knows.
+"$linters/zizmor" --offline --quiet --min-severity medium .github/workflows
+"$linters/hadolint" Dockerfile
 say "types of the browser tests"
 npm --prefix end2end run --silent check
 say "clippy, server"

@@ -44,6 +44,7 @@ set_up_tests() {
         scripts/find-chromium.sh >/dev/null
         [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null
     fi
+    python_packages tools "linters of what packs a release"
     python_packages clients/python "the PyPI clients of the dialects"
 }
 

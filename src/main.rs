@@ -1,4 +1,4 @@
-//! The command line: `sendlog serve`, `migrate`, `demo`, `admin`. A wrong setting is one line and exit status 2.
+//! The command line: `sendlog serve`, `migrate`, `health`, `demo`, `admin`. A wrong setting is one line and exit status 2.
 
 mod cli;
 
@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use cli::Failure;
 use cli::admin::{AdminCommand, admin};
 use cli::demo::{DemoArgs, serve_demo};
+use cli::health::{HealthArgs, health};
 use cli::migrate::migrate;
 use cli::serve::serve;
 use sendlog::server::config::{Config, DatabaseArgs};
@@ -36,6 +37,11 @@ enum Command {
     Migrate {
         #[command(flatten)]
         database: DatabaseArgs,
+    },
+    /// Ask a running server whether it is well: status 0 if so
+    Health {
+        #[command(flatten)]
+        health: HealthArgs,
     },
     /// Serve a throw-away database filled with 30 days of messages
     Demo {
@@ -76,6 +82,7 @@ async fn run_command() -> ExitCode {
     let result = match cli.command {
         Command::Serve { database, config } => serve(database, config).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate { database } => migrate(database).await.map(|()| ExitCode::SUCCESS),
+        Command::Health { health: args } => health(args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo { config, demo } => serve_demo(config, demo).await.map(|()| ExitCode::SUCCESS),
         Command::Admin { command } => admin(command).await,
     };

@@ -69,6 +69,23 @@ async fn a_log_that_cannot_be_written_stops_nobody() {
     }
 }
 
+#[tokio::test]
+async fn a_supervisor_learns_by_the_health_command_whether_the_server_is_well() {
+    let folder = Folder::new("health");
+    set_up(&folder, "smtp://127.0.0.1:9");
+    let mut server = Server::start(&folder, &["--only", "web"]);
+    // As in a container, whose one setting says that the server listens on every network.
+    let everywhere = format!("0.0.0.0:{}", server.addr.port());
+    let health = || program::command(&folder).arg("health").env("SENDLOG_ADDR", &everywhere).output().unwrap();
+    let well = health();
+    assert!(well.status.success(), "{}", String::from_utf8_lossy(&well.stderr));
+    server.kill();
+    let gone = health();
+    assert_eq!(gone.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert!(said.contains(&format!("nothing answers at http://{}/health", server.addr)), "{said}");
+}
+
 async fn assert_all_arrive_once(sink: &Sink) {
     let deadline = Instant::now() + Duration::from_secs(90);
     while sink.messages().len() < MESSAGES && Instant::now() < deadline {

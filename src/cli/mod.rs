@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod demo;
+pub mod health;
 pub mod migrate;
 pub mod serve;
 
