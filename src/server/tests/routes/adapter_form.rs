@@ -153,7 +153,7 @@ on_both_databases! {
         let page = page_after(&admin, "create_adapter", &fields("smtp", "hush")).await;
         // What is wrong stands once, at the field; the sentence over the page says where.
         assert!(page.contains("id=\"smtp[port]-error\""), "{page}");
-        assert_eq!(page.matches("A port is a number from 1 to 65535").count(), 1, "{page}");
+        assert_eq!(page.matches(">A port is a number from 1 to 65535").count(), 1, "{page}");
         assert!(page.contains("look at the field “Port”."), "{page}");
         for kept in ["value=\"Relay\"", "value=\"127.0.0.1\"", &format!("value=\"{USER}\""), "post@finch.example"] {
             assert!(page.contains(kept), "{kept}: {page}");
