@@ -21,10 +21,11 @@ pub fn WhomToAsk() -> impl IntoView {
             let last = owners.len() - 1;
             let role = if last == 0 { " (owner)." } else { " (owners)." };
             let names = owners.into_iter().enumerate().map(move |(place, owner)| {
+                // Nothing at all before the first: an empty text would be a blank of its own.
                 let between = match place {
-                    0 => "",
-                    _ if place == last => " or ",
-                    _ => ", ",
+                    0 => None,
+                    _ if place == last => Some(" or "),
+                    _ => Some(", "),
                 };
                 view! { {between}<a href=format!("mailto:{}", owner.email)>{owner.name}</a> }
             });

@@ -111,10 +111,10 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
     }
 }
 
-/// The line under the subject: "Resend of the one of 14:03 · The mailbox is full".
+/// The line under the subject: "Resend of the message of 14:03 · The mailbox is full".
 fn remark_line(resend_of: Option<EmailId>, remark: Option<Remark>) -> Option<AnyView> {
     let has_both = resend_of.is_some() && remark.is_some();
-    let origin = resend_of.map(|of| view! { "Resend of the one of " <Time at=of.created_at()/> });
+    let origin = resend_of.map(|of| view! { "Resend of the message of " <Time at=of.created_at()/> });
     let remark = remark.map(remark_words);
     let line = (origin.is_some() || remark.is_some())
         .then(|| view! { <p class="remark">{origin} {has_both.then_some(" · ")} {remark}</p> });

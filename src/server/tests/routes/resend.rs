@@ -85,18 +85,20 @@ on_both_databases! {
 
         let copy: EmailId = resend(&admin, &id).await.text_of("id").parse().unwrap();
         let at = app.now().format("%H:%M").to_string();
-        assert_eq!(rows().await, [format!("Resent {at}, on its way · The address does not exist")]);
+        let origin = format!("Resend of the message of {}", id.created_at().format("%H:%M"));
+        let original = format!("Resent {at}, on its way · The address does not exist");
+        assert_eq!(rows().await, [origin.clone(), original.clone()]);
         let mut deferred = event(&app, EventKind::Deferred, app.now());
         deferred.event.detail.reply = Some("452 4.2.2 Mailbox full".to_owned());
         app.store().record_events(app.team, copy, &[deferred], &EmailFacts::default()).await.unwrap();
-        let delayed = format!("Delayed, again at {at}: the mailbox is full");
-        assert_eq!(rows().await, [delayed, format!("Resent {at}, on its way · The address does not exist")]);
+        let delayed = format!("{origin} · Delayed, again at {at}: the mailbox is full");
+        assert_eq!(rows().await, [delayed, original]);
         settle(&app, copy, EventKind::Failed).await;
         let second: EmailId = resend(&admin, &copy).await.text_of("id").parse().unwrap();
         settle(&app, second, EventKind::Delivered).await;
         // The copy of a copy is one of the first message too.
-        let [of_copy, of_first] = &rows().await[..] else { panic!("two rows have remarks") };
-        assert!(of_copy.starts_with(&format!("Resent {at}, arrived · ")), "{of_copy}");
+        let [_, of_copy, of_first] = &rows().await[..] else { panic!("three rows have remarks") };
+        assert!(of_copy.starts_with(&format!("{origin} · Resent {at}, arrived · ")), "{of_copy}");
         assert_eq!(of_first, &format!("Resent {at}, arrived · The address does not exist"));
     }
 

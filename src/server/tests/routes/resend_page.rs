@@ -164,9 +164,9 @@ on_both_databases! {
         let admin = app.sign_in(Role::Admin).await;
         let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
         let list = async || admin.with("accept", "text/html").get("/logs?preset=all").await.text;
-        assert!(!list().await.contains("Resend of the one of"));
+        assert!(!list().await.contains("Resend of the message of"));
         resend(&admin, id).await;
-        assert_eq!(list().await.matches("Resend of the one of").count(), 1);
+        assert_eq!(list().await.matches("Resend of the message of").count(), 1);
     }
 
     async fn a_row_whose_copy_went_out_offers_no_other(app: TestApp) {
