@@ -102,8 +102,7 @@ on_both_databases! {
             assert_eq!(answer.status, 403, "{path}");
             assert!(answer.text.contains(&words(permission)), "{path}: {}", answer.text);
         }
-        let form = admin.with("content-type", "application/x-www-form-urlencoded");
-        let preview = form.send("POST", "/templates/preview", Some("subject=a&text=b".to_owned())).await;
+        let preview = admin.get("/templates/preview?form=template").await;
         assert!(preview.text.contains(&words(Permission::TemplatesView)), "{}", preview.text);
         app.set_grant(Role::Admin, Permission::LogsView, false).await;
         let body = admin.get(&format!("/logs/{bounced}/body")).await;
