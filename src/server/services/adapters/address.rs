@@ -16,6 +16,10 @@ use crate::server::outbound::Unreachable;
 /// What is asked for where a kept log-in would go to another server.
 const TYPE_AGAIN: &str = "The saved log-in belongs to the previous server. Type the one of this server";
 
+/// What is asked for where the user of a mail server was typed alone. The API takes an address with a user alone, and
+/// receivers of web addresses may take a key for the user and no password.
+const TYPE_PASSWORD: &str = "Type the password of this user";
+
 /// Where an adapter is to lead, as somebody says it.
 #[derive(Clone, Debug)]
 pub enum GivenAddress {
@@ -99,16 +103,20 @@ impl Address {
                 form.smtp.port = endpoint.port.to_string();
                 form.smtp.security = endpoint.tls.as_str().to_owned();
                 form.smtp.user = shown_user(secret).unwrap_or_default().to_owned();
-                if secret.user.is_some() { KeptLogIn::Password } else { KeptLogIn::None }
+                match (&secret.user, secret.password.as_deref().unwrap_or_default()) {
+                    (None, _) => KeptLogIn::None,
+                    (Some(_), "") => KeptLogIn::User,
+                    (Some(_), _) => KeptLogIn::Password,
+                }
             }
             Secret::Http(secret) => {
                 form.http.url = self.endpoint.clone();
                 match &secret.log_in {
                     None => KeptLogIn::None,
                     Some(HttpLogIn::Bearer(_)) => KeptLogIn::Token,
-                    Some(HttpLogIn::Basic(user, _)) => {
+                    Some(HttpLogIn::Basic(user, password)) => {
                         form.http.user = user.clone();
-                        KeptLogIn::Password
+                        if password.is_empty() { KeptLogIn::User } else { KeptLogIn::Password }
                     }
                 }
             }
@@ -163,7 +171,8 @@ fn read_smtp(
         return Ok((endpoint, SmtpSecret::default()));
     }
     let user = one_line("smtp[user]", form.user.trim())?.or(in_host.user);
-    let password = one_line("smtp[password]", &form.password)?.or(in_host.password);
+    let in_host = in_host.password.filter(|password| !password.is_empty());
+    let password = one_line("smtp[password]", &form.password)?.or(in_host);
     let kept = before.filter(|(_, secret)| secret.user.is_some());
     let (kept, has_moved) = match kept {
         Some((before, secret)) if before.host == endpoint.host => (Some(secret), false),
@@ -174,11 +183,11 @@ fn read_smtp(
     let user = user.or(hidden_user);
     let password = password.or_else(|| kept.and_then(|secret| secret.password.clone()));
     match (user, password) {
-        (None, None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
-        (Some(_), None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
+        (_, None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
         (None, None) => Ok((endpoint, SmtpSecret::default())),
         (None, Some(_)) => Err(AppError::invalid_field("smtp[user]", "Fill in the user of this password")),
-        (user @ Some(_), password) => Ok((endpoint, SmtpSecret { user, password: Some(password.unwrap_or_default()) })),
+        (Some(_), None) => Err(AppError::invalid_field("smtp[password]", TYPE_PASSWORD)),
+        (user @ Some(_), password @ Some(_)) => Ok((endpoint, SmtpSecret { user, password })),
     }
 }
 
@@ -328,6 +337,9 @@ mod tests {
             (smtp("mail.example.com", "0", ""), "smtp[port]"),
             (smtp("mail.example.com", "", "ssl"), "smtp[security]"),
             (with_log_in("mail.example.com", "", "pw"), "smtp[user]"),
+            (with_log_in("mail.example.com", "ada", ""), "smtp[password]"),
+            (smtp("ada@mail.example.com", "", ""), "smtp[password]"),
+            (smtp("smtp://ada@mail.example.com", "", ""), "smtp[password]"),
             (with_log_in("mail.example.com", "ada", "p\nw"), "smtp[password]"),
         ] {
             assert_eq!(field_of(read_smtp(&form, None)), field);
@@ -355,6 +367,20 @@ mod tests {
         let none = SmtpForm { no_log_in: true, ..with_log_in("evil.example", "ada", "") };
         assert_eq!(read_smtp(&none, before()).unwrap().1, SmtpSecret::default());
         assert_eq!(field_of(read_smtp(&with_log_in("mail.example.com", "", ""), before())), "smtp[user]");
+    }
+
+    #[test]
+    fn a_user_who_is_kept_without_a_password_stays_and_no_password_is_claimed() {
+        let (endpoint, secret) = SmtpEndpoint::parse("smtp://ada@mail.example.com").unwrap();
+        let (form, kept) = Address::smtp((endpoint.clone(), secret.clone())).form().unwrap();
+        assert_eq!((form.smtp.user.as_str(), kept), ("ada", KeptLogIn::User));
+        assert_eq!(read_smtp(&form.smtp, Some((endpoint, &secret))).unwrap().1, secret);
+        let (endpoint, secret) = HttpEndpoint::parse("https://hooks.example.com/sms?key=1").unwrap();
+        let log_in = Some(HttpLogIn::Basic("ada".into(), String::new()));
+        let secret = HttpSecret { log_in, ..secret };
+        let (form, kept) = Address::http((endpoint.clone(), secret.clone())).form().unwrap();
+        assert_eq!((form.http.user.as_str(), kept), ("ada", KeptLogIn::User));
+        assert!(read_http(&form.http, Some((endpoint, &secret))).unwrap().1 == secret);
     }
 
     #[test]

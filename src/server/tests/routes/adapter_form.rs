@@ -168,6 +168,29 @@ on_both_databases! {
         assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
     }
 
+    async fn a_user_needs_a_password_in_the_form_and_none_is_claimed_that_is_not_there(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let page = page_after(&admin, "create_adapter", &fields("2525", "")).await;
+        assert!(page.contains("id=\"smtp[password]-error\""), "{page}");
+        assert!(page.contains(">Type the password of this user") && page.contains("value=\"Relay\""), "{page}");
+        assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
+        // The API takes a user alone, and a change keeps them.
+        let body = json!({"name": "Relay", "type": "smtp", "url": "smtp://ada@127.0.0.1:2525", "from": "a@b.example"});
+        let made = admin.post("/api/adapters", body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let id = made.text_of("id");
+        let page_of = format!("/settings/adapters?edit={id}");
+        let page = admin.with("accept", "text/html").get(&page_of).await.text;
+        assert!(page.contains("value=\"ada\"") && page.contains("Remove the saved log-in"), "{page}");
+        assert!(!page.contains("is saved and not shown"), "{page}");
+        let change = [
+            ("id", &*id), ("name", "Renamed"), ("smtp[host]", "127.0.0.1"), ("smtp[port]", "2525"),
+            ("smtp[security]", "opportunistic"), ("smtp[user]", "ada"), ("smtp[password]", ""), ("from_address", "a@b.example"),
+        ];
+        let page = page_after_on(&admin, &page_of, "update_adapter", &change).await;
+        assert!(page.contains("Adapter “Renamed” changed."), "{page}");
+    }
+
     async fn a_number_out_of_range_stands_beside_its_field_and_its_range_with_it(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await;
         let key = [("name", "Shop"), ("preset", "send")];
