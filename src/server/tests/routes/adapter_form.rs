@@ -191,6 +191,30 @@ on_both_databases! {
         assert!(page.contains("Adapter “Renamed” changed."), "{page}");
     }
 
+    async fn a_host_with_another_port_or_user_than_their_fields_is_refused_beside_these(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let with = |host: &'static str, port: &'static str, user: &'static str| {
+            let mut typed = fields(port, "hush");
+            typed.retain(|(name, _)| !["smtp[host]", "smtp[user]"].contains(name));
+            typed.extend([("smtp[host]", host), ("smtp[user]", user)]);
+            typed
+        };
+        for (typed, field, said) in [
+            (with("mail.finch.example:587", "465", "ada"), "port", "Host says 587, and this says 465"),
+            (with("bea@mail.finch.example", "", "ada"), "user", "Host names another user than this"),
+        ] {
+            let page = page_after(&admin, "create_adapter", &typed).await;
+            assert!(page.contains(&format!("id=\"smtp[{field}]-error\"")), "{page}");
+            assert!(page.contains(&format!(">{said}.")), "{page}");
+        }
+        assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
+        page_after(&admin, "create_adapter", &with("bea@127.0.0.1:2525", "2525", "")).await;
+        let adapter = only_adapter(&app).await;
+        assert_eq!(adapter.endpoint, "smtp://127.0.0.1:2525?tls=none");
+        let page = admin.with("accept", "text/html").get(&format!("/settings/adapters?edit={}", adapter.id)).await.text;
+        assert!(page.contains("value=\"bea\"") && page.contains("is saved and not shown"), "{page}");
+    }
+
     async fn a_number_out_of_range_stands_beside_its_field_and_its_range_with_it(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await;
         let key = [("name", "Shop"), ("preset", "send")];
