@@ -135,6 +135,10 @@ test("a mistake stands beside its field, and only the password is typed again", 
   await page.getByLabel("Password", { exact: true }).fill("");
   await page.getByLabel("Host").fill("smtps://mailer:hush-hush@mail.example.com");
   await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByLabel("User", { exact: true })).toHaveAccessibleDescription("Host names another user than this.");
+  await page.getByLabel("User", { exact: true }).fill("");
+  await page.getByLabel("Host").fill("smtps://mailer:hush-hush@mail.example.com");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
   const row = page.getByRole("row").filter({ hasText: name });
   await expect(row).toContainText("mail.example.com, port 465, TLS from the start");

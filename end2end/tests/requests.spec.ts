@@ -110,7 +110,15 @@ test("requests are found by the whole address of a recipient", async ({ page, as
   await page.getByLabel("A whole address").fill("nobody-at-all@finch.example");
   await page.locator("form").filter({ has: page.getByLabel("A whole address") }).getByRole("button").click();
   await expect(page).toHaveURL(/recipient=nobody-at-all(@|%40)finch\.example/);
-  await expect(page.getByText("No API requests for nobody-at-all@finch.example in the last 30 days")).toBeVisible();
+  await expect(page.getByText("Found no API requests for nobody-at-all@finch.example in the last 30 days")).toBeVisible();
+});
+
+test("a part of an address is a mistake beside the field, and the list stays", async ({ page, as }) => {
+  await as("member");
+  await page.goto("/requests?recipient=@finch.example");
+  await expect(page.getByLabel("A whole address")).toHaveAccessibleDescription(/^Write a whole address, such as ada@example\.com/);
+  await expect(page.getByLabel("A whole address")).toHaveValue("@finch.example");
+  expect(await rows(page).count()).toBeGreaterThan(0);
 });
 
 test("older and newer walk the whole list without a repeat or a gap", async ({ page, as }) => {
@@ -275,7 +283,9 @@ freshTest.describe("a request that made a message", () => {
     await expect(rows(page)).toHaveCount(1);
     await rows(page).getByRole("link").first().click();
     await expect(page.getByRole("region", { name: "Messages it created" })).toContainText("A note to Ada");
-    await page.goto("/requests?error=eve@example.com");
+    await page.goto("/requests?recipient=eve@example.com");
+    await requests(page).getByRole("link", { name: "Look for the address in what was posted" }).click();
+    await expect(page).toHaveURL("/requests?error=eve@example.com");
     await expect(rows(page).first()).toContainText("/api/v1/send");
     await expect(rows(page).first().getByRole("cell").first()).toHaveText(/^4\d\d$/);
   });

@@ -314,6 +314,16 @@ test("an address that the mail server refuses gets its link by hand", async ({ p
   await expect(page.getByText(/^http\S+\/invite\/\S+$/)).toBeVisible();
 });
 
+test("who is invited has an address with a domain", async ({ page, as }) => {
+  await as("admin", team);
+  await page.goto("/settings/members");
+  // The browser takes it.
+  await page.getByLabel("Email address").fill("eyes.admin@acme");
+  await page.getByRole("button", { name: "Invite" }).click();
+  await expect(page.getByRole("alert")).toContainText("The part after the @ needs a domain, like example.com");
+  await expect(page.getByLabel("Email address")).toHaveValue("eyes.admin@acme");
+});
+
 test("the team's name and rules are changed by who may", async ({ page, as }) => {
   await as("viewer", team);
   await page.goto("/settings/team");

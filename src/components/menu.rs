@@ -12,11 +12,14 @@ pub fn Menu(
     /// Further classes: `menu-end` aligns the panel with the button's right edge.
     #[prop(optional, into)]
     class: String,
+    /// Whether it is open at first.
+    #[prop(optional)]
+    is_open: bool,
     /// What the panel holds.
     children: Children,
 ) -> impl IntoView {
     view! {
-        <details class=format!("menu {class}") data-menu="">
+        <details class=format!("menu {class}") data-menu="" open=is_open>
             <summary class="button">{label}<Icon glyph=Glyph::Chevron/></summary>
             <div class="menu-panel">{children()}</div>
         </details>

@@ -73,6 +73,8 @@ pub fn label_of(field: &str) -> Option<&'static str> {
 pub enum KeptLogIn {
     #[default]
     None,
+    /// A user alone, whose password is empty.
+    User,
     /// User and password.
     Password,
     Token,

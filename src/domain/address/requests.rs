@@ -3,6 +3,7 @@
 use super::{Fields, PeriodReader, period_fields, read, read_id, read_text};
 use crate::domain::api_request::ApiRequestFilter;
 use crate::domain::error::AppError;
+use crate::domain::field_rule::FieldRule;
 use crate::domain::filter::TimeRange;
 use crate::domain::ids::{ApiKeyId, ApiRequestId};
 use crate::domain::named::named;
@@ -61,6 +62,8 @@ pub struct RequestQuery {
     pub user_agent: Option<String>,
     /// Whom a message of theirs is for: a whole address. Never empty.
     pub recipient: Option<String>,
+    /// What was typed in the place of a whole address. Nothing is filtered by it, and no address keeps it.
+    pub wrong_recipient: Option<String>,
     /// A part of what was posted or answered where that did not succeed. Never empty.
     pub error: Option<String>,
     pub place: Place,
@@ -81,7 +84,12 @@ impl RequestQuery {
                 "status" => parsed.status = Some(read(&name, &value)?),
                 "key" => parsed.key = Some(read_id(&name, &value, "an API key")?),
                 "agent" => parsed.user_agent = Some(read_text(&name, &value, MAX_PART_CHARS)?),
-                "recipient" => parsed.recipient = Some(read_text(&name, &value, MAX_PART_CHARS)?),
+                "recipient" => {
+                    let text = read_text(&name, &value, MAX_PART_CHARS)?;
+                    let is_whole = is_whole_address(&text);
+                    let place = if is_whole { &mut parsed.recipient } else { &mut parsed.wrong_recipient };
+                    *place = Some(text);
+                }
                 "error" => parsed.error = Some(read_text(&name, &value, MAX_PART_CHARS)?),
                 "after" | "before" => {
                     if parsed.place != Place::Newest {
@@ -171,6 +179,17 @@ impl RequestQuery {
     }
 }
 
+/// Whether a text can be whom a message is for, rather than a part of that: an email address, or a number or an id of
+/// another channel, which no word and no domain is.
+fn is_whole_address(text: &str) -> bool {
+    let is_id = |letter: char| !letter.is_alphabetic() && letter != '.';
+    if text.contains('@') {
+        FieldRule::Mailbox.takes(text)
+    } else {
+        text.contains(is_id) && !text.contains(char::is_whitespace)
+    }
+}
+
 fn read_method(name: &str, value: &str) -> Result<&'static str, AppError> {
     METHODS
         .into_iter()
@@ -212,6 +231,7 @@ mod tests {
             key: Some(ApiKeyId(7)),
             user_agent: Some("finch (node 22)".to_owned()),
             recipient: Some("ada@finch.example".to_owned()),
+            wrong_recipient: None,
             error: Some("not an address".to_owned()),
             place: Place::After(ApiRequestId(9)),
         };
@@ -246,6 +266,20 @@ mod tests {
             (long.as_str(), "endpoint"),
         ] {
             assert_eq!(refused_field(query).as_deref(), Some(field), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_a_whole_address_and_a_part_filters_by_nothing() {
+        for whole in ["ada@finch.example", "Ada <ada@finch.example>", "ada@finch", "+491701234567", "customer-ab"] {
+            let query = RequestQuery { recipient: Some(whole.to_owned()), ..RequestQuery::default() };
+            assert_eq!(RequestQuery::parse(query.to_url().split_once('?').unwrap().1), Ok(query));
+        }
+        for part in ["@finch.example", "ada@", "finch.example", "Ada", "Ada 7"] {
+            let typed = RequestQuery { recipient: Some(part.to_owned()), ..RequestQuery::default() };
+            let query = RequestQuery::parse(typed.to_url().split_once('?').unwrap().1).unwrap();
+            assert_eq!((query.recipient.as_deref(), query.wrong_recipient.as_deref()), (None, Some(part)));
+            assert_eq!((query.to_url().as_str(), query.filter().recipient), ("/requests", None));
         }
     }
 

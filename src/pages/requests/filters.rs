@@ -8,6 +8,10 @@ use crate::components::menu::Menu;
 use crate::domain::address::requests::{MAX_PART_CHARS, METHODS, Place, RequestQuery, StatusClass};
 use crate::domain::ids::ApiKeyId;
 
+/// What is said of a text that is no whole address.
+const WHOLE_ADDRESS_WORDS: &str =
+    "Write a whole address, such as ada@example.com, or a whole number or id. The list shows every recipient.";
+
 /// Forms and menus that work by themselves: each keeps what the others chose.
 #[component]
 pub fn Filters(
@@ -40,6 +44,7 @@ pub fn Filters(
                 value=query.recipient.clone()
                 placeholder="ada@example.com"
                 hint="Requests that made a message for it."
+                wrong=query.wrong_recipient.clone().map(|typed| (typed, WHOLE_ADDRESS_WORDS))
             />
             {searches_bodies.then(|| view! {
                 <TextFilter
@@ -103,10 +108,19 @@ fn TextFilter(
     value: Option<String>,
     placeholder: &'static str,
     #[prop(optional)] hint: Option<&'static str>,
+    /// What was typed that it does not take, and what is said of it.
+    #[prop(default = None)]
+    wrong: Option<(String, &'static str)>,
 ) -> impl IntoView {
-    let hint_id = format!("{name}-hint");
+    let is_wrong = wrong.is_some();
+    let label_of_filter = filter_label(title, value.clone());
+    let (typed, error) = wrong.unzip();
+    let typed = typed.or(value).unwrap_or_default();
+    let hint_id = hint.map(|_| format!("{name}-hint"));
+    let error_id = error.map(|_| format!("{name}-error"));
+    let described_by: Vec<String> = [error_id.clone(), hint_id.clone()].into_iter().flatten().collect();
     view! {
-        <Menu label=filter_label(title, value.clone())>
+        <Menu label=label_of_filter is_open=is_wrong>
             <form class="menu-form" method="get" action="/requests">
                 <HiddenFields fields=query.kept(name)/>
                 <div class="field">
@@ -115,13 +129,16 @@ fn TextFilter(
                         id=name
                         name=name
                         type="text"
-                        value=value.unwrap_or_default()
+                        value=typed
                         placeholder=placeholder
                         maxlength=MAX_PART_CHARS
                         autocomplete="off"
                         spellcheck="false"
-                        aria-describedby=hint.map(|_| hint_id.clone())
+                        autofocus=is_wrong
+                        aria-invalid=is_wrong.then_some("true")
+                        aria-describedby=(!described_by.is_empty()).then(|| described_by.join(" "))
                     />
+                    {error.map(|words| view! { <p class="field-error" id=error_id>{words}</p> })}
                     {hint.map(|words| view! { <p class="hint" id=hint_id>{words}</p> })}
                 </div>
                 <button class="button primary">"Apply"</button>

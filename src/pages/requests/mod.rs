@@ -48,7 +48,7 @@ fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
     let list = if rows.is_empty() && looked_to.is_none() {
-        view! { <Nothing query=query.clone() period=period.clone() keys=keys.clone() searches_bodies/> }.into_any()
+        view! { <Nothing query=query.clone() period=period.clone() keys=keys.clone()/> }.into_any()
     } else {
         let newest = newer.is_some().then(|| query.at(Place::Newest).to_url());
         let table = if rows.is_empty() {
@@ -74,10 +74,27 @@ fn Requests(query: RequestQuery, view: RequestsView) -> impl IntoView {
         </div>
         <section class="panel" aria-label="Requests">
             <Filters query=query.clone() keys searches_bodies/>
-            <Counts query counts/>
+            <Counts query=query.clone() counts/>
+            <WithoutRecipient query searches_bodies/>
             {list}
         </section>
     }
+}
+
+/// What a list by recipient cannot hold, with a way to it for who can search what was posted.
+#[component]
+fn WithoutRecipient(query: RequestQuery, searches_bodies: bool) -> impl IntoView {
+    query.recipient.clone().map(|address| {
+        let status = query.status.filter(|class| class.digit() >= 4);
+        let url = RequestQuery { recipient: None, status, error: Some(address), ..query.at(Place::Newest) }.to_url();
+        let link = searches_bodies.then(|| view! { <a href=url>"Look for the address in what was posted"</a> });
+        view! {
+            <p class="panel-note">
+                "A refused request made no message, so it has no recipient to be found by. "
+                {link}
+            </p>
+        }
+    })
 }
 
 /// The ways to what is newer and older.

@@ -60,13 +60,7 @@ fn Row(row: ApiRequestSummary) -> impl IntoView {
 
 /// What stands in the place of an empty table, with a way to requests.
 #[component]
-pub fn Nothing(
-    query: RequestQuery,
-    period: Period,
-    keys: Vec<(ApiKeyId, String)>,
-    /// Whether the viewer can search what was posted and answered.
-    searches_bodies: bool,
-) -> impl IntoView {
+pub fn Nothing(query: RequestQuery, period: Period, keys: Vec<(ApiKeyId, String)>) -> impl IntoView {
     if query.place != Place::Newest {
         let newest = query.at(Place::Newest).to_url();
         return view! {
@@ -88,19 +82,8 @@ pub fn Nothing(
     } else {
         view! { <a class="button" href="/connect">"Connect a program"</a> }.into_any()
     };
-    // Nobody is a recipient of what was refused.
-    let posted = query.recipient.clone().filter(|_| query.error.is_none() && searches_bodies).map(|address| {
-        let url = RequestQuery { recipient: None, error: Some(address), ..query.clone() }.to_url();
-        view! {
-            <p>
-                "A request that was refused made no message for anybody. "
-                <a href=url>"Look for the address in what was refused"</a>
-            </p>
-        }
-    });
     view! {
         <EmptyState glyph=Glyph::Code title>
-            {posted}
             <p class="empty-links"><WiderPeriod preset=period.preset to_url/>{way_out}</p>
         </EmptyState>
     }
@@ -123,7 +106,9 @@ fn nothing_title(query: &RequestQuery, period: &Period, key: Option<String>) -> 
     let agent = query.user_agent.as_ref().map(|part| format!(" by “{part}”")).unwrap_or_default();
     let recipient = query.recipient.as_ref().map(|address| format!(" for {address}")).unwrap_or_default();
     let error = query.error.as_ref().map(|part| format!(" that say “{part}”")).unwrap_or_default();
-    format!("No {class}{method}{noun}{recipient}{endpoint}{key}{agent}{error}{}", period.preset.within())
+    // A request that made no message may have been for them.
+    let no = if query.recipient.is_some() { "Found no" } else { "No" };
+    format!("{no} {class}{method}{noun}{recipient}{endpoint}{key}{agent}{error}{}", period.preset.within())
 }
 
 #[cfg(test)]
@@ -152,7 +137,7 @@ mod tests {
         );
         assert_eq!(
             title("recipient=ada@finch.example&error=empty", None),
-            "No API requests for ada@finch.example that say “empty” in the last 7 days"
+            "Found no API requests for ada@finch.example that say “empty” in the last 7 days"
         );
         assert_eq!(title("agent=node", None), "No API requests by “node” in the last 7 days");
     }

@@ -24,7 +24,7 @@ pub use self::two_factor::{
 
 use self::passwords::{check_new_password, hash_password, is_password_of};
 use self::sessions::{begin_session, session_error};
-use super::{audit, checked_email, checked_name, limits};
+use super::{audit, checked_member_email, checked_name, limits};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
@@ -138,7 +138,7 @@ async fn new_user(
     password: String,
     time_zone: Option<&str>,
 ) -> Result<NewUser, AppError> {
-    let email = checked_email(email)?;
+    let email = checked_member_email(email)?;
     let name = checked_name("name", name)?;
     check_new_password(&password)?;
     Ok(NewUser {

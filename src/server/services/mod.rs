@@ -64,3 +64,12 @@ fn checked_email(email: &str) -> Result<String, AppError> {
         _ => Err(AppError::invalid_field("email", "email must be an address like ada@example.com")),
     }
 }
+
+/// The address of somebody who is to become a member. A recipient of a message may be in a network without domains.
+fn checked_member_email(email: &str) -> Result<String, AppError> {
+    let email = checked_email(email)?;
+    match email.rsplit_once('@') {
+        Some((_, domain)) if domain.contains('.') => Ok(email),
+        _ => Err(AppError::invalid_field("email", "The part after the @ needs a domain, like example.com")),
+    }
+}

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::mail::{self, SystemMail, SystemMailOutcome};
 use super::roles::role_to_hand_out;
-use super::{audit, checked_email, checked_name, limits};
+use super::{audit, checked_member_email, checked_name, limits};
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
@@ -283,7 +283,7 @@ pub async fn invite(app: &App, viewer: &Viewer, email: &str, role: Role) -> Resu
     if role == Role::Owner {
         return Err(AppError::Forbidden("Nobody can be invited as an owner; change the role afterwards".to_owned()));
     }
-    let email = checked_email(email)?;
+    let email = checked_member_email(email)?;
     let role_name = role_to_hand_out(app, viewer, role).await?.name;
     let key = crate::server::store::accounts::email_key;
     if app.store.list_members(viewer.team).await?.iter().any(|member| key(&member.email) == key(&email)) {

@@ -20,14 +20,13 @@ use self::claims::{groups_of, mistyped_claim, mistyped_claim_of_token, refused_c
 pub use self::provider::Provider;
 use self::provider::{OtherClaims, Overheard};
 use super::sessions::begin_session;
-use super::{checked_email, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 use crate::domain::team::Role;
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
-use crate::server::services::audit;
+use crate::server::services::{audit, checked_email, checked_name};
 use crate::server::store::accounts::NewUser;
 use crate::server::store::openid::OpenIdName;
 use crate::server::store::teams::NewMembership;

@@ -16,7 +16,7 @@ use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::services::mail::{self, SystemMail};
-use crate::server::services::{audit, limits};
+use crate::server::services::{audit, checked_email, limits};
 use crate::server::store::accounts::{Credentials, email_key};
 
 /// The shortest password, in characters.
@@ -71,7 +71,7 @@ pub(super) async fn confirm_password(app: &App, account: &Account, password: Str
 /// Sends a mail with a link that sets a new password to the account with this address, if there is one. Whether there is
 /// one, neither the answer nor its time tells: looking for it is left to a task of its own.
 pub async fn forgot_password(app: &App, email: &str, origin: &RequestOrigin) -> Result<(), AppError> {
-    let email = super::checked_email(email)?;
+    let email = checked_email(email)?;
     limits::count_attempt(app, limits::RESET_ADDRESS, limits::address(origin)).await?;
     limits::count_attempt(app, limits::RESET, &email_key(&email)).await?;
     let app = app.clone();

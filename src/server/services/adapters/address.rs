@@ -16,6 +16,10 @@ use crate::server::outbound::Unreachable;
 /// What is asked for where a kept log-in would go to another server.
 const TYPE_AGAIN: &str = "The saved log-in belongs to the previous server. Type the one of this server";
 
+/// What is asked for where the user of a mail server was typed alone. The API takes an address with a user alone, and
+/// receivers of web addresses may take a key for the user and no password.
+const TYPE_PASSWORD: &str = "Type the password of this user";
+
 /// Where an adapter is to lead, as somebody says it.
 #[derive(Clone, Debug)]
 pub enum GivenAddress {
@@ -99,16 +103,20 @@ impl Address {
                 form.smtp.port = endpoint.port.to_string();
                 form.smtp.security = endpoint.tls.as_str().to_owned();
                 form.smtp.user = shown_user(secret).unwrap_or_default().to_owned();
-                if secret.user.is_some() { KeptLogIn::Password } else { KeptLogIn::None }
+                match (&secret.user, secret.password.as_deref().unwrap_or_default()) {
+                    (None, _) => KeptLogIn::None,
+                    (Some(_), "") => KeptLogIn::User,
+                    (Some(_), _) => KeptLogIn::Password,
+                }
             }
             Secret::Http(secret) => {
                 form.http.url = self.endpoint.clone();
                 match &secret.log_in {
                     None => KeptLogIn::None,
                     Some(HttpLogIn::Bearer(_)) => KeptLogIn::Token,
-                    Some(HttpLogIn::Basic(user, _)) => {
+                    Some(HttpLogIn::Basic(user, password)) => {
                         form.http.user = user.clone();
-                        KeptLogIn::Password
+                        if password.is_empty() { KeptLogIn::User } else { KeptLogIn::Password }
                     }
                 }
             }
@@ -158,12 +166,19 @@ fn read_smtp(
     form: &SmtpForm,
     before: Option<(SmtpEndpoint, &SmtpSecret)>,
 ) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
-    let (endpoint, in_host) = server_of(form)?;
+    let (endpoint, in_host) = server_of(form, before.as_ref().map(|(before, _)| before.port))?;
     if form.no_log_in {
         return Ok((endpoint, SmtpSecret::default()));
     }
-    let user = one_line("smtp[user]", form.user.trim())?.or(in_host.user);
-    let password = one_line("smtp[password]", &form.password)?.or(in_host.password);
+    let saved_user = before.as_ref().and_then(|(_, secret)| shown_user(secret));
+    let user = match (in_host.user, one_line("smtp[user]", form.user.trim())?) {
+        (Some(in_host), Some(typed)) if in_host != typed && saved_user != Some(typed.as_str()) => {
+            return Err(AppError::invalid_field("smtp[user]", "Host names another user than this"));
+        }
+        (in_host, typed) => in_host.or(typed),
+    };
+    let in_host = in_host.password.filter(|password| !password.is_empty());
+    let password = one_line("smtp[password]", &form.password)?.or(in_host);
     let kept = before.filter(|(_, secret)| secret.user.is_some());
     let (kept, has_moved) = match kept {
         Some((before, secret)) if before.host == endpoint.host => (Some(secret), false),
@@ -174,26 +189,32 @@ fn read_smtp(
     let user = user.or(hidden_user);
     let password = password.or_else(|| kept.and_then(|secret| secret.password.clone()));
     match (user, password) {
-        (None, None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
-        (Some(_), None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
+        (_, None) if has_moved => Err(AppError::invalid_field("smtp[password]", TYPE_AGAIN)),
         (None, None) => Ok((endpoint, SmtpSecret::default())),
         (None, Some(_)) => Err(AppError::invalid_field("smtp[user]", "Fill in the user of this password")),
-        (user @ Some(_), password) => Ok((endpoint, SmtpSecret { user, password: Some(password.unwrap_or_default()) })),
+        (Some(_), None) => Err(AppError::invalid_field("smtp[password]", TYPE_PASSWORD)),
+        (user @ Some(_), password @ Some(_)) => Ok((endpoint, SmtpSecret { user, password })),
     }
 }
 
-/// The server that the form names, and the log-in of an address that was put into the field of the host.
-fn server_of(form: &SmtpForm) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
+/// The server that the form names, and the log-in of an address that was put into the field of the host. What stands there
+/// counts more than a field that is as it was saved.
+fn server_of(form: &SmtpForm, saved_port: Option<u16>) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
     let host = form.host.trim();
     let wrong = |message: String| AppError::invalid_field("smtp[host]", message);
     if host.is_empty() {
         return Err(wrong("Write the name of the mail server, such as mail.example.com".to_owned()));
     }
     if host.contains("://") {
-        return SmtpEndpoint::parse(host).map_err(|error| match error.to_string() {
+        let parsed = SmtpEndpoint::parse(host).map_err(|error| match error.to_string() {
             escapes if escapes == ESCAPES => wrong(format!("{ESCAPES}. Or type both into their own fields")),
             message => wrong(message),
-        });
+        })?;
+        // The port that a whole address leaves out is that of its scheme.
+        if let Some(in_host) = port_in(host) {
+            read_port(form, Some(in_host), saved_port)?;
+        }
+        return Ok(parsed);
     }
     let is_ipv6 = host.parse::<Ipv6Addr>().is_ok();
     let url = if is_ipv6 { format!("smtp://[{host}]") } else { format!("smtp://{host}") };
@@ -207,20 +228,31 @@ fn server_of(form: &SmtpForm) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
         let unknown = |cause: UnknownName| AppError::invalid_field("smtp[security]", cause.to_string());
         endpoint.tls = form.security.parse::<TlsMode>().map_err(unknown)?;
     }
-    let has_port = url
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    if !has_port {
-        endpoint.port = match form.port.trim() {
-            "" => usual_port(endpoint.tls),
-            port => port
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(|| AppError::invalid_field("smtp[port]", PORT_WORDS))?,
-        };
-    }
+    endpoint.port = read_port(form, port_in(&url), saved_port)?.unwrap_or_else(|| usual_port(endpoint.tls));
     Ok((endpoint, secret))
+}
+
+/// The port that stands in an address.
+fn port_in(url: &str) -> Option<u16> {
+    url::Url::parse(url).ok()?.port()
+}
+
+/// The port of the host or of its own field, which do not contradict each other.
+fn read_port(form: &SmtpForm, in_host: Option<u16>, saved: Option<u16>) -> Result<Option<u16>, AppError> {
+    let wrong = |message: String| AppError::invalid_field("smtp[port]", message);
+    let typed = match form.port.trim() {
+        "" => None,
+        port => {
+            let port = port.parse::<u16>().ok().filter(|port| *port != 0);
+            Some(port.ok_or_else(|| wrong(PORT_WORDS.to_owned()))?)
+        }
+    };
+    match (in_host, typed) {
+        (Some(in_host), Some(typed)) if in_host != typed && saved != Some(typed) => {
+            Err(wrong(format!("Host says {in_host}, and this says {typed}")))
+        }
+        (in_host, typed) => Ok(in_host.or(typed)),
+    }
 }
 
 fn read_http(
@@ -302,7 +334,8 @@ mod tests {
             (smtp("mail.example.com", "", ""), "smtp://mail.example.com:587", None),
             (smtp(" mail.example.com ", "", "implicit"), "smtps://mail.example.com:465", None),
             (smtp("mail.example.com", "25", "opportunistic"), "smtp://mail.example.com:25?tls=opportunistic", None),
-            (smtp("mail.example.com:2525", "587", "required"), "smtp://mail.example.com:2525", None),
+            (smtp("mail.example.com:2525", "", "required"), "smtp://mail.example.com:2525", None),
+            (smtp("mail.example.com:2525", "2525", "required"), "smtp://mail.example.com:2525", None),
             (smtp("::1", "25", "none"), "smtp://[::1]:25?tls=none", None),
             (
                 smtp("smtps://ada%40x:p%23w@mail.example.com", "587", "none"),
@@ -317,6 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_the_host_counts_more_than_a_field_that_is_as_it_was_saved() {
+        let (endpoint, secret) = read_smtp(&with_log_in("mail.example.com", "ada", "hush"), None).unwrap();
+        let form = with_log_in("bea:other@mail.example.com:2525", "ada", "");
+        let (endpoint, secret) = read_smtp(&form, Some((endpoint, &secret))).unwrap();
+        assert_eq!(
+            (endpoint.port, secret.user.as_deref(), secret.password.as_deref()),
+            (2525, Some("bea"), Some("other"))
+        );
+        let form = with_log_in("bea@mail.example.com:2525", "", "pw");
+        assert_eq!(read_smtp(&SmtpForm { port: String::new(), ..form }, None).unwrap().1.user.as_deref(), Some("bea"));
+    }
+
+    #[test]
     fn a_mistake_stands_at_its_field() {
         for (form, field) in [
             (smtp("", "587", ""), "smtp[host]"),
@@ -326,8 +372,16 @@ mod tests {
             (smtp("mail.example.com", "smtp", ""), "smtp[port]"),
             (smtp("mail.example.com", "70000", ""), "smtp[port]"),
             (smtp("mail.example.com", "0", ""), "smtp[port]"),
+            (smtp("mail.example.com:587", "465", ""), "smtp[port]"),
+            (smtp("mail.example.com:587", "smtp", ""), "smtp[port]"),
+            (smtp("smtps://mail.example.com:465", "587", ""), "smtp[port]"),
+            (with_log_in("bea@mail.example.com", "ada", "pw"), "smtp[user]"),
+            (with_log_in("smtp://bea:pw@mail.example.com", "ada", ""), "smtp[user]"),
             (smtp("mail.example.com", "", "ssl"), "smtp[security]"),
             (with_log_in("mail.example.com", "", "pw"), "smtp[user]"),
+            (with_log_in("mail.example.com", "ada", ""), "smtp[password]"),
+            (smtp("ada@mail.example.com", "", ""), "smtp[password]"),
+            (smtp("smtp://ada@mail.example.com", "", ""), "smtp[password]"),
             (with_log_in("mail.example.com", "ada", "p\nw"), "smtp[password]"),
         ] {
             assert_eq!(field_of(read_smtp(&form, None)), field);
@@ -355,6 +409,20 @@ mod tests {
         let none = SmtpForm { no_log_in: true, ..with_log_in("evil.example", "ada", "") };
         assert_eq!(read_smtp(&none, before()).unwrap().1, SmtpSecret::default());
         assert_eq!(field_of(read_smtp(&with_log_in("mail.example.com", "", ""), before())), "smtp[user]");
+    }
+
+    #[test]
+    fn a_user_who_is_kept_without_a_password_stays_and_no_password_is_claimed() {
+        let (endpoint, secret) = SmtpEndpoint::parse("smtp://ada@mail.example.com").unwrap();
+        let (form, kept) = Address::smtp((endpoint.clone(), secret.clone())).form().unwrap();
+        assert_eq!((form.smtp.user.as_str(), kept), ("ada", KeptLogIn::User));
+        assert_eq!(read_smtp(&form.smtp, Some((endpoint, &secret))).unwrap().1, secret);
+        let (endpoint, secret) = HttpEndpoint::parse("https://hooks.example.com/sms?key=1").unwrap();
+        let log_in = Some(HttpLogIn::Basic("ada".into(), String::new()));
+        let secret = HttpSecret { log_in, ..secret };
+        let (form, kept) = Address::http((endpoint.clone(), secret.clone())).form().unwrap();
+        assert_eq!((form.http.user.as_str(), kept), ("ada", KeptLogIn::User));
+        assert!(read_http(&form.http, Some((endpoint, &secret))).unwrap().1 == secret);
     }
 
     #[test]

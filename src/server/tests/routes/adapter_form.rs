@@ -168,6 +168,53 @@ on_both_databases! {
         assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
     }
 
+    async fn a_user_needs_a_password_in_the_form_and_none_is_claimed_that_is_not_there(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let page = page_after(&admin, "create_adapter", &fields("2525", "")).await;
+        assert!(page.contains("id=\"smtp[password]-error\""), "{page}");
+        assert!(page.contains(">Type the password of this user") && page.contains("value=\"Relay\""), "{page}");
+        assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
+        // The API takes a user alone, and a change keeps them.
+        let body = json!({"name": "Relay", "type": "smtp", "url": "smtp://ada@127.0.0.1:2525", "from": "a@b.example"});
+        let made = admin.post("/api/adapters", body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let id = made.text_of("id");
+        let page_of = format!("/settings/adapters?edit={id}");
+        let page = admin.with("accept", "text/html").get(&page_of).await.text;
+        assert!(page.contains("value=\"ada\"") && page.contains("Remove the saved log-in"), "{page}");
+        assert!(!page.contains("is saved and not shown"), "{page}");
+        let change = [
+            ("id", &*id), ("name", "Renamed"), ("smtp[host]", "127.0.0.1"), ("smtp[port]", "2525"),
+            ("smtp[security]", "opportunistic"), ("smtp[user]", "ada"), ("smtp[password]", ""), ("from_address", "a@b.example"),
+        ];
+        let page = page_after_on(&admin, &page_of, "update_adapter", &change).await;
+        assert!(page.contains("Adapter “Renamed” changed."), "{page}");
+    }
+
+    async fn a_host_with_another_port_or_user_than_their_fields_is_refused_beside_these(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let with = |host: &'static str, port: &'static str, user: &'static str| {
+            let mut typed = fields(port, "hush");
+            typed.retain(|(name, _)| !["smtp[host]", "smtp[user]"].contains(name));
+            typed.extend([("smtp[host]", host), ("smtp[user]", user)]);
+            typed
+        };
+        for (typed, field, said) in [
+            (with("mail.finch.example:587", "465", "ada"), "port", "Host says 587, and this says 465"),
+            (with("bea@mail.finch.example", "", "ada"), "user", "Host names another user than this"),
+        ] {
+            let page = page_after(&admin, "create_adapter", &typed).await;
+            assert!(page.contains(&format!("id=\"smtp[{field}]-error\"")), "{page}");
+            assert!(page.contains(&format!(">{said}.")), "{page}");
+        }
+        assert_eq!(admin.get("/api/adapters").await.data(), json!([]));
+        page_after(&admin, "create_adapter", &with("bea@127.0.0.1:2525", "2525", "")).await;
+        let adapter = only_adapter(&app).await;
+        assert_eq!(adapter.endpoint, "smtp://127.0.0.1:2525?tls=none");
+        let page = admin.with("accept", "text/html").get(&format!("/settings/adapters?edit={}", adapter.id)).await.text;
+        assert!(page.contains("value=\"bea\"") && page.contains("is saved and not shown"), "{page}");
+    }
+
     async fn a_number_out_of_range_stands_beside_its_field_and_its_range_with_it(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await;
         let key = [("name", "Shop"), ("preset", "send")];

@@ -47,12 +47,45 @@ on_both_databases! {
         for part in ["2 requests", "1 succeeded", "1 refused", "href=\"/requests?status=4xx\""] {
             assert!(everything.contains(part), "no {part}: {everything}");
         }
-        assert_eq!(ids_on(&page("recipient=ADA@shop.example").await), [kept]);
-        assert!(ids_on(&page("recipient=shop.example").await).is_empty());
+        let of_ada = page("recipient=ADA@shop.example").await;
+        assert_eq!(ids_on(&of_ada), [kept]);
         let failed = page("error=nobody%20at%20home").await;
         assert_eq!(ids_on(&failed), [refused]);
         assert!(failed.contains("1 request<") && failed.contains("error=nobody%20at%20home&amp;") || failed.contains("1 request"), "{failed}");
         assert!(page("error=nobody%20but%20you").await.contains("that say “nobody but you”"));
+    }
+
+    async fn a_list_by_recipient_says_that_refused_requests_have_none(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let template = app.add_template("Receipt").await.id.to_string();
+        let program = app.program(&[Permission::EmailsSend]).await;
+        let sent = json!({"templateId": template, "to": "ada@shop.example", "variables": {"name": "A"}});
+        program.post("/api/v1/send", sent).await.data();
+        app.app.request_log.flush().await;
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let page = async |query: &str| owner.get(&format!("/requests?{query}")).await.text;
+        let said = "A refused request made no message, so it has no recipient to be found by.";
+        for (query, hits) in [("", 1), ("&error=wrong", 0), ("&status=4xx", 0), ("&error=wrong&status=2xx", 0)] {
+            let listed = page(&format!("recipient=ada@shop.example{query}")).await;
+            assert_eq!((ids_on(&listed).len(), listed.matches(said).count()), (hits, 1), "{query}: {listed}");
+            assert!(listed.contains("error=ada@shop.example\""), "{query}: {listed}");
+            assert_eq!(listed.contains("Found no "), hits == 0, "{query}: {listed}");
+        }
+        assert!(!page("").await.contains(said));
+    }
+
+    async fn a_part_of_an_address_is_a_mistake_beside_the_field_and_the_list_stays(app: TestApp) {
+        app.program(&[Permission::LogsView]).await.get("/api/logs").await.data();
+        app.app.request_log.flush().await;
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        for part in ["@finch.example", "finch.example", "Ada"] {
+            let answer = owner.get(&format!("/requests?method=GET&recipient={part}")).await;
+            assert_eq!((answer.status, ids_on(&answer.text).len()), (200, 1), "{}", answer.text);
+            assert!(answer.text.contains("id=\"recipient-error\""), "{}", answer.text);
+            assert!(answer.text.contains(">Write a whole address, such as ada@example.com"), "{}", answer.text);
+            assert!(answer.text.contains(&format!("value=\"{part}\"")), "{}", answer.text);
+            assert!(!answer.text.contains("refused request made no message"), "{}", answer.text);
+        }
     }
 
     async fn who_does_not_see_bodies_does_not_search_them(app: TestApp) {

@@ -36,6 +36,17 @@ on_both_databases! {
         assert_eq!(page_status(&app, &link).await, 404);
     }
 
+    async fn who_is_invited_has_an_address_with_a_domain(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        for email in ["eyes.admin@finch", "ada@localhost"] {
+            let answer = admin.post(&path(app.team, "/invite"), json!({"email": email, "role": "viewer"})).await;
+            answer.assert_invalid("email");
+            assert!(answer.text.contains("The part after the @ needs a domain, like example.com"), "{}", answer.text);
+        }
+        let viewer = app.viewer(Role::Admin).await;
+        assert_eq!(teams::list_invites(&app.app, &viewer).await, Ok(Vec::new()));
+    }
+
     async fn an_invitation_sent_again_ends_the_old_link(app: TestApp) {
         let sink = add_sink(&app).await;
         let admin = app.sign_in(Role::Admin).await;
