@@ -90,7 +90,7 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
     });
     let groups = groups.collect_view();
     view! {
-        <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
+        <section class="panel scrolls" aria-label="Roles and permissions" tabindex="0">
             <table class="table role-grid">
                 <thead><tr><th scope="col">"Permission"</th>{heads}</tr></thead>
                 {groups}
