@@ -87,7 +87,7 @@ fn NameForm(grants: RoleGrants, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Name">
             <div class="panel-head"><h2>"Name"</h2></div>
-            <form class="stack panel-body" method="post" action=RenameRole::PATH>
+            <form class="stack panel-body" method="post" action=RenameRole::PATH data-unsaved="">
                 <input type="hidden" name="role" value=grants.role.to_string()/>
                 <TextField
                     label="Name"
