@@ -243,6 +243,31 @@ test("a template is looked at with sample values and sent to oneself before it i
   expect(received.at(-1)!.message.text).toContain("Bea");
 });
 
+test("what a preview finds takes the place of what was said before", async ({ page, as }) => {
+  await as("admin", team);
+  await page.goto("/templates/new");
+  await page.getByLabel("Subject").fill("Hello {{ name }}");
+  await page.getByLabel("Text body").fill("Dear {{ name }}");
+  await page.getByLabel("Sample values").fill('{"other": "Bea"}');
+  const frame = page.frameLocator("iframe[name=template-preview]");
+  const refused = page.getByText("Nothing was saved or sent yet");
+  const accepted = page.getByText("accepted the test message");
+  await page.getByRole("button", { name: "Send me a test" }).click();
+  await expect(refused).toBeVisible();
+  await page.getByLabel("Sample values").fill('{"name": "Ada"}');
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(frame.getByText("Dear Ada")).toBeVisible();
+  await expect(refused).toHaveCount(0);
+
+  await page.getByRole("button", { name: "Send me a test" }).click();
+  await expect(accepted).toBeVisible();
+  await page.getByLabel("Text body").fill("Dear {{ nobody }}");
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(frame.getByRole("alert")).toContainText("the variable “nobody” has no value");
+  await expect(accepted).toHaveCount(0);
+  await expect(refused).toBeVisible();
+});
+
 test("the first steps tick themselves off, and the next one stands out", async ({ page, as, sendlog, smtp, hasScript }) => {
   const young = await createTeam(sendlog, smtp, `young-${hasScript}`);
   await as("admin", young);

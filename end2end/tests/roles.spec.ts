@@ -78,6 +78,21 @@ test("boxes ticked one right after the other all hold, and show it", async ({ pa
   }
 });
 
+test("on a phone the grid keeps its head and its first column in sight, and every role can be reached", async ({ page, as }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await as("owner", team);
+  await page.goto("/settings/roles");
+  const grid = page.getByRole("region", { name: "Roles and permissions" });
+  await grid.evaluate((element) => {
+    element.scrollIntoView({ block: "end" });
+    element.scrollTo(element.scrollWidth, element.scrollHeight);
+  });
+  await expect(grid.locator("tbody tr").last().locator("td").last()).toBeInViewport({ ratio: 1 });
+  await expect(grid.locator("tbody tr").last().locator("th")).toBeInViewport({ ratio: 1 });
+  await expect(grid.locator("thead th").first()).toBeInViewport({ ratio: 1 });
+  await expect(grid.locator("thead th").last()).toBeInViewport({ ratio: 1 });
+});
+
 test("an admin who may change roles grants `logs:resend`", async ({ page, as, open }) => {
   const [viewer, admin] = [await open("viewer", team), await open("admin", team)];
   await admin.goto("/settings/roles");

@@ -78,6 +78,22 @@ test("what was done to a template is one link away, with the lines that changed"
   await expect(log).toContainText("unchanged line");
 });
 
+test("the filter of the audit log shows the whole of what is chosen", async ({ page, as }) => {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await as("owner", team);
+  await page.goto("/settings/audit");
+  const action = page.getByLabel("What was done");
+  await action.selectOption({ label: "Roles and permissions: all" });
+  const room = await action.evaluate((select: HTMLSelectElement) => {
+    const style = getComputedStyle(select);
+    const context = document.createElement("canvas").getContext("2d")!;
+    context.font = style.font;
+    const inside = select.clientWidth - parseFloat(style.paddingInlineStart) - parseFloat(style.paddingInlineEnd);
+    return inside - context.measureText(select.selectedOptions[0]!.text).width;
+  });
+  expect(room).toBeGreaterThan(0);
+});
+
 test("help leads to the document about the page, and on to others", async ({ page, as }) => {
   await as("owner", team);
   await page.goto("/settings/audit");

@@ -12,7 +12,7 @@ use super::page::{document_of, post};
 use super::{around, first_of, target_of};
 
 /// Marks a box that was touched and is not saved yet.
-const UNSAVED: &str = "data-unsaved";
+const TOUCHED: &str = "data-touched";
 /// Marks a form whose boxes are being saved, one after the other.
 const SAVING: &str = "data-saving";
 
@@ -22,7 +22,7 @@ pub(super) fn listen() {
     window_event_listener(ev::change, |event| {
         let Some(form) = around(&event, "form[data-grants]") else { return };
         let Some(target) = target_of(&event) else { return };
-        let _ = target.set_attribute(UNSAVED, "");
+        let _ = target.set_attribute(TOUCHED, "");
         if !form.has_attribute(SAVING) {
             spawn_local(save_all(form));
         }
@@ -32,14 +32,14 @@ pub(super) fn listen() {
 async fn save_all(form: Element) {
     let _ = form.set_attribute(SAVING, "");
     while let Some(input) =
-        first_of(&form, "[data-unsaved]").and_then(|found| found.dyn_into::<HtmlInputElement>().ok())
+        first_of(&form, "[data-touched]").and_then(|found| found.dyn_into::<HtmlInputElement>().ok())
     {
-        let _ = input.remove_attribute(UNSAVED);
+        let _ = input.remove_attribute(TOUCHED);
         tell(&form, "Saving …", false);
         let is_ticked = input.checked();
         let answer = send(&form, &input.value(), is_ticked).await;
         // What was touched again meanwhile has its turn again.
-        if !input.has_attribute(UNSAVED) {
+        if !input.has_attribute(TOUCHED) {
             let found = answer.ok().and_then(|page| Some((holds(&page, &input)?, notice(&page))));
             let holds = found.as_ref().map_or(!is_ticked, |(holds, _)| *holds);
             input.set_checked(holds);

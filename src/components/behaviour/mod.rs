@@ -20,6 +20,7 @@ mod rows;
 mod suggest;
 mod theme;
 mod time_zone;
+mod unsaved;
 
 use leptos::prelude::*;
 use leptos::web_sys::wasm_bindgen::JsCast;
@@ -60,6 +61,8 @@ pub fn PageBehaviour() -> impl IntoView {
         notices::listen();
         preview::listen();
         theme::listen();
+        // After those that keep a form from being sent.
+        unsaved::listen();
         time_zone::fill_in();
         let _ = document().document_element().map(|root| root.set_attribute("data-alive", ""));
         // The document has kept the keys that were pressed before.

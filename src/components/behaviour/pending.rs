@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leptos::ev;
 use leptos::prelude::*;
-use leptos::web_sys::{Element, MouseEvent};
+use leptos::web_sys::{Element, MouseEvent, SubmitEvent};
 
 use super::{all, around, first};
 
@@ -25,11 +25,7 @@ pub(super) fn listen() {
         if let Some(form) = around(&event, "form[data-once]") {
             let _ = form.set_attribute("data-sent", "");
         }
-        // A file comes, or a frame shows what comes, and the page stays.
-        let stays = event
-            .submitter()
-            .is_some_and(|button| button.has_attribute("data-download") || button.has_attribute("formtarget"));
-        if !event.default_prevented() && !stays {
+        if leads_away(&event) {
             begin();
         }
     });
@@ -45,6 +41,19 @@ pub(super) fn listen() {
 /// The next page is on its way.
 pub(super) fn begin() {
     set_timeout(|| set_pending(true), PATIENCE);
+}
+
+/// The reader is asked whether to leave the page, and may stay. Of what waits for as long, what began earlier comes first.
+pub(super) fn end() {
+    set_timeout(|| set_pending(false), PATIENCE);
+}
+
+/// Whether a form that is sent brings another page. Else a file comes, or a frame shows what comes, and the page stays.
+pub(super) fn leads_away(event: &SubmitEvent) -> bool {
+    let stays = event
+        .submitter()
+        .is_some_and(|button| button.has_attribute("data-download") || button.has_attribute("formtarget"));
+    !event.default_prevented() && !stays
 }
 
 /// Whether a click follows a link in its own tab.

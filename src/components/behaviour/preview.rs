@@ -1,5 +1,6 @@
 //! The preview of a template that is being written. `[data-preview]` sends its form as it would without a script, but the page
-//! stays: the frame, the variables and what is wrong with which field are taken from the page that comes back.
+//! stays: the frame, the variables, what is said above and what is wrong with which field are taken from the page that comes
+//! back.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -9,13 +10,15 @@ use leptos::web_sys::{Document, Element, FormData, HtmlElement, HtmlFormElement,
 
 use super::notices::is_session_ended;
 use super::page::{document_of, post};
-use super::{around, first};
+use super::{all, around, first};
 
 const FRAME: &str = ".template-preview";
 /// The fields that something can be wrong with, by their ids.
 const FIELDS: [&str; 5] = ["name", "subject", "html", "text", "sample"];
 /// What is taken from the page that comes back as a whole.
 const VARIABLES: &str = "masked-variables";
+/// What a page says above of what was done before it.
+const NOTICES: &str = "main > .callout[role]";
 /// The widest window in which the preview stands below the form, in pixels.
 const NARROW: f64 = 1100.0;
 
@@ -53,6 +56,7 @@ async fn send(form: &Element, url: &str) -> Result<Document, JsValue> {
 
 /// Puts what is new into the page.
 fn show(page: &Document, number: u32) {
+    replace_notices(page);
     for id in FIELDS {
         mark(page, id);
     }
@@ -74,6 +78,20 @@ fn show(page: &Document, number: u32) {
         && window().inner_width().ok().and_then(|width| width.as_f64()).unwrap_or_default() <= NARROW
     {
         let _ = first::<Element>("#preview").map(|preview| preview.scroll_into_view());
+    }
+}
+
+/// Puts what the page that came back says above in the place of what is said there, which need not hold any more. A refusal is
+/// said beside the buttons.
+fn replace_notices(page: &Document) {
+    for before in all::<Element>(NOTICES) {
+        before.remove();
+    }
+    let (Some(main), Ok(found)) = (first::<Element>("main"), page.query_selector_all(NOTICES)) else { return };
+    let found: Vec<Element> =
+        (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<Element>().ok()).collect();
+    for notice in found.iter().rev().filter(|notice| !notice.matches("[role=alert]").unwrap_or(false)) {
+        let _ = main.prepend_with_node_1(notice);
     }
 }
 

@@ -27,6 +27,16 @@ const MIN_HIT: f64 = 20.0;
 const MAX_TIMES: usize = 8;
 const MAX_DAYS: usize = 7;
 
+/// The words under a bar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tick {
+    words: String,
+    /// Whether they reach back from the end of the bar, for there is no room after its beginning.
+    reaches_back: bool,
+    /// Whether they would touch others where the chart is narrow, and are left out there.
+    is_tight: bool,
+}
+
 /// A bar for each step of the period.
 #[component]
 pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoView {
@@ -37,11 +47,7 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
     let drawn = bars
         .iter()
         .zip(ticks)
-        .enumerate()
-        .map(|(index, (bar, words))| {
-            let tick = words.map(|words| (words, is_at_end(index, bars.len())));
-            view! { <Bar bar=bar.clone() tick top query=query.clone()/> }
-        })
+        .map(|(bar, tick)| view! { <Bar bar=bar.clone() tick top query=query.clone()/> })
         .collect_view();
     let legend = LAYERS.map(|(key, name, _)| view! { <li data-key=key>{name}</li> }).collect_view();
     view! {
@@ -65,13 +71,7 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
 
 /// A bar, a link to its own span of time; each of its layers is one to that span and its statuses, for who has a pointer.
 #[component]
-fn Bar(
-    bar: ChartBar,
-    /// The words under it, and whether they reach back from it.
-    tick: Option<(String, bool)>,
-    top: i64,
-    query: LogQuery,
-) -> impl IntoView {
+fn Bar(bar: ChartBar, tick: Option<Tick>, top: i64, query: LogQuery) -> impl IntoView {
     let clock = ViewerClock::of_page();
     let when = span_label(bar.from, bar.to, &clock);
     let count = sum(&bar.counts);
@@ -114,8 +114,13 @@ fn Bar(
         <div class="bar" data-from=instant(bar.from) data-to=instant(bar.to)>
             <a class="bar-link" href=bar_url(&query, &bar).to_url() aria-label=label></a>
             <svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">{layers}</svg>
-            {tick.map(|(words, reaches_back)| view! {
-                <span class="tick" data-end=reaches_back.then_some("") aria-hidden="true">{words}</span>
+            {tick.map(|tick| view! {
+                <span
+                    class="tick"
+                    data-end=tick.reaches_back.then_some("")
+                    data-tight=tick.is_tight.then_some("")
+                    aria-hidden="true"
+                >{tick.words}</span>
             })}
             <span class="tip" aria-hidden="true">
                 <span class="tip-title">{when}</span>
@@ -163,7 +168,7 @@ fn span_label(from: DateTime<Utc>, to: DateTime<Utc>, clock: &ViewerClock) -> St
 }
 
 /// The words under the bars: times where a bar is an hour or less, days where bars begin a day, so few that they do not touch.
-fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
+fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<Tick>> {
     let starts: Vec<_> = bars.iter().map(|bar| clock.local(bar.from)).collect();
     let span = bars.first().zip(bars.last()).map(|(first, last)| last.to - first.from).unwrap_or_default();
     let has_times = span.num_hours() <= 50;
@@ -180,25 +185,28 @@ fn ticks_of(bars: &[ChartBar], clock: &ViewerClock) -> Vec<Option<String>> {
     };
     let places: Vec<usize> = (0..bars.len()).filter(|index| is_place(*index)).collect();
     let step = places.len().div_ceil(if has_times { MAX_TIMES } else { MAX_DAYS }).max(1);
-    let mut places: Vec<usize> = places.into_iter().step_by(step).collect();
-    // One that reaches back from the end needs the room of the one before it.
-    if let [.., before, last] = places[..]
-        && is_at_end(last, bars.len())
-        && (last - before + 1) * 4 < bars.len()
-    {
-        places.retain(|place| *place != before);
-    }
+    let places: Vec<usize> = places.into_iter().step_by(step).collect();
+    // One that reaches back from the end touches the one before it in a narrow chart. Of two times the earlier one stays there,
+    // so that no hole is seen among them; of two days the last one, which says where the chart ends.
+    let tight = match places[..] {
+        [.., before, last] if is_at_end(last, bars.len()) && (last - before + 1) * 4 < bars.len() => {
+            Some(if has_times { last } else { before })
+        }
+        _ => None,
+    };
     let today = clock.local(clock.now).date_naive();
     let mut ticks = vec![None; bars.len()];
     for index in places {
         let start = &starts[index];
-        ticks[index] = Some(match span.num_days() {
+        let words = match span.num_days() {
             _ if has_times && clock.is_twice(bars[index].from) => start.format("%H:%M %Z").to_string(),
             _ if has_times => start.format("%H:%M").to_string(),
             _ if start.date_naive() == today => "Today".to_owned(),
             ..=14 => start.format("%a %-d").to_string(),
             _ => start.format("%-d %b").to_string(),
-        });
+        };
+        let reaches_back = is_at_end(index, bars.len());
+        ticks[index] = Some(Tick { words, reaches_back, is_tight: tight == Some(index) });
     }
     ticks
 }
@@ -245,6 +253,13 @@ mod tests {
         assert_eq!(label("2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"), "Sun 25 Oct, 02:00 CET–03:00");
     }
 
+    /// What stands under the bars: everywhere, and where the chart is narrow.
+    fn words_of(bars: &[ChartBar], clock: &ViewerClock) -> (Vec<String>, Vec<String>) {
+        let ticks: Vec<Tick> = ticks_of(bars, clock).into_iter().flatten().collect();
+        let narrow = ticks.iter().filter(|tick| !tick.is_tight).map(|tick| tick.words.clone()).collect();
+        (ticks.into_iter().map(|tick| tick.words).collect(), narrow)
+    }
+
     #[test]
     fn ten_minutes_have_words_too() {
         let first: DateTime<Utc> = "2026-11-20T15:40:00Z".parse().unwrap();
@@ -252,8 +267,7 @@ mod tests {
         let bars: Vec<_> = (0..10)
             .map(|index| ChartBar { from: minute(index), to: minute(index + 1), counts: StatusCounts::default() })
             .collect();
-        let ticks: Vec<_> = ticks_of(&bars, &clock()).into_iter().flatten().collect();
-        assert_eq!(ticks, ["16:40", "16:42", "16:44", "16:46", "16:48"]);
+        assert_eq!(words_of(&bars, &clock()).0, ["16:40", "16:42", "16:44", "16:46", "16:48"]);
     }
 
     #[test]
@@ -272,13 +286,13 @@ mod tests {
                 ChartBar { from, to: from + chrono::TimeDelta::hours(4), counts: StatusCounts::default() }
             })
             .collect();
-        let ticks: Vec<_> = ticks_of(&bars, &clock()).into_iter().flatten().collect();
-        assert_eq!(ticks, ["Sat 14", "Sun 15", "Mon 16", "Tue 17", "Wed 18", "Thu 19", "Today"]);
+        let all = ["Sat 14", "Sun 15", "Mon 16", "Tue 17", "Wed 18", "Thu 19", "Today"];
+        assert_eq!(words_of(&bars, &clock()).0, all);
     }
 
     #[test]
-    fn the_last_word_has_room() {
-        let words = |days: i64| -> Vec<String> {
+    fn words_are_left_out_only_where_they_would_touch() {
+        let of_days = |days: i64| {
             let last: DateTime<Utc> = "2026-11-20T00:00:00Z".parse().unwrap();
             let clock = ViewerClock::new("UTC", last);
             let bars: Vec<_> = (0..days)
@@ -287,10 +301,28 @@ mod tests {
                     ChartBar { from, to: from + chrono::TimeDelta::days(1), counts: StatusCounts::default() }
                 })
                 .collect();
-            ticks_of(&bars, &clock).into_iter().flatten().collect()
+            words_of(&bars, &clock)
         };
-        assert_eq!(words(31), ["21 Oct", "26 Oct", "31 Oct", "5 Nov", "10 Nov", "Today"]);
-        assert_eq!(words(30), ["22 Oct", "27 Oct", "1 Nov", "6 Nov", "11 Nov", "16 Nov"]);
-        assert!((1..400).all(|days| words(days).len() <= MAX_DAYS));
+        let (wide, narrow) = of_days(31);
+        assert_eq!(wide, ["21 Oct", "26 Oct", "31 Oct", "5 Nov", "10 Nov", "15 Nov", "Today"]);
+        assert_eq!(narrow, ["21 Oct", "26 Oct", "31 Oct", "5 Nov", "10 Nov", "Today"]);
+        let (wide, narrow) = of_days(30);
+        assert_eq!(wide, ["22 Oct", "27 Oct", "1 Nov", "6 Nov", "11 Nov", "16 Nov"]);
+        assert_eq!(narrow, wide);
+        assert!((1..400).all(|days| of_days(days).0.len() <= MAX_DAYS));
+    }
+
+    #[test]
+    fn the_last_24_hours_have_every_third_hour() {
+        let first: DateTime<Utc> = "2026-11-19T04:00:00Z".parse().unwrap();
+        let bars: Vec<_> = (0..24)
+            .map(|index| {
+                let from = first + chrono::TimeDelta::hours(index);
+                ChartBar { from, to: from + chrono::TimeDelta::hours(1), counts: StatusCounts::default() }
+            })
+            .collect();
+        let (wide, narrow) = words_of(&bars, &clock());
+        assert_eq!(wide, ["06:00", "09:00", "12:00", "15:00", "18:00", "21:00", "00:00", "03:00"]);
+        assert_eq!(narrow, &wide[..7]);
     }
 }

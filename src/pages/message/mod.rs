@@ -33,7 +33,7 @@ use crate::domain::address::logs::search_url;
 use crate::domain::channel::Channel;
 use crate::domain::email::{ArrivedLater, Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
-use crate::domain::event::EmailEvent;
+use crate::domain::event::{EmailEvent, EventKind, EventSet};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
 use crate::domain::mailbox::bare_address;
@@ -222,6 +222,8 @@ fn Wait(email: Email) -> impl IntoView {
         view! { <WaitForAdapter channel=email.channel/> }.into_any()
     } else if let Some(at) = scheduled_at {
         view! { <p><strong>"Scheduled for " <Time at style=TimeStyle::Second/></strong> "."</p> }.into_any()
+    } else if email.next_attempt_at.is_some() && !was_tried(&email) {
+        view! { <p><strong>"It waits to be sent"</strong> "."</p> }.into_any()
     } else if let Some(at) = email.next_attempt_at {
         view! {
             <p>
@@ -240,6 +242,11 @@ fn Wait(email: Email) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Whether an attempt was made to send what still waits.
+fn was_tried(email: &Email) -> bool {
+    email.event_set.meets(EventSet::of_kinds(&[EventKind::Deferred, EventKind::FailedToSend]))
 }
 
 #[component]

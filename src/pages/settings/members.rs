@@ -230,7 +230,7 @@ fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
         view! { <option value=each.to_string() selected={each == role}>{name}</option> }
     });
     view! {
-        <form class="inline-form" method="post" action=ChangeRole::PATH>
+        <form class="inline-form" method="post" action=ChangeRole::PATH data-unsaved="">
             <input type="hidden" name="user" value=user_id.to_string()/>
             <select name="role" aria-label=format!("Role of {name}")>{options.collect_view()}</select>
             <button class="button small">"Save"</button>

@@ -57,7 +57,7 @@ fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>
     let team = team.map(|(name, role)| format!("{name}, {role}"));
     view! {
         <section class="panel narrow" aria-label="Profile">
-            <form class="stack panel-body" method="post" action=UpdateProfile::PATH>
+            <form class="stack panel-body" method="post" action=UpdateProfile::PATH data-unsaved="">
                 <dl class="facts">
                     <div class="fact"><dt>"Email address"</dt><dd>{account.email}</dd></div>
                     {team.map(|team| view! { <div class="fact"><dt>"Team and role"</dt><dd>{team}</dd></div> })}

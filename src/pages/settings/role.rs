@@ -14,7 +14,7 @@ use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::permission::Permission;
 use crate::domain::team::{Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::roles::{
@@ -49,17 +49,13 @@ fn OneRole(role: RoleView) -> impl IntoView {
     }
 }
 
-/// What a role is for: the team's words, or ours for a built-in one.
+/// Whom a role is for: the team's words, or ours for a built-in one, which hold whatever the team lets it do.
 pub(super) fn about(grants: &RoleGrants) -> String {
-    let is_changed = |role: Role| grants.permissions != PermissionSet::default_for(role);
     match grants.role {
-        Role::Admin | Role::Member | Role::Viewer if is_changed(grants.role) => {
-            "Built in. Your team has changed what it may do.".to_owned()
-        }
         Role::Owner => "May always do everything. A team has at least one owner.".to_owned(),
-        Role::Admin => "Built in. Runs the team, but cannot change roles or delete the team.".to_owned(),
-        Role::Member => "Built in. Sends messages and writes templates.".to_owned(),
-        Role::Viewer => "Built in. Can look, but not change anything.".to_owned(),
+        Role::Admin => "Built in, for people who run the team.".to_owned(),
+        Role::Member => "Built in, for people who send messages and write templates.".to_owned(),
+        Role::Viewer => "Built in, for people who look things up.".to_owned(),
         Role::Custom(_) => grants.description.clone(),
     }
 }
@@ -91,7 +87,7 @@ fn NameForm(grants: RoleGrants, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Name">
             <div class="panel-head"><h2>"Name"</h2></div>
-            <form class="stack panel-body" method="post" action=RenameRole::PATH>
+            <form class="stack panel-body" method="post" action=RenameRole::PATH data-unsaved="">
                 <input type="hidden" name="role" value=grants.role.to_string()/>
                 <TextField
                     label="Name"

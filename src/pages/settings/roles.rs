@@ -90,7 +90,7 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
     });
     let groups = groups.collect_view();
     view! {
-        <section class="panel scroll-x" aria-label="Roles and permissions" tabindex="0">
+        <section class="panel scrolls" aria-label="Roles and permissions" tabindex="0">
             <table class="table role-grid">
                 <thead><tr><th scope="col">"Permission"</th>{heads}</tr></thead>
                 {groups}
@@ -147,7 +147,7 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
     view! {
         <details class="panel narrow fold" id="new-role" open=is_open>
             <summary>"Create a role" <Icon glyph=Glyph::Chevron/></summary>
-            <form class="stack panel-body" method="post" action=CreateRole::PATH aria-label="Create a role">
+            <form class="stack panel-body" method="post" action=CreateRole::PATH aria-label="Create a role" data-unsaved="">
                 <p class="hint">
                     "For people who do one kind of work: support that only looks, a designer who changes templates."
                 </p>

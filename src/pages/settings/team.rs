@@ -41,7 +41,7 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
     let may_unmask = !rules.masks_addresses || may(Permission::LogsReveal);
     view! {
         <section class="panel narrow" aria-label="Name and rules">
-            <form class="panel-body" method="post" action=UpdateTeam::PATH>
+            <form class="panel-body" method="post" action=UpdateTeam::PATH data-unsaved="">
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"Name and rules"</legend>
                     <TextField label="Name" name="name" max_length=100 value=draft.get("name").unwrap_or(team.name)/>
@@ -153,7 +153,7 @@ fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="How long things are kept">
             <div class="panel-head"><h2>"How long things are kept"</h2></div>
-            <form class="panel-body" method="post" action=UpdateRetention::PATH>
+            <form class="panel-body" method="post" action=UpdateRetention::PATH data-unsaved="">
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"How long things are kept"</legend>
                     <p class="hint">"In days. Leave a field empty to keep everything. Older data is deleted for good."</p>

@@ -19,7 +19,7 @@ use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::templates::{
     CreateTemplate, DeleteTemplate, IMAGES_FIELD, MASKED_FIELD, PreviewTemplate, SAMPLE_FIELD, TemplateView,
-    TestTemplate, UpdateTemplate, load_new_template, load_template, names_of,
+    TestTemplate, UpdateTemplate, load_new_template, load_template, names_of, source_of_draft,
 };
 
 /// An empty template to fill in.
@@ -57,6 +57,13 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         Some(list) => names_of(&list),
         None => template.as_ref().map(|template| template.masked_variables.clone()).unwrap_or_default(),
     };
+    let is_saved = draft.is_empty()
+        || template.as_ref().is_some_and(|template| {
+            template.name == draft.text("name")
+                && template.masked_variables == masked
+                && template.current.source == source_of_draft(&draft)
+        });
+    let unsaved = if is_saved { "" } else { "given-back" };
     // What was typed is looked at by itself: after a test, and where it was refused or given back.
     let shown = (!draft.is_empty()).then(|| draft.form().to_owned());
     let shows_images = draft.text(IMAGES_FIELD) == "1";
@@ -75,7 +82,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         {older.as_ref().map(|version| view! { <OlderNote version=version.version/> })}
         <div class="editor-grid" data-locked=is_locked.then_some("")>
             <section class="panel" aria-label="Sources">
-                <form class="stack panel-body" method="post" action=action id=FORM>
+                <form class="stack panel-body" method="post" action=action id=FORM data-unsaved=unsaved>
                     <fieldset class="bare-fieldset" disabled=is_locked>
                         {template.as_ref().map(|template| view! { <input type="hidden" name="id" value=template.id.to_string()/> })}
                         <TextField label="Name" name="name" max_length=100 value=field("name", name) error=draft.error("name")/>

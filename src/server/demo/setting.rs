@@ -425,7 +425,7 @@ impl Maker<'_> {
         let role = NewRole {
             id: RoleId(lowest_id_at(at) + self.side.random_range(0..1_i64 << 19)),
             name: "Support".to_owned(),
-            description: "Answers customers: sees the log, masked.".to_owned(),
+            description: "Answers customers.".to_owned(),
             permissions: [Permission::LogsView].into_iter().collect(),
             created_at: at,
         };

@@ -36,7 +36,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
     let is_default = draft.get("is_default").is_some();
     view! {
         <section class="panel narrow" aria-label="Add an adapter">
-            <form class="stack panel-body" method="post" action=CreateAdapter::PATH>
+            <form class="stack panel-body" method="post" action=CreateAdapter::PATH data-unsaved="">
                 <nav class="segments" aria-label="Kind">{kinds.collect_view()}</nav>
                 <p class="hint">{what}</p>
                 <input type="hidden" name="kind" value=kind.as_str()/>
@@ -73,7 +73,7 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
     let shown = |field: &str, now: &str| draft.get(field).unwrap_or_else(|| now.to_owned());
     view! {
         <section class="panel narrow" aria-label=title>
-            <form class="stack panel-body" method="post" action=UpdateAdapter::PATH>
+            <form class="stack panel-body" method="post" action=UpdateAdapter::PATH data-unsaved="">
                 <input type="hidden" name="id" value=adapter.id.to_string()/>
                 <TextField
                     label="Name"

@@ -134,7 +134,7 @@ fn Change(key: ApiKey, draft: Draft, server_rate_limit: u32) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Change">
             <div class="panel-head"><h2>"Change"</h2></div>
-            <form class="stack panel-body" method="post" action=UpdateApiKey::PATH>
+            <form class="stack panel-body" method="post" action=UpdateApiKey::PATH data-unsaved="">
                 <input type="hidden" name="id" value=key.id.to_string()/>
                 <div class="short">
                     <TextField

@@ -42,7 +42,7 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2></div>
-            <form class="stack panel-body scoped-form" method="post" action=CreateApiKey::PATH>
+            <form class="stack panel-body scoped-form" method="post" action=CreateApiKey::PATH data-unsaved="">
                 <div class="short">
                     <TextField
                         label="Name"

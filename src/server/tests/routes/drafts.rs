@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::email::EmailStatus;
 use crate::domain::ids::TeamId;
 use crate::domain::team::Role;
+use crate::domain::template::TemplateSource;
 use crate::server::services::accounts::add_member;
 
 const NEW_TEMPLATE: &str = "/templates/new";
@@ -382,6 +383,31 @@ on_both_databases! {
         let second = browser.send(location(&first), "log_in_with_code", &[("code", &code(&app)), ("next", NEW_TEMPLATE)]).await;
         assert_eq!((location(&second), said(&second).as_str()), (NEW_TEMPLATE, ""));
         assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+    }
+
+    async fn forms_that_lose_something_when_they_are_left_are_marked(app: TestApp) {
+        app.sign_in(Role::Viewer).await;
+        let mut browser = Browser::at(&app, Role::Owner, NEW_TEMPLATE).await;
+        for page in [
+            NEW_TEMPLATE, "/settings/adapters?kind=smtp", "/settings/api-keys", "/settings/members", "/settings/profile",
+            "/settings/roles", "/settings/team",
+        ] {
+            assert!(browser.get(page).await.text.contains("data-unsaved=\"\""), "{page}");
+        }
+        let template = app.add_template("Receipt").await;
+        let (id, page) = (template.id.to_string(), format!("/templates/{}", template.id));
+        let TemplateSource { subject, html, text } = template.current.source;
+        let (html, text) = (html.unwrap_or_default(), text.unwrap_or_default());
+        // What a preview gives back is unsaved only where it is not what the template says already.
+        for (subject, marked) in [(subject.as_str(), "data-unsaved=\"\""), (SUBJECT, "data-unsaved=\"given-back\"")] {
+            let fields = [
+                ("id", id.as_str()), ("name", "Receipt"), ("subject", subject), ("html", html.as_str()),
+                ("text", text.as_str()), ("sample", "{\"name\": \"Ada\"}"),
+            ];
+            browser.send(&page, "preview_template", &fields).await;
+            let shown = browser.get(&page).await.text;
+            assert!(shown.contains(subject) && shown.contains(marked), "{marked}: {shown}");
+        }
     }
 
     async fn a_log_in_that_asks_for_no_page_leads_to_the_draft(app: TestApp) {

@@ -4,8 +4,11 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::email::EmailStatus;
+use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::permission::Permission;
 use crate::domain::team::Role;
+use crate::server::store::events::NewEvent;
+use crate::server::store::outbox::Waiting;
 
 on_both_databases! {
     async fn many_recipients_are_a_table_with_the_problems_first(app: TestApp) {
@@ -49,6 +52,26 @@ on_both_databases! {
         assert!(!viewer.get(&format!("/logs/{arrived}")).await.text.contains("cannot resend messages"));
         let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
         assert!(!owner.get(&format!("/logs/{id}")).await.text.contains("(owner)."));
+    }
+
+    async fn only_what_was_tried_waits_for_its_next_attempt(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        for (kind, words, other) in [
+            (None, "It waits to be sent", "It waits for its next attempt"),
+            (Some(EventKind::Deferred), "It waits for its next attempt", "It waits to be sent"),
+            (Some(EventKind::FailedToSend), "It waits for its next attempt", "It waits to be sent"),
+        ] {
+            let mut waits = Message::with_status(EmailStatus::Queued).historic(&app);
+            let (id, at, pending) = (waits.email.id, app.now(), vec!["user@example.com".to_owned()]);
+            waits.waiting = Some(Waiting { pending, attempts: i64::from(kind.is_some()), next_attempt_at: Some(at) });
+            waits.email.events.extend(kind.map(|kind| NewEvent {
+                event: EmailEvent { id: app.id_at(at), kind, at, recipient: None, detail: EventDetail::default() },
+                provider_event_id: None,
+            }));
+            app.store().insert_history(app.team, &[waits]).await.unwrap();
+            let page = owner.get(&format!("/logs/{id}")).await.text;
+            assert!(page.contains(words) && !page.contains(other), "{kind:?}: {page}");
+        }
     }
 
     async fn a_message_that_is_not_there_says_why_and_offers_a_search(app: TestApp) {

@@ -73,6 +73,17 @@ on_both_databases! {
         assert!(support.with("accept", "text/html").get(&page).await.text.contains(">Resend<"));
     }
 
+    async fn what_is_said_of_a_built_in_role_holds_whatever_it_may_do(app: TestApp) {
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        for granted in [true, false] {
+            app.set_grant(Role::Viewer, Permission::TemplatesUpdate, granted).await;
+            for path in ["/settings/roles/viewer", "/settings/members"] {
+                let page = owner.get(path).await.text;
+                assert!(page.contains("Built in, for people who look things up."), "{path}: {page}");
+            }
+        }
+    }
+
     async fn a_right_that_was_withdrawn_is_said_in_words_with_whom_to_ask(app: TestApp) {
         let bounced = app.add_message(Message::with_status(crate::domain::email::EmailStatus::Bounced)).await;
         app.sign_in(Role::Owner).await;
