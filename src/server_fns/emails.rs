@@ -218,14 +218,27 @@ pub struct MessageView {
 pub struct ListPlace {
     /// The list, as the query of its address.
     pub query: String,
+    /// The row that the viewer comes from: the message itself, or the one that was resent as it.
+    pub row: EmailId,
     pub newer: Option<EmailId>,
     pub older: Option<EmailId>,
 }
 
-/// Everything about a message, and its place in the list that its address names or that the browser comes from. Needs
-/// `logs:view`.
+impl ListPlace {
+    /// The list as the parameter `list` of another page. Never empty: a parameter without a value counts as absent.
+    pub fn to_list(&self) -> String {
+        if self.query.is_empty() { "?".to_owned() } else { self.query.clone() }
+    }
+}
+
+/// Everything about a message, and its place in the list that its address names or that the browser comes from. `row` is
+/// the row of that list which stands for it, where that is another one. Needs `logs:view`.
 #[server]
-pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) -> Result<MessageView, AppError> {
+pub async fn load_email(
+    id: EmailId,
+    #[server(default)] list: Option<String>,
+    #[server(default)] row: Option<EmailId>,
+) -> Result<MessageView, AppError> {
     use crate::domain::address::logs::LogQuery;
     use crate::domain::email::EmailStatus;
     use crate::server::{
@@ -238,8 +251,9 @@ pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) ->
     let place_in = async |query: String| {
         // A list that cannot be read, or is too slow now, is no reason to withhold the message.
         let filter = search::filter_at(&app, &viewer, &LogQuery::parse(&query).ok()?).await.ok()?;
-        let (newer, older) = emails::find_neighbours(&app, &viewer, &filter, id).await.ok()?;
-        Some(ListPlace { query, newer, older })
+        let row = row.unwrap_or(id);
+        let (newer, older) = emails::find_neighbours(&app, &viewer, &filter, row).await.ok()?;
+        Some(ListPlace { query, row, newer, older })
     };
     let list = match list.or_else(|| context::came_from("/logs")) {
         Some(query) => place_in(query).await,
@@ -351,12 +365,21 @@ pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
 }
 
 /// Sends a failed or bounced message again and goes on to the new one; where a copy got through already, only when `again`
-/// names the newest that did. Needs `logs:resend`.
+/// names the newest that did. The new one's page leads back to this `list`, where there is one, at `row`. Needs
+/// `logs:resend`.
 #[server]
-pub async fn resend_email(id: EmailId, #[server(default)] again: Option<EmailId>) -> Result<Accepted, AppError> {
+pub async fn resend_email(
+    id: EmailId,
+    #[server(default)] again: Option<EmailId>,
+    #[server(default)] list: Option<String>,
+    #[server(default)] row: Option<EmailId>,
+) -> Result<Accepted, AppError> {
+    use crate::domain::address;
     use crate::server::{context, services::emails};
     let accepted = emails::resend_email(&context::app(), &context::viewer().await?, id, again).await?;
     context::flash(context::FlashKind::Success, "Resent. This is the new message.");
-    leptos_axum::redirect(&format!("/logs/{}", accepted.id));
+    let list = list.filter(|list| !list.is_empty());
+    let way_back = list.map(|list| vec![("list", list), ("row", row.unwrap_or(id).to_string())]);
+    leptos_axum::redirect(&address::url(&format!("/logs/{}", accepted.id), way_back.unwrap_or_default()));
     Ok(accepted)
 }
