@@ -97,6 +97,8 @@ pub fn Selection(
         let all = (total.count() > on_page).then(|| grouped_total(total));
         view! {
             <form id=FORM class="selection" method="get" action="/resends/new">
+                // The pages that ask lead back to this list.
+                <HiddenFields fields=query.kept("")/>
                 <div class="selection-bar" role="group" aria-label="Chosen messages" data-count="0">
                     <span class="selection-count needs-script" role="status" data-all=all.clone()></span>
                     <button type="button" class="button quiet needs-script narrow-only" data-choose="page">"All on this page"</button>

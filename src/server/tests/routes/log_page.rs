@@ -204,6 +204,26 @@ on_both_databases! {
         assert_eq!(client.get(&format!("/logs/cancel?ids={many}")).await.status, 400);
     }
 
+    async fn what_is_chosen_in_a_list_leads_back_to_it(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let mut unknown = Message::with_status(EmailStatus::Bounced).historic(&app);
+        for new in &mut unknown.email.events {
+            new.event.detail.reply = Some("550 5.1.1 The email account does not exist".to_owned());
+        }
+        let id = unknown.email.id;
+        app.store().insert_history(app.team, &[unknown]).await.unwrap();
+        let client = browser(&app, Role::Owner).await;
+        let list = page(&client, "/logs?preset=30d&status=bounced").await;
+        let form = list.split("<form").find(|form| form.contains("id=\"choose\"")).unwrap_or_default();
+        assert!(form.contains("name=\"preset\" value=\"30d\"") && form.contains("name=\"status\" value=\"bounced\""), "{form}");
+        let shown = page(&client, &format!("/resends/new?preset=30d&status=bounced&ids={id}")).await;
+        assert!(shown.contains("None of them would be sent again."), "{shown}");
+        let cancel = shown.split("Cancel</a>").next().and_then(|before| before.rsplit("<a").next()).unwrap_or_default();
+        assert!(cancel.contains("href=\"/logs?preset=30d&amp;status=bounced\""), "{cancel}");
+        // What is taken in beside keeps the list.
+        assert!(shown.contains(&format!("/resends/new?preset=30d&amp;status=bounced&amp;ids={id}&amp;also=failing")), "{shown}");
+    }
+
     async fn a_bulk_resend_says_what_must_be_mended_first(app: TestApp) {
         app.add_adapter("Mail").await;
         let mut blocked = Message::with_status(EmailStatus::Bounced).historic(&app);
