@@ -22,7 +22,7 @@ pub const PAGE_SIZE: i64 = 50;
 /// What ids in a search are called, as they are written there: of adapters, API keys, templates and groups of failures.
 pub type ConditionNames = Vec<(String, String)>;
 
-/// A search near one that finds nothing.
+/// A search near one that finds nothing, or little.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NearSearch {
     pub search: String,
@@ -44,7 +44,8 @@ pub struct LogView {
     pub rows: String,
     /// How many messages the list would have in all time, where it has none, or few for a search.
     pub in_all_time: Option<Total>,
-    /// Searches near this one that find something, where this one finds nothing.
+    /// Searches near this one that find something, where this one finds nothing; where it finds something, the same words
+    /// as what they may name.
     pub near: Vec<NearSearch>,
     /// Who runs the mailboxes of recent messages, where a search by provider finds nothing.
     pub providers: Vec<String>,
@@ -127,19 +128,26 @@ pub async fn load_logs(
             leptos_axum::redirect(&LogQuery { period: choice.clone(), ..query }.to_url());
         }
     }
+    let names = match page.total.count() <= PAGE_SIZE {
+        true => suggestions::read_as_names(&app, &viewer, &searched).await?,
+        false => Vec::new(),
+    };
+    let others: Vec<Search> = match page.total.count() {
+        0 => searched.nearby(),
+        1..=PAGE_SIZE => searched.read_otherwise().into_iter().collect(),
+        _ => searched.as_code().into_iter().collect(),
+    };
     let mut near = Vec::new();
-    if page.total.count() == 0 {
-        // Where all time has nothing for the search itself, it is all time that something near must be in.
-        let is_in_all_time = in_all_time == Some(Total::Exact(0));
-        let range = if is_in_all_time { TimeRange::default() } else { range };
-        for search in searched.nearby() {
-            let base = EmailFilter { range, statuses, ..base.clone() };
-            let filter = search::filter_of(&app, &viewer, &search, base).await?;
-            let anything = PageRequest { page: 1, page_size: 1 };
-            let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
-            if total.count() > 0 {
-                near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
-            }
+    // Where all time has nothing for the search itself, it is all time that something near must be in.
+    let is_in_all_time = page.total.count() == 0 && in_all_time == Some(Total::Exact(0));
+    let near_range = if is_in_all_time { TimeRange::default() } else { range };
+    for search in names.into_iter().chain(others) {
+        let base = EmailFilter { range: near_range, statuses, ..base.clone() };
+        let filter = search::filter_of(&app, &viewer, &search, base).await?;
+        let anything = PageRequest { page: 1, page_size: 1 };
+        let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
+        if total.count() > 0 {
+            near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
         }
     }
     let providers = match page.total.count() == 0 && searched.at_provider("").is_some() {
