@@ -5,7 +5,7 @@
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::failure::{FailureClass, MailboxProvider};
-use crate::domain::masking::{mask_addresses, masks_addresses};
+use crate::domain::masking::{mask_addresses, masks_addresses, sees_contents};
 use crate::domain::permission::Permission;
 use crate::domain::search::{Condition, MAX_CHARS, PARAMETER, PROBLEMS, Qualifier, Search, Typed, Typing};
 use crate::domain::status::EmailStatus;
@@ -53,6 +53,7 @@ pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> 
     let mut suggestions: Vec<Suggestion> = match &typing.what {
         Typed::Name { begun } => {
             let named = Qualifier::ALL.into_iter().filter(|qualifier| qualifier.as_str().starts_with(begun.as_str()));
+            let named = named.filter(|qualifier| *qualifier != Qualifier::Meta || sees_contents(viewer));
             let mut suggestions: Vec<Suggestion> = named.map(|qualifier| of_name(&typing, qualifier)).collect();
             if begun.len() >= MIN_NAME_CHARS {
                 for qualifier in [Qualifier::Key, Qualifier::Template, Qualifier::Adapter] {

@@ -88,6 +88,21 @@ on_both_databases! {
         }
     }
 
+    async fn who_does_not_see_contents_is_told_so_and_is_not_offered_metadata(app: TestApp) {
+        app.add_message(Message::default()).await;
+        let client = browser(&app, Role::Viewer).await;
+        for may in [true, false] {
+            app.set_grant(Role::Viewer, Permission::LogsReveal, may).await;
+            assert_eq!(page(&client, "/logs").await.contains("meta.order:43645"), may);
+            let answer = client.get("/logs?q=meta.customer:17").await;
+            assert_eq!(answer.status, if may { 200 } else { 400 });
+            assert_eq!(answer.text.contains("Your role cannot search by this"), !may, "{}", answer.text);
+            let why = "Metadata is part of the contents of messages, which your role does not show.";
+            assert_eq!(answer.text.contains(why), !may, "{}", answer.text);
+            assert!(!answer.text.contains("This search cannot be read"), "{}", answer.text);
+        }
+    }
+
     async fn who_may_not_export_is_told_whom_to_ask(app: TestApp) {
         app.add_message(Message::default()).await;
         app.sign_in(Role::Owner).await;
