@@ -33,6 +33,7 @@ async function expectGoodEverywhere(page: Page, hasScript: boolean): Promise<voi
 const pages: [name: string, address: string, status: number][] = [
   ["log", "/logs?preset=30d", 200],
   ["log with filters", "/logs?status=bounced,failed&search=e&preset=30d&page=2", 200],
+  ["log of a custom period", "/logs?preset=custom&from=2026-11-27T11:00:00Z&to=2026-11-29T15:00:00Z", 200],
   ["empty log", "/logs?search=nobody-at-all", 200],
   ["wrong address", "/logs?page=0", 400],
   ["log of a channel", "/logs?preset=30d&channel=sms", 200],

@@ -31,6 +31,23 @@ test("the dialog says what a copy will likely meet, and who resent it before", a
   await expect(page.getByRole("dialog")).toContainText(/(was resent already|was sent again).* by /);
 });
 
+test("after a resend the way back leads to the row one came from", async ({ page, as, team }) => {
+  const to = "refused-way-back@example.com";
+  const id = await team.api.send({ templateId: template, to });
+  await team.api.waitFor(id, "bounced");
+  await as("admin");
+  const list = `/logs?preset=30d&status=bounced&q=${to}`;
+  await page.goto(list);
+  await page.getByRole("row").filter({ hasText: to }).getByRole("link", { name: to, exact: true }).click();
+  await expect(page).toHaveURL(`/logs/${id}`);
+  await page.getByRole("button", { name: "Resend" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Resend" }).click();
+  await expect(page.getByText("Resent. This is the new message.")).toBeVisible();
+  await expect(page.getByRole("navigation", { name: "Neighbours in the list" })).toBeVisible();
+  await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link").click();
+  await expect(page).toHaveURL(`${list}#${id}`);
+});
+
 test("the dialog is modal, takes the focus, and Escape gives it back", async ({ page, as, team }) => {
   const id = await team.api.send({ templateId: template, to: "refused-modal@example.com" });
   await team.api.waitFor(id, "bounced");

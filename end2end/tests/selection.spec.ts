@@ -65,3 +65,30 @@ demoTest("resending stands back while nothing chosen can be resent", async ({ pa
   };
   expect(await colourFor("queued")).not.toBe(await colourFor("bounced"));
 });
+
+demoTest("r resends what is chosen, Escape chooses none, and a row that cannot be resent says so", async ({
+  page, as, hasScript,
+}) => {
+  demoTest.skip(!hasScript, "keys are a script's");
+  await as("owner");
+  await page.goto("/logs?preset=30d&status=bounced");
+  await page.locator("html[data-alive]").waitFor();
+  const boxes = page.getByRole("checkbox", { name: /^Choose the message to/ });
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await expect(page.getByText("2 chosen")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("button", { name: "Resend chosen …" })).toBeHidden();
+  await expect(boxes.first()).not.toBeChecked();
+  await page.keyboard.press("x");
+  await page.keyboard.press("r");
+  await expect(page).toHaveURL(/\/resends\/new\?ids=eml_.*&preset=30d&status=bounced/);
+
+  await page.goto("/logs?preset=30d&status=queued");
+  await page.locator("html[data-alive]").waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("r");
+  await expect(page.locator("#row-told")).toHaveText("This message cannot be resent here; open it.");
+});

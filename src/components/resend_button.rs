@@ -25,6 +25,10 @@ pub fn ResendButton(
     /// A message that says the same and went out, or may have. Sending it once more is asked for plainly then, and the
     /// answer names what was shown.
     again: Option<EmailId>,
+    /// The list that the viewer comes from, as `LogQuery::to_list` says it.
+    list: Option<String>,
+    /// The row of that list that the new message's page leads back to.
+    row: EmailId,
 ) -> impl IntoView {
     let dialog = format!("resend-{id}");
     let heading = format!("resend-heading-{id}");
@@ -65,6 +69,10 @@ pub fn ResendButton(
                 </div>
                 <input type="hidden" name="id" value=id.to_string()/>
                 {again.map(|id| view! { <input type="hidden" name="again" value=id.to_string()/> })}
+                {list.map(|list| view! {
+                    <input type="hidden" name="list" value=list/>
+                    <input type="hidden" name="row" value=row.to_string()/>
+                })}
                 <div class="dialog-buttons">
                     <button
                         type="button"

@@ -22,7 +22,7 @@ pub const PAGE_SIZE: i64 = 50;
 /// What ids in a search are called, as they are written there: of adapters, API keys, templates and groups of failures.
 pub type ConditionNames = Vec<(String, String)>;
 
-/// A search near one that finds nothing.
+/// A search near one that finds nothing, or little.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NearSearch {
     pub search: String,
@@ -44,7 +44,8 @@ pub struct LogView {
     pub rows: String,
     /// How many messages the list would have in all time, where it has none, or few for a search.
     pub in_all_time: Option<Total>,
-    /// Searches near this one that find something, where this one finds nothing.
+    /// Searches near this one that find something, where this one finds nothing; where it finds something, the same words
+    /// as what they may name.
     pub near: Vec<NearSearch>,
     /// Who runs the mailboxes of recent messages, where a search by provider finds nothing.
     pub providers: Vec<String>,
@@ -127,19 +128,26 @@ pub async fn load_logs(
             leptos_axum::redirect(&LogQuery { period: choice.clone(), ..query }.to_url());
         }
     }
+    let names = match page.total.count() <= PAGE_SIZE {
+        true => suggestions::read_as_names(&app, &viewer, &searched).await?,
+        false => Vec::new(),
+    };
+    let others: Vec<Search> = match page.total.count() {
+        0 => searched.nearby(),
+        1..=PAGE_SIZE => searched.read_otherwise().into_iter().collect(),
+        _ => searched.as_code().into_iter().collect(),
+    };
     let mut near = Vec::new();
-    if page.total.count() == 0 {
-        // Where all time has nothing for the search itself, it is all time that something near must be in.
-        let is_in_all_time = in_all_time == Some(Total::Exact(0));
-        let range = if is_in_all_time { TimeRange::default() } else { range };
-        for search in searched.nearby() {
-            let base = EmailFilter { range, statuses, ..base.clone() };
-            let filter = search::filter_of(&app, &viewer, &search, base).await?;
-            let anything = PageRequest { page: 1, page_size: 1 };
-            let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
-            if total.count() > 0 {
-                near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
-            }
+    // Where all time has nothing for the search itself, it is all time that something near must be in.
+    let is_in_all_time = page.total.count() == 0 && in_all_time == Some(Total::Exact(0));
+    let near_range = if is_in_all_time { TimeRange::default() } else { range };
+    for search in names.into_iter().chain(others) {
+        let base = EmailFilter { range: near_range, statuses, ..base.clone() };
+        let filter = search::filter_of(&app, &viewer, &search, base).await?;
+        let anything = PageRequest { page: 1, page_size: 1 };
+        let total = emails::list_emails(&app, &viewer, &filter, anything).await?.total;
+        if total.count() > 0 {
+            near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
         }
     }
     let providers = match page.total.count() == 0 && searched.at_provider("").is_some() {
@@ -218,14 +226,27 @@ pub struct MessageView {
 pub struct ListPlace {
     /// The list, as the query of its address.
     pub query: String,
+    /// The row that the viewer comes from: the message itself, or the one that was resent as it.
+    pub row: EmailId,
     pub newer: Option<EmailId>,
     pub older: Option<EmailId>,
 }
 
-/// Everything about a message, and its place in the list that its address names or that the browser comes from. Needs
-/// `logs:view`.
+impl ListPlace {
+    /// The list as the parameter `list` of another page. Never empty: a parameter without a value counts as absent.
+    pub fn to_list(&self) -> String {
+        if self.query.is_empty() { "?".to_owned() } else { self.query.clone() }
+    }
+}
+
+/// Everything about a message, and its place in the list that its address names or that the browser comes from. `row` is
+/// the row of that list which stands for it, where that is another one. Needs `logs:view`.
 #[server]
-pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) -> Result<MessageView, AppError> {
+pub async fn load_email(
+    id: EmailId,
+    #[server(default)] list: Option<String>,
+    #[server(default)] row: Option<EmailId>,
+) -> Result<MessageView, AppError> {
     use crate::domain::address::logs::LogQuery;
     use crate::domain::email::EmailStatus;
     use crate::server::{
@@ -238,8 +259,9 @@ pub async fn load_email(id: EmailId, #[server(default)] list: Option<String>) ->
     let place_in = async |query: String| {
         // A list that cannot be read, or is too slow now, is no reason to withhold the message.
         let filter = search::filter_at(&app, &viewer, &LogQuery::parse(&query).ok()?).await.ok()?;
-        let (newer, older) = emails::find_neighbours(&app, &viewer, &filter, id).await.ok()?;
-        Some(ListPlace { query, newer, older })
+        let row = row.unwrap_or(id);
+        let (newer, older) = emails::find_neighbours(&app, &viewer, &filter, row).await.ok()?;
+        Some(ListPlace { query, row, newer, older })
     };
     let list = match list.or_else(|| context::came_from("/logs")) {
         Some(query) => place_in(query).await,
@@ -351,12 +373,21 @@ pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
 }
 
 /// Sends a failed or bounced message again and goes on to the new one; where a copy got through already, only when `again`
-/// names the newest that did. Needs `logs:resend`.
+/// names the newest that did. The new one's page leads back to this `list`, where there is one, at `row`. Needs
+/// `logs:resend`.
 #[server]
-pub async fn resend_email(id: EmailId, #[server(default)] again: Option<EmailId>) -> Result<Accepted, AppError> {
+pub async fn resend_email(
+    id: EmailId,
+    #[server(default)] again: Option<EmailId>,
+    #[server(default)] list: Option<String>,
+    #[server(default)] row: Option<EmailId>,
+) -> Result<Accepted, AppError> {
+    use crate::domain::address;
     use crate::server::{context, services::emails};
     let accepted = emails::resend_email(&context::app(), &context::viewer().await?, id, again).await?;
     context::flash(context::FlashKind::Success, "Resent. This is the new message.");
-    leptos_axum::redirect(&format!("/logs/{}", accepted.id));
+    let list = list.filter(|list| !list.is_empty());
+    let way_back = list.map(|list| vec![("list", list), ("row", row.unwrap_or(id).to_string())]);
+    leptos_axum::redirect(&address::url(&format!("/logs/{}", accepted.id), way_back.unwrap_or_default()));
     Ok(accepted)
 }

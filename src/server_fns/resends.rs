@@ -92,14 +92,25 @@ pub async fn load_resend(
     #[server(default)] state: Option<ResendItemState>,
     page: i64,
 ) -> Result<ResendView, AppError> {
-    use crate::domain::address::{logs::LogQuery, resends::list_of};
-    use crate::server::{context, services::resends};
+    use crate::domain::address::resends::list_of;
+    use crate::domain::search::Qualifier;
+    use crate::server::context;
+    use crate::server::services::{condition_names, reasons, resends, search};
     use crate::server_fns::emails::load_log_frame;
     let (app, viewer) = (context::app(), context::viewer().await?);
     let job = resends::find_resend(&app, &viewer, id).await?;
     let list = match list_of(&job) {
-        Some(LogQuery { period, template_id, search, .. }) => {
-            Some(load_log_frame(period, template_id, search.to_string()).await?)
+        Some(query) => {
+            let typed = query.search.to_string();
+            let mut frame = load_log_frame(query.period.clone(), query.template_id, typed).await?;
+            // A group of failures is called as in the list; a list that is too slow now withholds nothing else.
+            if query.search.conditions.iter().any(|condition| condition.qualifier == Qualifier::Group)
+                && let Ok(filter) = search::filter_at(&app, &viewer, &query).await
+                && let Ok(shown) = reasons::list_reasons(&app, &viewer, &filter).await
+            {
+                frame.names = condition_names::names_of(&app, &viewer, &query.search, shown.as_ref()).await?;
+            }
+            Some(frame)
         }
         None => None,
     };

@@ -1,5 +1,6 @@
 //! The keys of [KEYS](super::KEYS): what has `data-press` with the key's name is clicked; in a list, `j` and `k` go from row to
-//! row, `p` shows its message beside the list, `x` chooses the row and `r` resends it; `/` goes to the search.
+//! row, `p` shows its message beside the list, `x` chooses the row and `r` resends it, or what is chosen, which Escape drops;
+//! `/` goes to the search.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -27,11 +28,15 @@ fn press(event: &KeyboardEvent) {
     }
     let focused = document().active_element().and_then(|active| active.closest("tr").ok().flatten());
     let in_row = |what: &str| focused.as_ref().and_then(|row| first_of(row, what));
+    let bar = first::<Element>(".selection-bar:not([data-count='0'])");
+    let in_bar = |what: &str| bar.as_ref().and_then(|bar| first_of(bar, what));
     let meant = match key.as_str() {
         "/" => first("main [role='search'] input:not([type='hidden'])"),
         "x" => in_row("input[type='checkbox']"),
         "p" => in_row("[data-peek]").or_else(|| first("tr[aria-current] [data-peek]")),
+        "r" if bar.is_some() => in_bar(".button.primary:not([hidden])"),
         "r" => in_row(".resend").or_else(|| first(".page-actions .resend")),
+        "Escape" => first::<HtmlElement>("[data-press='Escape']").or_else(|| in_bar("[data-choose='none']")),
         key => first(&format!("[data-press='{key}']")),
     };
     match (meant, key.as_str()) {
@@ -41,6 +46,11 @@ fn press(event: &KeyboardEvent) {
         (Some(meant), _) => meant.click(),
         (None, "j") => go_to_row(1),
         (None, "k") => go_to_row(-1),
+        (None, "r") if focused.is_some() && bar.is_none() => {
+            if let Some(told) = first::<Element>("#row-told") {
+                told.set_text_content(Some("This message cannot be resent here; open it."));
+            }
+        }
         (None, _) => return,
     }
     event.prevent_default();

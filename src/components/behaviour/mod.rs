@@ -33,8 +33,8 @@ pub const KEYS: [(&str, &str); 8] = [
     ("Enter", "Open the message"),
     ("p", "Show the message beside the list; again, go to it"),
     ("x", "Choose the message"),
-    ("r", "Resend the message"),
-    ("Esc", "Close, or back to the list"),
+    ("r", "Resend the message, or those that are chosen"),
+    ("Esc", "Close, choose none, or back to the list"),
     ("?", "This list"),
 ];
 

@@ -133,6 +133,11 @@ impl LogQuery {
         super::url("/logs", self.fields())
     }
 
+    /// This state as the parameter `list` of another page. It is never empty: a parameter without a value counts as absent.
+    pub fn to_list(&self) -> String {
+        self.to_url().split_once('?').map_or("?", |(_, query)| query).to_owned()
+    }
+
     /// The address at which a page of this state that was made at `now` is told what changes.
     pub fn to_live_url(&self, now: DateTime<Utc>) -> String {
         super::url("/logs/live", self.as_of(now).fields())

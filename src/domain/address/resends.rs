@@ -1,5 +1,5 @@
-//! The address of a bulk resend that is to be made: `ids` names messages one by one; without them it is the address of the
-//! log's list, with what is taken in as `also`. And the address of a report, `/resends/{id}`.
+//! The address of a bulk resend that is to be made: that of the log's list, with what is taken in as `also`. Where `ids` names
+//! messages one by one, the list is only where they were chosen. And the address of a report, `/resends/{id}`.
 
 use super::logs::LogQuery;
 use super::{Fields, read, read_id};
@@ -18,6 +18,7 @@ pub fn list_of(job: &ResendJob) -> Option<LogQuery> {
 pub struct NewResendQuery {
     /// The chosen messages; empty for all of the list that failed or bounced.
     pub ids: Vec<EmailId>,
+    /// The list, to which the page leads back.
     pub log: LogQuery,
     pub options: ResendOptions,
 }
@@ -51,7 +52,7 @@ impl NewResendQuery {
 
     /// The parameters of this state.
     pub fn fields(&self) -> Fields {
-        let mut fields = if self.ids.is_empty() { self.log.fields() } else { Fields::new() };
+        let mut fields = self.log.fields();
         if !self.ids.is_empty() {
             let ids: Vec<String> = self.ids.iter().map(EmailId::to_string).collect();
             fields.push(("ids", ids.join(",")));
@@ -133,6 +134,9 @@ mod tests {
         assert_eq!(NewResendQuery::parse(url.split_once('?').unwrap().1), Ok(chosen.clone()));
         let form = "ids=eml_0000000000001&ids=eml_0000000000002&also=failing,resent";
         assert_eq!(NewResendQuery::parse(form), Ok(chosen));
+        let of_list = NewResendQuery::parse("preset=30d&status=failed&ids=eml_0000000000001").unwrap();
+        assert_eq!(of_list.to_url(), "/resends/new?preset=30d&status=failed&ids=eml_0000000000001");
+        assert_eq!(of_list.log.to_url(), "/logs?preset=30d&status=failed");
         let list = NewResendQuery::parse("preset=30d&status=failed&page=3&utm_source=x").unwrap();
         assert_eq!(list.to_url(), "/resends/new?preset=30d&status=failed");
         assert!(NewResendQuery::parse("ids=x").is_err() && NewResendQuery::parse("also=x").is_err());

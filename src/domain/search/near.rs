@@ -30,21 +30,25 @@ impl Search {
         self.as_code().or_else(|| self.as_provider())
     }
 
+    /// The same words as the value of a qualifier, and nothing else.
+    pub fn alone(qualifier: Qualifier, value: String) -> Self {
+        Self { terms: Vec::new(), conditions: vec![Condition::of(qualifier, [value])] }
+    }
+
     /// Words that are a mail server's codes and nothing else, `550 5.1.1`, as what servers answered: the more exact one.
-    fn as_code(&self) -> Option<Self> {
+    pub fn as_code(&self) -> Option<Self> {
         let words: Vec<&str> = self.terms.iter().flat_map(|term| term.split(' ')).collect();
         let are_codes = self.conditions.is_empty() && words.iter().all(|word| is_reply_code(word));
         let code = words.iter().max_by_key(|word| word.contains('.')).filter(|_| are_codes)?;
-        let conditions = vec![Condition::of(Qualifier::Reply, [(*code).to_owned()])];
-        Some(Self { terms: Vec::new(), conditions })
+        Some(Self::alone(Qualifier::Reply, (*code).to_owned()))
     }
 
-    /// The name of who runs mailboxes and nothing else, `gmail`, as that.
+    /// The name of who runs mailboxes and nothing else, `gmail` or `microsoft 365`, as that.
     fn as_provider(&self) -> Option<Self> {
-        let word = self.only_word()?.to_lowercase();
-        let name = MailboxProvider::names().find(|name| name.to_lowercase() == word)?;
-        let conditions = vec![Condition::of(Qualifier::Provider, [name.to_owned()])];
-        Some(Self { terms: Vec::new(), conditions })
+        let words = self.terms.join(" ").to_lowercase();
+        let mut names = MailboxProvider::names().filter(|_| self.conditions.is_empty());
+        let name = names.find(|name| name.to_lowercase() == words)?;
+        Some(Self::alone(Qualifier::Provider, name.to_owned()))
     }
 
     /// The same with the domains of known providers where something is one letter away from them; `None` where nothing is.
@@ -104,6 +108,8 @@ mod tests {
         assert_eq!(near("\"550 5.1.1\""), ["reply:5.1.1"]);
         assert_eq!(near("421"), ["reply:421"]);
         assert_eq!(near("gmail"), ["provider:Gmail"]);
+        assert_eq!(near("\"microsoft 365\""), ["provider:\"Microsoft 365\""]);
+        assert_eq!(near("microsoft 365"), ["provider:\"Microsoft 365\"", "microsoft"]);
         assert!(near("5.1.1 tag:a").is_empty());
         let at = |text: &str| Search::parse(text).unwrap().at_provider("La Poste").map(|search| search.to_string());
         assert_eq!(at("provider:gmail,yahoo ada tag:a").as_deref(), Some("ada provider:\"La Poste\" tag:a"));

@@ -55,10 +55,20 @@ pub fn chips_of(query: &LogQuery, templates: &[(TemplateId, String)], names: &Co
         let without = first(LogQuery { channel: None, ..query.clone() });
         chips.push(ChipOf { name: "Channel".to_owned(), value: channel.label().to_owned(), without });
     }
-    for (index, condition) in query.search.conditions.iter().enumerate() {
-        let values: Vec<String> = condition.values.iter().map(|value| words_of(condition, value, names)).collect();
+    let conditions = &query.search.conditions;
+    let values_of = |condition: &Condition| {
+        condition.values.iter().map(|value| words_of(condition, value, names)).collect::<Vec<_>>().join(" or ")
+    };
+    let groups = conditions.iter().filter(|other| other.qualifier == Qualifier::Group && !other.is_not);
+    let groups: Vec<String> = groups.map(values_of).collect();
+    for (index, condition) in conditions.iter().enumerate() {
+        let value = values_of(condition);
+        // A group of failures that is called by its reason says it once.
+        if condition.qualifier == Qualifier::Reason && !condition.is_not && groups.contains(&value) {
+            continue;
+        }
         let without = query.without_condition(index).to_url();
-        chips.push(ChipOf { name: name_of(condition), value: values.join(" or "), without });
+        chips.push(ChipOf { name: name_of(condition), value, without });
     }
     chips
 }
@@ -129,5 +139,17 @@ mod tests {
         let reason = format!("Reason: {}", FailureClass::MailboxFull.label());
         let others = ["Same failure: Gmail · full", "Not adapter: SES Frankfurt", "API key: Checkout", "meta.order: 7"];
         assert_eq!(shown, [vec![reason.as_str()], others.to_vec()].concat());
+    }
+
+    #[test]
+    fn a_reason_that_its_group_says_too_stands_once() {
+        let query = "q=reason:mailbox-full group:v1-0000000000000001";
+        let label = FailureClass::MailboxFull.label();
+        let words = |name: &str| {
+            let names = vec![("v1-0000000000000001".to_owned(), name.to_owned())];
+            list_words(&LogQuery::parse(query).unwrap(), &[], &names)
+        };
+        assert_eq!(words(label), format!("Same failure: {label}"));
+        assert_eq!(words("Gmail · full"), format!("Reason: {label} · Same failure: Gmail · full"));
     }
 }

@@ -25,7 +25,7 @@ pub use self::chips::list_words;
 use self::filters::Filters;
 use self::first_run::FirstRun;
 pub use self::first_run::StepList;
-use self::nothing::Nothing;
+use self::nothing::{Near, Nothing};
 use self::search::SearchBar;
 use self::selection::Selection;
 use self::stats::{Cards, in_short};
@@ -142,7 +142,11 @@ fn Logs(
         view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near providers templates=templates.clone()/> }
             .into_any()
     } else {
+        let meant = (!near.is_empty()).then(|| {
+            view! { <div class="panel-note"><Near query=query.clone() near/></div> }
+        });
         view! {
+            {meant}
             <LogTable query=query.clone() rows=page.items.clone() peeked look=look.clone()/>
             <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total has_scheduled/>
         }

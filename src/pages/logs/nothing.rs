@@ -59,13 +59,7 @@ pub fn Nothing(
         None => Some(view! { <WiderPeriod preset=period.preset to_url/> }.into_any()),
     };
     let has_near = !near.is_empty();
-    let near = near.into_iter().filter_map(|NearSearch { search: text, total, is_in_all_time }| {
-        let list = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) };
-        let url = if is_in_all_time { list.in_all_time() } else { list }.to_url();
-        let when = if is_in_all_time { " in all time" } else { "" };
-        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? It finds {}{when}.", found_words(total))}</p> })
-    });
-    let near = near.collect_view();
+    let near = view! { <Near query=query.clone() near/> };
     let providers = providers.into_iter().filter_map(|name| {
         let search = query.search.at_provider(&name)?;
         let url = LogQuery { search, ..query.with_page(1) }.to_url();
@@ -86,6 +80,18 @@ pub fn Nothing(
         </EmptyState>
     }
     .into_any()
+}
+
+/// Searches that may have been meant, each with how much it finds.
+#[component]
+pub fn Near(query: LogQuery, near: Vec<NearSearch>) -> impl IntoView {
+    let near = near.into_iter().filter_map(|NearSearch { search: text, total, is_in_all_time }| {
+        let list = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) };
+        let url = if is_in_all_time { list.in_all_time() } else { list }.to_url();
+        let when = if is_in_all_time { " in all time" } else { "" };
+        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? It finds {}{when}.", found_words(total))}</p> })
+    });
+    near.collect_view()
 }
 
 /// What else may find it.

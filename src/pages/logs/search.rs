@@ -10,7 +10,9 @@ use crate::components::menu::Menu;
 use crate::domain::address::Fields;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::ids::TemplateId;
+use crate::domain::masking::sees_contents;
 use crate::domain::search::{MAX_CHARS, PARAMETER, Qualifier};
+use crate::domain::viewer::Viewer;
 use crate::server_fns::emails::ConditionNames;
 
 /// The field, which holds the words, and the chips, which are the rest. The form keeps what the chips say.
@@ -89,7 +91,11 @@ fn SearchField(
 /// What can stand before a colon, each with an example.
 #[component]
 fn SearchBy() -> impl IntoView {
+    // Metadata is part of the contents.
+    let has_contents = use_context::<Viewer>().is_some_and(|viewer| sees_contents(&viewer));
     let rows = Qualifier::ALL
+        .into_iter()
+        .filter(|qualifier| has_contents || *qualifier != Qualifier::Meta)
         .map(|qualifier| {
             let example = qualifier.example();
             let begun = example.split_inclusive(':').next().unwrap_or(example);

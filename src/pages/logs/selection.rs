@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use crate::components::ask::WhomToAsk;
+use crate::components::field::HiddenFields;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped_total;
 use crate::domain::address::logs::LogQuery;
@@ -97,6 +98,10 @@ pub fn Selection(
         let all = (total.count() > on_page).then(|| grouped_total(total));
         view! {
             <form id=FORM class="selection" method="get" action="/resends/new">
+                // The pages that ask lead back to this list.
+                <HiddenFields fields=query.kept("")/>
+                // What a key says of a row.
+                <p class="visually-hidden" id="row-told" role="status"></p>
                 <div class="selection-bar" role="group" aria-label="Chosen messages" data-count="0">
                     <span class="selection-count needs-script" role="status" data-all=all.clone()></span>
                     <button type="button" class="button quiet needs-script narrow-only" data-choose="page">"All on this page"</button>

@@ -29,6 +29,7 @@ pub fn LogTable(
 ) -> impl IntoView {
     let may_resend = may(Permission::LogsResend);
     let may_choose = Choices::of_viewer().any();
+    let list = query.to_list();
     // The roles stay when the style sheet takes the table apart on narrow windows.
     view! {
         <table
@@ -55,7 +56,7 @@ pub fn LogTable(
                     .map(|row| {
                         let peek = query.to_peek_url(row.id);
                         let is_peeked = peeked == Some(row.id);
-                        view! { <Row row may_resend may_choose peek is_peeked/> }
+                        view! { <Row row may_resend may_choose peek is_peeked list=list.clone()/> }
                     })
                     .collect_view()}
             </tbody>
@@ -64,7 +65,14 @@ pub fn LogTable(
 }
 
 #[component]
-fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_peeked: bool) -> impl IntoView {
+fn Row(
+    row: EmailSummary,
+    may_resend: bool,
+    may_choose: bool,
+    peek: String,
+    is_peeked: bool,
+    list: String,
+) -> impl IntoView {
     let url = format!("/logs/{}", row.id);
     let first = row.recipients.first();
     let peek_label = format!("Beside the list: the message to {}", first.map_or("nobody", |first| &first.address));
@@ -79,7 +87,8 @@ fn Row(row: EmailSummary, may_resend: bool, may_choose: bool, peek: String, is_p
         let warnings = row.remark.as_ref().map(before_resend).unwrap_or_default();
         let is_doubtful = row.remark.as_ref().is_some_and(is_remark_doubtful);
         let (id, channel, subject) = (row.id, row.channel, row.subject.clone());
-        view! { <ResendButton id channel recipient=everybody.clone() subject warnings is_doubtful again=None/> }
+        let recipient = everybody.clone();
+        view! { <ResendButton id channel recipient subject warnings is_doubtful again=None list=Some(list) row=id/> }
     });
     let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
     let remark = remark_line(row.resend_of, row.remark);

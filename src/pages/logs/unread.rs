@@ -11,9 +11,12 @@ use crate::components::periods::Periods;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
+use crate::domain::masking::sees_contents;
 use crate::domain::period::PeriodChoice;
+use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
-use crate::domain::search::PARAMETER;
+use crate::domain::search::{PARAMETER, Qualifier, Search};
+use crate::domain::viewer::Viewer;
 use crate::pages::layout::PageTitle;
 use crate::server_fns::emails::{LogFrame, load_log_frame};
 use crate::server_fns::layout::mark_failed;
@@ -47,6 +50,7 @@ pub async fn load_unread(address: &str, message: String) -> Result<UnreadLog, Ap
 pub fn Unread(unread: UnreadLog) -> impl IntoView {
     let UnreadLog { query, frame, typed, words } = unread;
     let LogFrame { period, templates, names } = frame;
+    let title = title_of(&typed);
     let kept = query.with_period(PeriodChoice::default()).fields();
     let to_url = {
         let query = query.clone();
@@ -60,9 +64,20 @@ pub fn Unread(unread: UnreadLog) -> impl IntoView {
         <SearchBar query=query.clone() templates=templates.clone() names unread=Some((typed, words))/>
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=None look=ListView::default()/>
-            <EmptyState glyph=Glyph::Search title="This search cannot be read">
+            <EmptyState glyph=Glyph::Search title>
                 <p><a class="button" href=query.to_url()>"Show the list without this search"</a></p>
             </EmptyState>
         </section>
+    }
+}
+
+/// What stands in the place of the rows: a search may be right, and look into what its reader does not see.
+fn title_of(typed: &str) -> &'static str {
+    let asks_metadata = Search::parse(typed)
+        .is_ok_and(|search| search.conditions.iter().any(|condition| condition.qualifier == Qualifier::Meta));
+    match use_context::<Viewer>().filter(|viewer| asks_metadata && !sees_contents(viewer)) {
+        Some(viewer) if viewer.may(Permission::LogsReveal) => "Your team cannot search by this",
+        Some(_) => "Your role cannot search by this",
+        None => "This search cannot be read",
     }
 }

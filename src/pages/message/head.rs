@@ -36,7 +36,9 @@ pub fn Head(
     let email = &detail.email;
     let query = list.as_ref().map(|list| format!("?{}", list.query)).unwrap_or_default();
     // To its row, where the list has it.
-    let way_back = format!("/logs{}#{}", query.trim_end_matches('?'), email.id);
+    let row = list.as_ref().map_or(email.id, |list| list.row);
+    let way_back = format!("/logs{}#{row}", query.trim_end_matches('?'));
+    let resend_list = list.as_ref().map(ListPlace::to_list);
     let refresh = is_on_its_way(email);
     let (channel, status) = (email.channel, email.status);
     let lacks_resend = status.can_be_resent() && !may(Permission::LogsResend);
@@ -59,7 +61,9 @@ pub fn Head(
                 {lacks_resend.then(|| view! {
                     <p class="obstacle">"Your role cannot resend messages. " <WhomToAsk/></p>
                 })}
-                <Can permission=Permission::LogsResend><Resend detail=detail.clone() arrived_later/></Can>
+                <Can permission=Permission::LogsResend>
+                    <Resend detail=detail.clone() arrived_later list=resend_list.clone() row/>
+                </Can>
             </div>
         </div>
     }
@@ -67,7 +71,12 @@ pub fn Head(
 
 /// The way to send it again, or why there is none.
 #[component]
-fn Resend(detail: EmailDetail, arrived_later: Option<ArrivedLater>) -> impl IntoView {
+fn Resend(
+    detail: EmailDetail,
+    arrived_later: Option<ArrivedLater>,
+    list: Option<String>,
+    row: EmailId,
+) -> impl IntoView {
     let rule = use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule());
     if let Some(reason) = detail.email.resend_obstacle(rule) {
         return view! {
@@ -82,8 +91,8 @@ fn Resend(detail: EmailDetail, arrived_later: Option<ArrivedLater>) -> impl Into
     let again = went_out(&detail).map(|sent| sent.id);
     let EmailDetail { email, .. } = detail;
     let recipient = spoken_list(&email.recipients);
-    view! { <ResendButton id=email.id channel=email.channel recipient subject=email.subject warnings is_doubtful again/> }
-        .into_any()
+    let (id, channel, subject) = (email.id, email.channel, email.subject);
+    view! { <ResendButton id channel recipient subject warnings is_doubtful again list row/> }.into_any()
 }
 
 /// The message that says the same and went out, or may have: a relative, or this one itself.
@@ -140,7 +149,7 @@ fn stale_words(stale: Staleness) -> String {
 /// The messages beside this one in the list that the viewer comes from.
 #[component]
 fn Neighbours(list: ListPlace) -> impl IntoView {
-    let query = list.query;
+    let query = list.to_list();
     let step = |id: Option<EmailId>, words: &'static str, rel: &'static str, key: &'static str| match id {
         Some(id) => {
             let url = address::url(&format!("/logs/{id}"), vec![("list", query.clone())]);

@@ -41,14 +41,15 @@ use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
 use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
 
-/// A message. `?images=1` lets its remote images load.
+/// A message. `?images=1` lets its remote images load; `list` and `row` are the list that one comes from, and its row.
 #[component]
 pub fn MessagePage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get_str("id").and_then(|id| id.parse::<EmailId>().ok()));
     let images = query_value("images").map(|images| images == "1");
     let list = query_value("list");
+    let row = query_value("row").and_then(|row| row.parse::<EmailId>().ok());
     let recipient = query_value("recipient");
-    let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?, list).await };
+    let load = async move { load_email(id.ok_or_else(|| AppError::not_found("Email log"))?, list, row).await };
     in_layout(Section::Logs, load, move |view| view! { <Message view images recipient/> })
 }
 

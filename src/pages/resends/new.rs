@@ -67,7 +67,11 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
             </section>
             {to_mend(&preflight).map(|words| view! { <ToMend words list=query.log.to_url()/> })}
             {match count {
-                0 => view! { <p>"None of them would be sent again."</p> }.into_any(),
+                0 => view! {
+                    <p>"None of them would be sent again."</p>
+                    <div class="form-buttons"><a class="button" href=query.log.to_url()>"Cancel"</a></div>
+                }
+                .into_any(),
                 _ => view! { <Form query count is_doubtful=preflight.to_mend == count once draft/> }.into_any(),
             }}
         }

@@ -109,7 +109,7 @@ fn Progress(counts: ResendCounts, refresh: Option<&'static str>) -> impl IntoVie
             <p role="status">
                 <span id="resend-counts" data-refresh=refresh>
                     <strong>{format!("{} of {} sent again", grouped(resent), grouped(to_send))}</strong>
-                    <span class="rest">{rest}</span>
+                    {(!rest.is_empty()).then(|| view! { <span class="rest">" · "{rest}</span> })}
                 </span>
             </p>
             <progress

@@ -208,9 +208,9 @@ fn require_metadata(viewer: &Viewer) -> Result<(), AppError> {
         return Ok(());
     }
     let why = if is_locked && viewer.may(Permission::LogsReveal) {
-        "meta. looks into contents, which this team shows message by message, for a reason"
+        "metadata is part of the contents, which this team shows message by message, for a reason"
     } else {
-        "meta. looks into contents, which your role does not show"
+        "metadata is part of the contents of messages, which your role does not show"
     };
     Err(AppError::invalid_field(PARAMETER, why))
 }

@@ -5,9 +5,9 @@
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::failure::{FailureClass, MailboxProvider};
-use crate::domain::masking::{mask_addresses, masks_addresses};
+use crate::domain::masking::{mask_addresses, masks_addresses, sees_contents};
 use crate::domain::permission::Permission;
-use crate::domain::search::{Condition, MAX_CHARS, PARAMETER, PROBLEMS, Qualifier, Typed, Typing};
+use crate::domain::search::{Condition, MAX_CHARS, PARAMETER, PROBLEMS, Qualifier, Search, Typed, Typing};
 use crate::domain::status::EmailStatus;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -53,6 +53,7 @@ pub async fn suggest(app: &App, viewer: &Viewer, search: &str, caret: usize) -> 
     let mut suggestions: Vec<Suggestion> = match &typing.what {
         Typed::Name { begun } => {
             let named = Qualifier::ALL.into_iter().filter(|qualifier| qualifier.as_str().starts_with(begun.as_str()));
+            let named = named.filter(|qualifier| *qualifier != Qualifier::Meta || sees_contents(viewer));
             let mut suggestions: Vec<Suggestion> = named.map(|qualifier| of_name(&typing, qualifier)).collect();
             if begun.len() >= MIN_NAME_CHARS {
                 for qualifier in [Qualifier::Key, Qualifier::Template, Qualifier::Adapter] {
@@ -155,6 +156,23 @@ async fn values_of(
         | Qualifier::Before
         | Qualifier::After => Vec::new(),
     })
+}
+
+/// Words that are a tag of recent messages, or the name of an API key, and nothing else, as that. Needs `logs:view`.
+pub async fn read_as_names(app: &App, viewer: &Viewer, search: &Search) -> Result<Vec<Search>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    let words = search.terms.join(" ");
+    let mut read = Vec::new();
+    if words.is_empty() || !search.conditions.is_empty() {
+        return Ok(read);
+    }
+    let lower = words.to_lowercase();
+    for qualifier in [Qualifier::Tag, Qualifier::Key] {
+        let values = values_of(app, viewer, qualifier, &words).await?;
+        let named = values.into_iter().map(|(value, _)| value).find(|value| value.to_lowercase() == lower);
+        read.extend(named.map(|value| Search::alone(qualifier, value)));
+    }
+    Ok(read)
 }
 
 /// What recent messages have. Who sees addresses masked is not told of a value that holds one.

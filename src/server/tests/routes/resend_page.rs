@@ -159,6 +159,27 @@ on_both_databases! {
         assert!(dialog(&admin, &format!("/logs/{too_large}")).await.contains("Resend anyway"));
     }
 
+    async fn a_resend_keeps_the_way_back_to_the_row_one_came_from(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await.with("accept", "text/html");
+        for (query, list) in [("?preset=30d&status=bounced", "preset%3D30d%26status%3Dbounced"), ("", "%3F")] {
+            let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+            let shown = query.replace('&', "&amp;");
+            let kept = format!("name=\"list\" value=\"{}\"", if query.is_empty() { "?" } else { &shown[1..] });
+            for page in [format!("/logs{query}"), format!("/logs/{id}?list={list}")] {
+                let page = admin.get(&page).await.text;
+                assert!(page.contains(&kept) && page.contains(&format!("name=\"row\" value=\"{id}\"")), "{page}");
+            }
+            let form = admin.with("content-type", "application/x-www-form-urlencoded");
+            let answer = form.send("POST", "/fn/resend_email", Some(format!("id={id}&list={list}&row={id}"))).await;
+            let location = answer.headers["location"].to_str().unwrap().to_owned();
+            assert!(location.ends_with(&format!("?list={list}&row={id}")), "{location}");
+            let page = admin.get(&location).await.text;
+            assert!(page.contains(&format!("href=\"/logs{shown}#{id}\"")), "{page}");
+            assert!(page.contains("aria-label=\"Neighbours in the list\""), "{page}");
+        }
+    }
+
     async fn a_copy_says_in_the_list_what_it_sends_again(app: TestApp) {
         app.add_adapter("Mail").await;
         let admin = app.sign_in(Role::Admin).await;

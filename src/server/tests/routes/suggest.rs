@@ -160,6 +160,29 @@ on_both_databases! {
         }
     }
 
+    async fn words_that_name_a_tag_a_key_a_provider_or_an_answer_are_offered_as_that(app: TestApp) {
+        add_message(&app, &["order_shipped"], "mx1.example.com").await;
+        app.add_message(Message { subject: "About order_shipped".to_owned(), ..Message::default() }).await;
+        let mut refused = Message { subject: "Bill 550 gmail".to_owned(), ..Message::with_status(EmailStatus::Bounced) }.historic(&app);
+        refused.email.recipients[0].address = "ada@gmail.com".to_owned();
+        for new in &mut refused.email.events {
+            new.event.detail.reply = Some("550 5.1.1 No such user".to_owned());
+        }
+        app.store().insert_history(app.team, &[refused]).await.unwrap();
+        let client = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let page = async |search: &str| client.get(&format!("/logs?preset=all&q={search}")).await.text;
+        for (search, offered) in
+            [("order_shipped", "tag:order_shipped"), ("550", "reply:550"), ("gmail", "provider:Gmail")]
+        {
+            let shown = page(search).await;
+            assert!(shown.contains("row-link") && shown.contains("Did you mean"), "{search}: {shown}");
+            assert!(shown.contains(&format!("q={offered}\">{offered}<")), "{search}: {shown}");
+        }
+        for search in ["order", "order_shipped%20about", "tag:order_shipped", "ada"] {
+            assert!(!page(search).await.contains("Did you mean"), "{search}");
+        }
+    }
+
     async fn a_search_by_provider_that_finds_nothing_says_which_there_are(app: TestApp) {
         let mut message = Message::default().historic(&app);
         message.email.recipients[0].address = "ada@gmail.com".to_owned();
