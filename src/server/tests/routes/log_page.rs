@@ -233,6 +233,7 @@ on_both_databases! {
         let form = list.split("<form").find(|form| form.contains("id=\"choose\"")).unwrap_or_default();
         assert!(form.contains("name=\"preset\" value=\"30d\"") && form.contains("name=\"status\" value=\"bounced\""), "{form}");
         let shown = page(&client, &format!("/resends/new?preset=30d&status=bounced&ids={id}")).await;
+        let shown = shown.replace("<!>", "");
         assert!(shown.contains("None of them would be sent again."), "{shown}");
         let cancel = shown.split("Cancel</a>").next().and_then(|before| before.rsplit("<a").next()).unwrap_or_default();
         assert!(cancel.contains("href=\"/logs?preset=30d&amp;status=bounced\""), "{cancel}");

@@ -57,9 +57,9 @@ on_both_databases! {
     async fn only_what_was_tried_waits_for_its_next_attempt(app: TestApp) {
         let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
         for (kind, words, other) in [
-            (None, "It waits to be sent", "It waits for its next attempt"),
-            (Some(EventKind::Deferred), "It waits for its next attempt", "It waits to be sent"),
-            (Some(EventKind::FailedToSend), "It waits for its next attempt", "It waits to be sent"),
+            (None, ">It waits to be sent<", "It waits for its next attempt"),
+            (Some(EventKind::Deferred), "It waits for its next attempt", ">It waits to be sent<"),
+            (Some(EventKind::FailedToSend), "It waits for its next attempt", ">It waits to be sent<"),
         ] {
             let mut waits = Message::with_status(EmailStatus::Queued).historic(&app);
             let (id, at, pending) = (waits.email.id, app.now(), vec!["user@example.com".to_owned()]);
@@ -69,7 +69,7 @@ on_both_databases! {
                 provider_event_id: None,
             }));
             app.store().insert_history(app.team, &[waits]).await.unwrap();
-            let page = owner.get(&format!("/logs/{id}")).await.text;
+            let page = owner.get(&format!("/logs/{id}")).await.text.replace("<!>", "");
             assert!(page.contains(words) && !page.contains(other), "{kind:?}: {page}");
         }
     }
