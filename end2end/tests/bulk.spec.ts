@@ -129,6 +129,9 @@ demoTest("chosen rows are exported in 3 clicks", async ({ page, as }) => {
   expect(download.suggestedFilename()).toMatch(/^messages-.*\.csv$/);
   const lines = readFileSync((await download.path())!, "utf8").trimEnd().split("\r\n");
   expect(lines).toHaveLength(3);
+  // The demo's people are in Europe/Berlin.
+  expect(lines[0]).toMatch(/^\ufeffid,Status,Recipient,Recipient name,.*,Subject,Reason,Reply code,.*,Accepted \(Europe\/Berlin\)$/);
+  expect(lines[1]).toMatch(/,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0[12]:00$/);
   await expect(page.locator("main")).not.toHaveAttribute("data-pending");
   tell("chosen rows exported", 3);
 });

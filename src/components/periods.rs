@@ -74,7 +74,8 @@ fn TypedPeriod(
     unread: Option<(String, String)>,
 ) -> impl IntoView {
     let (typed, error) = unread.unzip();
-    let described_by = error.as_ref().map(|_| "when-error");
+    let is_wrong = error.is_some();
+    let described_by = if is_wrong { "when-error when-hint" } else { "when-hint" };
     view! {
         <form class="typed-period" method="get" action=path>
             <HiddenFields fields=kept/>
@@ -85,7 +86,7 @@ fn TypedPeriod(
                     name="when"
                     type="text"
                     value=typed
-                    aria-invalid=described_by.map(|_| "true")
+                    aria-invalid=is_wrong.then_some("true")
                     aria-describedby=described_by
                     placeholder="9-10 yesterday"
                     maxlength="100"
@@ -95,6 +96,7 @@ fn TypedPeriod(
             </div>
             <button class="button">"Show"</button>
             {error.map(|error| view! { <p class="field-error" id="when-error" role="alert">{error}</p> })}
+            <p class="hint" id="when-hint">"Such as 28 Nov 9:10-9:20, 28.11.2026, since Monday or last 3 hours."</p>
         </form>
     }
 }

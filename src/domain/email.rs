@@ -185,6 +185,20 @@ pub enum Remark {
     WaitsForAdapter,
 }
 
+impl Remark {
+    /// Why it did not arrive, or did not yet, as its row says it: "The mailbox is full · Gmail".
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Failed { class, mailbox_provider: Some(provider) } => Some(format!("{} · {provider}", class.label())),
+            Self::Failed { class, mailbox_provider: None } => Some(class.label().to_owned()),
+            Self::Resent { class, .. } => class.map(|class| class.label().to_owned()),
+            Self::Delayed { class, .. } => Some(format!("Delayed: {}", class.label().to_lowercase())),
+            Self::WaitsForAdapter => Some("Waits for an adapter".to_owned()),
+            Self::Scheduled(_) => None,
+        }
+    }
+}
+
 /// Everything about a message but its bodies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Email {

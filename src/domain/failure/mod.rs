@@ -82,6 +82,16 @@ impl Failed<'_> {
         self.evidence(events).and_then(|evidence| fingerprint::words(&evidence))
     }
 
+    /// The codes of what the server said: `550 5.1.1`; `None` where it named none.
+    pub fn reply_code(&self, events: &[EmailEvent]) -> Option<String> {
+        self.evidence(events).and_then(|evidence| reply_code(&evidence))
+    }
+
+    /// The codes of what one event tells.
+    pub fn reply_code_by(&self, event: &EmailEvent) -> Option<String> {
+        reply_code(&self.evidence_of(event))
+    }
+
     /// What one event tells.
     pub fn diagnosis_by(&self, event: &EmailEvent) -> Diagnosis {
         diagnose(&self.evidence_of(event))
@@ -129,6 +139,11 @@ impl Failed<'_> {
 
 fn domain_of(address: &str) -> Option<&str> {
     address.rsplit_once('@').map(|(_, domain)| domain)
+}
+
+fn reply_code(evidence: &Evidence<'_>) -> Option<String> {
+    let reply = Reply::read(evidence.reply.unwrap_or_default());
+    reply.or(&Reply::read(evidence.message.unwrap_or_default())).codes()
 }
 
 pub fn diagnose(evidence: &Evidence<'_>) -> Diagnosis {

@@ -64,6 +64,13 @@ impl Reply {
         if self.words.is_empty() && self.code.is_none() { other } else { self }
     }
 
+    /// `550 5.1.1`, or the one of the two that is there.
+    pub fn codes(&self) -> Option<String> {
+        let codes = [self.code.map(|code| code.to_string()), self.enhanced.map(|code| code.to_string())];
+        let codes: Vec<String> = codes.into_iter().flatten().collect();
+        (!codes.is_empty()).then(|| codes.join(" "))
+    }
+
     /// The word, unless it is a code: `550`, `550-5.1.1`, `(#5.1.1)`, `550-please`.
     fn without_codes<'a>(&mut self, word: &'a str) -> Option<&'a str> {
         let mut rest = word;
@@ -117,6 +124,18 @@ mod tests {
         assert_eq!(reply.enhanced.unwrap().to_string(), "5.1.1");
         assert_eq!(reply.text, "the email account that you tried to reach is gone");
         assert_eq!(Reply::read("550-Please turn on\n550 relay").text, "please turn on relay");
+    }
+
+    #[test]
+    fn both_codes_are_told_or_the_one_that_there_is() {
+        for (raw, codes) in [
+            ("550-5.1.1 The account\n550 5.1.1 is gone", Some("550 5.1.1")),
+            ("421 try again later", Some("421")),
+            ("rejected (#5.7.1)", Some("5.7.1")),
+            ("Connection refused", None),
+        ] {
+            assert_eq!(Reply::read(raw).codes().as_deref(), codes, "{raw}");
+        }
     }
 
     #[test]

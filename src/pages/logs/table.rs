@@ -132,13 +132,11 @@ fn remark_line(resend_of: Option<EmailId>, remark: Option<Remark>) -> Option<Any
 
 /// What became of a message beyond its status: "Resent 15:58, arrived · The mailbox is full".
 fn remark_words(remark: Remark) -> AnyView {
+    let reason = remark.reason();
     match remark {
-        Remark::Failed { class, mailbox_provider: None } => class.label().into_any(),
-        Remark::Failed { class, mailbox_provider: Some(provider) } => {
-            format!("{} · {provider}", class.label()).into_any()
-        }
-        Remark::Resent { copy, status, class } => {
-            let why = class.map(|class| format!(" · {}", class.label()));
+        Remark::Failed { .. } | Remark::WaitsForAdapter => reason.unwrap_or_default().into_any(),
+        Remark::Resent { copy, status, .. } => {
+            let why = reason.map(|reason| format!(" · {reason}"));
             view! { "Resent " <Time at=copy.created_at()/> {copy_words(status)} {why} }.into_any()
         }
         Remark::Delayed { class, again_at } => {
@@ -147,7 +145,6 @@ fn remark_words(remark: Remark) -> AnyView {
             view! { "Delayed" {again} {why} }.into_any()
         }
         Remark::Scheduled(at) => view! { "Scheduled for " <Time at/> }.into_any(),
-        Remark::WaitsForAdapter => "Waits for an adapter".into_any(),
     }
 }
 

@@ -30,30 +30,57 @@ pub(super) fn failed(email: &Email) -> Failed<'_> {
 /// Adds to the rows of a list what became of each message beyond its status. Needs `logs:view`.
 pub async fn add_remarks(app: &App, viewer: &Viewer, rows: &mut [EmailSummary]) -> Result<(), AppError> {
     viewer.require(Permission::LogsView)?;
-    let remarkable = |row: &&EmailSummary| row.status.can_be_resent() || row.status == EmailStatus::Queued;
-    let ids: Vec<EmailId> = rows.iter().filter(remarkable).map(|row| row.id).collect();
-    if ids.is_empty() {
-        return Ok(());
+    let ids: Vec<i64> = rows.iter().filter(|row| is_remarkable(row.status)).map(|row| row.id.0).collect();
+    let emails = app.store.find_emails(viewer.team, &ids).await?;
+    let mut remarks = remarks_of(app, viewer, &emails).await?;
+    for row in rows {
+        row.remark = remarks.remove(&row.id).map(|told| told.remark);
     }
-    let keys: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let emails = app.store.find_emails(viewer.team, &keys).await?;
+    Ok(())
+}
+
+/// What a row says of a message, and what its server answered.
+pub(super) struct Told {
+    pub remark: Remark,
+    /// `550 5.1.1`, of the answer that the remark follows from.
+    pub reply_code: Option<String>,
+}
+
+/// What rows say of the messages of the viewer's team, by message; nothing of some.
+pub(super) async fn remarks_of(
+    app: &App,
+    viewer: &Viewer,
+    emails: &[Email],
+) -> Result<HashMap<EmailId, Told>, AppError> {
+    let remarkable: Vec<&Email> = emails.iter().filter(|email| is_remarkable(email.status)).collect();
+    let ids: Vec<EmailId> = remarkable.iter().map(|email| email.id).collect();
     let events = app.store.list_events_of(viewer.team, &ids).await?;
     let resent: Vec<EmailId> =
-        emails.iter().filter(|email| !email.resent_as.is_empty()).map(|email| email.id).collect();
+        remarkable.iter().filter(|email| !email.resent_as.is_empty()).map(|email| email.id).collect();
     let mut copies: HashMap<EmailId, Vec<(EmailId, EmailStatus)>> = HashMap::new();
     for (of, copy, status) in app.store.list_copies(viewer.team, &resent).await? {
         copies.entry(of).or_default().push((copy, status));
     }
-    let mut remarks: HashMap<EmailId, Remark> = HashMap::new();
-    for email in &emails {
+    let told = |email: &Email| {
         let events = events.get(&email.id).map(Vec::as_slice).unwrap_or_default();
         let copies = copies.get(&email.id).map(Vec::as_slice).unwrap_or_default();
-        remarks.extend(remark_on(email, events, copies, app.clock.now()).map(|remark| (email.id, remark)));
-    }
-    for row in rows {
-        row.remark = remarks.remove(&row.id);
-    }
-    Ok(())
+        let remark = remark_on(email, events, copies, app.clock.now())?;
+        let reply_code = match &remark {
+            Remark::Failed { .. } | Remark::Resent { .. } => failed(email).reply_code(events),
+            Remark::Delayed { .. } => newest_deferral(events).and_then(|event| failed(email).reply_code_by(event)),
+            Remark::Scheduled(_) | Remark::WaitsForAdapter => None,
+        };
+        Some((email.id, Told { remark, reply_code }))
+    };
+    Ok(remarkable.into_iter().filter_map(told).collect())
+}
+
+fn is_remarkable(status: EmailStatus) -> bool {
+    status.can_be_resent() || status == EmailStatus::Queued
+}
+
+fn newest_deferral(events: &[EmailEvent]) -> Option<&EmailEvent> {
+    events.iter().rev().find(|event| event.kind == EventKind::Deferred)
 }
 
 /// Of a message's copies, in the order of their ids, the one that says what became of it: the newest that got through, or else
@@ -88,6 +115,6 @@ fn remark_on(
     if let Some(at) = email.scheduled_at.filter(|at| *at > now) {
         return Some(Remark::Scheduled(at));
     }
-    let event = events.iter().rev().find(|event| event.kind == EventKind::Deferred)?;
+    let event = newest_deferral(events)?;
     Some(Remark::Delayed { class: failed(email).diagnosis_by(event).class, again_at: email.next_attempt_at })
 }

@@ -156,7 +156,17 @@ fn custom_range(choice: &PeriodChoice, zone: Tz) -> Result<TimeRange, AppError> 
     }
 }
 
-pub(super) fn parse_time(field: &str, text: &str, zone: Tz, days_after_date: u64) -> Result<DateTime<Utc>, AppError> {
+/// A time as an address says it or, like a day of a typed period, in words: `28.11.`, `28 Nov 9:10`, `yesterday`. A day is
+/// its beginning.
+pub(super) fn parse_moment(field: &str, text: &str, zone: Tz, now: DateTime<Utc>) -> Result<DateTime<Utc>, AppError> {
+    let refusal = match parse_time(field, text, zone, 0) {
+        Ok(time) => return Ok(time),
+        Err(refusal) => refusal,
+    };
+    typed::read_moment(field, text, zone, now)?.filter(|time| is_plausible(*time)).ok_or(refusal)
+}
+
+fn parse_time(field: &str, text: &str, zone: Tz, days_after_date: u64) -> Result<DateTime<Utc>, AppError> {
     let not_a_time = || {
         AppError::invalid_field(field, format!("“{text}” is not a date or time: write 2026-11-20 or 2026-11-20T09:30"))
     };
@@ -170,8 +180,12 @@ pub(super) fn parse_time(field: &str, text: &str, zone: Tz, days_after_date: u64
             .map_err(|_| not_a_time())?;
         instant_of(local, zone)
     };
+    if is_plausible(time) { Ok(time) } else { Err(not_a_time()) }
+}
+
+fn is_plausible(time: DateTime<Utc>) -> bool {
     let (first, last) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(365 * 200));
-    if (first..last).contains(&time) { Ok(time) } else { Err(not_a_time()) }
+    (first..last).contains(&time)
 }
 
 /// The instants at which the bars of a period's chart begin and end: minutes for an hour, hours for a day or two, else days or

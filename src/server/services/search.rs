@@ -80,7 +80,7 @@ async fn add(app: &App, viewer: &Viewer, filter: &mut EmailFilter, condition: &C
         Qualifier::Before | Qualifier::After => {
             let zone = period::time_zone(viewer.time_zone());
             for value in values {
-                let at = period::parse_time(PARAMETER, value, zone, 0)?;
+                let at = period::parse_moment(PARAMETER, value, zone, app.clock.now())?;
                 let TimeRange { from, to } = &mut filter.range;
                 if *qualifier == Qualifier::After {
                     *from = Some(from.map_or(at, |from| from.max(at)));

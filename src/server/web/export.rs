@@ -1,6 +1,8 @@
 //! The log as a file: `GET /logs/export`, with the filters of the log page. It is read and sent a page at a time, so that
 //! its length costs no memory. When reading fails half-way the connection is cut: the file must not look whole.
 
+mod sheet;
+
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
@@ -10,6 +12,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use self::sheet::Sheet;
+use super::cookies::Cookie;
 use super::csrf;
 use super::refusal::Refusal;
 use crate::domain::address::{self, logs::LogQuery};
@@ -17,11 +21,11 @@ use crate::domain::email::{Email, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Condition, Criteria, EmailFilter, TimeRange, Wanted};
 use crate::domain::ids::EmailId;
+use crate::domain::list_view::ListView;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::identity::Identity;
-use crate::server::services::spreadsheet::{csv_head, csv_lines};
-use crate::server::services::{emails, search};
+use crate::server::services::{emails, period, search};
 
 /// The most messages of one file.
 const MAX_ROWS: i64 = 100_000;
@@ -29,23 +33,6 @@ const MAX_ROWS: i64 = 100_000;
 const MAX_CHOSEN: usize = 200;
 /// Messages that are read at a time.
 const PAGE_ROWS: i64 = 500;
-
-const COLUMNS: [&str; 14] = [
-    "id",
-    "created_at",
-    "status",
-    "channel",
-    "to",
-    "cc",
-    "bcc",
-    "from",
-    "subject",
-    "template",
-    "sent_at",
-    "delivered_at",
-    "error",
-    "tags",
-];
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,24 +64,11 @@ impl Format {
             Self::Ndjson => "application/x-ndjson",
         }
     }
-
-    fn beginning(self) -> Result<String, AppError> {
-        match self {
-            Self::Csv => csv_head(&COLUMNS),
-            Self::Ndjson => Ok(String::new()),
-        }
-    }
-
-    fn lines(self, emails: Vec<Email>) -> Result<String, AppError> {
-        match self {
-            Self::Csv => csv_lines(emails.into_iter().map(cells)),
-            Self::Ndjson => Ok(emails.into_iter().map(|email| format!("{}\n", object(email))).collect()),
-        }
-    }
 }
 
-/// `GET /logs/export?format=csv`, and the parameters of `/logs`, or `ids`, one for each of some messages. Needs `logs:export` and `logs:view`. The newest
-/// [MAX_ROWS] messages of the list, newest first, as the viewer sees them.
+/// `GET /logs/export?format=csv`, and the parameters of `/logs`, or `ids`, one for each of some messages. Needs `logs:export`
+/// and `logs:view`. The newest [MAX_ROWS] messages of the list, newest first, as the viewer sees them; CSV in the columns
+/// that this browser shows.
 pub async fn download(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
@@ -107,13 +81,17 @@ pub async fn download(
     let filter = if ids.is_empty() { search::filter_at(&app, &viewer, &query).await? } else { chosen(&ids) };
     // The first page is read before the answer begins, so that what fails at once is told.
     emails::begin_export(&app, &viewer, format.as_str(), audited(&query, &ids)).await?;
-    let first = emails::export_page(&app, &viewer, &filter, None, PAGE_ROWS).await?;
+    let sheet = (format == Format::Csv).then(|| {
+        let look = Cookie::View.find(&headers, app.config.is_https()).map(ListView::read).unwrap_or_default();
+        Sheet::new(&look, period::time_zone(viewer.time_zone()))
+    });
     let name = format!("messages-{}.{}", app.clock.now().format("%Y%m%d-%H%M%S"), format.as_str());
+    let mut export = Export { app, viewer, filter, sheet, first: None, rows: 0, last: None };
+    export.first = Some(export.beginning()? + &export.read().await?.unwrap_or_default());
     let headers = [
         (header::CONTENT_TYPE, format.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    let export = Export { app, viewer, filter, format, next: Some(first), rows: 0, last: None };
     let pages = stream::try_unfold(export, Export::next_piece);
     Ok((headers, Body::from_stream(pages)).into_response())
 }
@@ -123,34 +101,51 @@ struct Export {
     app: App,
     viewer: Viewer,
     filter: EmailFilter,
-    format: Format,
-    /// The first page, until it is sent.
-    next: Option<Vec<Email>>,
+    /// The columns of CSV; `None` for JSON.
+    sheet: Option<Sheet>,
+    /// The beginning and the first page, until they are sent.
+    first: Option<String>,
+    /// How many messages were read.
     rows: i64,
+    /// The last of them.
     last: Option<EmailId>,
 }
 
 impl Export {
+    fn beginning(&self) -> Result<String, AppError> {
+        self.sheet.as_ref().map_or_else(|| Ok(String::new()), Sheet::head)
+    }
+
     async fn next_piece(mut self) -> Result<Option<(Bytes, Self)>, AppError> {
-        let is_first = self.next.is_some();
-        let page = match self.next.take() {
-            Some(page) => page,
-            None => {
-                let limit = PAGE_ROWS.min(MAX_ROWS - self.rows);
-                if limit <= 0 {
-                    return Ok(None);
-                }
-                emails::export_page(&self.app, &self.viewer, &self.filter, self.last, limit).await?
-            }
+        let piece = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.read().await?,
         };
-        if page.is_empty() && !is_first {
+        Ok(piece.map(|piece| (piece.into(), self)))
+    }
+
+    /// The lines of the next page; `None` after the last.
+    async fn read(&mut self) -> Result<Option<String>, AppError> {
+        let limit = PAGE_ROWS.min(MAX_ROWS - self.rows);
+        if limit <= 0 {
             return Ok(None);
         }
-        self.rows += page.len() as i64;
-        self.last = page.last().map(|email| email.id).or(self.last);
-        let mut piece = if is_first { self.format.beginning()? } else { String::new() };
-        piece.push_str(&self.format.lines(page)?);
-        Ok(Some((piece.into(), self)))
+        let Self { app, viewer, filter, last, .. } = &*self;
+        let (ids, lines): (Vec<EmailId>, String) = match &self.sheet {
+            Some(sheet) => {
+                let rows = emails::export_rows(app, viewer, filter, *last, limit).await?;
+                (rows.iter().map(|row| row.email.id).collect(), sheet.lines(&rows)?)
+            }
+            None => {
+                let page = emails::export_page(app, viewer, filter, *last, limit).await?;
+                let ids = page.iter().map(|email| email.id).collect();
+                (ids, page.into_iter().map(|email| format!("{}\n", object(email))).collect())
+            }
+        };
+        let Some(last) = ids.last() else { return Ok(None) };
+        self.rows += ids.len() as i64;
+        self.last = Some(*last);
+        Ok(Some(lines))
     }
 }
 
@@ -199,27 +194,6 @@ fn addresses(email: &Email, kind: RecipientKind) -> Vec<String> {
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-fn cells(email: Email) -> [String; 14] {
-    let [to, cc, bcc] =
-        [RecipientKind::To, RecipientKind::Cc, RecipientKind::Bcc].map(|kind| addresses(&email, kind).join(", "));
-    [
-        email.id.to_string(),
-        time(email.created_at()),
-        email.status.as_str().to_owned(),
-        email.channel.as_str().to_owned(),
-        to,
-        cc,
-        bcc,
-        email.from_address,
-        email.subject,
-        email.template_name.unwrap_or_default(),
-        email.sent_at.map(time).unwrap_or_default(),
-        email.delivered_at.map(time).unwrap_or_default(),
-        email.error_message.unwrap_or_default(),
-        email.tags.join(", "),
-    ]
 }
 
 fn object(email: Email) -> Value {

@@ -1,23 +1,15 @@
-//! Periods in words: `16:40-16:50 yesterday`, `20 Nov - 22 Nov`, `since monday 9:00`, `last 3 hours`. Called by [super::resolve].
+//! Periods in words: `16:40-16:50 yesterday`, `28.11. 9.10-9.20`, `20 Nov - 22 Nov`, `since monday 9:00`, `last 3 hours`. Called
+//! by [super::resolve], and for the days of a search by [super::parse_moment].
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
+mod tokens;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use self::tokens::{Token, day_of, month_of, named_day, tokens_of};
 use super::{back, instant_of, start_of_day};
 use crate::domain::error::AppError;
 use crate::domain::filter::TimeRange;
-
-/// A piece of what was typed.
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Day(NaiveDate),
-    Time(NaiveTime),
-    /// 24:00.
-    EndOfDay,
-    Number(u32),
-    Word(String),
-    Dash,
-}
 
 /// One end of a period: a day, a time, or both.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,9 +24,11 @@ struct Moment {
 
 /// The range that a text means at `now` for a viewer in `zone`.
 pub(super) fn read(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<TimeRange, AppError> {
-    let read = tokens_of(text).and_then(|tokens| range_of(&tokens, zone, now));
+    let today = now.with_timezone(&zone).date_naive();
+    let read = pieces("when", text, today)?.and_then(|tokens| range_of(&tokens, today, zone, now));
     let range = read.ok_or_else(|| {
-        let forms = "write “16:40-16:50 yesterday”, “20 Nov - 22 Nov”, “since Monday 9:00” or “last 3 hours”";
+        let forms = "write “16:40-16:50 yesterday”, “28 Nov 9:10-9:20”, “20 Nov - 22 Nov”, “since Monday 9:00” or “last \
+                     3 hours”";
         AppError::invalid_field("when", format!("“{text}” is not a period: {forms}"))
     })?;
     match (range.from, range.to) {
@@ -45,8 +39,33 @@ pub(super) fn read(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<TimeRange
     }
 }
 
-fn range_of(tokens: &[Token], zone: Tz, now: DateTime<Utc>) -> Option<TimeRange> {
+/// The beginning of a day, or a time, that a text means at `now` for a viewer in `zone`; `None` for any other text.
+pub(super) fn read_moment(
+    field: &str,
+    text: &str,
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, AppError> {
     let today = now.with_timezone(&zone).date_naive();
+    let moment = pieces(field, text, today)?.and_then(|tokens| moment_of(&tokens, today));
+    let said = moment.filter(|moment| moment.day.is_some() || moment.time.is_some());
+    Ok(said.and_then(|moment| alone(moment, today, zone, now)).and_then(|range| range.from))
+}
+
+/// The pieces of a text, where it has only such as are known. Refused where one can be two things.
+fn pieces(field: &str, text: &str, today: NaiveDate) -> Result<Option<Vec<Token>>, AppError> {
+    let tokens = tokens_of(text, today);
+    let unsure = tokens.iter().flatten().find_map(|token| match token {
+        Token::Unsure(sentence) => Some(sentence.clone()),
+        _ => None,
+    });
+    match unsure {
+        Some(sentence) => Err(AppError::invalid_field(field, sentence)),
+        None => Ok(tokens),
+    }
+}
+
+fn range_of(tokens: &[Token], today: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Option<TimeRange> {
     let words: Vec<&str> = tokens
         .iter()
         .filter_map(|token| if let Token::Word(word) = token { Some(word.as_str()) } else { None })
@@ -56,6 +75,9 @@ fn range_of(tokens: &[Token], zone: Tz, now: DateTime<Utc>) -> Option<TimeRange>
     }
     if let Some(span) = span_of(tokens) {
         return Some(TimeRange { from: Some(now - span), to: None });
+    }
+    if let Some(range) = span_from(tokens, today, zone, now) {
+        return Some(range);
     }
     let (open_end, tokens) = match tokens {
         [Token::Word(word), rest @ ..] if word == "since" || word == "after" => (Some(true), rest),
@@ -88,7 +110,20 @@ fn span_of(tokens: &[Token]) -> Option<TimeDelta> {
         [Token::Number(count), Token::Word(unit)] => (i64::from(*count), unit),
         _ => return None,
     };
-    let span = match unit.as_str() {
+    span(count, unit)
+}
+
+/// `10 minutes yesterday from 9:10`: that long from a time.
+fn span_from(tokens: &[Token], today: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Option<TimeRange> {
+    let [Token::Number(count), Token::Word(unit), rest @ ..] = tokens else { return None };
+    let span = span(i64::from(*count), unit)?;
+    let moment = with_hour(moment_of(rest, today)?)?;
+    let from = moment.time.and_then(|_| alone(moment, today, zone, now)?.from)?;
+    Some(TimeRange::new(from, from + span))
+}
+
+fn span(count: i64, unit: &str) -> Option<TimeDelta> {
+    let span = match unit {
         "m" | "min" | "mins" | "minute" | "minutes" => TimeDelta::try_minutes(count),
         "h" | "hour" | "hours" => TimeDelta::try_hours(count),
         "d" | "day" | "days" => TimeDelta::try_days(count),
@@ -116,7 +151,9 @@ fn alone(moment: Moment, today: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Opti
 /// would begin in the future.
 fn between(first: Moment, second: Moment, today: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Option<TimeRange> {
     let (first, second) = match (first.number, second) {
-        (Some(day), Moment { day: Some(other), time: None, number: None, is_end_of_day: false }) => {
+        (Some(day), Moment { day: Some(other), time: None, number: None, is_end_of_day: false })
+            if first.day.is_none() =>
+        {
             (Moment { day: other.with_day(day), ..Moment::default() }, second)
         }
         _ => (with_hour(first)?, with_hour(second)?),
@@ -194,7 +231,7 @@ fn moment_of(tokens: &[Token], today: NaiveDate) -> Option<Moment> {
                 }
                 rest
             }
-            [Token::Dash, ..] => return None,
+            [Token::Dash | Token::Dotted(_) | Token::Unsure(_), ..] => return None,
         };
     }
     (moment != Moment::default()).then_some(moment)
@@ -207,166 +244,5 @@ fn year_of(rest: &[Token]) -> (Option<i32>, &[Token]) {
     }
 }
 
-/// The day, in the year or, without one, the last time it was.
-fn day_of(day: u32, month: u32, year: Option<i32>, today: NaiveDate) -> Option<NaiveDate> {
-    if let Some(year) = year {
-        return NaiveDate::from_ymd_opt(year, month, day);
-    }
-    let in_year = |year| NaiveDate::from_ymd_opt(year, month, day);
-    in_year(today.year()).filter(|day| *day <= today).or_else(|| in_year(today.year() - 1))
-}
-
-fn named_day(word: &str, today: NaiveDate) -> Option<NaiveDate> {
-    match word {
-        "today" => return Some(today),
-        "yesterday" => return Some(back(today, 1)),
-        _ => {}
-    }
-    let weekday: Weekday = word.parse().ok()?;
-    let since = today.weekday().days_since(weekday);
-    today.checked_sub_days(Days::new(u64::from(since)))
-}
-
-fn month_of(word: &str) -> Option<u32> {
-    word.parse::<chrono::Month>().ok().map(|month| month.number_from_month())
-}
-
-fn tokens_of(text: &str) -> Option<Vec<Token>> {
-    let text = text.to_lowercase().replace(['–', '—', '−'], "-").replace(['.', ','], " ");
-    let mut tokens = Vec::new();
-    let mut rest = text.as_str();
-    while let Some(first) = rest.chars().next() {
-        let length = if let Some(day) = iso_day(rest) {
-            tokens.push(Token::Day(day));
-            // An ISO time follows its date.
-            if rest[10..].starts_with('t') { 11 } else { 10 }
-        } else if first.is_ascii_digit() {
-            let length = rest.find(|letter: char| !letter.is_ascii_digit() && letter != ':').unwrap_or(rest.len());
-            let (number, after) = rest.split_at(length);
-            let half = ["am", "pm"].into_iter().find(|half| after.trim_start().starts_with(half));
-            tokens.push(number_of(number, half)?);
-            length + half.map_or(0, |half| after.len() - after.trim_start().len() + half.len())
-        } else if first == '-' {
-            tokens.push(Token::Dash);
-            1
-        } else if first.is_alphabetic() {
-            let length = rest.find(|letter: char| !letter.is_alphabetic()).unwrap_or(rest.len());
-            let word = &rest[..length];
-            tokens.push(if word == "to" { Token::Dash } else { Token::Word(word.to_owned()) });
-            length
-        } else if first.is_whitespace() {
-            first.len_utf8()
-        } else {
-            return None;
-        };
-        rest = &rest[length..];
-    }
-    Some(tokens)
-}
-
-/// The day at the beginning of a text.
-fn iso_day(text: &str) -> Option<NaiveDate> {
-    let is_digit = |letter: char| letter.is_ascii_digit();
-    let day = text.get(..10).filter(|_| text.starts_with(is_digit) && !text[10..].starts_with(is_digit))?;
-    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()
-}
-
-/// A time, or a number: `16:40`, `4 pm`, `20`.
-fn number_of(text: &str, half: Option<&str>) -> Option<Token> {
-    let parts: Vec<u32> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let hour_of = |hour: u32| match half {
-        None => Some(hour),
-        Some("am") => (1..=12).contains(&hour).then_some(hour % 12),
-        Some(_) => (1..=12).contains(&hour).then_some(hour % 12 + 12),
-    };
-    match parts.as_slice() {
-        [24, 0] | [24, 0, 0] => Some(Token::EndOfDay),
-        [hour] if half.is_some() => NaiveTime::from_hms_opt(hour_of(*hour)?, 0, 0).map(Token::Time),
-        [number] => Some(Token::Number(*number)),
-        [hour, minute] => NaiveTime::from_hms_opt(hour_of(*hour)?, *minute, 0).map(Token::Time),
-        [hour, minute, second] => NaiveTime::from_hms_opt(hour_of(*hour)?, *minute, *second).map(Token::Time),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a text means to somebody in Berlin on Friday 20 November 2026 at 15:00, by their clock.
-    fn meant(text: &str) -> Option<String> {
-        let zone = Tz::Europe__Berlin;
-        let range = read(text, zone, "2026-11-20T14:00:00Z".parse().unwrap()).ok()?;
-        let shown = |time: Option<DateTime<Utc>>| {
-            time.map_or_else(String::new, |time| time.with_timezone(&zone).format("%m-%d %H:%M").to_string())
-        };
-        Some(format!("{} / {}", shown(range.from), shown(range.to)))
-    }
-
-    #[test]
-    fn what_people_type_is_understood() {
-        for (text, expected) in [
-            ("16:40-16:50 yesterday", "11-19 16:40 / 11-19 16:50"),
-            ("yesterday 16:40 – 16:50", "11-19 16:40 / 11-19 16:50"),
-            ("Yesterday", "11-19 00:00 / 11-20 00:00"),
-            ("14:00-14:30", "11-20 14:00 / 11-20 14:30"),
-            ("16:40-16:50", "11-19 16:40 / 11-19 16:50"),
-            ("9-10 monday", "11-16 09:00 / 11-16 10:00"),
-            ("fri", "11-20 00:00 / 11-21 00:00"),
-            ("4pm to 5:30 pm on 18 Nov", "11-18 16:00 / 11-18 17:30"),
-            ("20-22 nov", "11-20 00:00 / 11-23 00:00"),
-            ("18 Nov - today", "11-18 00:00 / 11-21 00:00"),
-            ("Nov 18, 22:00 - 2:00", "11-18 22:00 / 11-19 02:00"),
-            ("2026-11-18 16:00 - 2026-11-19 08:15", "11-18 16:00 / 11-19 08:15"),
-            ("2026-11-18T16:00-17:00", "11-18 16:00 / 11-18 17:00"),
-            ("20:00-24:00 yesterday", "11-19 20:00 / 11-20 00:00"),
-            ("22 nov", "11-22 00:00 / 11-23 00:00"),
-            ("1 Nov 2026", "11-01 00:00 / 11-02 00:00"),
-            ("yesterday 16", "11-19 16:00 / 11-19 17:00"),
-            ("12:30", "11-20 12:30 / 11-20 13:30"),
-            ("since monday 9:00", "11-16 09:00 / "),
-            ("before 18 nov", " / 11-18 00:00"),
-            ("last hour", "11-20 14:00 / "),
-            ("last 3 hours", "11-20 12:00 / "),
-            ("90m", "11-20 13:30 / "),
-            ("all time", " / "),
-        ] {
-            assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_day_without_a_year_is_the_last_one() {
-        let range = read("22 nov", Tz::UTC, "2026-11-20T14:00:00Z".parse().unwrap()).unwrap();
-        assert_eq!(range.from, "2025-11-22T00:00:00Z".parse().ok());
-    }
-
-    #[test]
-    fn what_is_not_a_period_is_refused_and_never_panics() {
-        for text in [
-            "soon",
-            "-",
-            "16:40-",
-            "25:00",
-            "99:99-1:00",
-            "40 nov",
-            "16:40-16:50-17:00",
-            "today yesterday",
-            "9 10",
-            "é:é",
-            "2026-13-40",
-            "last",
-            "last 99999999999 hours",
-            "last 0 hours",
-            "13 pm",
-            "since",
-            "18 nov 10:00 - 17 nov 9:00",
-            "since 9 - 10",
-            "0-0 0",
-            "2026-11-1",
-            "€",
-        ] {
-            assert_eq!(meant(text), None, "{text}");
-        }
-    }
-}
+mod tests;

@@ -166,9 +166,10 @@ on_both_databases! {
         let lines: Vec<&str> = answer.text.split_terminator("\r\n").collect();
         assert_eq!(
             lines[0],
-            "\u{feff}id,created_at,status,channel,to,cc,bcc,from,subject,template,sent_at,delivered_at,error,tags"
+            "\u{feff}id,Status,Recipient,Recipient name,Other recipients,Channel,Subject,Reason,Reply code,Template,Accepted (UTC)"
         );
-        assert!(lines[1].starts_with(&format!("{},2024-01-20T10:30:00.000Z,failed,email,", ids[1])), "{}", lines[1]);
+        assert!(lines[1].starts_with(&format!("{},Failed,user@example.com,,,Email,", ids[1])), "{}", lines[1]);
+        assert!(lines[1].ends_with(",2024-01-20T10:30:00+00:00"), "{}", lines[1]);
         assert!(lines[1].contains("\"Two, \"\"quoted\"\"\""), "{}", lines[1]);
         assert!(lines[2].contains(&format!(",{ADDRESS},")) && lines[2].contains(",'=cmd|' /C calc'!A0,"), "{}", lines[2]);
         assert_eq!(lines.len(), 3);
@@ -188,6 +189,20 @@ on_both_databases! {
         assert_eq!(audited(&app, AuditAction::LogExported).await.len(), 2);
         assert!(owner.get("/logs").await.text.contains("/logs/export?format=csv"));
         assert!(!app.sign_in(Role::Member).await.get("/logs").await.text.contains("href=\"/logs/export"));
+    }
+
+    async fn a_sheet_keeps_the_masks_of_who_exports_it(app: TestApp) {
+        plant(&app).await;
+        set_rules(&app, TeamRules { masks_addresses: true, ..TeamRules::default() }).await;
+        let (owner, blind) = (app.sign_in(Role::Owner).await, blind(&app).await);
+        let sheet = async |client: &Client| client.get("/logs/export?preset=30d").await.text;
+        let (whole, masked) = (sheet(&owner).await, sheet(&blind).await);
+        assert!(whole.contains(&format!(",{ADDRESS},{CUSTOMER},")), "{whole}");
+        assert!(masked.contains(",p•••@customer.example,,") && !masked.contains(CUSTOMER), "{masked}");
+        // The code of the answer, and not its words, in which an address and a marked value stand.
+        for file in [whole, masked] {
+            assert!(file.contains(",550 5.1.1,") && !file.contains("is unknown") && !file.contains(CODE), "{file}");
+        }
     }
 
     async fn an_export_of_chosen_messages_holds_those_of_the_team_alone(app: TestApp) {

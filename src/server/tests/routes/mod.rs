@@ -11,6 +11,7 @@ mod auth;
 mod documents;
 mod drafts;
 mod events;
+mod export;
 mod first_steps;
 mod jetemail;
 mod live;

@@ -182,7 +182,9 @@ on_both_databases! {
             ("template:Recei", "whole name"),
             ("key:Nobody", "whole name"),
             ("adapter:Nobody", "whole name"),
-            ("after:yesterday", "2026-11-20"),
+            ("after:soon", "2026-11-20"),
+            ("after:11/12/2023", "write “11 Dec 2023” or “12 Nov 2023”"),
+            ("before:31.2.", "2026-11-20"),
             ("provider:nobody", "Gmail"),
         ] {
             assert!(found(&client, search).await.unwrap_err().contains(right), "{search}");
@@ -193,6 +195,21 @@ on_both_databases! {
             assert!(page.text.contains("name=\"preset\" value=\"30d\""), "{}", page.text);
             let export = client.get(&format!("/logs/export?q={}", encoded(search))).await;
             assert_eq!(export.status, 400, "{search}");
+        }
+    }
+
+    async fn days_of_a_search_are_written_as_in_a_period(app: TestApp) {
+        let log = log(&app).await;
+        let client = app.sign_in(Role::Owner).await;
+        for (search, wanted) in [
+            ("after:20.1.2024", vec![4, 3, 2, 1, 0]),
+            ("after:yesterday", vec![4, 3, 2, 1, 0]),
+            ("before:20/1", vec![]),
+            ("after:\"20 Jan 10:03\"", vec![4, 3]),
+            ("after:\"20.1. 10.03\" before:\"Jan 20, 2024 10:04\"", vec![3]),
+        ] {
+            let wanted: Vec<EmailId> = wanted.into_iter().map(|index: usize| log.ids[index]).collect();
+            assert_eq!(found(&client, search).await, Ok(wanted), "{search}");
         }
     }
 
