@@ -96,8 +96,9 @@ pub fn Selection(
     let choices = Choices::of_viewer();
     choices.any().then(|| {
         let all = (total.count() > on_page).then(|| grouped_total(total));
+        let list = use_context::<Viewer>().map(|viewer| format!("{} {}", viewer.team, query.to_list()));
         view! {
-            <form id=FORM class="selection" method="get" action="/resends/new">
+            <form id=FORM class="selection" method="get" action="/resends/new" data-list=list>
                 // The pages that ask lead back to this list.
                 <HiddenFields fields=query.kept("")/>
                 // What a key says of a row.
