@@ -154,5 +154,11 @@ demoTest("r resends what is chosen, Escape chooses none, and a row that cannot b
   await page.locator("html[data-alive]").waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("r");
-  await expect(page.locator("#row-told")).toHaveText("This message cannot be resent here; open it.");
+  const told = page.locator("#row-told");
+  await expect(told).toHaveText("This message cannot be resent here; open it.");
+  // It is for eyes too, and speaks of no other row.
+  await expect(told).toBeInViewport({ ratio: 0.9 });
+  expect((await told.boundingBox())!.height).toBeGreaterThan(20);
+  await page.keyboard.press("j");
+  await expect(told).toBeEmpty();
 });

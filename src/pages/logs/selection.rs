@@ -102,7 +102,7 @@ pub fn Selection(
                 // The pages that ask lead back to this list.
                 <HiddenFields fields=query.kept("")/>
                 // What a key says of a row.
-                <p class="visually-hidden" id="row-told" role="status"></p>
+                <p class="row-told" id="row-told" role="status"></p>
                 <div class="selection-bar" role="group" aria-label="Chosen messages" data-count="0">
                     <span class="selection-count needs-script" role="status" data-all=all.clone()></span>
                     <button type="button" class="button quiet needs-script narrow-only" data-choose="page">"All on this page"</button>
