@@ -57,6 +57,7 @@ test("a password works as it is typed, the server's answer is shown, and an edit
   await page.getByLabel("Password", { exact: true }).fill(logIn.password);
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await expect(page.getByText(`Adapter “${name}” changed.`)).toBeVisible();
+  await expect(row).toContainText("before the last change");
 
   // An edit without the password keeps it.
   await row.getByRole("link", { name: `Edit ${name}` }).click();

@@ -160,19 +160,6 @@ test("a bar of the chart leads to exactly its rows", async ({ page }) => {
   }
 });
 
-test("the chart is one stop of the keyboard, and its arrows go on", async ({ page, hasScript }) => {
-  test.skip(!hasScript, "without scripts each bar is a link of its own");
-  await page.goto("/logs");
-  const bars = page.locator(".bar-link");
-  await expect(page.locator(".bar-link[tabindex='0']")).toHaveCount(1);
-  await bars.last().focus();
-  await page.keyboard.press("ArrowLeft");
-  await expect(bars.nth(-2)).toBeFocused();
-  await page.keyboard.press("Home");
-  await expect(bars.first()).toBeFocused();
-  await expect(page.locator(".bar-link[tabindex='0']")).toHaveCount(1);
-});
-
 test("dragging over bars shows their time, and a part of a bar its outcome", async ({ page, hasScript }) => {
   test.skip(!hasScript, "dragging is a script's");
   await page.goto("/logs?preset=30d");

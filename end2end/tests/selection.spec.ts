@@ -37,8 +37,20 @@ test("what waits for its time is canceled from the chosen rows", async ({ page, 
   if (hasScript) {
     await expectAccessible(page);
   }
+  if (hasScript) {
+    // Nothing is done yet.
+    await page.goBack();
+    await expect(page.getByText("2 chosen")).toBeVisible();
+    await cancel.click();
+  }
   await page.getByRole("button", { name: "Cancel 1 message" }).click();
   await expect(page.getByText("1 message is canceled.")).toBeVisible();
+  if (hasScript) {
+    await page.goto("/logs");
+    await page.locator("html[data-alive]").waitFor();
+    await expect(boxes).toHaveCount(3);
+    await expect(page.getByRole("group", { name: "Chosen messages" })).toBeHidden();
+  }
   await page.goto("/logs?q=is:scheduled");
   await expect(boxes).toHaveCount(1);
 });
@@ -66,6 +78,58 @@ demoTest("resending stands back while nothing chosen can be resent", async ({ pa
   expect(await colourFor("queued")).not.toBe(await colourFor("bounced"));
 });
 
+demoTest("what is chosen stays while one looks at a message, until it is cleared or another list is shown", async ({
+  page, as, hasScript,
+}) => {
+  demoTest.skip(!hasScript, "without scripts no page keeps what is chosen");
+  await as("owner");
+  const boxes = page.getByRole("checkbox", { name: /^Choose the message to/ });
+  const bar = page.getByRole("group", { name: "Chosen messages" });
+  const show = async (status: string): Promise<void> => {
+    await page.goto(`/logs?preset=30d&status=${status}`);
+    await page.locator("html[data-alive]").waitFor();
+  };
+  const look = async (): Promise<void> => {
+    await page.locator("tbody .row-link").nth(2).click();
+    await expect(page).toHaveURL(/\/logs\/eml_/);
+    await page.locator("html[data-alive]").waitFor();
+  };
+  const comeBack = async (): Promise<void> => {
+    await expect(page).toHaveURL(/\/logs\?preset=30d&status=bounced/);
+    await page.locator("html[data-alive]").waitFor();
+  };
+  await show("bounced");
+  await boxes.nth(0).check();
+  await boxes.nth(3).check();
+  const ways = [
+    () => page.keyboard.press("Escape"),
+    () => page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link", { name: "Logs" }).click(),
+    () => page.goBack(),
+  ];
+  for (const way of ways) {
+    await look();
+    await way();
+    await comeBack();
+    await expect(bar).toContainText("2 chosen");
+    await expect(boxes.nth(0)).toBeChecked();
+    await expect(boxes.nth(2)).not.toBeChecked();
+    await expect(boxes.nth(3)).toBeChecked();
+  }
+
+  await bar.getByRole("button", { name: "Clear" }).click();
+  await look();
+  await page.goBack();
+  await comeBack();
+  await expect(bar).toBeHidden();
+
+  await boxes.nth(0).check();
+  await expect(bar).toContainText("1 chosen");
+  await show("delivered");
+  await expect(bar).toBeHidden();
+  await show("bounced");
+  await expect(bar).toBeHidden();
+});
+
 demoTest("r resends what is chosen, Escape chooses none, and a row that cannot be resent says so", async ({
   page, as, hasScript,
 }) => {
@@ -90,5 +154,11 @@ demoTest("r resends what is chosen, Escape chooses none, and a row that cannot b
   await page.locator("html[data-alive]").waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("r");
-  await expect(page.locator("#row-told")).toHaveText("This message cannot be resent here; open it.");
+  const told = page.locator("#row-told");
+  await expect(told).toHaveText("This message cannot be resent here; open it.");
+  // It is for eyes too, and speaks of no other row.
+  await expect(told).toBeInViewport({ ratio: 0.9 });
+  expect((await told.boundingBox())!.height).toBeGreaterThan(20);
+  await page.keyboard.press("j");
+  await expect(told).toBeEmpty();
 });

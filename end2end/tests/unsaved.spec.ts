@@ -76,3 +76,23 @@ test("a role that was chosen and not saved asks", async ({ page, as, team, hasSc
   await expect(page).toHaveURL("/templates");
   expect(asked).toEqual(["beforeunload"]);
 });
+
+test("a role that was chosen and not saved does not look saved", async ({ page, as, team, hasScript }) => {
+  test.skip(!hasScript, "without a script the page does not follow the choice");
+  await as("owner");
+  await page.goto("/settings/members");
+  await expect(page.locator("html")).toHaveAttribute("data-alive");
+  const row = page.getByRole("row").filter({ hasText: team.users.viewer.email });
+  const words = row.getByText("Not saved");
+  const save = row.getByRole("button", { name: "Save" });
+  await expect(words).toBeHidden();
+  const before = await save.evaluate((button) => getComputedStyle(button).backgroundColor);
+  await row.getByRole("combobox").selectOption({ label: "Member" });
+  await expect(words).toBeVisible();
+  await expect(save).not.toHaveCSS("background-color", before);
+  // Nobody else's is meant.
+  await expect(page.getByText("Not saved").filter({ visible: true })).toHaveCount(1);
+  await row.getByRole("combobox").selectOption({ label: "Viewer" });
+  await expect(words).toBeHidden();
+  await expect(save).toHaveCSS("background-color", before);
+});

@@ -35,6 +35,8 @@ pub struct LastTest {
     pub at: DateTime<Utc>,
     /// The step at which it ended; `None` where the server took it.
     pub fault: Option<AdapterFault>,
+    /// Whether the adapter was changed since, in something that a test depends on.
+    pub is_outdated: bool,
 }
 
 named! {

@@ -1,16 +1,23 @@
 //! The bar under a list whose rows can be chosen. It follows the boxes, a click with the shift key chooses the rows between, and
 //! all on the page can be chosen at once, then all that match. What acts on chosen rows has `data-chosen`, what acts on all that
 //! match `data-all-chosen`; the others say by `data-choose` what they do.
+//!
+//! What is chosen stays while one looks at a message and comes back: the tab keeps it for the list that `data-list` names, until
+//! another list is shown or a form with `data-ends-choice` is sent: what acts on it, and the log-out. Only rows that are there count.
+
+use std::iter;
 
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, HtmlInputElement};
+use leptos::web_sys::{Element, HtmlInputElement, Storage};
 
 use super::{all, around, copy, first, first_of};
 
 /// The boxes of the rows.
 const BOXES: &str = "input[name='ids'][form='choose']";
+/// Where the tab keeps what is chosen: the list's name, then the messages' ids, one a line.
+const KEPT: &str = "chosen";
 
 pub(super) fn listen() {
     let last = StoredValue::new(None::<usize>);
@@ -30,7 +37,22 @@ pub(super) fn listen() {
             act(&button);
         }
     });
-    // The browser may have kept what was chosen before.
+    window_event_listener(ev::submit, |event| {
+        if around(&event, "form[data-ends-choice]").is_some() {
+            keep(&[]);
+        }
+    });
+    // A page that comes back from the browser's cache has the boxes as they were, whatever was done since.
+    window_event_listener(ev::pageshow, |event| {
+        if event.persisted() {
+            let kept = kept();
+            boxes().iter().for_each(|one| one.set_checked(kept.contains(&one.value())));
+            follow(false);
+        }
+    });
+    // What has a tick already was chosen before the page was alive.
+    let kept = kept();
+    boxes().iter().filter(|one| kept.contains(&one.value())).for_each(|one| one.set_checked(true));
     follow(false);
 }
 
@@ -57,7 +79,9 @@ fn act(button: &Element) {
 /// Makes the bar say what is chosen: the rows with a tick or, with `is_all`, all that match.
 pub(super) fn follow(is_all: bool) {
     let Some(bar) = first::<Element>(".selection-bar") else { return };
-    let (boxes, chosen) = (boxes().len(), chosen().len());
+    let (boxes, chosen) = (boxes().len(), chosen());
+    keep(&chosen);
+    let chosen = chosen.len();
     let is_full = boxes > 0 && chosen == boxes;
     if let Some(head) = first::<HtmlInputElement>("[data-choose='head']") {
         head.set_checked(is_full);
@@ -88,4 +112,33 @@ fn boxes() -> Vec<HtmlInputElement> {
 
 fn chosen() -> Vec<HtmlInputElement> {
     boxes().into_iter().filter(HtmlInputElement::checked).collect()
+}
+
+/// The name of the list that is shown: its team and its address.
+fn list() -> Option<String> {
+    first::<Element>("[data-list]")?.get_attribute("data-list")
+}
+
+/// Browsers may refuse it.
+fn storage() -> Option<Storage> {
+    window().session_storage().ok().flatten()
+}
+
+/// The ids of the messages that were chosen in the list that is shown.
+fn kept() -> Vec<String> {
+    let text = storage().and_then(|storage| storage.get_item(KEPT).ok().flatten()).unwrap_or_default();
+    let mut lines = text.lines().map(str::to_owned);
+    if lines.next() == list() { lines.collect() } else { Vec::new() }
+}
+
+/// Keeps these as what is chosen in the list that is shown, and forgets what was chosen before.
+fn keep(chosen: &[HtmlInputElement]) {
+    let Some(storage) = storage() else { return };
+    let _ = match list() {
+        Some(list) if !chosen.is_empty() => {
+            let lines: Vec<String> = iter::once(list).chain(chosen.iter().map(HtmlInputElement::value)).collect();
+            storage.set_item(KEPT, &lines.join("\n"))
+        }
+        _ => storage.remove_item(KEPT),
+    };
 }

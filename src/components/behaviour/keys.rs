@@ -19,6 +19,8 @@ pub(super) fn listen() {
             press(&event);
         }
     });
+    // What is said of a row holds no longer once one is elsewhere.
+    window_event_listener(ev::focusout, |_| say_of_row(""));
 }
 
 fn press(event: &KeyboardEvent) {
@@ -26,6 +28,7 @@ fn press(event: &KeyboardEvent) {
     if !matches!(key.as_str(), "/" | "j" | "k" | "p" | "x" | "r" | "?" | "Escape") {
         return;
     }
+    say_of_row("");
     let focused = document().active_element().and_then(|active| active.closest("tr").ok().flatten());
     let in_row = |what: &str| focused.as_ref().and_then(|row| first_of(row, what));
     let bar = first::<Element>(".selection-bar:not([data-count='0'])");
@@ -46,14 +49,16 @@ fn press(event: &KeyboardEvent) {
         (Some(meant), _) => meant.click(),
         (None, "j") => go_to_row(1),
         (None, "k") => go_to_row(-1),
-        (None, "r") if focused.is_some() && bar.is_none() => {
-            if let Some(told) = first::<Element>("#row-told") {
-                told.set_text_content(Some("This message cannot be resent here; open it."));
-            }
-        }
+        (None, "r") if focused.is_some() && bar.is_none() => say_of_row("This message cannot be resent here; open it."),
         (None, _) => return,
     }
     event.prevent_default();
+}
+
+fn say_of_row(words: &str) {
+    if let Some(told) = first::<Element>("#row-told") {
+        told.set_text_content(Some(words));
+    }
 }
 
 fn go_to_row(step: i32) {

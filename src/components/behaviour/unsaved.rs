@@ -1,5 +1,6 @@
 //! Asks before a page is left, by a link or by closing it, while a `form[data-unsaved]` holds what was not sent; the question is
-//! the browser's own. What is sent, as a form or by a script, does not ask.
+//! the browser's own. What is sent, as a form or by a script, does not ask. Such a form has `data-changed` meanwhile, by which the
+//! style sheet shows it.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -35,6 +36,7 @@ pub(super) fn listen() {
         is_sent.set_value(false);
         if around(&event, "form[data-unsaved]").is_some() {
             ask();
+            mark();
         }
     });
     window_event_listener(ev::submit, move |event| {
@@ -43,7 +45,21 @@ pub(super) fn listen() {
         }
     });
     // A page that comes back from the browser's cache can be left again.
-    window_event_listener(ev::pageshow, move |_| is_sent.set_value(false));
+    window_event_listener(ev::pageshow, move |_| {
+        is_sent.set_value(false);
+        mark();
+    });
+    // The browser may have kept what was chosen before.
+    mark();
+}
+
+/// Marks the forms that hold something else than when the page came.
+fn mark() {
+    let changed: Vec<Element> = all::<Element>(FIELDS).into_iter().filter(is_changed).collect();
+    for form in all::<Element>("form[data-unsaved]") {
+        let is_unsaved = changed.iter().any(|field| form.contains(Some(field)));
+        let _ = form.toggle_attribute_with_force("data-changed", is_unsaved);
+    }
 }
 
 fn is_unsaved() -> bool {

@@ -111,7 +111,7 @@ fn Alone(setting: Setting, content: AnyView) -> impl IntoView {
         <main id="main" class="alone">
             <div class="alone-head">
                 <p class="brand"><Brand/></p>
-                <form method="post" action=LogOut::PATH><button class="button">"Log out"</button></form>
+                <form method="post" action=LogOut::PATH data-ends-choice><button class="button">"Log out"</button></form>
             </div>
             {setting.notice.map(|notice| view! { <Callout notice/> })}
             {content}

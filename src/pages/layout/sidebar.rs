@@ -156,7 +156,7 @@ fn Person(viewer: Viewer) -> impl IntoView {
                     <span class="team-role">{zone}</span>
                 </span>
             </a>
-            <form method="post" action=LogOut::PATH>
+            <form method="post" action=LogOut::PATH data-ends-choice>
                 <button class="icon-button" title="Log out" aria-label="Log out"><Icon glyph=Glyph::LogOut/></button>
             </form>
         </div>

@@ -43,7 +43,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
         let ids = waiting.iter().map(EmailId::to_string).collect::<Vec<_>>().join(",");
         let what = counted(count, "message", "messages");
         view! {
-            <form class="panel panel-body stack" method="post" action=CancelChosen::PATH data-once>
+            <form class="panel panel-body stack" method="post" action=CancelChosen::PATH data-once data-ends-choice>
                 <input type="hidden" name="ids" value=ids/>
                 <input type="hidden" name="list" value=list/>
                 <p>

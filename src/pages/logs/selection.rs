@@ -96,12 +96,13 @@ pub fn Selection(
     let choices = Choices::of_viewer();
     choices.any().then(|| {
         let all = (total.count() > on_page).then(|| grouped_total(total));
+        let list = use_context::<Viewer>().map(|viewer| format!("{} {}", viewer.team, query.to_list()));
         view! {
-            <form id=FORM class="selection" method="get" action="/resends/new">
+            <form id=FORM class="selection" method="get" action="/resends/new" data-list=list>
                 // The pages that ask lead back to this list.
                 <HiddenFields fields=query.kept("")/>
                 // What a key says of a row.
-                <p class="visually-hidden" id="row-told" role="status"></p>
+                <p class="row-told" id="row-told" role="status"></p>
                 <div class="selection-bar" role="group" aria-label="Chosen messages" data-count="0">
                     <span class="selection-count needs-script" role="status" data-all=all.clone()></span>
                     <button type="button" class="button quiet needs-script narrow-only" data-choose="page">"All on this page"</button>

@@ -190,7 +190,7 @@ fn Form(
     });
     let go_on = format!("Resend {}{}", messages(count), if is_doubtful { " anyway" } else { "" });
     view! {
-        <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH>
+        <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH data-ends-choice>
             <input type="hidden" name="address" value=address/>
             <input type="hidden" name="expected" value=count.to_string()/>
             <input type="hidden" name="once" value=once/>

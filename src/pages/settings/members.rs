@@ -234,6 +234,8 @@ fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
             <input type="hidden" name="user" value=user_id.to_string()/>
             <select name="role" aria-label=format!("Role of {name}")>{options.collect_view()}</select>
             <button class="button small">"Save"</button>
+            // Scripts say by `data-changed` when it is so.
+            <span role="status"><span class="not-saved">"Not saved"</span></span>
         </form>
     }
 }

@@ -19,7 +19,7 @@ use super::{audit, checked_name};
 use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::adapter::form::{AddressForm, KeptLogIn, SENDER_WORDS};
 use crate::domain::adapter::{Adapter, AdapterKind, LastTest};
-use crate::domain::audit::{AuditAction, AuditFilter, TEST_TAKEN};
+use crate::domain::audit::{AuditAction, AuditEntry, AuditFilter, TEST_TAKEN};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::permission::Permission;
@@ -28,6 +28,12 @@ use crate::server::App;
 use crate::server::delivery::endpoint::SmtpEndpoint;
 use crate::server::delivery::mailbox::parse_mailbox;
 use crate::server::store::audit::AuditEvent;
+
+/// What a test depends on, as the audit log calls it.
+const TESTED_FIELDS: [&str; 3] = ["endpoint", "from", "credentials"];
+
+/// In so many of an adapter's last changes is looked for one that a test depends on.
+const MAX_CHANGES: i64 = 50;
 
 /// An adapter as somebody asks for it.
 #[derive(Clone, Debug)]
@@ -74,18 +80,28 @@ pub async fn list_last_tests(
     viewer.require(Permission::AdaptersView)?;
     let mut tests = Vec::new();
     for adapter in adapters {
-        let (actions, target) = (vec![AuditAction::AdapterTested], Some(adapter.id.to_string()));
-        let filter = AuditFilter { actions, target, ..AuditFilter::default() };
-        let Some(entry) = app.store.list_audit_entries(viewer.team, &filter, None, 1).await?.pop() else { continue };
+        let newest = async |action: AuditAction, limit: i64| {
+            let (actions, target) = (vec![action], Some(adapter.id.to_string()));
+            let filter = AuditFilter { actions, target, ..AuditFilter::default() };
+            app.store.list_audit_entries(viewer.team, &filter, None, limit).await
+        };
+        let Some(entry) = newest(AuditAction::AdapterTested, 1).await?.pop() else { continue };
+        let changes = newest(AuditAction::AdapterUpdated, MAX_CHANGES).await?;
+        let is_outdated = changes.iter().any(|change| change.sequence > entry.sequence && concerns_tests(change));
         let outcome = entry.after.as_ref().and_then(|after| after["outcome"].as_str()).unwrap_or_default();
         let fault = match outcome {
             TEST_TAKEN => None,
             // A version before this one kept other names.
             fault => Some(fault.parse().unwrap_or(AdapterFault::Unusable)),
         };
-        tests.push((adapter.id, LastTest { at: entry.at, fault }));
+        tests.push((adapter.id, LastTest { at: entry.at, fault, is_outdated }));
     }
     Ok(tests)
+}
+
+/// Whether a change is one that a test depends on: no name, and no default.
+fn concerns_tests(change: &AuditEntry) -> bool {
+    change.after.as_ref().is_some_and(|after| TESTED_FIELDS.iter().any(|field| after.get(field).is_some()))
 }
 
 /// Where an adapter leads, in words: `mail.example.com, port 587, STARTTLS required`.

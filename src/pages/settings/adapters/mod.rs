@@ -151,14 +151,17 @@ fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
 
 /// What became of a last test, and when.
 fn tested(last_test: Option<LastTest>) -> AnyView {
-    let Some(LastTest { at, fault }) = last_test else {
+    let Some(LastTest { at, fault, is_outdated }) = last_test else {
         return view! { <span class="nothing">"Not tested yet"</span> }.into_any();
     };
     let what = match fault {
         None => view! { <span>"Test accepted"</span> }.into_any(),
+        // It may be mended already.
+        Some(fault) if is_outdated => view! { <span>"Test failed: " {fault.label()}</span> }.into_any(),
         Some(fault) => view! { <span class="failed-test">"Test failed: " {fault.label()}</span> }.into_any(),
     };
-    view! { <span class="two-lines">{what}<Time at style=TimeStyle::Minute/></span> }.into_any()
+    let before = is_outdated.then_some(", before the last change");
+    view! { <span class="two-lines">{what}<span><Time at style=TimeStyle::Minute/>{before}</span></span> }.into_any()
 }
 
 /// What messages go out by an adapter of this kind.

@@ -10,7 +10,9 @@ use crate::domain::adapter::fault::AdapterFault::{self, *};
 use crate::domain::ids::AdapterId;
 use crate::domain::team::Role;
 use crate::server::demo::sink::{Sink, SinkSettings};
-use crate::server::services::adapters::{GivenAddress, NewAdapter, create_adapter_of, send_test};
+use crate::server::services::adapters::{
+    AdapterChange, GivenAddress, NewAdapter, create_adapter_of, send_test, update_adapter,
+};
 
 /// What a mail server answers; everything else it takes.
 #[derive(Clone, Copy)]
@@ -174,6 +176,29 @@ on_both_databases! {
         assert!(page.contains("Test accepted") && page.contains("Not tested yet"), "{page}");
         // A viewer of adapters sees neither who tested nor to whom.
         assert!(!page.contains("Test failed") && !page.contains("mara@finch.example"), "{page}");
+    }
+
+    async fn a_test_from_before_a_change_is_said_to_be_so(app: TestApp) {
+        let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let (admin, viewer) = (app.viewer(Role::Admin).await, app.sign_in(Role::Viewer).await);
+        let list = async || viewer.with("accept", "text/html").get("/settings/adapters").await.text.replace("<!>", "");
+        let id = adapter(&app, &format!("smtp://{}?tls=none", sink.addr())).await;
+        let (failed, before) = ("failed-test", "before the last change");
+        send_test(&app.app, &admin, id, "refused@finch.example").await.unwrap();
+        // A test does not depend on the name.
+        let renamed = AdapterChange { name: Some("Relay".to_owned()), ..AdapterChange::default() };
+        update_adapter(&app.app, &admin, id, renamed).await.unwrap();
+        let page = list().await;
+        assert!(page.contains(failed) && !page.contains(before), "{page}");
+        let from_address = Some("Finch <other@finch.example>".to_owned());
+        let moved = AdapterChange { from_address, ..AdapterChange::default() };
+        update_adapter(&app.app, &admin, id, moved).await.unwrap();
+        let page = list().await;
+        assert!(page.contains("Test failed: the server refused the recipient"), "{page}");
+        assert!(page.contains(before) && !page.contains(failed), "{page}");
+        send_test(&app.app, &admin, id, "refused@finch.example").await.unwrap();
+        let page = list().await;
+        assert!(page.contains(failed) && !page.contains(before), "{page}");
     }
 
     async fn the_audit_log_says_in_words_what_became_of_a_test(app: TestApp) {
