@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 pub use self::detail::ApiKeyPage;
+pub use self::form::KeyNameField;
 use self::form::NewKey;
 use super::roles::grouped_by_noun;
 use super::{Tab, settings_page};

@@ -389,8 +389,8 @@ on_both_databases! {
         app.sign_in(Role::Viewer).await;
         let mut browser = Browser::at(&app, Role::Owner, NEW_TEMPLATE).await;
         for page in [
-            NEW_TEMPLATE, "/settings/adapters?kind=smtp", "/settings/api-keys", "/settings/members", "/settings/profile",
-            "/settings/roles", "/settings/team",
+            NEW_TEMPLATE, "/connect", "/settings/adapters?kind=smtp", "/settings/api-keys", "/settings/members",
+            "/settings/profile", "/settings/roles", "/settings/team",
         ] {
             assert!(browser.get(page).await.text.contains("data-unsaved=\"\""), "{page}");
         }
