@@ -11,6 +11,7 @@ use super::logs::StepList;
 use super::settings::api_keys::KeyNameField;
 use crate::components::can::may;
 use crate::components::copy_button::CopyButton;
+use crate::components::field::OfTeam;
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
@@ -132,6 +133,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2><p>"It is shown once, in the snippets below."</p></div>
             <form class="panel-body key-form" method="post" action=CreateApiKey::PATH data-unsaved="">
+                <OfTeam/>
                 <div class="key-name">
                     <KeyNameField draft/>
                     <button class="button primary">"Create a key"</button>
