@@ -65,6 +65,16 @@ test("a password works as it is typed, the server's answer is shown, and an edit
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await expect(page).toHaveURL("/settings/adapters");
   await expect(row).toContainText("other@adapters.example");
+  // A narrow column breaks an address before its "@", and nowhere else.
+  await page.setViewportSize({ width: 768, height: 900 });
+  const lines = row.getByText("<other@adapters.example>");
+  await expect(lines).toBeVisible();
+  const heights = await lines.evaluate((sender) => {
+    const whole = sender.getBoundingClientRect().height;
+    return whole / parseFloat(getComputedStyle(sender).lineHeight);
+  });
+  expect(heights).toBeLessThan(2.5);
+  await page.setViewportSize({ width: 1440, height: 900 });
 
   await row.getByRole("button", { name: `Send a test by ${name}` }).click();
   const dialog = page.getByRole("dialog", { name: `Send a test by “${name}”` });

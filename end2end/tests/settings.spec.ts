@@ -221,6 +221,18 @@ test("an API key's secret is shown once, and works until it is revoked", async (
   expect(await ask()).toBe(401);
 });
 
+test("on a phone a key says too when it was last used and who made it", async ({ page, as, hasScript }) => {
+  const name = `pocket ${hasScript}`;
+  await page.setViewportSize({ width: 390, height: 844 });
+  await as("admin", team);
+  await page.goto("/settings/api-keys");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByRole("button", { name: "Create key" }).click();
+  const row = page.getByRole("row").filter({ hasText: name });
+  await expect(row.getByText("never used", { exact: true })).toBeVisible();
+  await expect(row.getByText("made by")).toBeVisible();
+});
+
 test("a rotated key has two secrets for a while, and the audit log tells of it", async ({ page, as, hasScript }) => {
   const name = `rotating ${hasScript}`;
   await as("admin", team);

@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
+use crate::domain::draft::TEAM_FIELD;
 use crate::domain::field_rule::FieldRule;
 use crate::domain::plain_words::sentence;
+use crate::domain::viewer::Viewer;
 
 /// A labelled field of one line.
 #[component]
@@ -210,4 +212,12 @@ pub fn HiddenFields(
     fields: Vec<(&'static str, String)>,
 ) -> impl IntoView {
     fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect_view()
+}
+
+/// Says which team the page is of: what is typed into the form comes back in that team, where the session has ended when it
+/// is sent.
+#[component]
+pub fn OfTeam() -> impl IntoView {
+    let team = use_context::<Viewer>().map(|viewer| viewer.team.to_string());
+    team.map(|team| view! { <input type="hidden" name=TEAM_FIELD value=team/> })
 }

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod ask;
 pub mod behaviour;
+pub mod breaks;
 pub mod can;
 pub mod channel_mark;
 pub mod confirm;

@@ -8,6 +8,9 @@ use super::error::AppError;
 /// The form of a person's own account, which is the same in every team.
 pub const PROFILE_FORM: &str = "profile";
 
+/// The field of a form that names the team of its page: another tab can have led its browser into another team since.
+pub const TEAM_FIELD: &str = "in_team";
+
 /// The fields of a refused form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {

@@ -264,6 +264,12 @@ impl Email {
         self.id.created_at()
     }
 
+    /// The `To` recipient, where there is one alone.
+    pub fn only_to(&self) -> Option<&Recipient> {
+        let mut to = self.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
+        to.next().filter(|_| to.next().is_none())
+    }
+
     /// The beginning of a copy: all but what it says, and whom it is for.
     pub fn copy(&self, id: EmailId, job_id: JobId) -> NewEmail {
         NewEmail {
@@ -320,19 +326,20 @@ impl Email {
     }
 }
 
-/// What else went to the recipient of a message, over [Customer::DAYS].
+/// What else went to whom a message went, over [Customer::DAYS]: to the person of its user id on every channel, and to the
+/// same address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Customer {
     /// The newest, that message left out.
     pub recent: Vec<EmailSummary>,
     /// How many there are, that message among them.
     pub total: Total,
-    /// How many of them reached the mailbox.
+    /// How many of them arrived.
     pub arrived: Total,
     pub arrived_later: Option<ArrivedLater>,
 }
 
-/// What reached the recipient of a message that was accepted after it.
+/// What reached the address of a message that was accepted after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrivedLater {
     pub newest: EmailId,

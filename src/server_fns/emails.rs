@@ -212,7 +212,7 @@ pub async fn load_log_frame(
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MessageView {
     pub detail: EmailDetail,
-    /// What else went to its recipient.
+    /// What else went to the same customer.
     pub customer: Option<Customer>,
     /// The list that the viewer comes from.
     pub list: Option<ListPlace>,

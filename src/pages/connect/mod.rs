@@ -8,9 +8,10 @@ use leptos::server_fn::ServerFn;
 use self::systems::{Snippet, System, report, systems};
 use super::layout::{PageTitle, Section, in_layout};
 use super::logs::StepList;
+use super::settings::api_keys::KeyNameField;
 use crate::components::can::may;
 use crate::components::copy_button::CopyButton;
-use crate::components::field::TextField;
+use crate::components::field::OfTeam;
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::draft::Draft;
 use crate::domain::permission::Permission;
@@ -131,15 +132,10 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2><p>"It is shown once, in the snippets below."</p></div>
-            <form class="panel-body key-form" method="post" action=CreateApiKey::PATH>
+            <form class="panel-body key-form" method="post" action=CreateApiKey::PATH data-unsaved="">
+                <OfTeam/>
                 <div class="key-name">
-                    <TextField
-                        label="Name"
-                        name="name"
-                        placeholder="checkout-prod"
-                        value=draft.text("name")
-                        error=draft.error("name")
-                    />
+                    <KeyNameField draft/>
                     <button class="button primary">"Create a key"</button>
                 </div>
                 <fieldset class="checks">

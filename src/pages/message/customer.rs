@@ -1,7 +1,8 @@
-//! What else the recipient of a message was sent, and what became of it.
+//! What else the customer of a message was sent, on every channel, and what became of it.
 
 use leptos::prelude::*;
 
+use crate::components::channel_mark::ChannelMark;
 use crate::components::email_words::shown_subject;
 use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
@@ -19,20 +20,24 @@ pub fn CustomerPanel(
     links_addresses: bool,
 ) -> impl IntoView {
     let Customer { recent, total, arrived, .. } = customer;
-    let address = email.recipients.first().filter(|_| links_addresses).map(|first| first.address.clone());
+    let person = email.external_user_id.clone().map(|id| (Qualifier::Person, id, "All messages for this user id"));
+    let address = email.only_to().map(|to| (Qualifier::To, to.address.clone(), "All messages to this address"));
+    let links = person.into_iter().chain(address).filter(|_| links_addresses).map(|(qualifier, value, words)| {
+        view! { <p><a href=list_of(qualifier, value)>{format!("{words} in {} days", Customer::DAYS)}</a></p> }
+    });
     view! {
         <section class="panel customer" aria-label="This customer">
             <div class="panel-head"><h2>"This customer"</h2></div>
             <p>{format!("{} in {} days, {} arrived", messages(total), Customer::DAYS, count(arrived))}</p>
             <ul class="customer-messages">{recent.into_iter().map(|row| view! { <Row row/> }).collect_view()}</ul>
-            {address.map(|address| view! { <p><a href=messages_to(&address)>{format!("All messages to this address in {} days", Customer::DAYS)}</a></p> })}
+            {links.collect_view()}
         </section>
     }
 }
 
-/// The address of the list of what the panel counts.
-fn messages_to(address: &str) -> String {
-    let search = Search { terms: Vec::new(), conditions: vec![Condition::of(Qualifier::To, [address.to_owned()])] };
+/// The address of the list of what the panel counts of a person or an address.
+fn list_of(qualifier: Qualifier, value: String) -> String {
+    let search = Search { terms: Vec::new(), conditions: vec![Condition::of(qualifier, [value])] };
     LogQuery { search, ..LogQuery::default().with_preset(Preset::Last90Days) }.to_url()
 }
 
@@ -44,6 +49,7 @@ fn Row(row: EmailSummary) -> impl IntoView {
             <a href=format!("/logs/{}", row.id) dir="auto" title=subject.clone()>{subject.clone()}</a>
             <StatusBadge status=row.status/>
             <Time at=row.id.created_at()/>
+            <ChannelMark channel=row.channel/>
         </li>
     }
 }

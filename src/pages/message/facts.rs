@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::recipients::MANY;
+use crate::components::breaks::mailbox;
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::hint::Hint;
@@ -56,8 +57,8 @@ pub fn Facts(
         people(RecipientKind::Cc, "Cc"),
         people(RecipientKind::Bcc, "Bcc"),
         email.external_user_id.clone().map(|id| fact("User id", shared("person", id))),
-        filled(email.from_address.clone()).map(|from| fact("From", broken(&from))),
-        email.reply_to.clone().map(|address| fact("Reply to", broken(&address))),
+        filled(email.from_address.clone()).map(|from| fact("From", mailbox(&from))),
+        email.reply_to.clone().map(|address| fact("Reply to", mailbox(&address))),
         has_template.then(|| fact("Template", view! { <TemplateFact email=email.clone()/> })),
         (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
         Some(fact("API key", view! { <KeyFact email=email.clone()/> })),
@@ -173,12 +174,12 @@ fn pair(name: impl IntoView + 'static, value: impl IntoView + 'static) -> AnyVie
 #[component]
 fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
     let shown = people.into_iter().map(|person| {
+        let address = mailbox(&person.address);
         let address = if links {
             let url = search_url(&person.address);
-            view! { <a href=url title="All messages to this address in the last 30 days">{broken(&person.address)}</a> }
-                .into_any()
+            view! { <a href=url title="All messages to this address in the last 30 days">{address}</a> }.into_any()
         } else {
-            broken(&person.address).into_any()
+            address
         };
         view! {
             <li>
@@ -188,14 +189,6 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
         }
     });
     view! { <ul class="plain-list">{shown.collect_view()}</ul> }
-}
-
-/// An address that a narrow column breaks before its `@`, rather than within a word.
-fn broken(address: &str) -> impl IntoView + use<> {
-    // A name before it has a line of its own.
-    let (name, bare) = address.split_at(address.rfind('<').unwrap_or(0));
-    let (local, domain) = bare.split_at(bare.rfind('@').unwrap_or(bare.len()));
-    view! { {name.to_owned()}<span class="address">{local.to_owned()}<wbr/>{domain.to_owned()}</span> }
 }
 
 #[component]

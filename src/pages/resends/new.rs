@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_location;
 
 use crate::components::empty_state::EmptyState;
+use crate::components::field::OfTeam;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped;
 use crate::domain::address::resends::NewResendQuery;
@@ -191,6 +192,7 @@ fn Form(
     let go_on = format!("Resend {}{}", messages(count), if is_doubtful { " anyway" } else { "" });
     view! {
         <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH data-ends-choice>
+            <OfTeam/>
             <input type="hidden" name="address" value=address/>
             <input type="hidden" name="expected" value=count.to_string()/>
             <input type="hidden" name="once" value=once/>

@@ -9,7 +9,7 @@ use crate::components::address::query_value;
 use crate::components::ask::WhomToAsk;
 use crate::components::can::{Can, may};
 use crate::components::confirm::Confirm;
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::filter::SearchForm;
 use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
@@ -268,6 +268,7 @@ fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_mail: bool,
         <section class="panel" aria-label="Invitations">
             <div class="panel-head"><h2>"Invite somebody"</h2><p>{way}</p></div>
             <form class="row-form panel-body" method="post" action=InviteMember::PATH>
+                <OfTeam/>
                 <TextField label="Email address" name="email" kind="email" value=draft.text("email")/>
                 <SelectField label="Role" name="role" options selected=draft.get("role").unwrap_or_else(|| "viewer".to_owned())/>
                 <button class="button primary">"Invite"</button>

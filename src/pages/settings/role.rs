@@ -9,7 +9,7 @@ use super::{Tab, settings_detail};
 use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
@@ -88,6 +88,7 @@ fn NameForm(grants: RoleGrants, draft: Draft) -> impl IntoView {
         <section class="panel narrow" aria-label="Name">
             <div class="panel-head"><h2>"Name"</h2></div>
             <form class="stack panel-body" method="post" action=RenameRole::PATH data-unsaved="">
+                <OfTeam/>
                 <input type="hidden" name="role" value=grants.role.to_string()/>
                 <TextField
                     label="Name"

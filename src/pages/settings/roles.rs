@@ -7,7 +7,7 @@ use super::{Tab, settings_page};
 use crate::components::address::query_value;
 use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
@@ -148,6 +148,7 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
         <details class="panel narrow fold" id="new-role" open=is_open>
             <summary>"Create a role" <Icon glyph=Glyph::Chevron/></summary>
             <form class="stack panel-body" method="post" action=CreateRole::PATH aria-label="Create a role" data-unsaved="">
+                <OfTeam/>
                 <p class="hint">
                     "For people who do one kind of work: support that only looks, a designer who changes templates."
                 </p>

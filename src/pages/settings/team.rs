@@ -5,7 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use super::{Tab, settings_page};
 use crate::components::can::may;
-use crate::components::field::TextField;
+use crate::components::field::{OfTeam, TextField};
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
 use crate::domain::field_rule::FieldRule;
@@ -42,6 +42,7 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
     view! {
         <section class="panel narrow" aria-label="Name and rules">
             <form class="panel-body" method="post" action=UpdateTeam::PATH data-unsaved="">
+                <OfTeam/>
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"Name and rules"</legend>
                     <TextField label="Name" name="name" max_length=100 value=draft.get("name").unwrap_or(team.name)/>
@@ -154,6 +155,7 @@ fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
         <section class="panel narrow" aria-label="How long things are kept">
             <div class="panel-head"><h2>"How long things are kept"</h2></div>
             <form class="panel-body" method="post" action=UpdateRetention::PATH data-unsaved="">
+                <OfTeam/>
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"How long things are kept"</legend>
                     <p class="hint">"In days. Leave a field empty to keep everything. Older data is deleted for good."</p>

@@ -9,7 +9,7 @@ use crate::components::address::query_value;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::copy_button::CopyButton;
-use crate::components::field::{SourceField, TextField};
+use crate::components::field::{OfTeam, SourceField, TextField};
 use crate::components::history_link::HistoryLink;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::error::AppError;
@@ -84,6 +84,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
             <section class="panel" aria-label="Sources">
                 <form class="stack panel-body" method="post" action=action id=FORM data-unsaved=unsaved>
                     <fieldset class="bare-fieldset" disabled=is_locked>
+                        <OfTeam/>
                         {template.as_ref().map(|template| view! { <input type="hidden" name="id" value=template.id.to_string()/> })}
                         <TextField label="Name" name="name" max_length=100 value=field("name", name) error=draft.error("name")/>
                         <TextField

@@ -3,45 +3,55 @@
 use chrono::TimeDelta;
 
 use super::emails::list_emails;
-use crate::domain::email::{ArrivedLater, Customer, EmailSummary, RecipientKind};
+use crate::domain::email::{ArrivedLater, Customer, EmailSummary};
 use crate::domain::error::AppError;
-use crate::domain::filter::{Criteria, EmailFilter, StatusSet, TimeRange};
+use crate::domain::filter::{Condition, Criteria, EmailFilter, StatusSet, TimeRange, Wanted};
 use crate::domain::ids::EmailId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 
-/// How many of the recipient's messages are shown.
+/// How many of the customer's messages are shown.
 const SHOWN: usize = 5;
 
-/// The newest messages to the one `To` recipient of a message; `None` for a message to several. Needs `logs:view`.
+/// The newest messages to the person that a message is for, by its user id and its one `To` address; `None` for a message
+/// that has neither. Needs `logs:view`.
 pub async fn find_customer(app: &App, viewer: &Viewer, id: EmailId) -> Result<Option<Customer>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Some((id, filter)) = to_the_same(app, viewer, id).await? else { return Ok(None) };
+    let Some(email) = app.store.find_email(viewer.team, id).await? else { return Ok(None) };
+    let address = email.only_to().map(|recipient| Wanted::Recipient(recipient.address.clone()));
+    let person = email.external_user_id.clone().map(Wanted::Person);
+    let either: Vec<Wanted> = person.into_iter().chain(address.clone()).collect();
+    if either.is_empty() {
+        return Ok(None);
+    }
+    let filter = to_any_of(app, either);
     let request = PageRequest { page: 1, page_size: SHOWN as i64 + 1 };
     let page = list_emails(app, viewer, &filter, request).await?;
-    let arrived = list_arrived(app, viewer, filter).await?;
-    let recent = page.items.into_iter().filter(|other| other.id != id).take(SHOWN).collect();
-    let arrived_later = later_than(id, &arrived.items);
-    Ok(Some(Customer { recent, total: page.total, arrived: arrived.total, arrived_later }))
+    let arrived = list_arrived(app, viewer, filter).await?.total;
+    let recent = page.items.into_iter().filter(|other| other.id != email.id).take(SHOWN).collect();
+    let arrived_later = match address {
+        Some(address) => later_than(email.id, &list_arrived(app, viewer, to_any_of(app, vec![address])).await?.items),
+        None => None,
+    };
+    Ok(Some(Customer { recent, total: page.total, arrived, arrived_later }))
 }
 
 /// What reached the one `To` recipient of a message that was accepted after it. Needs `logs:view`.
 pub async fn find_arrived_later(app: &App, viewer: &Viewer, id: EmailId) -> Result<Option<ArrivedLater>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let Some((id, filter)) = to_the_same(app, viewer, id).await? else { return Ok(None) };
-    Ok(later_than(id, &list_arrived(app, viewer, filter).await?.items))
+    let Some(email) = app.store.find_email(viewer.team, id).await? else { return Ok(None) };
+    let Some(recipient) = email.only_to() else { return Ok(None) };
+    let filter = to_any_of(app, vec![Wanted::Recipient(recipient.address.clone())]);
+    Ok(later_than(email.id, &list_arrived(app, viewer, filter).await?.items))
 }
 
-/// A message's id now, and all messages to its one `To` recipient.
-async fn to_the_same(app: &App, viewer: &Viewer, id: EmailId) -> Result<Option<(EmailId, EmailFilter)>, AppError> {
-    let Some(email) = app.store.find_email(viewer.team, id).await? else { return Ok(None) };
-    let mut to = email.recipients.into_iter().filter(|recipient| recipient.kind == RecipientKind::To);
-    let (Some(recipient), None) = (to.next(), to.next()) else { return Ok(None) };
-    let criteria = Criteria { recipient: Some(recipient.address), ..Criteria::default() };
+/// The messages of the last [Customer::DAYS] to whoever is named.
+fn to_any_of(app: &App, any_of: Vec<Wanted>) -> EmailFilter {
+    let criteria = Criteria { conditions: vec![Condition { is_not: false, any_of }], ..Criteria::default() };
     let range = TimeRange { from: Some(app.clock.now() - TimeDelta::days(Customer::DAYS)), to: None };
-    Ok(Some((email.id, EmailFilter { range, criteria, ..EmailFilter::default() })))
+    EmailFilter { range, criteria, ..EmailFilter::default() }
 }
 
 /// The two newest of these that arrived, and how many did.

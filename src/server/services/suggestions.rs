@@ -22,6 +22,9 @@ const MIN_NAME_CHARS: usize = 3;
 /// How many domains, and servers, of recent messages are looked at for who runs mailboxes there.
 const DOMAINS_LOOKED_AT: i64 = 200;
 
+/// What is said of a value that the newest messages have: another can be right too.
+const RECENT: &str = "recent";
+
 /// Something to put in the place of what is typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
@@ -106,6 +109,7 @@ async fn values_of(
     let lower = begun.to_lowercase();
     let begins = |value: &str| value.to_lowercase().starts_with(&lower);
     let plain = |values: Vec<String>| values.into_iter().map(|value| (value, "")).collect();
+    let of_recent = |values: Vec<String>| values.into_iter().map(|value| (value, RECENT)).collect();
     let known = |values: &[(&'static str, &'static str)]| -> Vec<(String, &'static str)> {
         values.iter().filter(|(value, _)| begins(value)).map(|(value, about)| ((*value).to_owned(), *about)).collect()
     };
@@ -122,7 +126,7 @@ async fn values_of(
             let reasons = FailureClass::ALL.into_iter().map(|class| (class.slug(), class.label()));
             reasons.filter(|(slug, _)| begins(slug)).collect()
         }
-        Qualifier::Provider => plain(providers(app, viewer, &lower).await?),
+        Qualifier::Provider => of_recent(providers(app, viewer, &lower).await?),
         Qualifier::Template => {
             let found = app.store.list_templates_named(viewer.team, begun, SHOWN as i64 + 1).await?;
             plain(found.into_iter().map(|(_, name)| name).collect())
@@ -141,8 +145,8 @@ async fn values_of(
             let adapters = app.store.list_adapters(viewer.team).await?;
             plain(adapters.into_iter().map(|adapter| adapter.name).filter(has_part).collect())
         }
-        Qualifier::Tag => plain(recent(app, viewer, ValueKind::Tag, begun).await?),
-        Qualifier::Server => plain(recent(app, viewer, ValueKind::Server, begun).await?),
+        Qualifier::Tag => of_recent(recent(app, viewer, ValueKind::Tag, begun).await?),
+        Qualifier::Server => of_recent(recent(app, viewer, ValueKind::Server, begun).await?),
         // Addresses, contents and ids are nobody's to guess, and times are written.
         Qualifier::Adapter
         | Qualifier::From

@@ -287,6 +287,17 @@ pub(super) fn push_keys(sql: &mut Sql, team_id: TeamId, criteria: &Criteria, ids
             Whole::People(people) => {
                 sql.push(" AND e.external_user_id IN (").push_list(people).push(")");
             }
+            Whole::Customer(names) => {
+                let by_person = sql.engine().by_index("emails_by_external_user");
+                sql.push(format!(" AND e.id {open}SELECT p.id FROM emails p{by_person} WHERE p.team_id = "));
+                sql.push_bind(team_id).push(" AND p.external_user_id IN (").push_list(names.clone());
+                sql.push(") AND p.id >= ").push_bind(ids.low).push(" AND p.id < ").push_bind(ids.high);
+                sql.push(" UNION SELECT x.email_id FROM email_keys x WHERE x.team_id = ").push_bind(team_id);
+                sql.push(format!(" AND x.kind = {RECIPIENT_KEY} AND x.key IN "));
+                push_key_list(sql, names);
+                sql.push(" AND x.email_id >= ").push_bind(ids.low);
+                sql.push(" AND x.email_id < ").push_bind(ids.high).push(close);
+            }
             Whole::Keys(kinds, values) => {
                 sql.push(format!(" AND e.id {open}SELECT x.email_id FROM email_keys x WHERE x.team_id = "));
                 sql.push_bind(team_id).push(format!(" AND x.kind IN ({kinds}) AND x.key IN "));
@@ -302,11 +313,13 @@ pub(super) fn push_keys(sql: &mut Sql, team_id: TeamId, criteria: &Criteria, ids
 pub(super) enum Whole<'a> {
     Emails(Vec<EmailId>),
     People(Vec<&'a str>),
+    /// Ids of people and recipients' addresses: a message is meant that has one of either.
+    Customer(Vec<&'a str>),
     /// The kinds of `email_keys`, with commas, and the texts.
     Keys(&'static str, Vec<&'a str>),
 }
 
-/// The conditions that an index alone answers: of one kind each, and not denied.
+/// The conditions that an index alone answers: of one kind each, or of people and addresses, and not denied.
 pub(super) fn named_whole(criteria: &Criteria) -> impl Iterator<Item = Whole<'_>> {
     fn all<'a, T>(any_of: &'a [Wanted], of: impl Fn(&'a Wanted) -> Option<T>) -> Option<Vec<T>> {
         any_of.iter().map(of).collect::<Option<Vec<T>>>().filter(|found| !found.is_empty())
@@ -319,11 +332,14 @@ pub(super) fn named_whole(criteria: &Criteria) -> impl Iterator<Item = Whole<'_>
         let people = text(|wanted| if let Wanted::Person(id) = wanted { Some(id) } else { None });
         let recipients = text(|wanted| if let Wanted::Recipient(address) = wanted { Some(address) } else { None });
         let servers = text(|wanted| if let Wanted::Server(name) = wanted { Some(name) } else { None });
+        let customer =
+            text(|wanted| if let Wanted::Person(text) | Wanted::Recipient(text) = wanted { Some(text) } else { None });
         emails
             .map(Whole::Emails)
             .or(people.map(Whole::People))
             .or(recipients.map(|texts| Whole::Keys(RECIPIENT_KEYS, texts)))
             .or(servers.map(|texts| Whole::Keys(SERVER_KEYS, texts)))
+            .or(customer.map(Whole::Customer))
     })
 }
 

@@ -11,6 +11,7 @@ mod failures;
 mod ingest;
 mod locks;
 mod log;
+mod log_pages;
 mod masking;
 mod notifications;
 pub(super) mod outbox;

@@ -2,15 +2,16 @@
 //! who, and grants nothing. What comes in a form without a session is kept for that person, and waits in that browser for
 //! them to log in. Called by [mod@super::router], [super::context] and the ways to log in.
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use tracing::error;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::cookies::Cookie;
 use crate::domain::address::{HOME, safe_next};
-use crate::domain::draft::Draft;
+use crate::domain::draft::{Draft, TEAM_FIELD};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, UserId};
 use crate::server::App;
@@ -55,10 +56,27 @@ pub fn is_known(app: &App, headers: &HeaderMap) -> bool {
     last_person(app, headers).is_some()
 }
 
-/// Keeps what was typed into a form for whoever was logged in last in its browser; whether it is kept.
-pub async fn keep(app: &App, headers: &HeaderMap, draft: &Draft) -> bool {
-    let Some(writer) = last_writer(app, headers) else { return false };
-    let kept = KeptDraft::from_page(&writer, page_of_form(headers), draft.clone());
+/// The team of the page that a form was sent from, as the form says it. It grants nothing: a draft comes back there only to
+/// who is in that team.
+#[derive(Clone, Copy, Debug)]
+pub struct FormTeam(TeamId);
+
+impl FormTeam {
+    /// What the fields of a form say.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        let (_, team) = form_urlencoded::parse(body).find(|(name, _)| name == TEAM_FIELD)?;
+        team.parse().ok().map(Self)
+    }
+}
+
+/// Keeps what was typed into the form of a request for whoever was logged in last in its browser, in the team that the form
+/// names, or else the one that the browser was in last; whether it is kept.
+pub async fn keep(app: &App, parts: &Parts, draft: &Draft) -> bool {
+    let Some(mut writer) = last_writer(app, &parts.headers) else { return false };
+    if let Some(FormTeam(team)) = parts.extensions.get::<FormTeam>() {
+        writer.team = Some(*team);
+    }
+    let kept = KeptDraft::from_page(&writer, page_of_form(&parts.headers), draft.clone());
     match drafts::keep(app, &writer, &kept).await {
         Ok(is_kept) => is_kept,
         Err(AppError::RateLimited { .. }) => false,

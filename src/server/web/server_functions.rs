@@ -18,7 +18,7 @@ use crate::server::api::Api;
 use crate::server::identity::Identity;
 use crate::server::web::context::{Flash, FlashKind};
 use crate::server::web::cookies::Cookie;
-use crate::server::web::drafts;
+use crate::server::web::drafts::{self, FormTeam};
 
 /// The largest body of a function that takes a template, in bytes.
 const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -30,7 +30,7 @@ const LATE_TEMPLATE_BYTES: usize = 1024 * 1024;
 
 /// `/fn/…`
 pub async fn call(State(app): State<App>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let held = match body::read(&app.bodies, &parts, body, body_limit(&app, &parts)).await {
         Ok(held) => held,
         Err(error) => {
@@ -46,6 +46,10 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
         return Api::Sendlog.refuse(AppError::not_found("Function"));
     }
     let identity = parts.extensions.get::<Identity>().cloned();
+    let has_session = identity.as_ref().is_some_and(|identity| identity.0.is_ok());
+    if !has_session && let Some(team) = FormTeam::of(&held.bytes) {
+        parts.extensions.insert(team);
+    }
     let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
     let given = app.clone();
     let provide = move || provide_context(given.clone());

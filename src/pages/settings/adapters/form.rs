@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::domain::adapter::form::{
     AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SENDER_WORDS, SmtpForm, TYPED_SECRETS, label_of,
 };
@@ -37,6 +37,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Add an adapter">
             <form class="stack panel-body" method="post" action=CreateAdapter::PATH data-unsaved="">
+                <OfTeam/>
                 <nav class="segments" aria-label="Kind">{kinds.collect_view()}</nav>
                 <p class="hint">{what}</p>
                 <input type="hidden" name="kind" value=kind.as_str()/>
@@ -74,6 +75,7 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label=title>
             <form class="stack panel-body" method="post" action=UpdateAdapter::PATH data-unsaved="">
+                <OfTeam/>
                 <input type="hidden" name="id" value=adapter.id.to_string()/>
                 <TextField
                     label="Name"

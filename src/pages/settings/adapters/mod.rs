@@ -10,6 +10,7 @@ use self::form::{EditAdapter, NewAdapter, new_of};
 use self::test::{TestAdded, TestDialog};
 use super::{Tab, settings_detail, settings_page};
 use crate::components::address::query_value;
+use crate::components::breaks::mailbox;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
 use crate::components::empty_state::EmptyState;
@@ -142,7 +143,7 @@ fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
                 <span class="two-lines"><span><strong>{adapter.name}</strong>{default}</span><span>{place}</span></span>
             </td>
             <td role="cell">{sent_by(adapter.kind)}</td>
-            <td role="cell">{adapter.from_address}</td>
+            <td role="cell" class="sender">{mailbox(&adapter.from_address)}</td>
             <td role="cell">{tested(last_test)}</td>
             <td role="cell" class="actions">{edit}{test}{make_default}{remove}<HistoryLink object=adapter.id.to_string()/></td>
         </tr>

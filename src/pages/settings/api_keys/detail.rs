@@ -7,7 +7,7 @@ use leptos_router::hooks::use_params_map;
 use super::form::{LimitFields, ScopeGroups, TeamsOwn, scopes_of};
 use super::{Ending, RecentRequests, RevokeKey, api_words, bound_words, held_back_words, is_owner, scope_words};
 use crate::components::can::may;
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::history_link::HistoryLink;
 use crate::components::number::grouped;
 use crate::components::time::{Time, TimeStyle, ViewerClock};
@@ -135,6 +135,7 @@ fn Change(key: ApiKey, draft: Draft, server_rate_limit: u32) -> impl IntoView {
         <section class="panel" aria-label="Change">
             <div class="panel-head"><h2>"Change"</h2></div>
             <form class="stack panel-body" method="post" action=UpdateApiKey::PATH data-unsaved="">
+                <OfTeam/>
                 <input type="hidden" name="id" value=key.id.to_string()/>
                 <div class="short">
                     <TextField

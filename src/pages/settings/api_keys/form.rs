@@ -5,7 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use super::super::roles::grouped_by_noun;
 use super::is_owner;
-use crate::components::field::{SelectField, TextField};
+use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::grouped;
 use crate::components::periods::DayInput;
@@ -43,15 +43,8 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2></div>
             <form class="stack panel-body scoped-form" method="post" action=CreateApiKey::PATH data-unsaved="">
-                <div class="short">
-                    <TextField
-                        label="Name"
-                        name="name"
-                        placeholder="checkout-prod"
-                        value=draft.text("name")
-                        error=draft.error("name")
-                    />
-                </div>
+                <OfTeam/>
+                <div class="short"><KeyNameField draft=draft.clone()/></div>
                 <fieldset class="choices">
                     <legend>"What it may do"</legend>
                     {presets}
@@ -63,6 +56,16 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
             </form>
         </section>
     }
+}
+
+/// What a new key is called. The page for connecting programs asks it too.
+#[component]
+pub fn KeyNameField(
+    /// What was typed and refused.
+    draft: Draft,
+) -> impl IntoView {
+    let (value, error) = (draft.text("name"), draft.error("name"));
+    view! { <TextField label="Name" name="name" placeholder="checkout-prod" value error/> }
 }
 
 const fn preset_words(preset: ScopePreset) -> &'static str {

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 pub use self::detail::ApiKeyPage;
+pub use self::form::KeyNameField;
 use self::form::NewKey;
 use super::roles::grouped_by_noun;
 use super::{Tab, settings_page};
@@ -83,7 +84,7 @@ fn KeyTable(keys: Vec<ApiKey>) -> impl IntoView {
                     <th role="columnheader" scope="col">"Key"</th>
                     <th role="columnheader" scope="col">"May"</th>
                     <th role="columnheader" scope="col">"Ends"</th>
-                    <th role="columnheader" scope="col" class="wide-only">"Last used"</th>
+                    <th role="columnheader" scope="col">"Last used"</th>
                     <th role="columnheader" scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
@@ -100,8 +101,8 @@ fn KeyRow(key: ApiKey) -> impl IntoView {
         view! { <RevokeKey key=key.clone() small=true button="Revoke"/> }
     });
     let last_used = match key.last_used_at {
-        Some(at) => view! { <Time at/> }.into_any(),
-        None => view! { <span class="nothing">"never"</span> }.into_any(),
+        Some(at) => view! { <span class="stacked-label">"Last used "</span><Time at/> }.into_any(),
+        None => view! { <span class="nothing">"never"<span class="stacked-label">" used"</span></span> }.into_any(),
     };
     let url = format!("/settings/api-keys/{}", key.id);
     let maker = key.created_by_name.clone();
@@ -120,7 +121,7 @@ fn KeyRow(key: ApiKey) -> impl IntoView {
                 </span>
             </td>
             <td role="cell"><Ending key=key.clone()/></td>
-            <td role="cell" class="wide-only">
+            <td role="cell" class="used">
                 <span class="two-lines">
                     <span>{last_used}</span>
                     {maker.map(|name| view! { <span>"made by " {name}</span> })}

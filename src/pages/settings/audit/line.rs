@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::difference::{Difference, Grants, Said, differences, grants_of};
 use super::field::deed_of;
 use super::lines::{Piece, changed_lines};
+use crate::components::breaks::breaking;
 use crate::components::history_link::HistoryLink;
 use crate::components::number::{counted, grouped};
 use crate::components::time::{Time, TimeStyle};
@@ -34,13 +35,15 @@ pub fn Line(
         Some(grants) => view! { <Granting grants target=target_of(&entry)/> }.into_any(),
         None => view! { <b>{deed_of(&entry)}</b>" "{target_of(&entry)} }.into_any(),
     };
+    let actor = breaking(&entry.actor.name, '@');
+    let address = breaking(entry.address.as_deref().unwrap_or("–"), ':');
     let device = entry.user_agent.as_deref().map(device_words);
     let whole_agent = entry.user_agent.clone();
     view! {
         <tr role="row" data-action=entry.action.as_str()>
             <td role="cell">
                 <span class="two-lines">
-                    <strong>{entry.actor.name}</strong>
+                    <strong>{actor}</strong>
                     <span>{kind_words(entry.actor.kind)}</span>
                 </span>
             </td>
@@ -51,7 +54,7 @@ pub fn Line(
             </td>
             <td role="cell">
                 <span class="two-lines">
-                    <span>{entry.address.unwrap_or_else(|| "–".to_owned())}</span>
+                    <span>{address}</span>
                     {device.map(|device| view! { <span title=whole_agent>{device}</span> })}
                 </span>
             </td>
@@ -133,7 +136,7 @@ fn Text(text: String) -> impl IntoView {
         return view! { <Time at=at.with_timezone(&Utc) style=TimeStyle::Minute/> }.into_any();
     }
     if text.chars().count() <= SHOWN_CHARS && !text.contains('\n') {
-        return text.into_any();
+        return breaking(&text, '@');
     }
     let first_line = text.lines().next().unwrap_or_default();
     let start: String = first_line.chars().take(SHOWN_CHARS).collect();
@@ -147,6 +150,7 @@ fn target_of(entry: &AuditEntry) -> Option<AnyView> {
     if name == entry.actor.name {
         return None;
     }
+    let name = breaking(&name, '@');
     Some(match entry.target.as_deref().and_then(|id| page_of(entry.action, id)) {
         Some(url) => view! { <a href=url>{name}</a> }.into_any(),
         None => view! { <span>{name}</span> }.into_any(),

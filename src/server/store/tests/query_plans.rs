@@ -178,15 +178,20 @@ async fn suggested_values_are_read_of_the_newest_messages_by_their_key() {
     }
 }
 
-/// What a search names whole.
-fn named() -> [Vec<Wanted>; 4] {
+/// What a search names whole, and what a message's page asks of a customer.
+fn named() -> [Vec<Wanted>; 5] {
     let texts = || ["a@b.example".to_owned(), "c@d.example".to_owned()];
     [
         vec![Wanted::Email(EmailId(12)), Wanted::Email(EmailId(13))],
         texts().map(Wanted::Recipient).to_vec(),
         texts().map(Wanted::Server).to_vec(),
         texts().map(Wanted::Person).to_vec(),
+        customer(),
     ]
+}
+
+fn customer() -> Vec<Wanted> {
+    vec![Wanted::Person("user-7".to_owned()), Wanted::Recipient("a@b.example".to_owned())]
 }
 
 #[tokio::test]

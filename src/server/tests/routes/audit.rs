@@ -161,17 +161,18 @@ on_both_databases! {
         owner.put(&format!("/api/api-keys/{id}"), json!({"name": "Till", "scopes": ["templates:view"]})).await.data();
         let page = owner.with("accept", "text/html").get("/settings/audit").await;
         assert_eq!(page.status, 200);
+        let text = page.text.replace("<!>", "").replace("<!---->", "");
         for part in [
             "API key created",
             "Shop &lt;b&gt;",
             &format!("href=\"/settings/api-keys/{id}\""),
             "Firefox on Linux",
-            "owner@finch.example",
+            "<strong>owner<wbr>@finch.example</strong>",
             "<del>View the log and its statistics",
             "<ins>View templates",
             "192.0.2.1",
         ] {
-            assert!(page.text.contains(part), "no {part}: {}", page.text);
+            assert!(text.contains(part), "no {part}: {}", page.text);
         }
         let filtered = owner.with("accept", "text/html").get("/settings/audit?action=role.deleted").await;
         assert!(filtered.text.contains("No entry matches in the last 7 days"), "{}", filtered.text);

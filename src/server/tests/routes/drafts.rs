@@ -226,6 +226,33 @@ on_both_databases! {
         }
     }
 
+    async fn a_draft_belongs_to_the_team_of_its_form_whatever_another_tab_shows(app: TestApp) {
+        let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
+        let user = app.user(app.team, Role::Admin).await;
+        add_member(&app.app, app.other_team, user, Role::Admin).await.unwrap();
+        let (here, there) = (app.team.to_string(), app.other_team.to_string());
+        browser.send("/logs", "switch_team", &[("team", &there)]).await;
+        let form = browser.get(NEW_TEMPLATE).await.text;
+        let named = form.split("name=\"in_team\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        assert_eq!(named, Some(there.as_str()), "{form}");
+        // The other tab.
+        browser.send("/logs", "switch_team", &[("team", &here)]).await;
+        browser.get("/logs").await;
+        end_sessions(&app).await;
+        let fields =
+            [("in_team", there.as_str()), ("name", "Receipt"), ("subject", SUBJECT), ("html", ""), ("text", "Dear …")];
+        let sent = browser.send(NEW_TEMPLATE, "create_template", &fields).await;
+        let entered = browser.log_in_after(&sent, Role::Admin).await;
+        assert_eq!(location(&entered), NEW_TEMPLATE);
+        assert!(browser.get(NEW_TEMPLATE).await.text.contains(SUBJECT));
+        assert!(said(&browser.send(NEW_TEMPLATE, "create_template", &fields).await).contains("created"));
+        let made = async |team: TeamId| {
+            let templates = app.store().list_templates(team).await.unwrap();
+            templates.iter().filter(|template| template.name == "Receipt").count()
+        };
+        assert_eq!((made(app.other_team).await, made(app.team).await), (1, 0));
+    }
+
     async fn the_log_in_names_whoever_left_a_draft_in_this_browser_and_nobody_else(app: TestApp) {
         let mut browser = Browser::at(&app, Role::Admin, NEW_TEMPLATE).await;
         let named = |page: &Answer| page.text.contains("value=\"admin@finch.example\"");
@@ -389,8 +416,8 @@ on_both_databases! {
         app.sign_in(Role::Viewer).await;
         let mut browser = Browser::at(&app, Role::Owner, NEW_TEMPLATE).await;
         for page in [
-            NEW_TEMPLATE, "/settings/adapters?kind=smtp", "/settings/api-keys", "/settings/members", "/settings/profile",
-            "/settings/roles", "/settings/team",
+            NEW_TEMPLATE, "/connect", "/settings/adapters?kind=smtp", "/settings/api-keys", "/settings/members",
+            "/settings/profile", "/settings/roles", "/settings/team",
         ] {
             assert!(browser.get(page).await.text.contains("data-unsaved=\"\""), "{page}");
         }

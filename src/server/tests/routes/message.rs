@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::permission::Permission;
-use crate::domain::team::Role;
+use crate::domain::team::{Role, TeamRules};
 use crate::server::store::events::NewEvent;
 use crate::server::store::outbox::Waiting;
 
@@ -36,6 +37,62 @@ on_both_databases! {
         assert!(table.contains("10 of 50") && table.contains("r20@shop") && !table.contains("r54@shop"), "{table}");
         let few = app.add_message(Message { to: to[..2].to_vec(), ..Message::default() }).await;
         assert!(!owner.get(&format!("/logs/{few}")).await.text.contains("id=\"recipients\""));
+    }
+
+    async fn a_person_with_a_user_id_is_one_customer_on_every_channel(app: TestApp) {
+        let made = |minute: u32, channel, user: Option<&str>, to: &str| {
+            let at = at(&format!("2024-01-20T10:{minute}:00Z"));
+            let subject = format!("Note {minute}");
+            let mut made = Message { at, to: vec![to.to_owned()], subject, ..Message::default() }.historic(&app);
+            made.email.channel = channel;
+            made.email.external_user_id = user.map(str::to_owned);
+            made
+        };
+        let log = [
+            made(10, Channel::Email, Some("user-7"), "ada@shop.example"),
+            made(11, Channel::Sms, Some("user-7"), "+4915112345678"),
+            made(12, Channel::Push, Some("user-7"), "user-7"),
+            made(13, Channel::Email, None, "ada@shop.example"),
+            made(14, Channel::Email, Some("user-8"), "eve@shop.example"),
+        ];
+        app.store().insert_history(app.team, &log).await.unwrap();
+        let elsewhere = [made(15, Channel::Sms, Some("user-7"), "+4915112345678")];
+        app.store().insert_history(app.other_team, &elsewhere).await.unwrap();
+        let panel = async |client: &Client, place: usize| {
+            let page = client.get(&format!("/logs/{}", log[place].email.id)).await.text;
+            let panel = page.split("aria-label=\"This customer\"").nth(1).unwrap_or_else(|| panic!("{page}"));
+            panel.split("</section>").next().unwrap().to_owned()
+        };
+        let notes = |panel: &str| -> Vec<String> {
+            panel.split("title=\"Note ").skip(1).map(|rest| rest[..2].to_owned()).collect()
+        };
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let by_user = panel(&owner, 0).await;
+        assert_eq!(notes(&by_user), ["13", "12", "11"], "{by_user}");
+        for part in [
+            "4 messages in 90 days, 4 arrived",
+            "data-channel=\"push\"",
+            "data-channel=\"sms\"",
+            "q=person:user-7",
+            "All messages for this user id in 90 days",
+            "All messages to this address in 90 days",
+        ] {
+            assert!(by_user.contains(part), "no {part}: {by_user}");
+        }
+        // Without a user id, the address is all that is known.
+        let by_address = panel(&owner, 3).await;
+        assert_eq!(notes(&by_address), ["10"], "{by_address}");
+        assert!(!by_address.contains("this user id"), "{by_address}");
+        // Whoever sees addresses masked sees none here either, and no id.
+        let rules = TeamRules { masks_addresses: true, ..TeamRules::default() };
+        app.store().update_team(app.team, "Finch", rules, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsReveal, false).await;
+        let viewer = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let masked = panel(&viewer, 0).await;
+        assert_eq!(notes(&masked), ["13", "12", "11"], "{masked}");
+        for part in ["user-7", "ada@shop.example", "4915112345678"] {
+            assert!(!masked.contains(part), "{part}: {masked}");
+        }
     }
 
     async fn what_a_role_lacks_names_whom_to_ask(app: TestApp) {

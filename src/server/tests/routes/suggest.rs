@@ -87,6 +87,25 @@ on_both_databases! {
         assert_eq!(suggested(&client, "reason:").await.len(), 8);
     }
 
+    async fn values_of_recent_messages_alone_say_so(app: TestApp) {
+        add_message(&app, &["receipt"], "mx1.example.com").await;
+        app.add_template("Order receipt").await;
+        let client = app.sign_in(Role::Owner).await;
+        for (typed, is_recent) in [
+            ("tag:rec", true),
+            ("server:mx", true),
+            ("provider:ex", true),
+            ("template:rec", false),
+            ("status:p", false),
+            ("ta", false),
+        ] {
+            let encoded = utf8_percent_encode(typed, NON_ALPHANUMERIC);
+            let list = client.get(&format!("/logs/suggest?at={}&q={encoded}", typed.len())).await.text;
+            assert!(list.contains("role=\"option\""), "{typed}: {list}");
+            assert_eq!(list.contains("<span>recent</span>"), is_recent, "{typed}: {list}");
+        }
+    }
+
     async fn suggestions_tell_nothing_that_the_role_does_not_see(app: TestApp) {
         app.add_adapter("SES Frankfurt").await;
         add_message(&app, &["ada@customer.example", "plain"], "mx1.example.com").await;

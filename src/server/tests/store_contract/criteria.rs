@@ -6,9 +6,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind, EventSet, fold_status};
-use crate::domain::filter::{Criteria, EmailFilter, StatusSet};
+use crate::domain::filter::{Condition, Criteria, EmailFilter, StatusSet, TimeRange, Wanted};
 use crate::domain::ids::{EmailId, lowest_id_at};
 use crate::domain::page::{OffsetRequest, Total};
 use crate::server::store::bulk::HistoricEmail;
@@ -200,6 +201,37 @@ on_both_databases! {
                 assert_eq!(found(&app, &filter, window).await, (expected, total), "{filter:?}");
             }
         }
+    }
+
+    async fn a_customer_is_who_has_the_user_id_or_the_address_in_the_team_alone(app: TestApp) {
+        let made = |minute: i64, channel, user: Option<&str>, to: &str| {
+            let at = at("2024-01-10T00:00:00Z") + TimeDelta::minutes(minute);
+            let mut made = Message { at, to: vec![to.to_owned()], ..Message::default() }.historic(&app);
+            made.email.channel = channel;
+            made.email.external_user_id = user.map(str::to_owned);
+            made
+        };
+        let log = [
+            made(0, Channel::Email, Some("user-7"), "ada@finch.example"),
+            made(1, Channel::Sms, Some("user-7"), "+4915112345678"),
+            made(2, Channel::Email, None, "Ada@finch.example"),
+            made(3, Channel::Email, Some("user-8"), "eve@finch.example"),
+            made(4, Channel::Push, Some("USER-7"), "USER-7"),
+        ];
+        app.store().insert_history(app.team, &log).await.unwrap();
+        let elsewhere = [made(5, Channel::Email, Some("user-7"), "ada@finch.example")];
+        app.store().insert_history(app.other_team, &elsewhere).await.unwrap();
+        let any_of = vec![Wanted::Person("user-7".to_owned()), Wanted::Recipient("ada@finch.example".to_owned())];
+        let criteria = Criteria { conditions: vec![Condition { is_not: false, any_of }], ..Criteria::default() };
+        let filter = EmailFilter { criteria, ..EmailFilter::default() };
+        let ids: Vec<EmailId> = [2, 1, 0].map(|place: usize| log[place].email.id).to_vec();
+        let window = OffsetRequest { offset: 0, limit: 10, oldest_first: false };
+        assert_eq!(found(&app, &filter, window).await, (ids.clone(), Total::Exact(3)));
+        let delivered = EmailFilter { statuses: StatusSet::ARRIVED, ..filter.clone() };
+        assert_eq!(found(&app, &delivered, window).await, (ids.clone(), Total::Exact(3)));
+        let range = TimeRange { from: Some(at("2024-01-10T00:01:00Z")), to: None };
+        let later = EmailFilter { range, ..filter };
+        assert_eq!(found(&app, &later, window).await, (ids[..2].to_vec(), Total::Exact(2)));
     }
 
     async fn an_address_is_found_however_it_is_written(app: TestApp) {

@@ -80,6 +80,16 @@ on_both_databases! {
         }
     }
 
+    async fn everybody_is_searched_but_the_sender_and_bodies_are_not(app: TestApp) {
+        let new = new_email(&app, app.now());
+        app.store().insert_email(app.team, &new).await.unwrap();
+        for (search, count) in
+            [("ada@finch", 1), ("grüße", 1), ("bob@finch", 1), ("eve@finch", 1), ("ada u", 1), ("a@b.example", 0), ("help@b", 0), ("\"by hand\"", 0), ("<p>", 0)]
+        {
+            assert_eq!(found(&app, app.team, search, Sees::Addresses).await, vec![new.id; count], "{search}");
+        }
+    }
+
     async fn contents_are_found_by_parts_by_who_sees_them_and_metadata_by_whole_values_by_others(app: TestApp) {
         let new = order(&app);
         app.store().insert_email(app.team, &new).await.unwrap();

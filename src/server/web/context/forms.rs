@@ -85,7 +85,7 @@ pub async fn or_point<T>(
 
 async fn keep_for_log_in(draft: &Draft) {
     let Some(parts) = use_context::<Parts>() else { return };
-    match drafts::keep(&app(), &parts.headers, draft).await {
+    match drafts::keep(&app(), &parts, draft).await {
         true => flash(FlashKind::Warning, KEPT),
         false => flash(FlashKind::Error, NOT_KEPT),
     }

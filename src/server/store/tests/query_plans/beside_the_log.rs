@@ -1,6 +1,17 @@
-//! Plans of what is asked beside the log: the audit log, keys, queues, bulk resends, deleting, API requests.
+//! Plans of what is asked beside the log: a message's customer, the audit log, keys, queues, bulk resends, deleting, API
+//! requests.
 
 use super::*;
+
+#[tokio::test]
+async fn a_customer_is_found_by_the_user_id_and_by_the_address_sqlite() {
+    let plan = plan_of(walk(&EmailFilter { statuses: StatusSet::ARRIVED, ..asking(false, customer()) })).await;
+    let by_person = "emails_by_external_user (team_id=? AND external_user_id=? AND id>? AND id<?)";
+    let by_address = "SEARCH x USING PRIMARY KEY (team_id=? AND kind=? AND key=? AND email_id>? AND email_id<?)";
+    let reads = |step: &&String| step.starts_with("SEARCH p ");
+    assert!(plan.iter().find(reads).is_some_and(|step| step.ends_with(by_person)), "{plan:?}");
+    assert!(plan.iter().any(|step| step == by_address), "{plan:?}");
+}
 
 #[tokio::test]
 async fn who_is_in_the_audit_log_is_found_by_one_look_each_sqlite() {

@@ -55,6 +55,8 @@ async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
             assert!(!plan.contains("Seq Scan on emails e"), "{wanted:?}\n{plan}");
         }
     }
+    let of_customer = plans.last().unwrap();
+    assert!(["email_keys_pkey", "emails_by_external_user"].iter().all(|by| of_customer.contains(by)), "{of_customer}");
     for plan in &plans {
         let by_index = plan.contains("email_keys_pkey") || plan.contains("emails_by_external_user");
         assert!(by_index && !plan.contains("Seq Scan on emails"), "{plan}");
