@@ -10,6 +10,8 @@ use super::folding::searchable;
 use super::like::{contains, equals, escaped, push_like, push_patterns};
 use super::range::IdRange;
 use super::recipients::keys_for;
+use super::search::index::PLAIN;
+use super::search::letters::in_letters_of;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, Wanted};
@@ -47,7 +49,7 @@ pub(super) fn push_scope(sql: &mut Sql, scope: RollupScope) {
 }
 
 /// Adds the rarer conditions.
-pub(super) fn push_criteria(sql: &mut Sql, criteria: &Criteria) {
+pub(super) fn push_criteria(sql: &mut Sql, team_id: TeamId, criteria: &Criteria) {
     if !criteria.events.is_empty() {
         sql.push(" AND (e.event_set & ").push_bind(criteria.events.bits()).push(") <> 0");
     }
@@ -71,7 +73,7 @@ pub(super) fn push_criteria(sql: &mut Sql, criteria: &Criteria) {
         push_is_recipient(sql, address);
     }
     if let Some(part) = &criteria.subject
-        && !push_indexed_subject(sql, part)
+        && !push_indexed_subject(sql, team_id, part)
     {
         push_patterns(sql, "e.subject", [contains(part)]);
     }
@@ -91,14 +93,14 @@ pub(super) fn push_criteria(sql: &mut Sql, criteria: &Criteria) {
         sql.push(if condition.is_not { " AND NOT (" } else { " AND (" });
         for (index, wanted) in condition.any_of.iter().enumerate() {
             sql.push(if index == 0 { "" } else { " OR " });
-            push_wanted(sql, wanted, criteria.keeps_addresses);
+            push_wanted(sql, team_id, wanted, criteria.keeps_addresses);
         }
         sql.push(if condition.any_of.is_empty() { "1 = 0)" } else { ")" });
     }
 }
 
 /// Adds what is true or false of a message, and never NULL: it can be denied.
-fn push_wanted(sql: &mut Sql, wanted: &Wanted, keeps_addresses: bool) {
+fn push_wanted(sql: &mut Sql, team_id: TeamId, wanted: &Wanted, keeps_addresses: bool) {
     match wanted {
         Wanted::Email(id) => {
             sql.push("e.id = ").push_bind(*id);
@@ -122,7 +124,7 @@ fn push_wanted(sql: &mut Sql, wanted: &Wanted, keeps_addresses: bool) {
         }
         Wanted::Subject(part) => {
             sql.push("(1 = 1");
-            if !push_indexed_subject(sql, part) {
+            if !push_indexed_subject(sql, team_id, part) {
                 push_patterns(sql, "e.subject", [contains(part)]);
             }
             sql.push(")");
@@ -355,9 +357,9 @@ pub(super) fn push_key_list<'a>(sql: &mut Sql, texts: impl IntoIterator<Item = &
 }
 
 /// Adds that the text is in the subject or is the whole address of a recipient.
-pub(super) fn push_whole_addresses(sql: &mut Sql, text: &str) {
+pub(super) fn push_whole_addresses(sql: &mut Sql, team_id: TeamId, text: &str) {
     sql.push(" AND ((1 = 1");
-    if !push_indexed_subject(sql, text) {
+    if !push_indexed_subject(sql, team_id, text) {
         sql.push(" AND 1 = 0");
     }
     sql.push(") OR ");
@@ -367,7 +369,7 @@ pub(super) fn push_whole_addresses(sql: &mut Sql, text: &str) {
 
 /// Adds that the subject has this part, by the index of search, which knows every letter in any form; `false`, and nothing
 /// added, for a part that the index cannot find.
-fn push_indexed_subject(sql: &mut Sql, part: &str) -> bool {
+fn push_indexed_subject(sql: &mut Sql, team_id: TeamId, part: &str) -> bool {
     let folded = searchable(part);
     match sql.engine() {
         _ if folded.is_empty() => return false,
@@ -375,6 +377,10 @@ fn push_indexed_subject(sql: &mut Sql, part: &str) -> bool {
         Engine::Sqlite => {
             let before = searched_before(part).map(|text| quoted(&text)).join(" OR ");
             sql.push(" AND e.id IN (SELECT s.rowid FROM email_search s WHERE s.email_search MATCH ");
+            sql.push_bind(format!("subject : {}", quoted(&in_letters_of(team_id, &folded))));
+            sql.push(format!(
+                " UNION ALL SELECT p.rowid FROM email_search p WHERE EXISTS ({PLAIN}) AND p.email_search MATCH "
+            ));
             sql.push_bind(format!("subject : {}", quoted(&folded)));
             sql.push(" UNION ALL SELECT b.rowid FROM email_search_before b WHERE b.email_search_before MATCH ");
             sql.push_bind(format!("subject : ({before})")).push(")");

@@ -55,6 +55,7 @@ pub use engine::OpenError;
 use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction};
 use health::Health;
 use noted::Noted;
+use search::common::CommonSearches;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ pub struct Store {
     db: Database,
     health: Health,
     noted: Arc<Noted>,
+    common: Arc<CommonSearches>,
 }
 
 impl Store {
@@ -74,7 +76,7 @@ impl Store {
     /// The same with other limits of time.
     async fn open_within(url: &str, limits: Limits) -> Result<Self, OpenError> {
         let (db, health) = Database::open(url, limits).await?;
-        Ok(Self { db, health: Health::new(health), noted: Arc::default() })
+        Ok(Self { db, health: Health::new(health), noted: Arc::default(), common: Arc::default() })
     }
 
     /// Keeps what was noted, waits for running statements and closes every connection.

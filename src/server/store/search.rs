@@ -1,29 +1,31 @@
 //! Search in addresses, names, subjects, metadata and variables, folded as [super::folding] has it. Each word must be in one of
-//! them. Words of three characters and more are found by their trigrams: in SQLite through FTS5, newest first from the index;
+//! them. Words of three characters and more are found by their trigrams: in SQLite through FTS5, newest first from the index, in
+//! [letters] of the team;
 //! in PostgreSQL through pg_trgm, in windows of time that grow until the page is full, so that a common text never gathers the
 //! whole log. Shorter words have no trigram and are looked for in the newest [SCAN_LIMIT] messages, or in the newest
 //! [CANDIDATES] that longer words find.
 
+pub(super) mod common;
 pub(super) mod index;
+pub(super) mod letters;
+pub(super) mod look;
 pub(super) mod texts;
 
 use std::collections::HashMap;
 
 use sqlx::types::Json;
 
+use self::look::Look;
 use self::texts::{SearchTexts, TextsRow, texts_query};
 use super::Store;
-use super::criteria::{
-    TRIGRAM, push_criteria, push_scope, push_statuses, push_whole_addresses, quoted, searched_before, searched_for,
-};
+use super::criteria::{TRIGRAM, push_criteria, push_scope, push_statuses};
 use super::engine::{Engine, Reading, Sql};
 use super::folding::searchable;
-use super::like::contains;
 use super::range::IdRange;
 use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter};
-use crate::domain::ids::{EmailId, SEQUENCE_BITS, TeamId};
+use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::page::{COUNT_LIMIT, OffsetRequest, Total};
 use crate::domain::words::words_of;
 
@@ -35,12 +37,12 @@ const SCAN_STEP: i64 = 2_000;
 /// How many messages' texts one statement reads.
 const TEXTS: usize = 500;
 
-const DAY: i64 = 86_400_000 << SEQUENCE_BITS;
-
 /// A page of matches and how many there are in all.
 pub(super) struct Matches {
     pub ids: Vec<i64>,
     pub total: Total,
+    /// Where more than [COUNT_LIMIT] were counted: from the oldest of them to the newest.
+    counted: Option<IdRange>,
 }
 
 /// A word or a phrase that is looked for.
@@ -84,34 +86,6 @@ impl Word {
     }
 }
 
-/// What is looked for by the index: words with trigrams, and what the filter asks beside them.
-#[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
-    pub team_id: TeamId,
-    pub filter: &'a EmailFilter,
-    pub words: &'a [Word],
-    /// Whether a template marks variables since messages of it were put into the index with these.
-    pub marked_late: bool,
-    /// Whether SQLite's index of before still has messages of the range.
-    pub is_moving: bool,
-}
-
-/// An index of SQLite's.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Index {
-    Now,
-    Before,
-}
-
-impl Index {
-    const fn table(self) -> &'static str {
-        match self {
-            Self::Now => "email_search",
-            Self::Before => "email_search_before",
-        }
-    }
-}
-
 impl Store {
     /// The ids of the messages that match `filter.search` and the rest of the filter.
     pub(super) async fn search_ids(
@@ -124,7 +98,7 @@ impl Store {
         let ids = IdRange::from(filter.range);
         // No text holds U+0000; both engines refuse to look for it.
         if ids.low >= ids.high || filter.criteria.nothing || text.contains('\0') {
-            return Ok(Matches { ids: Vec::new(), total: Total::Exact(0) });
+            return Ok(Matches { ids: Vec::new(), total: Total::Exact(0), counted: None });
         }
         let (long, short): (Vec<Word>, Vec<Word>) = Word::all_of(text).into_iter().partition(Word::has_trigram);
         if long.is_empty() || !short.is_empty() {
@@ -132,12 +106,16 @@ impl Store {
         }
         let mut reading = self.begin_reading().await?;
         let look = Look::begin(&mut reading, team_id, filter, &long, ids).await?;
-        if reading.engine() == Engine::Sqlite && !look.is_moving {
-            return look.page_of_sqlite(&mut reading, ids, window).await;
+        let is_common = self.common.has(team_id, filter, ids);
+        let matches = if reading.engine() == Engine::Sqlite && look.older.is_empty() {
+            look.page_of_sqlite(&mut reading, ids, window, is_common).await?
+        } else {
+            look.page_of_found(&mut reading, ids, window, is_common).await?
+        };
+        if let Some(ids) = matches.counted {
+            self.common.keep(team_id, filter, ids);
         }
-        let last = window.offset.saturating_add(window.limit);
-        let wanted = last.min(COUNT_LIMIT + window.limit).max(COUNT_LIMIT + 1);
-        Ok(page_of(look.find(&mut reading, ids, window.oldest_first, wanted).await?, window, true))
+        Ok(matches)
     }
 
     /// The ids of the newest messages of a range that match `filter.search` and the rest of the filter, or of the oldest.
@@ -208,7 +186,7 @@ async fn list_shown_texts(
 ) -> Result<Vec<(EmailId, SearchTexts)>, AppError> {
     let mut sql = Sql::new(reading.engine(), "SELECT e.id, e.recipients, e.subject FROM emails e WHERE e.team_id = ");
     sql.push_bind(team_id).push(" AND e.id >= ").push_bind(ids.low).push(" AND e.id < ").push_bind(ids.high);
-    push_conditions(&mut sql, filter);
+    push_conditions(&mut sql, team_id, filter);
     sql.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " }).push_bind(SCAN_STEP);
     let rows: Vec<(EmailId, Json<Vec<Recipient>>, String)> = reading.read(sql).fetch_all().await?;
     Ok(rows.into_iter().map(|(id, recipients, subject)| (id, SearchTexts::new(&recipients, &subject))).collect())
@@ -228,222 +206,11 @@ async fn list_texts(
     Ok(ids.iter().filter_map(|id| texts.remove_entry(&EmailId(*id))).collect())
 }
 
-impl<'a> Look<'a> {
-    async fn begin(
-        reading: &mut Reading,
-        team_id: TeamId,
-        filter: &'a EmailFilter,
-        words: &'a [Word],
-        ids: IdRange,
-    ) -> Result<Self, AppError> {
-        let late = "SELECT id FROM templates WHERE team_id = $1 AND marked_from > $2 LIMIT 1";
-        let late: Option<i64> = reading.read(late).bind(team_id).bind(ids.low).fetch_optional_scalar().await?;
-        let before: Option<i64> = match reading.engine() {
-            Engine::Sqlite => {
-                let newest = "SELECT rowid FROM email_search_before ORDER BY rowid DESC LIMIT 1";
-                reading.read(newest).fetch_optional_scalar().await?
-            }
-            Engine::Postgres => None,
-        };
-        let is_moving = before.is_some_and(|newest| newest >= ids.low);
-        Ok(Self { team_id, filter, words, marked_late: late.is_some(), is_moving })
-    }
-
-    /// The ids of the newest matches in a range, or of the oldest.
-    async fn find(
-        &self,
-        reading: &mut Reading,
-        ids: IdRange,
-        oldest_first: bool,
-        limit: i64,
-    ) -> Result<Vec<i64>, AppError> {
-        if reading.engine() == Engine::Postgres {
-            return self.find_in_postgres(reading, ids, oldest_first, limit).await;
-        }
-        let window = OffsetRequest { offset: 0, limit, oldest_first };
-        let mut found: Vec<i64> = Vec::new();
-        if self.is_moving {
-            // First: what moves meanwhile is found twice rather than not at all.
-            found = reading.read(self.page_query(Index::Before, ids, window)).fetch_scalars().await?;
-        }
-        found.extend(reading.read(self.page_query(Index::Now, ids, window)).fetch_scalars::<i64>().await?);
-        if self.is_moving {
-            found.sort_unstable();
-            found.dedup();
-            if !oldest_first {
-                found.reverse();
-            }
-            found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        }
-        Ok(found)
-    }
-
-    async fn page_of_sqlite(
-        &self,
-        reading: &mut Reading,
-        ids: IdRange,
-        window: OffsetRequest,
-    ) -> Result<Matches, AppError> {
-        let mut counted = self.matching("SELECT COUNT(*) FROM (SELECT 1", Index::Now, ids);
-        counted.push(" LIMIT ").push_bind(COUNT_LIMIT + 1).push(")");
-        let count: i64 = reading.read(counted).fetch_scalar().await?;
-        let total = if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) };
-        if window.offset >= count {
-            return Ok(Matches { ids: Vec::new(), total });
-        }
-        let page = self.page_query(Index::Now, ids, window);
-        Ok(Matches { ids: reading.read(page).fetch_scalars().await?, total })
-    }
-
-    async fn find_in_postgres(
-        &self,
-        reading: &mut Reading,
-        ids: IdRange,
-        oldest_first: bool,
-        limit: i64,
-    ) -> Result<Vec<i64>, AppError> {
-        let ends = "SELECT MIN(id), MAX(id) FROM emails WHERE team_id = $1 AND id >= $2 AND id < $3";
-        let (oldest, newest): (Option<i64>, Option<i64>) =
-            reading.read(ends).bind(self.team_id).bind(ids.low).bind(ids.high).fetch_one().await?;
-        let (Some(mut low), Some(newest)) = (oldest, newest) else { return Ok(Vec::new()) };
-        let (mut high, mut span) = (newest.saturating_add(1), DAY);
-        let mut found: Vec<i64> = Vec::new();
-        while low < high && (found.len() as i64) < limit {
-            let piece = if oldest_first {
-                IdRange { low, high: low.saturating_add(span).min(high) }
-            } else {
-                IdRange { low: high.saturating_sub(span).max(low), high }
-            };
-            let sql = self.postgres_query(piece, oldest_first, limit - found.len() as i64);
-            found.extend(reading.read(sql).fetch_scalars::<i64>().await?);
-            (low, high) = if oldest_first { (piece.high, high) } else { (low, piece.low) };
-            span = span.saturating_mul(8);
-        }
-        Ok(found)
-    }
-
-    /// SQLite's query for some of the matches.
-    pub(super) fn page_query(&self, index: Index, ids: IdRange, window: OffsetRequest) -> Sql {
-        let mut sql = self.matching("SELECT e.id", index, ids);
-        sql.push(if window.oldest_first { " ORDER BY s.rowid LIMIT " } else { " ORDER BY s.rowid DESC LIMIT " });
-        sql.push_bind(window.limit).push(" OFFSET ").push_bind(window.offset);
-        sql
-    }
-
-    /// `selected` from the messages that match, in SQLite.
-    fn matching(&self, selected: &'static str, index: Index, ids: IdRange) -> Sql {
-        // CROSS JOIN keeps the index of trigrams the outer loop, which gives the newest match first. The `+` hides from the
-        // planner that the range of row ids is one of message ids too: it would walk that range for every match.
-        let (mut sql, table) = (Sql::new(Engine::Sqlite, selected), index.table());
-        sql.push(format!(" FROM {table} s CROSS JOIN emails e WHERE s.{table} MATCH "));
-        sql.push_bind(match index {
-            Index::Now => self.match_now(),
-            Index::Before => self.match_before(),
-        });
-        sql.push(" AND s.rowid >= ").push_bind(ids.low).push(" AND s.rowid < ").push_bind(ids.high);
-        sql.push(" AND e.team_id = ").push_bind(self.team_id).push(" AND e.id = +s.rowid");
-        if let (Index::Now, true) = (index, self.looks_for_late_marks()) {
-            sql.push(format!(
-                " AND ({MARKED_BEFORE} OR EXISTS (SELECT 1 FROM email_search n WHERE n.email_search MATCH "
-            ));
-            sql.push_bind(self.match_shown()).push(" AND n.rowid = e.id))");
-        }
-        self.push_rest(&mut sql);
-        sql
-    }
-
-    /// PostgreSQL's query for some of the matches.
-    pub(super) fn postgres_query(&self, ids: IdRange, oldest_first: bool, limit: i64) -> Sql {
-        let mut sql = Sql::new(Engine::Postgres, "WITH matches AS MATERIALIZED (SELECT email_id");
-        if self.looks_for_late_marks() {
-            sql.push(", (TRUE");
-            self.words.iter().for_each(|word| push_word(&mut sql, word, None));
-            sql.push(") AS is_shown");
-        }
-        sql.push(" FROM email_search WHERE team_id = ").push_bind(self.team_id);
-        sql.push(" AND email_id >= ").push_bind(ids.low).push(" AND email_id < ").push_bind(ids.high);
-        self.words.iter().for_each(|word| push_word(&mut sql, word, Some(&self.filter.criteria)));
-        sql.push(") SELECT e.id FROM matches m JOIN emails e ON e.team_id = ").push_bind(self.team_id);
-        sql.push(" AND e.id = m.email_id WHERE TRUE");
-        if self.looks_for_late_marks() {
-            sql.push(format!(" AND (m.is_shown OR {MARKED_BEFORE})"));
-        }
-        self.push_rest(&mut sql);
-        sql.push(if oldest_first { " ORDER BY e.id LIMIT " } else { " ORDER BY e.id DESC LIMIT " }).push_bind(limit);
-        sql
-    }
-
-    fn looks_for_late_marks(&self) -> bool {
-        self.marked_late && !self.filter.criteria.keeps_addresses
-    }
-
-    fn push_rest(&self, sql: &mut Sql) {
-        push_conditions(sql, self.filter);
-        if self.filter.criteria.keeps_addresses {
-            self.words.iter().for_each(|word| push_whole_addresses(sql, &word.typed));
-        }
-    }
-
-    /// What SQLite's index is asked for. Without a column, a word is looked for in all.
-    fn match_now(&self) -> String {
-        let criteria = &self.filter.criteria;
-        let asked = |word: &Word| {
-            let text = quoted(&word.folded);
-            match (criteria.keeps_addresses, criteria.sees_contents) {
-                (true, _) => format!("{SHOWN} : {text}"),
-                (false, true) => text,
-                (false, false) => format!("({SHOWN} : {text} OR metadata : {})", quoted(&word.as_line())),
-            }
-        };
-        self.words.iter().map(asked).collect::<Vec<_>>().join(" AND ")
-    }
-
-    /// The same in what everybody sees.
-    fn match_shown(&self) -> String {
-        let asked = |word: &Word| format!("{SHOWN} : {}", quoted(&word.folded));
-        self.words.iter().map(asked).collect::<Vec<_>>().join(" AND ")
-    }
-
-    fn match_before(&self) -> String {
-        let asked = |word: &Word| format!("({})", searched_before(&word.typed).map(|text| quoted(&text)).join(" OR "));
-        self.words.iter().map(asked).collect::<Vec<_>>().join(" AND ")
-    }
-}
-
-/// The columns of SQLite's index that hold what a list shows.
-const SHOWN: &str = "{recipients subject}";
-
-/// That the index has none of the variables of a message that its template marks now.
-const MARKED_BEFORE: &str = "NOT EXISTS (
-    SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
-    WHERE y.team_id = e.team_id AND y.id = e.template_version_id AND z.marked_from > e.id)";
-
-/// Adds that a row of PostgreSQL's index has a word; in its contents, too, as far as criteria allow.
-fn push_word(sql: &mut Sql, word: &Word, in_contents: Option<&Criteria>) {
-    let mut before = " AND (recipients LIKE ";
-    for text in searched_for(&word.typed) {
-        let pattern = contains(&text);
-        sql.push(before).push_bind(&pattern).push(" OR subject LIKE ").push_bind(&pattern);
-        before = " OR recipients LIKE ";
-    }
-    match in_contents {
-        Some(criteria) if criteria.sees_contents => {
-            let pattern = contains(&word.folded);
-            sql.push(" OR metadata LIKE ").push_bind(&pattern).push(" OR variables LIKE ").push_bind(&pattern);
-        }
-        Some(criteria) if !criteria.keeps_addresses => {
-            sql.push(" OR metadata LIKE ").push_bind(contains(&word.as_line()));
-        }
-        Some(_) | None => {}
-    }
-    sql.push(")");
-}
-
 /// Adds what the filter asks for beside its text and its range.
-fn push_conditions(sql: &mut Sql, filter: &EmailFilter) {
+fn push_conditions(sql: &mut Sql, team_id: TeamId, filter: &EmailFilter) {
     push_statuses(sql, filter.statuses);
     push_scope(sql, filter.scope());
-    push_criteria(sql, &filter.criteria);
+    push_criteria(sql, team_id, &filter.criteria);
 }
 
 fn page_of(found: Vec<i64>, window: OffsetRequest, complete: bool) -> Matches {
@@ -452,5 +219,5 @@ fn page_of(found: Vec<i64>, window: OffsetRequest, complete: bool) -> Matches {
         if complete && count <= COUNT_LIMIT { Total::Exact(count) } else { Total::AtLeast(count.min(COUNT_LIMIT)) };
     let skip = usize::try_from(window.offset).unwrap_or(usize::MAX);
     let ids = found.into_iter().skip(skip).take(usize::try_from(window.limit).unwrap_or_default()).collect();
-    Matches { ids, total }
+    Matches { ids, total, counted: None }
 }

@@ -411,7 +411,7 @@ pub(in crate::server::store) fn push_walk(
         sql.push(format!(" AND {hidden}e.id < ")).push_bind(ids.high);
         push_scope(sql, filter.scope());
         push_keys(sql, team_id, &filter.criteria, ids);
-        push_criteria(sql, &filter.criteria);
+        push_criteria(sql, team_id, &filter.criteria);
         let (length, skip) = match walks {
             1 => (window.limit, window.offset),
             _ => (window.offset.saturating_add(window.limit), 0),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::letters::in_letters_of;
 use super::texts::{SearchTexts, TextsRow, texts_query};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
@@ -29,6 +30,11 @@ const FIND_OLD: &str = "SELECT s.email_id FROM email_search s
 /// The newest messages that SQLite's index of before still has, whosever they are.
 const FIND_BEFORE: &str = "SELECT rowid FROM email_search_before ORDER BY rowid DESC LIMIT $1";
 
+/// The id from which SQLite's index has messages in their team's letters, while it has some that are not.
+pub(in crate::server::store) const PLAIN: &str = "SELECT value FROM settings WHERE name = 'search_letters_from'";
+/// The newest of those that are not, whosever they are.
+const FIND_PLAIN: &str = "SELECT rowid FROM email_search WHERE rowid < $1 ORDER BY rowid DESC LIMIT $2";
+
 /// Adds messages to the index.
 pub(in crate::server::store) async fn insert_search_rows(
     tx: &mut Transaction,
@@ -37,7 +43,13 @@ pub(in crate::server::store) async fn insert_search_rows(
 ) -> Result<(), AppError> {
     let engine = tx.engine();
     tx.insert_rows(engine.insert_search_rows(), rows, |values, (id, texts)| {
-        values.bind(*id).bind(texts.recipients()).bind(&texts.subject).bind(&texts.metadata).bind(&texts.variables);
+        values.bind(*id);
+        for text in [&texts.recipients(), &texts.subject, &texts.metadata, &texts.variables] {
+            match engine {
+                Engine::Sqlite => values.bind(in_letters_of(team_id, text)),
+                Engine::Postgres => values.bind(text),
+            };
+        }
         if engine == Engine::Postgres {
             values.bind(team_id).bind(VERSION);
         }
@@ -84,7 +96,7 @@ impl Store {
     pub async fn index_some_again(&self) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
         let moved = match tx.engine() {
-            Engine::Sqlite => index_some_before(&mut tx).await?,
+            Engine::Sqlite => index_some_before(&mut tx).await? || index_some_plain(&mut tx).await?,
             Engine::Postgres => index_some_old(&mut tx).await?,
         };
         tx.commit().await?;
@@ -97,12 +109,36 @@ async fn index_some_before(tx: &mut Transaction) -> Result<bool, AppError> {
     if ids.is_empty() {
         return Ok(false);
     }
+    index_again_of_teams(tx, &ids).await?;
+    // With those that no message has any more, and those of deleted teams.
+    let mut delete = Sql::new(Engine::Sqlite, "DELETE FROM email_search_before WHERE rowid IN (");
+    delete.push_list(&ids).push(")");
+    tx.query(delete).execute().await?;
+    Ok(true)
+}
+
+async fn index_some_plain(tx: &mut Transaction) -> Result<bool, AppError> {
+    let from: Option<String> = tx.query(PLAIN).fetch_optional_scalar().await?;
+    let Some(from) = from.and_then(|id| id.parse::<i64>().ok()) else { return Ok(false) };
+    let ids: Vec<i64> = tx.query(FIND_PLAIN).bind(from).bind(STEP).fetch_scalars().await?;
+    index_again_of_teams(tx, &ids).await?;
+    let Some(last) = ids.last() else {
+        tx.query("DELETE FROM settings WHERE name = 'search_letters_from'").execute().await?;
+        return Ok(false);
+    };
+    let update = "UPDATE settings SET value = $1 WHERE name = 'search_letters_from'";
+    tx.query(update).bind(last.to_string()).execute().await?;
+    Ok(true)
+}
+
+/// Puts messages into SQLite's index again, whosever they are; not those of deleted teams.
+async fn index_again_of_teams(tx: &mut Transaction, ids: &[i64]) -> Result<(), AppError> {
     let mut find = Sql::new(
         Engine::Sqlite,
         "SELECT e.team_id, e.id FROM teams t CROSS JOIN emails e
          WHERE t.deleted_at IS NULL AND e.team_id = t.id AND e.id IN (",
     );
-    find.push_list(&ids).push(")");
+    find.push_list(ids).push(")");
     let mut of_teams: BTreeMap<TeamId, Vec<i64>> = BTreeMap::new();
     let found: Vec<(TeamId, i64)> = tx.query(find).fetch_all().await?;
     for (team, id) in found {
@@ -111,11 +147,7 @@ async fn index_some_before(tx: &mut Transaction) -> Result<bool, AppError> {
     for (team, ids) in of_teams {
         index_again(tx, team, &ids).await?;
     }
-    // With those that no message has any more, and those of deleted teams.
-    let mut delete = Sql::new(Engine::Sqlite, "DELETE FROM email_search_before WHERE rowid IN (");
-    delete.push_list(&ids).push(")");
-    tx.query(delete).execute().await?;
-    Ok(true)
+    Ok(())
 }
 
 async fn index_some_old(tx: &mut Transaction) -> Result<bool, AppError> {

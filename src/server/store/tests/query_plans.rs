@@ -35,7 +35,8 @@ use crate::server::store::range::IdRange;
 use crate::server::store::reasons::{Counted, reasons_query};
 use crate::server::store::resends::{list_running_statement, list_waiting_items_statement};
 use crate::server::store::retention::find_old_contents_statement;
-use crate::server::store::search::{Index, Look, Word};
+use crate::server::store::search::Word;
+use crate::server::store::search::look::{Index, Look};
 use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
 use crate::server::store::values::{ValueKind, recent_values_query};
 
@@ -461,8 +462,8 @@ async fn a_search_walks_the_index_of_trigrams_and_looks_each_match_up() {
         let filter = EmailFilter { statuses, template_id, ..EmailFilter::default() };
         for text in ["finch", "finch \"ada lovelace\" 4711"] {
             let words = Word::all_of(text);
-            let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: false, is_moving: false };
-            for index in [Index::Now, Index::Before] {
+            let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: false, older: &[] };
+            for index in [Index::Now, Index::Plain, Index::Before] {
                 let plan = plan_of(look.page_query(index, IDS, NEWEST)).await;
                 assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
                 assert_eq!(plan[1..], [look_up]);
@@ -474,7 +475,7 @@ async fn a_search_walks_the_index_of_trigrams_and_looks_each_match_up() {
 #[tokio::test]
 async fn a_search_beside_late_marks_looks_each_match_up_sqlite() {
     let (filter, words) = (EmailFilter::default(), Word::all_of("finch"));
-    let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: true, is_moving: false };
+    let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: true, older: &[] };
     let plan = plan_of(look.page_query(Index::Now, IDS, NEWEST)).await;
     assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
     assert_eq!(plan[1], "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)");

@@ -187,6 +187,23 @@ async fn messages_of_before_are_found_while_their_index_is_made_again_postgres()
     finds_what_it_found(database).await;
 }
 
+/// The version that gave each team letters of its own in SQLite's index.
+const LETTERS: i64 = 29;
+
+#[tokio::test]
+async fn messages_in_plain_letters_are_found_while_they_are_put_into_those_of_their_team() {
+    let database = TestDatabase::empty_sqlite();
+    let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
+    before(&SQLITE_MIGRATIONS, LETTERS).run_direct(None, &mut connection, false).await.unwrap();
+    let into_index = "INSERT INTO email_search (metadata, variables, rowid, recipients, subject) VALUES ('', '',";
+    for statement in searched_rows(into_index) {
+        let folded = if statement.starts_with(into_index) { statement.replace("größe", "grosse") } else { statement };
+        sqlx::query(sqlx::AssertSqlSafe(&*folded)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    finds_what_it_found(database).await;
+}
+
 /// The version that keeps why messages failed.
 const FAILURES: i64 = 21;
 

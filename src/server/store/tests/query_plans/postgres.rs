@@ -270,7 +270,7 @@ async fn every_word_of_a_search_is_found_by_trigrams_within_the_window_postgres(
         for marked_late in [true, false] {
             let criteria = Criteria { sees_contents, ..Criteria::default() };
             let filter = EmailFilter { criteria, ..EmailFilter::default() };
-            let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late, is_moving: false };
+            let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late, older: &[] };
             let found: Vec<i64> = store.read(look.postgres_query(everything, false, 20)).fetch_scalars().await.unwrap();
             assert_eq!(found, [12_944_670_720]);
             let query = look.postgres_query(everything, false, 20).explained();
