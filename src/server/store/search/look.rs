@@ -117,9 +117,10 @@ impl<'a> Look<'a> {
         } else {
             reading.read(self.page_query(Index::Now, ids, window)).fetch_scalars().await?
         };
-        let (length, first_empty) = (found.len() as i64, found.is_empty() && window.offset > 0);
-        if is_common || length < window.limit && !first_empty {
-            let total = if is_common { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(window.offset + length) };
+        let end = window.offset.saturating_add(found.len() as i64);
+        let is_last = (found.len() as i64) < window.limit && (!found.is_empty() || window.offset == 0);
+        if is_common || is_last && end <= COUNT_LIMIT {
+            let total = if is_common { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(end) };
             return Ok(Matches { ids: found, total, counted: None });
         }
         let mut count = self.matching("SELECT COUNT(*), MIN(id), MAX(id) FROM (SELECT e.id AS id", Index::Now, ids);
