@@ -154,6 +154,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
     let content = shown_content(app, visibility, &email, stored).await;
     let diagnosis = failures::diagnosis_of(&email, &events);
+    let mailbox_providers = failures::mailbox_providers(&email, &events, diagnosis.as_ref());
     // By the whole addresses: two that are masked can look the same.
     let outcomes = outcomes(&email.recipients, &events);
     let events = visibility.events(events, &email.marked_variables, &secrets);
@@ -180,6 +181,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         resent_by,
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
+        mailbox_providers,
     })
 }
 
