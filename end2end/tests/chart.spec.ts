@@ -39,3 +39,18 @@ test("the words under the chart do not touch, however wide the chart itself is",
     }
   }
 });
+
+test("the tooltip names what a click shows", async ({ page }) => {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto("/logs?preset=30d");
+  const bar = page.locator(".bar").filter({ has: page.locator("rect[data-key='lost']") }).nth(3);
+  const told = bar.locator(".tip-click:visible");
+  await bar.locator("rect[data-key='lost']").hover();
+  await expect(told).toHaveText(/^Click: the [\d,]+ bounced, failed, spam$/);
+  const lost = /[\d,]+/.exec(await told.innerText())![0];
+  await bar.locator(".bar-link").focus();
+  await page.mouse.move(0, 0);
+  await expect(told).toHaveText(/^Click or Enter: all [\d,]+ messages?$/);
+  await bar.locator("rect[data-key='lost']").click();
+  await expect(page.locator("#log-total")).toHaveText(new RegExp(`^${lost} messages?$`));
+});

@@ -409,6 +409,8 @@ pub struct EmailDetail {
     pub failure: Option<FailureClass>,
     /// Who runs the mailbox that it did not arrive in, where that is known: "Gmail".
     pub mailbox_provider: Option<String>,
+    /// Who runs its recipients' mailboxes, as far as that is known: "Gmail".
+    pub mailbox_providers: Vec<String>,
 }
 
 /// A message has been accepted: it is kept and will be sent.

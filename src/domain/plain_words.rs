@@ -75,7 +75,7 @@ pub fn of_field(name: &str) -> Option<&'static str> {
         "Tags" => "Words that the application gave it, to find it by.",
         "API key" => "Which of the team’s keys the application sent it with.",
         "Adapter" => "The mail server or provider that it went out by.",
-        "Mailbox" => "Who runs the recipient’s mailbox.",
+        "Mailbox provider" => "Who runs the recipient’s mailbox.",
         "Resend of" => "The message that was sent again as this one.",
         "Resent as" => "The copies that it was sent again as.",
         "Scheduled" => "When it is to go out.",

@@ -40,6 +40,8 @@ pub struct LogView {
     /// Why the problems of the list are problems; `None` where it has none.
     pub reasons: Option<Reasons>,
     pub page: Page<EmailSummary>,
+    /// The rows that a search found by their metadata or variables, which no row shows.
+    pub found_by_contents: Vec<EmailId>,
     /// A word for what the page's rows say, which changes when they do.
     pub rows: String,
     /// How many messages the list would have in all time, where it has none, or few for a search.
@@ -167,6 +169,7 @@ pub async fn load_logs(
         period,
         overview,
         reasons,
+        found_by_contents: emails::found_by_contents(&viewer, &filter, &page.items),
         rows: live::state_of(&page.items),
         page,
         in_all_time,

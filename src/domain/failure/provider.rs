@@ -4,6 +4,10 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::domain::event::EmailEvent;
+use crate::domain::mailbox::mailbox_key;
+use crate::domain::recipient::Recipient;
+
 /// Who runs mailboxes, and how that is known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +34,34 @@ impl MailboxProvider {
     /// Who runs the mailboxes of a domain, or takes mail in at this server.
     pub fn of_host(host: &str) -> Option<&'static Self> {
         find(Some(host), Some(host), "")
+    }
+
+    /// Who runs the mailboxes of an email's recipients, in their order: by the newest known server that took or refused it,
+    /// or by the domain of the address.
+    pub fn of_recipients(recipients: &[Recipient], events: &[EmailEvent]) -> Vec<&'static Self> {
+        let told: Vec<(Option<String>, &'static Self)> = events
+            .iter()
+            .rev()
+            .filter_map(|event| {
+                let host = event.detail.mx.as_deref().or(event.detail.server.as_deref());
+                Some((event.recipient.as_deref().map(mailbox_key), find(host, None, "")?))
+            })
+            .collect();
+        let mut found: Vec<&'static Self> = Vec::new();
+        for Recipient { address, .. } in recipients {
+            let own = mailbox_key(address);
+            let is_alone = recipients.len() == 1;
+            let by_server = told
+                .iter()
+                .find(|(whom, _)| whom.as_ref().map_or(is_alone, |whom| *whom == own))
+                .map(|(_, known)| *known);
+            let domain = address.rsplit_once('@').map(|(_, domain)| domain);
+            let provider = by_server.or_else(|| find(None, domain, ""));
+            if let Some(provider) = provider.filter(|meant| found.iter().all(|known| known.name != meant.name)) {
+                found.push(provider);
+            }
+        }
+        found
     }
 
     /// The names of all.

@@ -102,6 +102,14 @@ fn Bar(bar: ChartBar, tick: Option<Tick>, top: i64, query: LogQuery) -> impl Int
             (part > 0).then(|| view! { <span class="tip-line" data-key=key>{name} <b>{grouped(part)}</b></span> })
         })
         .collect_view();
+    // The style sheet shows the one of what is under the pointer.
+    let clicks = LAYERS
+        .map(|(key, name, statuses)| {
+            let part = in_layer(&bar.counts, statuses);
+            let words = format!("Click: the {} {}", grouped(part), name.to_lowercase());
+            (part > 0).then(|| view! { <span class="tip-click" data-key=key>{words}</span> })
+        })
+        .collect_view();
     let spoken = LAYERS
         .iter()
         .map(|(_, name, statuses)| (name, in_layer(&bar.counts, statuses)))
@@ -126,6 +134,12 @@ fn Bar(bar: ChartBar, tick: Option<Tick>, top: i64, query: LogQuery) -> impl Int
                 <span class="tip-title">{when}</span>
                 <span class="tip-line">{if count == 1 { "Message" } else { "Messages" }} <b>{grouped(count)}</b></span>
                 {lines}
+                {(count > 0).then(|| view! {
+                    <span class="tip-click">
+                        {format!("Click or Enter: all {}", counted(count, "message", "messages"))}
+                    </span>
+                })}
+                {clicks}
             </span>
         </div>
     }
@@ -268,6 +282,15 @@ mod tests {
             .map(|index| ChartBar { from: minute(index), to: minute(index + 1), counts: StatusCounts::default() })
             .collect();
         assert_eq!(words_of(&bars, &clock()).0, ["16:40", "16:42", "16:44", "16:46", "16:48"]);
+    }
+
+    /// A part of a bar that the style sheet does not know would not say what a click on it shows.
+    #[test]
+    fn the_tooltip_knows_every_part_of_a_bar() {
+        let style = include_str!("../../../style/components/_chart.scss");
+        for (key, ..) in LAYERS {
+            assert!(style.contains(&format!("rect[data-key=\"{key}\"]")), "{key}");
+        }
     }
 
     #[test]

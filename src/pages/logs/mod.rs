@@ -115,6 +115,7 @@ fn Logs(
         overview,
         reasons,
         page,
+        found_by_contents,
         rows,
         in_all_time,
         near,
@@ -147,7 +148,7 @@ fn Logs(
         });
         view! {
             {meant}
-            <LogTable query=query.clone() rows=page.items.clone() peeked look=look.clone()/>
+            <LogTable query=query.clone() rows=page.items.clone() found_by_contents peeked look=look.clone()/>
             <Selection query=query.clone() on_page=page.items.len() as i64 total=page.total has_scheduled/>
         }
         .into_any()

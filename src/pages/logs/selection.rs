@@ -94,6 +94,12 @@ pub fn Selection(
     has_scheduled: bool,
 ) -> impl IntoView {
     let choices = Choices::of_viewer();
+    let lacks = match (choices.resend, choices.export) {
+        (true, true) => None,
+        (true, false) => Some("Your role cannot export messages. "),
+        (false, true) => Some("Your role cannot resend messages. "),
+        (false, false) => Some("Your role cannot resend or export messages. "),
+    };
     choices.any().then(|| {
         let all = (total.count() > on_page).then(|| grouped_total(total));
         let list = use_context::<Viewer>().map(|viewer| format!("{} {}", viewer.team, query.to_list()));
@@ -112,7 +118,7 @@ pub fn Selection(
                         </button>
                     })}
                     {choices.resend.then(|| view! { <ResendChosen query=query.clone() all/> })}
-                    {(!choices.resend).then(|| view! { <p class="hint">"Your role cannot resend messages. " <WhomToAsk/></p> })}
+                    {lacks.map(|words| view! { <p class="hint">{words} <WhomToAsk/></p> })}
                     // With scripts the style sheet shows it while a chosen row waits for its time.
                     {(choices.cancel && has_scheduled).then(|| view! {
                         <button class="button danger cancel-chosen" formaction="/logs/cancel" data-chosen>"Cancel scheduled …"</button>

@@ -23,6 +23,8 @@ use crate::domain::resend_job::{is_doubtful, likely_end};
 pub fn LogTable(
     query: LogQuery,
     rows: Vec<EmailSummary>,
+    /// Those that a search found by what they do not show.
+    found_by_contents: Vec<EmailId>,
     /// The message in the panel beside the list.
     peeked: Option<EmailId>,
     look: ListView,
@@ -56,7 +58,8 @@ pub fn LogTable(
                     .map(|row| {
                         let peek = query.to_peek_url(row.id);
                         let is_peeked = peeked == Some(row.id);
-                        view! { <Row row may_resend may_choose peek is_peeked list=list.clone()/> }
+                        let by_contents = found_by_contents.contains(&row.id);
+                        view! { <Row row may_resend may_choose by_contents peek is_peeked list=list.clone()/> }
                     })
                     .collect_view()}
             </tbody>
@@ -69,6 +72,8 @@ fn Row(
     row: EmailSummary,
     may_resend: bool,
     may_choose: bool,
+    /// Whether a search found it by its metadata or variables.
+    by_contents: bool,
     peek: String,
     is_peeked: bool,
     list: String,
@@ -91,7 +96,7 @@ fn Row(
         view! { <ResendButton id channel recipient subject warnings is_doubtful again=None list=Some(list) row=id/> }
     });
     let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
-    let remark = remark_line(row.resend_of, row.remark);
+    let remark = remark_line(row.resend_of, row.remark, by_contents);
     let is_bare = row.subject.is_empty();
     let subject = shown_subject(&row.subject, row.channel);
     view! {
@@ -121,12 +126,19 @@ fn Row(
 }
 
 /// The line under the subject: "Resend of the message of 14:03 · The mailbox is full".
-fn remark_line(resend_of: Option<EmailId>, remark: Option<Remark>) -> Option<AnyView> {
+fn remark_line(resend_of: Option<EmailId>, remark: Option<Remark>, by_contents: bool) -> Option<AnyView> {
     let has_both = resend_of.is_some() && remark.is_some();
+    let has_more = by_contents && (resend_of.is_some() || remark.is_some());
     let origin = resend_of.map(|of| view! { "Resend of the message of " <Time at=of.created_at()/> });
     let remark = remark.map(remark_words);
-    let line = (origin.is_some() || remark.is_some())
-        .then(|| view! { <p class="remark">{origin} {has_both.then_some(" · ")} {remark}</p> });
+    let found = by_contents.then_some("Found in its variables or metadata");
+    let line = (origin.is_some() || remark.is_some() || by_contents).then(|| {
+        view! {
+            <p class="remark">
+                {origin} {has_both.then_some(" · ")} {remark} {has_more.then_some(" · ")} {found}
+            </p>
+        }
+    });
     line.map(IntoAny::into_any)
 }
 

@@ -32,8 +32,8 @@ pub fn Facts(
     content: EmailContent,
     /// The `Message-ID` that Sendlog gave it.
     message_id: Option<String>,
-    /// Who runs the recipient's mailbox.
-    mailbox_provider: Option<String>,
+    /// Who runs the recipients' mailboxes.
+    mailbox_providers: Vec<String>,
     /// Whether an address leads to the messages for it; one that is masked finds none.
     links_addresses: bool,
     /// Whether the viewer may save what is attached.
@@ -63,7 +63,8 @@ pub fn Facts(
         (!email.tags.is_empty()).then(|| fact("Tags", view! { <Tags tags=email.tags.clone()/> })),
         Some(fact("API key", view! { <KeyFact email=email.clone()/> })),
         email.adapter_name.clone().map(|name| fact("Adapter", shared("adapter", name))),
-        mailbox_provider.map(|name| fact("Mailbox", shared("provider", name))),
+        (!mailbox_providers.is_empty())
+            .then(|| fact("Mailbox provider", view! { <Providers names=mailbox_providers/> })),
         (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments of=attachments_of/> })),
         email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
         (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
@@ -220,6 +221,12 @@ fn TemplateFact(email: Email) -> impl IntoView {
 #[component]
 fn Tags(tags: Vec<String>) -> impl IntoView {
     view! { <ul class="tags">{tags.into_iter().map(|tag| view! { <li>{shared("tag", tag)}</li> }).collect_view()}</ul> }
+}
+
+#[component]
+fn Providers(names: Vec<String>) -> impl IntoView {
+    let shown = names.into_iter().map(|name| view! { <li>{shared("provider", name)}</li> });
+    view! { <ul class="plain-list">{shown.collect_view()}</ul> }
 }
 
 #[component]

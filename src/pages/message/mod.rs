@@ -65,8 +65,8 @@ fn Message(
     let head = detail.clone();
     let arrived_later = customer.as_ref().and_then(|customer| customer.arrived_later);
     let list_query = list.as_ref().map(|list| list.query.clone());
-    let EmailDetail { email, content, events, outcomes, visibility, reveal, copy, failure, mailbox_provider, .. } =
-        detail;
+    let EmailDetail { email, content, events, outcomes, visibility, reveal, copy, .. } = detail;
+    let EmailDetail { failure, mailbox_provider, mailbox_providers, .. } = detail;
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
     let opens_attachments = visibility.shows_contents() && !hides_marked && may(Permission::LogsReveal);
@@ -92,7 +92,7 @@ fn Message(
         <Head detail=head arrived_later url list/>
         <Addressee email=email.clone() links_addresses/>
         <div id="message-outcome" data-refresh=is_on_its_way(&email)>
-            <Outcome email=email.clone() copy failure mailbox_provider=mailbox_provider.clone() arrived_later/>
+            <Outcome email=email.clone() copy failure mailbox_provider arrived_later/>
             {lacks_reports.then(|| view! { <Unreported/> })}
         </div>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
@@ -107,7 +107,7 @@ fn Message(
                 hides_marked
             />
             <div class="message-side">
-                <Facts email=email.clone() content message_id mailbox_provider links_addresses opens_attachments/>
+                <Facts email=email.clone() content message_id mailbox_providers links_addresses opens_attachments/>
                 {customer.map(|customer| view! { <CustomerPanel customer email links_addresses/> })}
             </div>
         </div>

@@ -73,6 +73,7 @@ impl Demo {
                     copy: None,
                     failure: None,
                     mailbox_provider: None,
+                    mailbox_providers: Vec::new(),
                 });
             }
         }

@@ -27,6 +27,7 @@ use crate::domain::stats::Stats;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::store::emails::Attachment;
+use crate::server::store::is_in_sight;
 
 /// Counting the matches of a search or of criteria stops here.
 pub use crate::domain::page::COUNT_LIMIT;
@@ -43,6 +44,15 @@ pub async fn list_emails(
     let visibility = |email: &EmailSummary| Visibility::of(viewer, email.id, app.clock.now());
     let items = page.items.into_iter().map(|email| visibility(&email).summary(email)).collect();
     Ok(Page { items, ..page })
+}
+
+/// Those of the rows that a search found by what is not in them: by metadata or variables, which the viewer sees.
+pub fn found_by_contents(viewer: &Viewer, filter: &EmailFilter, rows: &[EmailSummary]) -> Vec<EmailId> {
+    // Where addresses are masked, nothing is found by contents.
+    let Some(text) = filter.search.as_deref().filter(|_| sees_contents(viewer) && !masks_addresses(viewer)) else {
+        return Vec::new();
+    };
+    rows.iter().filter(|row| !is_in_sight(text, row)).map(|row| row.id).collect()
 }
 
 /// Whether no message of the viewer's team ever got a report of what became of it. Needs `logs:view`.
@@ -154,6 +164,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     let secrets = Secrets::of(&stored.content.variables, &email.marked_variables);
     let content = shown_content(app, visibility, &email, stored).await;
     let diagnosis = failures::diagnosis_of(&email, &events);
+    let mailbox_providers = failures::mailbox_providers(&email, &events, diagnosis.as_ref());
     // By the whole addresses: two that are masked can look the same.
     let outcomes = outcomes(&email.recipients, &events);
     let events = visibility.events(events, &email.marked_variables, &secrets);
@@ -180,6 +191,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         resent_by,
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
+        mailbox_providers,
     })
 }
 

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventKind};
-use crate::domain::failure::{Diagnosis, Failed};
+use crate::domain::failure::{Diagnosis, Failed, MailboxProvider};
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -16,6 +17,17 @@ use crate::server::App;
 /// Why a message did not arrive; `None` for one that did, or still may.
 pub(super) fn diagnosis_of(email: &Email, events: &[EmailEvent]) -> Option<Diagnosis> {
     failed(email).diagnosis(events)
+}
+
+/// Who runs the mailboxes that an email is for: the one that the diagnosis names, and those that servers and addresses tell.
+pub(super) fn mailbox_providers(email: &Email, events: &[EmailEvent], diagnosis: Option<&Diagnosis>) -> Vec<String> {
+    if email.channel != Channel::Email {
+        return Vec::new();
+    }
+    let told = diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider);
+    let known = MailboxProvider::of_recipients(&email.recipients, events).into_iter().map(|known| known.name.as_str());
+    let others = known.filter(|name| Some(*name) != told);
+    told.into_iter().chain(others).map(str::to_owned).collect()
 }
 
 pub(super) fn failed(email: &Email) -> Failed<'_> {

@@ -56,6 +56,7 @@ use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction};
 use health::Health;
 use noted::Noted;
 use search::common::CommonSearches;
+pub use search::is_in_sight;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]

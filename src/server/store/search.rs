@@ -22,7 +22,7 @@ use super::criteria::{TRIGRAM, push_criteria, push_scope, push_statuses};
 use super::engine::{Engine, Reading, Sql};
 use super::folding::searchable;
 use super::range::IdRange;
-use crate::domain::email::Recipient;
+use crate::domain::email::{EmailSummary, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter};
 use crate::domain::ids::{EmailId, TeamId};
@@ -84,6 +84,14 @@ impl Word {
         };
         of_contents || texts.addresses.contains(word) || texts.names.contains(word)
     }
+}
+
+/// Whether each word of a search is in the subject or in a recipient's name or address. Where one is not, and search found the
+/// message, the word is in its metadata or variables: there is nothing else that search looks through.
+pub fn is_in_sight(text: &str, email: &EmailSummary) -> bool {
+    let SearchTexts { addresses, names, subject, .. } = SearchTexts::new(&email.recipients, &email.subject);
+    let texts = [addresses, names, subject];
+    Word::all_of(text).iter().all(|word| texts.iter().any(|text| text.contains(word.folded.as_str())))
 }
 
 impl Store {

@@ -81,11 +81,13 @@ pub async fn download(
     let filter = if ids.is_empty() { search::filter_at(&app, &viewer, &query).await? } else { chosen(&ids) };
     // The first page is read before the answer begins, so that what fails at once is told.
     emails::begin_export(&app, &viewer, format.as_str(), audited(&query, &ids)).await?;
+    let zone = period::time_zone(viewer.time_zone());
     let sheet = (format == Format::Csv).then(|| {
         let look = Cookie::View.find(&headers, app.config.is_https()).map(ListView::read).unwrap_or_default();
-        Sheet::new(&look, period::time_zone(viewer.time_zone()))
+        Sheet::new(&look, zone)
     });
-    let name = format!("messages-{}.{}", app.clock.now().format("%Y%m%d-%H%M%S"), format.as_str());
+    let now = app.clock.now().with_timezone(&zone);
+    let name = format!("messages-{}.{}", now.format("%Y%m%d-%H%M%S"), format.as_str());
     let mut export = Export { app, viewer, filter, sheet, first: None, rows: 0, last: None };
     export.first = Some(export.beginning()? + &export.read().await?.unwrap_or_default());
     let headers = [

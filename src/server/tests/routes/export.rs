@@ -66,6 +66,13 @@ on_both_databases! {
                          The address does not exist,550 5.1.1,2024-01-20T11:30:00+01:00"),
             ]
         );
+        // Both files are named by that clock.
+        for format in ["csv", "ndjson"] {
+            let answer = client.get(&format!("/logs/export?preset=all&format={format}")).await;
+            let name = app.now().with_timezone(&chrono_tz::Europe::Berlin).format("%Y%m%d-%H%M%S");
+            let named = format!("attachment; filename=\"messages-{name}.{format}\"");
+            assert_eq!(answer.headers["content-disposition"], named);
+        }
         // JSON has everything, whatever is shown.
         let json = client.with_cookies_of(&answer).get("/logs/export?preset=all&format=ndjson").await.json();
         assert_eq!(json["status"], "bounced");

@@ -103,6 +103,30 @@ on_both_databases! {
         }
     }
 
+    async fn a_row_says_that_a_word_was_found_in_its_contents_to_who_sees_them(app: TestApp) {
+        let mut made = Message { subject: "Your receipt".to_owned(), ..Message::default() }.historic(&app);
+        made.email.metadata = json!({"order": "A-1042"});
+        app.store().insert_history(app.team, &[made]).await.unwrap();
+        let client = browser(&app, Role::Viewer).await;
+        for may in [true, false] {
+            app.set_grant(Role::Viewer, Permission::LogsReveal, may).await;
+            for (search, is_inside) in [
+                ("A-1042", true),
+                ("RECEIPT a-1042", true),
+                ("receipt", false),
+                ("\"your receipt\" user@example.com", false),
+                ("meta.order:A-1042 receipt", false),
+            ] {
+                if !may && search.starts_with("meta.") {
+                    continue;
+                }
+                let shown = page(&client, &format!("/logs?preset=all&q={}", encoded(search))).await;
+                assert_eq!(row_ids(&shown).len(), 1, "{search}: {shown}");
+                assert_eq!(shown.contains("Found in its variables or metadata"), is_inside && may, "{search}: {shown}");
+            }
+        }
+    }
+
     async fn who_may_not_export_is_told_whom_to_ask(app: TestApp) {
         app.add_message(Message::default()).await;
         app.sign_in(Role::Owner).await;
@@ -111,8 +135,11 @@ on_both_databases! {
             app.set_grant(Role::Viewer, Permission::LogsExport, may).await;
             let shown = page(&client, "/logs").await;
             assert_eq!(shown.contains("/logs/export?"), may);
-            assert_eq!(shown.contains("Your role cannot export the log."), !may, "{shown}");
-            assert!(shown.contains("Your role cannot resend messages."), "{shown}");
+            // In the bar of filters, and in that of chosen rows.
+            assert_eq!(shown.contains(">Export<") || shown.contains("Export chosen"), may, "{shown}");
+            assert_eq!(shown.contains("Your role cannot export messages."), !may, "{shown}");
+            assert_eq!(shown.contains("Your role cannot resend messages."), may, "{shown}");
+            assert_eq!(shown.contains("Your role cannot resend or export messages."), !may, "{shown}");
             assert_eq!(shown.matches("mailto:owner@finch.example").count(), if may { 1 } else { 2 }, "{shown}");
         }
     }

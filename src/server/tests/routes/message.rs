@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
+use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, TeamRules};
 use crate::server::store::events::NewEvent;
@@ -93,6 +94,58 @@ on_both_databases! {
         for part in ["user-7", "ada@shop.example", "4915112345678"] {
             assert!(!masked.contains(part), "{part}: {masked}");
         }
+    }
+
+    async fn a_message_names_who_runs_its_mailbox_as_the_search_knows_it(app: TestApp) {
+        let sent = |minute: u32, status, to: &[&str], server: Option<&str>| {
+            let at = at(&format!("2024-01-20T10:{minute}:00Z"));
+            let to = to.iter().map(|address| (*address).to_owned()).collect();
+            let mut made = Message { at, to, ..Message::with_status(status) }.historic(&app);
+            for new in &mut made.email.events {
+                new.event.detail.server = server.map(str::to_owned);
+            }
+            made
+        };
+        let mut sms = sent(15, EmailStatus::Delivered, &["ada@gmail.com"], None);
+        sms.email.channel = Channel::Sms;
+        let outlook = Some("firm.mail.protection.outlook.com");
+        let log = [
+            (sent(10, EmailStatus::Delivered, &["ada@gmail.com"], None), vec!["Gmail"]),
+            (sent(11, EmailStatus::Delivered, &["bob@firm.example"], outlook), vec!["Microsoft 365"]),
+            (sent(12, EmailStatus::Bounced, &["bob@firm.example"], outlook), vec!["Microsoft 365"]),
+            (sent(13, EmailStatus::Sent, &["eve@HOTMAIL.com", "ada@gmail.com", "bob@gmail.com"], None), vec!["Outlook", "Gmail"]),
+            (sent(14, EmailStatus::Delivered, &["eve@firm.example"], Some("smtp.gmail.com")), vec![]),
+            (sms, vec![]),
+        ];
+        let made: Vec<_> = log.iter().map(|(made, _)| made.clone()).collect();
+        app.store().insert_history(app.team, &made).await.unwrap();
+        let named = async |client: &Client, id: EmailId| -> Vec<String> {
+            let page = client.get(&format!("/logs/{id}")).await.text.replace("<!>", "");
+            let Some(fact) = page.split("Mailbox provider</span>").nth(1) else { return Vec::new() };
+            let fact = fact.split("</dd>").next().unwrap();
+            assert!(fact.contains("Who runs the recipient’s mailbox."), "{fact}");
+            let links = fact.split("<li>").skip(1);
+            links.map(|link| link.split("</a>").next().unwrap().rsplit('>').next().unwrap().to_owned()).collect()
+        };
+        let owner = app.sign_in(Role::Owner).await.with("accept", "text/html");
+        let json = app.sign_in(Role::Owner).await;
+        for (made, names) in &log {
+            assert_eq!(named(&owner, made.email.id).await, *names, "{:?}", made.email.recipients);
+            for name in names {
+                let search = name.replace(' ', "%20");
+                let found = json.get(&format!("/api/logs?q=provider:%22{search}%22")).await.text;
+                assert!(found.contains(&made.email.id.to_string()), "{name}: {found}");
+            }
+        }
+        let page = owner.get(&format!("/logs/{}", made[1].email.id)).await.text;
+        assert!(page.contains("q=provider:%22Microsoft%20365%22"), "{page}");
+        // Who sees addresses masked may search by the name of a provider, and is told no more than that.
+        let rules = TeamRules { masks_addresses: true, ..TeamRules::default() };
+        app.store().update_team(app.team, "Finch", rules, &app.event()).await.unwrap();
+        app.set_grant(Role::Viewer, Permission::LogsReveal, false).await;
+        let viewer = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        assert_eq!(named(&viewer, made[0].email.id).await, ["Gmail"]);
+        assert_eq!(named(&viewer, made[4].email.id).await, [""; 0]);
     }
 
     async fn what_a_role_lacks_names_whom_to_ask(app: TestApp) {
