@@ -1,9 +1,11 @@
-//! Searches near one that finds nothing: a mail server's code as one, a mailbox provider's name as one, another spelling of a mailbox provider's domain, and one
-//! word less. Called by the log's page, which offers those that find something.
+//! Searches near one that finds nothing: a mail server's code as one, a mailbox provider's name as one, a status or a reason
+//! as one, another spelling of a mailbox provider's domain, and one word less. Called by the log's page, which offers those
+//! that find something.
 
 use super::spelling::is_one_edit;
 use super::{Condition, Qualifier, Search};
-use crate::domain::failure::MailboxProvider;
+use crate::domain::failure::{FailureClass, MailboxProvider};
+use crate::domain::status::EmailStatus;
 
 impl Search {
     /// Searches that may have been meant, at most three, the likelier one first.
@@ -51,6 +53,22 @@ impl Search {
         Some(Self::alone(Qualifier::Provider, name.to_owned()))
     }
 
+    /// Words that say what became of a message as its row does, and nothing else: `Bounced`, `The mailbox is full · Gmail`,
+    /// `mailbox full`.
+    pub fn as_outcome(&self) -> Option<Self> {
+        let words = self.terms.join(" ");
+        let said = plain(words.split(" · ").next().unwrap_or_default());
+        if said.is_empty() || !self.conditions.is_empty() {
+            return None;
+        }
+        if let Some(status) = EmailStatus::ALL.into_iter().find(|status| plain(status.label()) == said) {
+            return Some(Self::alone(Qualifier::Status, status.as_str().to_owned()));
+        }
+        let mut reasons = FailureClass::ALL.into_iter();
+        let reason = reasons.find(|class| plain(class.label()) == said || plain(&class.slug()) == said)?;
+        Some(Self::alone(Qualifier::Reason, reason.slug()))
+    }
+
     /// The same with the domains of known providers where something is one letter away from them; `None` where nothing is.
     fn spelt_right(&self) -> Option<Self> {
         let mut search = self.clone();
@@ -62,6 +80,14 @@ impl Search {
         }
         (search != *self).then_some(search)
     }
+}
+
+/// A text in lower case, without marks and the small words that one leaves out: `mailbox full`.
+fn plain(text: &str) -> String {
+    let lower = text.to_lowercase().replace('’', "'");
+    let words = lower.split(|mark: char| !mark.is_alphanumeric() && mark != '\'');
+    let told = words.filter(|word| !["", "the", "a", "is", "was"].contains(word));
+    told.collect::<Vec<_>>().join(" ")
 }
 
 /// `550`, or `5.1.1`. Sources: RFC 5321, 4.2.1; RFC 3463, 2.
@@ -93,6 +119,31 @@ fn spelt_right(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_a_row_are_its_status_or_its_reason() {
+        let outcome = |text: &str| Search::parse(text).unwrap().as_outcome().map(|search| search.to_string());
+        for (text, wanted) in [
+            ("Bounced", "status:bounced"),
+            ("spam", "status:spam"),
+            ("The address does not exist", "reason:address-unknown"),
+            ("address does not exist", "reason:address-unknown"),
+            ("mailbox full", "reason:mailbox-full"),
+            ("\"the mailbox is full\"", "reason:mailbox-full"),
+            ("The mailbox is full · Gmail", "reason:mailbox-full"),
+            ("Refused by the server's rules", "reason:policy-refused"),
+            ("mailbox-full", "reason:mailbox-full"),
+        ] {
+            assert_eq!(outcome(text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in ["", "the", "mailbox", "bounced twice", "bounced tag:a", "status:bounced"] {
+            assert_eq!(outcome(text), None, "{text}");
+        }
+        for class in FailureClass::ALL {
+            let wanted = format!("reason:{}", class.slug());
+            assert_eq!(Search::of_words(class.label()).as_outcome().map(|search| search.to_string()), Some(wanted));
+        }
+    }
 
     #[test]
     fn what_is_near_is_one_letter_or_one_word_away() {

@@ -162,7 +162,8 @@ async fn values_of(
     })
 }
 
-/// Words that are a tag of recent messages, or the name of an API key, and nothing else, as that. Needs `logs:view`.
+/// Words that are a tag of recent messages, the name of an API key, a status or a reason, and nothing else, as that. Needs
+/// `logs:view`.
 pub async fn read_as_names(app: &App, viewer: &Viewer, search: &Search) -> Result<Vec<Search>, AppError> {
     viewer.require(Permission::LogsView)?;
     let words = search.terms.join(" ");
@@ -176,6 +177,7 @@ pub async fn read_as_names(app: &App, viewer: &Viewer, search: &Search) -> Resul
         let named = values.into_iter().map(|(value, _)| value).find(|value| value.to_lowercase() == lower);
         read.extend(named.map(|value| Search::alone(qualifier, value)));
     }
+    read.extend(search.as_outcome());
     Ok(read)
 }
 

@@ -202,6 +202,28 @@ on_both_databases! {
         }
     }
 
+    async fn words_that_say_what_became_of_a_message_are_offered_as_its_status_and_its_reason(app: TestApp) {
+        let mut full = Message::with_status(EmailStatus::Bounced).historic(&app);
+        for new in &mut full.email.events {
+            new.event.detail.reply = Some("552 5.2.2 Mailbox full".to_owned());
+        }
+        app.store().insert_history(app.team, &[full]).await.unwrap();
+        let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let page = async |search: &str| client.get(&format!("/logs?preset=all&q={search}")).await.text;
+        for (search, offered) in [
+            ("Bounced", "status:bounced"),
+            ("The%20mailbox%20is%20full", "reason:mailbox-full"),
+            ("mailbox%20full", "reason:mailbox-full"),
+        ] {
+            let shown = page(search).await;
+            assert!(shown.contains("Did you mean"), "{search}: {shown}");
+            assert!(shown.contains(&format!("q={offered}\">{offered}<")), "{search}: {shown}");
+        }
+        for search in ["Delivered", "address%20unknown"] {
+            assert!(!page(search).await.contains("Did you mean"), "nothing is so: {search}");
+        }
+    }
+
     async fn a_search_by_provider_that_finds_nothing_says_which_there_are(app: TestApp) {
         let mut message = Message::default().historic(&app);
         message.email.recipients[0].address = "ada@gmail.com".to_owned();
