@@ -3,7 +3,7 @@
 //! that find something.
 
 use super::spelling::is_one_edit;
-use super::{Condition, Qualifier, Search};
+use super::{Condition, MAX_CHARS, Qualifier, Search};
 use crate::domain::failure::{FailureClass, MailboxProvider};
 use crate::domain::status::EmailStatus;
 
@@ -43,6 +43,18 @@ impl Search {
         let are_codes = self.conditions.is_empty() && words.iter().all(|word| is_reply_code(word));
         let code = words.iter().max_by_key(|word| word.contains('.')).filter(|_| are_codes)?;
         Some(Self::alone(Qualifier::Reply, (*code).to_owned()))
+    }
+
+    /// The same words as a part of what mail servers answered, the qualifiers kept. `None` without words, where it asks for
+    /// answers already, where [Self::as_code] does so, and where it would be too long.
+    pub fn in_answers(&self) -> Option<Self> {
+        let asks = self.conditions.iter().any(|condition| condition.qualifier == Qualifier::Reply);
+        if self.terms.is_empty() || asks || self.as_code().is_some() {
+            return None;
+        }
+        let mut search = self.qualifiers();
+        search.conditions.push(Condition::of(Qualifier::Reply, [self.terms.join(" ")]));
+        (search.to_string().chars().count() <= MAX_CHARS).then_some(search)
     }
 
     /// The name of who runs mailboxes and nothing else, `gmail` or `microsoft 365`, as that.
@@ -119,6 +131,17 @@ fn spelt_right(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_may_stand_in_what_servers_answered() {
+        let answers = |text: &str| Search::parse(text).unwrap().in_answers().map(|search| search.to_string());
+        assert_eq!(answers("rw9z3k7kha").as_deref(), Some("reply:rw9z3k7kha"));
+        assert_eq!(answers("SMTP 550").as_deref(), Some("reply:\"SMTP 550\""));
+        assert_eq!(answers("a \"b c\" tag:x").as_deref(), Some("tag:x reply:\"a b c\""));
+        for text in ["", "tag:x", "550 5.1.1", "a reply:b", "a -reply:b", "x".repeat(MAX_CHARS).as_str()] {
+            assert_eq!(answers(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn words_of_a_row_are_its_status_or_its_reason() {

@@ -70,12 +70,18 @@ pub fn Nothing(
         .then(|| view! { <p class="empty-links">"Recent messages went to mailboxes at: "{providers}</p> });
     let nowhere = in_all_time == Some(Total::Exact(0)) && query.has_filters();
     let advice = (nowhere && !has_near).then(|| other_ways(&query));
+    let in_answers = query.search.in_answers().map(|search| {
+        let list = LogQuery { search, ..query.with_page(1) };
+        let url = if nowhere { list.in_all_time() } else { list }.to_url();
+        view! { <p><a href=url>"Look in what the mail servers answered"</a></p> }
+    });
     view! {
         <EmptyState glyph=Glyph::Logs title>
             {nowhere.then(|| view! { <p>"Nothing in all time either."</p> })}
             {near}
             {providers}
             {advice.map(|words| view! { <p>{words}</p> })}
+            {in_answers}
             <p class="empty-links">{wider}{clear}</p>
         </EmptyState>
     }

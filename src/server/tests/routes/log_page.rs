@@ -149,6 +149,26 @@ on_both_databases! {
         assert!(row_ids(&nothing).is_empty());
     }
 
+    async fn words_that_find_nothing_can_be_looked_for_in_servers_answers(app: TestApp) {
+        let mut taken = Message::with_status(EmailStatus::Bounced).historic(&app);
+        for new in &mut taken.email.events {
+            new.event.detail.reply = Some("451 SMTP 550: not queued as rw9z3k7kha".to_owned());
+        }
+        app.store().insert_history(app.team, &[taken]).await.unwrap();
+        let client = browser(&app, Role::Viewer).await;
+        let offer = "Look in what the mail servers answered";
+        for typed in ["rw9z3k7kha", "SMTP%20550"] {
+            let shown = page(&client, &format!("/logs?q={typed}")).await;
+            let before = shown.split(offer).next().filter(|before| before.len() < shown.len()).unwrap_or_default();
+            let url = before.rsplit("href=\"").next().and_then(|rest| rest.split('"').next()).unwrap_or_default();
+            assert!(url.contains("q=reply:"), "{typed}: {shown}");
+            let found = page(&client, &url.replace("&amp;", "&")).await;
+            assert!(row_ids(&found).len() == 1 && !found.contains(offer), "{url}: {found}");
+        }
+        assert!(!page(&client, "/logs?preset=all").await.contains(offer));
+        assert!(!page(&client, "/logs?preset=all&q=reply:nowhere").await.contains(offer));
+    }
+
     async fn a_message_stands_beside_the_list_and_reveals_nothing(app: TestApp) {
         let id = app.add_message(Message::with_status(EmailStatus::Bounced)).await;
         let client = browser(&app, Role::Owner).await;
