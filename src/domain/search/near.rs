@@ -57,6 +57,19 @@ impl Search {
         (search.to_string().chars().count() <= MAX_CHARS).then_some(search)
     }
 
+    /// What asks for one value of the metadata as a search for that value as a word, and what stands before the value there:
+    /// `meta.order:`. `None` where it asks for several, for none, or that one is not there.
+    pub fn metadata_as_word(&self) -> Option<(Self, String)> {
+        let is_meta = |condition: &Condition| condition.qualifier == Qualifier::Meta;
+        let mut asked = self.conditions.iter().filter(|condition| is_meta(condition));
+        let (Some(only), None) = (asked.next(), asked.next()) else { return None };
+        let [value] = only.values.as_slice() else { return None };
+        let mut search = self.clone();
+        search.conditions.retain(|condition| !is_meta(condition));
+        search.add_term(value);
+        (!only.is_not).then(|| (search, format!("{}:", only.name())))
+    }
+
     /// The name of who runs mailboxes and nothing else, `gmail` or `microsoft 365`, as that.
     fn as_provider(&self) -> Option<Self> {
         let words = self.terms.join(" ").to_lowercase();
@@ -140,6 +153,19 @@ mod tests {
         assert_eq!(answers("a \"b c\" tag:x").as_deref(), Some("tag:x reply:\"a b c\""));
         for text in ["", "tag:x", "550 5.1.1", "a reply:b", "a -reply:b", "x".repeat(MAX_CHARS).as_str()] {
             assert_eq!(answers(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_metadata_is_a_word_too() {
+        let word = |text: &str| {
+            let (search, name) = Search::parse(text).unwrap().metadata_as_word()?;
+            Some((search.to_string(), name))
+        };
+        assert_eq!(word("meta.customer:cus_1"), Some(("cus_1".to_owned(), "meta.customer:".to_owned())));
+        assert_eq!(word("a tag:x meta.a:\"b:c d\"").map(|(search, _)| search).as_deref(), Some("a \"b:c d\" tag:x"));
+        for text in ["", "tag:x", "meta.a:1,2", "meta.a:1 meta.b:2", "-meta.a:1"] {
+            assert_eq!(word(text), None, "{text}");
         }
     }
 

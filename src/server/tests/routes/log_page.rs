@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::audit::{AuditAction, AuditFilter};
 use crate::domain::email::EmailStatus;
 use crate::domain::permission::Permission;
-use crate::domain::team::Role;
+use crate::domain::team::{Role, TeamRules};
 
 async fn page(client: &Client, path: &str) -> String {
     let answer = client.get(path).await;
@@ -101,6 +101,26 @@ on_both_databases! {
             assert_eq!(answer.text.contains(why), !may, "{}", answer.text);
             assert!(!answer.text.contains("This search cannot be read"), "{}", answer.text);
         }
+    }
+
+    async fn who_does_not_see_metadata_is_led_to_its_whole_value_as_a_word(app: TestApp) {
+        let mut order = Message::default().historic(&app);
+        order.email.metadata = json!({"customer": "A-1042"});
+        app.store().insert_history(app.team, &[order]).await.unwrap();
+        let client = browser(&app, Role::Viewer).await;
+        app.set_grant(Role::Viewer, Permission::LogsReveal, false).await;
+        let refused = client.get("/logs?preset=30d&q=meta.customer:A-1042").await;
+        assert_eq!(refused.status, 400);
+        let link = "<a href=\"/logs?preset=30d&amp;q=A-1042\">A whole value is found without “meta.customer:”<";
+        assert!(refused.text.contains(link), "{}", refused.text);
+        assert_eq!(row_ids(&page(&client, "/logs?preset=30d&q=A-1042").await).len(), 1);
+        let denied = client.get("/logs?q=-meta.customer:A-1042").await;
+        assert!(denied.status == 400 && !denied.text.contains("A whole value"), "{}", denied.text);
+        // Who sees addresses masked does not find metadata at all.
+        let rules = TeamRules { masks_addresses: true, ..TeamRules::default() };
+        assert_eq!(app.store().update_team(app.team, "Finch", rules, &app.event()).await, Ok(true));
+        let refused = client.get("/logs?q=meta.customer:A-1042").await;
+        assert!(refused.status == 400 && !refused.text.contains("A whole value"), "{}", refused.text);
     }
 
     async fn who_may_not_export_is_told_whom_to_ask(app: TestApp) {
