@@ -77,7 +77,7 @@ pub fn Nothing(
     });
     view! {
         <EmptyState glyph=Glyph::Logs title>
-            {nowhere.then(|| view! { <p>"Nothing in all time either."</p> })}
+            {(nowhere && !has_near).then(|| view! { <p>"Nothing in all time either."</p> })}
             {near}
             {providers}
             {advice.map(|words| view! { <p>{words}</p> })}
