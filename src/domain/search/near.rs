@@ -19,12 +19,21 @@ impl Search {
         code.into_iter().chain(spelt).chain(shorter).collect()
     }
 
-    /// The same at another mailbox provider; `None` where it asks for none.
-    pub fn at_provider(&self, name: &str) -> Option<Self> {
+    /// The same with another value of a qualifier that must hold; `None` where it does not ask for that.
+    pub fn with_value(&self, qualifier: Qualifier, value: &str) -> Option<Self> {
         let mut search = self.clone();
-        let asks = |condition: &&mut Condition| condition.qualifier == Qualifier::Provider && !condition.is_not;
-        search.conditions.iter_mut().find(asks)?.values = vec![name.to_owned()];
+        let asks = |condition: &&mut Condition| condition.qualifier == qualifier && !condition.is_not;
+        search.conditions.iter_mut().find(asks)?.values = vec![value.to_owned()];
         Some(search)
+    }
+
+    /// The value of a qualifier that must hold, where it is the only one.
+    pub fn only_value(&self, qualifier: Qualifier) -> Option<&str> {
+        let asks = |condition: &&Condition| condition.qualifier == qualifier && !condition.is_not;
+        match self.conditions.iter().find(asks)?.values.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
     /// Words that say more as a qualifier: a mail server's code, or who runs mailboxes.
@@ -170,6 +179,15 @@ mod tests {
     }
 
     #[test]
+    fn one_value_is_no_list_and_is_not_denied() {
+        let only = |text: &str| Search::parse(text).unwrap().only_value(Qualifier::Tag).map(str::to_owned);
+        assert_eq!(only("ada tag:onboard").as_deref(), Some("onboard"));
+        for text in ["", "ada", "tag:a,b", "tag:a tag:b", "-tag:a"] {
+            assert_eq!(only(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn words_of_a_row_are_its_status_or_its_reason() {
         let outcome = |text: &str| Search::parse(text).unwrap().as_outcome().map(|search| search.to_string());
         for (text, wanted) in [
@@ -211,7 +229,10 @@ mod tests {
         assert_eq!(near("\"microsoft 365\""), ["provider:\"Microsoft 365\""]);
         assert_eq!(near("microsoft 365"), ["provider:\"Microsoft 365\"", "microsoft"]);
         assert!(near("5.1.1 tag:a").is_empty());
-        let at = |text: &str| Search::parse(text).unwrap().at_provider("La Poste").map(|search| search.to_string());
+        let at = |text: &str| {
+            let search = Search::parse(text).unwrap().with_value(Qualifier::Provider, "La Poste");
+            search.map(|search| search.to_string())
+        };
         assert_eq!(at("provider:gmail,yahoo ada tag:a").as_deref(), Some("ada provider:\"La Poste\" tag:a"));
         assert_eq!(at("ada -provider:gmail"), None);
         for text in ["", "ada", "ada@gmail.com", "ada@finch.example", "999", "5.1", "5.1.1.1", "gmial"] {

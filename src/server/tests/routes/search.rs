@@ -182,9 +182,10 @@ on_both_databases! {
         for (search, right) in [
             ("foo:bar", "meta.NAME:"),
             ("status:lost", "problems"),
-            ("template:Recei", "whole name"),
-            ("key:Nobody", "whole name"),
-            ("adapter:Nobody", "whole name"),
+            ("template:Recei", "whole name, or its id. There is “Order receipt”"),
+            ("key:Prod", "whole name, or its id. There is “Production”"),
+            ("key:Nobody", "whole name, or its id"),
+            ("adapter:SES", "whole name, or its id. There is “SES Frankfurt”"),
             ("after:soon", "2026-11-20"),
             ("after:11/12/2023", "write “11 Dec 2023” or “12 Nov 2023”"),
             ("before:31.2.", "2026-11-20"),

@@ -224,6 +224,19 @@ on_both_databases! {
         }
     }
 
+    async fn a_tag_that_no_message_has_offers_those_that_begin_so(app: TestApp) {
+        add_message(&app, &["onboarding", "on call"], "mx1.example.com").await;
+        let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let page = async |search: &str| client.get(&format!("/logs?preset=all&q={search}")).await.text;
+        let nothing = page("ada%20tag:onboard").await;
+        let offer = "<a href=\"/logs?preset=all&amp;q=ada%20tag:onboarding\">onboarding<";
+        assert!(nothing.contains("Tags are found whole.") && nothing.contains(offer), "{nothing}");
+        assert!(!nothing.contains(">on call<"), "{nothing}");
+        for search in ["tag:nobody", "tag:onboarding", "ada%20tag:onboarding", "ada%20-tag:onboard", "ada%20tag:on,off"] {
+            assert!(!page(search).await.contains("Tags are found whole"), "{search}");
+        }
+    }
+
     async fn a_search_by_provider_that_finds_nothing_says_which_there_are(app: TestApp) {
         let mut message = Message::default().historic(&app);
         message.email.recipients[0].address = "ada@gmail.com".to_owned();
