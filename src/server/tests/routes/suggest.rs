@@ -50,6 +50,7 @@ on_both_databases! {
             ("-re", &["-reply:", "-reason:"]),
             ("met", &["meta."]),
             ("status:p", &["status:problems"]),
+            ("status: p", &["status: problems"]),
             ("status:bounced,fa", &["status:bounced,failed"]),
             ("channel:s", &["channel:sms"]),
             ("template:RECEI", &["template:\"Order receipt\""]),
