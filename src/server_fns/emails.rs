@@ -14,6 +14,7 @@ use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::list_view::ListView;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::{Period, PeriodChoice};
+use crate::domain::search::Qualifier;
 use crate::domain::stats::Overview;
 
 /// Rows on a page of the log.
@@ -49,8 +50,8 @@ pub struct LogView {
     /// Searches near this one that find something, where this one finds nothing; where it finds something, the same words
     /// as what they may name.
     pub near: Vec<NearSearch>,
-    /// Who runs the mailboxes of recent messages, where a search by provider finds nothing.
-    pub providers: Vec<String>,
+    /// Where a search by provider or tag finds nothing, values of these that recent messages have.
+    pub instead: Vec<(Qualifier, Vec<String>)>,
     /// Templates to filter by: the newest ones, and the chosen one.
     pub templates: Vec<(TemplateId, String)>,
     pub names: ConditionNames,
@@ -152,9 +153,9 @@ pub async fn load_logs(
             near.push(NearSearch { search: search.to_string(), total, is_in_all_time });
         }
     }
-    let providers = match page.total.count() == 0 && searched.at_provider("").is_some() {
-        true => suggestions::list_providers(&app, &viewer).await?,
-        false => Vec::new(),
+    let instead = match page.total.count() {
+        0 => suggestions::list_instead(&app, &viewer, &searched).await?,
+        _ => Vec::new(),
     };
     let overview = overview::load_overview(&app, &viewer, &period, &filter).await?;
     let is_first_run = overview.stats.total == 0 && in_all_time.is_none_or(|total| total.count() == 0) && {
@@ -174,7 +175,7 @@ pub async fn load_logs(
         page,
         in_all_time,
         near,
-        providers,
+        instead,
         templates,
         names,
         look: context::list_view(),

@@ -1,7 +1,7 @@
 //! The language of the search field: words, phrases in double quotes, and qualifiers, `status:bounced,failed
 //! -template:"Order receipt" ada`. Read here and nowhere else: by the page, the API and the exports. All that is written
-//! must hold; of the values of one qualifier, with commas or written again, any. Words after a colon that a blank follows,
-//! times (`10:30`) and links are words.
+//! must hold; of the values of one qualifier, with commas or written again, any. Blanks may follow a qualifier's colon; times
+//! (`10:30`), links and other words whose colon a blank follows are words.
 
 mod near;
 mod qualifier;
@@ -178,9 +178,14 @@ const fn is_time(qualifier: Qualifier) -> bool {
 
 impl fmt::Display for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms = self.terms.iter().map(|term| match term.contains(' ') || !is_word(term) {
-            true => format!("\"{term}\""),
-            false => term.clone(),
+        let last = self.terms.len().saturating_sub(1);
+        let terms = self.terms.iter().enumerate().map(|(index, term)| {
+            // As a qualifier it would take the next word.
+            let takes_next = index < last && term.ends_with(':') && names_qualifier(term);
+            match term.contains(' ') || takes_next || !is_word(term) {
+                true => format!("\"{term}\""),
+                false => term.clone(),
+            }
         });
         let parts: Vec<String> = terms.chain(self.conditions.iter().map(ToString::to_string)).collect();
         f.write_str(&parts.join(" "))
@@ -220,21 +225,47 @@ fn quoted_value(value: &str) -> String {
 /// A qualifier at the beginning of a text, and what comes after it; `None` where a word stands there.
 fn read_condition(text: &str) -> Result<Option<(Condition, &str)>, AppError> {
     let (is_not, body) = text.strip_prefix('-').map_or((false, text), |body| (true, body));
-    let Some((name, after)) = body.split_once(':') else { return Ok(None) };
-    let (noun, field) = match name.split_once('.') {
-        Some((noun, field)) if noun.eq_ignore_ascii_case(Qualifier::Meta.as_str()) && is_field(field) => (noun, field),
-        _ => (name, ""),
-    };
+    let Some((noun, field, after)) = read_name(body) else { return Ok(None) };
     let is_name = !noun.is_empty() && noun.bytes().all(|letter| letter.is_ascii_alphabetic());
-    if !is_name || after.is_empty() || after.starts_with(char::is_whitespace) || after.starts_with("//") {
+    if !is_name || after.is_empty() || after.starts_with("//") {
         return Ok(None);
     }
-    let qualifier = Qualifier::from_str(&noun.to_ascii_lowercase()).map_err(|_| qualifier::unknown(noun))?;
+    let qualifier = match Qualifier::from_str(&noun.to_ascii_lowercase()) {
+        Ok(qualifier) => qualifier,
+        Err(_) if after.starts_with(char::is_whitespace) => return Ok(None),
+        Err(_) => return Err(qualifier::unknown(noun)),
+    };
+    let Some(after) = values_behind(after) else { return Ok(None) };
     if qualifier == Qualifier::Meta && field.is_empty() {
         return Err(invalid(format!("name the field, as in {}", qualifier.example())));
     }
     let (values, after) = read_values(after);
     Ok(Some((Condition { qualifier, field: field.to_owned(), is_not, values }, after)))
+}
+
+/// What stands before the first colon, the field of metadata behind its dot, and what stands behind the colon.
+fn read_name(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, after) = text.split_once(':')?;
+    Some(match name.split_once('.') {
+        Some((noun, field)) if noun.eq_ignore_ascii_case(Qualifier::Meta.as_str()) && is_field(field) => {
+            (noun, field, after)
+        }
+        _ => (name, "", after),
+    })
+}
+
+/// Whether a text begins with the name of a qualifier and its colon.
+fn names_qualifier(text: &str) -> bool {
+    let name = read_name(text.strip_prefix('-').unwrap_or(text));
+    name.is_some_and(|(noun, _, _)| Qualifier::from_str(&noun.to_ascii_lowercase()).is_ok())
+}
+
+/// The values behind the colon of a qualifier, where blanks may stand before them; `None` where nothing but blanks is there,
+/// or blanks and the next qualifier.
+fn values_behind(after: &str) -> Option<&str> {
+    let values = after.trim_start();
+    let has_blanks = values.len() < after.len();
+    (!has_blanks || !values.is_empty() && !names_qualifier(values)).then_some(values)
 }
 
 /// The name of a field of metadata.

@@ -68,6 +68,30 @@ fn text_with_a_colon_is_text() {
 }
 
 #[test]
+fn blanks_between_a_qualifier_and_its_value_do_not_count() {
+    for (typed, canonical) in [
+        ("to: Weiß", "to:Weiß"),
+        ("STATUS:  bounced,failed ada", "ada status:bounced,failed"),
+        ("-status: bounced", "-status:bounced"),
+        ("meta.customer: cus_1", "meta.customer:cus_1"),
+        ("from: \"Finch receipts\" ada", "ada from:\"Finch receipts\""),
+        ("subject: Re: hello", "hello subject:Re:"),
+        // Nothing, or another qualifier, is no value.
+        ("to:", "to:"),
+        ("to:  ", "to:"),
+        ("to: status:bounced", "to: status:bounced"),
+        ("to: to:", "\"to:\" to:"),
+        ("to: -status:bounced ada", "\"to:\" ada -status:bounced"),
+        ("\"to:\" ada", "\"to:\" ada"),
+    ] {
+        assert_eq!(shown(typed), canonical, "{typed}");
+        assert_eq!(Search::parse(canonical), Search::parse(typed), "{typed}");
+    }
+    assert!(refused("status: lost").contains("spam or problems"));
+    assert!(refused("meta: cus_1").contains("meta.order:43645"));
+}
+
+#[test]
 fn an_unknown_qualifier_is_named_with_what_there_is() {
     for text in ["foo:bar", "-Foo:bar", "ada foo:\"a b\"", "Re:hello", "mailto:ada@example.com"] {
         let message = refused(text);

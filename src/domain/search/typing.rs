@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::{Qualifier, quoted_value};
+use super::{Qualifier, quoted_value, values_behind};
 
 /// The part of a search at the caret, and what it begins to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ impl<'a> Typing<'a> {
             let name = word.strip_prefix('-').unwrap_or(word);
             let known = name.split_once(':').and_then(|(name, _)| Qualifier::from_str(&name.to_ascii_lowercase()).ok());
             if let Some(qualifier) = known {
-                let (_, values) = rest.split_once(':')?;
-                match value_at_end(values) {
+                let (_, after) = rest.split_once(':')?;
+                match value_at_end(values_behind(after).unwrap_or(after)) {
                     Ok(begun) => {
                         let start = place(begun);
                         return Some(Self::of_value(text, start, caret, qualifier));
@@ -182,6 +182,9 @@ mod tests {
             ("", None),
             ("|st", None),
             ("status: |", None),
+            ("status: bo|", value(Qualifier::Status, "bo")),
+            ("status: tag:x|", value(Qualifier::Tag, "x")),
+            ("to: ada st|", name("st")),
             ("tag:\"a b\"|", None),
             ("\"st|", None),
             ("\"a b\" st|", name("st")),

@@ -119,7 +119,7 @@ fn Logs(
         rows,
         in_all_time,
         near,
-        providers,
+        instead,
         templates,
         names,
         look,
@@ -140,7 +140,7 @@ fn Logs(
     let more = in_all_time.filter(|total| !page.items.is_empty() && total.count() > page.total.count());
     let earlier = more.map(|total| view! { <Earlier query=query.clone() total/> });
     let list = if page.items.is_empty() {
-        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near providers templates=templates.clone()/> }
+        view! { <Nothing query=query.clone() period=period.clone() page=page.clone() in_all_time near instead templates=templates.clone()/> }
             .into_any()
     } else {
         let meant = (!near.is_empty()).then(|| {

@@ -13,7 +13,7 @@ use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::Period;
-use crate::domain::search::Search;
+use crate::domain::search::{Qualifier, Search};
 use crate::server_fns::emails::NearSearch;
 
 /// What stands in the place of an empty table, with a way to messages.
@@ -26,8 +26,8 @@ pub fn Nothing(
     in_all_time: Option<Total>,
     /// Searches that find something.
     near: Vec<NearSearch>,
-    /// Who runs the mailboxes of recent messages, for a search by that.
-    providers: Vec<String>,
+    /// Values that recent messages have of what is searched by.
+    instead: Vec<(Qualifier, Vec<String>)>,
     templates: Vec<(TemplateId, String)>,
 ) -> impl IntoView {
     let total_pages = page.total_pages();
@@ -60,22 +60,22 @@ pub fn Nothing(
     };
     let has_near = !near.is_empty();
     let near = view! { <Near query=query.clone() near/> };
-    let providers = providers.into_iter().filter_map(|name| {
-        let search = query.search.at_provider(&name)?;
-        let url = LogQuery { search, ..query.with_page(1) }.to_url();
-        Some(view! { <a href=url>{name}</a> })
-    });
-    let providers: Vec<_> = providers.collect();
-    let providers = (!providers.is_empty())
-        .then(|| view! { <p class="empty-links">"Recent messages went to mailboxes at: "{providers}</p> });
+    let instead: Vec<_> =
+        instead.into_iter().map(|(qualifier, values)| values_instead(&query, qualifier, values)).collect();
     let nowhere = in_all_time == Some(Total::Exact(0)) && query.has_filters();
     let advice = (nowhere && !has_near).then(|| other_ways(&query));
+    let in_answers = query.search.in_answers().map(|search| {
+        let list = LogQuery { search, ..query.with_page(1) };
+        let url = if nowhere { list.in_all_time() } else { list }.to_url();
+        view! { <p><a href=url>"Look in what the mail servers answered"</a></p> }
+    });
     view! {
         <EmptyState glyph=Glyph::Logs title>
-            {nowhere.then(|| view! { <p>"Nothing in all time either."</p> })}
+            {(nowhere && !has_near).then(|| view! { <p>"Nothing in all time either."</p> })}
             {near}
-            {providers}
+            {instead}
             {advice.map(|words| view! { <p>{words}</p> })}
+            {in_answers}
             <p class="empty-links">{wider}{clear}</p>
         </EmptyState>
     }
@@ -92,6 +92,21 @@ pub fn Near(query: LogQuery, near: Vec<NearSearch>) -> impl IntoView {
         Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? It finds {}{when}.", found_words(total))}</p> })
     });
     near.collect_view()
+}
+
+/// The list with each of these values in the place of the one that finds nothing.
+fn values_instead(query: &LogQuery, qualifier: Qualifier, values: Vec<String>) -> Option<AnyView> {
+    let links = values.into_iter().filter_map(|value| {
+        let search = query.search.with_value(qualifier, &value)?;
+        let url = LogQuery { search, ..query.with_page(1) }.to_url();
+        Some(view! { <a href=url>{value}</a> })
+    });
+    let links: Vec<_> = links.collect();
+    let words = match qualifier == Qualifier::Provider {
+        true => "Recent messages went to mailboxes at: ",
+        false => "Tags are found whole. These begin so: ",
+    };
+    (!links.is_empty()).then(|| view! { <p class="empty-links">{words}{links}</p> }.into_any())
 }
 
 /// What else may find it.

@@ -11,7 +11,7 @@ use crate::components::periods::Periods;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
-use crate::domain::masking::sees_contents;
+use crate::domain::masking::{masks_addresses, sees_contents};
 use crate::domain::period::PeriodChoice;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
@@ -50,7 +50,7 @@ pub async fn load_unread(address: &str, message: String) -> Result<UnreadLog, Ap
 pub fn Unread(unread: UnreadLog) -> impl IntoView {
     let UnreadLog { query, frame, typed, words } = unread;
     let LogFrame { period, templates, names } = frame;
-    let title = title_of(&typed);
+    let (title, whole) = (title_of(&typed), whole_value(&typed, &query));
     let kept = query.with_period(PeriodChoice::default()).fields();
     let to_url = {
         let query = query.clone();
@@ -65,10 +65,21 @@ pub fn Unread(unread: UnreadLog) -> impl IntoView {
         <section class="panel" aria-label="Messages">
             <Filters query=query.clone() templates total=None look=ListView::default()/>
             <EmptyState glyph=Glyph::Search title>
+                {whole}
                 <p><a class="button" href=query.to_url()>"Show the list without this search"</a></p>
             </EmptyState>
         </section>
     }
+}
+
+/// Where the reader does not see the metadata that is asked for: the way to its value as a word, which finds it whole, but
+/// for who sees addresses masked.
+fn whole_value(typed: &str, query: &LogQuery) -> Option<AnyView> {
+    use_context::<Viewer>().filter(|viewer| !sees_contents(viewer) && !masks_addresses(viewer))?;
+    let (search, name) = Search::parse(typed).ok()?.metadata_as_word()?;
+    let url = LogQuery { search, ..query.with_page(1) }.to_url();
+    let words = format!("A whole value is found without “{name}”");
+    Some(view! { <p><a href=url>{words}</a></p> }.into_any())
 }
 
 /// What stands in the place of the rows: a search may be right, and look into what its reader does not see.

@@ -17,6 +17,9 @@ use crate::server::services::period;
 /// The shortest word that is looked up as an id, in characters: what providers give is never shorter.
 const MIN_ID_CHARS: usize = 6;
 
+/// How many names are said that are like a wrong one, at most.
+const NAMES_SAID: usize = 3;
+
 /// What a search leaves of `base`, which the other parameters make. Needs `logs:view`; metadata, `logs:reveal`.
 pub async fn filter_of(
     app: &App,
@@ -92,7 +95,7 @@ async fn add(app: &App, viewer: &Viewer, filter: &mut EmailFilter, condition: &C
         }
         Qualifier::Template => {
             let known = app.store.list_template_names(viewer.team).await?;
-            let ids: Vec<TemplateId> = ids_of("template", values, &known)?;
+            let ids: Vec<TemplateId> = ids_of("template", values, &known, true)?;
             if let ([only], false, None) = (&ids[..], is_not, filter.template_id) {
                 filter.template_id = Some(*only);
                 return Ok(());
@@ -110,12 +113,13 @@ async fn add(app: &App, viewer: &Viewer, filter: &mut EmailFilter, condition: &C
         Qualifier::Key => {
             let keys = app.store.list_api_keys(viewer.team).await?;
             let known: Vec<_> = keys.into_iter().map(|key| (key.id, key.name)).collect();
-            ids_of("API key", values, &known)?.into_iter().map(Wanted::Key).collect()
+            ids_of("API key", values, &known, true)?.into_iter().map(Wanted::Key).collect()
         }
         Qualifier::Adapter => {
             let adapters = app.store.list_adapters(viewer.team).await?;
             let known: Vec<_> = adapters.into_iter().map(|adapter| (adapter.id, adapter.name)).collect();
-            ids_of("adapter", values, &known)?.into_iter().map(Wanted::Adapter).collect()
+            let sees_names = viewer.may(Permission::AdaptersView);
+            ids_of("adapter", values, &known, sees_names)?.into_iter().map(Wanted::Adapter).collect()
         }
         Qualifier::From => texts().map(Wanted::Sender).collect(),
         Qualifier::To => {
@@ -215,11 +219,13 @@ fn require_metadata(viewer: &Viewer) -> Result<(), AppError> {
     Err(AppError::invalid_field(PARAMETER, why))
 }
 
-/// The ids that are written, or that are called so in any case of letters.
+/// The ids that are written, or that are called so in any case of letters. The refusal says names that have what is written
+/// in them to who sees all names.
 fn ids_of<Id: std::str::FromStr + Copy>(
     noun: &str,
     values: &[String],
     known: &[(Id, String)],
+    sees_names: bool,
 ) -> Result<Vec<Id>, AppError> {
     let mut ids = Vec::new();
     for value in values {
@@ -229,12 +235,26 @@ fn ids_of<Id: std::str::FromStr + Copy>(
             _ if !named.is_empty() => ids.extend(named),
             Ok(id) => ids.push(id),
             Err(_) => {
-                let message = format!("there is no {noun} “{value}”: write its whole name, or its id");
+                let like = if sees_names { names_like(&lower, known) } else { String::new() };
+                let message = format!("there is no {noun} “{value}”: write its whole name, or its id{like}");
                 return Err(AppError::invalid_field(PARAMETER, message));
             }
         }
     }
     Ok(ids)
+}
+
+/// The names that have this in them, each once: `. There is “Order receipt”, “Receipt”`; empty where none has.
+fn names_like<Id>(lower: &str, known: &[(Id, String)]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for (_, name) in known.iter().filter(|(_, name)| name.to_lowercase().contains(lower)) {
+        let quoted = format!("“{name}”");
+        if !names.contains(&quoted) {
+            names.push(quoted);
+        }
+    }
+    names.truncate(NAMES_SAID);
+    if names.is_empty() { String::new() } else { format!(". There is {}", names.join(", ")) }
 }
 
 /// Whether a text reads as a whole address, or number, rather than as a part of one.

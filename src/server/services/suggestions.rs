@@ -162,7 +162,8 @@ async fn values_of(
     })
 }
 
-/// Words that are a tag of recent messages, or the name of an API key, and nothing else, as that. Needs `logs:view`.
+/// Words that are a tag of recent messages, the name of an API key, a status or a reason, and nothing else, as that. Needs
+/// `logs:view`.
 pub async fn read_as_names(app: &App, viewer: &Viewer, search: &Search) -> Result<Vec<Search>, AppError> {
     viewer.require(Permission::LogsView)?;
     let words = search.terms.join(" ");
@@ -176,6 +177,7 @@ pub async fn read_as_names(app: &App, viewer: &Viewer, search: &Search) -> Resul
         let named = values.into_iter().map(|(value, _)| value).find(|value| value.to_lowercase() == lower);
         read.extend(named.map(|value| Search::alone(qualifier, value)));
     }
+    read.extend(search.as_outcome());
     Ok(read)
 }
 
@@ -188,13 +190,28 @@ async fn recent(app: &App, viewer: &Viewer, kind: ValueKind, begun: &str) -> Res
     Ok(values)
 }
 
-/// Who runs the mailboxes that recent messages went to, those with a name first, at most eight. Needs `logs:view`.
-pub async fn list_providers(app: &App, viewer: &Viewer) -> Result<Vec<String>, AppError> {
+/// Values of recent messages, at most eight each, in the place of what a search asks for that finds nothing: who runs their
+/// mailboxes, those with a name first, and tags that begin as a tag that none of them has. Needs `logs:view`.
+pub async fn list_instead(
+    app: &App,
+    viewer: &Viewer,
+    search: &Search,
+) -> Result<Vec<(Qualifier, Vec<String>)>, AppError> {
     viewer.require(Permission::LogsView)?;
-    let mut names = providers(app, viewer, "").await?;
-    names.sort_by_key(|name| !MailboxProvider::names().any(|known| known == name));
-    names.truncate(SHOWN);
-    Ok(names)
+    let mut instead = Vec::new();
+    if search.with_value(Qualifier::Provider, "").is_some() {
+        let mut names = providers(app, viewer, "").await?;
+        names.sort_by_key(|name| !MailboxProvider::names().any(|known| known == name));
+        instead.push((Qualifier::Provider, names));
+    }
+    if let Some(begun) = search.only_value(Qualifier::Tag) {
+        let (lower, tags) = (begun.to_lowercase(), recent(app, viewer, ValueKind::Tag, begun).await?);
+        if tags.iter().all(|tag| tag.to_lowercase() != lower) {
+            instead.push((Qualifier::Tag, tags));
+        }
+    }
+    instead.iter_mut().for_each(|(_, values)| values.truncate(SHOWN));
+    Ok(instead)
 }
 
 /// Who runs the mailboxes that recent messages went to: those of most messages first, then those known by their servers

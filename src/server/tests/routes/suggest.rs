@@ -50,6 +50,7 @@ on_both_databases! {
             ("-re", &["-reply:", "-reason:"]),
             ("met", &["meta."]),
             ("status:p", &["status:problems"]),
+            ("status: p", &["status: problems"]),
             ("status:bounced,fa", &["status:bounced,failed"]),
             ("channel:s", &["channel:sms"]),
             ("template:RECEI", &["template:\"Order receipt\""]),
@@ -199,6 +200,41 @@ on_both_databases! {
         }
         for search in ["order", "order_shipped%20about", "tag:order_shipped", "ada"] {
             assert!(!page(search).await.contains("Did you mean"), "{search}");
+        }
+    }
+
+    async fn words_that_say_what_became_of_a_message_are_offered_as_its_status_and_its_reason(app: TestApp) {
+        let mut full = Message::with_status(EmailStatus::Bounced).historic(&app);
+        for new in &mut full.email.events {
+            new.event.detail.reply = Some("552 5.2.2 Mailbox full".to_owned());
+        }
+        app.store().insert_history(app.team, &[full]).await.unwrap();
+        let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let page = async |search: &str| client.get(&format!("/logs?preset=all&q={search}")).await.text;
+        for (search, offered) in [
+            ("Bounced", "status:bounced"),
+            ("The%20mailbox%20is%20full", "reason:mailbox-full"),
+            ("mailbox%20full", "reason:mailbox-full"),
+        ] {
+            let shown = page(search).await;
+            assert!(shown.contains("Did you mean"), "{search}: {shown}");
+            assert!(shown.contains(&format!("q={offered}\">{offered}<")), "{search}: {shown}");
+        }
+        for search in ["Delivered", "address%20unknown"] {
+            assert!(!page(search).await.contains("Did you mean"), "nothing is so: {search}");
+        }
+    }
+
+    async fn a_tag_that_no_message_has_offers_those_that_begin_so(app: TestApp) {
+        add_message(&app, &["onboarding", "on call"], "mx1.example.com").await;
+        let client = app.sign_in(Role::Viewer).await.with("accept", "text/html");
+        let page = async |search: &str| client.get(&format!("/logs?preset=all&q={search}")).await.text;
+        let nothing = page("ada%20tag:onboard").await;
+        let offer = "<a href=\"/logs?preset=all&amp;q=ada%20tag:onboarding\">onboarding<";
+        assert!(nothing.contains("Tags are found whole.") && nothing.contains(offer), "{nothing}");
+        assert!(!nothing.contains(">on call<"), "{nothing}");
+        for search in ["tag:nobody", "tag:onboarding", "ada%20tag:onboarding", "ada%20-tag:onboard", "ada%20tag:on,off"] {
+            assert!(!page(search).await.contains("Tags are found whole"), "{search}");
         }
     }
 
