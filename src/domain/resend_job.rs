@@ -255,6 +255,8 @@ pub struct Preflight {
     /// How many of those that are sent again failed for what the team itself has to mend, and the reasons in words, each once.
     pub to_mend: i64,
     pub to_mend_why: Vec<String>,
+    /// How many of those that are sent again are older than what they say: a code, a link or a day.
+    pub outdated: i64,
     /// How many match beside, which neither failed nor bounced; at least so many, where they are not counted further.
     pub others: i64,
 }

@@ -67,6 +67,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                 <Groups preflight=preflight.clone() query=query.clone()/>
             </section>
             {to_mend(&preflight).map(|words| view! { <ToMend words list=query.log.to_url()/> })}
+            {outdated(preflight.outdated).map(|words| view! { <Warning words/> })}
             {match count {
                 0 => view! {
                     <p>"None of them would be sent again."</p>
@@ -104,6 +105,29 @@ fn to_mend(preflight: &Preflight) -> Option<String> {
         _ => format!("{} of them will bounce again unless the reason is fixed first: {why}.", grouped(count)),
     };
     Some(words)
+}
+
+/// How many say what may be over by now, in a sentence.
+fn outdated(count: i64) -> Option<String> {
+    let words = match count {
+        0 => return None,
+        1 => "1 of them is older than what it says: a code, link or day in it may have passed.".to_owned(),
+        _ => {
+            let count = grouped(count);
+            format!("{count} of them are older than what they say: codes, links or days in them may have passed.")
+        }
+    };
+    Some(words)
+}
+
+#[component]
+fn Warning(words: String) -> impl IntoView {
+    view! {
+        <div class="callout" data-tone="waiting" role="note">
+            <Icon glyph=Glyph::Alert/>
+            <div class="callout-body"><p>{words}</p></div>
+        </div>
+    }
 }
 
 #[component]
