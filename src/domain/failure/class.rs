@@ -177,6 +177,32 @@ impl FailureClass {
         }
     }
 
+    /// Whether it is about this recipient, and not about the message, its sender or the way there.
+    pub const fn is_about_recipient(self) -> bool {
+        match self {
+            Self::AddressUnknown
+            | Self::AccountInactive
+            | Self::MailboxFull
+            | Self::RecipientRestricted
+            | Self::Suppressed
+            | Self::NumberInvalid
+            | Self::PhoneUnreachable
+            | Self::DeviceGone => true,
+            Self::SenderBlocked
+            | Self::ContentRefused
+            | Self::PolicyRefused
+            | Self::RateLimited
+            | Self::ServerUnavailable
+            | Self::TooLarge
+            | Self::OurSettings
+            | Self::Expired
+            | Self::CarrierRefused
+            | Self::OutcomeUnknown
+            | Self::Canceled
+            | Self::Unknown => false,
+        }
+    }
+
     const fn answers(self) -> Answers {
         match self {
             Self::AddressUnknown => Answers {
@@ -266,7 +292,7 @@ impl FailureClass {
             },
             Self::ServerUnavailable => Answers {
                 name: "server_unavailable",
-                label: "The recipient’s server or network could not be reached",
+                label: "The recipient’s server or network had a problem",
                 whose: Responsible::RecipientProvider,
                 customer: "The service that receives your messages could not take ours when we tried; please tell us if \
                            you still need it, and we send it again.",
