@@ -50,6 +50,7 @@ test("two chosen messages are resent in 5 clicks, and the report says what becam
   await expect(async () => {
     await page.reload();
     await expect(page.getByText("Done", { exact: true })).toBeVisible({ timeout: 500 });
+    await expect(page.getByText("Done: 2 of 2 sent again.")).toBeVisible({ timeout: 500 });
     await expect(report.locator("a[title^='The copy eml_']").filter({ hasText: "Sent" })).toHaveCount(2, { timeout: 500 });
   }).toPass();
   await expectNoFaults(page, hasScript);

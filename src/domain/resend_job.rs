@@ -110,6 +110,33 @@ impl ResendCounts {
     }
 }
 
+/// What is known of a job's copies, of those that are still kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopyCounts {
+    pub arrived: i64,
+    /// How many bounced or failed.
+    pub lost: i64,
+    /// How many are on their way, or were taken by a mail server that has not said more.
+    pub unreported: i64,
+}
+
+impl CopyCounts {
+    /// Of how many copies have each status.
+    pub fn of(copies: &[(EmailStatus, i64)]) -> Self {
+        let mut counts = Self::default();
+        for (status, count) in copies {
+            match status {
+                EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked | EmailStatus::Spam => {
+                    counts.arrived += count;
+                }
+                EmailStatus::Bounced | EmailStatus::Failed => counts.lost += count,
+                EmailStatus::Queued | EmailStatus::Sent => counts.unreported += count,
+            }
+        }
+        counts
+    }
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResendJob {
