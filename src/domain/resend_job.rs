@@ -298,6 +298,11 @@ pub struct PreflightGroup {
 }
 
 impl Preflight {
+    /// How many of those that are sent again will likely fail again.
+    pub const fn failing(&self, options: ResendOptions) -> i64 {
+        if options.includes_failing { self.likely_to_fail } else { 0 }
+    }
+
     /// Counts one message.
     pub fn add(&mut self, verdict: &Verdict, options: ResendOptions) {
         let (state, words) = verdict.outcome(options);
@@ -363,6 +368,7 @@ mod tests {
         [&resent, &failing, &resent].iter().for_each(|verdict| preflight.add(verdict, none));
         assert_eq!((preflight.counts.left_out, preflight.resent_already, preflight.arrived), (3, 2, 2));
         assert_eq!(preflight.groups[0].count, 2);
+        assert_eq!((preflight.failing(none), preflight.failing(both)), (0, 1));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub fn NewResendPage() -> impl IntoView {
 fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
     let NewResendView { preflight, once, draft } = view;
     let (count, total) = (preflight.counts.waiting, preflight.counts.total());
+    let failing = preflight.failing(query.options);
+    let is_doubtful = preflight.to_mend + failing == count;
     let chosen = if query.ids.is_empty() {
         view! {
             <p>
@@ -67,6 +69,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                 <Groups preflight=preflight.clone() query=query.clone()/>
             </section>
             {to_mend(&preflight).map(|words| view! { <ToMend words list=query.log.to_url()/> })}
+            {likely_to_fail(failing, count).map(|words| view! { <Warning words/> })}
             {outdated(preflight.outdated).map(|words| view! { <Warning words/> })}
             {match count {
                 0 => view! {
@@ -74,7 +77,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                     <div class="form-buttons"><a class="button" href=query.log.to_url()>"Cancel"</a></div>
                 }
                 .into_any(),
-                _ => view! { <Form query count is_doubtful=preflight.to_mend == count once draft/> }.into_any(),
+                _ => view! { <Form query count is_doubtful once draft/> }.into_any(),
             }}
         }
         .into_any()
@@ -103,6 +106,18 @@ fn to_mend(preflight: &Preflight) -> Option<String> {
         0 => return None,
         1 => format!("1 of them will bounce again unless its reason is fixed first: {why}."),
         _ => format!("{} of them will bounce again unless the reason is fixed first: {why}.", grouped(count)),
+    };
+    Some(words)
+}
+
+/// How many of those that are sent again will end the same way whatever the team does, in a sentence.
+fn likely_to_fail(failing: i64, count: i64) -> Option<String> {
+    let words = match failing {
+        0 => return None,
+        1 if count == 1 => "It will likely fail again, for the reason above.".to_owned(),
+        _ if failing == count => "All of them will likely fail again, for the reasons above.".to_owned(),
+        1 => "1 of them will likely fail again, for the reason above.".to_owned(),
+        _ => format!("{} of them will likely fail again, for the reasons above.", grouped(failing)),
     };
     Some(words)
 }
@@ -202,7 +217,7 @@ fn Group(group: PreflightGroup) -> impl IntoView {
 fn Form(
     query: NewResendQuery,
     count: i64,
-    /// Whether all of them bounce again unless something is mended.
+    /// Whether all of them will likely fail again, or do so unless something is mended.
     is_doubtful: bool,
     once: String,
     draft: Draft,
