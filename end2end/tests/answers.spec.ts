@@ -87,7 +87,7 @@ test("from the spike to its reason to the resend of exactly that: 4 clicks", asy
   await reason.getByRole("link", { name: /^Show / }).click();
   await expect(rows(page)).toHaveCount(3);
   await page.getByRole("region", { name: "Why" }).getByRole("link", { name: /^Resend… / }).click();
-  await page.getByRole("button", { name: "Resend 3 messages" }).click();
+  await page.getByRole("button", { name: "Resend 3 messages anyway" }).click();
   await expect(page).toHaveURL(/\/resends\/rsd_/);
   await expect(async () => {
     await page.reload();

@@ -44,12 +44,15 @@ test("two chosen messages are resent in 5 clicks, and the report says what becam
   await expect(page.getByRole("table")).toContainText("It will likely fail again: the address does not exist");
   await expectNoFaults(page, hasScript);
   await page.getByRole("link", { name: "Resend also the 2 that will likely fail again" }).click();
-  await page.getByRole("button", { name: "Resend 2 messages" }).click();
+  await expect(page.getByText("All of them will likely fail again, for the reasons above.")).toBeVisible();
+  await expectNoFaults(page, hasScript);
+  await page.getByRole("button", { name: "Resend 2 messages anyway" }).click();
   await expect(page).toHaveURL(/\/resends\/rsd_/);
   const report = page.getByRole("region", { name: "Messages" });
   await expect(async () => {
     await page.reload();
     await expect(page.getByText("Done", { exact: true })).toBeVisible({ timeout: 500 });
+    await expect(page.getByText("Done: 2 of 2 sent again.")).toBeVisible({ timeout: 500 });
     await expect(report.locator("a[title^='The copy eml_']").filter({ hasText: "Sent" })).toHaveCount(2, { timeout: 500 });
   }).toPass();
   await expectNoFaults(page, hasScript);
@@ -70,7 +73,7 @@ test("all that match are resent from their list in 3 clicks, paused and stopped"
   await page.goto("/resends/new?status=bounced&also=failing");
   await page.getByLabel("Name").fill("After the block");
   await page.getByLabel("Pace").selectOption("30");
-  await page.getByRole("button", { name: "Resend 4 messages" }).click();
+  await page.getByRole("button", { name: "Resend 4 messages anyway" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "After the block" })).toBeVisible();
   await page.getByRole("button", { name: "Pause" }).click();
   await expect(page.getByText("Paused", { exact: true })).toBeVisible();

@@ -110,6 +110,33 @@ impl ResendCounts {
     }
 }
 
+/// What is known of a job's copies, of those that are still kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopyCounts {
+    pub arrived: i64,
+    /// How many bounced or failed.
+    pub lost: i64,
+    /// How many are on their way, or were taken by a mail server that has not said more.
+    pub unreported: i64,
+}
+
+impl CopyCounts {
+    /// Of how many copies have each status.
+    pub fn of(copies: &[(EmailStatus, i64)]) -> Self {
+        let mut counts = Self::default();
+        for (status, count) in copies {
+            match status {
+                EmailStatus::Delivered | EmailStatus::Opened | EmailStatus::Clicked | EmailStatus::Spam => {
+                    counts.arrived += count;
+                }
+                EmailStatus::Bounced | EmailStatus::Failed => counts.lost += count,
+                EmailStatus::Queued | EmailStatus::Sent => counts.unreported += count,
+            }
+        }
+        counts
+    }
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResendJob {
@@ -255,6 +282,8 @@ pub struct Preflight {
     /// How many of those that are sent again failed for what the team itself has to mend, and the reasons in words, each once.
     pub to_mend: i64,
     pub to_mend_why: Vec<String>,
+    /// How many of those that are sent again are older than what they say: a code, a link or a day.
+    pub outdated: i64,
     /// How many match beside, which neither failed nor bounced; at least so many, where they are not counted further.
     pub others: i64,
 }
@@ -269,6 +298,11 @@ pub struct PreflightGroup {
 }
 
 impl Preflight {
+    /// How many of those that are sent again will likely fail again.
+    pub const fn failing(&self, options: ResendOptions) -> i64 {
+        if options.includes_failing { self.likely_to_fail } else { 0 }
+    }
+
     /// Counts one message.
     pub fn add(&mut self, verdict: &Verdict, options: ResendOptions) {
         let (state, words) = verdict.outcome(options);
@@ -334,6 +368,7 @@ mod tests {
         [&resent, &failing, &resent].iter().for_each(|verdict| preflight.add(verdict, none));
         assert_eq!((preflight.counts.left_out, preflight.resent_already, preflight.arrived), (3, 2, 2));
         assert_eq!(preflight.groups[0].count, 2);
+        assert_eq!((preflight.failing(none), preflight.failing(both)), (0, 1));
     }
 
     #[test]

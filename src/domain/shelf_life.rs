@@ -1,12 +1,13 @@
-//! Whether a link or code in a message has expired, so that a copy of it would be of no use. Only what is known is said: by
-//! a variable that tells when, or by the message's age and what it is about. Asked by the message's page.
+//! Whether a link or code in a message has expired, or what it says of a day is over, so that a copy of it would be of no use.
+//! Only what is known is said: by a variable that tells when, or by the message's age and what it is about. Asked by the
+//! message's page and before a bulk resend.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::email::Email;
 
-/// What links and codes seldom outlive.
+/// What links, codes and words of a day seldom outlive.
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// Parts of a variable's name that holds when something expires, without `_` and `-`.
@@ -14,21 +15,27 @@ const EXPIRY_NAMES: [&str; 3] = ["expire", "expiry", "validuntil"];
 
 /// What a message says of itself that carries a link or code for one use.
 const ONE_USE: [&str; 14] = [
-    "reset your password",
-    "password reset",
-    "password-reset",
-    "password_reset",
-    "reset password",
+    "password",
+    "passcode",
     "verify",
     "verification",
+    "confirm your",
     "one-time",
+    "one_time",
     "magic link",
-    "sign-in link",
-    "login link",
-    "login code",
-    "passcode",
+    "log-in",
+    "login",
+    "sign-in",
+    "sign in",
+    "activate",
     "activation",
 ];
+
+/// The same, where it is a word of its own.
+const ONE_USE_WORDS: [&str; 2] = ["code", "codes"];
+
+/// Words of a message that is about a day.
+const DAY_WORDS: [&str; 7] = ["today", "tomorrow", "due", "expires", "ends", "reminder", "reminders"];
 
 /// Why a copy may be of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,18 +44,34 @@ pub enum Staleness {
     Expired { variable: String, at: DateTime<Utc> },
     /// It is so many days old, and is about a link or code for one use.
     MayHaveExpired { days: i64 },
+    /// It is so many days old, and speaks of a day as it was then.
+    NamesADay { days: i64 },
 }
 
 /// What is known of it. `variables` are those that the viewer sees.
 pub fn staleness(email: &Email, variables: &Value, now: DateTime<Utc>) -> Option<Staleness> {
-    if let Some((variable, at)) = expiry(variables) {
-        return (at <= now).then_some(Staleness::Expired { variable, at });
-    }
-    let age = now - email.created_at();
     let told = [Some(&email.subject), email.template_name.as_ref()];
-    let told = told.into_iter().flatten().chain(&email.tags).map(|text| text.to_lowercase());
-    let is_for_one_use = told.into_iter().any(|text| ONE_USE.iter().any(|words| text.contains(words)));
-    (age >= DAY && is_for_one_use).then_some(Staleness::MayHaveExpired { days: age.num_days() })
+    let told: Vec<&str> = told.into_iter().flatten().chain(&email.tags).map(String::as_str).collect();
+    staleness_of(&told, variables, email.created_at(), now)
+}
+
+/// What is known of a message that says this of itself.
+fn staleness_of(told: &[&str], variables: &Value, created_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Staleness> {
+    let expiry = expiry(variables);
+    let is_known = expiry.is_some();
+    if let Some((variable, at)) = expiry.filter(|(_, at)| *at <= now) {
+        return Some(Staleness::Expired { variable, at });
+    }
+    let (age, told) = (now - created_at, told.join("\n").to_lowercase());
+    let days = age.num_days();
+    let has_word =
+        |words: &[&str]| told.split(|letter: char| !letter.is_alphanumeric()).any(|word| words.contains(&word));
+    let is_for_one_use = || ONE_USE.iter().any(|words| told.contains(words)) || has_word(&ONE_USE_WORDS);
+    match age >= DAY {
+        true if !is_known && is_for_one_use() => Some(Staleness::MayHaveExpired { days }),
+        true if has_word(&DAY_WORDS) => Some(Staleness::NamesADay { days }),
+        _ => None,
+    }
 }
 
 /// The first variable that says when something expires.
@@ -91,5 +114,47 @@ mod tests {
         {
             assert_eq!(at(nothing), None);
         }
+    }
+
+    #[test]
+    fn a_message_of_a_code_or_of_a_day_is_out_of_date_after_a_day() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let known = |said: &str, days| staleness_of(&[said], &Value::Null, now - TimeDelta::days(days), now);
+        for said in [
+            "Reset your password",
+            "Confirm your email address",
+            "Your log-in code",
+            "482913 is your code",
+            "Sign in to Finch",
+            "email_verification",
+        ] {
+            assert_eq!(known(said, 9), Some(Staleness::MayHaveExpired { days: 9 }), "{said}");
+            assert_eq!(known(said, 0), None, "{said}");
+        }
+        for said in [
+            "Invoice INV-2026-0042 is due tomorrow",
+            "Invoice INV-2026-0042 is due today",
+            "Invoice INV-2026-0042 is due in a week",
+            "Your trial ends soon",
+            "invoice-reminder",
+        ] {
+            assert_eq!(known(said, 3), Some(Staleness::NamesADay { days: 3 }), "{said}");
+            assert_eq!(known(said, 0), None, "{said}");
+        }
+        for said in ["Your receipt", "How to decode a barcode", "A friend sends a residue of it", "Welcome"] {
+            assert_eq!(known(said, 9), None, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_known_to_be_good_is_not_doubted_but_the_day_is() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let good = json!({ "expires_at": 1_800_086_400 });
+        let known = |said: &str| staleness_of(&[said], &good, now - TimeDelta::days(3), now);
+        assert_eq!(known("Your log-in code"), None);
+        assert_eq!(known("Your invoice is due tomorrow"), Some(Staleness::NamesADay { days: 3 }));
+        let over = json!({ "expires_at": 1_799_999_999 });
+        let told = staleness_of(&["Welcome"], &over, now, now);
+        assert!(matches!(told, Some(Staleness::Expired { variable, .. }) if variable == "expires_at"));
     }
 }

@@ -177,6 +177,32 @@ impl FailureClass {
         }
     }
 
+    /// Whether it is about this recipient, and not about the message, its sender or the way there.
+    pub const fn is_about_recipient(self) -> bool {
+        match self {
+            Self::AddressUnknown
+            | Self::AccountInactive
+            | Self::MailboxFull
+            | Self::RecipientRestricted
+            | Self::Suppressed
+            | Self::NumberInvalid
+            | Self::PhoneUnreachable
+            | Self::DeviceGone => true,
+            Self::SenderBlocked
+            | Self::ContentRefused
+            | Self::PolicyRefused
+            | Self::RateLimited
+            | Self::ServerUnavailable
+            | Self::TooLarge
+            | Self::OurSettings
+            | Self::Expired
+            | Self::CarrierRefused
+            | Self::OutcomeUnknown
+            | Self::Canceled
+            | Self::Unknown => false,
+        }
+    }
+
     const fn answers(self) -> Answers {
         match self {
             Self::AddressUnknown => Answers {
@@ -201,8 +227,8 @@ impl FailureClass {
                 name: "mailbox_full",
                 label: "The mailbox is full",
                 whose: Responsible::Recipient,
-                customer: "Your mailbox is full, so our message could not be placed in it; once you have made some \
-                           room, we will gladly send it again.",
+                customer: "Your mailbox is full, so our message could not be placed in it; please make some room and tell \
+                           us, and we send it again.",
                 advice: "Ask the customer to make room, then resend.",
                 resend: ResendHelp::AfterChange,
             },
@@ -211,7 +237,7 @@ impl FailureClass {
                 label: "Our server is blocked",
                 whose: Responsible::Sender,
                 customer: "Your email provider is currently turning our messages away because of a problem on our \
-                           side; you need not do anything, and we will send it again once that is solved.",
+                           side; please tell us if you still need it, and we send it again.",
                 advice: "Tell whoever looks after sending: the block has to be lifted first; then resend all that \
                          met it.",
                 resend: ResendHelp::AfterChange,
@@ -220,8 +246,8 @@ impl FailureClass {
                 name: "content_refused",
                 label: "The content was refused",
                 whose: Responsible::Sender,
-                customer: "Your email provider’s filter stopped our message because of its content; we are looking \
-                           into it and can give you its contents another way.",
+                customer: "Your email provider’s filter stopped our message because of its content; please tell us \
+                           if you still need it, and we give you its contents another way.",
                 advice: "Show the template’s author the server’s words: a link, an attachment or the wording has to \
                          change before it is sent again.",
                 resend: ResendHelp::AfterChange,
@@ -230,8 +256,8 @@ impl FailureClass {
                 name: "policy_refused",
                 label: "Refused by the server’s rules",
                 whose: Responsible::Sender,
-                customer: "Your email provider turned our message away because of a setting on our side; you need \
-                           not do anything, and we will send it again once that is fixed.",
+                customer: "Your email provider turned our message away because of a setting on our side; please \
+                           tell us if you still need it, and we send it again.",
                 advice: "Give the server’s words to whoever looks after your domain: SPF, DKIM, DMARC, TLS or \
                          reverse DNS has to be fixed first.",
                 resend: ResendHelp::AfterChange,
@@ -249,8 +275,8 @@ impl FailureClass {
                 name: "rate_limited",
                 label: "The server asked us to slow down",
                 whose: Responsible::Nobody,
-                customer: "Your provider was busy and asked us to deliver our message a little later; you need not \
-                           do anything.",
+                customer: "Your provider was busy and did not take our message when we tried; please tell us if you still \
+                           need it, and we send it again.",
                 advice: "Wait an hour or so and resend; if many messages meet this, send them more slowly.",
                 resend: ResendHelp::Later,
             },
@@ -266,10 +292,10 @@ impl FailureClass {
             },
             Self::ServerUnavailable => Answers {
                 name: "server_unavailable",
-                label: "The recipient’s server or network could not be reached",
+                label: "The recipient’s server or network had a problem",
                 whose: Responsible::RecipientProvider,
-                customer: "The service that receives your messages was not available when we tried; we will send it \
-                           again a little later.",
+                customer: "The service that receives your messages could not take ours when we tried; please tell us if \
+                           you still need it, and we send it again.",
                 advice: "Resend in an hour or two; if it fails for days, ask the customer for another address.",
                 resend: ResendHelp::Later,
             },
@@ -277,8 +303,8 @@ impl FailureClass {
                 name: "too_large",
                 label: "The message is too large",
                 whose: Responsible::Sender,
-                customer: "Our message was larger than your mailbox accepts; we will get its contents to you another \
-                           way.",
+                customer: "Our message was larger than your mailbox accepts; please tell us if you still need it, and we \
+                           give you its contents another way.",
                 advice: "Send it with a smaller attachment, or with a link in its place.",
                 resend: ResendHelp::AfterChange,
             },
@@ -286,8 +312,8 @@ impl FailureClass {
                 name: "our_settings",
                 label: "Our sending settings are wrong",
                 whose: Responsible::Sender,
-                customer: "A fault on our side kept the message from being sent; you need not do anything, and we \
-                           will send it as soon as that is fixed.",
+                customer: "A fault on our side kept the message from being sent; please tell us if you still need it, \
+                           and we send it again.",
                 advice: "Tell whoever looks after the adapter: its log-in, sender address or account has to be \
                          fixed, then resend.",
                 resend: ResendHelp::AfterChange,
@@ -296,8 +322,8 @@ impl FailureClass {
                 name: "expired",
                 label: "Given up after many tries",
                 whose: Responsible::Nobody,
-                customer: "We tried to reach you for some time without success and are sending the message again; \
-                           please tell us if it still does not arrive.",
+                customer: "We tried to reach you for some time without success; please tell us if you still need our \
+                           message, and we send it again.",
                 advice: "Check that its links are still valid, then resend.",
                 resend: ResendHelp::Now,
             },
@@ -315,7 +341,7 @@ impl FailureClass {
                 label: "The phone could not be reached",
                 whose: Responsible::Recipient,
                 customer: "Your phone could not be reached, perhaps because it was switched off, busy or out of \
-                           range; we will try again later.",
+                           range; please tell us if you still need our message, and we send it again.",
                 advice: "Try again in a few hours, or reach the customer another way.",
                 resend: ResendHelp::Later,
             },
@@ -323,8 +349,8 @@ impl FailureClass {
                 name: "carrier_refused",
                 label: "The phone network refused it",
                 whose: Responsible::RecipientProvider,
-                customer: "Your mobile network did not let our message through; we are looking into it and will \
-                           reach you another way meanwhile.",
+                customer: "Your mobile network did not let our message through; please tell us if you still need it, \
+                           and we reach you another way.",
                 advice: "Use another channel now, and have the provider check the sender’s registration and the text.",
                 resend: ResendHelp::AfterChange,
             },
@@ -341,8 +367,8 @@ impl FailureClass {
                 name: "outcome_unknown",
                 label: "It may have arrived",
                 whose: Responsible::Sender,
-                customer: "We cannot see whether our message reached you; please look for it, and we will send it \
-                           again if it is not there.",
+                customer: "We cannot see whether our message reached you; please look for it and tell us if it is \
+                           not there, and we send it again.",
                 advice: "Ask the customer first: resending may deliver it twice.",
                 resend: ResendHelp::Now,
             },
@@ -358,7 +384,8 @@ impl FailureClass {
                 name: "unknown",
                 label: "The reason is not clear",
                 whose: Responsible::Nobody,
-                customer: "Our message did not reach you and we are finding out why; we will get back to you.",
+                customer: "Our message did not reach you, and we cannot see why; please tell us if you still need it, and \
+                           we send it again.",
                 advice: "Read the server’s words; resend once, and pass it on if it fails again.",
                 resend: ResendHelp::Later,
             },
@@ -448,6 +475,18 @@ mod tests {
             assert!(text.ends_with('.') && text.matches(". ").count() == 0, "{text}");
             assert!(!jargon.iter().any(|word| text.to_lowercase().contains(word)), "{text}");
             assert!(text.to_lowercase().contains("you"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_customer_is_promised_nothing_that_nobody_does_by_itself() {
+        for class in FailureClass::ALL {
+            let text = class.customer_sentence();
+            for promise in ["we will", "we are ", "need not do anything", "once that is"] {
+                assert!(!text.contains(promise), "{text}");
+            }
+            // What is sent again is asked for first.
+            assert!(!text.contains("we send it again") || text.contains("tell us"), "{text}");
         }
     }
 }

@@ -24,7 +24,7 @@ use rules::rules;
 
 /// Of all that a diagnosis follows from. It is raised with every change of this folder by which a message may get another
 /// diagnosis: what is kept of an earlier version is diagnosed anew, in the background.
-pub const VERSION: i16 = 1;
+pub const VERSION: i16 = 2;
 
 /// What is known about one failure.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +144,23 @@ fn domain_of(address: &str) -> Option<&str> {
 fn reply_code(evidence: &Evidence<'_>) -> Option<String> {
     let reply = Reply::read(evidence.reply.unwrap_or_default());
     reply.or(&Reply::read(evidence.message.unwrap_or_default())).codes()
+}
+
+/// What the timeline says of a mail server that refused for good, by its words.
+pub fn refusal_words(reply: &str) -> &'static str {
+    let evidence = Evidence {
+        channel: Channel::Email,
+        kind: EventKind::Bounced,
+        cause: None,
+        reply: Some(reply),
+        message: None,
+        host: None,
+        domain: None,
+    };
+    match diagnose(&evidence).class.is_about_recipient() {
+        true => "The mail server refused this recipient",
+        false => "The mail server refused the message",
+    }
 }
 
 pub fn diagnose(evidence: &Evidence<'_>) -> Diagnosis {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::reply::Reply;
 use super::rules::{Rule, rules};
-use super::{Evidence, FailureClass, diagnose, provider};
+use super::{Evidence, FailureClass, diagnose, provider, refusal_words};
 use crate::domain::channel::Channel;
 use crate::domain::event::{EventCause, EventKind};
 
@@ -53,7 +53,7 @@ fn a_change_of_the_rules_raises_their_version() {
     );
     assert_eq!(
         (super::VERSION, digest),
-        (1, 0xf013_a292_a163_4af7),
+        (2, 0x5254_426a_c6c4_2f4b),
         "raise VERSION, so that what is kept is diagnosed anew"
     );
 }
@@ -133,6 +133,33 @@ fn what_sendlog_did_itself_is_told_from_the_event() {
     let of_kind = |kind| diagnose(&Evidence { kind, ..bounced("550 5.1.1 User unknown") }).class;
     assert_eq!(of_kind(EventKind::Canceled), FailureClass::Canceled);
     assert_eq!(of_kind(EventKind::Uncertain), FailureClass::OutcomeUnknown);
+}
+
+#[test]
+fn a_server_that_answered_and_gave_no_reason_was_reached() {
+    for reply in ["554 5.3.0 Transaction failed", "554 Transaction failed", "550 5.3.0 Rejected"] {
+        assert_eq!(diagnose(&bounced(reply)).class, FailureClass::Unknown, "{reply}");
+        let hard = Evidence { cause: Some(EventCause::Hard), ..bounced(reply) };
+        assert_eq!(diagnose(&hard).class, FailureClass::Unknown, "{reply}");
+    }
+    let put_off = diagnose(&bounced("451 4.3.0 Try again later"));
+    assert_eq!(put_off.class, FailureClass::ServerUnavailable);
+}
+
+#[test]
+fn a_refusal_names_the_recipient_only_where_it_is_about_them() {
+    for (reply, words) in [
+        ("550 5.1.1 User unknown", "The mail server refused this recipient"),
+        ("552 5.2.2 Mailbox full", "The mail server refused this recipient"),
+        ("554 5.7.1 Client host [192.0.2.7] blocked using our list", "The mail server refused the message"),
+        ("554 5.3.0 Transaction failed", "The mail server refused the message"),
+        ("552 5.3.4 Message too large", "The mail server refused the message"),
+    ] {
+        assert_eq!(refusal_words(reply), words, "{reply}");
+        // The words of the timeline say nothing of why.
+        let evidence = Evidence { reply: None, message: Some(words), ..bounced("") };
+        assert_eq!(diagnose(&evidence).class, FailureClass::Unknown);
+    }
 }
 
 #[test]

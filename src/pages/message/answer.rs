@@ -18,7 +18,7 @@ const ON_ITS_WAY: &str =
 
 /// What a customer hears whose later messages arrived: what the server said is no longer so.
 const LATER_ARRIVED: &str =
-    "This message did not reach you, but a later one did; if you still need it, we will gladly send it again.";
+    "This message did not reach you, but a later one did; please tell us if you still need it, and we send it again.";
 
 #[component]
 pub fn Answer(

@@ -140,10 +140,17 @@ fn stale_words(stale: Staleness) -> String {
             format!("By its variable “{variable}” it expired at {time}: the copy carries the same link or code.")
         }
         Staleness::MayHaveExpired { days } => {
-            let age = if days == 1 { "a day".to_owned() } else { format!("{days} days") };
+            let age = age_words(days);
             format!("It is {age} old: a link or code in it may have expired, and the copy carries the same one.")
         }
+        Staleness::NamesADay { days } => {
+            format!("It is {} old: what it says of a day may no longer be true.", age_words(days))
+        }
     }
+}
+
+fn age_words(days: i64) -> String {
+    if days == 1 { "a day".to_owned() } else { format!("{days} days") }
 }
 
 /// The messages beside this one in the list that the viewer comes from.

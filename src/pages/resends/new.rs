@@ -35,6 +35,8 @@ pub fn NewResendPage() -> impl IntoView {
 fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
     let NewResendView { preflight, once, draft } = view;
     let (count, total) = (preflight.counts.waiting, preflight.counts.total());
+    let failing = preflight.failing(query.options);
+    let is_doubtful = preflight.to_mend + failing == count;
     let chosen = if query.ids.is_empty() {
         view! {
             <p>
@@ -67,13 +69,15 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
                 <Groups preflight=preflight.clone() query=query.clone()/>
             </section>
             {to_mend(&preflight).map(|words| view! { <ToMend words list=query.log.to_url()/> })}
+            {likely_to_fail(failing, count).map(|words| view! { <Warning words/> })}
+            {outdated(preflight.outdated).map(|words| view! { <Warning words/> })}
             {match count {
                 0 => view! {
                     <p>"None of them would be sent again."</p>
                     <div class="form-buttons"><a class="button" href=query.log.to_url()>"Cancel"</a></div>
                 }
                 .into_any(),
-                _ => view! { <Form query count is_doubtful=preflight.to_mend == count once draft/> }.into_any(),
+                _ => view! { <Form query count is_doubtful once draft/> }.into_any(),
             }}
         }
         .into_any()
@@ -104,6 +108,41 @@ fn to_mend(preflight: &Preflight) -> Option<String> {
         _ => format!("{} of them will bounce again unless the reason is fixed first: {why}.", grouped(count)),
     };
     Some(words)
+}
+
+/// How many of those that are sent again will end the same way whatever the team does, in a sentence.
+fn likely_to_fail(failing: i64, count: i64) -> Option<String> {
+    let words = match failing {
+        0 => return None,
+        1 if count == 1 => "It will likely fail again, for the reason above.".to_owned(),
+        _ if failing == count => "All of them will likely fail again, for the reasons above.".to_owned(),
+        1 => "1 of them will likely fail again, for the reason above.".to_owned(),
+        _ => format!("{} of them will likely fail again, for the reasons above.", grouped(failing)),
+    };
+    Some(words)
+}
+
+/// How many say what may be over by now, in a sentence.
+fn outdated(count: i64) -> Option<String> {
+    let words = match count {
+        0 => return None,
+        1 => "1 of them is older than what it says: a code, link or day in it may have passed.".to_owned(),
+        _ => {
+            let count = grouped(count);
+            format!("{count} of them are older than what they say: codes, links or days in them may have passed.")
+        }
+    };
+    Some(words)
+}
+
+#[component]
+fn Warning(words: String) -> impl IntoView {
+    view! {
+        <div class="callout" data-tone="waiting" role="note">
+            <Icon glyph=Glyph::Alert/>
+            <div class="callout-body"><p>{words}</p></div>
+        </div>
+    }
 }
 
 #[component]
@@ -178,7 +217,7 @@ fn Group(group: PreflightGroup) -> impl IntoView {
 fn Form(
     query: NewResendQuery,
     count: i64,
-    /// Whether all of them bounce again unless something is mended.
+    /// Whether all of them will likely fail again, or do so unless something is mended.
     is_doubtful: bool,
     once: String,
     draft: Draft,

@@ -17,7 +17,9 @@ use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
 use crate::domain::permission::Permission;
-use crate::domain::resend_job::{ResendCounts, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep};
+use crate::domain::resend_job::{
+    CopyCounts, ResendCounts, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep,
+};
 use crate::pages::layout::{Section, in_layout};
 use crate::pages::logs::list_words;
 use crate::server_fns::emails::LogFrame;
@@ -73,7 +75,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
             {may(Permission::LogsResend).then(|| view! { <Steps job=job.clone()/> })}
         </div>
         <section class="panel panel-body resend-about" aria-label="Progress">
-            <Progress counts refresh/>
+            <Progress state=job.state counts copies=copies.clone() refresh/>
             <Copies copies refresh/>
             <div id="resend-about" data-refresh=refresh>
                 {job.note.clone().map(|note| view! { <p class="resend-note">"Stopped: "{note}"."</p> })}
@@ -99,17 +101,20 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
 
 /// A bar with its numbers. Without JavaScript a link shows the page anew.
 #[component]
-fn Progress(counts: ResendCounts, refresh: Option<&'static str>) -> impl IntoView {
+fn Progress(
+    state: ResendJobState,
+    counts: ResendCounts,
+    copies: Vec<(EmailStatus, i64)>,
+    refresh: Option<&'static str>,
+) -> impl IntoView {
     let (resent, to_send) = (counts.resent, counts.to_send());
-    let parts = [(counts.refused, "not possible"), (counts.left_out, "left out")];
-    let rest = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", grouped(*count)));
-    let rest = rest.collect::<Vec<_>>().join(" · ");
+    let (done, rest) = progress_words(state, counts, &copies);
     view! {
         <div class="resend-progress">
             <p role="status">
                 <span id="resend-counts" data-refresh=refresh>
-                    <strong>{format!("{} of {} sent again", grouped(resent), grouped(to_send))}</strong>
-                    {(!rest.is_empty()).then(|| view! { <span class="rest">" · "{rest}</span> })}
+                    <strong>{done}</strong>
+                    {rest.map(|rest| view! { <span class="rest">{format!(" {rest}")}</span> })}
                 </span>
             </p>
             <progress
@@ -122,6 +127,29 @@ fn Progress(counts: ResendCounts, refresh: Option<&'static str>) -> impl IntoVie
             {refresh.is_some().then(|| view! { <noscript><a class="button" href="">"Reload"</a></noscript> })}
         </div>
     }
+}
+
+/// How far it got, and what is to be said beside: what became of the copies, once it is over, and what was not sent again.
+fn progress_words(
+    state: ResendJobState,
+    counts: ResendCounts,
+    copies: &[(EmailStatus, i64)],
+) -> (String, Option<String>) {
+    let begins = if state.is_over() { format!("{}: ", state.label()) } else { String::new() };
+    let done = format!("{begins}{} of {} sent again.", grouped(counts.resent), grouped(counts.to_send()));
+    let CopyCounts { arrived, lost, unreported } =
+        if state.is_over() { CopyCounts::of(copies) } else { CopyCounts::default() };
+    let have = if unreported == 1 { "has no report yet" } else { "have no report yet" };
+    let parts = [
+        (arrived, "arrived"),
+        (lost, "did not arrive"),
+        (unreported, have),
+        (counts.refused, "not possible"),
+        (counts.left_out, "left out"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", grouped(*count)));
+    let rest = parts.collect::<Vec<_>>().join(", ");
+    (done, (!rest.is_empty()).then(|| format!("{rest}.")))
 }
 
 /// What became of the copies: that a message was sent again does not say that it arrived.
@@ -210,5 +238,32 @@ fn Item(item: ResendItem) -> impl IntoView {
             </td>
             <td>{copy}</td>
         </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_done_says_what_became_of_its_copies() {
+        let counts = ResendCounts { resent: 15, ..ResendCounts::default() };
+        let done = "Done: 15 of 15 sent again.".to_owned();
+        let unknown = Some("15 have no report yet.".to_owned());
+        assert_eq!(progress_words(ResendJobState::Done, counts, &[(EmailStatus::Sent, 15)]), (done.clone(), unknown));
+        let copies = [
+            (EmailStatus::Queued, 1),
+            (EmailStatus::Delivered, 9),
+            (EmailStatus::Opened, 2),
+            (EmailStatus::Bounced, 3),
+        ];
+        let told = Some("11 arrived, 3 did not arrive, 1 has no report yet.".to_owned());
+        assert_eq!(progress_words(ResendJobState::Done, counts, &copies), (done.clone(), told));
+        assert_eq!(progress_words(ResendJobState::Done, counts, &[]), (done, None));
+        // While it goes on, the list of the copies says it.
+        let half = ResendCounts { waiting: 5, resent: 10, refused: 2, left_out: 1 };
+        let (begun, rest) = progress_words(ResendJobState::Running, half, &[(EmailStatus::Sent, 10)]);
+        assert_eq!(begun, "10 of 15 sent again.");
+        assert_eq!(rest.as_deref(), Some("2 not possible, 1 left out."));
     }
 }

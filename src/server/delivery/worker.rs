@@ -22,6 +22,7 @@ use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
+use crate::domain::failure::refusal_words;
 use crate::server::clock::Clock;
 use crate::server::config::{Config, RETRY_DELAYS_S};
 use crate::server::outbound::Outbound;
@@ -448,7 +449,7 @@ impl Worker {
                 RecipientOutcome::Unreachable { reason } => waiting(EventKind::FailedToSend, reason, &mut timeline),
                 RecipientOutcome::Refused { reply } => {
                     timeline.blame(reply.clone());
-                    let message = "The mail server refused this recipient".to_owned();
+                    let message = refusal_words(&reply).to_owned();
                     timeline.tell(EventKind::Bounced, &address, message, Some(reply));
                 }
                 RecipientOutcome::Failed { reason } => {

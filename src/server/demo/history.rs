@@ -14,6 +14,7 @@ use super::people::BLOCKING_PROVIDER;
 use super::setting::BACKUP_ADAPTER;
 use super::{by_share, read_data};
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
+use crate::domain::failure::refusal_words;
 use crate::domain::ids::{EventId, lowest_id_at};
 use crate::server::store::bulk::Waiting;
 use crate::server::store::events::{EmailFacts, NewEvent};
@@ -311,7 +312,7 @@ impl Teller<'_> {
         let at_once = is_blocked || self.subject.recipients.len() == 1 && self.one_in(3) || !self.is_old();
         if at_once {
             self.pass(300, 3_200);
-            let words = reply_of_server(refused, "The mail server refused this recipient", &reply);
+            let words = reply_of_server(refused, refusal_words(&reply), &reply);
             self.add(EventKind::Bounced, Some(refused), words);
             return;
         }

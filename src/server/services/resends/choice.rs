@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono_tz::Tz;
+use serde_json::Value;
 
 use crate::domain::adapter::AdapterKind;
 use crate::domain::address::logs::LogQuery;
@@ -14,10 +15,12 @@ use crate::domain::event::EmailEvent;
 use crate::domain::failure::FailureClass;
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{AdapterId, EmailId};
+use crate::domain::masking::sees_contents;
 use crate::domain::page::PageRequest;
 use crate::domain::period::PeriodChoice;
 use crate::domain::resend::newest_sent;
 use crate::domain::resend_job::{MAX_MESSAGES, Preflight, ResendItemState, ResendOptions, Verdict, likely_fails_again};
+use crate::domain::shelf_life::staleness;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::services::{emails, failures, period, search};
@@ -44,6 +47,8 @@ impl From<NewResendQuery> for Selection {
 /// The messages of a job, with what is to become of each.
 pub(super) struct Chosen {
     verdicts: Vec<(EmailId, Verdict)>,
+    /// Those whose codes, links or days may have passed.
+    outdated: HashSet<EmailId>,
     /// What they were searched by: in words, and as the address of the list.
     pub(super) filter: Option<(String, String)>,
     /// How many match beside, which can be sent again by nobody.
@@ -53,7 +58,11 @@ pub(super) struct Chosen {
 impl Chosen {
     pub(super) fn preflight(&self, options: ResendOptions) -> Preflight {
         let mut preflight = Preflight { others: self.others, ..Preflight::default() };
-        self.verdicts.iter().for_each(|(_, verdict)| preflight.add(verdict, options));
+        for (id, verdict) in &self.verdicts {
+            preflight.add(verdict, options);
+            let is_sent = verdict.outcome(options).0 == ResendItemState::Waiting;
+            preflight.outdated += i64::from(is_sent && self.outdated.contains(id));
+        }
         preflight
     }
 
@@ -92,7 +101,7 @@ pub(super) async fn choose(app: &App, viewer: &Viewer, selection: &Selection) ->
                 }
                 verdicts.add(&emails).await?;
             }
-            Ok(Chosen { verdicts: verdicts.found, filter: None, others: 0 })
+            Ok(Chosen { verdicts: verdicts.found, outdated: verdicts.outdated, filter: None, others: 0 })
         }
         Selection::Log(query) => choose_by(app, viewer, query).await,
     }
@@ -126,7 +135,7 @@ async fn choose_by(app: &App, viewer: &Viewer, query: &LogQuery) -> Result<Chose
         emails::list_emails(app, viewer, &filter, PageRequest { page: 1, page_size: 1 }).await?.total.count()
     };
     let filter = filter_of(query, range, period::time_zone(viewer.time_zone()));
-    Ok(Chosen { verdicts: verdicts.found, filter: Some(filter), others })
+    Ok(Chosen { verdicts: verdicts.found, outdated: verdicts.outdated, filter: Some(filter), others })
 }
 
 /// What was searched for, in words, and the address of the same list, whenever and wherever it is opened.
@@ -152,6 +161,8 @@ struct Verdicts<'a> {
     app: &'a App,
     viewer: &'a Viewer,
     found: Vec<(EmailId, Verdict)>,
+    /// Those of them whose codes, links or days may have passed.
+    outdated: HashSet<EmailId>,
     /// Which message of the job speaks for each family, by the family's first.
     families: HashMap<EmailId, EmailId>,
     /// Whether what an adapter is to send can be sent.
@@ -160,18 +171,31 @@ struct Verdicts<'a> {
 
 impl<'a> Verdicts<'a> {
     fn new(app: &'a App, viewer: &'a Viewer) -> Self {
-        Self { app, viewer, found: Vec::new(), families: HashMap::new(), adapters: HashMap::new() }
+        Self {
+            app,
+            viewer,
+            found: Vec::new(),
+            outdated: HashSet::new(),
+            families: HashMap::new(),
+            adapters: HashMap::new(),
+        }
     }
 
     async fn add(&mut self, emails: &[Email]) -> Result<(), AppError> {
         let ids: Vec<EmailId> = emails.iter().map(|email| email.id).collect();
         let events = self.app.store.list_events_of(self.viewer.team, &ids).await?;
         let contents = self.app.store.list_variables(self.viewer.team, &ids).await?;
-        let has_body: HashSet<EmailId> = contents.into_iter().map(|(id, _)| id).collect();
+        let contents: HashMap<EmailId, Value> = contents.into_iter().collect();
+        let (now, sees_contents) = (self.app.clock.now(), sees_contents(self.viewer));
         for email in emails {
             let events = events.get(&email.id).map(Vec::as_slice).unwrap_or_default();
-            let verdict = self.decide(email, events, has_body.contains(&email.id)).await?;
+            let variables = contents.get(&email.id);
+            let verdict = self.decide(email, events, variables.is_some()).await?;
             self.found.push((email.id, verdict));
+            let shown = variables.filter(|_| sees_contents && email.marked_variables.is_empty());
+            if staleness(email, shown.unwrap_or(&Value::Null), now).is_some() {
+                self.outdated.insert(email.id);
+            }
         }
         Ok(())
     }

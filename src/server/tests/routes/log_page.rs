@@ -309,6 +309,38 @@ on_both_databases! {
         assert!(shown.contains(&format!("/resends/new?preset=30d&amp;status=bounced&amp;ids={id}&amp;also=failing")), "{shown}");
     }
 
+    async fn a_bulk_resend_that_will_likely_fail_warns_and_is_not_the_main_button(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let of = |reply: &str| {
+            let mut failed = Message::with_status(EmailStatus::Bounced).historic(&app);
+            for new in &mut failed.email.events {
+                new.event.detail.reply = Some(reply.to_owned());
+            }
+            failed
+        };
+        app.store().insert_history(app.team, &[of("550 5.1.1 The email account does not exist")]).await.unwrap();
+        let client = browser(&app, Role::Owner).await;
+        let shown = async || {
+            let shown = page(&client, "/resends/new?preset=all&status=bounced&also=failing").await.replace("<!>", "");
+            let button = shown.split("</button>").find(|part| part.contains("Resend ") && part.contains("form-buttons"));
+            let button = button.unwrap_or_default().rsplit("<button").next().unwrap_or_default().to_owned();
+            (shown, button)
+        };
+        let (html, button) = shown().await;
+        assert!(html.contains("It will likely fail again, for the reason above."), "{html}");
+        assert!(button.contains("Resend 1 message anyway") && !button.contains("primary"), "{button}");
+        // What our own team has to mend counts the same.
+        app.store().insert_history(app.team, &[of("554 5.7.1 Client host [192.0.2.7] blocked using our list")]).await.unwrap();
+        let (html, button) = shown().await;
+        assert!(html.contains("1 of them will likely fail again, for the reason above."), "{html}");
+        assert!(button.contains("Resend 2 messages anyway") && !button.contains("primary"), "{button}");
+        // One that may arrive makes it worth while.
+        app.store().insert_history(app.team, &[of("421 4.3.2 Try again later")]).await.unwrap();
+        let (html, button) = shown().await;
+        assert!(html.contains("1 of them will likely fail again, for the reason above."), "{html}");
+        assert!(button.contains("Resend 3 messages") && !button.contains("anyway") && button.contains("primary"), "{button}");
+    }
+
     async fn a_bulk_resend_says_what_must_be_mended_first(app: TestApp) {
         app.add_adapter("Mail").await;
         let mut blocked = Message::with_status(EmailStatus::Bounced).historic(&app);

@@ -73,18 +73,43 @@ on_both_databases! {
         assert!(said.contains(&format!("It was sent again at {at} by {name}, as {second}, and arrived.")), "{said}");
     }
 
-    async fn the_dialog_doubts_old_links_for_one_use_and_nothing_else(app: TestApp) {
+    async fn the_dialog_doubts_old_codes_and_days_and_nothing_else(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
-        let doubt = "a link or code in it may have expired";
-        for (subject, days, is_doubted) in
-            [("Reset your password", 3, true), ("Reset your password", 0, false), ("Your receipt", 3, false)]
-        {
+        let (link, day) = ("a link or code in it may have expired", "what it says of a day may no longer be true");
+        for (subject, days, doubt) in [
+            ("Reset your password", 3, Some(link)),
+            ("Reset your password", 0, None),
+            ("Your log-in code", 9, Some(link)),
+            ("Invoice INV-7 is due tomorrow", 3, Some(day)),
+            ("Invoice INV-7 is due tomorrow", 0, None),
+            ("Your receipt", 3, None),
+        ] {
             let at = app.now() - TimeDelta::days(days) - TimeDelta::minutes(5);
             let message = Message { at, subject: subject.to_owned(), ..Message::with_status(EmailStatus::Failed) };
             let id = app.add_message(message).await;
             let said = dialog(&admin, &format!("/logs/{id}")).await;
-            assert_eq!(said.contains(doubt), is_doubted, "{subject}, {days} days: {said}");
+            for words in [link, day] {
+                assert_eq!(said.contains(words), doubt == Some(words), "{subject}, {days} days: {said}");
+            }
         }
+    }
+
+    async fn a_bulk_resend_counts_what_is_older_than_what_it_says(app: TestApp) {
+        app.add_adapter("Mail").await;
+        let admin = app.sign_in(Role::Admin).await.with("accept", "text/html");
+        let told = async || admin.get("/resends/new?preset=all&status=failed").await.text;
+        for (subject, days) in [("Your receipt", 9), ("Your log-in code", 0), ("Your log-in code", 9)] {
+            let at = app.now() - TimeDelta::days(days) - TimeDelta::minutes(5);
+            let message = Message { at, subject: subject.to_owned(), ..Message::with_status(EmailStatus::Failed) };
+            app.add_message(message).await;
+        }
+        let page = told().await;
+        assert!(page.contains("1 of them is older than what it says"), "{page}");
+        let at = app.now() - TimeDelta::days(3);
+        let subject = "Invoice INV-7 is due today".to_owned();
+        app.add_message(Message { at, subject, ..Message::with_status(EmailStatus::Failed) }).await;
+        let page = told().await;
+        assert!(page.contains("2 of them are older than what they say: codes, links or days in them"), "{page}");
     }
 
     async fn what_did_not_fail_is_resent_on_purpose_by_who_may(app: TestApp) {

@@ -164,15 +164,19 @@ on_both_databases! {
             let page = admin.with("accept", "text/html").get(&format!("/resends/{id}")).await.text;
             let part = page.split("id=\"resend-copies\"").nth(1).unwrap().split("</ul>").next().unwrap();
             let words: String = part.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text)).collect();
-            (words, page.contains("data-refresh"))
+            (words, page.contains("data-refresh"), page)
         };
-        assert_eq!(page().await, ("The copies: Queued 3".to_owned(), true));
+        let (words, asks, html) = page().await;
+        assert_eq!((words.as_str(), asks), ("The copies: Queued 3", true));
+        assert!(html.contains("Done: 3 of 3 sent again.") && html.contains("3 have no report yet."), "{html}");
         let items = admin.get(&format!("{RESENDS}/{id}/items")).await.data();
         let copy = |at: usize| items[at]["resentAs"].as_str().unwrap().parse().unwrap();
         become_of(&app, copy(0), EventKind::Delivered).await;
         become_of(&app, copy(1), EventKind::Sent).await;
         become_of(&app, copy(2), EventKind::Bounced).await;
-        assert_eq!(page().await, ("The copies: Sent 1Delivered 1Bounced 1".to_owned(), true));
+        let (words, asks, html) = page().await;
+        assert_eq!((words.as_str(), asks), ("The copies: Sent 1Delivered 1Bounced 1", true));
+        assert!(html.contains("1 arrived, 1 did not arrive, 1 has no report yet."), "{html}");
         app.advance(TimeDelta::minutes(16));
         assert!(!page().await.1, "no report is to be expected any more");
     }
