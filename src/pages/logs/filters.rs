@@ -57,7 +57,12 @@ pub fn Filters(
 #[component]
 fn Export(query: LogQuery) -> impl IntoView {
     if !may(Permission::LogsExport) {
-        return view! { <p class="hint">"Your role cannot export messages. " <WhomToAsk/></p> }.into_any();
+        return view! {
+            <Menu label="Export".into_any() class="quiet">
+                <p class="hint">"Your role cannot export messages. " <WhomToAsk/></p>
+            </Menu>
+        }
+        .into_any();
     }
     let link = move |format: &'static str, label: &'static str| {
         let url = query.to_export_url(format);
