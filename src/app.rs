@@ -35,20 +35,36 @@ const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness"
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
 const VIEW_TRANSITION: &str = "@view-transition{navigation:auto}";
 
-/// Keeps the keys of [KEYS](crate::components::behaviour::KEYS) that are pressed before the page is alive, and presses them once it is.
-const EARLY_KEYS: &str = "{
+/// Says before anything is drawn that scripts run, so that nothing moves when they do. What is done before the page is alive
+/// is kept, and done once it is: the keys of [KEYS](crate::components::behaviour::KEYS), and what needs a script.
+const EARLY: &str = "{
+    document.documentElement.dataset.scripted = '';
     const early = [];
-    const keep = (event) => {
-        const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && '/jkpxr?'.includes(event.key);
-        if (isPlain && !event.target.closest('input, textarea, select')) early.push(event.key);
+    const again = {
+        keydown({ target, key, ctrlKey, metaKey, altKey }) {
+            if (ctrlKey || metaKey || altKey || !'/jkpxr?'.includes(key)) return;
+            if (target.closest('input, textarea, select')) return;
+            const press = () => new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+            return () => (document.activeElement ?? document.body).dispatchEvent(press());
+        },
+        click({ target }) {
+            const button = target.closest('button.needs-script');
+            return button && (() => button.click());
+        },
+        change({ target }) {
+            return target.closest('[data-grants]') && (() => target.dispatchEvent(new Event('change', { bubbles: true })));
+        },
     };
-    addEventListener('keydown', keep);
+    const keep = (event) => {
+        const act = again[event.type](event);
+        if (!act) return;
+        early.push(act);
+        event.stopImmediatePropagation();
+    };
+    for (const type in again) addEventListener(type, keep, true);
     addEventListener('alive', () => {
-        removeEventListener('keydown', keep);
-        for (const key of early) {
-            const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
-            (document.activeElement ?? document.body).dispatchEvent(event);
-        }
+        for (const type in again) removeEventListener(type, keep, true);
+        for (const act of early) act();
     }, { once: true });
 }";
 
@@ -68,7 +84,7 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <style nonce=use_nonce()>{VIEW_TRANSITION}</style>
                 <HashedStylesheet options=options.clone() root=""/>
-                <script nonce=use_nonce()>{EARLY_KEYS}</script>
+                <script nonce=use_nonce()>{EARLY}</script>
                 <Start package=options.site_pkg_dir.to_string()/>
                 <script type="speculationrules" nonce=use_nonce()>{SPECULATION_RULES}</script>
                 <MetaTags/>
@@ -82,7 +98,7 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
 
 /// Loads what the pages do with scripts and brings their islands to life, none of which holds another. Leptos' own script
 /// waits until the browser has nothing else to do, which on a busy machine takes as long as it likes, and goes through every element of
-/// a page, one after the other.
+/// a page, one after the other. A page whose scripts do not come works without them.
 #[component]
 fn Start(
     /// The folder of the site's files, without slashes around it.
@@ -94,6 +110,9 @@ fn Start(
             await half.default({{ module_or_path: '{module}' }});
             half.hydrate();
             for (const island of document.querySelectorAll('leptos-island')) half[island.dataset.component](island);
+        }}).catch((cause) => {{
+            delete document.documentElement.dataset.scripted;
+            throw cause;
         }});"
     );
     view! {

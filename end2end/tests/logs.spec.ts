@@ -445,8 +445,9 @@ test("a click anywhere in a row opens its message, and what is selected in it is
   await expect(page).toHaveURL(new RegExp(`${href}$`));
 });
 
-test("keys that are pressed before the page is alive hold once it is", async ({ page, hasScript }) => {
-  test.skip(!hasScript, "keys are a script's");
+test("what is done before the page is alive holds once it is", async ({ page, context, hasScript }) => {
+  test.skip(!hasScript, "it is a script's");
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   // The browser's module comes late.
   let release = () => {};
   const isReleased = new Promise<void>((resolve) => (release = resolve));
@@ -458,6 +459,17 @@ test("keys that are pressed before the page is alive hold once it is", async ({ 
   await expect(rows(page).first()).toBeVisible();
   await page.keyboard.press("j");
   await page.keyboard.press("j");
+  await page.locator(".page-head [data-copy]").click();
   release();
+  await expect(page.locator(".page-head [data-copy]")).toContainText("Copied");
   await expect(page.locator("tbody .row-link").nth(1)).toBeFocused();
+});
+
+test("a page whose scripts do not come works without them", async ({ page, hasScript }) => {
+  test.skip(!hasScript, "as every page without scripts");
+  await page.route("**/*.wasm", (route) => route.abort());
+  await page.goto("/logs?preset=30d");
+  await expect(page.locator("html")).not.toHaveAttribute("data-scripted");
+  await expect(page.getByRole("link", { name: "Reload", exact: true })).toBeVisible();
+  await expect(page.locator(".needs-script:visible")).toHaveCount(0);
 });

@@ -51,6 +51,9 @@ pub(super) fn listen() {
         }
     });
     // What has a tick already was chosen before the page was alive.
+    if first::<Element>("[data-choose='head']:checked").is_some() {
+        boxes().iter().for_each(|one| one.set_checked(true));
+    }
     let kept = kept();
     boxes().iter().filter(|one| kept.contains(&one.value())).for_each(|one| one.set_checked(true));
     follow(false);

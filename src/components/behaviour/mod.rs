@@ -22,6 +22,8 @@ mod theme;
 mod time_zone;
 mod unsaved;
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos::web_sys::wasm_bindgen::JsCast;
 use leptos::web_sys::{self, Element, HtmlElement};
@@ -38,36 +40,53 @@ pub const KEYS: [(&str, &str); 8] = [
     ("?", "This list"),
 ];
 
-/// Listens on the page, and marks it as alive, which shows what needs a script.
+/// What listens, in this order.
+const PARTS: [fn(); 19] = [
+    // Menus come before the other keys: Escape closes one menu and does nothing else.
+    menus::listen,
+    keys::listen,
+    // It follows some links itself: no other page is on its way then.
+    peek::listen,
+    pending::listen,
+    choose::listen,
+    copy::listen,
+    dialogs::listen,
+    fields::listen,
+    rows::listen,
+    chart::listen,
+    refresh::listen,
+    live::listen,
+    suggest::listen,
+    grants::listen,
+    notices::listen,
+    preview::listen,
+    theme::listen,
+    // After those that keep a form from being sent.
+    unsaved::listen,
+    time_zone::listen,
+];
+/// How many of them begin in one turn of the browser. It draws and answers in between.
+const PARTS_A_TURN: usize = 3;
+
+/// Listens on the page, and marks it as alive.
 #[island]
 pub fn PageBehaviour() -> impl IntoView {
-    Effect::new(move || {
-        // Menus come before the other keys: Escape closes one menu and does nothing else.
-        menus::listen();
-        keys::listen();
-        // It follows some links itself: no other page is on its way then.
-        peek::listen();
-        pending::listen();
-        choose::listen();
-        copy::listen();
-        dialogs::listen();
-        fields::listen();
-        rows::listen();
-        chart::listen();
-        refresh::listen();
-        live::listen();
-        suggest::listen();
-        grants::listen();
-        notices::listen();
-        preview::listen();
-        theme::listen();
-        // After those that keep a form from being sent.
-        unsaved::listen();
-        time_zone::fill_in();
-        let _ = document().document_element().map(|root| root.set_attribute("data-alive", ""));
-        // The document has kept the keys that were pressed before.
-        let _ = web_sys::Event::new("alive").map(|alive| window().dispatch_event(&alive));
-    });
+    Effect::new(move || begin_soon(&PARTS));
+}
+
+fn begin_soon(parts: &'static [fn()]) {
+    set_timeout(move || begin(parts), Duration::ZERO);
+}
+
+fn begin(parts: &'static [fn()]) {
+    let (now, later) = parts.split_at(parts.len().min(PARTS_A_TURN));
+    now.iter().for_each(|listen| listen());
+    if !later.is_empty() {
+        return begin_soon(later);
+    }
+    let _ = document().document_element().map(|root| root.set_attribute("data-alive", ""));
+    // The document has kept what was done before.
+    let _ = web_sys::Event::new("alive").map(|alive| window().dispatch_event(&alive));
 }
 
 /// Every element of the page that the selector finds.

@@ -17,6 +17,7 @@ mod fair;
 mod finish;
 mod html;
 mod live;
+mod markers;
 mod openid;
 mod rate_limit;
 mod refusal;

@@ -25,7 +25,7 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, live,
-    openid, refusal, security, server_functions, suggest, template_preview,
+    markers, openid, refusal, security, server_functions, suggest, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -133,6 +133,7 @@ fn page_routes(app: &App, pages: Pages) -> Router {
     Router::new()
         .leptos_routes_with_context(&state, routes, provide(app), page_shell)
         .fallback(not_found)
+        .layer(middleware::map_response(markers::remove))
         .layer(middleware::from_fn_with_state(app.clone(), require_log_in))
         .with_state(state)
 }

@@ -129,8 +129,7 @@ on_both_databases! {
         };
         append(&app, app.team, &role).await;
         let owner = owner.with("accept", "text/html");
-        let text = |page: String| page.replace("<!>", "").replace("<!---->", "");
-        let page = text(owner.get("/settings/audit?preset=all").await.text);
+        let page = owner.get("/settings/audit?preset=all").await.text;
         for part in [
             &format!("href=\"/settings/audit?preset=all&amp;object={template}\""),
             "<del>− two",
@@ -141,7 +140,7 @@ on_both_databases! {
             assert!(page.contains(part), "no {part}: {page}");
         }
         assert!(!page.contains("granted"), "{page}");
-        let of_template = text(owner.get(&format!("/settings/audit?preset=all&object={template}")).await.text);
+        let of_template = owner.get(&format!("/settings/audit?preset=all&object={template}")).await.text;
         assert!(of_template.contains("Only entries about ") && of_template.contains("data-action=\"template.updated\""));
         assert!(!of_template.contains("data-action=\"email.revealed\""), "{of_template}");
         let file = owner.get(&format!("/settings/audit/export?format=ndjson&preset=all&object={template}")).await.text;
@@ -161,7 +160,7 @@ on_both_databases! {
         owner.put(&format!("/api/api-keys/{id}"), json!({"name": "Till", "scopes": ["templates:view"]})).await.data();
         let page = owner.with("accept", "text/html").get("/settings/audit").await;
         assert_eq!(page.status, 200);
-        let text = page.text.replace("<!>", "").replace("<!---->", "");
+        let text = &page.text;
         for part in [
             "API key created",
             "Shop &lt;b&gt;",
