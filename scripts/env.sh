@@ -5,7 +5,8 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 export PATH="$PWD/tools/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 
-say() { printf '==> %s\n' "$*"; }
+# With the time, so that a log tells what took long.
+say() { printf '%s ==> %s\n' "$(date +%T)" "$*"; }
 
 stop() {
     printf 'error: %s\n' "$*" >&2

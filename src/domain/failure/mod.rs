@@ -146,9 +146,9 @@ fn reply_code(evidence: &Evidence<'_>) -> Option<String> {
     reply.or(&Reply::read(evidence.message.unwrap_or_default())).codes()
 }
 
-/// What the timeline says of a mail server that refused for good, by its words.
-pub fn refusal_words(reply: &str) -> &'static str {
-    let evidence = Evidence {
+/// A mail server's last word, and nothing beside it.
+fn refused(reply: &str) -> Evidence<'_> {
+    Evidence {
         channel: Channel::Email,
         kind: EventKind::Bounced,
         cause: None,
@@ -156,8 +156,12 @@ pub fn refusal_words(reply: &str) -> &'static str {
         message: None,
         host: None,
         domain: None,
-    };
-    match diagnose(&evidence).class.is_about_recipient() {
+    }
+}
+
+/// What the timeline says of a mail server that refused for good, by its words.
+pub fn refusal_words(reply: &str) -> &'static str {
+    match diagnose(&refused(reply)).class.is_about_recipient() {
         true => "The mail server refused this recipient",
         false => "The mail server refused the message",
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::reply::Reply;
 use super::rules::{Rule, rules};
-use super::{Evidence, FailureClass, diagnose, provider, refusal_words};
+use super::{Evidence, FailureClass, diagnose, provider, refusal_words, refused};
 use crate::domain::channel::Channel;
 use crate::domain::event::{EventCause, EventKind};
 
@@ -34,7 +34,7 @@ impl Fixture {
             channel: self.channel,
             host: self.host.as_deref(),
             domain: self.domain.as_deref(),
-            ..bounced(&self.reply)
+            ..refused(&self.reply)
         }
     }
 
@@ -56,18 +56,6 @@ fn a_change_of_the_rules_raises_their_version() {
         (2, 0x5254_426a_c6c4_2f4b),
         "raise VERSION, so that what is kept is diagnosed anew"
     );
-}
-
-fn bounced(reply: &str) -> Evidence<'_> {
-    Evidence {
-        channel: Channel::Email,
-        kind: EventKind::Bounced,
-        cause: None,
-        reply: Some(reply),
-        message: None,
-        host: None,
-        domain: None,
-    }
 }
 
 fn fixtures() -> Vec<Fixture> {
@@ -130,7 +118,7 @@ fn the_replies_are_many_of_many_servers_and_name_where_they_were_seen() {
 
 #[test]
 fn what_sendlog_did_itself_is_told_from_the_event() {
-    let of_kind = |kind| diagnose(&Evidence { kind, ..bounced("550 5.1.1 User unknown") }).class;
+    let of_kind = |kind| diagnose(&Evidence { kind, ..refused("550 5.1.1 User unknown") }).class;
     assert_eq!(of_kind(EventKind::Canceled), FailureClass::Canceled);
     assert_eq!(of_kind(EventKind::Uncertain), FailureClass::OutcomeUnknown);
 }
@@ -138,11 +126,11 @@ fn what_sendlog_did_itself_is_told_from_the_event() {
 #[test]
 fn a_server_that_answered_and_gave_no_reason_was_reached() {
     for reply in ["554 5.3.0 Transaction failed", "554 Transaction failed", "550 5.3.0 Rejected"] {
-        assert_eq!(diagnose(&bounced(reply)).class, FailureClass::Unknown, "{reply}");
-        let hard = Evidence { cause: Some(EventCause::Hard), ..bounced(reply) };
+        assert_eq!(diagnose(&refused(reply)).class, FailureClass::Unknown, "{reply}");
+        let hard = Evidence { cause: Some(EventCause::Hard), ..refused(reply) };
         assert_eq!(diagnose(&hard).class, FailureClass::Unknown, "{reply}");
     }
-    let put_off = diagnose(&bounced("451 4.3.0 Try again later"));
+    let put_off = diagnose(&refused("451 4.3.0 Try again later"));
     assert_eq!(put_off.class, FailureClass::ServerUnavailable);
 }
 
@@ -157,26 +145,26 @@ fn a_refusal_names_the_recipient_only_where_it_is_about_them() {
     ] {
         assert_eq!(refusal_words(reply), words, "{reply}");
         // The words of the timeline say nothing of why.
-        let evidence = Evidence { reply: None, message: Some(words), ..bounced("") };
+        let evidence = Evidence { reply: None, message: Some(words), ..refused("") };
         assert_eq!(diagnose(&evidence).class, FailureClass::Unknown);
     }
 }
 
 #[test]
 fn without_words_the_cause_decides() {
-    let of_cause = |cause| diagnose(&Evidence { reply: None, cause: Some(cause), ..bounced("") }).class;
+    let of_cause = |cause| diagnose(&Evidence { reply: None, cause: Some(cause), ..refused("") }).class;
     assert_eq!(of_cause(EventCause::Hard), FailureClass::AddressUnknown);
     assert_eq!(of_cause(EventCause::Expected), FailureClass::Suppressed);
     assert_eq!(of_cause(EventCause::CannotReach), FailureClass::PhoneUnreachable);
-    assert_eq!(diagnose(&Evidence { reply: None, ..bounced("") }).class, FailureClass::Unknown);
+    assert_eq!(diagnose(&Evidence { reply: None, ..refused("") }).class, FailureClass::Unknown);
 }
 
 #[test]
 fn the_message_is_read_where_the_reply_is_silent() {
     let message = Some("Recipient is on the account’s suppression list after a complaint");
-    let evidence = Evidence { kind: EventKind::Dropped, reply: None, message, ..bounced("") };
+    let evidence = Evidence { kind: EventKind::Dropped, reply: None, message, ..refused("") };
     assert_eq!(diagnose(&evidence).class, FailureClass::Suppressed);
-    let told = Evidence { message: Some("Gave up after 8 tries"), ..bounced("451 4.4.1 No answer from host") };
+    let told = Evidence { message: Some("Gave up after 8 tries"), ..refused("451 4.4.1 No answer from host") };
     assert_eq!(diagnose(&told).class, FailureClass::ServerUnavailable);
 }
 
@@ -185,17 +173,17 @@ fn the_diagnosis_names_provider_and_code() {
     let gmail = Evidence {
         host: Some("aspmx.l.google.com"),
         domain: Some("finch.example"),
-        ..bounced("550-5.1.1 gone\n550 5.1.1 really")
+        ..refused("550-5.1.1 gone\n550 5.1.1 really")
     };
     let told = diagnose(&gmail);
     assert_eq!(told.mailbox_provider, Some("Gmail"));
     assert_eq!(told.enhanced_code.unwrap().to_string(), "5.1.1");
-    assert_eq!(diagnose(&bounced("550 User unknown")).mailbox_provider, None);
+    assert_eq!(diagnose(&refused("550 User unknown")).mailbox_provider, None);
 }
 
 #[test]
 fn replies_that_say_the_same_have_one_fingerprint() {
-    let print = |reply| diagnose(&bounced(reply)).fingerprint;
+    let print = |reply| diagnose(&refused(reply)).fingerprint;
     for (one, other) in [
         (
             "550 5.1.1 <ann@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
@@ -232,7 +220,7 @@ fn replies_that_say_the_same_have_one_fingerprint() {
 /// Whoever changes these changes the version too.
 #[test]
 fn fingerprints_stay_as_they_are() {
-    let print = |reply| diagnose(&bounced(reply)).fingerprint;
+    let print = |reply| diagnose(&refused(reply)).fingerprint;
     assert_eq!(
         print("550 5.1.1 <ann@example.com>: Recipient address rejected: User unknown in virtual mailbox table"),
         "v1 550 5.1.1 recipient address rejected user unknown in virtual mailbox table"
@@ -245,7 +233,7 @@ fn fingerprints_stay_as_they_are() {
         "v1 421 4.7.0 messages from temporarily deferred due to unexpected volume or user complaints see"
     );
     assert_eq!(
-        diagnose(&Evidence { reply: None, cause: Some(EventCause::Soft), ..bounced("") }).fingerprint,
+        diagnose(&Evidence { reply: None, cause: Some(EventCause::Soft), ..refused("") }).fingerprint,
         "v1 bounced soft"
     );
 }

@@ -355,6 +355,19 @@ pub struct ExportRow {
     pub reply_code: Option<String>,
 }
 
+/// The messages of an export as they are.
+async fn list_exported(
+    app: &App,
+    viewer: &Viewer,
+    filter: &EmailFilter,
+    before: Option<EmailId>,
+    limit: i64,
+) -> Result<Vec<Email>, AppError> {
+    viewer.require(Permission::LogsView)?;
+    viewer.require(Permission::LogsExport)?;
+    app.store.list_older_emails(viewer.team, &asked(viewer, filter), before, limit).await
+}
+
 /// The messages of an export that are older than `before`, newest first, as the viewer sees them. Needs `logs:export` and
 /// `logs:view`.
 pub async fn export_page(
@@ -364,9 +377,7 @@ pub async fn export_page(
     before: Option<EmailId>,
     limit: i64,
 ) -> Result<Vec<Email>, AppError> {
-    viewer.require(Permission::LogsView)?;
-    viewer.require(Permission::LogsExport)?;
-    let emails = app.store.list_older_emails(viewer.team, &asked(viewer, filter), before, limit).await?;
+    let emails = list_exported(app, viewer, filter, before, limit).await?;
     shown(app, viewer, emails).await
 }
 
@@ -378,9 +389,7 @@ pub async fn export_rows(
     before: Option<EmailId>,
     limit: i64,
 ) -> Result<Vec<ExportRow>, AppError> {
-    viewer.require(Permission::LogsView)?;
-    viewer.require(Permission::LogsExport)?;
-    let emails = app.store.list_older_emails(viewer.team, &asked(viewer, filter), before, limit).await?;
+    let emails = list_exported(app, viewer, filter, before, limit).await?;
     // Of the true messages, as in the list: masked words would be diagnosed otherwise.
     let mut remarks = failures::remarks_of(app, viewer, &emails).await?;
     let row = |email: Email| {
