@@ -66,6 +66,32 @@ impl Engine {
         }
     }
 
+    /// The values of a column, texts without blanks, with blanks between them; NULL for none.
+    pub(super) fn joined(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("group_concat({column}, ' ')"),
+            Self::Postgres => format!("string_agg({column}, ' ')"),
+        }
+    }
+
+    /// All rows of a statement as one JSON array of an array of these columns each; NULL may stand for none. SQLite's driver
+    /// hands rows over one by one, and copies each value.
+    pub(super) fn array_of_rows(self, columns: &[&str]) -> String {
+        let columns = columns.join(", ");
+        match self {
+            Self::Sqlite => format!("json_group_array(json_array({columns}))"),
+            Self::Postgres => format!("json_agg(json_build_array({columns}))"),
+        }
+    }
+
+    /// A column that holds JSON, as a value of [Self::array_of_rows].
+    pub(super) fn json_column(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json({column})"),
+            Self::Postgres => column.to_owned(),
+        }
+    }
+
     /// A statement whose rows are a JSON array `item` each, as one that gives them all in one row, in no order. SQLite's
     /// driver hands rows over one by one, at a price that is most of a long list's.
     pub(super) fn as_one_array(self, statement: &str) -> String {

@@ -4,6 +4,7 @@ pub(super) mod accept;
 pub(super) mod log;
 pub(super) mod messages;
 pub(super) mod row;
+pub(super) mod summary;
 
 pub use crate::domain::api_request::KeptAnswer;
 pub use crate::domain::email::{Attachment, NewEmail};

@@ -1,7 +1,7 @@
 //! What reading leaves behind: when a key was last used, when a session was last seen. Noted in memory and kept a moment
 //! later in small transactions, so that nobody who reads waits for a write. What cannot be kept is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ const BATCH: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     waiting: Mutex<Waiting>,
+    /// When sessions were last seen, by their names, as far as that was read or noted: one that was seen just now need not be read.
+    seen: Mutex<HashMap<String, DateTime<Utc>>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +39,10 @@ impl Noted {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, DateTime<Utc>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store {
@@ -45,8 +51,23 @@ impl Store {
         self.note(|waiting| put(&mut waiting.keys, (team_id, id), at));
     }
 
+    /// When a session was last seen, as far as that is known without reading it.
+    pub(super) fn session_seen(&self, name: &str) -> Option<DateTime<Utc>> {
+        self.noted.seen().get(name).copied()
+    }
+
+    /// Remembers when a session was last seen.
+    pub(super) fn remember_session(&self, name: &str, at: DateTime<Utc>) {
+        let mut seen = self.noted.seen();
+        if seen.len() >= CAPACITY {
+            seen.clear();
+        }
+        seen.insert(name.to_owned(), at);
+    }
+
     /// Notes that a session asked for something; `name` is the hash of its id.
     pub(super) fn note_session(&self, name: String, at: DateTime<Utc>) {
+        self.remember_session(&name, at);
         self.note(|waiting| put(&mut waiting.sessions, name, at));
     }
 

@@ -139,17 +139,21 @@ impl Store {
     /// Notes that a session asks for something, at most once a minute, and lets it end [SESSION_DAYS] after that. What is
     /// before log-in is not noted.
     pub async fn touch_session(&self, id: Id, now: DateTime<Utc>) -> Result<(), AppError> {
-        let (name, before) = (hash(id), micros(now - SEEN_EVERY));
-        let is_due: Option<i64> = self
-            .read("SELECT last_seen_at FROM sessions WHERE id_hash = $1 AND last_seen_at <= $2")
-            .bind(&name)
-            .bind(before)
-            .fetch_optional_scalar()
-            .await?;
-        if is_due.is_none() {
+        let name = hash(id);
+        let is_recent = |seen: DateTime<Utc>| seen > now - SEEN_EVERY;
+        if self.session_seen(&name).is_some_and(is_recent) {
             return Ok(());
         }
-        self.note_session(name, now);
+        let seen: Option<i64> = self
+            .read("SELECT last_seen_at FROM sessions WHERE id_hash = $1 AND last_seen_at IS NOT NULL")
+            .bind(&name)
+            .fetch_optional_scalar()
+            .await?;
+        match seen.map(instant) {
+            Some(seen) if is_recent(seen) => self.remember_session(&name, seen),
+            Some(_) => self.note_session(name, now),
+            None => {}
+        }
         Ok(())
     }
 

@@ -368,26 +368,28 @@ impl Store {
             team: ViewedTeam,
             role: String,
             role_name: Option<String>,
-            permission: Option<String>,
+            permissions: Option<String>,
         }
-        let rows: Vec<Row> = self
-            .read(
+        let granted = self.engine().joined("p.permission");
+        let row: Option<Row> = self
+            .read(format!(
                 "SELECT u.email, u.name, u.time_zone, t.name AS team_name, t.demands_two_factor, t.masks_addresses,
-                     t.reveals_with_reason, m.role, r.name AS role_name, p.permission,
+                     t.reveals_with_reason, m.role, r.name AS role_name,
+                     (SELECT {granted} FROM role_permissions p WHERE p.team_id = m.team_id AND p.role = m.role) AS permissions,
                      t.demands_two_factor AND u.password_hash <> '' AND u.totp_confirmed_at IS NULL AS lacks_two_factor
                  FROM memberships m
                  JOIN users u ON u.id = m.user_id
                  JOIN teams t ON t.id = m.team_id AND t.deleted_at IS NULL
                  LEFT JOIN roles r ON r.team_id = m.team_id AND r.role = m.role
-                 LEFT JOIN role_permissions p ON p.team_id = m.team_id AND p.role = m.role
-                 WHERE m.team_id = $1 AND m.user_id = $2",
-            )
+                 WHERE m.team_id = $1 AND m.user_id = $2"
+            ))
             .bind(team_id)
             .bind(user_id)
-            .fetch_all()
+            .fetch_optional()
             .await?;
-        let granted = rows.iter().filter_map(|row| row.permission.as_deref()?.parse().ok()).collect();
-        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let Some(row) = row else { return Ok(None) };
+        let names = row.permissions.as_deref().unwrap_or_default();
+        let granted = names.split(' ').filter_map(|name| name.parse().ok()).collect();
         let role = stored("role", row.role.parse())?;
         let actor = Actor::User {
             id: user_id,

@@ -1,61 +1,27 @@
-//! Pages of the log. A page is read in two steps: its ids from an index, then those rows. A page far from the first is found
+//! Pages of the log. Its ids come from an index, and the rows by these. A page far from the first is found
 //! through the rollups, so that no more than one hour is walked over.
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
 
-use super::row::{channel_from, status_from};
 use crate::domain::channel::Channel;
-use crate::domain::email::{Email, EmailStatus, EmailSummary, Recipient};
+use crate::domain::email::{Email, EmailStatus, EmailSummary};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, TimeRange};
-use crate::domain::ids::{ApiRequestId, EmailId, TeamId, TemplateId};
+use crate::domain::ids::{ApiRequestId, EmailId, TeamId};
 use crate::domain::page::{COUNT_LIMIT, Cursor, CursorPage, OffsetPage, OffsetRequest, Page, PageRequest, Total};
+use crate::server::store::Store;
 use crate::server::store::criteria::{
     Whole, keys_of, looked_at_most, named_whole, providers_names, push_criteria, push_keys, push_scope, push_statuses,
 };
 use crate::server::store::engine::{Engine, Sql};
 use crate::server::store::range::{HourCut, IdRange, lowest_id_of_hour};
 use crate::server::store::rollups::rollup_key;
-use crate::server::store::{Store, instant};
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
 const DIRECT_OFFSET: i64 = 500;
 
 /// As many statuses, at most, are walked side by side for the end of what may be looked at.
 const MOST_WALKS: usize = 3;
-
-#[derive(sqlx::FromRow)]
-struct SummaryRow {
-    id: EmailId,
-    channel: i16,
-    template_id: Option<TemplateId>,
-    template_name: Option<String>,
-    recipients: Json<Vec<Recipient>>,
-    subject: String,
-    status: i16,
-    sent_at: Option<i64>,
-    resend_of: Option<EmailId>,
-}
-
-impl TryFrom<SummaryRow> for EmailSummary {
-    type Error = AppError;
-
-    fn try_from(row: SummaryRow) -> Result<Self, AppError> {
-        Ok(Self {
-            id: row.id,
-            channel: channel_from(row.channel)?,
-            template_id: row.template_id,
-            template_name: row.template_name,
-            recipients: row.recipients.0,
-            subject: row.subject,
-            status: status_from(row.status)?,
-            sent_at: row.sent_at.map(instant),
-            resend_of: row.resend_of,
-            remark: None,
-        })
-    }
-}
 
 impl Store {
     /// One page of the log, newest first, and how long the whole list is. Counting the matches of a search stops at
@@ -69,6 +35,12 @@ impl Store {
         let window = OffsetRequest { offset: request.offset(), limit: request.page_size, oldest_first: false };
         let bounded = self.bounded(team_id, filter).await?;
         let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
+        if filter.search.is_none() && filter.criteria == Criteria::default() && window.offset <= DIRECT_OFFSET {
+            let counts = self.count_by_status(team_id, filter.scope(), filter.range);
+            let (counts, items) = tokio::try_join!(counts, self.list_first_pages(team_id, filter, window))?;
+            let total = Total::Exact(counts.in_set(filter.statuses));
+            return Ok(Page { items, total, request, looked_from });
+        }
         let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
         let items = self.list_emails_by_id(team_id, &ids).await?;
         Ok(Page { items, total, request, looked_from })
@@ -321,15 +293,6 @@ impl Store {
         let high = cut.head.map_or(ids.low, |head| head.high);
         Ok((IdRange { low: ids.low, high }, offset - (whole - oldest)))
     }
-
-    /// Rows of the log by their ids, the newest first, without those that the team does not have.
-    pub async fn list_emails_by_id(&self, team_id: TeamId, ids: &[i64]) -> Result<Vec<EmailSummary>, AppError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows: Vec<SummaryRow> = self.read(list_rows_query(self.engine(), team_id, ids)).fetch_all().await?;
-        rows.into_iter().map(EmailSummary::try_from).collect()
-    }
 }
 
 /// The statement that finds the hour in which the row at an offset is, and how many rows are newer than that hour: `$1`
@@ -346,20 +309,6 @@ pub(in crate::server::store) fn find_hour_statement(statuses: StatusSet) -> Stri
          ) AS hours
          WHERE newer <= $5 AND newer + here > $5"
     )
-}
-
-/// The query for the rows of a page.
-pub(in crate::server::store) fn list_rows_query(engine: Engine, team_id: TeamId, ids: &[i64]) -> Sql {
-    let mut sql = Sql::new(
-        engine,
-        "SELECT e.id, e.channel, t.id AS template_id, t.name AS template_name, e.recipients, e.subject, e.status,
-             e.sent_at, e.resend_of
-         FROM emails e
-         LEFT JOIN templates t ON t.team_id = e.team_id AND t.id = e.template_id AND t.deleted_at IS NULL
-         WHERE e.team_id = ",
-    );
-    sql.push_bind(team_id).push(" AND e.id IN (").push_list(ids).push(") ORDER BY e.id DESC");
-    sql
 }
 
 /// Adds the query for the ids of messages that a walk finds, looking at each message on the way. Each status, where the
@@ -436,6 +385,20 @@ pub(in crate::server::store) fn list_ids_query(
     offset: i64,
 ) -> Sql {
     let mut sql = Sql::new(engine, "");
+    push_ids(&mut sql, team_id, statuses, scope, ids, limit, offset);
+    sql
+}
+
+/// Adds the query for the ids of a page.
+pub(super) fn push_ids(
+    sql: &mut Sql,
+    team_id: TeamId,
+    statuses: StatusSet,
+    scope: RollupScope,
+    ids: IdRange,
+    limit: i64,
+    offset: i64,
+) {
     let push_walk = |sql: &mut Sql, status: Option<EmailStatus>, length: i64, skip: i64| {
         sql.push("SELECT e.id FROM emails e WHERE e.team_id = ").push_bind(team_id);
         push_scope(sql, scope);
@@ -450,13 +413,11 @@ pub(in crate::server::store) fn list_ids_query(
         (_, _) => statuses.or_all().iter().map(Some).collect(),
     };
     if let [only] = walks[..] {
-        push_walk(&mut sql, only, limit, offset);
-        return sql;
+        return push_walk(sql, only, limit, offset);
     }
     for (index, status) in walks.into_iter().enumerate() {
         sql.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
-        push_walk(&mut sql, status, offset.saturating_add(limit), 0);
+        push_walk(sql, status, offset.saturating_add(limit), 0);
     }
     sql.push(") AS walk ORDER BY id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
-    sql
 }

@@ -2,6 +2,7 @@
 
 mod beside_the_log;
 mod postgres;
+mod rows;
 
 use sqlx::AssertSqlSafe;
 
@@ -21,7 +22,7 @@ use crate::server::store::api_keys::find_by_hash_statement;
 use crate::server::store::api_requests::{Walk, count_of_keys_statement, count_query, end_query, list_query};
 use crate::server::store::audit::{list_actors_statement, list_statement};
 use crate::server::store::deletion::step_statements;
-use crate::server::store::emails::log::{find_hour_statement, list_ids_query, list_rows_query, push_walk};
+use crate::server::store::emails::log::{find_hour_statement, list_ids_query, push_walk};
 use crate::server::store::emails::messages::{
     FIND_BY_JOB, all_copies_query, by_provider_query, copies_query, find_family_statement, variables_query,
 };
@@ -382,18 +383,6 @@ async fn a_page_of_several_statuses_walks_each_of_their_indexes() {
     let arrived: Vec<EmailStatus> = StatusSet::ARRIVED.iter().collect();
     assert_eq!(reads_of(&plan_of(ids_query(&arrived, None)).await), [BY_STATUS; 3]);
     assert_eq!(reads_of(&plan_of(ids_query(&[], Some(TEMPLATE))).await), [BY_TEMPLATE; 8]);
-}
-
-#[tokio::test]
-async fn rows_are_fetched_by_their_ids() {
-    let plan = plan_of(list_rows_query(Engine::Sqlite, TEAM, &[11, 12])).await;
-    assert_eq!(
-        plan,
-        [
-            "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)",
-            "SEARCH t USING PRIMARY KEY (team_id=? AND id=?) LEFT-JOIN",
-        ]
-    );
 }
 
 #[tokio::test]

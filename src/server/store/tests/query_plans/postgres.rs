@@ -1,5 +1,6 @@
 //! What PostgreSQL plans for a log that is big enough that it prefers an index wherever it has one.
 
+use super::rows::page_of;
 use super::*;
 
 /// A log of one team, big enough that PostgreSQL prefers an index wherever it has one.
@@ -63,6 +64,9 @@ async fn what_is_asked_for_whole_is_found_by_an_index_postgres() {
         let names_rows = plan.contains("id = ANY") || plan.contains("external_user_id = ");
         assert!(names_rows && !plan.contains("Seq Scan on notifications"), "{plan}");
     }
+    let plan = store.read(page_of(Engine::Postgres, &[], None).explained()).fetch_scalars::<String>().await.unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("emails_pkey") && !plan.contains("Seq Scan on emails"), "{plan}");
     assert!(store.list_audit_actors(TEAM).await.unwrap().is_empty());
     store.close().await;
     database.remove().await;
