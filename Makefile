@@ -59,8 +59,8 @@ test-openapi: setup-test ## schemathesis over every OpenAPI document; CASES=2000
 	@scripts/build-tested.sh
 	@scripts/test-openapi.sh $(ARGS)
 
-bench: build ## The measurements in benches/
-	@scripts/bench.sh $(ARGS)
+bench: build ## The measurements in benches/ with ROWS messages (1,000,000); the results go to benches/results/
+	@scripts/bench.sh $(or $(ROWS),1000000) $(ARGS)
 
 screenshots: setup-test build ## Remake docs/images/ from the demo
 	@npm --prefix end2end run --silent screenshots

@@ -1,8 +1,10 @@
-// Every test runs twice: with the islands alive, and with JavaScript off. The server under test is
-// started by a fixture, one for each worker (fixtures.ts).
+// Every test runs twice: with the islands alive, and with JavaScript off; Lighthouse once, alone, after all of them. The
+// server under test is started by a fixture, one for each worker (fixtures.ts).
 
 import { defineConfig, devices } from "@playwright/test";
 import { systemChromium } from "./chromium.ts";
+
+const lighthouse = "**/lighthouse.spec.ts";
 
 export default defineConfig({
   testDir: "tests",
@@ -26,7 +28,8 @@ export default defineConfig({
     screenshot: "only-on-failure",
   },
   projects: [
-    { name: "islands", use: { javaScriptEnabled: true } },
-    { name: "no-script", use: { javaScriptEnabled: false } },
+    { name: "islands", testIgnore: lighthouse, use: { javaScriptEnabled: true } },
+    { name: "no-script", testIgnore: lighthouse, use: { javaScriptEnabled: false } },
+    { name: "lighthouse", testMatch: lighthouse, dependencies: ["islands", "no-script"] },
   ],
 });

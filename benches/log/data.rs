@@ -1,4 +1,5 @@
-//! The databases that are measured: many light messages over forty days, made once and kept in target/bench-data.
+//! The databases that are measured: receipts and the like over ninety days, of fifty teams, the second half as large as the
+//! first, the third a third, and so on; made once and kept in target/bench-data.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -35,13 +36,18 @@ use super::{Outcome, grouped};
 pub const EMAIL: &str = "bench@finch.example";
 /// The account's password.
 pub const PASSWORD: &str = "correct horse battery";
-/// The API key's secret.
+/// How many teams have a share of the messages.
+pub const TEAMS: usize = 50;
+/// The secret of the largest team's API key.
 pub const API_KEY: &str = "sl_bench0000000000000000000000000000000000000";
 /// A word that one address holds.
 pub const RARE: &str = "zimtstern";
 
-const DAYS: i64 = 40;
-const BATCH: usize = 10_000;
+const DAYS: i64 = 90;
+/// Messages that are made together, over all teams.
+const BATCH: usize = 50_000;
+/// The form of what is in the databases: another one makes them anew.
+const FORM: &str = "2";
 
 /// A kept database is made anew after this time, so that its last thirty days stay full.
 const KEPT_FOR: Duration = Duration::from_secs(36 * 3600);
@@ -57,6 +63,10 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("Digest", "3 new comments on “Q4 roadmap”"),
     ("Security alert", "New sign-in from Firefox on Linux"),
 ];
+
+/// What all templates say: of the length that receipts have.
+const HTML: &str = include_str!("receipt.html");
+const TEXT: &str = include_str!("receipt.txt");
 
 const FIRST_NAMES: [&str; 12] =
     ["maya", "tomas", "aiko", "priya", "jonas", "chidi", "elena", "sam", "fatima", "lucas", "grace", "ola"];
@@ -105,6 +115,24 @@ pub struct Data {
     pub raw_template_id: i64,
 }
 
+/// The secret of a team's API key, the largest team's first.
+pub fn api_key(team: usize) -> String {
+    format!("sl_bench{team:037}")
+}
+
+/// A team by its share of the messages: the `n`th has `1/n` of what the first has.
+pub fn any_team(rng: &mut ChaCha8Rng) -> usize {
+    let shares = |count: usize| (1..=count).map(|place| 1.0 / place as f64).sum::<f64>();
+    let mut left = rng.random_range(0.0..shares(TEAMS));
+    for team in 0..TEAMS {
+        left -= 1.0 / (team + 1) as f64;
+        if left < 0.0 {
+            return team;
+        }
+    }
+    TEAMS - 1
+}
+
 /// The folder of the databases.
 pub fn folder() -> Outcome<PathBuf> {
     let program = Path::new(env!("CARGO_BIN_EXE_sendlog"));
@@ -119,7 +147,7 @@ pub async fn prepare(rows: usize, postgres: Option<&str>) -> Outcome<Data> {
     let database_url = match postgres {
         Some(url) => prepare_schema(url, rows).await?,
         None => {
-            let path = folder()?.join(format!("log-{rows}.db"));
+            let path = folder()?.join(format!("log-{FORM}-{rows}.db"));
             if is_old(&path) {
                 remove(&path);
             }
@@ -152,13 +180,80 @@ pub async fn prepare(rows: usize, postgres: Option<&str>) -> Outcome<Data> {
 impl Data {
     /// What the table calls it.
     pub fn label(&self) -> String {
-        let engine = if self.database_url.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
+        let engine = if self.is_sqlite() { "SQLite" } else { "PostgreSQL" };
         format!("{}, {} messages", engine, grouped(self.rows))
+    }
+
+    /// Whether it is SQLite's; PostgreSQL's otherwise.
+    pub fn is_sqlite(&self) -> bool {
+        self.database_url.starts_with("sqlite:")
     }
 
     /// An app over it.
     pub async fn app(&self) -> Outcome<App> {
         open(&self.database_url).await
+    }
+
+    /// The bytes of the database, all in, a message.
+    pub async fn bytes_a_message(&self) -> Outcome<f64> {
+        let bytes: i64 = if self.is_sqlite() {
+            let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await?;
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+            let statement = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            let bytes = sqlx::query_scalar(statement).fetch_one(&mut connection).await?;
+            connection.close().await?;
+            bytes
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.database_url).await?;
+            let statement = "SELECT SUM(pg_total_relation_size(oid))::BIGINT FROM pg_class
+                WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
+            let bytes = sqlx::query_scalar(statement).fetch_one(&mut connection).await?;
+            connection.close().await?;
+            bytes
+        };
+        Ok(bytes as f64 / self.rows as f64)
+    }
+
+    /// Which tables and indexes these are, the largest first.
+    pub async fn bytes_by_table(&self) -> Outcome<Vec<(String, i64)>> {
+        const MOST: i64 = 12;
+        if self.is_sqlite() {
+            let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await?;
+            let statement =
+                "SELECT name, SUM(pgsize) FROM dbstat WHERE aggregate GROUP BY name ORDER BY 2 DESC LIMIT $1";
+            let tables = sqlx::query_as(statement).bind(MOST).fetch_all(&mut connection).await?;
+            connection.close().await?;
+            return Ok(tables);
+        }
+        let mut connection = sqlx::PgConnection::connect(&self.database_url).await?;
+        let statement = "SELECT relname::TEXT, pg_table_size(oid)::BIGINT FROM pg_class
+            WHERE relkind IN ('r', 'i') AND relnamespace = current_schema()::regnamespace ORDER BY 2 DESC LIMIT $1";
+        let tables = sqlx::query_as(statement).bind(MOST).fetch_all(&mut connection).await?;
+        connection.close().await?;
+        Ok(tables)
+    }
+
+    /// Messages of the largest team, over all its time, as the API names them.
+    pub async fn some_messages(&self) -> Outcome<Vec<String>> {
+        const STATEMENT: &str = "SELECT id FROM emails WHERE team_id = $1 AND id >= $2 ORDER BY id LIMIT 1";
+        let mut ids: Vec<i64> = Vec::new();
+        macro_rules! find {
+            ($connection:expr) => {{
+                let mut connection = $connection;
+                for hours in 1..DAYS * 24 {
+                    let from = lowest_id_at(self.end - TimeDelta::hours(hours));
+                    let id = sqlx::query_scalar(STATEMENT).bind(self.team_id).bind(from);
+                    ids.extend(id.fetch_optional(&mut connection).await?);
+                }
+                connection.close().await?;
+            }};
+        }
+        if self.is_sqlite() {
+            find!(sqlx::SqliteConnection::connect(&self.database_url).await?);
+        } else {
+            find!(sqlx::PgConnection::connect(&self.database_url).await?);
+        }
+        Ok(ids.into_iter().map(|id| EmailId(id).to_string()).collect())
     }
 
     /// A copy of a SQLite database, to write to. Nothing has it open.
@@ -197,7 +292,7 @@ impl Data {
                 connection.close().await?;
             }};
         }
-        if self.database_url.starts_with("sqlite:") {
+        if self.is_sqlite() {
             count!(sqlx::SqliteConnection::connect(&self.database_url).await?, i64);
         } else {
             count!(sqlx::PgConnection::connect(&self.database_url).await?, i16);
@@ -250,7 +345,7 @@ fn remove(path: &Path) {
 
 /// A schema for each size. The extension stands in `public`, where all of them find it.
 async fn prepare_schema(url: &str, rows: usize) -> Outcome<String> {
-    let schema = format!("bench_{rows}");
+    let schema = format!("bench_{FORM}_{rows}");
     let mut connection = sqlx::PgConnection::connect(url).await?;
     sqlx::query("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public").execute(&mut connection).await?;
     sqlx::query(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).execute(&mut connection).await?;
@@ -269,39 +364,53 @@ async fn open(database_url: &str) -> Outcome<App> {
 async fn fill(app: &App, rows: usize) -> Outcome<()> {
     let end = app.clock.now() - TimeDelta::minutes(1);
     let user = accounts::create_user(app, EMAIL, "Bench", PASSWORD.to_owned(), Some("Europe/Berlin")).await?;
-    let team = teams::create_team_of(app, "Bench", Some(user)).await?.id;
-    let setting = set_up(app, team).await?;
+    let mut settings = Vec::new();
+    for number in 0..TEAMS {
+        let (name, owner) = match number {
+            0 => ("Bench".to_owned(), Some(user)),
+            _ => (format!("Bench {number}"), None),
+        };
+        let team = teams::create_team_of(app, &name, owner).await?.id;
+        settings.push(set_up(app, team, number).await?);
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let step_us = TimeDelta::days(DAYS).num_microseconds().unwrap_or(i64::MAX) / rows as i64;
-    let mut number = 0;
+    let (mut number, mut has_rare) = (0, false);
     while number < rows {
-        let count = BATCH.min(rows - number);
-        let batch: Vec<HistoricEmail> = (number..number + count)
-            .map(|number| {
-                let age = TimeDelta::microseconds(step_us * (rows - number) as i64);
-                message(&mut rng, &setting, end - age, number)
-            })
-            .collect();
-        app.store.insert_history(team, &batch).await?;
-        number += count;
+        let mut batches = [const { Vec::new() }; TEAMS];
+        let end_of_batch = rows.min(number + BATCH);
+        while number < end_of_batch {
+            let team = any_team(&mut rng);
+            let is_rare = team == 0 && !has_rare && number > rows / 4 * 3;
+            has_rare |= is_rare;
+            let age = TimeDelta::microseconds(step_us * (rows - number) as i64);
+            batches[team].push(message(&mut rng, &settings[team], end - age, number, is_rare));
+            number += 1;
+        }
+        for (setting, batch) in settings.iter().zip(batches) {
+            app.store.insert_history(setting.team, &batch).await?;
+        }
+        eprint!("\r{} of {}", grouped(number), grouped(rows));
     }
+    eprintln!();
     app.store.set_setting("bench_end", Some(&end.to_rfc3339())).await?;
     Ok(())
 }
 
 /// What messages refer to.
 struct Setting {
+    team: TeamId,
     key: ApiKeyId,
     adapter: AdapterId,
     templates: Vec<(TemplateId, TemplateVersionId)>,
 }
 
-async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
-    let now = app.clock.now();
+async fn set_up(app: &App, team: TeamId, number: usize) -> Outcome<Setting> {
+    let (now, secret) = (app.clock.now(), api_key(number));
     let key = ApiKey {
         id: app.clock.mint(),
         name: "bench".to_owned(),
-        prefix: API_KEY.chars().take(8).collect(),
+        prefix: secret.chars().take(8).collect(),
         scopes: PermissionSet::all(),
         created_by: None,
         created_by_name: None,
@@ -313,7 +422,7 @@ async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
         previous_ends_at: None,
     };
     let event = |action| audit::by_command_line(app, action);
-    app.store.insert_api_key(team, &key, &token_hash(API_KEY), &event(AuditAction::ApiKeyCreated)).await?;
+    app.store.insert_api_key(team, &key, &token_hash(&secret), &event(AuditAction::ApiKeyCreated)).await?;
     let adapter = Adapter {
         id: app.clock.mint(),
         name: "Nowhere".to_owned(),
@@ -326,11 +435,8 @@ async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
     app.store.insert_adapter(team, &adapter, "", &event(AuditAction::AdapterCreated)).await?;
     let mut templates = Vec::new();
     for (name, subject) in TEMPLATES {
-        let source = TemplateSource {
-            subject: subject.to_owned(),
-            html: Some("<p>Thanks, {{ name }}. We received your payment for order #{{ order }}.</p>".to_owned()),
-            text: Some("Thanks, {{ name }}. We received your payment for order #{{ order }}.".to_owned()),
-        };
+        let source =
+            TemplateSource { subject: subject.to_owned(), html: Some(HTML.to_owned()), text: Some(TEXT.to_owned()) };
         let current = TemplateVersion { id: app.clock.mint(), version: 1, source, created_at: now };
         let id = app.clock.mint();
         let ids = (id, current.id);
@@ -339,15 +445,14 @@ async fn set_up(app: &App, team: TeamId) -> Outcome<Setting> {
         app.store.insert_template(team, &template, &event(AuditAction::TemplateCreated)).await?;
         templates.push(ids);
     }
-    Ok(Setting { key: key.id, adapter: adapter.id, templates })
+    Ok(Setting { team, key: key.id, adapter: adapter.id, templates })
 }
 
-fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: usize) -> HistoricEmail {
+fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: usize, is_rare: bool) -> HistoricEmail {
     // The first templates are the most used.
     let template = rng.random_range(0..TEMPLATES.len()).min(rng.random_range(0..TEMPLATES.len()));
     let (first, last) = (one(rng, &FIRST_NAMES), one(rng, &LAST_NAMES));
-    let local =
-        if number == 77_777 { RARE.to_owned() } else { format!("{first}.{last}{}", rng.random_range(1..5_000)) };
+    let local = if is_rare { RARE.to_owned() } else { format!("{first}.{last}{}", rng.random_range(1..5_000)) };
     let recipient = Recipient {
         kind: RecipientKind::To,
         address: format!("{local}@{}", one(rng, &DOMAINS)),
@@ -364,7 +469,8 @@ fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: u
         subject: TEMPLATES[template].1.replace("{{ order }}", &order),
         tags: vec!["bench".to_owned()],
         variables: json!({ "name": first, "order": order }),
-        text: Some(format!("Thanks, {first}. We received your payment for order #{order}.")),
+        html: Some(filled(HTML, first, &order)),
+        text: Some(filled(TEXT, first, &order)),
         ..NewEmail::blank(id, JobId(id.0), Channel::Email)
     };
     let mut historic = HistoricEmail { email, facts: EmailFacts::default(), waiting: None };
@@ -387,6 +493,10 @@ fn message(rng: &mut ChaCha8Rng, setting: &Setting, at: DateTime<Utc>, number: u
         historic.facts.error_message = Some("550 5.1.1 User unknown".to_owned());
     }
     historic
+}
+
+fn filled(source: &str, name: &str, order: &str) -> String {
+    source.replace("{{ name }}", name).replace("{{ order }}", order)
 }
 
 fn one<'a>(rng: &mut ChaCha8Rng, choices: &[&'a str]) -> &'a str {

@@ -11,7 +11,8 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::baseline;
 use super::data::{self, Data};
-use super::{Options, Outcome, ROUNDS, Table, median, ratio};
+use super::report::{Aim, Report, Unit};
+use super::{Options, Outcome, ROUNDS, SMALL, median};
 
 /// How many messages the events are about, in turn: the newest ones.
 const MESSAGES: i64 = 20_000;
@@ -21,11 +22,9 @@ const BATCHES: [usize; 2] = [100, 1_000];
 const KINDS: [EventKind; 4] = [EventKind::Delivered, EventKind::Opened, EventKind::Clicked, EventKind::Bounced];
 
 /// Measures batches of events.
-pub async fn measure(options: &Options, table: &mut Table) -> Outcome<()> {
-    let rows = options.rows.iter().min().copied().unwrap_or(100_000);
-    let data = data::prepare(rows, None).await?;
-    eprintln!("measuring events into {}", data.label());
-    table.head(&format!("events into {}", data.label()));
+pub async fn measure(options: &Options, report: &mut Report) -> Outcome<()> {
+    let data = data::prepare(SMALL.min(options.rows), None).await?;
+    report.section(&format!("events into {}", data.label()));
     for in_one in BATCHES {
         let mut rates = [const { Vec::new() }; 3];
         for _ in 0..ROUNDS {
@@ -33,15 +32,16 @@ pub async fn measure(options: &Options, table: &mut Table) -> Outcome<()> {
             let ids = newest(&copy).await?;
             rates[0].push(baseline::insert_raw_events(&copy, &ids, in_one, options.time()).await?);
             let copy = data.copy("served")?;
-            rates[1].push(report(&copy, in_one, options.time(), false).await?);
+            rates[1].push(record(&copy, in_one, options.time(), false).await?);
             let copy = data.copy("served")?;
-            rates[2].push(report(&copy, in_one, options.time(), true).await?);
+            rates[2].push(record(&copy, in_one, options.time(), true).await?);
         }
         let [raw, served, of_others] = rates.map(median);
-        table.row(&format!("raw SQLite, a transaction for {in_one}"), format!("{raw:.0}/s"), "");
-        table.row(&format!("service, batches of {in_one}"), format!("{served:.0}/s"), "");
-        table.row(&format!("service, batches of {in_one}, a new message each"), format!("{of_others:.0}/s"), "");
-        table.row(&format!("service ÷ raw, batches of {in_one}"), ratio(served, raw), "≥ 0.20");
+        report.add(&format!("raw SQLite, a transaction for {in_one}"), raw, Unit::PerSecond, Aim::None);
+        report.add(&format!("service, batches of {in_one}"), served, Unit::PerSecond, Aim::None);
+        let what = format!("service, batches of {in_one}, a new message each");
+        report.add(&what, of_others, Unit::PerSecond, Aim::None);
+        report.add(&format!("service ÷ raw, batches of {in_one}"), served / raw, Unit::Ratio, Aim::AtLeast(0.20));
     }
     Ok(())
 }
@@ -60,7 +60,7 @@ async fn newest(data: &Data) -> Outcome<Vec<i64>> {
 
 /// Reports events for `time`, each about another message of ours, or each starting one of somebody else's; events a
 /// second.
-async fn report(data: &Data, in_one: usize, time: Duration, of_others: bool) -> Outcome<f64> {
+async fn record(data: &Data, in_one: usize, time: Duration, of_others: bool) -> Outcome<f64> {
     let ids = newest(data).await?;
     let app = data.app().await?;
     let viewer = app.store.find_viewer_by_api_key(&token_hash(data::API_KEY), app.clock.now()).await?;

@@ -37,7 +37,8 @@ impl Request {
         self
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// The request as it goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
         format!("{}\r\n{}", self.head, self.body).into_bytes()
     }
 }
@@ -58,7 +59,8 @@ pub struct Load {
 }
 
 impl Load {
-    fn new(elapsed: Duration, mut latencies: Vec<Duration>) -> Self {
+    /// Of so many requests in this time.
+    pub fn new(elapsed: Duration, mut latencies: Vec<Duration>) -> Self {
         latencies.sort();
         Self { elapsed, latencies }
     }
@@ -144,20 +146,22 @@ pub async fn load(address: SocketAddr, requests: &[Request], connections: usize,
     Ok(Load::new(started.elapsed(), latencies))
 }
 
-struct Connection {
+/// A kept-alive connection.
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Outcome<Self> {
+    /// Connects.
+    pub async fn open(address: SocketAddr) -> Outcome<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(64 * 1024) })
     }
 
     /// Sends a request and reads its answer, which must be of the kinds 2xx and 3xx.
-    async fn send(&mut self, request: &[u8]) -> Outcome<Answer> {
+    pub async fn send(&mut self, request: &[u8]) -> Outcome<Answer> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let body_start = loop {

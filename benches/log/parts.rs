@@ -9,13 +9,14 @@ use sendlog::domain::viewer::Viewer;
 use sendlog::server::secrets::token_hash;
 use sendlog::server::services::{api_requests, emails};
 
+use super::Outcome;
 use super::data::{self, Data};
-use super::{Outcome, Table};
+use super::report::{Aim, Report, Unit};
 
 const TIMES: u32 = 500;
 
 /// Measures the parts of the 50-row page.
-pub async fn measure(data: &Data, table: &mut Table) -> Outcome<()> {
+pub async fn measure(data: &Data, report: &mut Report) -> Outcome<()> {
     let app = data.app().await?;
     let (hash, now) = (token_hash(data::API_KEY), app.clock.now());
     let viewer: Viewer = app.store.find_viewer_by_api_key(&hash, now).await?.ok_or("the key is unknown")?;
@@ -34,7 +35,7 @@ pub async fn measure(data: &Data, table: &mut Table) -> Outcome<()> {
                 std::hint::black_box($part);
             }
             let micros = started.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES);
-            table.row(&format!("part: {}", $what), format!("{micros:.0} µs"), "");
+            report.add(&format!("part: {}", $what), micros, Unit::Microseconds, Aim::None);
         }};
     }
     timed!("a statement that reads nothing", app.store.ping().await?);

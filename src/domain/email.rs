@@ -106,6 +106,11 @@ pub struct NewEmail {
 }
 
 impl NewEmail {
+    /// The version whose text it says.
+    pub fn version(&self) -> Option<TemplateVersionId> {
+        self.template.map(|(_, version)| version).or(self.worded_by)
+    }
+
     /// A message that says nothing, for nobody.
     pub fn blank(id: EmailId, job_id: JobId, channel: Channel) -> Self {
         Self {

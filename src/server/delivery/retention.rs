@@ -1,5 +1,5 @@
-//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired, and brings the index of search
-//! and the reasons of failures up to date after an update: in small steps with a pause between them, so that sending and
+//! Deletes what teams no longer want to keep, what deleted teams had, and what has expired, and brings the index of search,
+//! the reasons of failures and the bodies of messages up to date after an update: in small steps with a pause between them, so that sending and
 //! reading go on. Called by [super::worker]; several at once do no harm, and what one leaves the next one finds.
 
 use std::time::Duration;
@@ -26,14 +26,15 @@ pub async fn delete_what_is_over(
 ) -> Result<(), AppError> {
     let steps = Steps { store, shutdown };
     // Beside each other: a big team that goes does not keep what others are waiting for.
-    let (expired, old, teams, index, failures) = tokio::join!(
+    let (expired, old, teams, index, failures, bodies) = tokio::join!(
         steps.delete_expired(now),
         steps.delete_old(now),
         steps.delete_teams(),
         steps.index_again(),
-        steps.diagnose_again()
+        steps.diagnose_again(),
+        steps.pack_bodies()
     );
-    expired.and(old).and(teams).and(index).and(failures)
+    expired.and(old).and(teams).and(index).and(failures).and(bodies)
 }
 
 struct Steps<'a> {
@@ -54,6 +55,12 @@ impl Steps<'_> {
     /// Brings what search finds messages by up to date.
     async fn index_again(&self) -> Result<(), AppError> {
         while self.store.index_some_again().await? && self.goes_on().await {}
+        Ok(())
+    }
+
+    /// Compresses the bodies that were kept before bodies were compressed.
+    async fn pack_bodies(&self) -> Result<(), AppError> {
+        while self.store.pack_some_bodies().await? && self.goes_on().await {}
         Ok(())
     }
 

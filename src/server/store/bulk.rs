@@ -4,6 +4,7 @@
 
 use sqlx::types::Json;
 
+use super::bodies::Packed;
 use super::emails::row::{INSERT_ROWS, bind_row};
 use super::engine::Transaction;
 use super::events::{EmailFacts, NewEvent};
@@ -25,7 +26,7 @@ pub use super::outbox::Waiting;
 const BATCH: usize = 1000;
 
 const INSERT_CONTENTS: &str =
-    "INSERT INTO email_contents (team_id, email_id, variables, metadata, html, text, headers, subject) ";
+    "INSERT INTO email_contents (team_id, email_id, variables, metadata, body, body_bytes, headers, subject) ";
 
 const INSERT_ATTACHMENTS: &str =
     "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content, content_id) ";
@@ -49,28 +50,34 @@ pub struct HistoricEmail {
     pub waiting: Option<Waiting>,
 }
 
+impl HistoricEmail {
+    fn folded<'a>(&'a self, body: &'a Option<Packed>) -> Folded<'a> {
+        Folded::new(&self.email, body.as_ref(), &self.facts, self.waiting.as_ref())
+    }
+}
+
 /// A message with what follows from its events.
 pub(super) struct Folded<'a> {
     pub email: &'a NewEmail,
+    pub body: Option<&'a Packed>,
     pub waiting: Option<&'a Waiting>,
     pub fold: Fold,
 }
 
-impl<'a> From<&'a HistoricEmail> for Folded<'a> {
-    fn from(historic: &'a HistoricEmail) -> Self {
-        Self::new(&historic.email, &historic.facts, historic.waiting.as_ref())
-    }
-}
-
 impl<'a> Folded<'a> {
-    pub fn new(email: &'a NewEmail, facts: &EmailFacts, waiting: Option<&'a Waiting>) -> Self {
+    pub fn new(
+        email: &'a NewEmail,
+        body: Option<&'a Packed>,
+        facts: &EmailFacts,
+        waiting: Option<&'a Waiting>,
+    ) -> Self {
         let mut fold = facts.fold();
         for new in &email.events {
             fold.merge(new.fold(facts.error_message.as_deref()));
         }
         // Sender, subject and channel are the message's own.
         fold.entry = Entry::default();
-        Self { email, waiting, fold }
+        Self { email, body, waiting, fold }
     }
 }
 
@@ -83,7 +90,7 @@ pub(super) async fn insert_folded(
     tx.insert_rows(&INSERT_ROWS, emails, |values, row| bind_row(values, team_id, row.email, &row.fold)).await?;
     tx.insert_rows(INSERT_CONTENTS, emails, |values, row| {
         values.bind(team_id).bind(row.email.id).bind(Json(&row.email.variables)).bind(Json(&row.email.metadata));
-        values.bind(&row.email.html).bind(&row.email.text);
+        values.bind(row.body.map(|body| &body.bytes)).bind(row.body.map(|body| body.length));
         values.bind(Json(&row.email.headers)).bind(&row.email.sent_subject);
     })
     .await?;
@@ -125,7 +132,9 @@ impl Store {
     /// ids are quickest.
     pub async fn insert_history(&self, team_id: TeamId, emails: &[HistoricEmail]) -> Result<(), AppError> {
         for batch in emails.chunks(BATCH) {
-            let folded: Vec<Folded> = batch.iter().map(Folded::from).collect();
+            let emails: Vec<&NewEmail> = batch.iter().map(|historic| &historic.email).collect();
+            let bodies = self.pack_bodies(team_id, &emails).await?;
+            let folded: Vec<Folded> = batch.iter().zip(&bodies).map(|(historic, body)| historic.folded(body)).collect();
             let mut tx = self.begin().await?;
             insert_folded(&mut tx, team_id, &folded).await?;
             rollups_of(&folded).apply(&mut tx, team_id).await?;

@@ -5,6 +5,7 @@ pub(super) mod log;
 pub(super) mod messages;
 pub(super) mod row;
 pub(super) mod summary;
+pub(super) mod together;
 
 pub use crate::domain::api_request::KeptAnswer;
 pub use crate::domain::email::{Attachment, NewEmail};

@@ -139,8 +139,10 @@ impl Store {
             batch.changes.iter().filter(|change| change.entry.is_some()).map(|change| change.id.0).collect();
         index_again(&mut tx, team_id, &moved).await?;
         let started: Vec<(NewEmail, Fold)> = batch.started();
-        let folded: Vec<Folded> =
-            started.iter().map(|(email, fold)| Folded { email, waiting: None, fold: fold.clone() }).collect();
+        let folded: Vec<Folded> = started
+            .iter()
+            .map(|(email, fold)| Folded { email, body: None, waiting: None, fold: fold.clone() })
+            .collect();
         rollups.join(rollups_of(&folded));
         insert_folded(&mut tx, team_id, &folded).await?;
         let added: Vec<(EmailId, &NewEvent)> =

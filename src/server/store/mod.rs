@@ -6,6 +6,7 @@ pub mod adapters;
 pub mod api_keys;
 pub mod api_requests;
 pub mod audit;
+mod bodies;
 pub mod bulk;
 mod constraints;
 mod criteria;
@@ -51,6 +52,8 @@ use tracing::error;
 
 use crate::domain::error::AppError;
 
+use bodies::Versions;
+use emails::together::Accepting;
 pub use engine::OpenError;
 use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction};
 use health::Health;
@@ -65,6 +68,8 @@ pub struct Store {
     health: Health,
     noted: Arc<Noted>,
     common: Arc<CommonSearches>,
+    versions: Arc<Versions>,
+    accepting: Arc<Accepting>,
 }
 
 impl Store {
@@ -77,7 +82,8 @@ impl Store {
     /// The same with other limits of time.
     async fn open_within(url: &str, limits: Limits) -> Result<Self, OpenError> {
         let (db, health) = Database::open(url, limits).await?;
-        Ok(Self { db, health: Health::new(health), noted: Arc::default(), common: Arc::default() })
+        let (noted, common, versions, accepting) = Default::default();
+        Ok(Self { db, health: Health::new(health), noted, common, versions, accepting })
     }
 
     /// Keeps what was noted, waits for running statements and closes every connection.

@@ -52,7 +52,7 @@ pub(super) const LIST_QUEUES: &str = "WITH RECURSIVE waiting (team_id) AS (
 /// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
 pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt,
          CAST(CASE WHEN lease_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS was_leased,
-         CAST(COALESCE((SELECT octet_length(COALESCE(c.html, '')) + octet_length(COALESCE(c.text, ''))
+         CAST(COALESCE((SELECT COALESCE(c.body_bytes, octet_length(COALESCE(c.html, '')) + octet_length(COALESCE(c.text, '')))
              FROM email_contents c WHERE c.team_id = outbox.team_id AND c.email_id = outbox.email_id), 0)
          + COALESCE((SELECT SUM(octet_length(a.content))
              FROM email_attachments a WHERE a.team_id = outbox.team_id AND a.email_id = outbox.email_id), 0)

@@ -2,6 +2,7 @@
 
 use sqlx::types::Json;
 
+use super::bodies::BodyRow;
 use super::{Store, stored};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
@@ -56,8 +57,8 @@ struct OutgoingRow {
     notification_kind: Option<String>,
     external_user_id: Option<String>,
     tags: Json<Vec<String>>,
-    html: Option<String>,
-    text: Option<String>,
+    #[sqlx(flatten)]
+    bodies: BodyRow,
     variables: Json<serde_json::Value>,
     metadata: Json<serde_json::Value>,
     headers: Json<Vec<(String, String)>>,
@@ -71,18 +72,21 @@ struct OutgoingRow {
 impl Store {
     /// What to send for a leased row; `None` when the message is gone.
     pub async fn find_outgoing(&self, team_id: TeamId, email_id: EmailId) -> Result<Option<Outgoing>, AppError> {
-        let row: Option<OutgoingRow> = self.read(
+        let row: Option<OutgoingRow> = self
+            .read(format!(
                 "SELECT e.from_address, e.reply_to, e.recipients, COALESCE(c.subject, e.subject) AS subject,
                      e.channel, e.notification_id,
-                     n.kind AS notification_kind, e.external_user_id, e.tags, c.html, c.text, c.variables, c.metadata, c.headers,
+                     n.kind AS notification_kind, e.external_user_id, e.tags, {}, c.variables, c.metadata, c.headers,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e
                  JOIN teams t ON t.id = e.team_id AND t.deleted_at IS NULL
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
+                 LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
                  LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
                  WHERE e.team_id = $1 AND e.id = $2",
-            )
+                BodyRow::COLUMNS
+            ))
             .bind(team_id)
             .bind(email_id)
             .fetch_optional()
@@ -95,6 +99,7 @@ impl Store {
             }
             _ => None,
         };
+        let (html, text) = row.bodies.read()?;
         Ok(Some(Outgoing {
             adapter,
             channel: stored("emails.channel", Channel::from_code(row.channel).ok_or("unknown code"))?,
@@ -109,8 +114,8 @@ impl Store {
             reply_to: row.reply_to,
             recipients: row.recipients.0,
             subject: row.subject,
-            html: row.html,
-            text: row.text,
+            html,
+            text,
             attachments: self.list_attachments(team_id, email_id).await?,
         }))
     }

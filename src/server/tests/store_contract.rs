@@ -4,6 +4,7 @@
 mod accounts;
 mod api_requests;
 mod audit;
+mod bodies;
 mod criteria;
 mod deletion;
 mod drafts;
@@ -23,6 +24,7 @@ mod roles;
 mod search;
 mod teams;
 mod templates;
+mod together;
 
 use std::path::{Path, PathBuf};
 

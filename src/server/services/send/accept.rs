@@ -8,7 +8,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::Accepted;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
-use crate::domain::ids::AdapterId;
+use crate::domain::ids::{AdapterId, EmailId};
 use crate::domain::notification::Notification;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server::App;
@@ -26,8 +26,21 @@ pub(in crate::server::services) async fn accept_all(
     answer: KeptAnswer,
 ) -> Result<KeptAnswer, AppError> {
     let idempotency = idempotency.map(|key| new_key(app, &key, answer.clone()));
-    let with = Acceptance { notification, idempotency, ..Acceptance::default() };
-    Ok(accept_with(app, viewer, &emails, with).await?.unwrap_or(answer))
+    let first = match notification {
+        Some(_) => {
+            let with = Acceptance { notification, idempotency, ..Acceptance::default() };
+            accept_with(app, viewer, &emails, with).await?
+        }
+        None => {
+            let ids: Vec<EmailId> = emails.iter().map(|new| new.id).collect();
+            let first = app.store.accept_emails(viewer.team, emails, idempotency).await?;
+            if first.is_none() {
+                are_accepted(app, viewer, ids);
+            }
+            first
+        }
+    };
+    Ok(first.unwrap_or(answer))
 }
 
 /// `Some`, and nothing accepted, where an earlier request came with the same key: what that one was answered.
@@ -40,11 +53,15 @@ pub(super) async fn accept_with(
     if let Some(first) = app.store.insert_emails(viewer.team, emails, &with).await? {
         return Ok(Some(first));
     }
-    app.outbox_waker.notify_one();
-    for new in emails {
-        info!(email.id = %new.id, team.id = %viewer.team, "accepted message");
-    }
+    are_accepted(app, viewer, emails.iter().map(|new| new.id));
     Ok(None)
+}
+
+fn are_accepted(app: &App, viewer: &Viewer, ids: impl IntoIterator<Item = EmailId>) {
+    app.outbox_waker.notify_one();
+    for id in ids {
+        info!(email.id = %id, team.id = %viewer.team, "accepted message");
+    }
 }
 
 /// What callers are told of the messages.

@@ -87,8 +87,10 @@ impl Store {
     ) -> Result<Option<KeptAnswer>, AppError> {
         let waiting: Vec<Waiting> = emails.iter().map(first_attempt).collect();
         let facts = EmailFacts::default();
+        let bodies = self.pack_bodies(team_id, &emails.iter().collect::<Vec<_>>()).await?;
+        let folded = emails.iter().zip(&bodies).zip(&waiting);
         let folded: Vec<Folded> =
-            emails.iter().zip(&waiting).map(|(new, waiting)| Folded::new(new, &facts, Some(waiting))).collect();
+            folded.map(|((new, body), waiting)| Folded::new(new, body.as_ref(), &facts, Some(waiting))).collect();
         let ids: Vec<EmailId> = emails.iter().map(|new| new.id).collect();
         let mut tx = self.begin().await?;
         if let Some(key) = &with.idempotency
@@ -214,7 +216,7 @@ async fn insert_notification(tx: &mut Transaction, team_id: TeamId, new: &Notifi
 }
 
 /// When a new message is to be sent: at once, or as scheduled, or when its team has an adapter for it.
-fn first_attempt(new: &NewEmail) -> Waiting {
+pub(super) fn first_attempt(new: &NewEmail) -> Waiting {
     Waiting {
         pending: new.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
         attempts: 0,

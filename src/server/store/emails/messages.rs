@@ -9,6 +9,7 @@ use crate::domain::event::EventSet;
 use crate::domain::ids::{EmailId, JobId, SEQUENCE_BITS, TeamId, TemplateVersionId};
 use crate::domain::resend::Relative;
 use crate::domain::template::TemplateSource;
+use crate::server::store::bodies::BodyRow;
 use crate::server::store::engine::{Engine, Sql};
 use crate::server::store::{Store, instant};
 
@@ -94,13 +95,11 @@ struct ContentRow {
     variables: Json<serde_json::Value>,
     metadata: Json<serde_json::Value>,
     headers: Json<Vec<(String, String)>>,
-    html: Option<String>,
-    text: Option<String>,
+    #[sqlx(flatten)]
+    bodies: BodyRow,
     sent_subject: Option<String>,
     version_id: Option<TemplateVersionId>,
     version_subject: Option<String>,
-    version_html: Option<String>,
-    version_text: Option<String>,
 }
 
 impl Store {
@@ -198,14 +197,15 @@ impl Store {
     /// message.
     pub async fn find_stored_content(&self, team_id: TeamId, id: EmailId) -> Result<Option<StoredContent>, AppError> {
         let row: Option<ContentRow> = self
-            .read(
-                "SELECT c.variables, c.metadata, c.headers, c.html, c.text, c.subject AS sent_subject,
-                     v.id AS version_id, v.subject AS version_subject, v.html AS version_html, v.text AS version_text
+            .read(format!(
+                "SELECT c.variables, c.metadata, c.headers, {}, c.subject AS sent_subject,
+                     v.id AS version_id, v.subject AS version_subject
                  FROM email_contents c
                  JOIN emails e ON e.team_id = c.team_id AND e.id = c.email_id
                  LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
                  WHERE c.team_id = $1 AND c.email_id = $2",
-            )
+                BodyRow::COLUMNS
+            ))
             .bind(team_id)
             .bind(id)
             .fetch_optional()
@@ -220,19 +220,19 @@ impl Store {
             .bind(id)
             .fetch_all()
             .await?;
+        let (html, text) = row.bodies.read()?;
         let summary = |(filename, content_type, size_bytes)| AttachmentSummary { filename, content_type, size_bytes };
         let content = EmailContent {
             variables: row.variables.0,
             metadata: row.metadata.0,
             headers: row.headers.0,
-            html: row.html,
-            text: row.text,
+            html,
+            text,
             attachments: attachments.into_iter().map(summary).collect(),
         };
-        let version = row
-            .version_id
-            .zip(row.version_subject)
-            .map(|(id, subject)| (id, TemplateSource { subject, html: row.version_html, text: row.version_text }));
+        let version = row.version_id.zip(row.version_subject).map(|(id, subject)| {
+            (id, TemplateSource { subject, html: row.bodies.version_html, text: row.bodies.version_text })
+        });
         Ok(Some(StoredContent { content, sent_subject: row.sent_subject, version }))
     }
 

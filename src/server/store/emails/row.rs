@@ -38,9 +38,8 @@ pub(in crate::server::store) static COPY_ROW: LazyLock<String> = LazyLock::new(|
 
 /// Binds the values of a message's row.
 pub(in crate::server::store) fn bind_row(values: &mut RowValues<'_>, team_id: TeamId, email: &NewEmail, fold: &Fold) {
-    let (template_id, version_id) = email.template.unzip();
     values.bind(team_id).bind(email.id).bind(email.job_id);
-    values.bind(template_id).bind(version_id.or(email.worded_by)).bind(email.adapter_id);
+    values.bind(email.template.map(|(template, _)| template)).bind(email.version()).bind(email.adapter_id);
     values.bind(email.api_key_id).bind(email.api_request_id).bind(kept_recipients(&email.recipients));
     values.bind(&email.from_address).bind(&email.reply_to).bind(&email.subject).bind(Json(&email.tags));
     values.bind(fold.status().code()).bind(fold.rank.0);

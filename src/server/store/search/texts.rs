@@ -135,14 +135,13 @@ pub(in crate::server::store) async fn texts_of(
     team_id: TeamId,
     emails: &[&NewEmail],
 ) -> Result<Vec<(EmailId, SearchTexts)>, AppError> {
-    let version_of = |email: &NewEmail| email.template.map(|(_, version)| version).or(email.worded_by);
     let mut versions: Vec<TemplateVersionId> =
-        emails.iter().filter(|email| has_values(&email.variables)).filter_map(|email| version_of(email)).collect();
+        emails.iter().filter(|email| has_values(&email.variables)).filter_map(|email| email.version()).collect();
     versions.sort_unstable();
     versions.dedup();
     let marked = marks_of(tx, team_id, &versions).await?;
     let texts = |email: &&NewEmail| {
-        let marked = version_of(email).and_then(|version| marked.get(&version)).map_or(&[][..], Vec::as_slice);
+        let marked = email.version().and_then(|version| marked.get(&version)).map_or(&[][..], Vec::as_slice);
         let texts = SearchTexts::new(&email.recipients, &email.subject);
         (email.id, texts.with_contents(&email.variables, &email.metadata, marked))
     };

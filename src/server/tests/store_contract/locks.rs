@@ -43,7 +43,11 @@ mod callers_who_write_at_once_never_wait_in_a_ring {
                     if caller % 2 == 0 {
                         emails.reverse();
                     }
-                    store.insert_emails(team, &emails, &Acceptance::default()).await.unwrap();
+                    if round % 2 == 0 {
+                        store.insert_emails(team, &emails, &Acceptance::default()).await.unwrap();
+                    } else {
+                        store.accept_emails(team, emails.clone(), None).await.unwrap();
+                    }
                     let lease_id = app.app.clock.mint::<crate::domain::ids::EventId>().0;
                     let leases = store.lease_due(now, now + TimeDelta::minutes(1), lease_id, 2).await.unwrap();
                     for lease in leases {

@@ -2,6 +2,7 @@
 //! requests.
 
 use super::*;
+use crate::server::store::bodies::FIND_NEXT;
 
 #[tokio::test]
 async fn a_customer_is_found_by_the_user_id_and_by_the_address_sqlite() {
@@ -164,4 +165,11 @@ async fn old_contents_are_found_along_their_key_sqlite() {
     let plan = plans([find_old_contents_statement(Engine::Sqlite)]).await.remove(0);
     assert!(plan[0].starts_with("SEARCH x ") && plan[0].contains("(team_id=? AND email_id<?)"), "{plan:?}");
     assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+}
+
+#[tokio::test]
+async fn bodies_of_before_are_walked_by_their_messages_sqlite() {
+    let plan = plans([FIND_NEXT.to_owned()]).await.remove(0);
+    let by_message = "sqlite_autoindex_email_contents_1 (team_id=? AND email_id>?)";
+    assert_eq!(plan, [format!("SEARCH email_contents USING INDEX {by_message}")]);
 }
