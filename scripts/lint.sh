@@ -18,7 +18,8 @@ linters=tools/.venv/bin
 say "types of the browser tests"
 npm --prefix end2end run --silent check
 say "clippy, server"
-cargo clippy --locked --no-default-features --features ssr --all-targets -- -D warnings
+# The benches are named: what is no test of `cargo test` is none of --all-targets.
+cargo clippy --locked --no-default-features --features ssr --lib --bins --tests --bench log -- -D warnings
 say "clippy, browser"
 cargo clippy --no-default-features --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings
 say "documentation"

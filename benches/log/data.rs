@@ -28,7 +28,7 @@ use sendlog::server::store::bulk::HistoricEmail;
 use sendlog::server::store::emails::NewEmail;
 use sendlog::server::store::events::EmailFacts;
 use serde_json::json;
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use super::{Outcome, grouped};
 
@@ -242,8 +242,10 @@ impl Data {
                 let mut connection = $connection;
                 for hours in 1..DAYS * 24 {
                     let from = lowest_id_at(self.end - TimeDelta::hours(hours));
-                    let id = sqlx::query_scalar(STATEMENT).bind(self.team_id).bind(from);
-                    ids.extend(id.fetch_optional(&mut connection).await?);
+                    let id =
+                        sqlx::query_scalar(STATEMENT).bind(self.team_id).bind(from).fetch_optional(&mut connection);
+                    let id: Option<i64> = id.await?;
+                    ids.extend(id);
                 }
                 connection.close().await?;
             }};
@@ -348,7 +350,7 @@ async fn prepare_schema(url: &str, rows: usize) -> Outcome<String> {
     let schema = format!("bench_{FORM}_{rows}");
     let mut connection = sqlx::PgConnection::connect(url).await?;
     sqlx::query("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public").execute(&mut connection).await?;
-    sqlx::query(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).execute(&mut connection).await?;
+    sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"))).execute(&mut connection).await?;
     connection.close().await?;
     let separator = if url.contains('?') { '&' } else { '?' };
     Ok(format!("{url}{separator}options[search_path]={schema},public"))
@@ -412,6 +414,9 @@ async fn set_up(app: &App, team: TeamId, number: usize) -> Outcome<Setting> {
         name: "bench".to_owned(),
         prefix: secret.chars().take(8).collect(),
         scopes: PermissionSet::all(),
+        effective: PermissionSet::all(),
+        held_back: None,
+        belongs_to_team: true,
         created_by: None,
         created_by_name: None,
         created_at: now,

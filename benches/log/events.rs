@@ -63,8 +63,8 @@ async fn newest(data: &Data) -> Outcome<Vec<i64>> {
 async fn record(data: &Data, in_one: usize, time: Duration, of_others: bool) -> Outcome<f64> {
     let ids = newest(data).await?;
     let app = data.app().await?;
-    let viewer = app.store.find_viewer_by_api_key(&token_hash(data::API_KEY), app.clock.now()).await?;
-    let viewer = viewer.ok_or("the key is unknown")?;
+    let key = app.store.find_key_by_hash(&token_hash(data::API_KEY), app.clock.now()).await?;
+    let viewer = key.ok_or("the key is unknown")?.viewer;
     let (mut number, started) = (0, Instant::now());
     while started.elapsed() < time {
         let batch = (number..number + in_one).map(|number| {

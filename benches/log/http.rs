@@ -80,11 +80,6 @@ impl Load {
         self.percentile_ms(99)
     }
 
-    /// Both, for the table.
-    pub fn shown(&self) -> String {
-        format!("p50 {:.2} ms, p99 {:.2} ms", self.p50_ms(), self.p99_ms())
-    }
-
     fn percentile_ms(&self, percent: usize) -> f64 {
         let index = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(index).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1000.0)

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use sendlog::server::clock::Clock;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -137,7 +138,8 @@ async fn ingest(address: SocketAddr, ends: Instant) -> Outcome<usize> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut connection = Connection::open(address).await?;
     // Another run on the same database reports others.
-    let run = Utc::now().timestamp_millis();
+    let clock = Clock::system();
+    let run = clock.now().timestamp_millis();
     let mut count = 0;
     while Instant::now() < ends {
         tick.tick().await;
@@ -145,7 +147,7 @@ async fn ingest(address: SocketAddr, ends: Instant) -> Outcome<usize> {
             .map(|number| {
                 json!({
                     "id": format!("mix-{run}-{number}"), "kind": if number % 2 == 0 { "sent" } else { "delivered" },
-                    "at": shown(Utc::now()), "providerMessageId": format!("mix-{run}-{}@ses.example", number / 2),
+                    "at": shown(clock.now()), "providerMessageId": format!("mix-{run}-{}@ses.example", number / 2),
                     "recipient": "maya.lindqvist@northwind.example",
                 })
             })

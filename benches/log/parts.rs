@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chrono::TimeDelta;
-use sendlog::domain::filter::{EmailFilter, TimeRange};
+use sendlog::domain::filter::{EmailFilter, RollupScope, TimeRange};
 use sendlog::domain::page::PageRequest;
 use sendlog::domain::viewer::Viewer;
 use sendlog::server::secrets::token_hash;
@@ -19,7 +19,7 @@ const TIMES: u32 = 500;
 pub async fn measure(data: &Data, report: &mut Report) -> Outcome<()> {
     let app = data.app().await?;
     let (hash, now) = (token_hash(data::API_KEY), app.clock.now());
-    let viewer: Viewer = app.store.find_viewer_by_api_key(&hash, now).await?.ok_or("the key is unknown")?;
+    let viewer: Viewer = app.store.find_key_by_hash(&hash, now).await?.ok_or("the key is unknown")?.viewer;
     let request = PageRequest { page: 1, page_size: 50 };
     let month = TimeRange::new(data.end - TimeDelta::days(30), data.end);
     let everything = EmailFilter::default();
@@ -39,11 +39,11 @@ pub async fn measure(data: &Data, report: &mut Report) -> Outcome<()> {
         }};
     }
     timed!("a statement that reads nothing", app.store.ping().await?);
-    timed!("key to viewer", app.store.find_viewer_by_api_key(&hash, now).await?);
+    timed!("key to viewer", app.store.find_key_by_hash(&hash, now).await?);
     timed!("list, all", emails::list_emails(&app, &viewer, &everything, request).await?);
     timed!("list, 30 days", emails::list_emails(&app, &viewer, &of_month, request).await?);
-    timed!("counts, 30 days", app.store.count_by_status(viewer.team, None, month).await?);
-    timed!("counts by hour, 30 days", app.store.list_hour_counts(viewer.team, None, month).await?);
+    timed!("counts, 30 days", app.store.count_by_status(viewer.team, RollupScope::All, month).await?);
+    timed!("counts by hour, 30 days", app.store.list_hour_counts(viewer.team, RollupScope::All, month).await?);
     timed!("page to JSON", serde_json::to_vec(&page)?);
     timed!("answer redacted for the request log", api_requests::logged_body(&json));
     app.store.close().await;
