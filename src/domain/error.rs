@@ -76,7 +76,7 @@ pub enum AppError {
         limit_bytes: u64,
     },
     /// Too many tries; `retry_after_s` is in seconds.
-    #[error("Too many attempts. Try again in {} {}.", .retry_after_s.div_ceil(60), if .retry_after_s.div_ceil(60) == 1 { "minute" } else { "minutes" })]
+    #[error("Too many attempts. Try again in {}.", span(*.retry_after_s))]
     RateLimited {
         /// Seconds until the next try is allowed.
         retry_after_s: u64,
@@ -93,6 +93,12 @@ pub enum AppError {
     /// A fault of ours. The cause is in the server's log.
     #[error("Something went wrong on our side. It has been logged.")]
     Internal,
+}
+
+/// A time to wait, in words: whole minutes from one minute on.
+fn span(seconds: u64) -> String {
+    let (count, unit) = if seconds < 60 { (seconds, "second") } else { (seconds.div_ceil(60), "minute") };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 impl AppError {
@@ -148,6 +154,19 @@ impl AppError {
             Self::RateLimited { .. } => 429,
             Self::Adapter(_) | Self::Internal => 500,
             Self::Unavailable | Self::TooSlow => 503,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_said_in_the_unit_that_fits() {
+        for (retry_after_s, wait) in [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (61, "2 minutes")] {
+            let error = AppError::RateLimited { retry_after_s };
+            assert_eq!(error.to_string(), format!("Too many attempts. Try again in {wait}."));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! through the rollups, so that no more than one hour is walked over.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, EmailSummary};
@@ -37,9 +38,15 @@ impl Store {
         let (filter, looked_from) = bounded.as_ref().map_or((filter, None), |(filter, from)| (filter, Some(*from)));
         if filter.search.is_none() && filter.criteria == Criteria::default() && window.offset <= DIRECT_OFFSET {
             let counts = self.count_by_status(team_id, filter.scope(), filter.range);
-            let (counts, items) = tokio::try_join!(counts, self.list_first_pages(team_id, filter, window))?;
+            let place = Place { ids: IdRange::from(filter.range), offset: window.offset, total: 0 };
+            let (counts, items) = tokio::try_join!(counts, self.list_rows_at(team_id, filter, &place, window.limit))?;
             let total = Total::Exact(counts.in_set(filter.statuses));
             return Ok(Page { items, total, request, looked_from });
+        }
+        if filter.search.is_none() && filter.criteria == Criteria::default() {
+            let place = self.find_place(team_id, filter, window.offset).await?;
+            let items = self.list_rows_at(team_id, filter, &place, window.limit).await?;
+            return Ok(Page { items, total: Total::Exact(place.total), request, looked_from });
         }
         let (ids, total) = self.find_window_ids(team_id, filter, window).await?;
         let items = self.list_emails_by_id(team_id, &ids).await?;
@@ -236,79 +243,76 @@ impl Store {
             let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
             return Ok((found, total));
         }
-        let counts = self.count_by_status(team_id, filter.scope(), filter.range).await?;
-        let total = counts.in_set(filter.statuses);
-        if offset >= total {
+        if oldest_first {
+            let counts = self.count_by_status(team_id, filter.scope(), filter.range).await?;
+            let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
+            return Ok((found, Total::Exact(counts.in_set(filter.statuses))));
+        }
+        let Place { ids, offset, total } = self.find_place(team_id, filter, offset).await?;
+        if ids.low >= ids.high {
             return Ok((Vec::new(), Total::Exact(total)));
         }
-        if oldest_first {
-            let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
-            return Ok((found, Total::Exact(total)));
-        }
-        let (ids, offset) =
-            if offset <= DIRECT_OFFSET { (ids, offset) } else { self.skip_hours(team_id, filter, ids, offset).await? };
         let page = list_ids_query(self.engine(), team_id, filter.statuses, filter.scope(), ids, limit, offset);
         let found: Vec<i64> = self.read(page).fetch_scalars().await?;
         Ok((found, Total::Exact(total)))
     }
 
-    /// Cuts off the newest whole hours that a page at `offset` lies beyond: what is left of the range, and of the
-    /// offset.
-    async fn skip_hours(
-        &self,
-        team_id: TeamId,
-        filter: &EmailFilter,
-        ids: IdRange,
-        offset: i64,
-    ) -> Result<(IdRange, i64), AppError> {
+    /// Where the message at an offset of the list is. Beyond [DIRECT_OFFSET] the rollups tell in which hour.
+    async fn find_place(&self, team_id: TeamId, filter: &EmailFilter, offset: i64) -> Result<Place, AppError> {
+        let (ids, scope, statuses) = (IdRange::from(filter.range), filter.scope(), filter.statuses);
+        if offset <= DIRECT_OFFSET {
+            let total = self.count_by_status(team_id, scope, filter.range).await?.in_set(statuses);
+            return Ok(Place { ids, offset, total });
+        }
         let cut = HourCut::from(ids);
-        let newest_piece = match cut.tail {
-            Some(tail) => self.count_ids(team_id, filter.scope(), tail).await?.in_set(filter.statuses),
-            None => 0,
+        let piece = async |piece: Option<IdRange>| match piece {
+            Some(piece) => Ok::<_, AppError>(self.count_ids(team_id, scope, piece).await?.in_set(statuses)),
+            None => Ok(0),
         };
-        if offset < newest_piece {
-            return Ok((ids, offset));
-        }
-        let statement = find_hour_statement(filter.statuses);
-        let wanted = offset - newest_piece;
-        let found: Option<(i64, i64)> = self
-            .read(statement)
-            .bind(team_id)
-            .bind(rollup_key(filter.scope()))
-            .bind(cut.low_hour)
-            .bind(cut.high_hour)
-            .bind(wanted)
-            .fetch_optional()
-            .await?;
-        if let Some((hour, newer)) = found {
-            let high = lowest_id_of_hour(hour.saturating_add(1)).min(ids.high);
-            return Ok((IdRange { low: ids.low, high }, wanted - newer));
-        }
-        // Beyond every whole hour: the page begins in the oldest piece.
-        let whole = self.count_by_status(team_id, filter.scope(), filter.range).await?.in_set(filter.statuses);
-        let oldest = match cut.head {
-            Some(head) => self.count_ids(team_id, filter.scope(), head).await?.in_set(filter.statuses),
-            None => 0,
+        let statement = hour_totals_statement(self.engine(), statuses);
+        let hours = async || {
+            let query = self.read(statement).bind(team_id).bind(rollup_key(scope));
+            let rows: Option<Json<Vec<(i64, i64)>>> =
+                query.bind(cut.low_hour).bind(cut.high_hour).fetch_scalar().await?;
+            Ok(rows.map(|rows| rows.0).unwrap_or_default())
         };
-        let high = cut.head.map_or(ids.low, |head| head.high);
-        Ok((IdRange { low: ids.low, high }, offset - (whole - oldest)))
+        let (newest, mut hours, oldest) = tokio::try_join!(piece(cut.tail), hours(), piece(cut.head))?;
+        hours.sort_unstable_by_key(|(hour, _)| std::cmp::Reverse(*hour));
+        let total = newest + hours.iter().map(|(_, here)| here).sum::<i64>() + oldest;
+        if offset < newest {
+            return Ok(Place { ids, offset, total });
+        }
+        let mut newer = newest;
+        for (hour, here) in hours {
+            if offset < newer + here {
+                let high = lowest_id_of_hour(hour.saturating_add(1)).min(ids.high);
+                return Ok(Place { ids: IdRange { high, ..ids }, offset: offset - newer, total });
+            }
+            newer += here;
+        }
+        // Beyond every whole hour: in the oldest piece, or past the end.
+        let high = cut.head.filter(|_| offset < total).map_or(ids.low, |head| head.high);
+        Ok(Place { ids: IdRange { high, ..ids }, offset: offset - newer, total })
     }
 }
 
-/// The statement that finds the hour in which the row at an offset is, and how many rows are newer than that hour: `$1`
-/// team, `$2` template, `$3` first hour, `$4` hour after the last, `$5` offset.
-pub(in crate::server::store) fn find_hour_statement(statuses: StatusSet) -> String {
+/// Where a page of the list begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The ids that are left of the list's, from there on; none past its end.
+    pub ids: IdRange,
+    /// How many of them are newer.
+    pub offset: i64,
+    /// How long the whole list is.
+    pub total: i64,
+}
+
+/// The statement that tells how many messages of some statuses each hour has, all in one value: `$1` team, `$2` template,
+/// `$3` first hour, `$4` hour after the last.
+pub(in crate::server::store) fn hour_totals_statement(engine: Engine, statuses: StatusSet) -> String {
     let counted: Vec<&str> = statuses.or_all().iter().map(EmailStatus::as_str).collect();
-    let counted = counted.join(" + ");
-    format!(
-        "SELECT hour, newer FROM (
-             SELECT hour, {counted} AS here,
-                 CAST(SUM({counted}) OVER (ORDER BY hour DESC) AS BIGINT) - ({counted}) AS newer
-             FROM email_rollups
-             WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4
-         ) AS hours
-         WHERE newer <= $5 AND newer + here > $5"
-    )
+    let row = engine.array_of_rows(&["hour", &counted.join(" + ")]);
+    format!("SELECT {row} FROM email_rollups WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4")
 }
 
 /// Adds the query for the ids of messages that a walk finds, looking at each message on the way. Each status, where the

@@ -2,13 +2,12 @@
 
 use sqlx::types::Json;
 
-use super::log::push_ids;
+use super::log::{Place, push_ids};
 use super::row::{channel_from, status_from};
 use crate::domain::email::{EmailSummary, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::filter::{EmailFilter, RollupScope, StatusSet};
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
-use crate::domain::page::OffsetRequest;
 use crate::server::store::engine::{Engine, Sql};
 use crate::server::store::range::IdRange;
 use crate::server::store::{Store, instant};
@@ -47,15 +46,18 @@ impl TryFrom<SummaryRow> for EmailSummary {
 }
 
 impl Store {
-    /// A page near the newest message, by its filter's statuses, scope and range: ids and rows by one statement.
-    pub(super) async fn list_first_pages(
+    /// The rows of a page by its filter's statuses and scope, from its place on: ids and rows by one statement.
+    pub(super) async fn list_rows_at(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
-        window: OffsetRequest,
+        place: &Place,
+        limit: i64,
     ) -> Result<Vec<EmailSummary>, AppError> {
-        let OffsetRequest { offset, limit, .. } = window;
-        let (statuses, scope, ids) = (filter.statuses, filter.scope(), IdRange::from(filter.range));
+        let (statuses, scope, Place { ids, offset, .. }) = (filter.statuses, filter.scope(), *place);
+        if ids.low >= ids.high {
+            return Ok(Vec::new());
+        }
         self.fetch_rows(page_query(self.engine(), team_id, statuses, scope, ids, limit, offset)).await
     }
 

@@ -22,7 +22,7 @@ use crate::server::store::api_keys::find_by_hash_statement;
 use crate::server::store::api_requests::{Walk, count_of_keys_statement, count_query, end_query, list_query};
 use crate::server::store::audit::{list_actors_statement, list_statement};
 use crate::server::store::deletion::step_statements;
-use crate::server::store::emails::log::{find_hour_statement, list_ids_query, push_walk};
+use crate::server::store::emails::log::{hour_totals_statement, list_ids_query, push_walk};
 use crate::server::store::emails::messages::{
     FIND_BY_JOB, all_copies_query, by_provider_query, copies_query, find_family_statement, variables_query,
 };
@@ -428,7 +428,7 @@ async fn pieces_of_an_hour_are_counted_in_indexes() {
 
 #[tokio::test]
 async fn whole_hours_come_from_the_rollups() {
-    let far_page = find_hour_statement(StatusSet::READ);
+    let far_page = hour_totals_statement(Engine::Sqlite, StatusSet::READ);
     for plan in plans([sum_hours_statement(), list_hours_statement(), far_page]).await {
         assert_eq!(reads_of(&plan), [BY_HOUR]);
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
