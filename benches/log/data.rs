@@ -199,7 +199,8 @@ impl Data {
         let bytes: i64 = if self.is_sqlite() {
             let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await?;
             sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
-            let statement = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            let statement = "SELECT (page_count - freelist_count) * page_size
+                FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
             let bytes = sqlx::query_scalar(statement).fetch_one(&mut connection).await?;
             connection.close().await?;
             bytes
@@ -220,7 +221,7 @@ impl Data {
         if self.is_sqlite() {
             let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await?;
             let statement =
-                "SELECT name, SUM(pgsize) FROM dbstat WHERE aggregate GROUP BY name ORDER BY 2 DESC LIMIT $1";
+                "SELECT name, SUM(pgsize) FROM dbstat WHERE aggregate = 1 GROUP BY name ORDER BY 2 DESC LIMIT $1";
             let tables = sqlx::query_as(statement).bind(MOST).fetch_all(&mut connection).await?;
             connection.close().await?;
             return Ok(tables);
