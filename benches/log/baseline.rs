@@ -157,7 +157,11 @@ async fn insert_message(connection: &mut SqliteConnection, data: &Data, id: i64)
         .bind(id >> 10)
         .execute(&mut *connection)
         .await?;
-    for template in [0, data.raw_template_id] {
+    let hour = (id >> 20) / 3_600_000;
+    for (template, hour) in [-1, 0, data.raw_template_id]
+        .into_iter()
+        .flat_map(|template| [-1 - hour / 24, hour].map(|hour| (template, hour)))
+    {
         sqlx::query(
             "INSERT INTO email_rollups
              (team_id, template_id, hour, queued, sent, delivered, opened, clicked, bounced, failed, spam)
@@ -166,7 +170,7 @@ async fn insert_message(connection: &mut SqliteConnection, data: &Data, id: i64)
         )
         .bind(team)
         .bind(template)
-        .bind((id >> 20) / 3_600_000)
+        .bind(hour)
         .execute(&mut *connection)
         .await?;
     }

@@ -46,8 +46,35 @@ pub(super) fn hour_of(id: EmailId) -> i64 {
     id.created_at().timestamp().div_euclid(3600)
 }
 
+/// The `hour` of the rollup rows that count a whole day, counted in UTC from 1970: below 0, which no hour is.
+pub(super) fn hour_of_day(day: i64) -> i64 {
+    -1 - day
+}
+
+/// The day of an hour.
+pub(super) fn day_of(hour: i64) -> i64 {
+    hour.div_euclid(24)
+}
+
+/// The first hour of a rollup row, and how many hours it counts.
+pub(super) fn first_hour(hour: i64) -> (i64, i64) {
+    if hour < 0 { ((-1 - hour).saturating_mul(24), 24) } else { (hour, 1) }
+}
+
+/// Whole hours as the rollup rows that count them, each once: ranges of their `hour`, of hours, of days and of hours.
+pub(super) fn spans(low_hour: i64, high_hour: i64) -> [(i64, i64); 3] {
+    let (first, end) = (day_of(low_hour.saturating_add(23)), day_of(high_hour));
+    if first >= end {
+        return [(low_hour, high_hour), (0, 0), (0, 0)];
+    }
+    // The newest day has the lowest `hour`.
+    [(low_hour, first * 24), (hour_of_day(end) + 1, hour_of_day(first) + 1), (end * 24, high_hour)]
+}
+
 impl From<IdRange> for HourCut {
     fn from(ids: IdRange) -> Self {
+        // No message is older than 1970.
+        let ids = IdRange { low: ids.low.max(0), ..ids };
         if ids.low >= ids.high {
             return Self { head: None, low_hour: 0, high_hour: 0, tail: None };
         }
@@ -103,5 +130,30 @@ mod tests {
     fn an_inverted_range_is_empty() {
         let cut = HourCut::from(IdRange { low: hour(12), high: hour(10) });
         assert_eq!((cut.head, cut.tail, cut.low_hour), (None, None, cut.high_hour));
+    }
+
+    #[test]
+    fn days_and_hours_count_each_hour_once() {
+        for (low, high) in
+            [(0, 0), (0, 5), (3, 24), (0, 24), (23, 25), (24, 48), (5, 100), (5, 27), (47, 49), (10, 240)]
+        {
+            let mut counted = Vec::new();
+            for (from, to) in spans(low, high) {
+                for (first, length) in (from..to).map(first_hour) {
+                    counted.extend(first..first + length);
+                }
+            }
+            counted.sort_unstable();
+            assert_eq!(counted, (low..high).collect::<Vec<_>>(), "{low} to {high}");
+        }
+        let [before, days, after] = spans(30, i64::MAX);
+        assert_eq!((before, days.1), ((30, 48), hour_of_day(2) + 1));
+        assert!(days.0 < hour_of_day(1_000_000) && after.0 > 1_000_000_000, "{days:?} {after:?}");
+    }
+
+    #[test]
+    fn what_is_before_1970_reaches_no_day() {
+        let cut = HourCut::from(IdRange { low: -(1 << 50), high: hour(3) });
+        assert_eq!(cut, HourCut { head: None, low_hour: 0, high_hour: 3, tail: None });
     }
 }

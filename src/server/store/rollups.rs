@@ -1,10 +1,10 @@
-//! The rollups: how many messages of each hour have which status, by slices of the log. They change in the transaction that
+//! The rollups: how many messages of each hour, and of each day, have which status, by slices of the log. They change in the transaction that
 //! changes the messages.
 
 use std::collections::BTreeMap;
 
-use super::engine::Transaction;
-use super::range::hour_of;
+use super::engine::{Sql, Transaction};
+use super::range::{day_of, hour_of, hour_of_day};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -12,10 +12,10 @@ use crate::domain::filter::RollupScope;
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::stats::StatusCounts;
 
-const ADD_TO_ROLLUP: &str = "INSERT INTO email_rollups
-    (team_id, template_id, hour, queued, sent, delivered, opened, clicked, bounced, failed, spam)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-    ON CONFLICT (team_id, template_id, hour) DO UPDATE SET
+const ADD_ROWS: &str = "INSERT INTO email_rollups
+    (team_id, template_id, hour, queued, sent, delivered, opened, clicked, bounced, failed, spam) ";
+
+const TO_ROWS: &str = " ON CONFLICT (team_id, template_id, hour) DO UPDATE SET
         queued = email_rollups.queued + excluded.queued,
         sent = email_rollups.sent + excluded.sent,
         delivered = email_rollups.delivered + excluded.delivered,
@@ -24,6 +24,11 @@ const ADD_TO_ROLLUP: &str = "INSERT INTO email_rollups
         bounced = email_rollups.bounced + excluded.bounced,
         failed = email_rollups.failed + excluded.failed,
         spam = email_rollups.spam + excluded.spam";
+
+/// Rows that one statement changes.
+const ROWS: usize = 100;
+/// As many rows, at most, are changed by a statement that stays prepared: those of one message, or two.
+const FEW: usize = 12;
 
 /// The rollup row that counts all templates together.
 const ANY_TEMPLATE: TemplateId = TemplateId(0);
@@ -58,10 +63,14 @@ fn rollup_keys(template_id: Option<TemplateId>, channel: Channel) -> impl Iterat
 pub(super) struct Rollups(BTreeMap<(TemplateId, i64), StatusCounts>);
 
 impl Rollups {
-    /// Adds a change of one message's status to the rows of its hour: of its channel, of its template and of all.
+    /// Adds a change of one message's status to the rows of its hour and of its day: of its channel, of its template and of
+    /// all.
     pub fn add(&mut self, id: EmailId, template_id: Option<TemplateId>, channel: Channel, change: StatusCounts) {
+        let hour = hour_of(id);
         for key in rollup_keys(template_id, channel) {
-            *self.0.entry((key, hour_of(id))).or_default() += change;
+            for hour in [hour_of_day(day_of(hour)), hour] {
+                *self.0.entry((key, hour)).or_default() += change;
+            }
         }
     }
 
@@ -84,12 +93,15 @@ impl Rollups {
 
     /// Applies what the transaction changes. Only those rows are touched after it.
     pub(super) async fn apply(self, tx: &mut Transaction, team_id: TeamId) -> Result<(), AppError> {
-        for ((template_id, hour), counts) in self.changes() {
-            let mut statement = tx.query(ADD_TO_ROLLUP).bind(team_id).bind(template_id).bind(hour);
-            for count in counts.0 {
-                statement = statement.bind(count);
-            }
-            statement.execute().await?;
+        let changes: Vec<_> = self.changes().collect();
+        for rows in changes.chunks(ROWS) {
+            let mut sql = Sql::new(tx.engine(), ADD_ROWS);
+            sql.push_rows(rows, |values, ((template_id, hour), counts)| {
+                values.bind(team_id).bind(*template_id).bind(*hour);
+                counts.0.iter().for_each(|count| drop(values.bind(*count)));
+            });
+            sql.push(TO_ROWS).keep(rows.len() <= FEW);
+            tx.query(sql).execute().await?;
         }
         Ok(())
     }

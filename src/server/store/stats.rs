@@ -8,7 +8,7 @@ use super::Store;
 use super::criteria::push_scope;
 use super::engine::{Engine, Sql};
 use super::range::IdRange;
-use super::range::{HourCut, hour_of, lowest_id_of_hour};
+use super::range::{HourCut, hour_of, lowest_id_of_hour, spans};
 use super::rollups::rollup_key;
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
@@ -148,14 +148,7 @@ impl Store {
         if low_hour >= high_hour {
             return Ok(StatusCounts::default());
         }
-        self.read(sum_hours_statement())
-            .bind(team_id)
-            .bind(rollup_key(scope))
-            .bind(low_hour)
-            .bind(high_hour)
-            .fetch_one()
-            .await
-            .map(counts_of)
+        self.read(sum_hours_query(self.engine(), team_id, scope, low_hour, high_hour)).fetch_one().await.map(counts_of)
     }
 
     /// Counts the messages of an id range from the index of statuses.
@@ -175,7 +168,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// The hour rollups counted anew from the messages, and the kept ones, where the two differ. Empty when all is well.
+    /// The rollups counted anew from the messages, and the kept ones, where the two differ. Empty when all is well.
     pub async fn list_wrong_rollups(&self, team_id: TeamId) -> Result<Vec<(TemplateId, i64)>, AppError> {
         self.read(
             "SELECT template_id, hour FROM (
@@ -201,6 +194,13 @@ impl Store {
                      UNION ALL
                      SELECT template_id, (id >> 20) / 3600000, status, -1 FROM emails
                      WHERE team_id = $1 AND template_id IS NOT NULL
+                     UNION ALL
+                     SELECT 0, -1 - (id >> 20) / 86400000, status, -1 FROM emails WHERE team_id = $1
+                     UNION ALL
+                     SELECT -1 - channel, -1 - (id >> 20) / 86400000, status, -1 FROM emails WHERE team_id = $1
+                     UNION ALL
+                     SELECT template_id, -1 - (id >> 20) / 86400000, status, -1 FROM emails
+                     WHERE team_id = $1 AND template_id IS NOT NULL
                  ) AS difference
                  GROUP BY template_id, hour, status HAVING SUM(n) <> 0 ORDER BY template_id, hour",
         )
@@ -219,13 +219,28 @@ pub(super) fn list_hours_statement() -> String {
     )
 }
 
-/// The statement that adds up the counts of whole hours: `$1` team, `$2` template, `$3` first hour, `$4` hour after the
-/// last.
-pub(super) fn sum_hours_statement() -> String {
-    format!(
-        "SELECT {SUM_COLUMNS} FROM email_rollups
-         WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4"
-    )
+/// The query that adds up the counts of whole hours, `high_hour` not among them.
+pub(super) fn sum_hours_query(
+    engine: Engine,
+    team_id: TeamId,
+    scope: RollupScope,
+    low_hour: i64,
+    high_hour: i64,
+) -> Sql {
+    let mut sql = Sql::new(engine, format!("SELECT {SUM_COLUMNS} FROM ("));
+    push_spans(&mut sql, COUNT_COLUMNS, team_id, scope, spans(low_hour, high_hour));
+    sql.push(") AS spans");
+    sql
+}
+
+/// Adds the query for columns of the rollup rows of a scope whose `hour` is in one of the ranges.
+pub(super) fn push_spans(sql: &mut Sql, columns: &str, team_id: TeamId, scope: RollupScope, spans: [(i64, i64); 3]) {
+    for (place, (low, high)) in spans.into_iter().enumerate() {
+        sql.push(if place == 0 { "" } else { " UNION ALL " });
+        sql.push(format!("SELECT {columns} FROM email_rollups WHERE team_id = ")).push_bind(team_id);
+        sql.push(" AND template_id = ").push_bind(rollup_key(scope));
+        sql.push(" AND hour >= ").push_bind(low).push(" AND hour < ").push_bind(high);
+    }
 }
 
 /// The query for the statuses of messages, newest first.

@@ -15,8 +15,8 @@ use crate::server::store::criteria::{
     Whole, keys_of, looked_at_most, named_whole, providers_names, push_criteria, push_keys, push_scope, push_statuses,
 };
 use crate::server::store::engine::{Engine, Sql};
-use crate::server::store::range::{HourCut, IdRange, lowest_id_of_hour};
-use crate::server::store::rollups::rollup_key;
+use crate::server::store::range::{HourCut, IdRange, first_hour, lowest_id_of_hour, spans};
+use crate::server::store::stats::push_spans;
 
 /// Rows are skipped one by one up to here; further on, the rollups tell in which hour a page begins.
 const DIRECT_OFFSET: i64 = 500;
@@ -269,30 +269,44 @@ impl Store {
             Some(piece) => Ok::<_, AppError>(self.count_ids(team_id, scope, piece).await?.in_set(statuses)),
             None => Ok(0),
         };
-        let statement = hour_totals_statement(self.engine(), statuses);
-        let hours = async || {
-            let query = self.read(statement).bind(team_id).bind(rollup_key(scope));
-            let rows: Option<Json<Vec<(i64, i64)>>> =
-                query.bind(cut.low_hour).bind(cut.high_hour).fetch_scalar().await?;
-            Ok(rows.map(|rows| rows.0).unwrap_or_default())
-        };
-        let (newest, mut hours, oldest) = tokio::try_join!(piece(cut.tail), hours(), piece(cut.head))?;
-        hours.sort_unstable_by_key(|(hour, _)| std::cmp::Reverse(*hour));
-        let total = newest + hours.iter().map(|(_, here)| here).sum::<i64>() + oldest;
+        let whole = self.list_spans(team_id, filter, spans(cut.low_hour, cut.high_hour));
+        let (newest, whole, oldest) = tokio::try_join!(piece(cut.tail), whole, piece(cut.head))?;
+        let total = newest + whole.iter().map(|(_, here)| here).sum::<i64>() + oldest;
         if offset < newest {
             return Ok(Place { ids, offset, total });
         }
-        let mut newer = newest;
-        for (hour, here) in hours {
-            if offset < newer + here {
-                let high = lowest_id_of_hour(hour.saturating_add(1)).min(ids.high);
-                return Ok(Place { ids: IdRange { high, ..ids }, offset: offset - newer, total });
+        let (mut newer, mut whole) = (newest, whole.into_iter());
+        while let Some((hour, here)) = whole.next() {
+            if offset >= newer + here {
+                newer += here;
+                continue;
             }
-            newer += here;
+            let (first, length) = first_hour(hour);
+            if length > 1 {
+                let of_day = self.list_spans(team_id, filter, [(first, first + length), (0, 0), (0, 0)]).await?;
+                whole = of_day.into_iter();
+                continue;
+            }
+            let high = lowest_id_of_hour(first.saturating_add(1)).min(ids.high);
+            return Ok(Place { ids: IdRange { high, ..ids }, offset: offset - newer, total });
         }
         // Beyond every whole hour: in the oldest piece, or past the end.
         let high = cut.head.filter(|_| offset < total).map_or(ids.low, |head| head.high);
         Ok(Place { ids: IdRange { high, ..ids }, offset: offset - newer, total })
+    }
+
+    /// How many messages of the filter's statuses the rollup rows of its scope count, those of the newest hours first.
+    async fn list_spans(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        spans: [(i64, i64); 3],
+    ) -> Result<Vec<(i64, i64)>, AppError> {
+        let query = list_spans_query(self.engine(), team_id, filter.statuses, filter.scope(), spans);
+        let rows: Option<Json<Vec<(i64, i64)>>> = self.read(query).fetch_scalar().await?;
+        let mut rows = rows.map(|rows| rows.0).unwrap_or_default();
+        rows.sort_unstable_by_key(|(hour, _)| std::cmp::Reverse(first_hour(*hour)));
+        Ok(rows)
     }
 }
 
@@ -307,12 +321,19 @@ pub(super) struct Place {
     pub total: i64,
 }
 
-/// The statement that tells how many messages of some statuses each hour has, all in one value: `$1` team, `$2` template,
-/// `$3` first hour, `$4` hour after the last.
-pub(in crate::server::store) fn hour_totals_statement(engine: Engine, statuses: StatusSet) -> String {
+/// The query that tells how many messages of some statuses each of the rollup rows counts, all in one value.
+pub(in crate::server::store) fn list_spans_query(
+    engine: Engine,
+    team_id: TeamId,
+    statuses: StatusSet,
+    scope: RollupScope,
+    spans: [(i64, i64); 3],
+) -> Sql {
     let counted: Vec<&str> = statuses.or_all().iter().map(EmailStatus::as_str).collect();
-    let row = engine.array_of_rows(&["hour", &counted.join(" + ")]);
-    format!("SELECT {row} FROM email_rollups WHERE team_id = $1 AND template_id = $2 AND hour >= $3 AND hour < $4")
+    let mut sql = Sql::new(engine, format!("SELECT {} FROM (", engine.array_of_rows(&["hour", "here"])));
+    push_spans(&mut sql, &format!("hour, {} AS here", counted.join(" + ")), team_id, scope, spans);
+    sql.push(") AS spans");
+    sql
 }
 
 /// Adds the query for the ids of messages that a walk finds, looking at each message on the way. Each status, where the

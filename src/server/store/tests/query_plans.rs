@@ -22,7 +22,7 @@ use crate::server::store::api_keys::find_by_hash_statement;
 use crate::server::store::api_requests::{Walk, count_of_keys_statement, count_query, end_query, list_query};
 use crate::server::store::audit::{list_actors_statement, list_statement};
 use crate::server::store::deletion::step_statements;
-use crate::server::store::emails::log::{hour_totals_statement, list_ids_query, push_walk};
+use crate::server::store::emails::log::{list_ids_query, list_spans_query, push_walk};
 use crate::server::store::emails::messages::{
     FIND_BY_JOB, all_copies_query, by_provider_query, copies_query, find_family_statement, variables_query,
 };
@@ -32,13 +32,13 @@ use crate::server::store::failures::{FIND_TEAM, find_old_statement};
 use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in};
 use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
 use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};
-use crate::server::store::range::IdRange;
+use crate::server::store::range::{IdRange, spans};
 use crate::server::store::reasons::{Counted, reasons_query};
 use crate::server::store::resends::{list_running_statement, list_waiting_items_statement};
 use crate::server::store::retention::find_old_contents_statement;
 use crate::server::store::search::Word;
 use crate::server::store::search::look::{Index, Look};
-use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_statement};
+use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_query};
 use crate::server::store::values::{ValueKind, recent_values_query};
 
 const TEAM: TeamId = TeamId(1);
@@ -428,9 +428,12 @@ async fn pieces_of_an_hour_are_counted_in_indexes() {
 
 #[tokio::test]
 async fn whole_hours_come_from_the_rollups() {
-    let far_page = hour_totals_statement(Engine::Sqlite, StatusSet::READ);
-    for plan in plans([sum_hours_statement(), list_hours_statement(), far_page]).await {
-        assert_eq!(reads_of(&plan), [BY_HOUR]);
+    let (scope, wide) = (RollupScope::All, spans(5, 5_000));
+    let far_page = list_spans_query(Engine::Sqlite, TEAM, StatusSet::READ, scope, wide).text().to_owned();
+    let sum = sum_hours_query(Engine::Sqlite, TEAM, scope, 5, 5_000).text().to_owned();
+    for (statement, reads) in [(sum, 3), (list_hours_statement(), 1), (far_page, 3)] {
+        let plan = plans([statement]).await.remove(0);
+        assert_eq!(reads_of(&plan), vec![BY_HOUR; reads]);
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
     }
 }
