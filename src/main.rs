@@ -16,10 +16,6 @@ use sendlog::server::config::{Config, DatabaseArgs};
 use sendlog::server::render::helper::{HELPER_ARGUMENT, serve_as_helper};
 use tracing_subscriber::EnvFilter;
 
-/// A page of the log is many small allocations, which the C library does slowly, and musl's very slowly.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The log of every message a team sends.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]

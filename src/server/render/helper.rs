@@ -307,9 +307,8 @@ impl Helper {
 
 #[cfg(not(test))]
 const ARGUMENTS: [&str; 1] = [HELPER_ARGUMENT];
-/// The allocator takes from the system what it needs and no more: what it takes counts against [MEMORY_BYTES].
 #[cfg(not(test))]
-const ENVIRONMENT: [(&str, &str); 1] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
+const ENVIRONMENT: [(&str, &str); 0] = [];
 /// The tests' program cannot be told to render by an argument: one of its tests does it.
 #[cfg(test)]
 const ARGUMENTS: [&str; 4] = [

@@ -98,7 +98,9 @@ impl Rollups {
             let mut sql = Sql::new(tx.engine(), ADD_ROWS);
             sql.push_rows(rows, |values, ((template_id, hour), counts)| {
                 values.bind(team_id).bind(*template_id).bind(*hour);
-                counts.0.iter().for_each(|count| drop(values.bind(*count)));
+                for count in counts.0 {
+                    values.bind(count);
+                }
             });
             sql.push(TO_ROWS).keep(rows.len() <= FEW);
             tx.query(sql).execute().await?;
