@@ -92,7 +92,10 @@ async fn check_rollups(database: &mut Database, emails: &[Row], faults: &mut Vec
         let hour = EmailId(*id).created_at().timestamp().div_euclid(3600);
         let of_channel = -1 - i64::from(Channel::from_code(*channel as i16).unwrap().code());
         for key in [Some(0), Some(of_channel), *template].into_iter().flatten() {
-            expected.entry((key, hour)).or_default()[*status as usize] += 1;
+            // The day's row has an `hour` below 0.
+            for hour in [hour, -1 - hour.div_euclid(24)] {
+                expected.entry((key, hour)).or_default()[*status as usize] += 1;
+            }
         }
     }
     let names = EmailStatus::ALL.map(EmailStatus::as_str).join(", ");
