@@ -1,11 +1,11 @@
 // Lighthouse on a slowed phone: what it says of the pages that people open first is a budget. It is the only test that
 // measures time; it runs after all others, when the machine has nothing else to do, and the best of three runs counts.
 
-import { createServer, type AddressInfo } from "node:net";
 import { chromium } from "@playwright/test";
 import lighthouse from "lighthouse";
 import { systemChromium } from "../chromium.ts";
 import { demoTest as test, expect, sessionOf } from "../fixtures.ts";
+import { freePort } from "../sendlog.ts";
 
 const categories = ["performance", "accessibility", "best-practices"] as const;
 const least = 98;
@@ -22,15 +22,6 @@ const phone = {
 };
 /** What Lighthouse's own benchmark gives a common computer. A slower one is slowed less: the phone stays the same. */
 const common = 1_500;
-
-/** A loopback port that nobody listens at. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 
 /** What Lighthouse gives a page, from 0 to 100, and what took the most of it. */
 async function scoresOf(url: string, cookie: string | undefined, port: number, speed: number) {
