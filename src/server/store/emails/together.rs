@@ -126,8 +126,8 @@ impl Store {
     async fn accept(&self, requests: Vec<Request>) {
         match self.accept_all(&requests).await {
             Ok(answers) => requests.into_iter().zip(answers).for_each(|(request, answer)| request.tell(answer)),
-            // The database's fault, whoever asks.
-            Err(error @ (AppError::Unavailable | AppError::TooSlow)) => {
+            // The database's fault, whoever asks, or that of the only one.
+            Err(error) if requests.len() == 1 || matches!(error, AppError::Unavailable | AppError::TooSlow) => {
                 requests.into_iter().for_each(|request| request.tell(Err(error.clone())));
             }
             // One of them is to blame.
