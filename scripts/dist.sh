@@ -20,6 +20,8 @@ command -v musl-gcc >/dev/null || stop "musl-gcc is missing: on Debian and Ubunt
 [[ -e $certificates ]] || stop "$certificates is missing: on Debian and Ubuntu, apt-get install ca-certificates"
 rustup target add "$target"
 
+# Some kernels for this processor have pages of 64 KiB, which the allocator is to expect.
+[[ $arch != aarch64 ]] || export JEMALLOC_SYS_WITH_LG_PAGE=16
 say "building $name: what browsers load"
 scripts/site.sh release
 say "building $name: the program"

@@ -16,6 +16,10 @@ use sendlog::server::config::{Config, DatabaseArgs};
 use sendlog::server::render::helper::{HELPER_ARGUMENT, serve_as_helper};
 use tracing_subscriber::EnvFilter;
 
+/// A page is thousands of small allocations. How it is set is in .cargo/config.toml.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The log of every message a team sends.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
