@@ -1,7 +1,10 @@
 //! The icons of `public/icons.svg`: strokes of 1.5 px on a field of 16 px, in the colour of the text around them.
 
+use std::sync::LazyLock;
+
 use leptos::prelude::*;
 
+use super::markup::Markup;
 use crate::domain::fingerprint::fingerprint;
 
 /// Of the sprite that this build was made with, on the server and in the browser alike.
@@ -68,8 +71,9 @@ glyphs! {
 }
 
 /// Where the server has the sprite.
-pub fn sprite_path() -> String {
-    format!("/pkg/{SPRITE:016x}/icons.svg")
+pub fn sprite_path() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| format!("/pkg/{SPRITE:016x}/icons.svg"));
+    &PATH
 }
 
 /// An icon that repeats what the text beside it says, so screen readers pass over it.
@@ -80,6 +84,12 @@ pub fn Icon(glyph: Glyph) -> impl IntoView {
             <use href=format!("{}#{}", sprite_path(), glyph.as_str())></use>
         </svg>
     }
+}
+
+/// The same as text.
+pub fn push_icon(html: &mut Markup, glyph: Glyph) {
+    html.html(r#"<svg class="icon" width="16" height="16" aria-hidden="true"><use href=""#).text(sprite_path());
+    html.html("#").html(glyph.as_str()).html(r#""></use></svg>"#);
 }
 
 #[cfg(test)]

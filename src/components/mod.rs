@@ -18,6 +18,7 @@ pub mod history_link;
 pub mod http;
 pub mod icon;
 pub mod json;
+pub mod markup;
 pub mod menu;
 pub mod notice;
 pub mod number;

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::icon::{Glyph, Icon};
+use super::icon::{Glyph, Icon, push_icon};
+use super::markup::Markup;
 use crate::domain::email::EmailStatus;
 use crate::domain::plain_words::of_status;
 
@@ -15,6 +16,14 @@ pub fn StatusBadge(status: EmailStatus) -> impl IntoView {
             {status.label()}
         </span>
     }
+}
+
+/// The same as text.
+pub fn push_status_badge(html: &mut Markup, status: EmailStatus) {
+    html.html(r#"<span class="badge""#).attribute("data-status", status.as_str());
+    html.attribute("title", of_status(status)).html(">");
+    push_icon(html, status_glyph(status));
+    html.text(status.label()).html("</span>");
 }
 
 /// The icon of a status.

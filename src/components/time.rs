@@ -4,6 +4,8 @@ use chrono::{DateTime, Datelike, LocalResult, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use leptos::prelude::*;
 
+use super::markup::Markup;
+
 /// The viewer's time zone and the moment the page is made. The frame provides it to the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViewerClock {
@@ -90,6 +92,13 @@ pub fn Time(at: DateTime<Utc>, #[prop(optional)] style: TimeStyle) -> impl IntoV
             {clock.format(at, style)}
         </time>
     }
+}
+
+/// The same as text, by the clock of the page.
+pub fn push_time(html: &mut Markup, at: DateTime<Utc>, clock: &ViewerClock) {
+    html.html("<time").attribute("datetime", &at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
+    html.attribute("title", &clock.format_exactly(at)).html(">");
+    html.text(&clock.format(at, TimeStyle::default())).html("</time>");
 }
 
 #[cfg(test)]

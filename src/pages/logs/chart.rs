@@ -4,6 +4,7 @@
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use leptos::prelude::*;
 
+use crate::components::markup::Markup;
 use crate::components::number::{counted, grouped, round_up};
 use crate::components::time::ViewerClock;
 use crate::domain::address::logs::LogQuery;
@@ -44,11 +45,8 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
     let top = round_up(bars.iter().map(|bar| sum(&bar.counts)).max().unwrap_or(0));
     let summary = summary_of(&bars, &period, &clock);
     let ticks = ticks_of(&bars, &clock);
-    let drawn = bars
-        .iter()
-        .zip(ticks)
-        .map(|(bar, tick)| view! { <Bar bar=bar.clone() tick top query=query.clone()/> })
-        .collect_view();
+    let mut drawn = Markup::with_capacity(bars.len() * BAR_BYTES);
+    bars.iter().zip(ticks).for_each(|(bar, tick)| push_bar(&mut drawn, bar, tick, top, &query, &clock));
     let legend = LAYERS.map(|(key, name, _)| view! { <li data-key=key>{name}</li> }).collect_view();
     view! {
         <figure class="chart" aria-labelledby="chart-title">
@@ -63,86 +61,83 @@ pub fn Chart(query: LogQuery, period: Period, bars: Vec<ChartBar>) -> impl IntoV
                     <span>{grouped(top)}</span>
                     <span>{(top % 2 == 0).then(|| grouped(top / 2))}</span>
                 </div>
-                <div class="plot-bars">{drawn}</div>
+                <div class="plot-bars" inner_html=drawn.into_html()></div>
             </div>
         </figure>
     }
 }
 
+/// What a bar takes, mostly.
+const BAR_BYTES: usize = 2_400;
+
 /// A bar, a link to its own span of time; each of its layers is one to that span and its statuses, for who has a pointer.
-#[component]
-fn Bar(bar: ChartBar, tick: Option<Tick>, top: i64, query: LogQuery) -> impl IntoView {
-    let clock = ViewerClock::of_page();
-    let when = span_label(bar.from, bar.to, &clock);
-    let count = sum(&bar.counts);
-    let mut below = 0;
-    let layers = LAYERS
-        .map(|(key, _, statuses)| {
-            let (start, part) = (below, in_layer(&bar.counts, statuses));
-            below += part;
-            (part > 0).then(|| {
-                let (height, y) =
-                    (part as f64 * 100.0 / top as f64, 100.0 - (start + part) as f64 * 100.0 / top as f64);
-                let url = bar_url(&query, &bar).with_statuses(statuses.iter().copied().collect()).to_url();
-                view! {
-                    <a href=url tabindex="-1">
-                        // A few problems among many are few pixels: what is pressed for them is larger.
-                        {(key == "lost").then(|| view! {
-                            <rect class="hit" x="0" width="1" y=format!("{:.2}", y.min(100.0 - MIN_HIT)) height=format!("{:.2}", height.max(MIN_HIT))></rect>
-                        })}
-                        <rect data-key=key x="0" width="1" y=format!("{y:.2}") height=format!("{height:.2}")></rect>
-                    </a>
-                }
-            })
-        })
-        .collect_view();
-    let lines = LAYERS
-        .map(|(key, name, statuses)| {
-            let part = in_layer(&bar.counts, statuses);
-            (part > 0).then(|| view! { <span class="tip-line" data-key=key>{name} <b>{grouped(part)}</b></span> })
-        })
-        .collect_view();
-    // The style sheet shows the one of what is under the pointer.
-    let clicks = LAYERS
-        .map(|(key, name, statuses)| {
-            let part = in_layer(&bar.counts, statuses);
-            let words = format!("Click: the {} {}", grouped(part), name.to_lowercase());
-            (part > 0).then(|| view! { <span class="tip-click" data-key=key>{words}</span> })
-        })
-        .collect_view();
-    let spoken = LAYERS
-        .iter()
-        .map(|(_, name, statuses)| (name, in_layer(&bar.counts, statuses)))
-        .filter(|(_, part)| *part > 0)
-        .map(|(name, part)| format!(", {} {}", grouped(part), name.to_lowercase()))
-        .collect::<String>();
-    let label = format!("{when}: {}{spoken}", counted(count, "message", "messages"));
+fn push_bar(html: &mut Markup, bar: &ChartBar, tick: Option<Tick>, top: i64, query: &LogQuery, clock: &ViewerClock) {
+    let when = span_label(bar.from, bar.to, clock);
+    let all = counted(sum(&bar.counts), "message", "messages");
+    let at = query.with_period(PeriodChoice::exactly(TimeRange::new(bar.from, bar.to)));
     let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    view! {
-        <div class="bar" data-from=instant(bar.from) data-to=instant(bar.to)>
-            <a class="bar-link" href=bar_url(&query, &bar).to_url() aria-label=label></a>
-            <svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">{layers}</svg>
-            {tick.map(|tick| view! {
-                <span
-                    class="tick"
-                    data-end=tick.reaches_back.then_some("")
-                    data-tight=tick.is_tight.then_some("")
-                    aria-hidden="true"
-                >{tick.words}</span>
-            })}
-            <span class="tip" aria-hidden="true">
-                <span class="tip-title">{when}</span>
-                <span class="tip-line">{if count == 1 { "Message" } else { "Messages" }} <b>{grouped(count)}</b></span>
-                {lines}
-                {(count > 0).then(|| view! {
-                    <span class="tip-click">
-                        {format!("Click or Enter: all {}", counted(count, "message", "messages"))}
-                    </span>
-                })}
-                {clicks}
-            </span>
-        </div>
+    let layers: Vec<Layer> = LAYERS
+        .iter()
+        .map(|(key, name, statuses)| Layer { key, name, statuses, count: in_layer(&bar.counts, statuses) })
+        .filter(|layer| layer.count > 0)
+        .collect();
+    let spoken = layers.iter().map(|layer| format!(", {} {}", grouped(layer.count), layer.name.to_lowercase()));
+    let label = format!("{when}: {all}{}", spoken.collect::<String>());
+    html.html(r#"<div class="bar""#).attribute("data-from", &instant(bar.from)).attribute("data-to", &instant(bar.to));
+    html.html(r#"><a class="bar-link""#).attribute("href", &at.to_url()).attribute("aria-label", &label);
+    html.html(r#"></a><svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">"#);
+    let mut below = 0;
+    for layer in &layers {
+        let height = layer.count as f64 * 100.0 / top as f64;
+        let y = 100.0 - (below + layer.count) as f64 * 100.0 / top as f64;
+        below += layer.count;
+        let url = at.with_statuses(layer.statuses.iter().copied().collect()).to_url();
+        html.html("<a").attribute("href", &url).html(r#" tabindex="-1">"#);
+        // A few problems among many are few pixels: what is pressed for them is larger.
+        if layer.key == "lost" {
+            html.html(r#"<rect class="hit""#);
+            push_place(html, y.min(100.0 - MIN_HIT), height.max(MIN_HIT));
+        }
+        html.html("<rect").attribute("data-key", layer.key);
+        push_place(html, y, height);
+        html.html("</a>");
     }
+    html.html("</svg>");
+    if let Some(tick) = tick {
+        html.html(r#"<span class="tick""#).flag("data-end", tick.reaches_back).flag("data-tight", tick.is_tight);
+        html.html(r#" aria-hidden="true">"#).text(&tick.words).html("</span>");
+    }
+    let count = sum(&bar.counts);
+    html.html(r#"<span class="tip" aria-hidden="true"><span class="tip-title">"#).text(&when);
+    html.html(r#"</span><span class="tip-line">"#).html(if count == 1 { "Message" } else { "Messages" });
+    html.html("<b>").text(&grouped(count)).html("</b></span>");
+    for layer in &layers {
+        html.html(r#"<span class="tip-line""#).attribute("data-key", layer.key).html(">").text(layer.name);
+        html.html("<b>").text(&grouped(layer.count)).html("</b></span>");
+    }
+    if count > 0 {
+        html.html(r#"<span class="tip-click">Click or Enter: all "#).text(&all).html("</span>");
+    }
+    // The style sheet shows the one of what is under the pointer.
+    for layer in &layers {
+        html.html(r#"<span class="tip-click""#).attribute("data-key", layer.key).html(">Click: the ");
+        html.text(&grouped(layer.count)).html(" ").text(&layer.name.to_lowercase()).html("</span>");
+    }
+    html.html("</span></div>");
+}
+
+/// A layer of a bar that has some messages.
+struct Layer {
+    key: &'static str,
+    name: &'static str,
+    statuses: &'static [EmailStatus],
+    count: i64,
+}
+
+/// Where a rectangle stands, in hundredths of the chart's height, and its end.
+fn push_place(html: &mut Markup, y: f64, height: f64) {
+    html.html(r#" x="0" width="1""#).attribute("y", &format!("{y:.2}")).attribute("height", &format!("{height:.2}"));
+    html.html("></rect>");
 }
 
 fn sum(counts: &StatusCounts) -> i64 {
@@ -151,10 +146,6 @@ fn sum(counts: &StatusCounts) -> i64 {
 
 fn in_layer(counts: &StatusCounts, statuses: &[EmailStatus]) -> i64 {
     statuses.iter().map(|status| counts.of(*status)).sum()
-}
-
-fn bar_url(query: &LogQuery, bar: &ChartBar) -> LogQuery {
-    query.with_period(PeriodChoice::exactly(TimeRange::new(bar.from, bar.to)))
 }
 
 /// When a bar is: `Fri 20 Nov, 08:00–12:00`, `Fri 20 Nov`, `20 Nov – 22 Nov`.

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::components::ask::WhomToAsk;
 use crate::components::field::HiddenFields;
 use crate::components::icon::{Glyph, Icon};
+use crate::components::markup::Markup;
 use crate::components::number::grouped_total;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
@@ -57,31 +58,18 @@ pub fn ChooseHead() -> impl IntoView {
 }
 
 /// The box of a row.
-#[component]
-pub fn ChooseCell(row: EmailSummary) -> impl IntoView {
-    let sees_addresses = Choices::of_viewer().copy;
+pub fn push_choose_cell(html: &mut Markup, row: &EmailSummary, choices: Choices, rule: ResendRule) {
     let to = row.recipients.iter().filter(|recipient| recipient.kind == RecipientKind::To);
     let addresses: Vec<&str> = to.map(|recipient| recipient.address.as_str()).collect();
-    let rule = use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule());
-    let is_resendable = rule.obstacle_of(row.status).is_none();
-    let is_scheduled = matches!(row.remark, Some(Remark::Scheduled(_)));
-    let label = format!("Choose the message to {}", addresses.first().copied().unwrap_or("nobody"));
-    let addresses = sees_addresses.then(|| addresses.join("\n"));
-    view! {
-        <td role="cell" class="choose">
-            <input
-                type="checkbox"
-                name="ids"
-                value=row.id.to_string()
-                form=FORM
-                aria-label=label
-                data-addresses=addresses
-                data-scheduled=is_scheduled.then_some("")
-                data-resendable=is_resendable.then_some("")
-                autocomplete="off"
-            />
-        </td>
+    html.html(r#"<td role="cell" class="choose"><input type="checkbox" name="ids""#);
+    html.attribute("value", &row.id.to_string()).attribute("form", FORM);
+    html.html(r#" aria-label="Choose the message to "#).text(addresses.first().copied().unwrap_or("nobody")).html("\"");
+    if choices.copy {
+        html.attribute("data-addresses", &addresses.join("\n"));
     }
+    html.flag("data-scheduled", matches!(row.remark, Some(Remark::Scheduled(_))));
+    html.flag("data-resendable", rule.obstacle_of(row.status).is_none());
+    html.html(r#" autocomplete="off"></td>"#);
 }
 
 /// What can be done with the chosen rows, and with all that match.

@@ -2,21 +2,24 @@
 
 use leptos::prelude::*;
 
-use super::selection::{Choices, ChooseCell, ChooseHead};
+use super::selection::{Choices, ChooseHead, push_choose_cell};
 use crate::components::can::may;
 use crate::components::channel_mark::ChannelMark;
 use crate::components::email_words::{copy_words, named_list, resent_words, shown_subject, spoken_list};
-use crate::components::icon::{Glyph, Icon};
+use crate::components::icon::{Glyph, push_icon};
+use crate::components::markup::Markup;
 use crate::components::resend_button::ResendButton;
-use crate::components::status_badge::StatusBadge;
-use crate::components::time::Time;
+use crate::components::status_badge::push_status_badge;
+use crate::components::time::{Time, ViewerClock, push_time};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailSummary, Remark};
 use crate::domain::ids::EmailId;
 use crate::domain::list_view::ListView;
 use crate::domain::permission::Permission;
+use crate::domain::resend::ResendRule;
 use crate::domain::resend_job::{is_doubtful, likely_end};
+use crate::domain::viewer::Viewer;
 
 /// One page of messages, newest first.
 #[component]
@@ -29,9 +32,19 @@ pub fn LogTable(
     peeked: Option<EmailId>,
     look: ListView,
 ) -> impl IntoView {
-    let may_resend = may(Permission::LogsResend);
-    let may_choose = Choices::of_viewer().any();
-    let list = query.to_list();
+    let page = Rows {
+        clock: ViewerClock::of_page(),
+        choices: Choices::of_viewer(),
+        resend_rule: use_context::<Viewer>().map_or(ResendRule::Failed, |viewer| viewer.resend_rule()),
+        may_resend: may(Permission::LogsResend),
+        list: query.to_list(),
+        query,
+    };
+    let may_choose = page.choices.any();
+    let mut html = Markup::with_capacity(rows.len() * ROW_BYTES);
+    for row in &rows {
+        page.push_row(&mut html, row, found_by_contents.contains(&row.id), peeked == Some(row.id));
+    }
     // The roles stay when the style sheet takes the table apart on narrow windows.
     view! {
         <table
@@ -52,76 +65,92 @@ pub fn LogTable(
                     <th role="columnheader" scope="col" class="actions"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
-            <tbody role="rowgroup">
-                {rows
-                    .into_iter()
-                    .map(|row| {
-                        let peek = query.to_peek_url(row.id);
-                        let is_peeked = peeked == Some(row.id);
-                        let by_contents = found_by_contents.contains(&row.id);
-                        view! { <Row row may_resend may_choose by_contents peek is_peeked list=list.clone()/> }
-                    })
-                    .collect_view()}
-            </tbody>
+            <tbody role="rowgroup" inner_html=html.into_html()></tbody>
         </table>
     }
 }
 
-#[component]
-fn Row(
-    row: EmailSummary,
+/// What a row takes, mostly.
+const ROW_BYTES: usize = 1_600;
+
+/// What all rows of a page have in common.
+struct Rows {
+    clock: ViewerClock,
+    choices: Choices,
+    resend_rule: ResendRule,
     may_resend: bool,
-    may_choose: bool,
-    /// Whether a search found it by its metadata or variables.
-    by_contents: bool,
-    peek: String,
-    is_peeked: bool,
     list: String,
-) -> impl IntoView {
-    let url = format!("/logs/{}", row.id);
-    let first = row.recipients.first();
-    let peek_label = format!("Beside the list: the message to {}", first.map_or("nobody", |first| &first.address));
-    let address = first.map_or_else(|| "nobody".to_owned(), |recipient| recipient.address.clone());
-    let name = first.and_then(|recipient| recipient.name.clone());
-    let more = row.recipients.len().saturating_sub(1);
-    let everybody = spoken_list(&row.recipients);
-    let named_list = named_list(&row.recipients);
-    // Once a copy went out, sending another is for who looks at the message.
-    let went_out = matches!(row.remark, Some(Remark::Resent { status, .. }) if !status.can_be_resent());
-    let resend = (may_resend && row.status.can_be_resent() && !went_out).then(|| {
-        let warnings = row.remark.as_ref().map(before_resend).unwrap_or_default();
-        let is_doubtful = row.remark.as_ref().is_some_and(is_remark_doubtful);
-        let (id, channel, subject) = (row.id, row.channel, row.subject.clone());
-        let recipient = everybody.clone();
-        view! { <ResendButton id channel recipient subject warnings is_doubtful again=None list=Some(list) row=id/> }
-    });
-    let choose = may_choose.then(|| view! { <ChooseCell row=row.clone()/> });
-    let remark = remark_line(row.resend_of, row.remark, by_contents);
-    let is_bare = row.subject.is_empty();
-    let subject = shown_subject(&row.subject, row.channel);
-    view! {
-        <tr role="row" id=row.id.to_string() aria-current=is_peeked.then_some("true")>
-            {choose}
-            <td role="cell" class="status"><StatusBadge status=row.status/></td>
-            <td role="cell" class="recipient" title=named_list>
-                {name.map(|name| view! { <p class="name" dir="auto">{name}</p> })}
-                <a class="row-link" href=url>{address}</a>
-                {(row.channel != Channel::Email).then(|| view! { <ChannelMark channel=row.channel/> })}
-                {(more > 0).then(|| view! { <span class="more">{format!("+{more}")}</span> })}
-            </td>
-            <td role="cell" class="subject">
-                <span class:nothing=is_bare title=subject.clone()>{subject.clone()}</span>
-                {remark}
-            </td>
-            <td role="cell" class="template">{row.template_name.unwrap_or_else(|| "–".to_owned())}</td>
-            <td role="cell" class="time">
-                <Time at=row.id.created_at()/>
-                <a class="peek-link" href=peek data-peek title="Beside the list (p)" aria-label=peek_label>
-                    <Icon glyph=Glyph::Eye/>
-                </a>
-            </td>
-            <td role="cell" class="actions">{resend}</td>
-        </tr>
+    query: LogQuery,
+}
+
+impl Rows {
+    fn push_row(
+        &self,
+        html: &mut Markup,
+        row: &EmailSummary,
+        // Whether a search found it by its metadata or variables.
+        by_contents: bool,
+        is_peeked: bool,
+    ) {
+        let id = row.id.to_string();
+        let first = row.recipients.first();
+        let address = first.map_or("nobody", |recipient| &recipient.address);
+        html.html(r#"<tr role="row""#).attribute("id", &id);
+        if is_peeked {
+            html.attribute("aria-current", "true");
+        }
+        html.html(">");
+        if self.choices.any() {
+            push_choose_cell(html, row, self.choices, self.resend_rule);
+        }
+        html.html(r#"<td role="cell" class="status">"#);
+        push_status_badge(html, row.status);
+        html.html(r#"</td><td role="cell" class="recipient""#)
+            .attribute("title", &named_list(&row.recipients))
+            .html(">");
+        if let Some(name) = first.and_then(|recipient| recipient.name.as_deref()) {
+            html.html(r#"<p class="name" dir="auto">"#).text(name).html("</p>");
+        }
+        html.html(r#"<a class="row-link" href="/logs/"#).text(&id).html("\">").text(address).html("</a>");
+        if row.channel != Channel::Email {
+            html.view(view! { <ChannelMark channel=row.channel/> });
+        }
+        if row.recipients.len() > 1 {
+            html.html(r#"<span class="more">+"#).text(&(row.recipients.len() - 1).to_string()).html("</span>");
+        }
+        let subject = shown_subject(&row.subject, row.channel);
+        html.html(r#"</td><td role="cell" class="subject"><span"#);
+        if row.subject.is_empty() {
+            html.attribute("class", "nothing");
+        }
+        html.attribute("title", &subject).html(">").text(&subject).html("</span>");
+        if let Some(line) = remark_line(row.resend_of, row.remark.clone(), by_contents) {
+            html.view(line);
+        }
+        html.html(r#"</td><td role="cell" class="template">"#).text(row.template_name.as_deref().unwrap_or("–"));
+        html.html(r#"</td><td role="cell" class="time">"#);
+        push_time(html, row.id.created_at(), &self.clock);
+        html.html(r#"<a class="peek-link""#).attribute("href", &self.query.to_peek_url(row.id));
+        html.html(r#" data-peek title="Beside the list (p)" aria-label="Beside the list: the message to "#);
+        html.text(address).html("\">");
+        push_icon(html, Glyph::Eye);
+        html.html(r#"</a></td><td role="cell" class="actions">"#);
+        self.push_resend(html, row);
+        html.html("</td></tr>");
+    }
+
+    /// The button that resends it. Once a copy went out, sending another is for who looks at the message.
+    fn push_resend(&self, html: &mut Markup, row: &EmailSummary) {
+        let went_out = matches!(row.remark, Some(Remark::Resent { status, .. }) if !status.can_be_resent());
+        if self.may_resend && row.status.can_be_resent() && !went_out {
+            let warnings = row.remark.as_ref().map(before_resend).unwrap_or_default();
+            let is_doubtful = row.remark.as_ref().is_some_and(is_remark_doubtful);
+            let (id, channel, subject, list) = (row.id, row.channel, row.subject.clone(), self.list.clone());
+            let recipient = spoken_list(&row.recipients);
+            html.view(view! {
+                <ResendButton id channel recipient subject warnings is_doubtful again=None list=Some(list) row=id/>
+            });
+        }
     }
 }
 

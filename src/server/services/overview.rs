@@ -29,7 +29,10 @@ pub async fn load_overview(
     let filter = asked(viewer, filter);
     let zone = zone_of(viewer);
     let counts_hours = filter.search.is_none() && filter.criteria == Criteria::default();
-    let (samples, edges, counted_from) = if counts_hours {
+    let fixed = filter.range.from.filter(|_| counts_hours).map(|from| period::bar_edges(period, Some(from), zone));
+    let (samples, edges, counted_from) = if let Some(edges) = fixed.filter(|edges| are_whole_hours(edges)) {
+        (app.store.list_bar_counts(viewer.team, filter.scope(), filter.range, &edges).await?, edges, None)
+    } else if counts_hours {
         let hours = app.store.list_hour_counts(viewer.team, filter.scope(), filter.range).await?;
         let edges = period::bar_edges(period, hours.first().map(|(hour, _)| *hour), zone);
         (split(app, viewer, &filter, hours, &edges).await?, edges, None)
@@ -53,6 +56,12 @@ pub async fn load_overview(
         Some(_) | None => None,
     };
     Ok(Overview { statuses, stats: total.into(), previous, bars: period::chart_bars(&edges, &samples), counted_from })
+}
+
+/// Whether no bar begins within an hour.
+fn are_whole_hours(edges: &[DateTime<Utc>]) -> bool {
+    let inner = edges.get(1..edges.len().saturating_sub(1)).unwrap_or_default();
+    !edges.is_empty() && inner.iter().all(|edge| edge.timestamp().rem_euclid(3600) == 0)
 }
 
 fn total_of(samples: &Samples) -> StatusCounts {

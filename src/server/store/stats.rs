@@ -94,6 +94,40 @@ impl Store {
         Ok(hours.into_iter().filter(|(_, counts)| *counts != StatusCounts::default()).map(with_time).collect())
     }
 
+    /// The same as [Self::count_by_status] in bars, which begin and end at whole hours; each is given with its first instant. The
+    /// first and the last are as long as the range.
+    pub async fn list_bar_counts(
+        &self,
+        team_id: TeamId,
+        scope: RollupScope,
+        range: TimeRange,
+        edges: &[DateTime<Utc>],
+    ) -> Result<Vec<(DateTime<Utc>, StatusCounts)>, AppError> {
+        let cut = HourCut::from(IdRange::from(range));
+        let hour_at = |edge: usize| match edge {
+            0 => cut.low_hour,
+            _ if edge + 1 == edges.len() => cut.high_hour,
+            _ => edges[edge].timestamp().div_euclid(3600).clamp(cut.low_hour, cut.high_hour),
+        };
+        let bars = edges.len().saturating_sub(1);
+        let hours: Vec<(i64, i64)> = (0..bars).map(|bar| (hour_at(bar), hour_at(bar + 1))).collect();
+        let mut counts: Vec<(DateTime<Utc>, StatusCounts)> =
+            edges.iter().take(bars).map(|edge| (*edge, StatusCounts::default())).collect();
+        if hours.iter().any(|(low, high)| low < high) {
+            let query = sum_bars_query(self.engine(), team_id, scope, &hours);
+            let rows: Vec<(i64, i64, i64, i64, i64, i64, i64, i64, i64)> = self.read(query).fetch_all().await?;
+            for (bar, queued, sent, delivered, opened, clicked, bounced, failed, spam) in rows {
+                if let Some((_, counts)) = usize::try_from(bar).ok().and_then(|bar| counts.get_mut(bar)) {
+                    *counts += counts_of((queued, sent, delivered, opened, clicked, bounced, failed, spam));
+                }
+            }
+        }
+        for piece in [cut.head, cut.tail].into_iter().flatten() {
+            counts.push((EmailId(piece.low).created_at(), self.count_ids(team_id, scope, piece).await?));
+        }
+        Ok(counts)
+    }
+
     /// The same for each of several ranges that are shorter than an hour.
     pub async fn count_in_ranges(
         &self,
@@ -230,6 +264,21 @@ pub(super) fn sum_hours_query(
     let mut sql = Sql::new(engine, format!("SELECT {SUM_COLUMNS} FROM ("));
     push_spans(&mut sql, COUNT_COLUMNS, team_id, scope, spans(low_hour, high_hour));
     sql.push(") AS spans");
+    sql
+}
+
+/// The query that adds up the counts of whole hours in bars: the place of a bar, and counts, some rows a bar. Each row is one walk
+/// along the rollups; grouped, they would all be sorted first.
+pub(super) fn sum_bars_query(engine: Engine, team_id: TeamId, scope: RollupScope, bars: &[(i64, i64)]) -> Sql {
+    let spans = (0..).zip(bars).flat_map(|(bar, (low, high))| spans(*low, *high).map(|(low, high)| (bar, low, high)));
+    let mut sql = Sql::new(engine, "");
+    for (place, (bar, low, high)) in spans.filter(|(_, low, high)| low < high).enumerate() {
+        let bar: i64 = bar;
+        sql.push(if place == 0 { "" } else { " UNION ALL " });
+        sql.push(format!("SELECT CAST({bar} AS BIGINT), {SUM_COLUMNS} FROM email_rollups WHERE team_id = "));
+        sql.push_bind(team_id).push(" AND template_id = ").push_bind(rollup_key(scope));
+        sql.push(" AND hour >= ").push_bind(low).push(" AND hour < ").push_bind(high);
+    }
     sql
 }
 

@@ -65,7 +65,7 @@ impl Site {
         for name in names {
             let path = match name.as_str() {
                 _ if is_of_package(&name) => format!("/{package}/{name}"),
-                "icons.svg" => sprite.clone(),
+                "icons.svg" => sprite.to_owned(),
                 _ => format!("/{name}"),
             };
             let brotli = files.remove(&format!("{name}.br"));
@@ -216,7 +216,7 @@ mod tests {
             (of_package("sendlog.css"), "text/css; charset=utf-8", FOR_GOOD),
             (of_package("sendlog.js"), "text/javascript; charset=utf-8", FOR_GOOD),
             (of_package("sendlog_bg.wasm"), "application/wasm", FOR_GOOD),
-            (sprite_path(), "image/svg+xml", FOR_GOOD),
+            (sprite_path().to_owned(), "image/svg+xml", FOR_GOOD),
             ("/favicon.svg".to_owned(), "image/svg+xml", FOR_A_DAY),
         ] {
             let (status, headers, _) = ask(site, &path, &[]).await;

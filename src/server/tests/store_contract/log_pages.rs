@@ -1,6 +1,8 @@
 //! Pages of the log and its counts, against a plain list in memory.
 
-use chrono::TimeDelta;
+use std::iter;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,6 +14,7 @@ use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::page::{PageRequest, Total};
 use crate::domain::stats::StatusCounts;
 use crate::domain::words::words_of;
+use crate::server::services::period::chart_bars;
 
 /// A message of the list in memory.
 struct Known {
@@ -128,6 +131,25 @@ on_both_databases! {
                     known.matches(&filter) && known.matches(&EmailFilter { range: whole, ..EmailFilter::default() })
                 });
                 assert_eq!(counts.in_set(StatusSet::default()), of_hour.count() as i64, "{range:?} {hour}");
+            }
+        }
+        for round in 0..60 {
+            let range = random_range(&mut random);
+            let template_id = [None, Some(template), Some(TemplateId(0))][round % 3];
+            let Some(from) = range.from else { continue };
+            let (to, step) = (range.to.unwrap_or(app.now()).max(from), [1, 5, 24, 30][round % 4]);
+            let whole = (from.timestamp().div_euclid(3600) + 1..).step_by(step).map_while(|hour| {
+                DateTime::from_timestamp(hour * 3600, 0).filter(|edge| *edge < to)
+            });
+            let edges: Vec<DateTime<Utc>> = iter::once(from).chain(whole).chain([to]).collect();
+            let scope = RollupScope::from(template_id);
+            let counts = app.store().list_bar_counts(app.team, scope, range, &edges).await.unwrap();
+            let bars = chart_bars(&edges, &counts);
+            for (place, bar) in bars.iter().enumerate() {
+                let is_last = place + 1 == bars.len();
+                let range = TimeRange { from: Some(bar.from), to: if is_last { range.to } else { Some(bar.to) } };
+                let expected = count(&log, &EmailFilter { range, template_id, ..EmailFilter::default() });
+                assert_eq!(bar.counts, expected, "{range:?} {edges:?}");
             }
         }
         for template_id in [None, Some(template), Some(TemplateId(0))] {
