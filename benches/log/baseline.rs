@@ -141,13 +141,30 @@ async fn insert_message(connection: &mut SqliteConnection, data: &Data, id: i64)
         .bind("Thanks, Maya. We received your payment for order #48213.")
         .execute(&mut *connection)
         .await?;
+    let number: i64 = sqlx::query_scalar("SELECT MAX(number) + 16 FROM search_ids").fetch_one(&mut *connection).await?;
+    for (statement, values) in [
+        ("INSERT INTO search_ids (number, email_id) VALUES ($1, $2)", [number, id, 0]),
+        ("INSERT INTO search_numbers (number, email_id, team_id) VALUES ($1, $2, $3)", [number, id, team]),
+    ] {
+        let [number, id, team] = values;
+        sqlx::query(statement).bind(number).bind(id).bind(team).execute(&mut *connection).await?;
+    }
+    let grams = |text: &str| {
+        let letter = |letter: char| match letter {
+            'a'..='z' | '0'..='9' => letter,
+            _ => char::from_u32(0x100 + u32::from(letter)).unwrap_or(letter),
+        };
+        let letters: Vec<char> = text.chars().map(letter).collect();
+        let gram = |at: usize| letters[at..letters.len().min(at + 3)].iter().collect::<String>();
+        (0..letters.len()).map(|at| format!("{team:016x}{}", gram(at))).collect::<Vec<_>>().join(" ")
+    };
     sqlx::query(
-        "INSERT INTO email_search (rowid, recipients, subject, metadata, variables) VALUES ($1, $2, $3, '', $4)",
+        "INSERT INTO search_grams (rowid, recipients, subject, metadata, variables) VALUES ($1, $2, $3, '', $4)",
     )
-    .bind(id)
-    .bind("maya.lindqvist@northwind.example\nmaya lindqvist")
-    .bind("your receipt for order #48213")
-    .bind("\nmaya\n48213\n")
+    .bind(number)
+    .bind(grams("maya.lindqvist@northwind.example\nmaya lindqvist"))
+    .bind(grams("your receipt for order #48213"))
+    .bind(grams("\nmaya\n48213\n"))
     .execute(&mut *connection)
     .await?;
     sqlx::query("INSERT INTO outbox (team_id, email_id, pending, attempts, run_at) VALUES ($1, $2, $3, 0, $4)")

@@ -56,7 +56,10 @@ async fn check_integrity(
         }
     }
     let searched = match database {
-        Database::Sqlite(_) => "SELECT rowid FROM email_search UNION ALL SELECT rowid FROM email_search_before",
+        Database::Sqlite(_) => {
+            "SELECT i.email_id FROM search_ids i JOIN search_grams_docsize d ON d.id = i.number
+             JOIN (SELECT number FROM search_numbers UNION ALL SELECT number FROM search_late) n ON n.number = i.number"
+        }
         Database::Postgres(_) => "SELECT email_id FROM email_search",
     };
     let searched: HashSet<i64> = database.all::<(i64,)>(searched).await.into_iter().map(|row| row.0).collect();

@@ -105,7 +105,7 @@ pub(super) async fn insert_folded(
     keep_diagnoses(tx, team_id, &failed).await?;
     let new: Vec<&NewEmail> = emails.iter().map(|row| row.email).collect();
     let searched = texts_of(tx, team_id, &new).await?;
-    insert_search_rows(tx, team_id, &searched).await?;
+    insert_search_rows(tx, team_id, searched).await?;
     tx.insert_rows(INSERT_OUTBOX, &waiting_of(emails), |values, (email, waiting)| {
         values.bind(team_id).bind(email.id).bind(queue_of(email.adapter_id, email.channel));
         values.bind(Json(&waiting.pending)).bind(waiting.attempts);

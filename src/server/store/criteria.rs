@@ -10,17 +10,12 @@ use super::folding::searchable;
 use super::like::{contains, equals, escaped, push_like, push_patterns};
 use super::range::IdRange;
 use super::recipients::keys_for;
-use super::search::index::PLAIN;
-use super::search::letters::in_letters_of;
+use super::search::subjects::{TRIGRAM, push_indexed_subject};
 use crate::domain::channel::Channel;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet, Wanted};
 use crate::domain::ids::{EmailId, TeamId};
-use crate::domain::mailbox::folded;
 use crate::domain::search::is_reply_code;
-
-/// The shortest text that the index of trigrams finds, in characters.
-pub(super) const TRIGRAM: usize = 3;
 
 /// Adds `AND e.status …` for a set that is not empty.
 pub(super) fn push_statuses(sql: &mut Sql, statuses: StatusSet) {
@@ -367,37 +362,6 @@ pub(super) fn push_whole_addresses(sql: &mut Sql, team_id: TeamId, text: &str) {
     sql.push(")");
 }
 
-/// Adds that the subject has this part, by the index of search, which knows every letter in any form; `false`, and nothing
-/// added, for a part that the index cannot find.
-fn push_indexed_subject(sql: &mut Sql, team_id: TeamId, part: &str) -> bool {
-    let folded = searchable(part);
-    match sql.engine() {
-        _ if folded.is_empty() => return false,
-        Engine::Sqlite if folded.chars().count() < TRIGRAM => return false,
-        Engine::Sqlite => {
-            let before = searched_before(part).map(|text| quoted(&text)).join(" OR ");
-            sql.push(" AND e.id IN (SELECT s.rowid FROM email_search s WHERE s.email_search MATCH ");
-            sql.push_bind(format!("subject : {}", quoted(&in_letters_of(team_id, &folded))));
-            sql.push(format!(
-                " UNION ALL SELECT p.rowid FROM email_search p WHERE EXISTS ({PLAIN}) AND p.email_search MATCH "
-            ));
-            sql.push_bind(format!("subject : {}", quoted(&folded)));
-            sql.push(" UNION ALL SELECT b.rowid FROM email_search_before b WHERE b.email_search_before MATCH ");
-            sql.push_bind(format!("subject : ({before})")).push(")");
-        }
-        Engine::Postgres => {
-            sql.push(" AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = e.team_id AND s.email_id = e.id");
-            let mut before = " AND (s.subject LIKE ";
-            for text in searched_for(part) {
-                sql.push(before).push_bind(contains(&text));
-                before = " OR s.subject LIKE ";
-            }
-            sql.push("))");
-        }
-    }
-    true
-}
-
 /// The kind of the rows of `email_keys` that hold recipients' addresses.
 pub(super) const RECIPIENT_KEY: i16 = 0;
 
@@ -466,25 +430,6 @@ pub(super) fn providers_names(criteria: &Criteria) -> Option<[String; 2]> {
 pub(super) fn own_message_id(text: &str) -> Option<(EmailId, &str)> {
     let (id, domain) = text.split_once('@')?;
     Some((EmailId::from_str(id).ok()?, domain))
-}
-
-/// A text as the index of search may have it, rows from before too.
-pub(super) fn searched_for(text: &str) -> Vec<String> {
-    let mut texts = vec![searchable(text)];
-    texts.extend(searched_before(text));
-    texts.dedup();
-    texts
-}
-
-/// A text as the index of before has it: with its accents and, in the oldest rows, a Greek word's last s as `to_lowercase`
-/// makes it.
-pub(super) fn searched_before(text: &str) -> [String; 2] {
-    [folded(text), text.to_lowercase()]
-}
-
-/// A text as a phrase of SQLite's index.
-pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -121,23 +121,29 @@ impl Engine {
     }
 }
 
-/// The index of search. SQLite's is one for all teams and follows by hand, and what it was before is a table of its own;
+/// The index of search. SQLite's is one for all teams and follows by hand, and what it was before are tables of their own;
 /// PostgreSQL's follows deletions by itself.
 impl Engine {
-    /// The beginning of the statement that adds rows to the index; PostgreSQL's end with the team and the version.
-    pub(super) fn insert_search_rows(self) -> &'static str {
-        match self {
-            Self::Sqlite => "INSERT INTO email_search (rowid, recipients, subject, metadata, variables) ",
-            Self::Postgres => {
-                "INSERT INTO email_search (email_id, recipients, subject, metadata, variables, team_id, version) "
-            }
-        }
-    }
-
     /// The statements that take the first `$2` messages of a team (`$1`) out, before they are deleted.
     pub(super) fn delete_search_statements(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
+                "DELETE FROM search_grams WHERE rowid IN (
+                     SELECT n.number FROM search_numbers n WHERE n.team_id = $1
+                     AND n.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)
+                     UNION ALL
+                     SELECT l.number FROM search_late l WHERE l.team_id = $1
+                     AND l.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2))",
+                "DELETE FROM search_ids WHERE number IN (
+                     SELECT n.number FROM search_numbers n WHERE n.team_id = $1
+                     AND n.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)
+                     UNION ALL
+                     SELECT l.number FROM search_late l WHERE l.team_id = $1
+                     AND l.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2))",
+                "DELETE FROM search_numbers WHERE team_id = $1
+                 AND email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
+                "DELETE FROM search_late WHERE team_id = $1
+                 AND email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
                 "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
                 "DELETE FROM email_search_before
                  WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
@@ -146,25 +152,17 @@ impl Engine {
         }
     }
 
-    /// The beginnings of the statements that take messages out, and the column of their ids.
-    pub(super) fn delete_search_rows(self) -> (&'static [&'static str], &'static str) {
+    /// The beginnings of the statements that tell which ids are in use, each with the column. In SQLite an id must be free
+    /// in the indexes of before, whosever message has it there.
+    pub(super) fn taken_ids(self) -> &'static [(&'static str, &'static str)] {
+        const OF_TEAM: (&str, &str) = ("SELECT id FROM emails WHERE team_id = ", "id");
         match self {
-            Self::Sqlite => {
-                (&["DELETE FROM email_search WHERE 0 <> ", "DELETE FROM email_search_before WHERE 0 <> "], "rowid")
-            }
-            Self::Postgres => (&["DELETE FROM email_search WHERE team_id = "], "email_id"),
-        }
-    }
-
-    /// The beginnings of the statements that tell which ids are in use, and the column. An id must be free in SQLite's
-    /// index, whosever message has it.
-    pub(super) fn taken_ids(self) -> (&'static [&'static str], &'static str) {
-        match self {
-            Self::Sqlite => (
-                &["SELECT rowid FROM email_search WHERE 0 <> ", "SELECT rowid FROM email_search_before WHERE 0 <> "],
-                "rowid",
-            ),
-            Self::Postgres => (&["SELECT id FROM emails WHERE team_id = "], "id"),
+            Self::Sqlite => &[
+                OF_TEAM,
+                ("SELECT rowid FROM email_search WHERE 0 <> ", "rowid"),
+                ("SELECT rowid FROM email_search_before WHERE 0 <> ", "rowid"),
+            ],
+            Self::Postgres => &[OF_TEAM],
         }
     }
 }

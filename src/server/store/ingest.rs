@@ -121,9 +121,8 @@ impl Store {
 
         let mut batch = Batch::new(team_id, reported, known_events, by_provider, by_alias, emails);
         loop {
-            let (find_taken, column) = tx.engine().taken_ids();
             let (fresh, mut taken): (Vec<EmailId>, Vec<(EmailId,)>) = (batch.fresh_ids(), Vec::new());
-            for find in find_taken {
+            for (find, column) in tx.engine().taken_ids() {
                 taken.append(&mut fetch_in(&mut tx, find, team_id, column, &fresh, "").await?);
             }
             if taken.is_empty() {

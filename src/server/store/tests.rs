@@ -4,6 +4,7 @@ mod database;
 mod outages;
 mod query_plans;
 mod reading;
+mod searching;
 mod upgrades;
 
 use std::collections::BTreeMap;

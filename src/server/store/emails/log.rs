@@ -194,7 +194,7 @@ impl Store {
         Ok(emails)
     }
 
-    async fn walk_ids(
+    pub(in crate::server::store) async fn walk_ids(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,
@@ -226,7 +226,7 @@ impl Store {
         Ok(if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) })
     }
 
-    async fn find_window_ids(
+    pub(in crate::server::store) async fn find_window_ids(
         &self,
         team_id: TeamId,
         filter: &EmailFilter,

@@ -23,6 +23,9 @@ pub(in super::super) const PLACES: u32 = 8;
 const STEPS: i32 = 1_000;
 /// How often PostgreSQL looks whether the caller of a running statement is still there.
 const LOOK: &str = "SET client_connection_check_interval = '500ms'";
+/// For the places of what a search finds, which PostgreSQL makes coarse when they are too many: then it looks through whole
+/// pages.
+const MEMORY: &str = "SET work_mem = '32MB'";
 
 /// The connections that read. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -233,6 +236,7 @@ impl PostgresReaders {
 async fn set_up(connection: &mut PgConnection, milliseconds: u128) -> Result<(), sqlx::Error> {
     let bound = AssertSqlSafe(format!("SET statement_timeout = {milliseconds}"));
     sqlx::query(bound).execute(&mut *connection).await?;
+    sqlx::query(MEMORY).execute(&mut *connection).await?;
     // PostgreSQL 13, and some systems, cannot look: there the limit alone ends a statement.
     if let Err(cause) = sqlx::query(LOOK).execute(&mut *connection).await {
         debug!(%cause, "the database does not notice that a reader left");

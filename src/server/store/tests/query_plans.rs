@@ -3,6 +3,7 @@
 mod beside_the_log;
 mod postgres;
 mod rows;
+mod search;
 
 use sqlx::AssertSqlSafe;
 
@@ -36,9 +37,7 @@ use crate::server::store::range::{IdRange, spans};
 use crate::server::store::reasons::{Counted, reasons_query};
 use crate::server::store::resends::{list_running_statement, list_waiting_items_statement};
 use crate::server::store::retention::find_old_contents_statement;
-use crate::server::store::search::Word;
-use crate::server::store::search::look::{Index, Look};
-use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_hours_query};
+use crate::server::store::stats::{count_ids_query, list_hours_statement, sum_bars_query, sum_hours_query};
 use crate::server::store::values::{ValueKind, recent_values_query};
 
 const TEAM: TeamId = TeamId(1);
@@ -436,46 +435,9 @@ async fn whole_hours_come_from_the_rollups() {
         assert_eq!(reads_of(&plan), vec![BY_HOUR; reads]);
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
     }
-}
-
-#[tokio::test]
-async fn a_search_walks_the_index_of_trigrams_and_looks_each_match_up() {
-    let by_id = "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)";
-    let by_status = "SEARCH e USING COVERING INDEX emails_by_status (team_id=? AND status=? AND id=?)";
-    let by_both = "SEARCH e USING COVERING INDEX emails_by_template \
-        (team_id=? AND template_id=? AND status=? AND id=?)";
-    for (statuses, template_id, look_up) in [
-        (StatusSet::default(), None, by_id),
-        (StatusSet::default(), Some(TEMPLATE), by_id),
-        (StatusSet::one(EmailStatus::Bounced), None, by_status),
-        (StatusSet::READ, None, by_status),
-        (StatusSet::READ, Some(TEMPLATE), by_both),
-    ] {
-        let filter = EmailFilter { statuses, template_id, ..EmailFilter::default() };
-        for text in ["finch", "finch \"ada lovelace\" 4711"] {
-            let words = Word::all_of(text);
-            let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: false, older: &[] };
-            for index in [Index::Now, Index::Plain, Index::Before] {
-                let plan = plan_of(look.page_query(index, IDS, NEWEST)).await;
-                assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
-                assert_eq!(plan[1..], [look_up]);
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_search_beside_late_marks_looks_each_match_up_sqlite() {
-    let (filter, words) = (EmailFilter::default(), Word::all_of("finch"));
-    let look = Look { team_id: TEAM, filter: &filter, words: &words, marked_late: true, older: &[] };
-    let plan = plan_of(look.page_query(Index::Now, IDS, NEWEST)).await;
-    assert!(plan[0].starts_with("SCAN s VIRTUAL TABLE INDEX"), "{plan:?}");
-    assert_eq!(plan[1], "SEARCH e USING PRIMARY KEY (team_id=? AND id=?)");
-    for step in ["SEARCH y USING PRIMARY KEY (team_id=? AND id=?)", "SEARCH z USING PRIMARY KEY (team_id=? AND id=?)"] {
-        assert!(plan.iter().any(|line| line == step), "{plan:#?}");
-    }
-    // By the row id: one look, not a list of all that it finds.
-    assert!(plan.iter().any(|step| step.starts_with("SCAN n VIRTUAL TABLE INDEX") && step.contains('=')), "{plan:#?}");
+    let bars = plan_of(sum_bars_query(Engine::Sqlite, TEAM, scope, &[(5, 80), (80, 90)])).await;
+    assert_eq!(reads_of(&bars), vec![BY_HOUR; 4]);
+    assert!(!bars.iter().any(|step| step.contains("TEMP B-TREE")), "{bars:?}");
 }
 
 #[tokio::test]

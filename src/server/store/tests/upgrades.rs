@@ -15,7 +15,8 @@ use crate::domain::page::OffsetRequest;
 use crate::domain::permission::Permission;
 use crate::domain::team::Role;
 use crate::server::store::Store;
-use crate::server::store::engine::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
+use crate::server::store::engine::{Engine, POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
+use crate::server::store::search::letters::in_letters_of;
 
 const TEAM: TeamId = TeamId(1);
 const EMAIL: EmailId = EmailId(1_705_746_600_000 << 20);
@@ -156,9 +157,18 @@ async fn finds_what_it_found(database: TestDatabase) {
         steps += 1;
     }
     assert_eq!(steps, 3);
-    for (search, count) in [("grosse", 250), ("GRÖSSE 25", 4), ("jose", 250), ("a-12", 11), ("jose user7@", 1)] {
+    for (search, count) in
+        [("grosse", 250), ("GRÖSSE 25", 4), ("jose", 250), ("a-12", 11), ("jose user7@", 1), ("a-", 250), ("q", 0)]
+    {
         assert_eq!(count_found(&store, search).await, count, "{search}");
     }
+    let left = match store.engine() {
+        Engine::Sqlite => "SELECT (SELECT COUNT(*) FROM email_search) + (SELECT COUNT(*) FROM email_search_before)
+            + (SELECT COUNT(*) FROM search_late) + (SELECT COUNT(*) FROM search_numbers) - (SELECT COUNT(*) FROM emails)",
+        Engine::Postgres => "SELECT COUNT(*) FROM pg_indexes WHERE indexname IN
+            ('email_search_recipients', 'email_search_subject', 'email_search_contents')",
+    };
+    assert_eq!(store.read(left).fetch_scalar::<i64>().await, Ok(0));
     store.close().await;
     database.remove().await;
 }
@@ -196,6 +206,49 @@ async fn messages_in_plain_letters_are_found_while_they_are_put_into_those_of_th
     let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
     before(&SQLITE_MIGRATIONS, LETTERS).run_direct(None, &mut connection, false).await.unwrap();
     let into_index = "INSERT INTO email_search (metadata, variables, rowid, recipients, subject) VALUES ('', '',";
+    for statement in searched_rows(into_index) {
+        let folded = if statement.starts_with(into_index) { statement.replace("größe", "grosse") } else { statement };
+        sqlx::query(sqlx::AssertSqlSafe(&*folded)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    finds_what_it_found(database).await;
+}
+
+/// The version whose index has the pieces of all words.
+const GRAMS: i64 = 32;
+
+#[tokio::test]
+async fn messages_by_trigrams_are_found_while_they_are_put_in_by_pieces_sqlite() {
+    let database = TestDatabase::empty_sqlite();
+    let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
+    before(&SQLITE_MIGRATIONS, GRAMS).run_direct(None, &mut connection, false).await.unwrap();
+    let into_index = "INSERT INTO email_search (metadata, variables, rowid, recipients, subject) VALUES ('', '',";
+    for statement in searched_rows(into_index) {
+        // Half of them in the letters of the team.
+        let statement = match statement.strip_prefix(into_index) {
+            Some(values) => {
+                let values = values.replace("größe", "grosse");
+                let in_letters = values.trim_end_matches("')").ends_with(['0', '2', '4', '6', '8']);
+                let parts = values.split('\'').enumerate().map(|(place, part)| match place % 2 == 1 && in_letters {
+                    true => in_letters_of(TEAM, part),
+                    false => part.to_owned(),
+                });
+                format!("{into_index}{}", parts.collect::<Vec<_>>().join("'"))
+            }
+            None => statement,
+        };
+        sqlx::query(sqlx::AssertSqlSafe(&*statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    finds_what_it_found(database).await;
+}
+
+#[tokio::test]
+async fn messages_by_trigrams_are_found_while_they_are_put_in_by_pieces_postgres() {
+    let database = TestDatabase::empty_postgres().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    before(&POSTGRES_MIGRATIONS, GRAMS).run_direct(None, &mut connection, false).await.unwrap();
+    let into_index = "INSERT INTO email_search (version, team_id, email_id, recipients, subject) VALUES (1, 1, ";
     for statement in searched_rows(into_index) {
         let folded = if statement.starts_with(into_index) { statement.replace("größe", "grosse") } else { statement };
         sqlx::query(sqlx::AssertSqlSafe(&*folded)).execute(&mut connection).await.unwrap();

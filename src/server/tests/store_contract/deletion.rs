@@ -15,6 +15,7 @@ use super::*;
 use crate::domain::adapter::AdapterKind;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::EmailFilter;
+use crate::domain::ids::EmailId;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
 use crate::domain::resend_job::ResendJobState;
@@ -25,7 +26,7 @@ use crate::server::delivery::worker::{Worker, WorkerSettings};
 use crate::server::demo::sink::Sink;
 use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::store::Store;
-use crate::server::store::emails::Attachment;
+use crate::server::store::emails::{Attachment, NewEmail};
 use crate::server::store::teams::NewInvite;
 use crate::server::tests::on_both_databases_in_parallel;
 
@@ -71,6 +72,11 @@ async fn fill(app: &TestApp) {
     let waits = new_email(app, app.now());
     store.insert_emails(team, std::slice::from_ref(&waits), &with_key(app, "key", "one")).await.unwrap();
     app.add_resend(&[waits.id], ResendJobState::Running).await;
+    // The last of these find no number left between those of their neighbours in the index of search.
+    for after in [100, 6, 5, 4, 3, 2, 1] {
+        let late = NewEmail { id: EmailId(waits.id.0 + after), ..new_email(app, app.now()) };
+        store.insert_email(team, &late).await.unwrap();
+    }
     let alias =
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();
