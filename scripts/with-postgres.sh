@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command with TEST_DATABASE_URL set: with-postgres.sh COMMAND [ARGUMENT...]
 # Unless TEST_DATABASE_URL is set already, starts a throw-away PostgreSQL on a free loopback port and
-# removes it afterwards. Nothing of it outlives the command, so it need not be durable: fsync is off.
+# removes it afterwards. Nothing of it outlives the command, so it need not be durable: fsync is off, unless POSTGRES_SETTINGS,
+# lines of postgresql.conf, says otherwise.
 set -euo pipefail
 
 (($#)) || { echo "usage: scripts/with-postgres.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
@@ -44,6 +45,7 @@ max_connections = 300
 fsync = off
 synchronous_commit = off
 full_page_writes = off
+${POSTGRES_SETTINGS:-}
 CONF
 
 # Between choosing a port and listening on it another program may take it: try a few.
