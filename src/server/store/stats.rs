@@ -32,6 +32,9 @@ const IDS: usize = 2_000;
 /// The eight counts, in the order of [EmailStatus::ALL].
 type CountsRow = (i64, i64, i64, i64, i64, i64, i64, i64);
 
+/// The place of a bar, and its counts.
+type BarRow = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
+
 fn counts_of((queued, sent, delivered, opened, clicked, bounced, failed, spam): CountsRow) -> StatusCounts {
     StatusCounts([queued, sent, delivered, opened, clicked, bounced, failed, spam])
 }
@@ -115,7 +118,7 @@ impl Store {
             edges.iter().take(bars).map(|edge| (*edge, StatusCounts::default())).collect();
         if hours.iter().any(|(low, high)| low < high) {
             let query = sum_bars_query(self.engine(), team_id, scope, &hours);
-            let rows: Vec<(i64, i64, i64, i64, i64, i64, i64, i64, i64)> = self.read(query).fetch_all().await?;
+            let rows: Vec<BarRow> = self.read(query).fetch_all().await?;
             for (bar, queued, sent, delivered, opened, clicked, bounced, failed, spam) in rows {
                 if let Some((_, counts)) = usize::try_from(bar).ok().and_then(|bar| counts.get_mut(bar)) {
                     *counts += counts_of((queued, sent, delivered, opened, clicked, bounced, failed, spam));
