@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::audit::{AuditEvent, commit_change};
 use super::engine::Engine;
+use super::search::index::delete_search_rows;
 use super::{Store, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
@@ -198,7 +199,6 @@ impl Store {
     pub async fn delete_some_of_team(&self, team_id: TeamId) -> Result<bool, AppError> {
         let statement = |rows: &Rows| rows.delete_statement(self.engine(), "x.team_id = $1");
         let statements: Vec<(String, i64)> = OF_TEAM.iter().map(|rows| (statement(rows), rows.step)).collect();
-        let unindex = self.engine().delete_search_statements();
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         let deleted: Option<i64> = tx
@@ -210,10 +210,11 @@ impl Store {
             return Ok(false);
         }
         for (rows, (statement, step)) in OF_TEAM.iter().zip(statements) {
-            if rows.table == EMAILS.table {
-                for unindex in unindex {
-                    tx.query(*unindex).bind(team_id).bind(step).execute().await?;
-                }
+            // PostgreSQL's index of search follows by itself.
+            if rows.table == EMAILS.table && tx.engine() == Engine::Sqlite {
+                let next = "SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2";
+                let ids: Vec<i64> = tx.query(next).bind(team_id).bind(step).fetch_scalars().await?;
+                delete_search_rows(&mut tx, team_id, &ids).await?;
             }
             let deleted = tx.query(statement).bind(team_id).bind(step).execute().await?;
             if deleted > 0 {

@@ -124,34 +124,6 @@ impl Engine {
 /// The index of search. SQLite's is one for all teams and follows by hand, and what it was before are tables of their own;
 /// PostgreSQL's follows deletions by itself.
 impl Engine {
-    /// The statements that take the first `$2` messages of a team (`$1`) out, before they are deleted.
-    pub(super) fn delete_search_statements(self) -> &'static [&'static str] {
-        match self {
-            Self::Sqlite => &[
-                "DELETE FROM search_grams WHERE rowid IN (
-                     SELECT n.number FROM search_numbers n WHERE n.team_id = $1
-                     AND n.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)
-                     UNION ALL
-                     SELECT l.number FROM search_late l WHERE l.team_id = $1
-                     AND l.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2))",
-                "DELETE FROM search_ids WHERE number IN (
-                     SELECT n.number FROM search_numbers n WHERE n.team_id = $1
-                     AND n.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)
-                     UNION ALL
-                     SELECT l.number FROM search_late l WHERE l.team_id = $1
-                     AND l.email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2))",
-                "DELETE FROM search_numbers WHERE team_id = $1
-                 AND email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
-                "DELETE FROM search_late WHERE team_id = $1
-                 AND email_id IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
-                "DELETE FROM email_search WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
-                "DELETE FROM email_search_before
-                 WHERE rowid IN (SELECT id FROM emails WHERE team_id = $1 ORDER BY id LIMIT $2)",
-            ],
-            Self::Postgres => &[],
-        }
-    }
-
     /// The beginnings of the statements that tell which ids are in use, each with the column. In SQLite an id must be free
     /// in the indexes of before, whosever message has it there.
     pub(super) fn taken_ids(self) -> &'static [(&'static str, &'static str)] {

@@ -47,9 +47,9 @@ impl Look<'_> {
         sql.push(" AND email_id < ").push_bind(ids.high);
         sql.push(format!(" ORDER BY email_id{order} LIMIT ")).push_bind(limit);
         sql.push("), matches AS (SELECT email_id");
-        self.push_is_shown(&mut sql);
+        self.push_is_shown(&mut sql, false);
         sql.push(" FROM texts WHERE TRUE");
-        self.push_words(&mut sql);
+        self.push_words(&mut sql, false);
         sql.push(
             ") SELECT (SELECT COUNT(*) FROM texts), (SELECT MIN(email_id) FROM texts), (SELECT MAX(email_id) FROM texts),
              (SELECT COALESCE(json_agg(x.id), '[]') FROM (SELECT m.email_id AS id FROM matches m",
@@ -61,9 +61,23 @@ impl Look<'_> {
 
     /// Some of the matches, by the index of pieces.
     pub(in crate::server::store) fn grams_query(&self, ids: IdRange, oldest_first: bool, limit: i64) -> Sql {
+        self.matches_query(false, oldest_first, limit, |sql| self.push_grams(sql, ids))
+    }
+
+    /// The same by the indexes of before.
+    fn trigrams_query(&self, ids: IdRange, oldest_first: bool, limit: i64) -> Sql {
+        self.matches_query(true, oldest_first, limit, |sql| {
+            sql.push(" FROM email_search WHERE team_id = ").push_bind(self.team_id);
+            sql.push(" AND email_id >= ").push_bind(ids.low).push(" AND email_id < ").push_bind(ids.high);
+            self.push_words(sql, true);
+        })
+    }
+
+    /// The newest of the rows that `from` selects, or the oldest, as far as they match in all.
+    fn matches_query(&self, before: bool, oldest_first: bool, limit: i64, from: impl FnOnce(&mut Sql)) -> Sql {
         let mut sql = Sql::new(Engine::Postgres, "WITH matches AS MATERIALIZED (SELECT email_id");
-        self.push_is_shown(&mut sql);
-        self.push_grams(&mut sql, ids);
+        self.push_is_shown(&mut sql, before);
+        from(&mut sql);
         sql.push(") SELECT m.email_id FROM matches m");
         self.push_emails(&mut sql);
         sql.push(if oldest_first { " ORDER BY m.email_id LIMIT " } else { " ORDER BY m.email_id DESC LIMIT " });
@@ -78,7 +92,7 @@ impl Look<'_> {
             "SELECT COUNT(*), MIN(id), MAX(id) FROM (
                  SELECT m.email_id AS id FROM (SELECT team_id, email_id",
         );
-        self.push_is_shown(&mut sql);
+        self.push_is_shown(&mut sql, false);
         self.push_grams(&mut sql, ids);
         sql.push(") m");
         self.push_emails(&mut sql);
@@ -92,17 +106,17 @@ impl Look<'_> {
         // The sums hide from the planner that the primary key knows these: it would gather all of the team's messages too.
         sql.push(" AS TSQUERY) AND team_id + 0 = ").push_bind(self.team_id);
         sql.push(" AND email_id + 0 >= ").push_bind(ids.low).push(" AND email_id + 0 < ").push_bind(ids.high);
-        self.push_words(sql);
+        self.push_words(sql, false);
     }
 
-    fn push_words(&self, sql: &mut Sql) {
-        self.words.iter().for_each(|word| push_word(sql, word, Some(&self.filter.criteria), false));
+    fn push_words(&self, sql: &mut Sql, before: bool) {
+        self.words.iter().for_each(|word| push_word(sql, word, Some(&self.filter.criteria), before));
     }
 
-    fn push_is_shown(&self, sql: &mut Sql) {
+    fn push_is_shown(&self, sql: &mut Sql, before: bool) {
         if self.looks_for_late_marks() {
             sql.push(", (TRUE");
-            self.words.iter().for_each(|word| push_word(sql, word, None, false));
+            self.words.iter().for_each(|word| push_word(sql, word, None, before));
             sql.push(") AS is_shown");
         }
     }
@@ -145,24 +159,6 @@ impl Look<'_> {
             span = span.saturating_mul(8);
         }
         Ok(found)
-    }
-
-    /// The query for some of the matches by the indexes of before.
-    pub(in crate::server::store) fn trigrams_query(&self, ids: IdRange, oldest_first: bool, limit: i64) -> Sql {
-        let mut sql = Sql::new(Engine::Postgres, "WITH matches AS MATERIALIZED (SELECT email_id");
-        if self.looks_for_late_marks() {
-            sql.push(", (TRUE");
-            self.words.iter().for_each(|word| push_word(&mut sql, word, None, true));
-            sql.push(") AS is_shown");
-        }
-        sql.push(" FROM email_search WHERE team_id = ").push_bind(self.team_id);
-        sql.push(" AND email_id >= ").push_bind(ids.low).push(" AND email_id < ").push_bind(ids.high);
-        self.words.iter().for_each(|word| push_word(&mut sql, word, Some(&self.filter.criteria), true));
-        sql.push(") SELECT m.email_id FROM matches m");
-        self.push_emails(&mut sql);
-        sql.push(if oldest_first { " ORDER BY m.email_id LIMIT " } else { " ORDER BY m.email_id DESC LIMIT " });
-        sql.push_bind(limit);
-        sql
     }
 }
 
