@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::reading::{self, PostgresReaders, Readers, SqliteReaders};
+use super::reading::{self, Pool, Readers};
 use super::{BUSY_TIMEOUT, Database, Writers};
 use crate::server::private_files;
 
@@ -118,7 +118,7 @@ async fn open_sqlite(
     let one = SqlitePoolOptions::new().max_connections(1);
     let write = one.clone().acquire_timeout(limits.busy).connect_with(options.clone()).await?;
     let options = options.create_if_missing(false);
-    let read = SqliteReaders::new(options.clone().read_only(true), limits.read);
+    let read = Pool::new(options.clone().read_only(true), limits.read);
     let patience = limits.busy.min(HEALTH_PATIENCE);
     let health = one.acquire_timeout(patience).connect_lazy_with(options.busy_timeout(patience));
     let database = Database { read: Readers::Sqlite(read), write: Writers::Sqlite(write) };
@@ -138,13 +138,16 @@ async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers),
         .close()
         .await?;
     let milliseconds = limits.busy.as_millis();
-    let write = PgPoolOptions::new().max_connections(16).acquire_timeout(limits.busy);
+    let write = PgPoolOptions::new().max_connections(16).acquire_timeout(limits.busy).test_before_acquire(false);
+    let write = write.before_acquire(|connection, seen| {
+        Box::pin(async move { Ok(seen.idle_for < reading::FRESH || connection.ping().await.is_ok()) })
+    });
     let write = write.after_connect(move |connection, _| {
         let patience = AssertSqlSafe(format!("SET lock_timeout = {milliseconds}"));
         Box::pin(async move { connection.execute(patience).await.map(drop) })
     });
     let write = write.connect_with(options.clone()).await?;
-    let read = PostgresReaders::new(options.clone(), limits.read);
+    let read = Pool::new(options.clone(), limits.read);
     let health = PgPoolOptions::new().max_connections(1).acquire_timeout(limits.busy.min(HEALTH_PATIENCE));
     let database = Database { read: Readers::Postgres(read), write: Writers::Postgres(write) };
     Ok((database, Writers::Postgres(health.connect_lazy_with(options))))

@@ -1,14 +1,15 @@
 //! What only reads runs here: for a limited time, and as long as somebody waits for it. SQLite asks for both while it
 //! works; PostgreSQL is told the limit and notices that a connection was closed. Nothing that writes is cut.
 
+use std::fmt::Debug;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::debug;
@@ -27,11 +28,19 @@ const LOOK: &str = "SET client_connection_check_interval = '500ms'";
 /// pages.
 const MEMORY: &str = "SET work_mem = '32MB'";
 
+/// How long PostgreSQL may have had nothing to do on a connection that is not tried before it is used: to ask for a sign of
+/// life takes as long as a short statement.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+/// How long PostgreSQL may take for a sign of life.
+const SIGN: Duration = Duration::from_secs(2);
+/// How long a connection to PostgreSQL is used: its process keeps what it has learned.
+const LIFE: Duration = Duration::from_secs(30 * 60);
+
 /// The connections that read. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Readers {
-    Sqlite(SqliteReaders),
-    Postgres(PostgresReaders),
+    Sqlite(Pool<SqliteReader>),
+    Postgres(Pool<PostgresReader>),
 }
 
 impl Readers {
@@ -55,8 +64,8 @@ impl Readers {
 /// A connection that somebody reads by. Dropped after an error or while a statement is under way, it is closed, and what
 /// runs on it stops.
 pub(in super::super) enum Reading {
-    Sqlite(SqliteReading),
-    Postgres(PostgresReading),
+    Sqlite(Lent<SqliteReader>),
+    Postgres(Lent<PostgresReader>),
 }
 
 impl Reading {
@@ -76,36 +85,135 @@ impl Reading {
     /// The connection, for one statement.
     pub(super) fn connection(&mut self) -> Connection<'_> {
         match self {
-            Self::Sqlite(reading) => Connection::Sqlite(reading.connection()),
-            Self::Postgres(reading) => Connection::Postgres(reading.connection()),
+            Self::Sqlite(lent) => Connection::Sqlite(&mut lent.used().connection),
+            Self::Postgres(lent) => Connection::Postgres(&mut lent.used().connection),
         }
     }
 
     /// That the statement is no longer under way. After one that failed the connection is not used again.
     pub(super) fn rest(&mut self, is_well: bool) {
         match self {
-            Self::Sqlite(reading) => reading.is_at_rest = is_well,
-            Self::Postgres(reading) => reading.is_at_rest = is_well,
+            Self::Sqlite(lent) => lent.is_at_rest = is_well,
+            Self::Postgres(lent) => lent.is_at_rest = is_well,
         }
     }
 }
 
-/// SQLite's readers. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(in super::super) struct SqliteReaders {
-    shared: Arc<SqliteShared>,
+/// A connection of one engine that reads.
+pub(in super::super) trait Reader: Debug + Send + Sized + 'static {
+    type Options: Debug + Send + Sync;
+
+    fn open(options: &Self::Options, limit: Duration) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
+
+    /// Whether it can be used, after it was `idle` for so long. A new limit of time begins.
+    fn is_ready(&mut self, idle: Duration, limit: Duration) -> impl Future<Output = bool> + Send;
+
+    /// Ends what runs on it.
+    fn leave(self);
+
+    fn close(self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// Connections of one engine, [PLACES] at most, opened as they are asked for. Unlike sqlx's own pool it asks for no sign of
+/// life before and after each use, which on PostgreSQL are two statements more for each one. Cheap to clone.
+#[derive(Debug)]
+pub(in super::super) struct Pool<R: Reader> {
+    shared: Arc<Shared<R>>,
     places: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct SqliteShared {
-    options: SqliteConnectOptions,
+struct Shared<R: Reader> {
+    options: R::Options,
     limit: Duration,
-    idle: Mutex<Vec<SqliteReader>>,
+    /// With the instants since which they are idle; the last one was used last.
+    idle: Mutex<Vec<(R, Instant)>>,
 }
 
+impl<R: Reader> Shared<R> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(R, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn next(&self) -> Result<R, sqlx::Error> {
+        loop {
+            let last = self.idle().pop();
+            let Some((mut reader, since)) = last else { break };
+            if reader.is_ready(since.elapsed(), self.limit).await {
+                return Ok(reader);
+            }
+        }
+        let mut reader = R::open(&self.options, self.limit).await?;
+        reader.is_ready(Duration::ZERO, self.limit).await;
+        Ok(reader)
+    }
+}
+
+impl<R: Reader> Clone for Pool<R> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), places: Arc::clone(&self.places) }
+    }
+}
+
+impl<R: Reader> Pool<R> {
+    pub(super) fn new(options: R::Options, limit: Duration) -> Self {
+        let shared = Shared { options, limit, idle: Mutex::default() };
+        Self { shared: Arc::new(shared), places: Arc::new(Semaphore::new(PLACES as usize)) }
+    }
+
+    /// Takes a connection; its time begins.
+    async fn begin(&self) -> Result<Lent<R>, sqlx::Error> {
+        let place = timeout(BUSY_TIMEOUT, Arc::clone(&self.places).acquire_owned());
+        let place = place.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let reader = self.shared.next().await?;
+        Ok(Lent { reader: Some(reader), is_at_rest: true, shared: Arc::clone(&self.shared), _place: place })
+    }
+
+    /// Waits for those who read and closes every connection.
+    async fn close(&self) {
+        if let Ok(all) = self.places.acquire_many(PLACES).await {
+            all.forget();
+        }
+        self.places.close();
+        let idle = std::mem::take(&mut *self.shared.idle());
+        for (reader, _) in idle {
+            if let Err(cause) = reader.close().await {
+                debug!(%cause, "a reader's connection was not closed well");
+            }
+        }
+    }
+}
+
+/// A connection that somebody has from its pool.
+pub(in super::super) struct Lent<R: Reader> {
+    reader: Option<R>,
+    is_at_rest: bool,
+    shared: Arc<Shared<R>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<R: Reader> Lent<R> {
+    /// The connection, for one statement.
+    fn used(&mut self) -> &mut R {
+        self.is_at_rest = false;
+        self.reader.as_mut().unwrap_or_else(|| unreachable!("only drop takes the reader"))
+    }
+}
+
+impl<R: Reader> Drop for Lent<R> {
+    fn drop(&mut self) {
+        let Some(reader) = self.reader.take() else { return };
+        if self.is_at_rest {
+            self.shared.idle().push((reader, Instant::now()));
+        } else {
+            reader.leave();
+        }
+    }
+}
+
+/// A connection of SQLite.
 #[derive(Debug)]
-struct SqliteReader {
+pub(in super::super) struct SqliteReader {
     connection: SqliteConnection,
     watch: Arc<Watch>,
 }
@@ -135,132 +243,65 @@ impl Watch {
     }
 }
 
-impl SqliteShared {
-    fn idle(&self) -> MutexGuard<'_, Vec<SqliteReader>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+impl Reader for SqliteReader {
+    type Options = SqliteConnectOptions;
 
-    async fn connect(&self) -> Result<SqliteReader, sqlx::Error> {
-        let mut connection = self.options.connect().await?;
+    async fn open(options: &Self::Options, _: Duration) -> Result<Self, sqlx::Error> {
+        let mut connection = options.connect().await?;
         let watch = Arc::new(Watch::new());
         let asked = Arc::clone(&watch);
         connection.lock_handle().await?.set_progress_handler(STEPS, move || asked.goes_on());
-        Ok(SqliteReader { connection, watch })
+        Ok(Self { connection, watch })
+    }
+
+    async fn is_ready(&mut self, _: Duration, limit: Duration) -> bool {
+        self.watch.end_after(limit);
+        true
+    }
+
+    fn leave(self) {
+        self.watch.is_left.store(true, Ordering::Relaxed);
+    }
+
+    async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
     }
 }
 
-impl SqliteReaders {
-    pub(super) fn new(options: SqliteConnectOptions, limit: Duration) -> Self {
-        let shared = SqliteShared { options, limit, idle: Mutex::default() };
-        Self { shared: Arc::new(shared), places: Arc::new(Semaphore::new(PLACES as usize)) }
-    }
+/// A connection to PostgreSQL, which ends each statement at the limit of time.
+#[derive(Debug)]
+pub(in super::super) struct PostgresReader {
+    connection: PgConnection,
+    opened: Instant,
+}
 
-    /// Takes a connection; its time begins.
-    async fn begin(&self) -> Result<SqliteReading, sqlx::Error> {
-        let place = timeout(BUSY_TIMEOUT, Arc::clone(&self.places).acquire_owned());
-        let place = place.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        let idle = self.shared.idle().pop();
-        let reader = match idle {
-            Some(reader) => reader,
-            None => self.shared.connect().await?,
-        };
-        reader.watch.end_after(self.shared.limit);
-        Ok(SqliteReading { reader: Some(reader), is_at_rest: true, shared: Arc::clone(&self.shared), _place: place })
-    }
+impl Reader for PostgresReader {
+    type Options = PgConnectOptions;
 
-    /// Waits for those who read and closes every connection.
-    pub(super) async fn close(&self) {
-        if let Ok(all) = self.places.acquire_many(PLACES).await {
-            all.forget();
-        }
-        self.places.close();
-        let idle = std::mem::take(&mut *self.shared.idle());
-        for reader in idle {
-            if let Err(cause) = reader.connection.close().await {
-                debug!(%cause, "a reader's connection was not closed well");
+    async fn open(options: &Self::Options, limit: Duration) -> Result<Self, sqlx::Error> {
+        let open = async {
+            let mut connection = options.connect().await?;
+            let milliseconds = limit.as_millis();
+            let settings = format!("SET statement_timeout = {milliseconds}; {MEMORY}");
+            connection.execute(AssertSqlSafe(settings)).await?;
+            // PostgreSQL 13, and some systems, cannot look: there the limit alone ends a statement.
+            if let Err(cause) = connection.execute(LOOK).await {
+                debug!(%cause, "the database does not notice that a reader left");
             }
-        }
-    }
-}
-
-/// A connection of SQLite that somebody reads by.
-pub(in super::super) struct SqliteReading {
-    reader: Option<SqliteReader>,
-    is_at_rest: bool,
-    shared: Arc<SqliteShared>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl SqliteReading {
-    fn connection(&mut self) -> &mut SqliteConnection {
-        self.is_at_rest = false;
-        let reader = self.reader.as_mut().unwrap_or_else(|| unreachable!("only drop takes the reader"));
-        &mut reader.connection
-    }
-}
-
-impl Drop for SqliteReading {
-    fn drop(&mut self) {
-        let Some(reader) = self.reader.take() else { return };
-        if self.is_at_rest {
-            self.shared.idle().push(reader);
-        } else {
-            reader.watch.is_left.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// PostgreSQL's readers. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(in super::super) struct PostgresReaders(PgPool);
-
-impl PostgresReaders {
-    pub(super) fn new(options: PgConnectOptions, limit: Duration) -> Self {
-        let milliseconds = limit.as_millis();
-        let pool = PgPoolOptions::new().max_connections(PLACES).acquire_timeout(BUSY_TIMEOUT);
-        let pool = pool.after_connect(move |connection, _| Box::pin(set_up(connection, milliseconds)));
-        Self(pool.connect_lazy_with(options))
+            Ok(Self { connection, opened: Instant::now() })
+        };
+        timeout(BUSY_TIMEOUT, open).await.map_err(|_| sqlx::Error::PoolTimedOut)?
     }
 
-    /// Takes a connection; each statement's time begins with it.
-    async fn begin(&self) -> Result<PostgresReading, sqlx::Error> {
-        Ok(PostgresReading { connection: self.0.acquire().await?, is_at_rest: true })
+    async fn is_ready(&mut self, idle: Duration, _: Duration) -> bool {
+        self.opened.elapsed() < LIFE
+            && (idle < FRESH || matches!(timeout(SIGN, self.connection.ping()).await, Ok(Ok(()))))
     }
 
-    /// Waits for those who read and closes every connection.
-    pub(super) async fn close(&self) {
-        self.0.close().await;
-    }
-}
+    /// PostgreSQL notices that the connection ends.
+    fn leave(self) {}
 
-async fn set_up(connection: &mut PgConnection, milliseconds: u128) -> Result<(), sqlx::Error> {
-    let bound = AssertSqlSafe(format!("SET statement_timeout = {milliseconds}"));
-    sqlx::query(bound).execute(&mut *connection).await?;
-    sqlx::query(MEMORY).execute(&mut *connection).await?;
-    // PostgreSQL 13, and some systems, cannot look: there the limit alone ends a statement.
-    if let Err(cause) = sqlx::query(LOOK).execute(&mut *connection).await {
-        debug!(%cause, "the database does not notice that a reader left");
-    }
-    Ok(())
-}
-
-/// A connection of PostgreSQL that somebody reads by.
-pub(in super::super) struct PostgresReading {
-    connection: PoolConnection<Postgres>,
-    is_at_rest: bool,
-}
-
-impl PostgresReading {
-    fn connection(&mut self) -> &mut PgConnection {
-        self.is_at_rest = false;
-        &mut self.connection
-    }
-}
-
-impl Drop for PostgresReading {
-    fn drop(&mut self) {
-        if !self.is_at_rest {
-            self.connection.close_on_drop();
-        }
+    async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
     }
 }

@@ -88,3 +88,24 @@ async fn a_read_stops_when_its_caller_leaves_sqlite() {
 async fn a_read_stops_when_its_caller_leaves_postgres() {
     a_read_stops_when_its_caller_leaves(TestDatabase::postgres().await).await;
 }
+
+/// The process of the server that serves whoever reads next.
+async fn process(store: &Store) -> i64 {
+    store.read("SELECT pg_backend_pid()::BIGINT").fetch_scalar().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_reader_is_used_again_and_replaced_once_the_server_has_ended_it_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let first = process(&store).await;
+    assert_eq!(process(&store).await, first);
+    let Writers::Postgres(write) = &store.db.write else { panic!("another database") };
+    let end = "SELECT pg_terminate_backend($1::INT, 5000)";
+    assert!(sqlx::query_scalar::<_, bool>(end).bind(first).fetch_one(write).await.unwrap());
+    // Who reads at once may hear of it. After a second a reader is tried first.
+    sleep(Duration::from_millis(1100)).await;
+    assert_ne!(process(&store).await, first);
+    store.close().await;
+    database.remove().await;
+}
