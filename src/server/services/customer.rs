@@ -2,12 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::emails::list_emails;
-use crate::domain::email::{ArrivedLater, Customer, EmailSummary};
+use super::emails::{asked, list_newest};
+use crate::domain::email::{ArrivedLater, Customer};
 use crate::domain::error::AppError;
 use crate::domain::filter::{Condition, Criteria, EmailFilter, StatusSet, TimeRange, Wanted};
 use crate::domain::ids::EmailId;
-use crate::domain::page::{Page, PageRequest};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -27,15 +26,14 @@ pub async fn find_customer(app: &App, viewer: &Viewer, id: EmailId) -> Result<Op
         return Ok(None);
     }
     let filter = to_any_of(app, either);
-    let request = PageRequest { page: 1, page_size: SHOWN as i64 + 1 };
-    let page = list_emails(app, viewer, &filter, request).await?;
-    let arrived = list_arrived(app, viewer, filter).await?.total;
-    let recent = page.items.into_iter().filter(|other| other.id != email.id).take(SHOWN).collect();
+    let (total, arrived) = app.store.count_arrived(viewer.team, &asked(viewer, &filter)).await?;
+    let others = list_newest(app, viewer, &filter, SHOWN as i64 + 1).await?;
+    let recent = others.into_iter().filter(|other| other.id != email.id).take(SHOWN).collect();
     let arrived_later = match address {
-        Some(address) => later_than(email.id, &list_arrived(app, viewer, to_any_of(app, vec![address])).await?.items),
+        Some(address) => later_than(app, viewer, email.id, address).await?,
         None => None,
     };
-    Ok(Some(Customer { recent, total: page.total, arrived, arrived_later }))
+    Ok(Some(Customer { recent, total, arrived, arrived_later }))
 }
 
 /// What reached the one `To` recipient of a message that was accepted after it. Needs `logs:view`.
@@ -43,8 +41,7 @@ pub async fn find_arrived_later(app: &App, viewer: &Viewer, id: EmailId) -> Resu
     viewer.require(Permission::LogsView)?;
     let Some(email) = app.store.find_email(viewer.team, id).await? else { return Ok(None) };
     let Some(recipient) = email.only_to() else { return Ok(None) };
-    let filter = to_any_of(app, vec![Wanted::Recipient(recipient.address.clone())]);
-    Ok(later_than(email.id, &list_arrived(app, viewer, filter).await?.items))
+    later_than(app, viewer, email.id, Wanted::Recipient(recipient.address.clone())).await
 }
 
 /// The messages of the last [Customer::DAYS] to whoever is named.
@@ -54,13 +51,17 @@ fn to_any_of(app: &App, any_of: Vec<Wanted>) -> EmailFilter {
     EmailFilter { range, criteria, ..EmailFilter::default() }
 }
 
-/// The two newest of these that arrived, and how many did.
-async fn list_arrived(app: &App, viewer: &Viewer, filter: EmailFilter) -> Result<Page<EmailSummary>, AppError> {
-    let arrived = EmailFilter { statuses: StatusSet::ARRIVED, ..filter };
-    list_emails(app, viewer, &arrived, PageRequest { page: 1, page_size: 2 }).await
-}
-
-fn later_than(id: EmailId, arrived: &[EmailSummary]) -> Option<ArrivedLater> {
-    let mut later = arrived.iter().map(|other| other.id).filter(|other| *other > id);
-    later.next().map(|newest| ArrivedLater { newest, is_only: later.next().is_none() })
+/// What arrived, accepted after a message, of what went to the same address.
+async fn later_than(
+    app: &App,
+    viewer: &Viewer,
+    id: EmailId,
+    address: Wanted,
+) -> Result<Option<ArrivedLater>, AppError> {
+    let to_address = to_any_of(app, vec![address]);
+    let range = TimeRange { from: to_address.range.from.max(Some(id.created_at())), to: None };
+    let arrived = EmailFilter { statuses: StatusSet::ARRIVED, range, ..to_address };
+    let newest = list_newest(app, viewer, &arrived, 2).await?;
+    let mut later = newest.iter().map(|other| other.id).filter(|other| *other > id);
+    Ok(later.next().map(|newest| ArrivedLater { newest, is_only: later.next().is_none() }))
 }

@@ -133,6 +133,17 @@ impl Store {
         self.find_emails(team_id, &found).await
     }
 
+    /// The newest messages of the log, newest first.
+    pub async fn list_newest(
+        &self,
+        team_id: TeamId,
+        filter: &EmailFilter,
+        limit: i64,
+    ) -> Result<Vec<EmailSummary>, AppError> {
+        let (ids, _) = self.list_ids(team_id, filter, limit).await?;
+        self.list_emails_by_id(team_id, &ids).await
+    }
+
     /// The ids of the newest messages of the log, newest first, and how far back was looked where not all could be.
     pub(in crate::server::store) async fn list_ids(
         &self,
@@ -212,18 +223,19 @@ impl Store {
         self.read(sql).fetch_scalars().await
     }
 
-    async fn count_walked(&self, team_id: TeamId, filter: &EmailFilter) -> Result<Total, AppError> {
+    /// How many messages a filter lets through, and how many of these arrived. Of more than [COUNT_LIMIT] the newest are
+    /// counted. The filter's search text is not looked at.
+    pub async fn count_arrived(&self, team_id: TeamId, filter: &EmailFilter) -> Result<(Total, Total), AppError> {
         let ids = IdRange::from(filter.range);
         if filter.criteria.nothing || ids.low >= ids.high {
-            return Ok(Total::Exact(0));
+            return Ok((Total::Exact(0), Total::Exact(0)));
         }
-        let (engine, window) =
-            (self.engine(), OffsetRequest { offset: 0, limit: COUNT_LIMIT.saturating_add(1), oldest_first: false });
-        let mut sql = Sql::new(engine, "SELECT COUNT(*) FROM (");
-        push_walk(&mut sql, team_id, filter, ids, window);
-        sql.push(") AS found");
-        let count: i64 = self.read(sql).fetch_scalar().await?;
-        Ok(if count > COUNT_LIMIT { Total::AtLeast(COUNT_LIMIT) } else { Total::Exact(count) })
+        let query = count_arrived_query(self.engine(), team_id, filter, ids);
+        let (count, arrived): (i64, i64) = self.read(query).fetch_one().await?;
+        Ok(match count > COUNT_LIMIT {
+            true => (Total::AtLeast(COUNT_LIMIT), Total::AtLeast(arrived.min(COUNT_LIMIT))),
+            false => (Total::Exact(count), Total::Exact(arrived)),
+        })
     }
 
     pub(in crate::server::store) async fn find_window_ids(
@@ -239,7 +251,7 @@ impl Store {
         }
         let ids = IdRange::from(filter.range);
         if filter.criteria != Criteria::default() {
-            let total = self.count_walked(team_id, filter).await?;
+            let (total, _) = self.count_arrived(team_id, filter).await?;
             let found = self.walk_ids(team_id, filter, ids, oldest_first, limit, offset).await?;
             return Ok((found, total));
         }
@@ -310,6 +322,24 @@ impl Store {
     }
 }
 
+/// The messages that are counted one by one: one more than are told.
+const COUNTED: OffsetRequest = OffsetRequest { offset: 0, limit: COUNT_LIMIT.saturating_add(1), oldest_first: false };
+
+/// The query for how many messages a walk finds, and how many of them arrived.
+pub(in crate::server::store) fn count_arrived_query(
+    engine: Engine,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    ids: IdRange,
+) -> Sql {
+    let arrived: Vec<String> = StatusSet::ARRIVED.iter().map(|status| status.code().to_string()).collect();
+    let counts = format!("COUNT(*), COUNT(CASE WHEN status IN ({}) THEN 1 END)", arrived.join(", "));
+    let mut sql = Sql::new(engine, format!("SELECT {counts} FROM ("));
+    push_walk_for(&mut sql, "e.id AS id, e.status AS status", team_id, filter, ids, COUNTED);
+    sql.push(") AS found");
+    sql
+}
+
 /// Where a page of the list begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -345,6 +375,18 @@ pub(in crate::server::store) fn push_walk(
     ids: IdRange,
     window: OffsetRequest,
 ) {
+    push_walk_for(sql, "e.id AS id", team_id, filter, ids, window);
+}
+
+/// Adds a walk that gives these columns, the `id` among them, of each message.
+fn push_walk_for(
+    sql: &mut Sql,
+    columns: &str,
+    team_id: TeamId,
+    filter: &EmailFilter,
+    ids: IdRange,
+    window: OffsetRequest,
+) {
     let engine = sql.engine();
     let order = if window.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" };
     let by_notification = filter.criteria.notification_id.is_some();
@@ -360,11 +402,11 @@ pub(in crate::server::store) fn push_walk(
     };
     let walks = statuses.len();
     if walks > 1 {
-        sql.push("SELECT id FROM (");
+        sql.push("SELECT * FROM (");
     }
     for (index, status) in statuses.into_iter().enumerate() {
         if walks > 1 {
-            sql.push(if index == 0 { "SELECT id FROM (" } else { ") AS walk UNION ALL SELECT id FROM (" });
+            sql.push(if index == 0 { "SELECT * FROM (" } else { ") AS walk UNION ALL SELECT * FROM (" });
         }
         let by_index = match (status, filter.scope()) {
             (_, _) if by_notification => engine.by_index("emails_by_notification"),
@@ -372,7 +414,7 @@ pub(in crate::server::store) fn push_walk(
             (Some(_), RollupScope::All | RollupScope::Channel(Channel::Email)) => engine.by_index("emails_by_status"),
             (_, _) => String::new(),
         };
-        sql.push(format!("SELECT e.id AS id FROM emails e{by_index} WHERE e.team_id = ")).push_bind(team_id);
+        sql.push(format!("SELECT {columns} FROM emails e{by_index} WHERE e.team_id = ")).push_bind(team_id);
         match status {
             Some(status) => {
                 sql.push(format!(" AND e.status = {}", status.code()));
