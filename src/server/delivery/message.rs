@@ -8,8 +8,10 @@ use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment as AttachmentPart, Body, Mailbox, MessageBuilder, MultiPart, SinglePart};
 
+use super::endpoint::SmtpEndpoint;
 use super::header::{check_header, is_one_line};
 use super::mailbox::{parse_mailbox, parse_mailboxes, wire_address};
+use super::provider_id::id_header;
 use crate::domain::email::{Attachment, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
@@ -83,9 +85,20 @@ pub fn build_message(
             .map_err(|_| BuildError("a header has a name that no mail can have".to_owned()))?;
         builder = builder.raw_header(HeaderValue::new(name, value.clone()));
     }
+    if let Some((name, value)) = id_header_of(outgoing, email_id) {
+        builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
+    }
     builder = with_recipients(builder, outgoing, allow_utf8)?;
     let message = with_body(builder, outgoing)?;
     Ok(message.formatted())
+}
+
+/// What tells the provider whose mail server it goes to the message's id, unless the caller has that header for their own data.
+fn id_header_of(outgoing: &Outgoing, email_id: EmailId) -> Option<(&'static str, String)> {
+    let endpoint: SmtpEndpoint = outgoing.adapter.as_ref()?.endpoint.parse().ok()?;
+    let header = id_header(&endpoint.host, email_id)?;
+    let is_taken = outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header.0));
+    (!is_taken).then_some(header)
 }
 
 fn with_recipients(
@@ -212,8 +225,11 @@ pub(super) fn is_ascii(address: &Address) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::adapter::AdapterKind;
     use crate::domain::channel::Channel;
     use crate::domain::email::Recipient;
+    use crate::domain::ids::AdapterId;
+    use crate::server::store::outbox::OutgoingAdapter;
 
     fn recipient(kind: RecipientKind, name: Option<&str>, address: &str) -> Recipient {
         Recipient { kind, address: address.to_owned(), name: name.map(str::to_owned) }
@@ -405,6 +421,22 @@ mod tests {
         let message = built(&outgoing);
         assert_eq!(message.matches('\r').count(), message.matches("\r\n").count());
         assert_eq!(message.matches('\n').count(), message.matches("\r\n").count());
+    }
+
+    #[test]
+    fn a_providers_mail_server_is_told_the_id_beside_what_the_caller_says() {
+        let at = |host: &str, headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let endpoint = format!("smtp://{host}:587");
+            let (name, sealed_secret) = ("Mail".to_owned(), String::new());
+            let adapter = OutgoingAdapter { id: AdapterId(1), name, kind: AdapterKind::Smtp, endpoint, sealed_secret };
+            built(&Outgoing { adapter: Some(adapter), headers, ..outgoing() })
+        };
+        let told = format!("X-SMTPAPI: {{\"unique_args\":{{\"sendlog_id\":\"{ID}\"}}}}");
+        assert!(at("smtp.sendgrid.net", &[]).lines().any(|line| line == told));
+        assert!(!at("mail.finch.example", &[]).contains("sendlog_id"));
+        let own = at("smtp.sendgrid.net", &[("x-smtpapi", "{}")]);
+        assert!(own.contains("x-smtpapi: {}") && !own.contains("sendlog_id"), "{own}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod http_endpoint;
 pub mod mailbox;
 pub mod message;
 mod plan;
+mod provider_id;
 pub mod retention;
 pub mod smtp;
 pub mod worker;
