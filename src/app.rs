@@ -22,6 +22,7 @@ use crate::pages::settings::api_keys::{ApiKeyPage, ApiKeysPage};
 use crate::pages::settings::audit::AuditPage;
 use crate::pages::settings::members::MembersPage;
 use crate::pages::settings::profile::ProfilePage;
+use crate::pages::settings::provider_webhooks::{ProviderWebhookPage, ProviderWebhooksPage};
 use crate::pages::settings::role::RolePage;
 use crate::pages::settings::roles::RolesPage;
 use crate::pages::settings::team::TeamPage;
@@ -155,6 +156,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/roles") view=RolesPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/roles/:role") view=RolePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/provider-webhooks") view=ProviderWebhooksPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/provider-webhooks/:id") view=ProviderWebhookPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys/:id") view=ApiKeyPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/audit") view=AuditPage ssr=SsrMode::Async/>

@@ -43,8 +43,9 @@ const LAYERS: [(&str, &[&str]); 15] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 12] = [
+const NAMED: [(&str, &str); 13] = [
     ("server::app", "server::state"),
+    ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
     ("server::bounds", "server::base"),
     ("server::clock", "server::base"),

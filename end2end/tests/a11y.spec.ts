@@ -57,6 +57,7 @@ const pages: [name: string, address: string, status: number][] = [
   ["team", "/settings/team", 200],
   ["adapters", "/settings/adapters", 200],
   ["a new adapter", "/settings/adapters?kind=smtp", 200],
+  ["provider webhooks", "/settings/provider-webhooks", 200],
   ["API keys", "/settings/api-keys", 200],
   ["audit log", "/settings/audit", 200],
   ["audit log of one thing", "/settings/audit?preset=all&object=viewer", 200],

@@ -46,6 +46,7 @@ test("Mozilla's Observatory gives every page an A+", async () => {
     "/settings/members",
     "/settings/roles",
     "/settings/adapters",
+    "/settings/provider-webhooks",
     "/settings/api-keys",
     "/settings/audit",
     "/api-docs",

@@ -50,6 +50,9 @@ named! {
         AdapterTested = "adapter.tested" "Adapter tested",
         AdapterDeleted = "adapter.deleted" "Adapter removed",
         AdapterRestored = "adapter.restored" "Adapter brought back",
+        WebhookCreated = "webhook.created" "Provider webhook added",
+        WebhookUpdated = "webhook.updated" "Provider webhook changed",
+        WebhookDeleted = "webhook.deleted" "Provider webhook removed",
         TeamCreated = "team.created" "Team created",
         TeamUpdated = "team.updated" "Team changed",
         TeamDeleted = "team.deleted" "Team deleted",
@@ -73,6 +76,7 @@ named! {
         LogIn = "log-in" "Log-in and accounts",
         ApiKeys = "api-keys" "API keys",
         Adapters = "adapters" "Adapters",
+        Webhooks = "webhooks" "Provider webhooks",
         Templates = "templates" "Templates",
         Messages = "messages" "Messages",
         BulkResends = "bulk-resends" "Bulk resends",
@@ -100,6 +104,7 @@ impl AuditAction {
             | RecoveryCodesRenewed | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => AuditGroup::LogIn,
             ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => AuditGroup::ApiKeys,
             AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => AuditGroup::Adapters,
+            WebhookCreated | WebhookUpdated | WebhookDeleted => AuditGroup::Webhooks,
             TemplateCreated | TemplateUpdated | TemplateTested | TemplateDeleted | TemplateRestored => {
                 AuditGroup::Templates
             }

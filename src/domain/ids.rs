@@ -186,6 +186,11 @@ id_type!(
     "adp_"
 );
 id_type!(
+    /// An address that a provider posts to.
+    WebhookId,
+    "whk_"
+);
+id_type!(
     /// An API key (its public id, not the secret).
     ApiKeyId,
     "key_"

@@ -29,6 +29,7 @@ pub mod page;
 pub mod period;
 pub mod permission;
 pub mod plain_words;
+pub mod provider_webhook;
 pub mod recipient;
 pub mod resend;
 pub mod resend_job;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{Notify, Semaphore};
 
+use super::amazon::Amazon;
 use super::bounds::{BodyRoom, READERS_OF_A_TEAM, RateLimiter};
 use super::clock::Clock;
 use super::config::Config;
@@ -35,6 +36,8 @@ pub struct App {
     /// The room for the bodies of requests.
     pub bodies: Arc<BodyRoom>,
     pub openid: Option<Arc<Provider>>,
+    /// What proves webhooks of Amazon's.
+    pub amazon: Arc<Amazon>,
     pub renderer: Arc<Renderer>,
     /// Has requests with the same idempotency key wait for each other.
     pub turns: Arc<Turns<OnceKey>>,
@@ -53,6 +56,7 @@ impl App {
             store,
             clock,
             openid: Provider::new(&config.openid, config.outbound()).map(Arc::new),
+            amazon: Arc::new(Amazon::new(config.outbound())),
             config: Arc::new(config),
             secret_key: Arc::new(secret_key),
             outbox_waker: Arc::new(Notify::new()),

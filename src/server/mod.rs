@@ -1,5 +1,6 @@
 //! Everything that runs on the server alone. [web] and the worker of [delivery] serve what [App] holds.
 
+pub mod amazon;
 pub mod api;
 mod app;
 pub mod bounds;
@@ -9,6 +10,7 @@ pub mod delivery;
 pub mod demo;
 pub mod help;
 pub mod identity;
+pub mod inbound;
 pub mod outbound;
 mod private_files;
 pub mod render;

@@ -17,6 +17,7 @@ pub mod layout;
 pub mod members;
 pub mod notifications;
 pub mod profile;
+pub mod provider_webhooks;
 pub mod resends;
 pub mod roles;
 pub mod team;

@@ -74,8 +74,9 @@ fn Reports(report: Snippet) -> impl IntoView {
                 <h2 id="reports-heading">"Reports"</h2>
                 <p>
                     "A mail server says only that it took a message. That it was delivered, opened or marked as spam is known "
-                    "once somebody reports it: hand the events of your provider’s webhooks on, by the id that the provider gave "
-                    "the message or by Sendlog’s. The key needs the permission " <code>{Permission::EventsWrite.as_str()}</code> "."
+                    "once somebody reports it. " <a href="/settings/provider-webhooks">"Let your provider post its webhooks here"</a>
+                    ", or hand on what another program knows, by the id that the provider gave the message or by Sendlog’s. "
+                    "The key for that needs the permission " <code>{Permission::EventsWrite.as_str()}</code> "."
                 </p>
             </div>
             <div class="snippets">

@@ -1,10 +1,11 @@
-//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, API keys and audit log.
+//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, provider webhooks, API keys and audit log.
 
 pub mod adapters;
 pub mod api_keys;
 pub mod audit;
 pub mod members;
 pub mod profile;
+pub mod provider_webhooks;
 pub mod role;
 pub mod roles;
 pub mod team;
@@ -26,13 +27,22 @@ pub enum Tab {
     Members,
     Roles,
     Adapters,
+    ProviderWebhooks,
     ApiKeys,
     Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 7] =
-        [Self::Profile, Self::Team, Self::Members, Self::Roles, Self::Adapters, Self::ApiKeys, Self::Audit];
+    const ALL: [Tab; 8] = [
+        Self::Profile,
+        Self::Team,
+        Self::Members,
+        Self::Roles,
+        Self::Adapters,
+        Self::ProviderWebhooks,
+        Self::ApiKeys,
+        Self::Audit,
+    ];
 
     const fn label(self) -> &'static str {
         match self {
@@ -41,6 +51,7 @@ impl Tab {
             Self::Members => "Members",
             Self::Roles => "Roles",
             Self::Adapters => "Adapters",
+            Self::ProviderWebhooks => "Provider webhooks",
             Self::ApiKeys => "API keys",
             Self::Audit => "Audit log",
         }
@@ -53,6 +64,7 @@ impl Tab {
             Self::Members => "/settings/members",
             Self::Roles => "/settings/roles",
             Self::Adapters => "/settings/adapters",
+            Self::ProviderWebhooks => "/settings/provider-webhooks",
             Self::ApiKeys => "/settings/api-keys",
             Self::Audit => "/settings/audit",
         }
@@ -61,7 +73,7 @@ impl Tab {
     fn is_shown(self) -> bool {
         match self {
             Self::Profile | Self::Team | Self::Members | Self::Roles => true,
-            Self::Adapters => may(Permission::AdaptersView),
+            Self::Adapters | Self::ProviderWebhooks => may(Permission::AdaptersView),
             Self::ApiKeys => may(Permission::ApiKeysView),
             Self::Audit => may(Permission::AuditView),
         }

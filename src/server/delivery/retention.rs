@@ -48,6 +48,7 @@ impl Steps<'_> {
         while store.delete_expired_sessions(now).await? && self.goes_on().await {}
         while store.delete_expired_idempotency_keys(now).await? && self.goes_on().await {}
         while store.delete_expired_attempts(now).await? && self.goes_on().await {}
+        while store.delete_expired_nonces(now).await? && self.goes_on().await {}
         while store.delete_expired_drafts(now).await? && self.goes_on().await {}
         Ok(())
     }

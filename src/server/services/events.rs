@@ -34,7 +34,7 @@ const MAX_TEXT_CHARS: usize = 4_000;
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(10);
 
 /// An event as somebody reports it. It names the message by Sendlog's id or by the provider's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EventReport {
     /// What the event is told apart by from all others of the team.
     pub id: String,
@@ -108,8 +108,33 @@ fn reported(ingested: Ingested, event: &ReportedEvent) -> Reported {
     }
 }
 
+/// The report with its longer texts cut off where an event's end: a provider cannot be asked to say less.
+pub(super) fn clipped(report: EventReport) -> EventReport {
+    let clip = |text: Option<String>, most: usize| text.map(|text| text.chars().take(most).collect::<String>());
+    let text = |text| clip(text, MAX_TEXT_CHARS);
+    let EventDetail { message, reply, url, user_agent, ip, country, cause, server, server_ip, mx, protocol } =
+        report.detail;
+    EventReport {
+        subject: clip(report.subject, MAX_SUBJECT_CHARS),
+        detail: EventDetail {
+            message: text(message),
+            reply: text(reply),
+            url: text(url),
+            user_agent: text(user_agent),
+            ip: text(ip),
+            country: text(country),
+            cause,
+            server: text(server),
+            server_ip: text(server_ip),
+            mx: text(mx),
+            protocol: text(protocol),
+        },
+        ..report
+    }
+}
+
 /// Checks a report and makes the event of it.
-fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
+pub(super) fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
     let id = required("id", &report.id, MAX_EVENT_ID_CHARS)?;
     if !report.kind.can_be_reported() {
         let message = format!("kind {} is Sendlog's own word about its own attempts", report.kind.as_str());

@@ -21,6 +21,7 @@ pub mod mail;
 pub mod notifications;
 pub mod overview;
 pub mod period;
+pub mod provider_webhooks;
 pub mod reasons;
 pub mod resends;
 pub mod retention;

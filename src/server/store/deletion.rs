@@ -54,7 +54,7 @@ const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 25] = [
+const OF_TEAM: [Rows; 28] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -80,12 +80,21 @@ const OF_TEAM: [Rows; 25] = [
     few(TEXTS, rows_of_team("template_versions", &["team_id", "id"])),
     rows_of_team("templates", &["team_id", "id"]),
     rows_of_team("adapters", &["team_id", "id"]),
+    rows_of_team("provider_webhook_refusals", &["team_id", "webhook_id", "reason"]),
+    rows_of_team("provider_webhook_nonces", &["team_id", "webhook_id", "nonce_hash"]),
+    rows_of_team("provider_webhooks", &["team_id", "id"]),
 ];
 
 const SESSIONS: Rows = Rows { table: "sessions", key: &["id_hash"], order: &["expires_at"], step: STEP };
 const IDEMPOTENCY_KEYS: Rows =
     Rows { table: "idempotency_keys", key: &["team_id", "endpoint", "key_hash"], order: &["expires_at"], step: STEP };
 const DRAFTS: Rows = few(TEXTS, Rows { table: "drafts", key: &["user_id"], order: &["expires_at"], step: STEP });
+const WEBHOOK_NONCES: Rows = Rows {
+    table: "provider_webhook_nonces",
+    key: &["team_id", "webhook_id", "nonce_hash"],
+    order: &["expires_at"],
+    step: STEP,
+};
 const RATE_LIMITS: Rows = Rows { table: "rate_limits", key: &["subject"], order: &["window_ends_at"], step: STEP };
 
 impl Rows {
@@ -161,6 +170,11 @@ impl Store {
         self.delete_expired(&RATE_LIMITS, now).await
     }
 
+    /// Forgets some of what providers used once, where it is too old to be taken again; whether there may be more.
+    pub async fn delete_expired_nonces(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
+        self.delete_expired(&WEBHOOK_NONCES, now).await
+    }
+
     /// Deletes some of the drafts that nobody came back for; whether there may be more.
     pub async fn delete_expired_drafts(&self, now: DateTime<Utc>) -> Result<bool, AppError> {
         self.delete_expired(&DRAFTS, now).await
@@ -233,7 +247,7 @@ impl Store {
 #[cfg(test)]
 pub(super) fn step_statements(engine: Engine) -> Vec<String> {
     let of_team = OF_TEAM.iter().map(|rows| rows.delete_statement(engine, "x.team_id = $1"));
-    let expired = [SESSIONS, IDEMPOTENCY_KEYS, RATE_LIMITS];
+    let expired = [SESSIONS, IDEMPOTENCY_KEYS, RATE_LIMITS, WEBHOOK_NONCES];
     let expired = expired.iter().map(|rows| rows.delete_statement(engine, &format!("x.{} <= $1", rows.order[0])));
     let old = [
         EMAIL_EVENTS,

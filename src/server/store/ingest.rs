@@ -19,6 +19,7 @@ use super::emails::row::COPY_ROW;
 use super::engine::{Bind, Engine, Record, Sql, Transaction};
 use super::events::{MESSAGE_COLUMNS, NewEvent, insert_alias, retire, update_message};
 use super::failures::keep_diagnoses;
+use super::provider_webhooks::{Heard, claim_nonce, note_heard};
 use super::recipients::kept_recipients;
 use super::rollups::Rollups;
 use super::search::index::index_again;
@@ -95,64 +96,32 @@ impl Store {
         if reported.is_empty() {
             return Ok(Vec::new());
         }
-        let event_ids = distinct(reported.iter().map(ReportedEvent::event_id));
-        let names = distinct(reported.iter().filter_map(ReportedEvent::name));
-        // A worker keeps a provider's id as it was given, with its brackets.
-        let bracketed: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();
-        let provider_ids: Vec<&str> = names.iter().copied().chain(bracketed.iter().map(String::as_str)).collect();
-        let named: BTreeSet<EmailId> =
-            reported.iter().flat_map(|line| [line.email_id, line.own_id]).flatten().collect();
-        let former: Vec<String> = named.iter().map(EmailId::to_string).collect();
-        let aliases: Vec<&str> = names.iter().copied().chain(former.iter().map(String::as_str)).collect();
         let mut tx = self.begin().await?;
         // Batches take turns, so that no two start the same message.
         tx.take_turns(team_id).await?;
-        let known_events = fetch_in(&mut tx, FIND_EVENTS, team_id, "provider_event_id", &event_ids, "").await?;
-        let (column, end) = ("provider_message_id", " GROUP BY provider_message_id");
-        let by_provider: Vec<(String, EmailId)> =
-            fetch_in(&mut tx, FIND_BY_PROVIDER, team_id, column, &provider_ids, end).await?;
-        let by_alias: Vec<(String, EmailId)> =
-            fetch_in(&mut tx, FIND_BY_ALIAS, team_id, "alias", &aliases, " GROUP BY alias").await?;
-        let found = by_provider.iter().chain(&by_alias).map(|(_, id)| *id);
-        let email_ids: BTreeSet<EmailId> = named.iter().copied().chain(found).collect();
-        let email_ids: Vec<EmailId> = email_ids.into_iter().collect();
-        let end = format!(" ORDER BY id{}", tx.engine().for_update());
-        let emails = fetch_in(&mut tx, &find_emails_statement(), team_id, "id", &email_ids, &end).await?;
-
-        let mut batch = Batch::new(team_id, reported, known_events, by_provider, by_alias, emails);
-        loop {
-            let (fresh, mut taken): (Vec<EmailId>, Vec<(EmailId,)>) = (batch.fresh_ids(), Vec::new());
-            for (find, column) in tx.engine().taken_ids() {
-                taken.append(&mut fetch_in(&mut tx, find, team_id, column, &fresh, "").await?);
-            }
-            if taken.is_empty() {
-                break;
-            }
-            batch.avoid(&taken.into_iter().map(|(id,)| id).collect());
-        }
-        let mut rollups = Rollups::default();
-        for change in &batch.changes {
-            keep_change(&mut tx, team_id, change, &mut rollups).await?;
-        }
-        let moved: Vec<i64> =
-            batch.changes.iter().filter(|change| change.entry.is_some()).map(|change| change.id.0).collect();
-        index_again(&mut tx, team_id, &moved).await?;
-        let started: Vec<(NewEmail, Fold)> = batch.started();
-        let folded: Vec<Folded> = started
-            .iter()
-            .map(|(email, fold)| Folded { email, body: None, waiting: None, fold: fold.clone() })
-            .collect();
-        rollups.join(rollups_of(&folded));
-        insert_folded(&mut tx, team_id, &folded).await?;
-        let added: Vec<(EmailId, &NewEvent)> =
-            batch.changes.iter().flat_map(|change| change.events.iter().map(|line| (change.id, &line.event))).collect();
-        insert_event_rows(&mut tx, team_id, &added).await?;
-        let failed = batch.changes.iter().filter(|change| change.fold.status().can_be_resent());
-        let failed: Vec<EmailId> = failed.map(|change| change.id).collect();
-        keep_diagnoses(&mut tx, team_id, &failed).await?;
-        rollups.apply(&mut tx, team_id).await?;
+        let outcomes = ingest(&mut tx, team_id, reported).await?;
         tx.commit().await?;
-        Ok(batch.outcomes())
+        Ok(outcomes)
+    }
+
+    /// Records what a provider posted, as [Store::ingest_events] does, together with that it was heard from; `None`, and
+    /// nothing recorded, where it was posted before.
+    pub async fn ingest_webhook(
+        &self,
+        team_id: TeamId,
+        reported: &[ReportedEvent],
+        heard: &Heard,
+    ) -> Result<Option<Vec<Ingested>>, AppError> {
+        let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
+        if !claim_nonce(&mut tx, team_id, heard).await? {
+            return Ok(None);
+        }
+        let outcomes = ingest(&mut tx, team_id, reported).await?;
+        let recorded = outcomes.iter().filter(|outcome| matches!(outcome, Ingested::Recorded(_))).count();
+        note_heard(&mut tx, team_id, heard, recorded as i64).await?;
+        tx.commit().await?;
+        Ok(Some(outcomes))
     }
 
     /// The message that has this other id now; `None` when no message ever had it, or has it still.
@@ -163,6 +132,64 @@ impl Store {
             .fetch_scalar()
             .await
     }
+}
+
+/// Records a batch, whose turn it is; what became of each event, in their order.
+async fn ingest(tx: &mut Transaction, team_id: TeamId, reported: &[ReportedEvent]) -> Result<Vec<Ingested>, AppError> {
+    if reported.is_empty() {
+        return Ok(Vec::new());
+    }
+    let event_ids = distinct(reported.iter().map(ReportedEvent::event_id));
+    let names = distinct(reported.iter().filter_map(ReportedEvent::name));
+    // A worker keeps a provider's id as it was given, with its brackets.
+    let bracketed: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();
+    let provider_ids: Vec<&str> = names.iter().copied().chain(bracketed.iter().map(String::as_str)).collect();
+    let named: BTreeSet<EmailId> = reported.iter().flat_map(|line| [line.email_id, line.own_id]).flatten().collect();
+    let former: Vec<String> = named.iter().map(EmailId::to_string).collect();
+    let aliases: Vec<&str> = names.iter().copied().chain(former.iter().map(String::as_str)).collect();
+    let known_events = fetch_in(tx, FIND_EVENTS, team_id, "provider_event_id", &event_ids, "").await?;
+    let (column, end) = ("provider_message_id", " GROUP BY provider_message_id");
+    let by_provider: Vec<(String, EmailId)> =
+        fetch_in(tx, FIND_BY_PROVIDER, team_id, column, &provider_ids, end).await?;
+    let by_alias: Vec<(String, EmailId)> =
+        fetch_in(tx, FIND_BY_ALIAS, team_id, "alias", &aliases, " GROUP BY alias").await?;
+    let found = by_provider.iter().chain(&by_alias).map(|(_, id)| *id);
+    let email_ids: BTreeSet<EmailId> = named.iter().copied().chain(found).collect();
+    let email_ids: Vec<EmailId> = email_ids.into_iter().collect();
+    let end = format!(" ORDER BY id{}", tx.engine().for_update());
+    let emails = fetch_in(tx, &find_emails_statement(), team_id, "id", &email_ids, &end).await?;
+
+    let mut batch = Batch::new(team_id, reported, known_events, by_provider, by_alias, emails);
+    loop {
+        let (fresh, mut taken): (Vec<EmailId>, Vec<(EmailId,)>) = (batch.fresh_ids(), Vec::new());
+        for (find, column) in tx.engine().taken_ids() {
+            taken.append(&mut fetch_in(tx, find, team_id, column, &fresh, "").await?);
+        }
+        if taken.is_empty() {
+            break;
+        }
+        batch.avoid(&taken.into_iter().map(|(id,)| id).collect());
+    }
+    let mut rollups = Rollups::default();
+    for change in &batch.changes {
+        keep_change(tx, team_id, change, &mut rollups).await?;
+    }
+    let moved: Vec<i64> =
+        batch.changes.iter().filter(|change| change.entry.is_some()).map(|change| change.id.0).collect();
+    index_again(tx, team_id, &moved).await?;
+    let started: Vec<(NewEmail, Fold)> = batch.started();
+    let folded: Vec<Folded> =
+        started.iter().map(|(email, fold)| Folded { email, body: None, waiting: None, fold: fold.clone() }).collect();
+    rollups.join(rollups_of(&folded));
+    insert_folded(tx, team_id, &folded).await?;
+    let added: Vec<(EmailId, &NewEvent)> =
+        batch.changes.iter().flat_map(|change| change.events.iter().map(|line| (change.id, &line.event))).collect();
+    insert_event_rows(tx, team_id, &added).await?;
+    let failed = batch.changes.iter().filter(|change| change.fold.status().can_be_resent());
+    let failed: Vec<EmailId> = failed.map(|change| change.id).collect();
+    keep_diagnoses(tx, team_id, &failed).await?;
+    rollups.apply(tx, team_id).await?;
+    Ok(batch.outcomes())
 }
 
 /// Keeps what the message is from now on, but for its new events and its place in the search index.

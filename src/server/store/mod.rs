@@ -28,6 +28,7 @@ pub mod notifications;
 pub mod openid;
 pub mod outbox;
 mod outgoing;
+pub mod provider_webhooks;
 mod range;
 pub mod reasons;
 mod recipients;

@@ -1,4 +1,5 @@
-//! What reading leaves behind: when a key was last used, when a session was last seen. Noted in memory and kept a moment
+//! What leaves a trace beside its own work: when a key was last used, when a session was last seen, what a provider's webhook
+//! was refused for. Noted in memory and kept a moment
 //! later in small transactions, so that nobody who reads waits for a write. What cannot be kept is lost.
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,9 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tracing::error;
 
+use super::provider_webhooks::NotedRefusal;
 use super::{Store, micros, sessions};
 use crate::domain::error::AppError;
-use crate::domain::ids::{ApiKeyId, TeamId};
+use crate::domain::ids::{ApiKeyId, TeamId, WebhookId};
+use crate::domain::provider_webhook::RefusalReason;
 
 /// How long what was noted waits for more of its kind.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -31,6 +34,7 @@ pub(super) struct Noted {
 struct Waiting {
     keys: BTreeMap<(TeamId, ApiKeyId), DateTime<Utc>>,
     sessions: BTreeMap<String, DateTime<Utc>>,
+    refusals: BTreeMap<(TeamId, WebhookId, RefusalReason), NotedRefusal>,
     /// Whether a task is going to keep them.
     is_due: bool,
 }
@@ -71,6 +75,17 @@ impl Store {
         self.note(|waiting| put(&mut waiting.sessions, name, at));
     }
 
+    /// Counts something that was refused.
+    pub(super) fn note_one_refusal(&self, key: (TeamId, WebhookId, RefusalReason), new: NotedRefusal) {
+        self.note(|waiting| {
+            let is_known = waiting.refusals.contains_key(&key);
+            if is_known || waiting.refusals.len() < CAPACITY {
+                let times = waiting.refusals.get(&key).map_or(0, |noted| noted.times);
+                waiting.refusals.insert(key, NotedRefusal { times: times + new.times, ..new });
+            }
+        });
+    }
+
     fn note(&self, put: impl FnOnce(&mut Waiting)) {
         let mut waiting = self.noted.waiting();
         put(&mut waiting);
@@ -85,7 +100,7 @@ impl Store {
 
     /// Keeps what was noted about reading: uses of keys, visits of sessions. Happens by itself half a second after a note.
     pub async fn keep_noted(&self) {
-        let Waiting { keys, sessions, .. } = std::mem::take(&mut *self.noted.waiting());
+        let Waiting { keys, sessions, refusals, .. } = std::mem::take(&mut *self.noted.waiting());
         let keys: Vec<_> = keys.into_iter().collect();
         let sessions: Vec<_> = sessions.into_iter().collect();
         for batch in keys.chunks(BATCH) {
@@ -96,6 +111,12 @@ impl Store {
         for batch in sessions.chunks(BATCH) {
             if let Err(cause) = self.keep_sessions(batch).await {
                 error!(%cause, sessions = batch.len(), "visits of sessions were not noted");
+            }
+        }
+        let refusals: Vec<_> = refusals.into_iter().collect();
+        for batch in refusals.chunks(BATCH) {
+            if let Err(cause) = self.keep_refusals(batch).await {
+                error!(%cause, refusals = batch.len(), "refused webhooks were not counted");
             }
         }
     }

@@ -17,6 +17,7 @@ mod masking;
 mod notifications;
 pub(super) mod outbox;
 mod own_account;
+mod provider_webhooks;
 mod records;
 mod resends;
 mod retention;

@@ -15,6 +15,7 @@ mod drafts;
 mod export;
 mod fair;
 mod finish;
+mod hooks;
 mod html;
 mod live;
 mod markers;

@@ -24,8 +24,8 @@ use super::context::GivenBack;
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
-    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, live,
-    markers, openid, refusal, security, server_functions, suggest, template_preview,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
+    live, markers, openid, refusal, security, server_functions, suggest, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -80,6 +80,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), auth::identify))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)
+        .merge(hooks::routes(&app).layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site)))
         .merge(api_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site::routes(&SITE))

@@ -168,12 +168,13 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         TemplateCreated | TemplateUpdated | TemplateRestored => Some(format!("/templates/{id}")),
         RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
         AdapterCreated | AdapterUpdated | AdapterTested | AdapterRestored => Some("/settings/adapters".to_owned()),
+        WebhookCreated | WebhookUpdated => Some(format!("/settings/provider-webhooks/{id}")),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | EmailsCanceled | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted
-        | TemplateDeleted | TemplateTested | AdapterDeleted | TeamDeleted | ProfileUpdated | PasswordChanged
-        | PasswordReset | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed | RecoveryCodeUsed
-        | OpenIdLinked | SessionsEnded => None,
+        | TemplateDeleted | TemplateTested | AdapterDeleted | WebhookDeleted | TeamDeleted | ProfileUpdated
+        | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed
+        | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => None,
     }
 }
 

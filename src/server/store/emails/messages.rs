@@ -23,6 +23,9 @@ pub struct StoredContent {
     pub version: Option<(TemplateVersionId, TemplateSource)>,
 }
 
+/// Ids in one statement.
+const IDS: usize = 500;
+
 #[derive(sqlx::FromRow)]
 pub(super) struct FamilyRow {
     id: EmailId,
@@ -172,6 +175,17 @@ impl Store {
         let rows: Vec<(EmailId, Json<serde_json::Value>)> =
             self.read(variables_query(self.engine(), team_id, ids)).fetch_all().await?;
         Ok(rows.into_iter().map(|(id, variables)| (id, variables.0)).collect())
+    }
+
+    /// Those of the ids that the team has messages of.
+    pub async fn list_known_ids(&self, team_id: TeamId, ids: &[EmailId]) -> Result<Vec<EmailId>, AppError> {
+        let mut known = Vec::new();
+        for ids in ids.chunks(IDS) {
+            let mut sql = Sql::new(self.engine(), "SELECT id FROM emails WHERE team_id = ");
+            sql.push_bind(team_id).push(" AND id IN (").push_list(ids).push(")").keep(false);
+            known.append(&mut self.read(sql).fetch_scalars().await?);
+        }
+        Ok(known)
     }
 
     /// The messages that providers know by these ids, with or without brackets, in no order.

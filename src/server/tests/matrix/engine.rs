@@ -8,9 +8,11 @@ use Permission::*;
 use super::super::*;
 use super::table::{ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target};
 use crate::domain::error::AppError;
+use crate::domain::provider_webhook::WebhookProvider;
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::team::Invite;
 use crate::server::secrets::{random_token, token_hash};
+use crate::server::services::provider_webhooks;
 use crate::server::store::teams::{NewInvite, NewMembership};
 
 /// Who asks.
@@ -148,6 +150,11 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let id = app.add_adapter(&fresh).await.id;
             app.store().delete_adapter(app.team, id, app.now(), &app.event()).await.unwrap();
             id.to_string()
+        }
+        Target::Webhook => {
+            let owner = app.viewer(Role::Owner).await;
+            let made = provider_webhooks::create_webhook(&app.app, &owner, WebhookProvider::SendGrid, &fresh).await;
+            made.unwrap().id.to_string()
         }
         Target::ApiKey => {
             // Who changes or rotates a key must hold what it may do.

@@ -48,6 +48,8 @@ pub(crate) enum Target {
     /// `{id}`
     DeletedAdapter,
     /// `{id}`
+    Webhook,
+    /// `{id}`
     ApiKey,
     /// `{id}`, a team.
     Team,
@@ -154,6 +156,7 @@ pub(crate) const ENDPOINTS: &[Row] = &[
 pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
+    ("POST /hooks/{provider}/{token}", Nothing, Target::Own, ""),
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
     ("GET /logs/{id}/attachments/{place}", Both(LogsView, LogsReveal), Target::Email, ""),
     ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
@@ -255,6 +258,11 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
     ("test_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&to=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
+    ("load_provider_webhooks", Holds(AdaptersView), Target::Own, ""),
+    ("load_provider_webhook", Holds(AdaptersView), Target::Webhook, "id={id}"),
+    ("create_provider_webhook", Holds(AdaptersCreate), Target::Own, "provider=sendgrid"),
+    ("update_provider_webhook", Holds(AdaptersUpdate), Target::Webhook, "id={id}&name={fresh}"),
+    ("delete_provider_webhook", Holds(AdaptersDelete), Target::Webhook, "id={id}"),
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
     ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=adapters:view"),
     ("revoke_api_key", Holds(ApiKeysRevoke), Target::ApiKey, "id={id}"),
@@ -309,6 +317,8 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/roles/{role}", Person, Target::Role, ""),
     ("/settings/team", Person, Target::Own, ""),
     ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
+    ("/settings/provider-webhooks", Holds(AdaptersView), Target::Own, ""),
+    ("/settings/provider-webhooks/{id}", Holds(AdaptersView), Target::Webhook, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
     ("/settings/audit", Holds(AuditView), Target::Own, ""),

@@ -13,6 +13,7 @@ mod drafts;
 mod events;
 mod export;
 mod first_steps;
+mod hooks;
 mod jetemail;
 mod live;
 mod log_page;

@@ -18,6 +18,7 @@ use crate::domain::filter::EmailFilter;
 use crate::domain::ids::EmailId;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
+use crate::domain::provider_webhook::RefusalReason;
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::retention::Retention;
 use crate::domain::team::{Invite, Role};
@@ -80,6 +81,10 @@ async fn fill(app: &TestApp) {
     let alias =
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();
+    let webhook = provider_webhooks::add(app, "one").await;
+    store.ingest_webhook(team, &[], &provider_webhooks::heard(app, &webhook, Some("nonce"))).await.unwrap();
+    store.note_refusal(team, webhook.id, RefusalReason::Forged, "", app.now());
+    store.keep_noted().await;
     for (table, rows) in store.count_rows_of(team).await {
         assert!(rows > 0 || STAYS.contains(&table.as_str()), "the test has to put something into {table}");
     }

@@ -3,7 +3,9 @@
 mod app;
 mod client;
 mod message;
+pub(crate) mod providers;
 mod routes;
+pub(crate) mod sns;
 
 pub(crate) use app::{PASSWORD, TestApp, test_key};
 use chrono::{DateTime, Utc};
