@@ -10,14 +10,12 @@ use sha2::{Digest, Sha256};
 use crate::domain::event::{EventCause, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
 use crate::server::inbound::{Refusal, Reports};
-use crate::server::services::events::EventReport;
+use crate::server::services::events::{EventReport, MAX_EVENT_ID_CHARS, MAX_EVENTS, MAX_PROVIDER_ID_CHARS};
 
 mod values;
 
 pub use values::{Flag, Metadata, Text, Texts, lenient, lenient_list};
 
-/// How many events one webhook may have; it is what a reported batch may have, too.
-pub const MAX_EVENTS: usize = 10_000;
 /// The name under which Sendlog's adapters put the message's id into what they send.
 pub const OWN_ID: &str = "sendlog_id";
 /// The message of an opening that the provider says was not the reader's.
@@ -29,8 +27,6 @@ pub const NO_MESSAGE: &str = "The event names no message";
 /// The error of an event whose type is none of the documented ones.
 pub const UNKNOWN_TYPE: &str = "The event is of a type that Sendlog does not know";
 
-const MAX_PROVIDER_MESSAGE_ID_CHARS: usize = 500;
-const MAX_EVENT_ID_CHARS: usize = 200;
 /// Unix times from here on count milliseconds: as seconds they would be in the year 5138.
 const FIRST_MILLISECONDS: u64 = 100_000_000_000;
 
@@ -188,7 +184,7 @@ pub fn query(url: &str) -> form_urlencoded::Parse<'_> {
 /// The provider's id of the message, without `<` and `>`. One that is too long to be one is none.
 pub fn provider_message_id(text: Option<&str>) -> Option<String> {
     let id = text?.trim().trim_start_matches('<').trim_end_matches('>').trim();
-    (!id.is_empty() && id.chars().count() <= MAX_PROVIDER_MESSAGE_ID_CHARS).then(|| id.to_owned())
+    (!id.is_empty() && id.chars().count() <= MAX_PROVIDER_ID_CHARS).then(|| id.to_owned())
 }
 
 /// The address within `Ada Finch <ada@finch.example>`, or the whole text where it has no brackets.

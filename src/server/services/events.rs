@@ -22,7 +22,7 @@ pub const MAX_EVENTS: usize = 10_000;
 pub const MAX_EVENT_ID_CHARS: usize = 200;
 
 /// The longest id of a message at a provider, in characters.
-const MAX_PROVIDER_ID_CHARS: usize = 500;
+pub const MAX_PROVIDER_ID_CHARS: usize = 500;
 /// The longest recipient or sender, in characters.
 const MAX_ADDRESS_CHARS: usize = 320;
 /// The longest subject, in characters.

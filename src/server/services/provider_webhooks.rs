@@ -1,5 +1,5 @@
-//! Addresses that a team's providers post to, and what they report there. Called by `/settings/webhooks` and, once it has proven
-//! who posts, by [crate::server::inbound].
+//! Addresses that a team's providers post to, and what they report there. Called by `/settings/provider-webhooks`
+//! and, once it has proven who posts, by [crate::server::inbound].
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -169,11 +169,11 @@ pub async fn record(
     let hinted: BTreeSet<EmailId> = reports.iter().flatten().filter_map(|report| report.email_id).collect();
     let hinted: Vec<EmailId> = hinted.into_iter().collect();
     let known: HashSet<EmailId> = app.store.list_known_ids(webhook.team_id, &hinted).await?.into_iter().collect();
-    let mut events = Vec::with_capacity(reports.len());
+    let (mut events, mut bad) = (Vec::with_capacity(reports.len()), Vec::new());
     for report in reports {
         match report.and_then(|report| event_of(app, report, &known)) {
             Ok(event) => events.push(event),
-            Err(words) => refuse(app, webhook, RefusalReason::BadEvent, &words),
+            Err(words) => bad.push(words),
         }
     }
     let now = app.clock.now();
@@ -183,6 +183,7 @@ pub async fn record(
         refuse(app, webhook, RefusalReason::Replayed, "");
         return Ok(false);
     };
+    bad.iter().for_each(|words| refuse(app, webhook, RefusalReason::BadEvent, words));
     for _ in ingested.iter().filter(|outcome| **outcome == Ingested::Unknown) {
         refuse(app, webhook, RefusalReason::UnknownMessage, "");
     }

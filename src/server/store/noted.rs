@@ -1,6 +1,6 @@
 //! What leaves a trace beside its own work: when a key was last used, when a session was last seen, what a provider's webhook
-//! was refused for. Noted in memory and kept a moment
-//! later in small transactions, so that nobody who reads waits for a write. What cannot be kept is lost.
+//! was refused for. Noted in memory and kept a moment later in small transactions, so that nobody waits for a write. What
+//! cannot be kept is lost.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
