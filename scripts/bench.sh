@@ -13,6 +13,7 @@ fsync = on
 full_page_writes = on
 synchronous_commit = on
 shared_buffers = 2GB
+maintenance_work_mem = 1GB
 max_wal_size = 8GB"
 # shellcheck disable=SC2016 # the inner shell's
 exec scripts/with-postgres.sh bash -c 'SENDLOG_BENCH_DATABASE_URL=$TEST_DATABASE_URL exec "$@"' _ "${bench[@]}" "$@"
