@@ -12,8 +12,8 @@ use crate::domain::filter::{Criteria, EmailFilter, RollupScope, StatusSet};
 use crate::domain::ids::{AdapterId, EmailId, TeamId};
 use crate::domain::page::{COUNT_LIMIT, OffsetRequest};
 
-/// How many problems of a list are counted by their reasons, at most: the newest. They take some 50 ms of a page.
-const LOOKED_AT: i64 = 25_000;
+/// How many problems of a list are counted by their reasons, at most: the newest. They take some 15 ms of a page.
+const LOOKED_AT: i64 = COUNT_LIMIT;
 
 /// The problems of a list, counted by their reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,11 +89,21 @@ pub(super) fn reasons_query(
                  MIN(oldest) OVER () AS first
              FROM (
                  SELECT f.class, f.fingerprint, f.mailbox_provider, {adapter} AS adapter_id,
-                     COUNT(*) AS messages, COUNT(CASE WHEN EXISTS (
-                         SELECT 1 FROM emails y WHERE y.team_id = f.team_id AND y.resend_of = f.email_id
-                     ) THEN 1 END) AS resent, MIN(f.email_id) AS oldest, MAX(f.email_id) AS newest FROM "
+                     COUNT(*) AS messages, COUNT(CASE WHEN "
         ),
     );
+    match counted {
+        // Which of a range have a copy is found once; asked for row by row, it takes two thirds of the time.
+        Counted::All(ids) | Counted::Walked(_, ids) => {
+            sql.push("f.email_id IN (SELECT y.resend_of FROM emails y WHERE y.team_id = ").push_bind(team_id);
+            sql.push(" AND y.resend_of >= ").push_bind(ids.low).push(" AND y.resend_of < ").push_bind(ids.high);
+            sql.push(")");
+        }
+        Counted::Listed(_) => {
+            sql.push("EXISTS (SELECT 1 FROM emails y WHERE y.team_id = f.team_id AND y.resend_of = f.email_id)");
+        }
+    }
+    sql.push(" THEN 1 END) AS resent, MIN(f.email_id) AS oldest, MAX(f.email_id) AS newest FROM ");
     match counted {
         Counted::All(ids) => {
             sql.push("(SELECT * FROM email_failures a WHERE a.team_id = ").push_bind(team_id);
@@ -124,7 +134,7 @@ pub(super) fn reasons_query(
 
 impl Store {
     /// Counts the bounced and failed messages that a filter finds by why they failed, and the `most` reasons with the most
-    /// messages; by their adapters too, where asked. Looks at the newest 25,000, and of a search at the newest
+    /// messages; by their adapters too, where asked. Looks at the newest
     /// [COUNT_LIMIT].
     pub async fn count_reasons(
         &self,
@@ -144,16 +154,18 @@ impl Store {
         let is_plain = statuses == StatusSet::FAILED
             && filter.scope() == RollupScope::All
             && filter.criteria == Criteria::default();
-        let (found, looked_at);
+        let found;
         let counted = match &filter.search {
             Some(text) => {
-                looked_at = COUNT_LIMIT;
-                found = self.search_ids_in(team_id, &filter, text, ids, false, looked_at).await?;
+                found = self.search_ids_in(team_id, &filter, text, ids, false, LOOKED_AT).await?;
                 Counted::Listed(&found)
             }
             None => {
-                looked_at = LOOKED_AT;
-                if is_plain { Counted::All(ids) } else { Counted::Walked(&filter, ids) }
+                if is_plain {
+                    Counted::All(ids)
+                } else {
+                    Counted::Walked(&filter, ids)
+                }
             }
         };
         if matches!(counted, Counted::Listed([])) {
@@ -162,7 +174,7 @@ impl Store {
         let query = reasons_query(self.engine(), team_id, &counted, by_adapter, most.saturating_add(1));
         let rows: Vec<ReasonRow> = self.read(query).fetch_all().await?;
         let Some(first) = rows.first() else { return Ok(CountedReasons::default()) };
-        let is_all = first.problems < looked_at;
+        let is_all = first.problems < LOOKED_AT;
         let mut counted = CountedReasons {
             problems: first.problems,
             resent: first.all_resent,

@@ -257,6 +257,9 @@ async fn reasons_are_counted_along_the_rows_of_the_list_sqlite() {
     let has =
         |plan: usize, step: &str| assert!(found[plan].iter().any(|line| line.contains(step)), "{:#?}", found[plan]);
     has(0, "SEARCH a USING PRIMARY KEY (team_id=? AND email_id>? AND email_id<?)");
+    for plan in [0, 1] {
+        has(plan, "SEARCH y USING COVERING INDEX emails_by_resend_of (team_id=? AND resend_of>? AND resend_of<?)");
+    }
     has(1, "SEARCH e USING INDEX emails_by_status (team_id=? AND status=? AND id>? AND id<?)");
     has(1, "SEARCH f USING PRIMARY KEY (team_id=? AND email_id=?)");
     has(2, "SEARCH f USING PRIMARY KEY (team_id=? AND email_id=?)");

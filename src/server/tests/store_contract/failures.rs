@@ -205,7 +205,7 @@ on_both_databases! {
         let many = format!(
             "INSERT INTO emails (team_id, id, recipients, from_address, subject, tags, status, status_rank,
                  has_pdf_attachment, job_id)
-             WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 25004)
+             WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10004)
              SELECT {team}, {newest} - CAST(n AS BIGINT) * 1048576, '[]', 'a@b.example', 'Hi', '[]', 5, 70, FALSE, 1
              FROM numbers"
         );
@@ -215,8 +215,8 @@ on_both_databases! {
         let bounced = EmailFilter { statuses: StatusSet::one(EmailStatus::Bounced), ..EmailFilter::default() };
         for filter in [EmailFilter::default(), bounced] {
             let counted = reasons(&app, &filter).await;
-            assert_eq!((counted.problems, counted.groups), (25_000, 1));
-            assert_eq!(counted.looked_from, Some(app.now() - TimeDelta::milliseconds(24_999)));
+            assert_eq!((counted.problems, counted.groups), (10_000, 1));
+            assert_eq!(counted.looked_from, Some(app.now() - TimeDelta::milliseconds(9_999)));
         }
     }
 }
