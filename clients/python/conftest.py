@@ -51,7 +51,7 @@ def limited_team(smtp: SmtpTarget, http: HttpTarget) -> Iterator[Team]:
         yield Team(server, smtp.url, http.url)
 
 
-SERVERS = ("sendlog", "limited_team")
+SERVERS = ("sendlog", "limited_team", "sendlog_behind_sns")
 shown = pytest.StashKey[dict[Sendlog, int]]()
 
 

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::sync::OnceCell;
@@ -27,6 +27,8 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const MAX_ISSUERS: usize = 4;
 /// How many chains are kept.
 const MAX_KEPT: usize = 64;
+/// How long Amazon is not asked again for what it does not have.
+const ABSENT_FOR: Duration = Duration::from_secs(300);
 
 /// What is fetched from Amazon.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Amazon {
     asked: OnceCell<Asked>,
     /// The chains of certificates, by the addresses of the first.
     chains: Mutex<HashMap<String, Arc<Chain>>>,
+    /// Addresses of certificates that Amazon does not have, and when it said so.
+    absent: Mutex<HashMap<String, Instant>>,
 }
 
 /// A client, and the authorities that this machine trusts.
@@ -50,14 +54,14 @@ pub type Chain = Vec<CertificateDer<'static>>;
 impl Amazon {
     /// Asks Amazon where `outbound` lets it.
     pub fn new(outbound: Outbound) -> Self {
-        Self { outbound, asked: OnceCell::new(), chains: Mutex::default() }
+        Self { outbound, asked: OnceCell::new(), chains: Mutex::default(), absent: Mutex::default() }
     }
 
     /// Asks with this client and trusts these authorities alone.
     #[cfg(test)]
     pub(crate) fn with(client: Client, roots: Vec<CertificateDer<'static>>) -> Self {
         let asked = OnceCell::new_with(Some(Asked { client, roots }));
-        Self { outbound: Outbound::default(), asked, chains: Mutex::default() }
+        Self { outbound: Outbound::default(), asked, chains: Mutex::default(), absent: Mutex::default() }
     }
 
     /// The authorities that this machine trusts.
@@ -67,7 +71,7 @@ impl Amazon {
 
     /// Asks for an address, for a subscription to be confirmed by. [AppError::Unavailable] where that fails.
     pub async fn confirm(&self, url: &str) -> Result<(), AppError> {
-        fetch(&self.asked().await?.client, url).await.map(drop)
+        fetch(&self.asked().await?.client, url).await?.map(drop).ok_or(AppError::Unavailable)
     }
 
     async fn asked(&self) -> Result<&Asked, AppError> {
@@ -92,7 +96,7 @@ impl Amazon {
         self.asked.get_or_try_init(make).await
     }
 
-    /// The certificate at an address of SNS's, and those that vouch for it, unchecked; `None` where it is no certificate.
+    /// The certificate at an address of SNS's, and those that vouch for it, unchecked; `None` where there is none, or something else.
     /// [AppError::Unavailable] where Amazon cannot be asked.
     pub async fn chain(&self, url: &str) -> Result<Option<Arc<Chain>>, AppError> {
         let asked = self.asked().await?;
@@ -100,14 +104,25 @@ impl Amazon {
         if kept.is_some() {
             return Ok(kept);
         }
-        let pem = fetch(&asked.client, url).await?;
+        if self.absent().get(url).is_some_and(|at| at.elapsed() < ABSENT_FOR) {
+            return Ok(None);
+        }
+        let Some(pem) = fetch(&asked.client, url).await? else {
+            let mut absent = self.absent();
+            if absent.len() >= MAX_KEPT {
+                absent.clear();
+            }
+            absent.insert(url.to_owned(), Instant::now());
+            return Ok(None);
+        };
         let certificates = CertificateDer::pem_slice_iter(&pem).take(MAX_ISSUERS);
         let Ok(mut chain) = certificates.collect::<Result<Chain, _>>() else { return Ok(None) };
         while let Some(issuer) = chain.last().and_then(issuer_url)
             && (1..MAX_ISSUERS).contains(&chain.len())
             && !is_vouched_for(&chain, &asked.roots)
         {
-            chain.push(CertificateDer::from(fetch(&asked.client, &issuer).await?));
+            let Some(issuer) = fetch(&asked.client, &issuer).await? else { return Ok(None) };
+            chain.push(CertificateDer::from(issuer));
         }
         if chain.is_empty() {
             return Ok(None);
@@ -121,18 +136,25 @@ impl Amazon {
         Ok(Some(chain))
     }
 
+    fn absent(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn chains(&self) -> MutexGuard<'_, HashMap<String, Arc<Chain>>> {
         self.chains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, AppError> {
+async fn fetch(client: &Client, url: &str) -> Result<Option<Vec<u8>>, AppError> {
     let unavailable = |cause: reqwest::Error| {
         warn!(cause = %cause.without_url(), "Amazon could not be asked about a webhook");
         AppError::Unavailable
     };
-    let answer = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
-    let mut answer = answer.map_err(unavailable)?;
+    let answer = client.get(url).send().await.map_err(unavailable)?;
+    if answer.status().is_client_error() && answer.status() != StatusCode::TOO_MANY_REQUESTS {
+        return Ok(None);
+    }
+    let mut answer = answer.error_for_status().map_err(unavailable)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
         bytes.extend_from_slice(&chunk);
@@ -140,7 +162,7 @@ async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, AppError> {
             return Err(AppError::Unavailable);
         }
     }
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// Where the certificate is that vouches for this one, at Amazon's certificate authority.

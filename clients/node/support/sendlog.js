@@ -34,8 +34,13 @@ export class Sendlog {
 
   /** `sendlog serve` on a new database, with every dialect at an address of its own as well. */
   static async serve(...args) {
+    return Sendlog.serveIn({}, ...args);
+  }
+
+  /** The same with other variables in its environment; `undefined` takes one away. */
+  static async serveIn(environment, ...args) {
     const sendlog = new Sendlog();
-    await sendlog.#start(args);
+    await sendlog.#start(environment, args);
     return sendlog;
   }
 
@@ -68,7 +73,7 @@ export class Sendlog {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #start(args) {
+  async #start(environment, args) {
     this.#folder = await mkdtemp(join(tmpdir(), "sendlog-clients-"));
     const [main, ...own] = await freePorts(1 + dialects.length);
     this.url = `http://127.0.0.1:${main}`;
@@ -78,6 +83,7 @@ export class Sendlog {
     this.#env = {
       ...Object.fromEntries(inherited),
       SENDLOG_DATABASE_URL: `sqlite://${this.#folder}/sendlog.db`,
+      ...environment,
     };
     const addresses = dialects.flatMap((dialect) => [
       "--dialect-addr",

@@ -9,8 +9,11 @@ import { Team } from "./team.js";
 /** How many requests a second the server of `limitedTeam` allows each key. */
 export const rateLimit = 3;
 
-/** Call it once, at the top of the file. What it gives is filled in before the first test. */
-export function setStage() {
+/**
+ * Call it once, at the top of the file. What it gives is filled in before the first test. `environment` gives variables
+ * that the server is started with.
+ */
+export function setStage({ environment = async () => ({}) } = {}) {
   const stage = {
     /** Makes a team whose log is empty. */
     makeTeam: () => Team.create(stage.sendlog, stage.smtp, stage.http),
@@ -26,7 +29,7 @@ export function setStage() {
   before(async () => {
     stage.smtp = await SmtpTarget.start();
     stage.http = await HttpTarget.start();
-    stage.sendlog = await Sendlog.serve();
+    stage.sendlog = await Sendlog.serveIn(await environment());
     stage.team = await stage.makeTeam();
   });
 

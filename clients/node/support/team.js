@@ -3,24 +3,33 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { Browser } from "./browser.js";
 import { waitFor } from "./waiting.js";
 
 export const from = "Acme <hello@acme.example>";
 
 export class Team {
+  #owner;
+
   /** A team with an owner, an SMTP adapter, an HTTP adapter for the other channels, and a key of every scope. */
   static async create(sendlog, smtp, http) {
     const team = new Team();
     team.sendlog = sendlog;
     team.slug = `team-${randomUUID().slice(0, 13)}`;
+    team.#owner = { email: `owner@${team.slug}.example`, password: randomUUID() };
     await sendlog.admin(
-      ["create-user", "--email", `owner@${team.slug}.example`, "--name", "The owner", "--team", team.slug, "--role", "owner"],
-      { SENDLOG_PASSWORD: randomUUID() },
+      ["create-user", "--email", team.#owner.email, "--name", "The owner", "--team", team.slug, "--role", "owner"],
+      { SENDLOG_PASSWORD: team.#owner.password },
     );
     await team.#createAdapter("smtp", smtp.url, "--default");
     await team.#createAdapter("http", http.url);
     team.key = await team.createKey("*");
     return team;
+  }
+
+  /** The owner's browser, logged in. */
+  async logIn() {
+    return Browser.logIn(this.sendlog.url, this.#owner);
   }
 
   /** A key with these permissions alone: `{ id, key }`. */

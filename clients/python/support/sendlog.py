@@ -35,9 +35,12 @@ def program() -> Path:
 
 
 class Sendlog:
-    """`sendlog serve` on a new database, with every dialect at an address of its own as well. A context manager."""
+    """`sendlog serve` on a new database, with every dialect at an address of its own as well. A context manager.
 
-    def __init__(self, *arguments: str) -> None:
+    `environment` is set beside what the tests run with; `None` takes a variable away.
+    """
+
+    def __init__(self, *arguments: str, environment: dict[str, str | None] | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="sendlog-clients-"))
         main, *own = free_ports(1 + len(DIALECTS))
         self.url = f"http://127.0.0.1:{main}"
@@ -45,6 +48,8 @@ class Sendlog:
         # The developer's own settings are not the test's.
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("SENDLOG_")}
         self._env["SENDLOG_DATABASE_URL"] = f"sqlite://{self._folder}/sendlog.db"
+        given = {**self._env, **(environment or {})}
+        self._env = {name: value for name, value in given.items() if value is not None}
         command = [str(program()), "serve", "--allow-private-adapters", "--addr", f"127.0.0.1:{main}"]
         for dialect, port in self.ports.items():
             command += ["--dialect-addr", f"{dialect}=127.0.0.1:{port}"]

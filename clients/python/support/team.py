@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from .browser import Browser
 from .sendlog import Sendlog
 from .waiting import wait_for
 
@@ -30,10 +31,11 @@ class Team:
     def __init__(self, sendlog: Sendlog, smtp_url: str, http_url: str) -> None:
         self.sendlog = sendlog
         self.slug = f"team-{uuid.uuid4().hex[:12]}"
+        self._owner, self._password = f"owner@{self.slug}.example", uuid.uuid4().hex
         sendlog.admin(
-            *("create-user", "--email", f"owner@{self.slug}.example", "--name", "The owner"),
+            *("create-user", "--email", self._owner, "--name", "The owner"),
             *("--team", self.slug, "--role", "owner"),
-            SENDLOG_PASSWORD=uuid.uuid4().hex,
+            SENDLOG_PASSWORD=self._password,
         )
         self._create_adapter("smtp", smtp_url, "--default")
         self._create_adapter("http", http_url)
@@ -44,6 +46,10 @@ class Team:
         arguments = [argument for scope in scopes for argument in ("--scope", scope)]
         made = self.sendlog.admin("create-key", "--team", self.slug, "--name", "clients", *arguments)
         return Key(made["id"], made["key"])
+
+    def log_in(self) -> Browser:
+        """The owner's browser, logged in."""
+        return Browser(self.sendlog.url, self._owner, self._password)
 
     def create_template(self, subject: str, html: str | None = None, text: str | None = None) -> str:
         """Makes a template and gives its id."""

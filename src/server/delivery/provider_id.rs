@@ -24,7 +24,7 @@ pub fn id_header(host: &str, email_id: EmailId) -> Option<(&'static str, String)
     } else if is_of("sparkpostmail.com") {
         Some(("X-MSYS-API", json!({ "metadata": named }).to_string()))
     } else if is_of("brevo.com") || is_of("sendinblue.com") {
-        Some(("X-Mailin-custom", format!("sendlog_id:{email_id}")))
+        Some(("X-Mailin-custom", named.to_string()))
     } else if is_of("mailjet.com") {
         Some(("X-MJ-CustomID", email_id.to_string()))
     } else {

@@ -4,7 +4,10 @@
 //! Brevo signs nothing and gives its events no id. Of its times `ts_epoch` and `ts_event` are UTC; `ts` and `date`
 //! follow the account's time zone and are left out, and so is `sending_ip`, which is documented as Brevo's own address.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::domain::event::{EventCause, EventDetail, EventKind};
 use crate::server::inbound::credentials::verify_basic_or_bearer;
@@ -50,7 +53,7 @@ impl Event {
         let Some(news) = self.news()? else { return Ok(None) };
         let at = reading::event_time(self.time())?;
         let report = EventReport {
-            email_id: reading::email_id(self.custom.get().and_then(sendlog_id)),
+            email_id: reading::email_id(self.custom.get().and_then(sendlog_id).as_deref()),
             provider_message_id: reading::provider_message_id(self.message_id.get()),
             recipient: self.email.owned(),
             from: self.sender_email.owned(),
@@ -116,9 +119,14 @@ impl Event {
 }
 
 /// Sendlog's id in a header of `name:value` pairs with `|` between them.
-fn sendlog_id(custom: &str) -> Option<&str> {
+fn sendlog_id(custom: &str) -> Option<String> {
+    // A JSON object, as Sendlog and others write it, or `name:value|name:value`.
+    let json: Option<HashMap<String, Value>> = serde_json::from_str(custom).ok();
+    if let Some(json) = json {
+        return json.get(OWN_ID)?.as_str().map(str::to_owned);
+    }
     let mut pairs = custom.split('|').filter_map(|pair| pair.split_once(':'));
-    pairs.find(|(name, _)| name.trim() == OWN_ID).map(|(_, id)| id.trim())
+    pairs.find(|(name, _)| name.trim() == OWN_ID).map(|(_, id)| id.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -245,6 +253,8 @@ mod tests {
     fn sendlogs_id_is_found_among_other_pairs() {
         for (custom, id) in [
             ("team:a|sendlog_id: eml_0000000000034 |x", Some(EmailId(100))),
+            (r#"{"sendlog_id": "eml_0000000000034", "n": 1}"#, Some(EmailId(100))),
+            (r#"{"sendlog_id": 7}"#, None),
             ("sendlog_id:", None),
             ("eml_0000000000034", None),
             ("my_sendlog_id:eml_0000000000034", None),

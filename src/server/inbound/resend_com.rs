@@ -190,6 +190,9 @@ impl Bounce {
     fn news(&self) -> News {
         let (kind, cause) = match (self.kind.or_empty(), self.sub_type.or_empty()) {
             (_, "Suppressed" | "OnAccountSuppressionList") => (EventKind::Dropped, EventCause::Expected),
+            ("", "") if self.message.or_empty().contains("suppressed sending") => {
+                (EventKind::Dropped, EventCause::Expected)
+            }
             ("Transient" | "Undetermined" | "Temporary", _) => (EventKind::Bounced, EventCause::Soft),
             _ => (EventKind::Bounced, EventCause::Hard),
         };

@@ -45,6 +45,8 @@ struct Claims {
     #[serde(default)]
     exp: Option<i64>,
     #[serde(default)]
+    nbf: Option<i64>,
+    #[serde(default)]
     jti: Option<String>,
     #[serde(default)]
     payload_hash: Option<String>,
@@ -67,7 +69,8 @@ fn verify_token(posted: &Posted<'_>, token: &str, secret: &str) -> Result<Genuin
         return Err(Refusal::Forged);
     }
     refuse_stale(claims.iat, posted.now, TOLERANCE_S)?;
-    if claims.exp.is_some_and(|end| end < posted.now.timestamp()) {
+    let now = posted.now.timestamp();
+    if claims.exp.is_some_and(|end| end < now) || claims.nbf.is_some_and(|begin| begin > now + TOLERANCE_S) {
         return Err(Refusal::Stale);
     }
     Ok(Genuine { nonce: claims.jti.filter(|id| !id.is_empty()) })
