@@ -25,6 +25,7 @@ use crate::pages::settings::profile::ProfilePage;
 use crate::pages::settings::provider_webhooks::{ProviderWebhookPage, ProviderWebhooksPage};
 use crate::pages::settings::role::RolePage;
 use crate::pages::settings::roles::RolesPage;
+use crate::pages::settings::suppressions::SuppressionsPage;
 use crate::pages::settings::team::TeamPage;
 use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
@@ -157,6 +158,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/roles/:role") view=RolePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/provider-webhooks") view=ProviderWebhooksPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/suppressions") view=SuppressionsPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/provider-webhooks/:id") view=ProviderWebhookPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys/:id") view=ApiKeyPage ssr=SsrMode::Async/>

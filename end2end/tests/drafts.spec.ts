@@ -87,7 +87,7 @@ test("what a script saves without a session is said not to be saved, with the wa
   await as("owner", team);
   await page.goto("/settings/roles");
   await context.clearCookies({ name: "session" });
-  await page.locator("form[data-grants] input[name='grants[]']:not(:checked):not(:disabled)").first().check();
+  await page.locator("form[data-grants] input[name='grants[]']:not(:checked):not(:disabled)").first().click();
   const ended = page.getByRole("alert").filter({ hasText: "Your session ended" });
   await expect(ended).toContainText("what you ticked was not saved");
   await expect(ended.getByRole("link", { name: "Log in" })).toHaveAttribute("href", "/login?next=%2Fsettings%2Froles");

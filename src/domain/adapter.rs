@@ -1,7 +1,8 @@
-//! Ways out of Sendlog: mail servers, and addresses that take the messages of other channels.
+//! Ways out of Sendlog: mail servers, providers, and addresses that take the messages of other channels.
 
 pub mod fault;
 pub mod form;
+pub mod provider;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,8 @@ pub struct Adapter {
     pub name: String,
     #[serde(rename = "type")]
     pub kind: AdapterKind,
-    /// The sender of messages that name none, `Finch <receipts@finch.example>`; for HTTP any name.
+    /// The sender of messages that name none, `Finch <receipts@finch.example>`; of text messages and calls a number or a
+    /// name, for HTTP any name.
     pub from_address: String,
     /// Where it connects to, without user and password: `smtp://mail.example.com:587`, `https://example.com/messages`.
     pub endpoint: String,
@@ -42,12 +44,35 @@ pub struct LastTest {
 named! {
     /// What an adapter speaks.
     #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
-    pub enum AdapterKind, "unknown adapter type: use smtp or http" {
+    pub enum AdapterKind, "unknown adapter type: use smtp, http or the name of a provider" {
         /// SMTP, RFC 5321. Sends email.
         Smtp = "smtp" "Mail server (SMTP)",
         /// JSON by HTTP POST to an address of the team's. Sends every channel but email.
         Http = "http" "Web address (HTTP)",
+        SendGrid = "sendgrid" "SendGrid",
+        Postmark = "postmark" "Postmark",
+        Mailgun = "mailgun" "Mailgun",
+        AmazonSes = "ses" "Amazon SES",
+        ResendCom = "resend" "Resend",
+        Brevo = "brevo" "Brevo",
+        Mailjet = "mailjet" "Mailjet",
+        SparkPost = "sparkpost" "SparkPost",
+        JetEmail = "jetemail" "JetEmail",
+        /// Sends text messages and calls.
+        Twilio = "twilio" "Twilio",
+        /// Sends text messages and calls.
+        Vonage = "vonage" "Vonage",
     }
+}
+
+/// Which channels an adapter sends. A team has one default adapter for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Email,
+    /// Text messages and calls.
+    Phone,
+    /// Every channel but email. Text messages and calls go by [Lane::Phone] where the team has a default there.
+    Web,
 }
 
 named! {
@@ -77,9 +102,41 @@ impl TlsMode {
 }
 
 impl AdapterKind {
+    /// Which channels it sends.
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::Smtp
+            | Self::SendGrid
+            | Self::Postmark
+            | Self::Mailgun
+            | Self::AmazonSes
+            | Self::ResendCom
+            | Self::Brevo
+            | Self::Mailjet
+            | Self::SparkPost
+            | Self::JetEmail => Lane::Email,
+            Self::Twilio | Self::Vonage => Lane::Phone,
+            Self::Http => Lane::Web,
+        }
+    }
+
     /// Whether it sends messages of `channel`.
     pub const fn sends(self, channel: Channel) -> bool {
-        matches!((self, channel), (Self::Smtp, Channel::Email))
-            || matches!(self, Self::Http) && !matches!(channel, Channel::Email)
+        match self.lane() {
+            Lane::Email => matches!(channel, Channel::Email),
+            Lane::Phone => matches!(channel, Channel::Sms | Channel::Call),
+            Lane::Web => !matches!(channel, Channel::Email),
+        }
+    }
+}
+
+impl Lane {
+    /// What goes out by its adapters, on pages.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Email => "Email",
+            Self::Phone => "SMS, calls",
+            Self::Web => "SMS, calls, push, in-app",
+        }
     }
 }

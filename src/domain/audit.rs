@@ -53,6 +53,9 @@ named! {
         WebhookCreated = "webhook.created" "Provider webhook added",
         WebhookUpdated = "webhook.updated" "Provider webhook changed",
         WebhookDeleted = "webhook.deleted" "Provider webhook removed",
+        SuppressionsAdded = "suppressions.added" "Addresses suppressed",
+        SuppressionLifted = "suppression.lifted" "Suppression lifted",
+        SuppressionsExported = "suppressions.exported" "Suppressed addresses exported",
         TeamCreated = "team.created" "Team created",
         TeamUpdated = "team.updated" "Team changed",
         TeamDeleted = "team.deleted" "Team deleted",
@@ -77,6 +80,7 @@ named! {
         ApiKeys = "api-keys" "API keys",
         Adapters = "adapters" "Adapters",
         Webhooks = "webhooks" "Provider webhooks",
+        Suppressions = "suppressions" "Suppressed addresses",
         Templates = "templates" "Templates",
         Messages = "messages" "Messages",
         BulkResends = "bulk-resends" "Bulk resends",
@@ -105,13 +109,14 @@ impl AuditAction {
             ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => AuditGroup::ApiKeys,
             AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => AuditGroup::Adapters,
             WebhookCreated | WebhookUpdated | WebhookDeleted => AuditGroup::Webhooks,
+            SuppressionsAdded | SuppressionLifted => AuditGroup::Suppressions,
             TemplateCreated | TemplateUpdated | TemplateTested | TemplateDeleted | TemplateRestored => {
                 AuditGroup::Templates
             }
             EmailRevealed | EmailResent | EmailsCanceled => AuditGroup::Messages,
             ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => AuditGroup::BulkResends,
             RequestRevealed => AuditGroup::ApiRequests,
-            LogExported | AuditExported => AuditGroup::Exports,
+            LogExported | AuditExported | SuppressionsExported => AuditGroup::Exports,
             TeamCreated | TeamUpdated | TeamDeleted => AuditGroup::Team,
         }
     }

@@ -191,6 +191,11 @@ id_type!(
     "whk_"
 );
 id_type!(
+    /// An address that is not written to any more.
+    SuppressionId,
+    "sup_"
+);
+id_type!(
     /// An API key (its public id, not the secret).
     ApiKeyId,
     "key_"

@@ -39,6 +39,7 @@ pub mod search;
 pub mod shelf_life;
 pub mod stats;
 pub mod status;
+pub mod suppression;
 pub mod team;
 pub mod template;
 pub mod viewer;

@@ -25,6 +25,8 @@ named! {
         AdaptersCreate = "adapters:create" "Add adapters",
         AdaptersUpdate = "adapters:update" "Change adapters",
         AdaptersDelete = "adapters:delete" "Remove adapters",
+        SuppressionsView = "suppressions:view" "View suppressed addresses",
+        SuppressionsUpdate = "suppressions:update" "Suppress addresses and write to them again",
         ApiKeysView = "api-keys:view" "View API keys",
         ApiKeysCreate = "api-keys:create" "Create API keys",
         ApiKeysRevoke = "api-keys:revoke" "Revoke API keys",
@@ -46,11 +48,11 @@ impl Permission {
     pub fn granted_by_default(self, role: Role) -> bool {
         use Permission::*;
         let lowest = match self {
-            LogsView | TemplatesView | AdaptersView => Role::Viewer,
+            LogsView | TemplatesView | AdaptersView | SuppressionsView => Role::Viewer,
             LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
             LogsResend | LogsResendAny | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
-            | AdaptersUpdate | AdaptersDelete | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate
-            | TeamInvite | TeamRemoveMember => Role::Admin,
+            | AdaptersUpdate | AdaptersDelete | SuppressionsUpdate | ApiKeysView | ApiKeysCreate | ApiKeysRevoke
+            | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

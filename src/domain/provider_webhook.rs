@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::adapter::AdapterKind;
 use super::ids::WebhookId;
 use super::named::named;
 
@@ -93,6 +94,26 @@ impl WebhookProvider {
         }
     }
 
+    /// The kind of the adapters that send by it.
+    pub fn adapter_kind(self) -> Option<AdapterKind> {
+        self.as_str().parse().ok()
+    }
+
+    /// Whether it sets the address up when it is asked with an adapter's key.
+    pub const fn can_be_asked(self) -> bool {
+        match self {
+            Self::SendGrid
+            | Self::Postmark
+            | Self::Mailgun
+            | Self::ResendCom
+            | Self::Brevo
+            | Self::Mailjet
+            | Self::SparkPost
+            | Self::Twilio => true,
+            Self::AmazonSes | Self::JetEmail | Self::Vonage => false,
+        }
+    }
+
     /// What is wrong with a line of a secret, where its form shows that it is something else.
     pub fn wrong_secret(self, line: &str) -> Option<&'static str> {
         match self {
@@ -174,6 +195,7 @@ mod tests {
         for provider in WebhookProvider::ALL {
             assert_eq!(provider.as_str().parse(), Ok(provider));
             assert!(provider.steps().len() > 1, "{provider:?}");
+            assert_eq!(provider.adapter_kind().map(AdapterKind::label), Some(provider.label()));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The documents in `docs/`, built in, for the pages of help.
 
 /// The documents by their names.
-const DOCUMENTS: [(&str, &str); 16] = [
+const DOCUMENTS: [(&str, &str); 17] = [
     ("contents", include_str!("../../docs/README.md")),
     ("access", include_str!("../../docs/access.md")),
     ("accounts", include_str!("../../docs/accounts.md")),
@@ -14,6 +14,7 @@ const DOCUMENTS: [(&str, &str); 16] = [
     ("operating", include_str!("../../docs/operating.md")),
     ("privacy", include_str!("../../docs/privacy.md")),
     ("provider-webhooks", include_str!("../../docs/provider-webhooks.md")),
+    ("suppressions", include_str!("../../docs/suppressions.md")),
     ("resends", include_str!("../../docs/resends.md")),
     ("search", include_str!("../../docs/search.md")),
     ("security", include_str!("../../docs/security.md")),

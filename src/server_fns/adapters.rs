@@ -83,7 +83,7 @@ pub async fn create_adapter(
     let new = adapters::NewAdapter { name, kind, address, from_address, is_default: is_default.is_some() };
     let viewer = context::viewer_of(&draft).await?;
     let result = adapters::create_adapter(&context::app(), &viewer, new).await;
-    let adapter = context::or_point(&draft, result, form::label_of).await?;
+    let adapter = context::or_point(&draft, result, |field| form::label_of(kind, field)).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
     leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
@@ -95,6 +95,8 @@ pub async fn create_adapter(
 #[server]
 pub async fn update_adapter(
     id: AdapterId,
+    /// What the form was for; what the adapter is, it stays.
+    kind: AdapterKind,
     name: String,
     #[server(default)] smtp: SmtpForm,
     #[server(default)] http: HttpForm,
@@ -109,7 +111,7 @@ pub async fn update_adapter(
         adapters::AdapterChange { name: Some(name), address, from_address: Some(from_address), is_default: None };
     let viewer = context::viewer_of(&draft).await?;
     let result = adapters::update_adapter(&context::app(), &viewer, id, change).await;
-    let adapter = context::or_point(&draft, result, form::label_of).await?;
+    let adapter = context::or_point(&draft, result, |field| form::label_of(kind, field)).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
     leptos_axum::redirect("/settings/adapters");

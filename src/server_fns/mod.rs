@@ -20,5 +20,6 @@ pub mod profile;
 pub mod provider_webhooks;
 pub mod resends;
 pub mod roles;
+pub mod suppressions;
 pub mod team;
 pub mod templates;

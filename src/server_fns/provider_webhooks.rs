@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-use crate::domain::ids::WebhookId;
+use crate::domain::ids::{AdapterId, WebhookId};
 use crate::domain::provider_webhook::{ProviderWebhook, WebhookProvider};
 
 /// What the page of one provider webhook shows.
@@ -14,6 +14,8 @@ pub struct ProviderWebhookView {
     pub webhook: ProviderWebhook,
     /// What its provider posts to, for who may change it.
     pub address: Option<String>,
+    /// The adapters with whose key the provider can be asked to set it up, for who may change it.
+    pub adapters: Vec<(AdapterId, String)>,
     pub draft: Draft,
 }
 
@@ -31,11 +33,15 @@ pub async fn load_provider_webhook(id: WebhookId) -> Result<ProviderWebhookView,
     use crate::server::{context, services::provider_webhooks};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let webhook = provider_webhooks::find_webhook(&app, &viewer, id).await?;
-    let address = match viewer.may(Permission::AdaptersUpdate) {
-        true => Some(provider_webhooks::address_of(&app, &viewer, &webhook).await?),
-        false => None,
+    let (address, adapters) = match viewer.may(Permission::AdaptersUpdate) {
+        true => (
+            Some(provider_webhooks::address_of(&app, &viewer, &webhook).await?),
+            provider_webhooks::list_connectable(&app, &viewer, webhook.provider).await?,
+        ),
+        false => (None, Vec::new()),
     };
-    Ok(ProviderWebhookView { webhook, address, draft: super::draft::load_draft(id.to_string()).await? })
+    let adapters = adapters.into_iter().map(|adapter| (adapter.id, adapter.name)).collect();
+    Ok(ProviderWebhookView { webhook, address, adapters, draft: super::draft::load_draft(id.to_string()).await? })
 }
 
 /// Adds an address for a provider to post to, and leads to its page. Needs `adapters:create`.
@@ -70,6 +76,17 @@ pub async fn update_provider_webhook(
     let webhook = context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Provider webhook “{}” saved.", webhook.name));
+    Ok(())
+}
+
+/// Has its provider set it up, with an adapter's key. Needs `adapters:update`.
+#[server]
+pub async fn connect_provider_webhook(id: WebhookId, adapter: AdapterId) -> Result<(), AppError> {
+    use crate::server::{context, services::provider_webhooks};
+    let viewer = context::viewer().await?;
+    let webhook = provider_webhooks::connect_webhook(&context::app(), &viewer, id, adapter).await?;
+    let words = format!("{} posts here from now on.", webhook.provider.label());
+    context::flash(context::FlashKind::Success, words);
     Ok(())
 }
 

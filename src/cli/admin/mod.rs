@@ -67,16 +67,18 @@ pub enum AdminCommand {
         #[command(flatten)]
         common: AdminArgs,
     },
-    /// Add an adapter: a mail server, or an address that other channels' messages are posted to
+    /// Add an adapter: a mail server, a provider, or an address that other channels' messages are posted to
     #[command(name = "create-adapter")]
     Adapter {
         /// The team's slug
         #[arg(long)]
         team: String,
-        /// What it speaks: smtp, or http for the channels other than email
+        /// What it speaks: smtp, http for the channels other than email, or the name of a provider: sendgrid, postmark, mailgun, ses,
+        /// resend, brevo, mailjet, sparkpost, jetemail, twilio, vonage
         #[arg(long = "type")]
         kind: AdapterKind,
-        /// Where it connects to: smtp://user:password@mail.example.com:587 or https://token@example.com/messages
+        /// Where it connects to: smtp://user:password@mail.example.com:587, https://token@example.com/messages, or a provider's API
+        /// with its key: https://key@api.sendgrid.com
         #[arg(long)]
         url: String,
         /// The sender of messages that name none: "Finch <receipts@finch.example>"; http needs none

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::AdapterKind;
 use serde::{Deserialize, Serialize};
 
 /// The field of a draft that names the secrets that were typed and are not in it.
@@ -15,7 +16,7 @@ pub const PORT_WORDS: &str = "A port is a number from 1 to 65535";
 pub const SENDER_WORDS: &str =
     "Write an email address, with or without a name before it, such as Finch <receipts@example.com>";
 
-/// The fields of both kinds of adapter. The kind says which of them count.
+/// The fields of all kinds of adapter. The kind says which of them count: a provider's are those of a web address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressForm {
     pub smtp: SmtpForm,
@@ -39,22 +40,33 @@ pub struct SmtpForm {
     pub no_log_in: bool,
 }
 
-/// A web address. Its `Debug` shows nothing of the log-in.
+/// A web address, or a provider's API. Its `Debug` shows nothing of the log-in.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HttpForm {
     /// With or without a log-in in it; `https://` where it has no scheme.
     pub url: String,
+    /// Of a provider, its API key.
     pub token: String,
     pub user: String,
     /// In a change, nothing keeps the one before, and so with the token.
     pub password: String,
     /// Whether it goes without a log-in, whatever else is there.
     pub no_log_in: bool,
+    /// Of a provider, the value of its [Setting](super::provider::Setting).
+    pub setting: String,
 }
 
-/// What the form calls a field, where it says what is wrong beside it.
-pub fn label_of(field: &str) -> Option<&'static str> {
+/// What the form of a kind calls a field, where it says what is wrong beside it.
+pub fn label_of(kind: AdapterKind, field: &str) -> Option<&'static str> {
+    let provider = kind.provider_form();
+    match (field, provider) {
+        ("http[url]", Some(_)) => return Some("API address"),
+        ("http[token]" | "http[password]", Some(form)) => return Some(form.key),
+        ("http[user]", Some(form)) => return form.user,
+        ("http[setting]", Some(form)) => return form.setting.map(|setting| setting.label),
+        _ => {}
+    }
     match field {
         "name" => Some("Name"),
         "from" => Some("Default sender"),

@@ -286,8 +286,8 @@ impl FailureClass {
                 whose: Responsible::Sender,
                 customer: "We have stopped sending messages to you because they were declined or came back earlier; \
                            tell us if you would like to receive them again.",
-                advice: "Ask the customer whether they want messages again; if so, take them off the provider’s \
-                         suppression list, then resend.",
+                advice: "Ask the customer whether they want messages again; if so, take them off the list of suppressed \
+                         addresses, here under Settings or at the provider, then resend.",
                 resend: ResendHelp::AfterChange,
             },
             Self::ServerUnavailable => Answers {

@@ -1,4 +1,5 @@
-//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, provider webhooks, API keys and audit log.
+//! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, provider webhooks, suppressed
+//! addresses, API keys and audit log.
 
 pub mod adapters;
 pub mod api_keys;
@@ -8,6 +9,7 @@ pub mod profile;
 pub mod provider_webhooks;
 pub mod role;
 pub mod roles;
+pub mod suppressions;
 pub mod team;
 
 use std::future::Future;
@@ -28,18 +30,20 @@ pub enum Tab {
     Roles,
     Adapters,
     ProviderWebhooks,
+    Suppressions,
     ApiKeys,
     Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 8] = [
+    const ALL: [Tab; 9] = [
         Self::Profile,
         Self::Team,
         Self::Members,
         Self::Roles,
         Self::Adapters,
         Self::ProviderWebhooks,
+        Self::Suppressions,
         Self::ApiKeys,
         Self::Audit,
     ];
@@ -52,6 +56,7 @@ impl Tab {
             Self::Roles => "Roles",
             Self::Adapters => "Adapters",
             Self::ProviderWebhooks => "Provider webhooks",
+            Self::Suppressions => "Suppressions",
             Self::ApiKeys => "API keys",
             Self::Audit => "Audit log",
         }
@@ -65,6 +70,7 @@ impl Tab {
             Self::Roles => "/settings/roles",
             Self::Adapters => "/settings/adapters",
             Self::ProviderWebhooks => "/settings/provider-webhooks",
+            Self::Suppressions => "/settings/suppressions",
             Self::ApiKeys => "/settings/api-keys",
             Self::Audit => "/settings/audit",
         }
@@ -74,6 +80,7 @@ impl Tab {
         match self {
             Self::Profile | Self::Team | Self::Members | Self::Roles => true,
             Self::Adapters | Self::ProviderWebhooks => may(Permission::AdaptersView),
+            Self::Suppressions => may(Permission::SuppressionsView),
             Self::ApiKeys => may(Permission::ApiKeysView),
             Self::Audit => may(Permission::AuditView),
         }

@@ -202,6 +202,7 @@ const fn noun_label(permission: Permission) -> &'static str {
         RequestsView => "API requests",
         TemplatesView | TemplatesCreate | TemplatesUpdate | TemplatesDelete => "Templates",
         AdaptersView | AdaptersCreate | AdaptersUpdate | AdaptersDelete => "Adapters",
+        SuppressionsView | SuppressionsUpdate => "Suppressions",
         AuditView => "Audit",
         ApiKeysView | ApiKeysCreate | ApiKeysRevoke => "API keys",
         TeamUpdate | TeamInvite | TeamRemoveMember | TeamUpdateRole | TeamDelete => "Team",

@@ -122,7 +122,7 @@ impl HttpSender {
             }
         };
         let provider_message_id = answer.status.is_success().then(|| answer.message_id()).flatten();
-        let (retry_after, fault) = (answer.retry_after, answer.fault());
+        let (retry_after, fault) = (retry_after(&answer.headers), answer.fault());
         Attempt {
             provider_message_id,
             retry_after,
@@ -137,25 +137,35 @@ impl HttpSender {
         message: &Message<'_>,
         email_id: EmailId,
     ) -> Result<Answer, (String, AdapterFault)> {
-        let host = route.endpoint.host();
+        let body = serde_json::to_vec(message);
+        let body = body.map_err(|cause| (format!("The message cannot be written: {cause}"), AdapterFault::Unusable))?;
+        let make = |client: &Client| {
+            let request = client
+                .post(route.endpoint.with_query(&route.secret))
+                .header(CONTENT_TYPE, "application/json")
+                .header("idempotency-key", email_id.to_string())
+                .body(body);
+            with_log_in(request, &route.secret)
+        };
+        let answer = self.exchange(route.endpoint.host(), make).await;
+        answer.map_err(|NoAnswer { reason, fault, .. }| (reason, fault))
+    }
+
+    /// Makes a request of a host that this server may connect to, and reads the answer.
+    pub(super) async fn exchange(
+        &self,
+        host: &str,
+        make: impl FnOnce(&Client) -> RequestBuilder,
+    ) -> Result<Answer, NoAnswer> {
+        let unsent = |reason, fault| NoAnswer { reason, fault, may_have_arrived: false };
         let HttpSettings { outbound, proxies, .. } = &self.settings;
         let checked = outbound.check_request(host, proxies).await;
-        checked.map_err(|cause| (format!("Cannot connect to {host}: {cause}"), cause.fault()))?;
-        let unusable = |reason| (reason, AdapterFault::Unusable);
-        let body = serde_json::to_vec(message).map_err(|cause| format!("The message cannot be written: {cause}"));
-        let body = body.map_err(unusable)?;
-        let request = self
-            .client()
-            .await
-            .map_err(unusable)?
-            .post(route.endpoint.with_query(&route.secret))
-            .header(CONTENT_TYPE, "application/json")
-            .header("idempotency-key", email_id.to_string())
-            .body(body);
-        let response = with_log_in(request, &route.secret).send().await;
-        let response = response.map_err(|cause| {
-            let fault = fault_of(&cause);
-            (self.why_unreachable(host, cause), fault)
+        checked.map_err(|cause| unsent(format!("Cannot connect to {host}: {cause}"), cause.fault()))?;
+        let client = self.client().await.map_err(|reason| unsent(reason, AdapterFault::Unusable))?;
+        let response = make(client).send().await.map_err(|cause| NoAnswer {
+            fault: fault_of(&cause),
+            may_have_arrived: !cause.is_connect() && !cause.is_builder(),
+            reason: self.why_unreachable(host, cause),
         })?;
         Ok(Answer::read(response).await)
     }
@@ -244,24 +254,33 @@ fn with_log_in(request: RequestBuilder, secret: &HttpSecret) -> RequestBuilder {
 }
 
 /// What a server answered.
-struct Answer {
-    status: StatusCode,
-    body: Vec<u8>,
-    retry_after: Option<Duration>,
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Up to 64 KiB of it.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+pub(super) struct NoAnswer {
+    /// A sentence for the timeline.
+    pub reason: String,
+    pub fault: AdapterFault,
+    /// Whether the request can have reached the server.
+    pub may_have_arrived: bool,
 }
 
 impl Answer {
     /// Reads an answer, up to [ANSWER_CAP] of its body. The status counts, whether the body arrives whole or not.
     async fn read(mut response: Response) -> Self {
-        let (status, mut body) = (response.status(), Vec::new());
-        let retry_after = retry_after(response.headers());
+        let (status, headers, mut body) = (response.status(), response.headers().clone(), Vec::new());
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend(chunk.iter().take(ANSWER_CAP - body.len()));
             if body.len() >= ANSWER_CAP {
                 break;
             }
         }
-        Self { status, body, retry_after }
+        Self { status, headers, body }
     }
 
     fn outcome(&self, host: &str) -> RecipientOutcome {
@@ -335,7 +354,11 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status: StatusCode::from_u16(status).unwrap(), body: body.as_bytes().to_vec(), retry_after: None }
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     #[test]

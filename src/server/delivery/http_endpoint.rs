@@ -88,6 +88,11 @@ impl HttpEndpoint {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// The address without its query.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// `http` or `https`.
     pub fn scheme(&self) -> &str {
         self.0.scheme()

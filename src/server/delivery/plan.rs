@@ -21,6 +21,9 @@ const SMALL: usize = 64 * 1024;
 /// How long a queue rests whose next message found no memory.
 const REST: Duration = Duration::from_secs(1);
 
+/// The longest that a server's wish for a pause keeps a whole queue. Each message's own next attempt keeps more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
 /// The places for attempts that run at once, and the memory for their messages.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -40,8 +43,10 @@ struct Taken {
     held_by_team: HashMap<TeamId, usize>,
     /// The messages under way, with their leases.
     messages: HashMap<(TeamId, EmailId), Arc<AtomicI64>>,
-    /// The queues that rest, until when.
+    /// The queues that rest for want of memory, until when.
     resting: HashMap<(TeamId, AdapterId), Instant>,
+    /// The queues whose adapter's server asked for a pause, until when.
+    paused: HashMap<(TeamId, AdapterId), Instant>,
 }
 
 /// The place of one attempt, free again with the value's end.
@@ -103,6 +108,14 @@ impl Slots {
         }
     }
 
+    /// Leases no more messages of a queue for as long as its adapter's server asks.
+    pub fn pause(&self, key: (TeamId, AdapterId), pause: Duration) {
+        let mut taken = self.taken();
+        let now = Instant::now();
+        taken.paused.retain(|_, until| *until > now);
+        taken.paused.insert(key, now + pause.min(LONGEST_PAUSE));
+    }
+
     /// How many more messages of this queue may be sent now.
     pub fn room(&self, queue: &Queue) -> usize {
         self.room_in(&self.taken(), queue)
@@ -137,7 +150,9 @@ impl Slots {
     /// A team has at most half of the places that the others leave: however many teams hold what they can, one that comes
     /// with its first message finds a place, while there are places at all.
     fn room_in(&self, taken: &Taken, queue: &Queue) -> usize {
-        if taken.resting.get(&(queue.team_id, queue.adapter_id)).is_some_and(|until| *until > Instant::now()) {
+        let key = (queue.team_id, queue.adapter_id);
+        let stands = |waiting: &HashMap<_, Instant>| waiting.get(&key).is_some_and(|until| *until > Instant::now());
+        if stands(&taken.resting) || stands(&taken.paused) {
             return 0;
         }
         let (of_team, of_adapter) = taken.of(queue);
@@ -303,6 +318,15 @@ mod tests {
         let _other = take(2, half_mib).unwrap();
         drop(two);
         assert!(slots.room(&queue(1, 1, 0)) > 0, "there is memory again");
+    }
+
+    #[test]
+    fn a_queue_whose_server_asks_for_a_pause_waits_and_no_other_does() {
+        let slots = Arc::new(Slots::new(32, 8, MIB));
+        slots.pause((TeamId(1), AdapterId(1)), Duration::from_secs(60));
+        assert_eq!((slots.room(&queue(1, 1, 0)), slots.room(&queue(1, 2, 0))), (0, 8));
+        slots.pause((TeamId(1), AdapterId(1)), Duration::ZERO);
+        assert_eq!(slots.room(&queue(1, 1, 0)), 8);
     }
 
     #[test]

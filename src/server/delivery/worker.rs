@@ -2,6 +2,7 @@
 //! workers can run on one database; a message is leased by one at a time. Started by `serve`, beside the web server or
 //! alone.
 
+mod sending;
 mod timeline;
 
 use std::sync::Arc;
@@ -13,13 +14,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
 use self::timeline::{Outcomes, Timeline, Via, delta, jittered, spoken};
-use super::endpoint::SmtpSecret;
-use super::http::{HttpRoute, HttpSender, HttpSettings};
-use super::http_endpoint::{HttpEndpoint, HttpSecret};
+use super::http::{HttpSender, HttpSettings};
 use super::plan::{NoSlot, Slot, Slots};
+use super::providers::{ProviderSender, provider};
 use super::retention;
-use super::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
-use crate::domain::adapter::AdapterKind;
+use super::smtp::{Attempt, RecipientOutcome, SmtpSender, SmtpSettings};
+use crate::domain::adapter::{AdapterKind, Lane};
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
 use crate::domain::failure::refusal_words;
@@ -29,7 +29,7 @@ use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 use crate::server::store::events::EmailFacts;
-use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter, Queue, Settlement};
+use crate::server::store::outbox::{Lease, Queue, Settlement};
 
 /// What is said of a message whose attempt a crash cut off while it went out.
 const CUT_OFF: &str = "The server stopped during the last attempt, so it is not known whether the message went out. \
@@ -126,6 +126,7 @@ pub struct Worker {
     waker: Arc<Notify>,
     sender: Arc<SmtpSender>,
     poster: Arc<HttpSender>,
+    providers: Arc<ProviderSender>,
     slots: Arc<Slots>,
 }
 
@@ -134,8 +135,10 @@ impl Worker {
     pub fn new(store: Store, clock: Clock, secret_key: Arc<SecretKey>, settings: WorkerSettings) -> Self {
         let sender = Arc::new(SmtpSender::new(settings.smtp.clone()));
         let poster = Arc::new(HttpSender::new(settings.http.clone()));
+        let providers = Arc::new(ProviderSender::new(Arc::clone(&poster)));
         let slots = Arc::new(Slots::new(settings.concurrency, settings.concurrency_per_adapter, settings.memory));
-        Self { store, clock, secret_key, settings: Arc::new(settings), waker: Arc::default(), sender, poster, slots }
+        let (settings, waker) = (Arc::new(settings), Arc::default());
+        Self { store, clock, secret_key, settings, waker, sender, poster, providers, slots }
     }
 
     /// The worker, woken by `waker`: whoever accepts a message calls `notify_one` after the commit.
@@ -312,9 +315,10 @@ impl Worker {
             return self.record(lease, &Via::default(), attempt).await;
         };
         if !adapter.kind.sends(outgoing.channel) {
-            let what = match adapter.kind {
-                AdapterKind::Smtp => "sends email only",
-                AdapterKind::Http => "sends no email",
+            let what = match adapter.kind.lane() {
+                Lane::Email => "sends email only",
+                Lane::Phone => "sends text messages and calls only",
+                Lane::Web => "sends no email",
             };
             let reason = format!(
                 "The adapter {} {what}, and this message is for the channel {}",
@@ -323,68 +327,27 @@ impl Worker {
             );
             return self.record(lease, &Via::default(), fail(reason)).await;
         }
-        let (via, attempt) = match adapter.kind {
-            AdapterKind::Smtp => self.send(lease, &adapter, &outgoing).await,
-            AdapterKind::Http => self.post(lease, &adapter, &outgoing).await?,
+        let dropped = self.drop_suppressed(lease, outgoing.channel).await?;
+        let pending = lease.pending.iter().filter(|address| !dropped.iter().any(|(other, _)| other == *address));
+        let pending: Vec<String> = pending.cloned().collect();
+        if pending.is_empty() {
+            let attempt = Attempt { recipients: dropped, ..Attempt::nobody() };
+            return self.record(lease, &Via::default(), attempt).await;
+        }
+        let rest = Lease { pending, ..lease.clone() };
+        let (via, attempt) = match (adapter.kind, provider(adapter.kind)) {
+            (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &outgoing).await,
+            (_, None) => self.post(&rest, &adapter, &outgoing).await?,
+            (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
         };
         drop(outgoing);
         match attempt {
-            Some(attempt) => self.record(lease, &via, attempt).await,
+            Some(mut attempt) => {
+                attempt.recipients.extend(dropped);
+                self.record(lease, &via, attempt).await
+            }
             None => Ok(()),
         }
-    }
-
-    fn smtp_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {
-        let endpoint = adapter.endpoint.parse().map_err(|_| wrong_address(adapter))?;
-        let opened = SmtpSecret::open(&self.secret_key, &adapter.sealed_secret, lease.team_id, adapter.id);
-        let secret = opened.map_err(|_| unreadable_secret(adapter))?;
-        Ok(SmtpRoute { adapter_id: adapter.id, endpoint, secret })
-    }
-
-    fn http_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<HttpRoute, RecipientOutcome> {
-        let endpoint: HttpEndpoint = adapter.endpoint.parse().map_err(|_| wrong_address(adapter))?;
-        let opened = HttpSecret::open(&self.secret_key, &adapter.sealed_secret, lease.team_id, adapter.id);
-        Ok(HttpRoute { endpoint, secret: opened.map_err(|_| unreadable_secret(adapter))? })
-    }
-
-    /// Sends a message by SMTP. No attempt when the lease was lost before anything went out.
-    async fn send(&self, lease: &Lease, adapter: &OutgoingAdapter, outgoing: &Outgoing) -> (Via, Option<Attempt>) {
-        let route = match self.smtp_route(lease, adapter) {
-            Ok(route) => route,
-            Err(outcome) => return (Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome))),
-        };
-        let before_data = || async move {
-            match self.store.mark_in_doubt(lease).await {
-                Ok(is_ours) => is_ours,
-                Err(cause) => {
-                    warn!(team.id = %lease.team_id, email.id = %lease.email_id, %cause, "could not mark the attempt");
-                    false
-                }
-            }
-        };
-        let message = (lease.email_id, lease.email_id.created_at());
-        let attempt = self.sender.send(&route, outgoing, message, &lease.pending, before_data).await;
-        (Via::of(adapter, Some((&route.endpoint.host, "smtp"))), attempt)
-    }
-
-    /// Posts a message. It is not marked as in doubt: the receiver knows a repetition by its key. No attempt when the
-    /// lease was lost.
-    async fn post(
-        &self,
-        lease: &Lease,
-        adapter: &OutgoingAdapter,
-        outgoing: &Outgoing,
-    ) -> Result<(Via, Option<Attempt>), AppError> {
-        let route = match self.http_route(lease, adapter) {
-            Ok(route) => route,
-            Err(outcome) => return Ok((Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome)))),
-        };
-        let via = Via::of(adapter, Some((route.endpoint.host(), route.endpoint.scheme())));
-        if !self.store.renew_lease(lease, self.clock.now() + delta(self.settings.lease)).await? {
-            return Ok((via, None));
-        }
-        let attempt = self.poster.send(&route, outgoing, lease.email_id, lease.attempts + 1, &lease.pending).await;
-        Ok((via, Some(attempt)))
     }
 
     /// Records an attempt, again and again while the database is busy: what is not recorded would become uncertain.
@@ -457,6 +420,10 @@ impl Worker {
                     let message = "The message could not be sent and is not tried again".to_owned();
                     timeline.tell(EventKind::Failed, &address, message, Some(reason));
                 }
+                RecipientOutcome::Dropped { reason } => {
+                    timeline.blame(reason.clone());
+                    timeline.tell(EventKind::Dropped, &address, reason, None);
+                }
                 RecipientOutcome::Unknown { reason } => {
                     timeline.blame(reason.clone());
                     timeline.tell(EventKind::Uncertain, &address, reason, None);
@@ -464,18 +431,6 @@ impl Worker {
             }
         }
         settlement
-    }
-}
-
-fn wrong_address(adapter: &OutgoingAdapter) -> RecipientOutcome {
-    RecipientOutcome::Unreachable {
-        reason: format!("The address of the adapter {} is wrong. Save the adapter again.", adapter.name),
-    }
-}
-
-fn unreadable_secret(adapter: &OutgoingAdapter) -> RecipientOutcome {
-    RecipientOutcome::Unreachable {
-        reason: format!("The log-in of the adapter {} cannot be read. Save the adapter again.", adapter.name),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Adapters: mail servers, and addresses that other channels' messages are posted to. Called by `/settings/adapters`,
+//! Adapters: mail servers, providers, and addresses that other channels' messages are posted to. Called by `/settings/adapters`,
 //! `/api/adapters` and the command line. User names, passwords and tokens are sealed before they are kept. Passwords and
 //! tokens are never given back; a user name is, to who may change the adapter.
 
@@ -18,7 +18,7 @@ pub use self::test::{TestOutcome, send_test};
 use super::{audit, checked_name};
 use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::adapter::form::{AddressForm, KeptLogIn, SENDER_WORDS};
-use crate::domain::adapter::{Adapter, AdapterKind, LastTest};
+use crate::domain::adapter::{Adapter, AdapterKind, Lane, LastTest};
 use crate::domain::audit::{AuditAction, AuditEntry, AuditFilter, TEST_TAKEN};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
@@ -38,11 +38,12 @@ const MAX_CHANGES: i64 = 50;
 /// An adapter as somebody asks for it.
 #[derive(Clone, Debug)]
 pub struct NewAdapter {
-    /// Its name; the host where it is empty.
+    /// Its name; the provider or the host where it is empty.
     pub name: String,
     pub kind: AdapterKind,
     pub address: GivenAddress,
-    /// The sender of messages that name none: a mailbox for SMTP; for HTTP any name, by default the adapter's.
+    /// The sender of messages that name none: a mailbox for email, a number or a name for text messages and calls; for HTTP
+    /// any name, by default the adapter's.
     pub from_address: String,
     /// Whether messages go out by it unless they name another.
     pub is_default: bool,
@@ -110,7 +111,7 @@ pub fn place_of(adapter: &Adapter) -> String {
         (AdapterKind::Smtp, Ok(SmtpEndpoint { host, port, tls })) => {
             format!("{host}, port {port}, {}", tls.in_words())
         }
-        (AdapterKind::Smtp, Err(_)) | (AdapterKind::Http, _) => adapter.endpoint.clone(),
+        (_, _) => adapter.endpoint.clone(),
     }
 }
 
@@ -126,7 +127,7 @@ pub async fn form_of(app: &App, viewer: &Viewer, id: AdapterId) -> Result<(Adapt
     let adapter = load(app, viewer.team, id).await?;
     // A secret that was sealed with another key is lost, and the form is where it is typed again.
     let address = Address::load(app, viewer.team, &adapter).await.or_else(|_| Address::without_log_in(&adapter))?;
-    let (form, kept) = address.form()?;
+    let (form, kept) = address.form(adapter.kind)?;
     Ok((adapter, form, kept))
 }
 
@@ -143,7 +144,8 @@ pub async fn create_adapter_of(app: &App, team: TeamId, new: NewAdapter) -> Resu
 
 async fn add(app: &App, team: TeamId, new: NewAdapter, event: AuditEvent) -> Result<Adapter, AppError> {
     let address = Address::read(app, new.kind, &new.address, None)?;
-    let name = checked_name("name", if new.name.trim().is_empty() { &address.host } else { &new.name })?;
+    let usual_name = if new.kind.provider_form().is_some() { new.kind.label() } else { &address.host };
+    let name = checked_name("name", if new.name.trim().is_empty() { usual_name } else { &new.name })?;
     let adapter = Adapter {
         id: app.clock.mint(),
         kind: new.kind,
@@ -204,6 +206,26 @@ pub async fn update_adapter(
     }
 }
 
+/// Gives an adapter of a provider a setting, as its form does. The caller has the viewer's permission.
+pub(super) async fn set_setting(
+    app: &App,
+    viewer: &Viewer,
+    adapter: &Adapter,
+    name: &str,
+    value: &str,
+) -> Result<(), AppError> {
+    let sealed =
+        Address::load(app, viewer.team, adapter).await?.with_setting(name, value).seal(app, viewer.team, adapter.id);
+    let event = audit::by(app, viewer, AuditAction::AdapterUpdated).about(adapter.id, &adapter.name);
+    let mut after = said(adapter);
+    after["credentials"] = json!("replaced");
+    let event = event.changed(said(adapter), after);
+    match app.store.update_adapter(viewer.team, adapter, adapter, Some(&sealed), &event).await? {
+        true => Ok(()),
+        false => Err(AppError::not_found("Adapter")),
+    }
+}
+
 /// Makes an adapter the default. Needs `adapters:update`.
 pub async fn make_default(app: &App, viewer: &Viewer, id: AdapterId) -> Result<Adapter, AppError> {
     let change = AdapterChange { is_default: Some(true), ..AdapterChange::default() };
@@ -245,12 +267,15 @@ async fn load(app: &App, team: TeamId, id: AdapterId) -> Result<Adapter, AppErro
 
 /// The sender as it is kept. That of an HTTP adapter is a label: the receiver makes of it what it likes.
 fn checked_sender(kind: AdapterKind, from: &str, name: &str) -> Result<String, AppError> {
-    match kind {
-        AdapterKind::Smtp => {
+    match kind.lane() {
+        Lane::Email => {
             parse_mailbox("from", from).map_err(|_| AppError::invalid_field("from", SENDER_WORDS))?;
             Ok(from.trim().to_owned())
         }
-        AdapterKind::Http if from.trim().is_empty() => Ok(name.to_owned()),
-        AdapterKind::Http => checked_name("from", from),
+        Lane::Phone if from.trim().is_empty() => {
+            Err(AppError::invalid_field("from", "Write a number of yours, such as +49 170 1234567, or a name"))
+        }
+        Lane::Web if from.trim().is_empty() => Ok(name.to_owned()),
+        Lane::Phone | Lane::Web => checked_name("from", from),
     }
 }

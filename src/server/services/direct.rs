@@ -1,6 +1,7 @@
 //! A message straight to an adapter's server, now and in one try: it is in no log and in no statistics. Called by
 //! [super::mail] and [super::adapters].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +17,7 @@ use crate::server::App;
 use crate::server::delivery::endpoint::SmtpSecret;
 use crate::server::delivery::http::{HttpRoute, HttpSender, HttpSettings};
 use crate::server::delivery::http_endpoint::HttpSecret;
+use crate::server::delivery::providers::{ProviderRoute, ProviderSender, provider};
 use crate::server::delivery::smtp::{Attempt, RecipientOutcome, SmtpRoute, SmtpSender, SmtpSettings};
 use crate::server::store::outbox::Outgoing;
 
@@ -60,7 +62,7 @@ pub(super) async fn send_directly(
                 };
                 Ok(SmtpSender::new(settings).send(&route, message, (id, date), &to, async || true).await)
             }
-            AdapterKind::Http => {
+            _ => {
                 let route = HttpRoute {
                     endpoint: adapter.endpoint.parse().map_err(|_| AppError::Internal)?,
                     secret: HttpSecret::open(&app.secret_key, &sealed, team, adapter.id)?,
@@ -71,7 +73,14 @@ pub(super) async fn send_directly(
                     outbound,
                     ..HttpSettings::default()
                 };
-                Ok(Some(HttpSender::new(settings).send(&route, message, id, 1, &to).await))
+                let sender = HttpSender::new(settings);
+                let Some(provider) = provider(adapter.kind) else {
+                    return Ok(Some(sender.send(&route, message, id, 1, &to).await));
+                };
+                let HttpRoute { endpoint, secret } = route;
+                let route = ProviderRoute { adapter_id: adapter.id, provider, endpoint, secret };
+                let sender = ProviderSender::new(Arc::new(sender));
+                Ok(sender.send(&route, message, (id, date), &to, async || true).await)
             }
         }
     };

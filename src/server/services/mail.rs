@@ -7,7 +7,6 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::direct;
-use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
@@ -37,7 +36,7 @@ const LIMITS: direct::Limits = direct::Limits { whole: Duration::from_secs(30), 
 
 /// Whether a team has a mail server that letters can go out by.
 pub async fn can_send(app: &App, team: TeamId) -> Result<bool, AppError> {
-    Ok(app.store.find_default_adapter(team, AdapterKind::Smtp).await?.is_some())
+    Ok(app.store.find_default_adapter(team, Channel::Email).await?.is_some())
 }
 
 /// Sends a mail where the team has a mail server, and tells what became of it. Never fails: whoever sends it has other
@@ -54,7 +53,7 @@ pub async fn try_system_mail(app: &App, team: TeamId, mail: &SystemMail) -> Syst
 /// Sends a mail by the team's default mail server, now, in one try. [AppError::Adapter] when the team has none or it
 /// did not take the mail; nothing is tried again.
 pub async fn send_system_mail(app: &App, team: TeamId, mail: &SystemMail) -> Result<(), AppError> {
-    let adapter = app.store.find_default_adapter(team, AdapterKind::Smtp).await?;
+    let adapter = app.store.find_default_adapter(team, Channel::Email).await?;
     let adapter = adapter.ok_or_else(|| AppError::Adapter("The team has no mail adapter".to_owned()))?;
     let message = direct::message(Channel::Email, &adapter.from_address, &mail.to, &mail.subject, &mail.text);
     let (outcome, _) = direct::send_directly(app, team, &adapter, &message, LIMITS).await?;
@@ -63,6 +62,7 @@ pub async fn send_system_mail(app: &App, team: TeamId, mail: &SystemMail) -> Res
         RecipientOutcome::Deferred { reply } | RecipientOutcome::Refused { reply } => reply,
         RecipientOutcome::Unreachable { reason }
         | RecipientOutcome::Failed { reason }
+        | RecipientOutcome::Dropped { reason }
         | RecipientOutcome::Unknown { reason } => reason,
     };
     warn!(team.id = %team, adapter.id = %adapter.id, "a mail of the server was not taken");

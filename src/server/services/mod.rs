@@ -31,6 +31,7 @@ pub mod search;
 pub mod send;
 pub mod spreadsheet;
 pub mod suggestions;
+pub mod suppressions;
 pub mod teams;
 pub mod templates;
 

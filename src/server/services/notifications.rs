@@ -13,7 +13,6 @@ use self::person::{address_on, checked_line, checked_number, checked_person, mis
 use self::replacement::{replace_texts, replaced_subject};
 use super::emails::with_events;
 use super::send::{self, Attachment, KeptAnswer, Origin, SendRequest};
-use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::email::{Accepted, Email, Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
@@ -109,7 +108,6 @@ struct Common<'a> {
     id: NotificationId,
     person_id: String,
     api_request_id: Option<ApiRequestId>,
-    http_adapter: Option<Adapter>,
     scheduled_at: Option<DateTime<Utc>>,
 }
 
@@ -153,7 +151,6 @@ async fn accept_notification(
         id: app.clock.mint(),
         person_id,
         api_request_id: origin.api_request_id,
-        http_adapter: app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?,
         scheduled_at,
     };
     let channels = chosen_channels(&request, template.is_some());
@@ -175,10 +172,10 @@ async fn accept_notification(
         emails.push(match channel {
             NotificationChannel::Email => email_of(&common, address, said).await?,
             NotificationChannel::Sms | NotificationChannel::Call => {
-                message_of(&common, channel, checked_number(&address)?, said)?
+                message_of(&common, channel, checked_number(&address)?, said).await?
             }
             NotificationChannel::Push | NotificationChannel::WebPush | NotificationChannel::InApp => {
-                message_of(&common, channel, address, said)?
+                message_of(&common, channel, address, said).await?
             }
         });
     }
@@ -453,7 +450,7 @@ async fn email_of(common: &Common<'_>, address: String, said: ChannelContent) ->
     Ok(NewEmail { notification_id, external_user_id, template: said.template, subject, sent_subject, ..email })
 }
 
-fn message_of(
+async fn message_of(
     common: &Common<'_>,
     channel: NotificationChannel,
     address: String,
@@ -464,7 +461,8 @@ fn message_of(
     if channel == NotificationChannel::WebPush {
         tags.push(NotificationChannel::WEB_PUSH_TAG.to_owned());
     }
-    let when = match (&common.http_adapter, common.scheduled_at) {
+    let adapter = app.store.find_default_adapter(viewer.team, channel.message_channel()).await?;
+    let when = match (&adapter, common.scheduled_at) {
         (None, _) => Some(format!("Waits until the team has an adapter for {}", channel.message_channel().label())),
         (Some(_), Some(at)) => Some(format!("Scheduled for {}", at.format("%Y-%m-%d %H:%M UTC"))),
         (Some(_), None) => None,
@@ -476,11 +474,11 @@ fn message_of(
     Ok(NewEmail {
         notification_id: Some(common.id),
         external_user_id: Some(common.person_id.clone()),
-        adapter_id: common.http_adapter.as_ref().map(|adapter| adapter.id),
+        adapter_id: adapter.as_ref().map(|adapter| adapter.id),
         api_key_id: viewer.api_key_id(),
         api_request_id: common.api_request_id,
         recipients: vec![Recipient { kind: RecipientKind::To, address, name: None }],
-        from_address: common.http_adapter.as_ref().map(|adapter| adapter.from_address.clone()).unwrap_or_default(),
+        from_address: adapter.map(|adapter| adapter.from_address).unwrap_or_default(),
         subject,
         tags,
         variables: object(&request.variables),

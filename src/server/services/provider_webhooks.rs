@@ -1,6 +1,8 @@
 //! Addresses that a team's providers post to, and what they report there. Called by `/settings/provider-webhooks`
 //! and, once it has proven who posts, by [crate::server::inbound].
 
+mod connect;
+
 use std::collections::{BTreeSet, HashSet};
 
 use chrono::TimeDelta;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::info;
 
+pub use self::connect::{connect_webhook, list_connectable};
 use super::events::{EventReport, checked, clipped};
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;

@@ -6,7 +6,8 @@ use super::audit::{AuditEvent, append_event, commit_change};
 use super::engine::Transaction;
 use super::names::{Named, keep_name_free};
 use super::{Store, instant, micros, stored};
-use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::adapter::{Adapter, AdapterKind, Lane};
+use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 
@@ -39,20 +40,45 @@ impl TryFrom<AdapterRow> for Adapter {
     }
 }
 
-/// Whether a team has a default adapter of a kind, inside a transaction that has taken turns.
-async fn has_default(tx: &mut Transaction, team_id: TeamId, kind: &str) -> Result<bool, AppError> {
-    let default: Option<AdapterId> = tx
-        .query("SELECT id FROM adapters WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL")
-        .bind(team_id)
-        .bind(kind)
-        .fetch_optional_scalar()
-        .await?;
-    Ok(default.is_some())
+/// The names of the kinds that send messages of a channel, as a list of SQL.
+pub(super) fn kinds_for(channel: Channel) -> String {
+    kinds(|kind| kind.sends(channel))
+}
+
+/// The names of the kinds that have one default together.
+fn kinds_in(lane: Lane) -> String {
+    kinds(|kind| kind.lane() == lane)
+}
+
+fn kinds(is_meant: impl Fn(AdapterKind) -> bool) -> String {
+    let names = AdapterKind::ALL.into_iter().filter(|kind| is_meant(*kind)).map(|kind| format!("'{}'", kind.as_str()));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Orders the defaults that send messages of one channel: an adapter made for text messages and calls comes before a web
+/// address, which sends them too.
+const BY_LANE: &str = "CASE kind WHEN 'http' THEN 1 ELSE 0 END";
+
+/// Whether messages of every channel that an adapter of this kind sends go out by a default already, inside a transaction that
+/// has taken turns.
+async fn has_default(tx: &mut Transaction, team_id: TeamId, kind: AdapterKind) -> Result<bool, AppError> {
+    for channel in Channel::ALL.into_iter().filter(|channel| kind.sends(*channel)) {
+        let statement = format!(
+            "SELECT id FROM adapters
+             WHERE team_id = $1 AND kind IN ({}) AND is_default AND deleted_at IS NULL LIMIT 1",
+            kinds_for(channel)
+        );
+        let default: Option<AdapterId> = tx.query(statement).bind(team_id).fetch_optional_scalar().await?;
+        if default.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Store {
     /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
-    /// another; the first of its kind is the default in any case. The worker gives it the messages that wait for one.
+    /// another; one that sends a channel for which there is no default is the default in any case. The worker gives it the messages that wait for one.
     pub async fn insert_adapter(
         &self,
         team_id: TeamId,
@@ -63,13 +89,15 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
         keep_name_free(&mut tx, team_id, (Named::Adapter, new.id.0), &new.name).await?;
-        let is_default = new.is_default || !has_default(&mut tx, team_id, new.kind.as_str()).await?;
+        let is_default = new.is_default || !has_default(&mut tx, team_id, new.kind).await?;
         if is_default {
-            tx.query("UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND kind = $2 AND is_default")
-                .bind(team_id)
-                .bind(new.kind.as_str())
-                .execute()
-                .await?;
+            tx.query(format!(
+                "UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND kind IN ({})",
+                kinds_in(new.kind.lane())
+            ))
+            .bind(team_id)
+            .execute()
+            .await?;
         }
         tx.query(
             "INSERT INTO adapters
@@ -120,13 +148,13 @@ impl Store {
             return Ok(false);
         }
         if becomes_default {
-            tx.query(
+            tx.query(format!(
                 "UPDATE adapters SET is_default = FALSE
-                     WHERE team_id = $1 AND is_default AND id <> $2 AND kind = $3",
-            )
+                     WHERE team_id = $1 AND is_default AND id <> $2 AND kind IN ({})",
+                kinds_in(changed.kind.lane())
+            ))
             .bind(team_id)
             .bind(changed.id)
-            .bind(changed.kind.as_str())
             .execute()
             .await?;
         }
@@ -173,7 +201,7 @@ impl Store {
         commit_change(tx, team_id, event, deleted).await
     }
 
-    /// Brings back an adapter that was deleted, as the default where its kind has none, and answers with its name; `None` when
+    /// Brings back an adapter that was deleted, as the default where there is none for a channel that it sends, and answers with its name; `None` when
     /// there is none, [AppError::AlreadyExists] when another has its name now. The event is about it.
     pub async fn restore_adapter(
         &self,
@@ -191,7 +219,14 @@ impl Store {
             .await?;
         let Some((name, kind)) = deleted else { return Ok(None) };
         keep_name_free(&mut tx, team_id, (Named::Adapter, id.0), &name).await?;
-        let is_default = !has_default(&mut tx, team_id, &kind).await?;
+        let is_default = !has_default(&mut tx, team_id, stored("adapters.kind", kind.parse())?).await?;
+        if is_default {
+            let statement = format!(
+                "UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND kind IN ({})",
+                kinds_in(stored("adapters.kind", kind.parse::<AdapterKind>())?.lane())
+            );
+            tx.query(statement).bind(team_id).execute().await?;
+        }
         tx.query("UPDATE adapters SET deleted_at = NULL, is_default = $3 WHERE team_id = $1 AND id = $2")
             .bind(team_id)
             .bind(id)
@@ -220,13 +255,14 @@ impl Store {
         row.map(Adapter::try_from).transpose()
     }
 
-    /// The adapter of this kind that messages go out by unless they name another.
-    pub async fn find_default_adapter(&self, team_id: TeamId, kind: AdapterKind) -> Result<Option<Adapter>, AppError> {
+    /// The adapter that messages of a channel go out by unless they name another.
+    pub async fn find_default_adapter(&self, team_id: TeamId, channel: Channel) -> Result<Option<Adapter>, AppError> {
         let statement = format!(
             "SELECT {ADAPTER_COLUMNS} FROM adapters
-             WHERE team_id = $1 AND kind = $2 AND is_default AND deleted_at IS NULL"
+             WHERE team_id = $1 AND kind IN ({}) AND is_default AND deleted_at IS NULL ORDER BY {BY_LANE} LIMIT 1",
+            kinds_for(channel)
         );
-        let row: Option<AdapterRow> = self.read(statement).bind(team_id).bind(kind.as_str()).fetch_optional().await?;
+        let row: Option<AdapterRow> = self.read(statement).bind(team_id).fetch_optional().await?;
         row.map(Adapter::try_from).transpose()
     }
 

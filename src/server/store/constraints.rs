@@ -29,7 +29,8 @@ const UNIQUE: [Unique; 9] = [
     },
     Unique {
         name: "adapters_default",
-        columns: "adapters.team_id, adapters.kind",
+        // Of an index over an expression, SQLite tells the name.
+        columns: "index 'adapters_default'",
         refusal: Refusal::Crossed("Another adapter became the default at the same time. Look again and save once more"),
     },
     Unique {

@@ -54,7 +54,7 @@ const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 28] = [
+const OF_TEAM: [Rows; 29] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -80,6 +80,7 @@ const OF_TEAM: [Rows; 28] = [
     few(TEXTS, rows_of_team("template_versions", &["team_id", "id"])),
     rows_of_team("templates", &["team_id", "id"]),
     rows_of_team("adapters", &["team_id", "id"]),
+    rows_of_team("suppressions", &["team_id", "address_key"]),
     rows_of_team("provider_webhook_refusals", &["team_id", "webhook_id", "reason"]),
     rows_of_team("provider_webhook_nonces", &["team_id", "webhook_id", "nonce_hash"]),
     rows_of_team("provider_webhooks", &["team_id", "id"]),

@@ -12,6 +12,7 @@ use super::event_rows::{EventRow, by_message, events_query, in_order};
 use super::failures::keep_diagnoses;
 use super::rollups::{Rollups, counted};
 use super::search::index::delete_search_rows;
+use super::suppressions::suppress;
 use super::{Store, instant, micros};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
@@ -309,12 +310,15 @@ pub(super) async fn fold_events(
         return Ok(None);
     };
     let known = before.fold();
-    let mut fold = known.clone();
+    let (mut fold, mut added) = (known.clone(), Vec::new());
     for new in new_events {
         if insert_event(tx, team_id, email_id, new).await? {
             fold.merge(new.fold(facts.error_message.as_deref()));
+            added.push(&new.event);
         }
     }
+    let channel = Channel::from_code(before.channel).unwrap_or_default();
+    suppress(tx, team_id, email_id, (channel, &before.recipients.0), &added).await?;
     fold.merge(facts.fold());
     let mut rollups = Rollups::default();
     if let Some(name) = facts.provider_message_id.as_deref().map(bare_name) {

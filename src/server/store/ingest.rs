@@ -23,9 +23,10 @@ use super::provider_webhooks::{Heard, claim_nonce, note_heard};
 use super::recipients::kept_recipients;
 use super::rollups::Rollups;
 use super::search::index::index_again;
+use super::suppressions::suppress;
 use crate::domain::email::NewEmail;
 use crate::domain::error::AppError;
-use crate::domain::event::Fold;
+use crate::domain::event::{EmailEvent, Fold};
 use crate::domain::ids::{EmailId, TeamId};
 
 use batch::{Batch, Change};
@@ -185,6 +186,14 @@ async fn ingest(tx: &mut Transaction, team_id: TeamId, reported: &[ReportedEvent
     let added: Vec<(EmailId, &NewEvent)> =
         batch.changes.iter().flat_map(|change| change.events.iter().map(|line| (change.id, &line.event))).collect();
     insert_event_rows(tx, team_id, &added).await?;
+    for change in batch.changes.iter().filter(|change| !change.events.is_empty()) {
+        let events: Vec<&EmailEvent> = change.events.iter().map(|line| &line.event.event).collect();
+        suppress(tx, team_id, change.id, change.addressed(), &events).await?;
+    }
+    for (email, _) in &started {
+        let events: Vec<&EmailEvent> = email.events.iter().map(|new| &new.event).collect();
+        suppress(tx, team_id, email.id, (email.channel, &email.recipients), &events).await?;
+    }
     let failed = batch.changes.iter().filter(|change| change.fold.status().can_be_resent());
     let failed: Vec<EmailId> = failed.map(|change| change.id).collect();
     keep_diagnoses(tx, team_id, &failed).await?;

@@ -39,6 +39,7 @@ mod rollups;
 mod search;
 pub mod sessions;
 pub mod stats;
+pub mod suppressions;
 pub mod teams;
 pub mod templates;
 #[cfg(test)]

@@ -3,12 +3,13 @@
 //! the outbox and its message takes the row first.
 
 use std::slice::from_ref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
+use super::adapters::kinds_for;
 use super::audit::{AuditEvent, append_event};
 use super::events::{EmailFacts, NewEvent, fold_events, record_events};
 use super::rollups::Rollups;
@@ -27,7 +28,14 @@ const GIVEN_AT_ONCE: i64 = 500;
 
 /// The queues that have rows, each found behind the one before it without a look at their rows, with the first time of each,
 /// and the default adapter that can take one that waits for it.
-pub(super) const LIST_QUEUES: &str = "WITH RECURSIVE waiting (team_id) AS (
+pub(super) static LIST_QUEUES: LazyLock<String> = LazyLock::new(|| {
+    let sends = Channel::ALL.map(|channel| {
+        let AdapterId(queue) = queue_of(None, channel);
+        format!("WHEN {queue} THEN a.kind IN ({})", kinds_for(channel))
+    });
+    let sends = sends.join(" ");
+    format!(
+        "WITH RECURSIVE waiting (team_id) AS (
          SELECT MIN(team_id) FROM outbox
          UNION ALL
          SELECT (SELECT MIN(o.team_id) FROM outbox o WHERE o.team_id > w.team_id)
@@ -42,12 +50,18 @@ pub(super) const LIST_QUEUES: &str = "WITH RECURSIVE waiting (team_id) AS (
      )
      SELECT q.team_id, q.adapter_id,
          (SELECT MIN(o.run_at) FROM outbox o WHERE o.team_id = q.team_id AND o.adapter_id = q.adapter_id) AS due_at,
-         CASE WHEN q.adapter_id < 0 THEN (
+         CASE WHEN q.adapter_id < 0 THEN COALESCE((
              SELECT MIN(a.id) FROM adapters a
-             WHERE a.team_id = q.team_id AND a.is_default AND a.deleted_at IS NULL
-                 AND a.kind = CASE q.adapter_id WHEN -1 THEN 'smtp' ELSE 'http' END) END AS taker
+             WHERE a.team_id = q.team_id AND a.is_default AND a.deleted_at IS NULL AND a.kind <> 'http'
+                 AND CASE q.adapter_id {sends} END
+         ), (
+             SELECT MIN(a.id) FROM adapters a
+             WHERE a.team_id = q.team_id AND a.is_default AND a.deleted_at IS NULL AND a.kind = 'http'
+                 AND CASE q.adapter_id {sends} END)) END AS taker
      FROM queues q WHERE q.adapter_id IS NOT NULL
-         AND EXISTS (SELECT 1 FROM teams t WHERE t.id = q.team_id AND t.deleted_at IS NULL)";
+         AND EXISTS (SELECT 1 FROM teams t WHERE t.id = q.team_id AND t.deleted_at IS NULL)"
+    )
+});
 
 /// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
 pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt,
@@ -138,7 +152,7 @@ pub struct Settlement {
 impl Store {
     /// The queues that are not empty, over all teams, in no order.
     pub async fn list_queues(&self) -> Result<Vec<Queue>, AppError> {
-        self.read(LIST_QUEUES).fetch_all().await
+        self.read(LIST_QUEUES.as_str()).fetch_all().await
     }
 
     /// Leases the rows of each share that are due at `now`, the first due first, until `until`, all in one transaction.

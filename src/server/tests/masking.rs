@@ -263,7 +263,7 @@ fn assert_without(answers: &[(String, Answer)], texts: &[&str]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-async fn set_rules(app: &TestApp, rules: TeamRules) {
+pub(super) async fn set_rules(app: &TestApp, rules: TeamRules) {
     assert_eq!(app.store().update_team(app.team, "Finch", rules, &app.event()).await, Ok(true));
 }
 

@@ -23,6 +23,7 @@ mod resends;
 mod retention;
 mod roles;
 mod search;
+mod suppressions;
 mod teams;
 mod templates;
 mod together;

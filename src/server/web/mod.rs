@@ -28,6 +28,7 @@ mod security;
 mod server_functions;
 pub(super) mod site;
 mod suggest;
+mod suppressions_export;
 mod template_preview;
 
 pub use router::{Pages, router, serve};

@@ -25,7 +25,7 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
-    live, markers, openid, refusal, security, server_functions, suggest, template_preview,
+    live, markers, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -61,6 +61,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/logs/{id}/body", get(body_page::show))
         .route("/logs/{id}/attachments/{place}", get(attachment::download))
         .route("/settings/audit/export", get(audit_export::show))
+        .route("/settings/suppressions/export", get(suppressions_export::show))
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))
         .route("/logs/export", get(export::download))

@@ -1,14 +1,14 @@
 //! The form of an adapter, field by field. A new one has the fields of one kind, so that the browser asks for these alone; the
-//! other kind is a link.
+//! other kinds are links.
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
+use super::provider::ProviderFields;
+use super::secret::Secret;
 use crate::components::field::{OfTeam, SelectField, TextField};
-use crate::domain::adapter::form::{
-    AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SENDER_WORDS, SmtpForm, TYPED_SECRETS, label_of,
-};
-use crate::domain::adapter::{AdapterKind, TlsMode};
+use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SENDER_WORDS, SmtpForm, label_of};
+use crate::domain::adapter::{AdapterKind, Lane, TlsMode};
 use crate::domain::draft::Draft;
 use crate::domain::field_rule::FieldRule;
 use crate::domain::plain_words::sentence;
@@ -22,14 +22,15 @@ pub(super) fn new_of(kind: AdapterKind) -> String {
 #[component]
 pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
     let kind = draft.get("kind").and_then(|kind| kind.parse().ok()).unwrap_or(kind);
-    let kinds = AdapterKind::ALL.map(|each| {
-        view! {
-            <a class="segment" href=new_of(each) aria-current=(each == kind).then_some("true")>{each.label()}</a>
-        }
-    });
-    let what = match kind {
-        AdapterKind::Smtp => "Sends email.",
-        AdapterKind::Http => "Posts text messages, calls, push and in-app messages as JSON.",
+    let what = match (kind, kind.lane()) {
+        (AdapterKind::Smtp, _) => "Sends email by the mail server of any provider, or your own.",
+        (_, Lane::Email) => "Sends email by the provider’s API.",
+        (_, Lane::Phone) => "Sends text messages and calls by the provider’s API.",
+        (_, Lane::Web) => "Posts text messages, calls, push and in-app messages as JSON.",
+    };
+    let name_hint = match kind.provider_form() {
+        Some(_) => "Leave it empty to use the provider’s name.",
+        None => "Leave it empty to use the host as the name.",
     };
     let mut form = AddressForm::default();
     form.smtp.security = TlsMode::Required.as_str().to_owned();
@@ -38,14 +39,14 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
         <section class="panel narrow" aria-label="Add an adapter">
             <form class="stack panel-body" method="post" action=CreateAdapter::PATH data-unsaved="">
                 <OfTeam/>
-                <nav class="segments" aria-label="Kind">{kinds.collect_view()}</nav>
+                <Kinds kind/>
                 <p class="hint">{what}</p>
                 <input type="hidden" name="kind" value=kind.as_str()/>
                 <TextField
                     label="Name"
                     name="name"
                     placeholder="SES Frankfurt"
-                    hint="Leave it empty to use the host as the name."
+                    hint=name_hint
                     required=false
                     max_length=100
                     value=draft.text("name")
@@ -67,6 +68,26 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
     }
 }
 
+/// The kinds, by what they send; each is a link to its form.
+#[component]
+fn Kinds(kind: AdapterKind) -> impl IntoView {
+    let groups = [(Lane::Email, "Email"), (Lane::Phone, "SMS and calls"), (Lane::Web, "Every channel but email")];
+    let groups = groups.map(|(lane, label)| {
+        let kinds = AdapterKind::ALL.into_iter().filter(move |each| each.lane() == lane).map(|each| {
+            view! {
+                <a class="segment" href=new_of(each) aria-current=(each == kind).then_some("true")>{each.label()}</a>
+            }
+        });
+        view! {
+            <div class="adapter-kinds">
+                <span class="group-name">{label}</span>
+                <div class="segments">{kinds.collect_view()}</div>
+            </div>
+        }
+    });
+    view! { <nav class="stack" aria-label="Kind">{groups.collect_view()}</nav> }
+}
+
 #[component]
 pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
     let EditedAdapter { adapter, form, kept, draft } = edited;
@@ -77,6 +98,7 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
             <form class="stack panel-body" method="post" action=UpdateAdapter::PATH data-unsaved="">
                 <OfTeam/>
                 <input type="hidden" name="id" value=adapter.id.to_string()/>
+                <input type="hidden" name="kind" value=adapter.kind.as_str()/>
                 <TextField
                     label="Name"
                     name="name"
@@ -99,9 +121,9 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
 
 #[component]
 fn Sender(kind: AdapterKind, value: String, error: Option<String>) -> impl IntoView {
-    let label = label_of("from").unwrap_or_default();
-    match kind {
-        AdapterKind::Smtp => view! {
+    let label = label_of(kind, "from").unwrap_or_default();
+    match kind.lane() {
+        Lane::Email => view! {
             <TextField
                 label
                 name="from_address"
@@ -113,7 +135,19 @@ fn Sender(kind: AdapterKind, value: String, error: Option<String>) -> impl IntoV
             />
         }
         .into_any(),
-        AdapterKind::Http => view! {
+        Lane::Phone => view! {
+            <TextField
+                label
+                name="from_address"
+                placeholder="+49 170 1234567"
+                hint="Used when a message names no sender. A number of yours, or a name where the network shows one."
+                max_length=100
+                value
+                error
+            />
+        }
+        .into_any(),
+        Lane::Web => view! {
             <TextField
                 label
                 name="from_address"
@@ -153,6 +187,7 @@ fn AddressFields(kind: AdapterKind, form: AddressForm, kept: KeptLogIn, draft: D
             }
             .into_any()
         }
+        _ => view! { <ProviderFields kind form=http kept draft/> }.into_any(),
     }
 }
 
@@ -261,44 +296,6 @@ fn LogIn(names: LogInNames, user: String, kept: KeptLogIn, has_moved: bool, draf
                 </label>
             }
         })}
-    }
-}
-
-/// A field whose value is never given back.
-struct Secret {
-    name: &'static str,
-    what: &'static str,
-    /// What it belongs to.
-    place: &'static str,
-    /// Whether one is saved.
-    is_kept: bool,
-    /// Whether a form that was refused leads to another place than the saved one.
-    has_moved: bool,
-}
-
-impl Secret {
-    /// The hint under the field and what is wrong beside it: together they say one thing, what applies now.
-    fn words(self, draft: &Draft, usual: &str) -> (String, Option<String>) {
-        let Self { name, what, place, is_kept, has_moved } = self;
-        let was_typed = draft.text(TYPED_SECRETS).split(' ').any(|typed| typed == name);
-        let refused = |words: &str| (String::new(), Some(words.to_owned()));
-        match (draft.error(name), was_typed, is_kept) {
-            (Some(error), _, _) => refused(&error),
-            (None, true, true) if !has_moved => {
-                refused("What you typed here was not kept. Type it again, or leave this empty to keep the saved one.")
-            }
-            (None, true, _) => refused("Type it again: what you typed here was not kept."),
-            (None, false, true) if has_moved => {
-                (format!("The saved {what} belongs to the previous {place}. Type the one of this {place}."), None)
-            }
-            (None, false, true) => {
-                let hint = format!(
-                    "A {what} is saved and not shown. Leave this empty to keep it. Another {place} needs its own."
-                );
-                (hint, None)
-            }
-            (None, false, false) => (usual.to_owned(), None),
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! `/settings/adapters`: the ways out, each with a test, and the form of one.
 
 mod form;
+mod provider;
+mod secret;
 mod test;
 
 use leptos::prelude::*;
@@ -59,7 +61,7 @@ fn Adapters(adapters: Vec<ListedAdapter>, added: Option<AdapterId>) -> impl Into
         return view! {
             <section class="panel adapters" aria-label="Adapters">
                 <EmptyState glyph=Glyph::Plug title="No adapter yet">
-                    <p>"Messages go out by an adapter: your mail server for email, a web address for the other channels."</p>
+                    <p>"Messages go out by an adapter: your mail server or a provider for email, a provider or a web address for the other channels."</p>
                     {add.map(|add| view! { <p>{add}</p> })}
                 </EmptyState>
             </section>
@@ -142,7 +144,7 @@ fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
             <td role="cell">
                 <span class="two-lines"><span><strong>{adapter.name}</strong>{default}</span><span>{place}</span></span>
             </td>
-            <td role="cell">{sent_by(adapter.kind)}</td>
+            <td role="cell">{adapter.kind.lane().label()}</td>
             <td role="cell" class="sender">{mailbox(&adapter.from_address)}</td>
             <td role="cell">{tested(last_test)}</td>
             <td role="cell" class="actions">{edit}{test}{make_default}{remove}<HistoryLink object=adapter.id.to_string()/></td>
@@ -163,12 +165,4 @@ fn tested(last_test: Option<LastTest>) -> AnyView {
     };
     let before = is_outdated.then_some(", before the last change");
     view! { <span class="two-lines">{what}<span><Time at style=TimeStyle::Minute/>{before}</span></span> }.into_any()
-}
-
-/// What messages go out by an adapter of this kind.
-const fn sent_by(kind: AdapterKind) -> &'static str {
-    match kind {
-        AdapterKind::Smtp => "Email",
-        AdapterKind::Http => "SMS, calls, push, in-app",
-    }
 }

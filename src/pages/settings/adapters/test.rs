@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
-use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::adapter::{Adapter, Lane};
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server_fns::adapters::TestAdapter;
 
@@ -61,9 +61,10 @@ fn Recipient(
         Actor::User { email, .. } => Some(email),
         Actor::ApiKey { .. } => None,
     });
-    let (label, kind, value, placeholder) = match adapter.kind {
-        AdapterKind::Smtp => ("To", "email", own.unwrap_or_default(), "you@example.com"),
-        AdapterKind::Http => ("To this number or address", "text", String::new(), "+49 170 1234567"),
+    let (label, kind, value, placeholder) = match adapter.kind.lane() {
+        Lane::Email => ("To", "email", own.unwrap_or_default(), "you@example.com"),
+        Lane::Phone => ("To this number", "tel", String::new(), "+49 170 1234567"),
+        Lane::Web => ("To this number or address", "text", String::new(), "+49 170 1234567"),
     };
     let hint = format!("{field}-hint");
     view! {

@@ -32,7 +32,7 @@ pub fn label_of(action: AuditAction, name: &str, value: &Value) -> String {
         (AuditGroup::Adapters, "endpoint") if is_web_address() => "URL",
         (AuditGroup::Adapters, "endpoint") => "Host",
         (AuditGroup::Adapters, "credentials") => "Log-in",
-        (AuditGroup::Adapters, "from") => form::label_of(name).unwrap_or_default(),
+        (AuditGroup::Adapters, "from") => form::label_of(AdapterKind::Smtp, name).unwrap_or_default(),
         (AuditGroup::Templates, "html") => "HTML body",
         (AuditGroup::Templates, "text") => "Text body",
         (_, "maskedVariables") => "Always masked variables",

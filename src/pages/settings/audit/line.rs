@@ -169,6 +169,7 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
         AdapterCreated | AdapterUpdated | AdapterTested | AdapterRestored => Some("/settings/adapters".to_owned()),
         WebhookCreated | WebhookUpdated => Some(format!("/settings/provider-webhooks/{id}")),
+        SuppressionsAdded | SuppressionLifted | SuppressionsExported => Some("/settings/suppressions".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed | EmailsCanceled | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted

@@ -14,13 +14,13 @@ use crate::components::number::grouped;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
-use crate::domain::ids::WebhookId;
+use crate::domain::ids::{AdapterId, WebhookId};
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::provider_webhook::{ProviderWebhook, Refused, SecretSource};
 use crate::pages::settings::{Tab, settings_detail};
 use crate::server_fns::provider_webhooks::{
-    DeleteProviderWebhook, ProviderWebhookView, UpdateProviderWebhook, load_provider_webhook,
+    ConnectProviderWebhook, DeleteProviderWebhook, ProviderWebhookView, UpdateProviderWebhook, load_provider_webhook,
 };
 
 #[component]
@@ -35,8 +35,8 @@ pub fn ProviderWebhookPage() -> impl IntoView {
 
 #[component]
 fn Webhook(view: ProviderWebhookView) -> impl IntoView {
-    let ProviderWebhookView { webhook, address, draft } = view;
-    let set_up = address.map(|address| view! { <SetUp webhook=webhook.clone() address draft/> });
+    let ProviderWebhookView { webhook, address, adapters, draft } = view;
+    let set_up = address.map(|address| view! { <SetUp webhook=webhook.clone() address adapters draft/> });
     let refusals = (!webhook.refusals.is_empty()).then(|| view! { <Refusals refusals=webhook.refusals.clone()/> });
     let heard = match (webhook.heard_at, webhook.has_secret) {
         (Some(at), _) => view! { <Time at/> }.into_any(),
@@ -61,7 +61,7 @@ fn Webhook(view: ProviderWebhookView) -> impl IntoView {
 
 /// The address, what to do with it at the provider, and the secret that comes back from there.
 #[component]
-fn SetUp(webhook: ProviderWebhook, address: String, draft: Draft) -> impl IntoView {
+fn SetUp(webhook: ProviderWebhook, address: String, adapters: Vec<(AdapterId, String)>, draft: Draft) -> impl IntoView {
     let steps = webhook.provider.steps().iter().map(|step| view! { <li>{*step}</li> }).collect_view();
     let secret = match webhook.provider.secret_source() {
         SecretSource::InAddress => None,
@@ -75,6 +75,7 @@ fn SetUp(webhook: ProviderWebhook, address: String, draft: Draft) -> impl IntoVi
                 <h2>"Set up at " {webhook.provider.label()}</h2>
                 <p>"Whoever has the address can post to it. Keep it as you keep a password."</p>
             </div>
+            {(!adapters.is_empty()).then(|| view! { <Connect webhook=webhook.clone() adapters/> })}
             <div class="stack panel-body">
                 <p class="with-copy hook-address">
                     <code>{address.clone()}</code>
@@ -98,6 +99,30 @@ fn SetUp(webhook: ProviderWebhook, address: String, draft: Draft) -> impl IntoVi
                 <div class="form-foot"><button class="button primary">"Save"</button></div>
             </form>
         </section>
+    }
+}
+
+/// The provider sets it up itself, where it is asked with the key of an adapter.
+#[component]
+fn Connect(webhook: ProviderWebhook, adapters: Vec<(AdapterId, String)>) -> impl IntoView {
+    let label = webhook.provider.label();
+    let id = webhook.id.to_string();
+    let forms = adapters.into_iter().map(|(adapter, name)| {
+        let title = format!("Connect {label} with the key of “{name}”");
+        view! {
+            <form method="post" action=ConnectProviderWebhook::PATH data-once>
+                <input type="hidden" name="id" value=id.clone()/>
+                <button class="button primary" name="adapter" value=adapter.to_string() title=title>
+                    "Connect with “" {name} "”"
+                </button>
+            </form>
+        }
+    });
+    view! {
+        <div class="panel-body hook-connect">
+            <p>{format!("{label} sets this up by itself when it is asked with the key of your adapter. Otherwise do it by hand, as below.")}</p>
+            <div class="panel-actions">{forms.collect_view()}</div>
+        </div>
     }
 }
 

@@ -114,15 +114,17 @@ async fn delete_adapter(
 pub struct NewAdapterBody {
     /// Its name, unique in the team; by default the server's.
     pub name: Option<String>,
-    /// What it speaks: `smtp` sends email, `http` posts the messages of every other channel to an address of yours.
+    /// What it speaks: `smtp` sends email by a mail server, `http` posts the messages of every other channel to an address of
+    /// yours, and a provider's name sends by its API: text messages and calls by `twilio` and `vonage`, email by the others.
     #[serde(rename = "type")]
     pub kind: AdapterKind,
     /// Where it connects to, with user name and password, which are never shown again:
-    /// `smtp://user:password@mail.example.com:587`, `https://token@example.com/messages`.
+    /// `smtp://user:password@mail.example.com:587`, `https://token@example.com/messages`. A provider's is that of its API, with
+    /// the key, or with both halves of the log-in: `https://key@api.sendgrid.com`.
     #[schema(example = "smtp://user:password@mail.example.com:587")]
     pub url: String,
-    /// The sender of messages that name none: a mailbox for `smtp`, which needs one; for `http` any name, by default the
-    /// adapter's.
+    /// The sender of messages that name none: a mailbox where it sends email, a number or a name for text messages and calls,
+    /// both of which it needs; for `http` any name, by default the adapter's.
     #[schema(example = "Finch <receipts@finch.example>")]
     pub from: Option<String>,
     /// Whether messages go out by it unless they name another; a first adapter is the default in any case.

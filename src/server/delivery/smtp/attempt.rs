@@ -37,6 +37,11 @@ pub enum RecipientOutcome {
         /// The server's words, or ours where the message never got to it.
         reason: String,
     },
+    /// The team does not write to this recipient any more; nothing was sent.
+    Dropped {
+        /// Why, and since when.
+        reason: String,
+    },
     /// The connection broke between the end of the message and the answer.
     Unknown {
         /// What happened.
@@ -61,7 +66,12 @@ impl Attempt {
     /// The attempt in which every recipient meets the same fate.
     pub fn all(pending: &[String], outcome: &RecipientOutcome) -> Self {
         let recipients = pending.iter().map(|address| (address.clone(), outcome.clone())).collect();
-        Self { recipients, provider_message_id: None, retry_after: None, fault: None }
+        Self { recipients, ..Self::nobody() }
+    }
+
+    /// An attempt for nobody.
+    pub fn nobody() -> Self {
+        Self { recipients: Vec::new(), provider_message_id: None, retry_after: None, fault: None }
     }
 
     /// The same, with the step at which it ended.
@@ -90,6 +100,7 @@ pub(super) fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>
         | RecipientOutcome::Unreachable { .. }
         | RecipientOutcome::Refused { .. }
         | RecipientOutcome::Failed { .. }
+        | RecipientOutcome::Dropped { .. }
         | RecipientOutcome::Unknown { .. } => None,
     });
     let provider_message_id =

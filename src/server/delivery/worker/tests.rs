@@ -2,8 +2,10 @@
 
 mod crashes;
 mod http;
+mod providers;
 mod queues;
 mod servers;
+mod suppressed;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use chrono::TimeDelta;
 
 use self::servers::scripted;
 use super::super::endpoint::SmtpEndpoint;
+use super::super::http_endpoint::HttpEndpoint;
 use super::timeline::bounce_cause;
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};

@@ -1,8 +1,11 @@
 //! Where an adapter leads and what it logs in with, read from an address or from the fields of a form. A log-in that is kept
 //! never follows to another server: whoever may change an adapter could have it sent to a machine of their own.
 
+mod provider;
+
 use std::net::Ipv6Addr;
 
+use self::provider::{checked_log_in, read_provider, setting_in, with_setting};
 use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SmtpForm};
 use crate::domain::adapter::{Adapter, AdapterKind, TlsMode};
 use crate::domain::error::AppError;
@@ -56,6 +59,9 @@ impl Address {
         let (address, field) = match (given, kind) {
             (GivenAddress::Url(url), AdapterKind::Smtp) => (Self::smtp(SmtpEndpoint::parse(url)?), "url"),
             (GivenAddress::Url(url), AdapterKind::Http) => (Self::http(HttpEndpoint::parse(url)?), "url"),
+            (GivenAddress::Url(url), _) => {
+                (Self::http(checked_log_in(kind, "url", "url", HttpEndpoint::parse(url)?)?), "url")
+            }
             (GivenAddress::Form(form), AdapterKind::Smtp) => {
                 let before = before.and_then(Self::smtp_half).transpose()?;
                 (Self::smtp(read_smtp(&form.smtp, before)?), "smtp[host]")
@@ -63,6 +69,10 @@ impl Address {
             (GivenAddress::Form(form), AdapterKind::Http) => {
                 let before = before.and_then(Self::http_half).transpose()?;
                 (Self::http(read_http(&form.http, before)?), "http[url]")
+            }
+            (GivenAddress::Form(form), _) => {
+                let before = before.and_then(Self::http_half).transpose()?;
+                (Self::http(read_provider(kind, &form.http, before)?), "http[url]")
             }
         };
         let refused = |cause: Unreachable| AppError::invalid_field(field, cause.to_string());
@@ -78,7 +88,7 @@ impl Address {
                 let endpoint = adapter.endpoint.parse().map_err(|_| AppError::Internal)?;
                 Ok(Self::smtp((endpoint, SmtpSecret::open(&app.secret_key, &sealed, team, adapter.id)?)))
             }
-            AdapterKind::Http => {
+            _ => {
                 let endpoint = adapter.endpoint.parse().map_err(|_| AppError::Internal)?;
                 Ok(Self::http((endpoint, HttpSecret::open(&app.secret_key, &sealed, team, adapter.id)?)))
             }
@@ -89,12 +99,12 @@ impl Address {
     pub(super) fn without_log_in(adapter: &Adapter) -> Result<Self, AppError> {
         Ok(match adapter.kind {
             AdapterKind::Smtp => Self::smtp((adapter.endpoint.parse()?, SmtpSecret::default())),
-            AdapterKind::Http => Self::http((adapter.endpoint.parse()?, HttpSecret::default())),
+            _ => Self::http((adapter.endpoint.parse()?, HttpSecret::default())),
         })
     }
 
     /// The form that says this address, without its secrets.
-    pub(super) fn form(&self) -> Result<(AddressForm, KeptLogIn), AppError> {
+    pub(super) fn form(&self, kind: AdapterKind) -> Result<(AddressForm, KeptLogIn), AppError> {
         let mut form = AddressForm::default();
         let kept = match &self.secret {
             Secret::Smtp(secret) => {
@@ -111,6 +121,9 @@ impl Address {
             }
             Secret::Http(secret) => {
                 form.http.url = self.endpoint.clone();
+                if let Some(setting) = kind.provider_form().and_then(|form| form.setting) {
+                    form.http.setting = setting_in(secret.query.as_deref(), setting.name).unwrap_or_default();
+                }
                 match &secret.log_in {
                     None => KeptLogIn::None,
                     Some(HttpLogIn::Bearer(_)) => KeptLogIn::Token,
@@ -122,6 +135,16 @@ impl Address {
             }
         };
         Ok((form, kept))
+    }
+
+    /// The secret half with another value of a setting; a mail server has none.
+    pub(super) fn with_setting(self, name: &str, value: &str) -> Secret {
+        match self.secret {
+            Secret::Http(HttpSecret { log_in, query }) => {
+                Secret::Http(HttpSecret { log_in, query: with_setting(query.as_deref(), name, value) })
+            }
+            secret @ Secret::Smtp(_) => secret,
+        }
     }
 
     fn smtp((endpoint, secret): (SmtpEndpoint, SmtpSecret)) -> Self {
@@ -414,13 +437,13 @@ mod tests {
     #[test]
     fn a_user_who_is_kept_without_a_password_stays_and_no_password_is_claimed() {
         let (endpoint, secret) = SmtpEndpoint::parse("smtp://ada@mail.example.com").unwrap();
-        let (form, kept) = Address::smtp((endpoint.clone(), secret.clone())).form().unwrap();
+        let (form, kept) = Address::smtp((endpoint.clone(), secret.clone())).form(AdapterKind::Smtp).unwrap();
         assert_eq!((form.smtp.user.as_str(), kept), ("ada", KeptLogIn::User));
         assert_eq!(read_smtp(&form.smtp, Some((endpoint, &secret))).unwrap().1, secret);
         let (endpoint, secret) = HttpEndpoint::parse("https://hooks.example.com/sms?key=1").unwrap();
         let log_in = Some(HttpLogIn::Basic("ada".into(), String::new()));
         let secret = HttpSecret { log_in, ..secret };
-        let (form, kept) = Address::http((endpoint.clone(), secret.clone())).form().unwrap();
+        let (form, kept) = Address::http((endpoint.clone(), secret.clone())).form(AdapterKind::Http).unwrap();
         assert_eq!((form.http.user.as_str(), kept), ("ada", KeptLogIn::User));
         assert!(read_http(&form.http, Some((endpoint, &secret))).unwrap().1 == secret);
     }
@@ -429,7 +452,7 @@ mod tests {
     fn a_user_name_that_is_the_password_too_is_not_shown() {
         let token = SmtpSecret { user: Some("tok".into()), password: Some("tok".into()) };
         let (endpoint, _) = SmtpEndpoint::parse("smtp://mail.example.com").unwrap();
-        let (form, kept) = Address::smtp((endpoint.clone(), token.clone())).form().unwrap();
+        let (form, kept) = Address::smtp((endpoint.clone(), token.clone())).form(AdapterKind::Smtp).unwrap();
         assert_eq!((form.smtp.user.as_str(), kept), ("", KeptLogIn::Password));
         assert_eq!(read_smtp(&form.smtp, Some((endpoint, &token))).unwrap().1, token);
     }
@@ -441,6 +464,7 @@ mod tests {
             token: token.into(),
             user: user.into(),
             password: password.into(),
+            setting: String::new(),
             no_log_in: false,
         };
         let (endpoint, secret) = read_http(&form("hooks.example.com/sms?key=1", "tok", "", ""), None).unwrap();

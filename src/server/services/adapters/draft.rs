@@ -24,6 +24,7 @@ pub fn draft_of(form_name: &str, name: &str, from_address: &str, form: &AddressF
         .with("smtp[user]", of_host.user_or(&smtp.user))
         .with("http[url]", &without_log_in(&http.url))
         .with("http[user]", of_url.user_or(&http.user))
+        .with("http[setting]", &http.setting)
         .with(TYPED_SECRETS, &typed.join(" "))
 }
 

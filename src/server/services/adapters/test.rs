@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::{audit, checked_email, direct, limits};
 use super::load;
 use crate::domain::adapter::fault::AdapterFault;
-use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::adapter::{Adapter, Lane};
 use crate::domain::audit::{AuditAction, TEST_TAKEN};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
@@ -46,13 +46,13 @@ pub struct TestOutcome {
 pub async fn send_test(app: &App, viewer: &Viewer, id: AdapterId, to: &str) -> Result<TestOutcome, AppError> {
     viewer.require(Permission::AdaptersUpdate)?;
     let adapter = load(app, viewer.team, id).await?;
-    let (channel, to) = match adapter.kind {
-        AdapterKind::Smtp => {
+    let (channel, to) = match adapter.kind.lane() {
+        Lane::Email => {
             let wrong =
                 |_| AppError::invalid_field("to", "Write the address that the test goes to, such as ada@example.com");
             (Channel::Email, checked_email(to).map_err(wrong)?)
         }
-        AdapterKind::Http => (Channel::Sms, checked_address(to)?),
+        Lane::Phone | Lane::Web => (Channel::Sms, checked_address(to)?),
     };
     limits::count_attempt(app, limits::ADAPTER_TEST, &viewer.team.to_string()).await?;
     let text = format!(
@@ -123,6 +123,7 @@ fn fault_of(channel: Channel, outcome: &RecipientOutcome, fault: Option<AdapterF
         | RecipientOutcome::Refused { .. }
         | RecipientOutcome::Unreachable { .. }
         | RecipientOutcome::Failed { .. }
+        | RecipientOutcome::Dropped { .. }
         | RecipientOutcome::Unknown { .. } => Some(fault.unwrap_or(AdapterFault::Unusable)),
     }
 }
@@ -134,6 +135,7 @@ fn words_of(outcome: RecipientOutcome) -> String {
         | RecipientOutcome::Refused { reply } => reply,
         RecipientOutcome::Unreachable { reason }
         | RecipientOutcome::Failed { reason }
+        | RecipientOutcome::Dropped { reason }
         | RecipientOutcome::Unknown { reason } => reason,
     }
 }

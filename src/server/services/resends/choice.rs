@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use chrono_tz::Tz;
 use serde_json::Value;
 
-use crate::domain::adapter::AdapterKind;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
 use crate::domain::channel::Channel;
@@ -257,7 +256,7 @@ impl<'a> Verdicts<'a> {
             Some(id) => store.find_adapter(team, id).await?.is_some(),
             None => false,
         };
-        let can = own || store.find_default_adapter(team, AdapterKind::Smtp).await?.is_some();
+        let can = own || store.find_default_adapter(team, Channel::Email).await?.is_some();
         self.adapters.insert(email.adapter_id, can);
         Ok(can)
     }

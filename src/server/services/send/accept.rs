@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::once::{IdempotencyKey, new_key};
-use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::adapter::Adapter;
 use crate::domain::channel::Channel;
 use crate::domain::email::Accepted;
 use crate::domain::error::AppError;
@@ -80,7 +80,7 @@ pub(in crate::server::services) async fn choose_adapter(
             let adapter = adapter.filter(|adapter| adapter.kind.sends(Channel::Email));
             adapter.ok_or_else(|| AppError::not_found("Adapter"))
         }
-        None => app.store.find_default_adapter(viewer.team, AdapterKind::Smtp).await?.ok_or_else(|| {
+        None => app.store.find_default_adapter(viewer.team, Channel::Email).await?.ok_or_else(|| {
             AppError::invalid("The team has no email adapter yet: add one under Settings, Adapters, then send again")
         }),
     }

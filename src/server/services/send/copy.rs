@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::accept::{accept_with, accepted_by, choose_adapter, event};
 use super::once::{IdempotencyKey, new_key};
-use crate::domain::adapter::AdapterKind;
 use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, Recipient};
@@ -66,7 +65,7 @@ pub(in crate::server::services) async fn prepare_copy(
     let adapter_id = match adapter {
         Some(adapter) => Some(adapter.id),
         None if email.channel == Channel::Email => Some(choose_adapter(app, viewer, None).await?.id),
-        None => app.store.find_default_adapter(viewer.team, AdapterKind::Http).await?.map(|adapter| adapter.id),
+        None => app.store.find_default_adapter(viewer.team, email.channel).await?.map(|adapter| adapter.id),
     };
     let again = Some(origin_words(email.id, &accepted_by(viewer).unwrap_or_default()));
     let (id, job_id) = (app.clock.mint(), app.clock.mint());

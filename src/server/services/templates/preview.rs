@@ -4,7 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{adapters, audit, direct, emails, limits};
-use crate::domain::adapter::AdapterKind;
 use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
@@ -54,7 +53,7 @@ pub async fn send_preview(
             "A test goes to the person who asks for it, so an API key cannot send one".to_owned(),
         ));
     };
-    let adapter = app.store.find_default_adapter(viewer.team, AdapterKind::Smtp).await?;
+    let adapter = app.store.find_default_adapter(viewer.team, Channel::Email).await?;
     let no_adapter =
         || AppError::Adapter("The team has no mail adapter yet. Add one under Settings, Adapters".to_owned());
     let adapter = adapter.ok_or_else(no_adapter)?;

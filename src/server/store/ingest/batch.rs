@@ -128,6 +128,16 @@ pub(super) struct Change<'a> {
     pub(super) entry: Option<EntryTexts>,
 }
 
+impl Change<'_> {
+    /// Its channel, and whom it is for.
+    pub(super) fn addressed(&self) -> (Channel, &[Recipient]) {
+        match &self.entry {
+            Some(entry) => (entry.channel, &entry.recipients),
+            None => (Channel::from_code(self.before.channel).unwrap_or_default(), &self.before.recipients.0),
+        }
+    }
+}
+
 /// What events say of a message that Sendlog did not send, as it is shown.
 pub(super) struct EntryTexts {
     pub(super) recipients: Vec<Recipient>,

@@ -7,6 +7,7 @@ use Permission::*;
 
 use super::super::*;
 use super::table::{ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target};
+use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
 use crate::domain::provider_webhook::WebhookProvider;
 use crate::domain::resend_job::ResendJobState;
@@ -155,6 +156,13 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let owner = app.viewer(Role::Owner).await;
             let made = provider_webhooks::create_webhook(&app.app, &owner, WebhookProvider::SendGrid, &fresh).await;
             made.unwrap().id.to_string()
+        }
+        Target::Suppression => app.add_suppression(&format!("{fresh}@example.com")).await.to_string(),
+        Target::ConnectableWebhook => {
+            let owner = app.viewer(Role::Owner).await;
+            let made = provider_webhooks::create_webhook(&app.app, &owner, WebhookProvider::Twilio, &fresh).await;
+            let adapter = app.add_adapter_of(AdapterKind::Twilio, "https://AC1:hush@127.0.0.1/", &fresh).await;
+            format!("{}&adapter={}", made.unwrap().id, adapter.id)
         }
         Target::ApiKey => {
             // Who changes or rotates a key must hold what it may do.

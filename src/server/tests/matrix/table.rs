@@ -49,6 +49,10 @@ pub(crate) enum Target {
     DeletedAdapter,
     /// `{id}`
     Webhook,
+    /// `{id}`, and the adapter that its provider can be asked with.
+    ConnectableWebhook,
+    /// `{id}`
+    Suppression,
     /// `{id}`
     ApiKey,
     /// `{id}`, a team.
@@ -160,6 +164,7 @@ pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /logs/{id}/body", Holds(LogsView), Target::Email, ""),
     ("GET /logs/{id}/attachments/{place}", Both(LogsView, LogsReveal), Target::Email, ""),
     ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
+    ("GET /settings/suppressions/export", Both(SuppressionsView, LogsExport), Target::Own, ""),
     ("GET /login/openid", Nothing, Target::Own, ""),
     ("GET /login/openid/callback", Nothing, Target::Own, ""),
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
@@ -255,14 +260,23 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ),
     ("delete_adapter", Holds(AdaptersDelete), Target::Adapter, "id={id}"),
     ("restore_adapter", Holds(AdaptersDelete), Target::DeletedAdapter, "id={id}"),
-    ("update_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&name={fresh}&from_address=a@b.example"),
+    (
+        "update_adapter",
+        Holds(AdaptersUpdate),
+        Target::Adapter,
+        "id={id}&kind=smtp&name={fresh}&from_address=a@b.example",
+    ),
     ("test_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&to=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
     ("load_provider_webhooks", Holds(AdaptersView), Target::Own, ""),
     ("load_provider_webhook", Holds(AdaptersView), Target::Webhook, "id={id}"),
     ("create_provider_webhook", Holds(AdaptersCreate), Target::Own, "provider=sendgrid"),
     ("update_provider_webhook", Holds(AdaptersUpdate), Target::Webhook, "id={id}&name={fresh}"),
+    ("connect_provider_webhook", Holds(AdaptersUpdate), Target::ConnectableWebhook, "id={id}"),
     ("delete_provider_webhook", Holds(AdaptersDelete), Target::Webhook, "id={id}"),
+    ("load_suppressions", Holds(SuppressionsView), Target::Own, ""),
+    ("add_suppressions", Holds(SuppressionsUpdate), Target::Own, "addresses={fresh}@example.com&reason=manual"),
+    ("lift_suppression", Holds(SuppressionsUpdate), Target::Suppression, "id={id}&reason=asked"),
     ("load_api_keys", Holds(ApiKeysView), Target::Own, ""),
     ("create_api_key", Holds(ApiKeysCreate), Target::Own, "name=New&scopes[]=adapters:view"),
     ("revoke_api_key", Holds(ApiKeysRevoke), Target::ApiKey, "id={id}"),
@@ -319,6 +333,7 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
     ("/settings/provider-webhooks", Holds(AdaptersView), Target::Own, ""),
     ("/settings/provider-webhooks/{id}", Holds(AdaptersView), Target::Webhook, ""),
+    ("/settings/suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),
     ("/settings/audit", Holds(AuditView), Target::Own, ""),

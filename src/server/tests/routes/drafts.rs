@@ -147,7 +147,7 @@ on_both_databases! {
             (&template_page, "preview_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
             (&template_page, "test_template", vec![("id", template.as_str()), ("subject", form), ("sample", "{}")]),
             ("/settings/adapters?kind=smtp", "create_adapter", vec![("name", form), ("kind", "smtp"), ("from_address", "a@b.example")]),
-            (&adapter_page, "update_adapter", vec![("id", adapter.as_str()), ("name", form), ("from_address", "a@b.example")]),
+            (&adapter_page, "update_adapter", vec![("id", adapter.as_str()), ("kind", "smtp"), ("name", form), ("from_address", "a@b.example")]),
             ("/settings/roles", "create_role", vec![("name", form)]),
             (&role_page, "rename_role", vec![("role", role.as_str()), ("name", form)]),
             ("/settings/members", "invite_member", vec![("email", form), ("role", "viewer")]),

@@ -81,6 +81,7 @@ async fn fill(app: &TestApp) {
     let alias =
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();
+    app.add_suppression("gone@example.com").await;
     let webhook = provider_webhooks::add(app, "one").await;
     store.ingest_webhook(team, &[], &provider_webhooks::heard(app, &webhook, Some("nonce"))).await.unwrap();
     store.note_refusal(team, webhook.id, RefusalReason::Forged, "", app.now());

@@ -265,6 +265,20 @@ on_both_databases! {
         assert_eq!(lease(now).await, [text.id]);
         assert!(lease(later).await.contains(&call.id));
 
+        // Text messages and calls go by one made for them, the others do not.
+        let phone = adapter("Phone", AdapterKind::Twilio, true);
+        store.insert_adapter(app.team, &phone, "sealed", &app.event()).await.unwrap();
+        let (spoken, shown) = (waiting(&app, now, Channel::Call, "+15005550006"), waiting(&app, now, Channel::Push, "ada"));
+        for email in [&spoken, &shown] {
+            store.insert_email(app.team, email).await.unwrap();
+        }
+        assert_eq!(store.give_all_waiting(now).await, Ok(2));
+        for (email, taker) in [(spoken.id, phone.id), (shown.id, hook.id)] {
+            let found = store.find_email(app.team, email).await.unwrap().unwrap();
+            assert_eq!(found.adapter_id, Some(taker));
+        }
+        store.delete_adapter(app.team, phone.id, now, &app.event()).await.unwrap();
+
         // One that becomes the default gets them too.
         let second = adapter("Second", AdapterKind::Http, false);
         store.insert_adapter(app.team, &second, "sealed", &app.event()).await.unwrap();

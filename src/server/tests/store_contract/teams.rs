@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
+use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::filter::{EmailFilter, TimeRange};
 use crate::domain::ids::{AdapterId, InviteId, TeamId};
@@ -170,6 +171,57 @@ on_both_databases! {
         assert_eq!(store.find_role(app.other_team, ada).await, Ok(None));
     }
 
+    async fn every_channel_has_its_default_adapter(app: TestApp) {
+        let store = app.store();
+        let add = async |name: &str, kind, is_default| {
+            let adapter = Adapter {
+                id: app.id_at(app.now()),
+                name: name.to_owned(),
+                kind,
+                from_address: "Finch <a@b.example>".to_owned(),
+                endpoint: "https://api.finch.example/".to_owned(),
+                is_default,
+                created_at: app.now(),
+            };
+            assert_eq!(store.insert_adapter(app.team, &adapter, "sealed", &app.event()).await, Ok(true));
+            adapter.id
+        };
+        let default = async |channel| {
+            store.find_default_adapter(app.team, channel).await.unwrap().map_or(String::new(), |adapter| adapter.name)
+        };
+        let all = async || {
+            let mut names = Vec::new();
+            for channel in Channel::ALL {
+                names.push(default(channel).await);
+            }
+            names
+        };
+        // What nothing else sends goes by it, whether it was asked for or not.
+        let hook = add("Hook", AdapterKind::Http, false).await;
+        assert_eq!(all().await, ["", "Hook", "Hook", "Hook", "Hook"]);
+        // Text messages have their way already.
+        let twilio = add("Twilio", AdapterKind::Twilio, false).await;
+        assert_eq!(all().await, ["", "Hook", "Hook", "Hook", "Hook"]);
+        let vonage = add("Vonage", AdapterKind::Vonage, true).await;
+        assert_eq!(all().await, ["", "Vonage", "Vonage", "Hook", "Hook"]);
+        add("SendGrid", AdapterKind::SendGrid, false).await;
+        add("Mail", AdapterKind::Smtp, false).await;
+        add("Amazon", AdapterKind::AmazonSes, true).await;
+        assert_eq!(all().await, ["Amazon", "Vonage", "Vonage", "Hook", "Hook"]);
+        let before = store.find_adapter(app.team, twilio).await.unwrap().unwrap();
+        let changed = Adapter { is_default: true, ..before.clone() };
+        assert_eq!(store.update_adapter(app.team, &before, &changed, None, &app.event()).await, Ok(true));
+        assert_eq!(all().await, ["Amazon", "Twilio", "Twilio", "Hook", "Hook"]);
+        for id in [twilio, hook] {
+            assert_eq!(store.delete_adapter(app.team, id, app.now(), &app.event()).await, Ok(true));
+        }
+        assert_eq!(all().await, ["Amazon", "", "", "", ""]);
+        assert_eq!(store.restore_adapter(app.team, hook, app.event()).await, Ok(Some("Hook".to_owned())));
+        assert_eq!(store.restore_adapter(app.team, twilio, app.event()).await, Ok(Some("Twilio".to_owned())));
+        assert_eq!(all().await, ["Amazon", "Hook", "Hook", "Hook", "Hook"]);
+        assert_eq!(store.delete_adapter(app.team, vonage, app.now(), &app.event()).await, Ok(true));
+    }
+
     async fn a_team_has_one_default_adapter(app: TestApp) {
         let store = app.store();
         let adapter = |name: &str, is_default| Adapter {
@@ -181,10 +233,10 @@ on_both_databases! {
             is_default,
             created_at: app.now(),
         };
-        assert_eq!(store.find_default_adapter(app.team, AdapterKind::Smtp).await, Ok(None));
+        assert_eq!(store.find_default_adapter(app.team, Channel::Email).await, Ok(None));
         let (first, mut second) = (adapter("First", false), adapter("Second", true));
         assert_eq!(store.insert_adapter(app.team, &first, "sealed-1", &app.event()).await, Ok(true));
-        let default = async || store.find_default_adapter(app.team, AdapterKind::Smtp).await.unwrap().map(|adapter| adapter.name);
+        let default = async || store.find_default_adapter(app.team, Channel::Email).await.unwrap().map(|adapter| adapter.name);
         assert_eq!(default().await.as_deref(), Some("First"));
         assert_eq!(store.insert_adapter(app.team, &second, "sealed-2", &app.event()).await, Ok(true));
         assert_eq!(default().await.as_deref(), Some("Second"));

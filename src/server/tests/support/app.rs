@@ -16,10 +16,13 @@ use super::{Client, Message, at};
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::api_request::{ApiRequest, LoggedBody};
 use crate::domain::audit::AuditAction;
-use crate::domain::ids::{ApiKeyId, ApiRequestId, EmailId, NotificationId, ResendJobId, TeamId, UserId, lowest_id_at};
+use crate::domain::ids::{
+    ApiKeyId, ApiRequestId, EmailId, NotificationId, ResendJobId, SuppressionId, TeamId, UserId, lowest_id_at,
+};
 use crate::domain::notification::Notification;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::resend_job::{ResendCounts, ResendItemState, ResendJob, ResendJobState};
+use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::domain::team::Role;
 use crate::domain::template::{Template, TemplateSource};
 use crate::domain::viewer::Viewer;
@@ -240,12 +243,33 @@ impl TestApp {
         self.store().update_role_grants(self.team, &[change]).await.unwrap();
     }
 
+    /// An address that Finch does not write to.
+    pub(crate) async fn add_suppression(&self, address: &str) -> SuppressionId {
+        let suppression = Suppression {
+            id: self.id_at(self.now()),
+            address: address.to_owned(),
+            reason: SuppressionReason::Manual,
+            email_id: None,
+            note: String::new(),
+            created_at: self.now(),
+        };
+        let added =
+            self.store().insert_suppressions(self.team, std::slice::from_ref(&suppression), &self.event()).await;
+        assert_eq!(added, Ok(1));
+        suppression.id
+    }
+
     /// An adapter of Finch.
     pub(crate) async fn add_adapter(&self, name: &str) -> Adapter {
+        self.add_adapter_of(AdapterKind::Smtp, "smtp://sendlog:hush@127.0.0.1:2525", name).await
+    }
+
+    /// An adapter of Finch, of this kind and at this address.
+    pub(crate) async fn add_adapter_of(&self, kind: AdapterKind, url: &str, name: &str) -> Adapter {
         let new = NewAdapter {
             name: name.to_owned(),
-            kind: AdapterKind::Smtp,
-            address: GivenAddress::Url("smtp://sendlog:hush@127.0.0.1:2525".to_owned()),
+            kind,
+            address: GivenAddress::Url(url.to_owned()),
             from_address: "noreply@example.com".to_owned(),
             is_default: false,
         };

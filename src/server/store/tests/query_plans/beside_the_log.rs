@@ -2,8 +2,10 @@
 //! requests.
 
 use super::*;
+use crate::domain::ids::SuppressionId;
 use crate::server::store::bodies::FIND_NEXT;
 use crate::server::store::emails::log::count_arrived_query;
+use crate::server::store::suppressions::{self, SuppressionFilter};
 
 #[tokio::test]
 async fn a_customer_is_found_by_the_user_id_and_by_the_address_sqlite() {
@@ -58,7 +60,7 @@ async fn a_key_is_found_by_its_hash_and_its_makers_rights_by_their_keys_sqlite()
 
 #[tokio::test]
 async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() {
-    let steps = plans([LIST_QUEUES, FIND_DUE, FIND_WAITING].map(str::to_owned)).await;
+    let steps = plans([LIST_QUEUES.as_str(), FIND_DUE, FIND_WAITING].map(str::to_owned)).await;
     for plan in &steps {
         let walks = |step: &String| {
             let reads_rows = step.contains(" o ") || step.contains(" outbox ");
@@ -70,6 +72,18 @@ async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() 
     assert_eq!(steps[1][0], by_queue);
     assert!(steps[1][1..].iter().all(|step| !step.starts_with("SCAN")), "{:?}", steps[1]);
     assert_eq!(steps[2], [by_queue.replace(" AND run_at<?", "").replace("INDEX", "COVERING INDEX")]);
+}
+
+#[tokio::test]
+async fn suppressed_addresses_are_looked_up_by_their_key_and_listed_along_an_index() {
+    let keys = ["ada@example.com".to_owned(), "bob@example.com".to_owned()];
+    let looked_up = plan_of(suppressions::suppressed_query(Engine::Sqlite, TEAM, &keys)).await;
+    assert_eq!(looked_up, ["SEARCH suppressions USING PRIMARY KEY (team_id=? AND address_key=?)"]);
+    let none = SuppressionFilter::default();
+    for (before, step) in [(None, "(team_id=?)"), (Some(SuppressionId(7)), "(team_id=? AND id<?)")] {
+        let listed = plan_of(suppressions::list_query(Engine::Sqlite, TEAM, &none, before, 50)).await;
+        assert_eq!(listed, [format!("SEARCH suppressions USING INDEX suppressions_newest {step}")]);
+    }
 }
 
 #[tokio::test]

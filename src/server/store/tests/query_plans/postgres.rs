@@ -214,7 +214,7 @@ async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings_po
     for statement in FILL[..FILL.len() - 1].iter().copied().chain([fill, "ANALYZE"]) {
         sqlx::query(statement).execute(pool).await.unwrap();
     }
-    for statement in [LIST_QUEUES, FIND_DUE, FIND_WAITING] {
+    for statement in [LIST_QUEUES.as_str(), FIND_DUE, FIND_WAITING] {
         let values = ["1", "0", "1048576000", "10"];
         let statement = (1..=4).fold(statement.to_owned(), |text, at| text.replace(&format!("${at}"), values[at - 1]));
         let plan: Vec<String> =

@@ -1,0 +1,238 @@
+//! Addresses that a team does not write to any more: looking at them, adding and importing some, and writing to one again. Called
+//! by `/settings/suppressions` and `/api/suppressions`. What events say of an address the store keeps by itself.
+
+mod import;
+
+use serde_json::json;
+
+pub use self::import::{ImportedLine, MAX_IMPORT_BYTES, read_import};
+use super::audit;
+use super::spreadsheet::{csv_head, csv_lines};
+use crate::domain::audit::AuditAction;
+use crate::domain::email::Recipient;
+use crate::domain::error::AppError;
+use crate::domain::ids::SuppressionId;
+use crate::domain::mailbox::mailbox_key;
+use crate::domain::masking::{audited_text, mask_addresses, masks_addresses};
+use crate::domain::page::CursorPage;
+use crate::domain::permission::Permission;
+use crate::domain::suppression::{Suppression, SuppressionReason};
+use crate::domain::viewer::Viewer;
+use crate::server::App;
+use crate::server::delivery::mailbox::parse_mailbox;
+
+pub use crate::server::store::suppressions::SuppressionFilter;
+
+/// The longest note, and the longest reason, in characters.
+const MAX_NOTE_CHARS: usize = 500;
+/// How many addresses an export reads at a time.
+const EXPORTED_AT_ONCE: i64 = 1_000;
+/// How many addresses are added in one transaction.
+const ADDED_AT_ONCE: usize = 500;
+
+/// What was added of several addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    pub added: usize,
+    /// How many were on the list already.
+    pub known: usize,
+    /// What could not be read: its line from 1, and what is wrong with it.
+    pub wrong: Vec<(usize, String)>,
+}
+
+impl Added {
+    /// What was done, in sentences.
+    pub fn sentence(&self) -> String {
+        let of = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        let mut words = format!("{} suppressed.", of(self.added, "address is", "addresses are"));
+        if self.known > 0 {
+            words += &format!(" {} on the list already.", of(self.known, "was", "were"));
+        }
+        if let Some((line, wrong)) = self.wrong.first() {
+            let left_out = of(self.wrong.len(), "line was left out", "lines were left out");
+            words += &format!(" {left_out}, the first of them line {line}: {wrong}.");
+        }
+        words
+    }
+}
+
+/// The team's suppressed addresses, the newest first. Needs `suppressions:view`. A viewer who sees addresses masked finds them
+/// whole or not at all.
+pub async fn list_suppressions(
+    app: &App,
+    viewer: &Viewer,
+    filter: &SuppressionFilter,
+    before: Option<SuppressionId>,
+    limit: i64,
+) -> Result<CursorPage<Suppression>, AppError> {
+    viewer.require(Permission::SuppressionsView)?;
+    let Some(filter) = asked(viewer, filter) else { return Ok(CursorPage { items: Vec::new(), has_more: false }) };
+    let mut items = app.store.list_suppressions(viewer.team, &filter, before, limit + 1).await?;
+    let has_more = items.len() as i64 > limit;
+    items.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(CursorPage { items: items.into_iter().map(|item| shown(viewer, item)).collect(), has_more })
+}
+
+/// How many there are. Needs `suppressions:view`.
+pub async fn count_suppressions(app: &App, viewer: &Viewer, filter: &SuppressionFilter) -> Result<i64, AppError> {
+    viewer.require(Permission::SuppressionsView)?;
+    match asked(viewer, filter) {
+        Some(filter) => app.store.count_suppressions(viewer.team, &filter).await,
+        None => Ok(0),
+    }
+}
+
+/// Suppresses addresses: one a line, or the lines of a CSV file. Needs `suppressions:update`. `reason` is that of lines that name
+/// none.
+pub async fn add_suppressions(
+    app: &App,
+    viewer: &Viewer,
+    text: &str,
+    reason: SuppressionReason,
+    note: &str,
+) -> Result<Added, AppError> {
+    viewer.require(Permission::SuppressionsUpdate)?;
+    let note = checked_note("note", note)?;
+    let (mut new, mut outcome) = (Vec::new(), Added::default());
+    for line in read_import(text)? {
+        match checked_line(app, line, reason, &note) {
+            Ok(suppression) => new.push(suppression),
+            Err(wrong) => outcome.wrong.push(wrong),
+        }
+    }
+    if new.is_empty() {
+        let words = match outcome.wrong.first() {
+            Some((line, words)) => format!("Line {line}: {words}"),
+            None => "Write the addresses, one a line".to_owned(),
+        };
+        return Err(AppError::invalid_field("addresses", words));
+    }
+    for chunk in new.chunks(ADDED_AT_ONCE) {
+        let names: Vec<String> = chunk.iter().take(20).map(|one| audited_text(viewer, one.address.clone())).collect();
+        let event = audit::by(app, viewer, AuditAction::SuppressionsAdded);
+        let event = event.made(json!({ "count": chunk.len(), "addresses": names, "note": note }));
+        let event = match chunk {
+            [only] => event.about(only.id, audited_text(viewer, only.address.clone())),
+            _ => event,
+        };
+        let added = app.store.insert_suppressions(viewer.team, chunk, &event).await?;
+        outcome.added += added;
+        outcome.known += chunk.len() - added;
+    }
+    Ok(outcome)
+}
+
+/// Lets an address be written to again, for a reason that the audit log keeps; answers with the address. Needs
+/// `suppressions:update`.
+pub async fn lift_suppression(app: &App, viewer: &Viewer, id: SuppressionId, reason: &str) -> Result<String, AppError> {
+    viewer.require(Permission::SuppressionsUpdate)?;
+    let reason = checked_note("reason", reason)?;
+    if reason.is_empty() {
+        return Err(AppError::invalid_field("reason", "Say why this address may be written to again"));
+    }
+    let missing = || AppError::not_found("Suppression");
+    let found = app.store.find_suppression(viewer.team, id).await?.ok_or_else(missing)?;
+    let name = audited_text(viewer, found.address.clone());
+    let event = audit::by(app, viewer, AuditAction::SuppressionLifted).about(id, name).because(reason);
+    let event =
+        event.removed(json!({ "reason": found.reason.as_str(), "since": found.created_at, "note": found.note }));
+    match app.store.delete_suppression(viewer.team, id, &event).await? {
+        true => Ok(shown(viewer, found).address),
+        false => Err(missing()),
+    }
+}
+
+/// Those of a message's recipients that are suppressed: for its page. Needs `suppressions:view`, without which it is nobody.
+pub async fn suppressed_of(app: &App, viewer: &Viewer, recipients: &[Recipient]) -> Result<Vec<String>, AppError> {
+    if !viewer.may(Permission::SuppressionsView) {
+        return Ok(Vec::new());
+    }
+    let addresses: Vec<String> = recipients.iter().map(|recipient| recipient.address.clone()).collect();
+    let found = app.store.find_suppressed(viewer.team, &addresses).await?;
+    Ok(found.into_iter().map(|(address, ..)| address).collect())
+}
+
+/// A CSV file of the whole list, a piece at a time.
+pub struct Export {
+    app: App,
+    viewer: Viewer,
+    before: Option<SuppressionId>,
+    has_begun: bool,
+    has_ended: bool,
+}
+
+/// Begins an export, and notes it in the audit log. Needs `suppressions:view` and `logs:export`.
+pub async fn start_export(app: &App, viewer: &Viewer) -> Result<Export, AppError> {
+    viewer.require(Permission::SuppressionsView)?;
+    viewer.require(Permission::LogsExport)?;
+    let event = audit::by(app, viewer, AuditAction::SuppressionsExported);
+    app.store.append_audit_event(viewer.team, &event).await?;
+    Ok(Export { app: app.clone(), viewer: viewer.clone(), before: None, has_begun: false, has_ended: false })
+}
+
+impl Export {
+    /// The next piece; `None` after the last one.
+    pub async fn next_piece(&mut self) -> Result<Option<String>, AppError> {
+        if !self.has_begun {
+            self.has_begun = true;
+            return csv_head(&["address", "reason", "created_at", "message", "note"]).map(Some);
+        }
+        if self.has_ended {
+            return Ok(None);
+        }
+        let (filter, before) = (SuppressionFilter::default(), self.before);
+        let items = self.app.store.list_suppressions(self.viewer.team, &filter, before, EXPORTED_AT_ONCE).await?;
+        self.has_ended = (items.len() as i64) < EXPORTED_AT_ONCE;
+        self.before = items.last().map(|item| item.id).or(self.before);
+        let rows = items.into_iter().map(|item| shown(&self.viewer, item)).map(|item| {
+            let message = item.email_id.map(|id| id.to_string()).unwrap_or_default();
+            let at = item.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+            [item.address, item.reason.as_str().to_owned(), at, message, item.note]
+        });
+        csv_lines(rows).map(Some)
+    }
+}
+
+/// The filter as it is asked for a viewer; `None` where it finds nothing for them.
+fn asked(viewer: &Viewer, filter: &SuppressionFilter) -> Option<SuppressionFilter> {
+    let search = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
+    if masks_addresses(viewer) && search.is_some_and(|search| !search.contains('@')) {
+        return None;
+    }
+    Some(SuppressionFilter { search: search.map(mailbox_key), reason: filter.reason })
+}
+
+fn shown(viewer: &Viewer, suppression: Suppression) -> Suppression {
+    if !masks_addresses(viewer) {
+        return suppression;
+    }
+    let (address, note) = (mask_addresses(&suppression.address), mask_addresses(&suppression.note));
+    Suppression { address, note, ..suppression }
+}
+
+fn checked_line(
+    app: &App,
+    line: ImportedLine,
+    reason: SuppressionReason,
+    note: &str,
+) -> Result<Suppression, (usize, String)> {
+    let mailbox = parse_mailbox("address", &line.address);
+    let mailbox = mailbox.map_err(|_| (line.number, "This is no email address".to_owned()))?;
+    Ok(Suppression {
+        id: app.clock.mint(),
+        address: mailbox.address,
+        reason: line.reason.unwrap_or(reason),
+        email_id: None,
+        note: note.to_owned(),
+        created_at: line.created_at.filter(|at| *at <= app.clock.now()).unwrap_or_else(|| app.clock.now()),
+    })
+}
+
+fn checked_note(field: &str, note: &str) -> Result<String, AppError> {
+    let note = note.trim();
+    if note.chars().count() > MAX_NOTE_CHARS || note.chars().any(char::is_control) {
+        let words = format!("{field} must be one line of at most {MAX_NOTE_CHARS} characters");
+        return Err(AppError::invalid_field(field, words));
+    }
+    Ok(note.to_owned())
+}
