@@ -1,6 +1,6 @@
 //! The adapters of providers: what a message becomes as a request of theirs, and what their answer says became of it; one
-//! file a provider, which is pure. [send()] makes the request; [super::worker] calls it, and so do the services for a test
-//! message.
+//! file a provider, which is pure. [ProviderSender] makes the requests; [super::worker] calls it, and so do the services
+//! for a test message.
 
 mod account;
 mod answer;
