@@ -5,11 +5,10 @@ mod import;
 
 use serde_json::json;
 
-pub use self::import::{ImportedLine, MAX_IMPORT_BYTES, read_import};
+use self::import::{ImportedLine, read_import};
 use super::audit;
 use super::spreadsheet::{csv_head, csv_lines};
 use crate::domain::audit::AuditAction;
-use crate::domain::email::Recipient;
 use crate::domain::error::AppError;
 use crate::domain::ids::SuppressionId;
 use crate::domain::mailbox::mailbox_key;
@@ -140,16 +139,6 @@ pub async fn lift_suppression(app: &App, viewer: &Viewer, id: SuppressionId, rea
         true => Ok(shown(viewer, found).address),
         false => Err(missing()),
     }
-}
-
-/// Those of a message's recipients that are suppressed: for its page. Needs `suppressions:view`, without which it is nobody.
-pub async fn suppressed_of(app: &App, viewer: &Viewer, recipients: &[Recipient]) -> Result<Vec<String>, AppError> {
-    if !viewer.may(Permission::SuppressionsView) {
-        return Ok(Vec::new());
-    }
-    let addresses: Vec<String> = recipients.iter().map(|recipient| recipient.address.clone()).collect();
-    let found = app.store.find_suppressed(viewer.team, &addresses).await?;
-    Ok(found.into_iter().map(|(address, ..)| address).collect())
 }
 
 /// A CSV file of the whole list, a piece at a time.

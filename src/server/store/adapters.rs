@@ -78,7 +78,8 @@ async fn has_default(tx: &mut Transaction, team_id: TeamId, kind: AdapterKind) -
 
 impl Store {
     /// Adds an adapter; [AppError::AlreadyExists] when the name is taken. A default adapter takes that place from
-    /// another; one that sends a channel for which there is no default is the default in any case. The worker gives it the messages that wait for one.
+    /// another; one that sends a channel for which there is no default is the default in any case. The worker gives it the
+    /// messages that wait for one.
     pub async fn insert_adapter(
         &self,
         team_id: TeamId,
@@ -220,13 +221,6 @@ impl Store {
         let Some((name, kind)) = deleted else { return Ok(None) };
         keep_name_free(&mut tx, team_id, (Named::Adapter, id.0), &name).await?;
         let is_default = !has_default(&mut tx, team_id, stored("adapters.kind", kind.parse())?).await?;
-        if is_default {
-            let statement = format!(
-                "UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND kind IN ({})",
-                kinds_in(stored("adapters.kind", kind.parse::<AdapterKind>())?.lane())
-            );
-            tx.query(statement).bind(team_id).execute().await?;
-        }
         tx.query("UPDATE adapters SET deleted_at = NULL, is_default = $3 WHERE team_id = $1 AND id = $2")
             .bind(team_id)
             .bind(id)

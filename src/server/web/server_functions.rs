@@ -22,6 +22,8 @@ use crate::server::web::drafts::{self, FormTeam};
 
 /// The largest body of a function that takes a template, in bytes.
 const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// The largest list of addresses that are to be suppressed, in bytes: every byte of it can be three in the form.
+const IMPORT_BODY_BYTES: usize = 12 * 1024 * 1024;
 /// The largest body of any other function, in bytes: the form with most fields is the grid of roles.
 const FORM_BODY_BYTES: usize = 128 * 1024;
 /// The largest template in a form whose session has ended, in bytes: what is kept of it is smaller, and every byte of it can
@@ -66,7 +68,9 @@ fn body_limit(app: &App, parts: &Parts) -> usize {
         "/fn/create_template" | "/fn/update_template" | "/fn/test_template" | "/fn/preview_template"
     );
     let has_session = parts.extensions.get::<Identity>().is_some_and(|identity| identity.0.is_ok());
+    let is_import = parts.uri.path() == "/fn/add_suppressions";
     match (has_session, is_template) {
+        (true, false) if is_import => IMPORT_BODY_BYTES,
         (true, true) => TEMPLATE_BODY_BYTES,
         (true, false) => FORM_BODY_BYTES,
         (false, _) if !drafts::is_known(app, &parts.headers) => ANONYMOUS_BODY_BYTES,

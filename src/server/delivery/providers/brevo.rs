@@ -4,11 +4,12 @@
 //! "Rate limit headers"; npm `@getbrevo/brevo` 6; django-anymail 15.2 (what Brevo does to names and headers outside
 //! ASCII).
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, ID_NAME, Limits, OutMessage, OutRequest, Provider, base64, encoded_words, id_of,

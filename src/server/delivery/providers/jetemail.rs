@@ -2,9 +2,10 @@
 //! no content ids, metadata or tags: pictures of the HTML are attached, and the message's id goes out as a header.
 //! Sources: JetEmail, "Send an email" (POST /email), "Idempotency keys"; npm `jetemail`.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, Limits, OutMessage, OutRequest, Provider, base64, bearer, id_of, json_request, url,

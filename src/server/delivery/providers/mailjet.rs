@@ -1,10 +1,11 @@
 //! Sends by Mailjet's API. Called by the worker. Mailjet knows no idempotency key: a repeated request sends again.
 //! Sources: Mailjet, "Send API v3.1" (POST /v3.1/send), "Status codes"; npm `node-mailjet` 6; django-anymail 15.2.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, Limits, OutMessage, OutRequest, Provider, RecipientOutcome, base64, basic, id_of,

@@ -1,9 +1,10 @@
 //! Sends by Postmark's API. Called by the worker. Postmark knows no idempotency key: a repeated request sends again.
 //! Sources: Postmark, "Email API" (POST /email), "API overview" (statuses and error codes); npm `postmark` 5.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, ID_NAME, Limits, OutMessage, OutRequest, Provider, RecipientOutcome, base64, id_of,

@@ -3,9 +3,10 @@
 //! Sources: Resend, "Send Email" (POST /emails), "Idempotency Keys", "Errors", "Rate Limit"; Resend's OpenAPI document;
 //! npm `resend` 6.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, Limits, OutMessage, OutRequest, Provider, base64, bearer, id_of, json_request,

@@ -2,9 +2,10 @@
 //! Sources: Twilio SendGrid, "Mail Send" (v3), its limits and errors; "Rate Limits" of the v3 API; npm `@sendgrid/mail`
 //! 8.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, ID_NAME, Limits, OutMessage, OutRequest, Provider, base64, bearer, clock_pause, id_of,

@@ -3,10 +3,11 @@
 //! Sources: SparkPost, "Transmissions" (POST /api/v1/transmissions), "Template Language" (escaping), "Extended Error
 //! Codes"; npm `sparkpost` 2; django-anymail 15.2.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 use super::{
     Account, Answer, Attempt, Grouped, ID_NAME, Limits, OutMessage, OutRequest, Provider, RecipientOutcome, base64,

@@ -1,11 +1,10 @@
 //! Setting an address up at its provider, with the key of one of the team's adapters.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Sealed, USER, address, load, open, said, update_webhook};
+use super::{Sealed, address, load, open, said, update_webhook};
 use crate::domain::adapter::Adapter;
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
@@ -76,9 +75,12 @@ async fn ask(
         outbound: app.config.outbound(),
         ..HttpSettings::default()
     };
-    let sender = Arc::new(HttpSender::new(settings));
+    let sender = HttpSender::new(settings);
     let whole = address(app, provider, sealed);
-    let log_in = sealed.secret.split_once(':').filter(|(user, _)| *user == USER);
+    let log_in = match provider.secret_source() {
+        SecretSource::InAddress => sealed.secret.split_once(':'),
+        SecretSource::Theirs(_) => None,
+    };
     let bare = match log_in {
         Some(_) => whole.replacen(&format!("{}@", sealed.secret), "", 1),
         None => whole.clone(),

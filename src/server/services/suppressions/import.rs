@@ -10,7 +10,7 @@ use crate::domain::error::AppError;
 use crate::domain::suppression::SuppressionReason;
 
 /// How much is read at once, in bytes.
-pub const MAX_IMPORT_BYTES: usize = 4 * 1024 * 1024;
+const MAX_IMPORT_BYTES: usize = 4 * 1024 * 1024;
 /// How many lines are read at once.
 const MAX_LINES: usize = 50_000;
 

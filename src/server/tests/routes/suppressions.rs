@@ -46,6 +46,20 @@ on_both_databases! {
         assert_eq!((line.reason.as_deref(), line.target_name.as_deref()), (Some("She asked for it"), Some("ada@example.com")));
     }
 
+    async fn a_long_list_is_taken_whole_and_one_that_is_too_long_not_at_all(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let lines = |count: usize| -> String {
+            (0..count).map(|number| format!("somebody.{number}@a-long-domain.example,HardBounce,2026-01-20T12:00:00Z\n")).collect()
+        };
+        let page = add(&admin, &format!("EmailAddress,SuppressionReason,CreatedAt\n{}", lines(2_000)), "manual").await;
+        assert!(page.contains("2000 addresses are suppressed."), "{page}");
+        let count = async || app.store().count_suppressions(app.team, &SuppressionFilter::default()).await;
+        assert_eq!(count().await, Ok(2_000));
+        let page = add(&admin, &lines(50_001), "manual").await;
+        assert!(page.contains("These are more than 50000 addresses: take them in parts"), "{page}");
+        assert_eq!(count().await, Ok(2_000));
+    }
+
     async fn what_cannot_be_read_is_said_and_kept_in_the_form(app: TestApp) {
         let admin = app.sign_in(Role::Admin).await;
         let page = add(&admin, "nobody", "manual").await;
