@@ -12,6 +12,9 @@ use super::target::{Database, Mail, Target};
 /// A message's state: id, status, template, channel, the message that it sends again.
 type Row = (i64, i64, Option<i64>, i64, Option<i64>);
 
+/// The events that end what Sendlog does about a message.
+const ENDS: [&str; 5] = ["sent", "bounced", "dropped", "failed", "uncertain"];
+
 /// How many faults are printed.
 const SHOWN: usize = 20;
 
@@ -28,6 +31,7 @@ pub async fn check(target: &Target, ledger: &Ledger, mail: &Mail) -> String {
     check_rollups(&mut database, &emails, &mut faults).await;
     check_ledger(ledger, &emails, &events, &mut faults);
     check_mail(mail, &emails, &events, &mut faults);
+    check_dropped(&mut database, mail, &events, &mut faults).await;
     drop(database);
     // It ends with status 1 when a line is missing or changed, which fails here.
     target.admin(&["verify-audit"]);
@@ -36,7 +40,9 @@ pub async fn check(target: &Target, ledger: &Ledger, mail: &Mail) -> String {
     assert!(faults.is_empty(), "{count} faults; {}:\n{}", ledger.figures(), faults.join("\n"));
     let of_kind = |kind: &str| events.iter().filter(|(_, known, ..)| known == kind).count();
     let (sent, bounced, uncertain) = (of_kind("sent"), of_kind("bounced"), of_kind("uncertain"));
-    format!("{} messages in the log, {sent} sent, {bounced} bounced, {uncertain} uncertain", emails.len())
+    let dropped = of_kind("dropped");
+    let all = emails.len();
+    format!("{all} messages in the log, {sent} sent, {bounced} bounced, {dropped} dropped, {uncertain} uncertain")
 }
 
 async fn check_integrity(
@@ -77,7 +83,7 @@ async fn check_integrity(
         if !searched.contains(id) || !contents.contains(id) || !of_it.contains("requested") {
             faults.push(format!("{id_shown} is half there"));
         }
-        let has_ended = ["sent", "bounced", "failed", "uncertain"].iter().any(|kind| of_it.contains(kind));
+        let has_ended = ENDS.iter().any(|kind| of_it.contains(kind));
         if waiting.contains(id) {
             faults.push(format!("{id_shown} was not sent in all this time"));
         } else if !has_ended {
@@ -140,7 +146,7 @@ fn check_ledger(
     }
     let mut ended_at: HashMap<i64, i64> = HashMap::new();
     for (email, kind, at, _) in events {
-        if ["sent", "bounced", "failed", "uncertain"].contains(&kind.as_str()) {
+        if ENDS.contains(&kind.as_str()) {
             let end = ended_at.entry(*email).or_insert(i64::MAX);
             *end = (*end).min(*at);
         }
@@ -180,6 +186,39 @@ fn check_mail(mail: &Mail, emails: &[Row], events: &[(i64, String, i64, Option<S
     for id in sent {
         if !received.contains_key(&EmailId(id)) {
             faults.push(format!("{} is said to be sent and never came", EmailId(id)));
+        }
+    }
+}
+
+/// What was dropped went to an address that had bounced, and never went out.
+async fn check_dropped(
+    database: &mut Database,
+    mail: &Mail,
+    events: &[(i64, String, i64, Option<String>)],
+    faults: &mut Vec<String>,
+) {
+    let received = mail.received();
+    let causes: Vec<(String, i64)> = database.all("SELECT address_key, email_id FROM suppressions").await;
+    let bounced: HashSet<i64> = events.iter().filter(|(_, kind, ..)| kind == "bounced").map(|row| row.0).collect();
+    for (address, cause) in &causes {
+        if !bounced.contains(cause) {
+            faults.push(format!("{address} is suppressed for {}, which did not bounce", EmailId(*cause)));
+        }
+    }
+    let suppressed: HashSet<String> = causes.into_iter().map(|(address, _)| address).collect();
+    // Every message of these tests has one recipient.
+    let recipients: HashMap<i64, String> = database
+        .all::<(i64, String)>("SELECT email_id, key FROM email_keys WHERE kind = 0")
+        .await
+        .into_iter()
+        .collect();
+    for (email, ..) in events.iter().filter(|(_, kind, ..)| kind == "dropped") {
+        let id = EmailId(*email);
+        if !recipients.get(email).is_some_and(|address| suppressed.contains(address)) {
+            faults.push(format!("{id} was dropped, and nobody said not to write to its recipient"));
+        }
+        if received.contains_key(&id) {
+            faults.push(format!("{id} was dropped and sent"));
         }
     }
 }

@@ -211,7 +211,7 @@ impl Caller {
                 .ledger
                 .accepted()
                 .into_iter()
-                .filter(|(_, to)| to.starts_with("bounce"))
+                .filter(|(_, to)| to.starts_with("bounce") || to.starts_with("policy"))
                 .map(|(id, _)| id)
                 .collect();
             let Some(of) = bounced.choose(&mut rng).copied() else {
@@ -282,11 +282,13 @@ impl Caller {
     }
 }
 
-/// A recipient: most are taken, some are refused, and with a few the mail server goes away before its answer.
+/// A recipient: most are taken; some do not exist, so that what is sent to them again is dropped, and some are refused for
+/// the content, so that it is sent again; with a few the mail server goes away before its answer.
 fn someone(rng: &mut StdRng) -> String {
     let kind = match rng.random_range(0..20) {
         0..15 => "user",
-        15..19 => "bounce",
+        15..17 => "bounce",
+        17..19 => "policy",
         _ => "vanish",
     };
     format!("{kind}-{}@example.com", rng.random::<u32>())

@@ -1,7 +1,7 @@
 //! A small mail server that keeps what it receives and sends nothing on: the target of the demo and of tests. A
-//! recipient's local part decides its fate: `refused…` and `bounce…` are refused (550), `deferred…` is put off once
-//! (451) and then taken, `full…` is put off each time (452), `vanish…` closes the connection after the message and
-//! before the answer; everybody else is taken.
+//! recipient's local part decides its fate: `refused…` and `bounce…` do not exist (550), `policy…` is refused for its
+//! content (550), `deferred…` is put off once (451) and then taken, `full…` is put off each time (452), `vanish…` closes
+//! the connection after the message and before the answer; everybody else is taken.
 //! Source: RFC 5321, as far as a mail client needs it; AUTH PLAIN of RFC 4954.
 
 use std::collections::{HashSet, VecDeque};
@@ -254,6 +254,8 @@ impl Session {
         let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
         let answer = if local.starts_with("refused") || local.starts_with("bounce") {
             "550 5.1.1 No such user here"
+        } else if local.starts_with("policy") {
+            "550 5.7.1 Message rejected as spam"
         } else if local.starts_with("full") {
             "452 4.2.2 Mailbox full"
         } else if local.starts_with("deferred") && self.shared.is_first_try(&address) {
