@@ -125,8 +125,12 @@ async fn open_sqlite(
     Ok((database, Writers::Sqlite(health)))
 }
 
+/// Every statement is a short one. PostgreSQL takes a search by few letters for a long one, since it cannot know how many
+/// messages have them: it would compile it and start other processes for it, for 200 ms, where it takes one.
+const SHORT_STATEMENTS: [(&str, &str); 2] = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
+
 fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(PgConnectOptions::from_str(url)?.application_name("sendlog"))
+    Ok(PgConnectOptions::from_str(url)?.application_name("sendlog").options(SHORT_STATEMENTS))
 }
 
 async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers), sqlx::Error> {

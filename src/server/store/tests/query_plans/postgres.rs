@@ -272,3 +272,17 @@ async fn old_contents_are_found_without_walking_the_log_postgres() {
     store.close().await;
     database.remove().await;
 }
+
+#[tokio::test]
+async fn no_statement_is_compiled_or_shared_among_processes_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(writers) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    for (setting, value) in [("jit", "off"), ("max_parallel_workers_per_gather", "0")] {
+        let show = format!("SHOW {setting}");
+        let read: String = store.read(show.clone()).fetch_scalar().await.unwrap();
+        let write: String = sqlx::query_scalar(sqlx::AssertSqlSafe(show)).fetch_one(writers).await.unwrap();
+        assert_eq!([read.as_str(), write.as_str()], [value; 2], "{setting}");
+    }
+    database.remove().await;
+}
