@@ -39,6 +39,8 @@ set_up_tests() {
     scripts/find-chromium.sh >/dev/null 2>&1 || packages+=("$(chromium_package)" fonts-liberation)
     [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null 2>&1 || packages+=(postgresql)
     has_python || packages+=(python3 python3-venv)
+    # A mail client of the command line, with what encrypts its connections.
+    command -v swaks >/dev/null || packages+=(swaks libnet-ssleay-perl)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null
@@ -116,7 +118,7 @@ python_packages() {
 apt_install() {
     local by_hand="by hand, as root: apt-get install $*" as_root=()
     command -v apt-get >/dev/null ||
-        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL and Python (3.11 or newer, with venv) as your system does"
+        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv) and swaks as your system does"
     if ((EUID != 0)); then
         sudo -n true 2>/dev/null || stop "missing: $*; $by_hand"
         as_root=(sudo -n)

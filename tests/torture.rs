@@ -1,6 +1,6 @@
-//! Kills the real program at random moments while it accepts messages, sends them, resends them and takes in events, on
-//! both engines, and fills and empties its disk; then compares what it acknowledged with what it kept. A few rounds run
-//! with the other tests; `make torture ROUNDS=50` runs many. `TORTURE_SEED` repeats a run's choices.
+//! Kills the real program at random moments while it accepts messages by HTTP and SMTP, sends them by SMTP and by providers,
+//! resends them and takes in events, on both engines, and fills and empties its disk; then compares what it acknowledged
+//! with what it kept. A few rounds run with the other tests; `make torture ROUNDS=50` runs many. `TORTURE_SEED` repeats a run's choices.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first thing that does not work")]
 
@@ -10,6 +10,7 @@ mod torture {
     pub mod account;
     pub mod disk;
     pub mod load;
+    pub mod mail;
     pub mod target;
 }
 
@@ -23,7 +24,8 @@ use tokio::time::{Instant, sleep};
 use torture::account::check;
 use torture::disk::SmallDisk;
 use torture::load::{Ledger, Load};
-use torture::target::{Mail, Target};
+use torture::mail::Mail;
+use torture::target::Target;
 
 /// How long every message may take to come to its end after the last kill: a lease that a crash left, then the pause
 /// before the next try.
@@ -42,6 +44,22 @@ async fn kills_lose_and_double_nothing_on_postgres() {
     let mail = Mail::start().await;
     let target = Target::postgres("torture-kills-pg", &server, &mail).await;
     torture(target, mail, "PostgreSQL").await;
+}
+
+/// The provider takes a request of one key once: nothing goes out twice, and nothing stays uncertain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_double_nothing_at_a_provider_that_knows_repetitions() {
+    let mail = Mail::resend().await;
+    let target = Target::sqlite("torture-resend", &mail).await;
+    torture(target, mail, "Resend").await;
+}
+
+/// The provider takes every request: what was in flight is uncertain, and goes out once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_double_nothing_at_a_provider_that_knows_none() {
+    let mail = Mail::sendgrid().await;
+    let target = Target::sqlite("torture-sendgrid", &mail).await;
+    torture(target, mail, "SendGrid").await;
 }
 
 /// The disk under a SQLite database fills and is emptied again, with a kill now and then.

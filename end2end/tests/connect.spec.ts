@@ -1,9 +1,11 @@
 // The page that says how programs send through Sendlog: a key made on the spot stands in every snippet, and works.
 
+import nodemailer from "nodemailer";
 import { createTeam, expect, test, type SendingTeam } from "../fixtures.ts";
+import { freePort, Sendlog } from "../sendlog.ts";
 import type { Page } from "@playwright/test";
 
-const systems = ["Sendlog", "Resend", "Sendwithus", "JetEmail", "NotificationAPI"];
+const systems = ["Sendlog", "SMTP", "Resend", "Sendwithus", "JetEmail", "NotificationAPI"];
 
 let team: SendingTeam;
 
@@ -107,4 +109,43 @@ test("a key without a permission is refused and keeps its name", async ({ page, 
   await expect(page.getByRole("alert")).toBeVisible();
   await expect(page).toHaveURL("/connect");
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue("idle");
+});
+
+test("SMTP is shown as the server has it, and takes messages with a key that is made here", async ({ page, as, smtp, hasScript }) => {
+  await as("viewer", team);
+  await page.goto("/connect#smtp");
+  const closed = page.getByRole("region", { name: "SMTP", exact: true });
+  await expect(closed).toContainText("This server takes no messages by SMTP: start it with --smtp-addr");
+  await closed.getByRole("link", { name: "What SMTP takes" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "SMTP" })).toBeVisible();
+
+  const port = await freePort();
+  const sendlog = await Sendlog.serve({ args: ["--smtp-addr", `127.0.0.1:${port}`] });
+  try {
+    const own = await createTeam(sendlog, smtp, "connect-smtp");
+    await as("admin", own);
+    await page.goto(`${own.url}/connect`);
+    await page.getByLabel("Name", { exact: true }).fill(`mailer ${hasScript}`);
+    await page.getByRole("button", { name: "Create a key" }).click();
+    const system = page.getByRole("region", { name: "SMTP", exact: true });
+    await expect(system.locator("dd").first()).toContainText(`127.0.0.1:${port}`);
+    await expect(system.locator("pre").first()).toContainText(`port: ${port},\n  secure: false`);
+    const pass = (await page.getByRole("status").locator("code").innerText()).trim();
+    const transport = nodemailer.createTransport({
+      host: "127.0.0.1",
+      port,
+      ignoreTLS: true,
+      auth: { user: "sendlog", pass },
+    });
+    const to = `ada-${hasScript}@example.com`;
+    const sent = await transport.sendMail({ from: "Shop <shop@acme.example>", to, subject: "By mail", html: "<p>Hi</p>" });
+    expect(sent.response).toMatch(/^250 2\.0\.0 Accepted as eml_/);
+    await page.goto(`${own.url}/logs?search=${to}`);
+    const row = page.locator("tbody").getByRole("row");
+    await expect(row).toContainText("By mail");
+    await row.getByRole("link").first().click();
+    await expect(page.getByRole("main")).toContainText(`by API key “mailer ${hasScript}”, by SMTP`);
+  } finally {
+    await sendlog.stop();
+  }
 });

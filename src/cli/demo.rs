@@ -1,5 +1,6 @@
 //! `sendlog demo`
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -33,7 +34,8 @@ pub struct DemoArgs {
 pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     let folder = TemporaryFolder::create()?;
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
-    let config = Config { allow_private_adapters: true, ..config };
+    let mut config = Config { allow_private_adapters: true, ..config };
+    config.smtp.smtp_addr = config.smtp.smtp_addr.or_else(free_smtp_addr);
     let app = App::new(Store::open(&url).await?, Clock::system(), config, SecretKey::generate());
     let listeners = listen(&app.config).await?;
     let sink = Sink::start(([127, 0, 0, 1], 0).into()).await?;
@@ -49,9 +51,18 @@ pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
         announce(json!(team));
     } else {
         announce(team.log_ins());
+        if let Some(addr) = app.config.smtp.smtp_addr {
+            announce(format_args!("SMTP is at smtp://{addr}; the password is the API key"));
+        }
         announce(format_args!("Sendlog is at {}", app.config.public_url()));
     }
     run(app, listeners).await
+}
+
+/// Where the demo takes messages by SMTP: at port 2525 unless somebody else does.
+fn free_smtp_addr() -> Option<SocketAddr> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    bind(2525).or_else(|_| bind(0)).ok()
 }
 
 /// A folder that is deleted with its value.

@@ -9,6 +9,8 @@ use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::services::{accounts, resends};
+use sendlog::server::smtp_in::certificate::CertificateFiles;
+use sendlog::server::smtp_in::{self, Entrances};
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,14 +36,20 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
         for (dialect, addr) in &app.config.dialect_addrs {
             announce(format_args!("{} is at http://{addr}", dialect.as_str()));
         }
+        for (scheme, addr) in [("smtp", app.config.smtp.smtp_addr), ("smtps", app.config.smtp.smtps_addr)] {
+            if let Some(addr) = addr {
+                announce(format_args!("SMTP is at {scheme}://{addr}"));
+            }
+        }
     }
     run(app, listeners).await
 }
 
-/// The sockets of the web server: the main one, and those of dialects.
+/// The sockets of the web server: the main one, and those of dialects. And those of SMTP.
 pub struct Listeners {
     main: TcpListener,
     dialects: Vec<(Api, TcpListener)>,
+    smtp: Entrances,
 }
 
 /// Opens the sockets that the settings name.
@@ -55,7 +63,21 @@ pub async fn listen(config: &Config) -> Result<Listeners, Failure> {
     for (dialect, addr) in &config.dialect_addrs {
         dialects.push((*dialect, bind(*addr).await?));
     }
-    Ok(Listeners { main, dialects })
+    let certificate = match (&config.smtp.smtp_tls_cert, &config.smtp.smtp_tls_key) {
+        (Some(certificate), Some(key)) => {
+            let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };
+            let (tls, contents) = files.open().map_err(Failure)?;
+            Some((files, tls, contents))
+        }
+        (_, _) => None,
+    };
+    let optional = async |addr: Option<SocketAddr>| match addr {
+        Some(addr) => bind(addr).await.map(Some),
+        None => Ok(None),
+    };
+    let plain = optional(config.smtp.smtp_addr).await?;
+    let encrypted = optional(config.smtp.smtps_addr).await?;
+    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, certificate } })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
@@ -89,7 +111,10 @@ pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
             drop(listeners);
             return Ok(());
         }
-        web::serve(app.clone(), PAGES, listeners.main, listeners.dialects, stopped.clone()).await
+        let Listeners { main, dialects, smtp } = listeners;
+        let messages = smtp_in::serve(app.clone(), smtp, stopped.clone());
+        let (served, ()) = tokio::join!(web::serve(app.clone(), PAGES, main, dialects, stopped.clone()), messages);
+        served
     };
     let (result, ()) = tokio::join!(web, worker);
     app.store.close().await;

@@ -98,6 +98,8 @@ pub struct NewEmail {
     pub html: Option<String>,
     pub text: Option<String>,
     pub attachments: Vec<Attachment>,
+    /// The message itself, where it came as mail.
+    pub mime: Option<Mime>,
     /// The message that this one sends again.
     pub resend_of: Option<EmailId>,
     /// When it is to go out; at once when `None`.
@@ -136,11 +138,23 @@ impl NewEmail {
             html: None,
             text: None,
             attachments: Vec::new(),
+            mime: None,
             resend_of: None,
             scheduled_at: None,
             events: Vec::new(),
         }
     }
+}
+
+/// A message that came as mail, as it goes out, compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mime {
+    /// By zstd.
+    pub packed: Vec<u8>,
+    /// How many bytes it has when it is not compressed.
+    pub length: i64,
+    /// Its own `Message-ID`, without brackets, where Sendlog did not give it one: others report of it by that.
+    pub message_id: Option<String>,
 }
 
 /// A row of a list of messages.

@@ -3,6 +3,7 @@
 #![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -66,9 +67,53 @@ pub struct Config {
     #[arg(long, env = "SENDLOG_RETRY_DELAYS", value_delimiter = ',', default_values_t = RETRY_DELAYS_S, value_parser = clap::value_parser!(u64).range(1..=MAX_RETRY_DELAY_S))]
     pub retry_delays: Vec<u64>,
 
+    /// Messages by SMTP.
+    #[command(flatten)]
+    pub smtp: SmtpArgs,
+
     /// Log-in by an OpenID provider.
     #[command(flatten)]
     pub openid: OpenIdArgs,
+}
+
+/// Settings of the server's side of SMTP.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SmtpArgs {
+    /// The address at which programs send messages by SMTP, with STARTTLS: 0.0.0.0:587
+    #[arg(long, env = "SENDLOG_SMTP_ADDR", value_parser = parse_addr)]
+    pub smtp_addr: Option<SocketAddr>,
+
+    /// The same with TLS from the first byte: 0.0.0.0:465
+    #[arg(long, env = "SENDLOG_SMTPS_ADDR", value_parser = parse_addr, requires = "smtp_tls_cert")]
+    pub smtps_addr: Option<SocketAddr>,
+
+    /// The name that programs connect to by SMTP; by default the host of the base URL
+    #[arg(long, env = "SENDLOG_SMTP_HOST_NAME", value_parser = parse_host_name)]
+    pub smtp_host_name: Option<String>,
+
+    /// A file in PEM with the certificate for SMTP and those that vouch for it; read again when it changes
+    #[arg(long, env = "SENDLOG_SMTP_TLS_CERT", requires = "smtp_tls_key")]
+    pub smtp_tls_cert: Option<PathBuf>,
+
+    /// A file in PEM with the private key that belongs to it
+    #[arg(long, env = "SENDLOG_SMTP_TLS_KEY", requires = "smtp_tls_cert")]
+    pub smtp_tls_key: Option<PathBuf>,
+
+    /// Who may log in by SMTP without encryption
+    #[arg(long, env = "SENDLOG_SMTP_PLAIN_LOG_IN", value_enum, default_value_t)]
+    pub smtp_plain_log_in: PlainLogIn,
+}
+
+/// Who may log in by SMTP without encryption.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlainLogIn {
+    /// Nobody.
+    Nobody,
+    /// Programs on this machine.
+    #[default]
+    Loopback,
+    /// Everybody: the network itself keeps keys secret.
+    Everybody,
 }
 
 /// Settings of log-in by an OpenID provider.
@@ -132,6 +177,7 @@ impl Config {
             trust_proxy: false,
             allow_private_adapters: false,
             retry_delays: RETRY_DELAYS_S.to_vec(),
+            smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),
         }
     }
@@ -158,6 +204,15 @@ impl Config {
         })
     }
 
+    /// What the server calls itself by SMTP.
+    pub fn smtp_host_name(&self) -> String {
+        let of_url = || {
+            let public = url::Url::parse(self.base_url.as_deref()?).ok()?;
+            public.host_str().map(str::to_owned)
+        };
+        self.smtp.smtp_host_name.clone().or_else(of_url).unwrap_or_else(|| "localhost".to_owned())
+    }
+
     /// Whether people reach this server by https, so that cookies can demand it.
     pub fn is_https(&self) -> bool {
         self.base_url.as_deref().is_some_and(|url| url.starts_with("https://"))
@@ -177,6 +232,14 @@ fn parse_dialect_addr(text: &str) -> Result<(Api, SocketAddr), String> {
     })?;
     let parsed = addr.parse().map_err(|_| format!("write an IP address and a port: {name}=127.0.0.1:3101"))?;
     Ok((dialect, parsed))
+}
+
+fn parse_host_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let is_name = text.len() <= 253 && text.split('.').all(is_label);
+    is_name.then(|| text.to_owned()).ok_or_else(|| "write the name alone: smtp.example.com".to_owned())
 }
 
 /// What is secret goes to a provider over https alone, unless it runs on this machine.
@@ -234,6 +297,19 @@ mod tests {
             );
         }
         assert_eq!(parse_addr("[::1]:3000"), Ok("[::1]:3000".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_server_calls_itself_by_its_own_name_in_smtp() {
+        let mut config = Config::at(([127, 0, 0, 1], 3000).into());
+        assert_eq!(config.smtp_host_name(), "localhost");
+        config.base_url = Some("https://mail.example.com".to_owned());
+        assert_eq!(config.smtp_host_name(), "mail.example.com");
+        config.smtp.smtp_host_name = parse_host_name("smtp.example.com").ok();
+        assert_eq!(config.smtp_host_name(), "smtp.example.com");
+        for wrong in ["", "smtp.example.com:587", "a b", "a..b", "größe.example", "x\r\n250 y"] {
+            assert!(parse_host_name(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

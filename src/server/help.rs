@@ -1,7 +1,7 @@
 //! The documents in `docs/`, built in, for the pages of help.
 
 /// The documents by their names.
-const DOCUMENTS: [(&str, &str); 17] = [
+const DOCUMENTS: [(&str, &str); 18] = [
     ("contents", include_str!("../../docs/README.md")),
     ("access", include_str!("../../docs/access.md")),
     ("accounts", include_str!("../../docs/accounts.md")),
@@ -16,6 +16,7 @@ const DOCUMENTS: [(&str, &str); 17] = [
     ("provider-webhooks", include_str!("../../docs/provider-webhooks.md")),
     ("suppressions", include_str!("../../docs/suppressions.md")),
     ("resends", include_str!("../../docs/resends.md")),
+    ("smtp-in", include_str!("../../docs/smtp-in.md")),
     ("search", include_str!("../../docs/search.md")),
     ("security", include_str!("../../docs/security.md")),
     ("templates", include_str!("../../docs/templates.md")),

@@ -11,11 +11,13 @@ pub mod demo;
 pub mod help;
 pub mod identity;
 pub mod inbound;
+pub mod mail;
 pub mod outbound;
 mod private_files;
 pub mod render;
 pub mod secrets;
 pub mod services;
+pub mod smtp_in;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ pub struct ConnectView {
     pub resend: Place,
     pub jetemail: Place,
     pub notificationapi: Place,
+    /// Where messages come in by SMTP, if they do.
+    pub smtp: Option<SmtpPlace>,
     /// The key that was just made on this page.
     pub key: Option<NewKey>,
     pub draft: Draft,
@@ -30,6 +32,25 @@ pub struct Place {
     pub prefix: String,
     /// Its own address, without a path, where the server has one for it: `http://127.0.0.1:3101`.
     pub own_url: Option<String>,
+}
+
+/// Where messages come in by SMTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmtpPlace {
+    pub host: String,
+    pub port: u16,
+    pub encryption: SmtpEncryption,
+}
+
+/// How a connection by SMTP is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SmtpEncryption {
+    /// Not at all: programs on the server's own machine send so.
+    Never,
+    /// Once the client asks for it, by STARTTLS.
+    StartTls,
+    /// From the first byte.
+    Tls,
 }
 
 /// The addresses that programs are pointed to, and the key that was just made for them.
@@ -51,8 +72,21 @@ pub async fn load_connect() -> Result<ConnectView, AppError> {
         resend: place(Api::Resend),
         jetemail: place(Api::Jetemail),
         notificationapi: place(Api::Notificationapi),
+        smtp: smtp_place(&app.config),
         key: context::new_key(),
         draft: super::draft::load_draft("api_key".to_owned()).await?,
         first_steps,
     })
+}
+
+/// Where programs are pointed to: the address with STARTTLS where there is one.
+#[cfg(feature = "ssr")]
+fn smtp_place(config: &crate::server::config::Config) -> Option<SmtpPlace> {
+    let smtp = &config.smtp;
+    let start = if smtp.smtp_tls_cert.is_some() { SmtpEncryption::StartTls } else { SmtpEncryption::Never };
+    let plain = smtp.smtp_addr.map(|addr| (addr, start));
+    let (addr, encryption) = plain.or_else(|| smtp.smtps_addr.map(|addr| (addr, SmtpEncryption::Tls)))?;
+    let has_name = smtp.smtp_host_name.is_some() || addr.ip().is_unspecified();
+    let host = if has_name { config.smtp_host_name() } else { addr.ip().to_string() };
+    Some(SmtpPlace { host, port: addr.port(), encryption })
 }

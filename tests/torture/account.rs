@@ -6,8 +6,9 @@ use sendlog::domain::channel::Channel;
 use sendlog::domain::email::EmailStatus;
 use sendlog::domain::ids::EmailId;
 
-use super::load::Ledger;
-use super::target::{Database, Mail, Target};
+use super::load::{Ledger, SMTP_SUBJECT};
+use super::mail::Mail;
+use super::target::{Database, Target};
 
 /// A message's state: id, status, template, channel, the message that it sends again.
 type Row = (i64, i64, Option<i64>, i64, Option<i64>);
@@ -32,6 +33,7 @@ pub async fn check(target: &Target, ledger: &Ledger, mail: &Mail) -> String {
     check_ledger(ledger, &emails, &events, &mut faults);
     check_mail(mail, &emails, &events, &mut faults);
     check_dropped(&mut database, mail, &events, &mut faults).await;
+    check_mails(&mut database, &mut faults).await;
     drop(database);
     // It ends with status 1 when a line is missing or changed, which fails here.
     target.admin(&["verify-audit"]);
@@ -175,6 +177,10 @@ fn check_mail(mail: &Mail, emails: &[Row], events: &[(i64, String, i64, Option<S
     let received = mail.received();
     let known: HashSet<i64> = emails.iter().map(|row| row.0).collect();
     let sent: HashSet<i64> = events.iter().filter(|(_, kind, ..)| kind == "sent").map(|row| row.0).collect();
+    let uncertain = events.iter().filter(|(_, kind, ..)| kind == "uncertain").map(|row| row.0);
+    for id in uncertain.filter(|_| mail.knows_repetitions) {
+        faults.push(format!("{} is uncertain, and whoever takes it knows a repetition", EmailId(id)));
+    }
     for (id, times) in &received {
         if *times > 1 {
             faults.push(format!("{id} was sent {times} times"));
@@ -220,5 +226,18 @@ async fn check_dropped(
         if received.contains_key(&id) {
             faults.push(format!("{id} was dropped and sent"));
         }
+    }
+}
+
+/// A mail that was sent by SMTP until it was taken is one message, and there whole.
+async fn check_mails(database: &mut Database, faults: &mut Vec<String>) {
+    let of_mails = format!("FROM emails WHERE subject LIKE '{SMTP_SUBJECT}%' AND resend_of IS NULL");
+    let twice = format!("SELECT subject, COUNT(*) {of_mails} GROUP BY subject HAVING COUNT(*) > 1");
+    for (subject, count) in database.all::<(String, i64)>(&twice).await {
+        faults.push(format!("{subject} came by SMTP once and is {count} messages"));
+    }
+    let without = format!("SELECT id {of_mails} AND id NOT IN (SELECT email_id FROM email_mimes)");
+    for (id,) in database.all::<(i64,)>(&without).await {
+        faults.push(format!("{} came by SMTP and its mail is not there", EmailId(id)));
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -13,10 +15,11 @@ use rand::{Rng, SeedableRng};
 use sendlog::domain::ids::EmailId;
 use sendlog::server::clock::Clock;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::target::{Target, ask, request};
 
@@ -89,6 +92,8 @@ pub struct Load {
 #[derive(Clone)]
 struct Caller {
     addr: SocketAddr,
+    smtp_addr: SocketAddr,
+    key: String,
     headers: Vec<(String, String)>,
     template: String,
     ledger: Arc<Ledger>,
@@ -101,6 +106,8 @@ impl Load {
         let stop = Arc::new(AtomicBool::new(false));
         let caller = Caller {
             addr: target.addr,
+            smtp_addr: target.smtp_addr,
+            key: target.key.clone(),
             headers: target.bearer(),
             template: target.template.clone(),
             ledger: Arc::clone(ledger),
@@ -108,7 +115,7 @@ impl Load {
             clock: Clock::system(),
         };
         let mut callers = JoinSet::new();
-        for index in 0..10 {
+        for index in 0..11 {
             let (caller, rng) = (caller.clone(), StdRng::seed_from_u64(seed.wrapping_add(index)));
             match index {
                 0..3 => callers.spawn(async move { caller.send(rng).await }),
@@ -116,6 +123,7 @@ impl Load {
                 4 => callers.spawn(async move { caller.send_batches(rng).await }),
                 5 | 6 => callers.spawn(async move { caller.resend(rng).await }),
                 7 => callers.spawn(async move { caller.report(rng).await }),
+                8 => callers.spawn(async move { caller.send_by_smtp(rng).await }),
                 _ => callers.spawn(async move { caller.hang_up(rng).await }),
             };
         }
@@ -204,6 +212,34 @@ impl Caller {
         }
     }
 
+    /// Sends mail over connections that break now and then, each mail until it is taken, as mail servers do. What is left
+    /// when the load stops is not sent again.
+    async fn send_by_smtp(&self, mut rng: StdRng) {
+        while self.goes_on() {
+            let (to, name) = (someone(&mut rng), format!("{SMTP_SUBJECT}{}", rng.random::<u64>()));
+            let mail = format!(
+                "From: team@example.com\r\nTo: {to}\r\nSubject: {name}\r\nMessage-ID: <{name}@example.com>\r\n\r\nHello\r\n"
+            );
+            while self.goes_on() {
+                let is_patient = rng.random_bool(0.7);
+                let patience = Duration::from_millis(if is_patient { 30_000 } else { rng.random_range(0..40) });
+                let sending = submit(self.smtp_addr, &self.key, &to, &mail);
+                self.ledger.asked.fetch_add(1, Ordering::Relaxed);
+                match timeout(patience, sending).await {
+                    Ok(Some(id)) => {
+                        self.ledger.accept(id, &to);
+                        self.ledger.by_key.lock().unwrap().entry(name).or_default().insert(id);
+                        break;
+                    }
+                    Ok(None) => sleep(Duration::from_millis(20)).await,
+                    Err(_) => {
+                        self.ledger.hung_up.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+    }
+
     /// Four requests at once to resend one message that bounced.
     async fn resend(&self, mut rng: StdRng) {
         while self.goes_on() {
@@ -278,6 +314,43 @@ impl Caller {
                 self.ledger.hung_up.fetch_add(1, Ordering::Relaxed);
             }
             sleep(Duration::from_millis(rng.random_range(0..80))).await;
+        }
+    }
+}
+
+/// How the subjects begin of what goes by SMTP.
+pub const SMTP_SUBJECT: &str = "smtp-";
+
+/// Sends a mail by SMTP; the message's id where it was taken.
+async fn submit(addr: SocketAddr, key: &str, to: &str, mail: &str) -> Option<EmailId> {
+    let (read, mut write) = TcpStream::connect(addr).await.ok()?.into_split();
+    let mut lines = BufReader::new(read).lines();
+    let log_in = STANDARD.encode(format!("\0torture\0{key}"));
+    let said = [
+        "EHLO torture".to_owned(),
+        format!("AUTH PLAIN {log_in}"),
+        "MAIL FROM:<team@example.com>".to_owned(),
+        format!("RCPT TO:<{to}>"),
+        "DATA".to_owned(),
+        format!("{mail}."),
+    ];
+    let mut answer = last_line(&mut lines).await?;
+    for line in said {
+        if !answer.starts_with(['2', '3']) {
+            return None;
+        }
+        write.write_all(format!("{line}\r\n").as_bytes()).await.ok()?;
+        answer = last_line(&mut lines).await?;
+    }
+    answer.strip_prefix("250 2.0.0 Accepted as ").map(|id| id.parse().expect("an id"))
+}
+
+/// The last line of an answer.
+async fn last_line(lines: &mut Lines<BufReader<OwnedReadHalf>>) -> Option<String> {
+    loop {
+        let line = lines.next_line().await.ok()??;
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return Some(line);
         }
     }
 }

@@ -1,15 +1,11 @@
-//! The program under torture, with its database and the mail server that it sends to.
+//! The program under torture, with its database.
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sendlog::domain::ids::EmailId;
-use sendlog::server::demo::sink::{ReceivedMessage, Sink, SinkSettings};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -20,38 +16,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::disk::SmallDisk;
 use super::load::Ledger;
+use super::mail::Mail;
 use crate::program::{Folder, TEAM};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A mail server that counts how often each message came.
-pub struct Mail {
-    sink: Sink,
-    received: Arc<Mutex<HashMap<EmailId, u64>>>,
-}
-
-impl Mail {
-    pub async fn start() -> Self {
-        let received: Arc<Mutex<HashMap<EmailId, u64>>> = Arc::default();
-        let count = {
-            let received = Arc::clone(&received);
-            move |message: &ReceivedMessage| {
-                let raw = String::from_utf8_lossy(&message.raw);
-                let id = raw.lines().find_map(|line| line.strip_prefix("X-Sendlog-Id: ")).expect("a message of ours");
-                *received.lock().unwrap().entry(id.trim().parse().unwrap()).or_default() += 1;
-            }
-        };
-        let settings = SinkSettings { on_message: Some(Arc::new(count)), ..SinkSettings::default() };
-        let sink = Sink::start_with(([127, 0, 0, 1], 0).into(), settings).await.unwrap();
-        Self { sink, received }
-    }
-
-    /// How often each message came.
-    pub fn received(&self) -> HashMap<EmailId, u64> {
-        self.received.lock().unwrap().clone()
-    }
-}
 
 /// Where the database is.
 #[derive(Clone)]
@@ -69,6 +38,8 @@ pub struct Target {
     child: Option<Child>,
     /// Where it listens, from its last start.
     pub addr: SocketAddr,
+    /// Where it takes messages by SMTP, from its last start.
+    pub smtp_addr: SocketAddr,
     /// A key of every scope.
     pub key: String,
     /// A template with one variable.
@@ -100,12 +71,20 @@ impl Target {
 
     async fn set_up(folder: Folder, place: Place, wrapper: Vec<String>, mail: &Mail) -> Self {
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut target =
-            Self { folder, place, wrapper, child: None, addr, key: String::new(), template: String::new() };
+        let mut target = Self {
+            folder,
+            place,
+            wrapper,
+            child: None,
+            addr,
+            smtp_addr: addr,
+            key: String::new(),
+            template: String::new(),
+        };
         target.admin(&["create-user", "--email", "a@example.com", "--name", "Ada", "--team", TEAM, "--role", "owner"]);
         let from = "Team <team@example.com>";
-        let url = mail.sink.url();
-        target.admin(&["create-adapter", "--team", TEAM, "--type", "smtp", "--url", &url, "--from", from]);
+        let (kind, url) = (mail.kind, &mail.url);
+        target.admin(&["create-adapter", "--team", TEAM, "--type", kind, "--url", url, "--from", from]);
         target.key = target.admin(&["create-key", "--team", TEAM, "--name", "torture", "--scope", "*"]);
         target.start();
         let body = json!({ "name": "Torture", "subject": "Message {{ index }}", "text": "Hello {{ index }}" });
@@ -151,19 +130,20 @@ impl Target {
 
     /// Starts the program and waits until it listens.
     pub fn start(&mut self) {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let held = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [free, smtp] = held.map(|listener| listener.local_addr().unwrap());
         let log = self.folder.database().with_file_name("log.txt");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = self.command();
         command
-            .args(["serve", "--allow-private-adapters", "--addr", &free.to_string()])
+            .args(["serve", "--allow-private-adapters", "--addr", &free.to_string(), "--smtp-addr", &smtp.to_string()])
             .stdout(Stdio::piped())
             .stderr(log);
         let mut child = command.spawn().unwrap();
         let mut first_line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
         assert!(first_line.contains("Sendlog is at"), "the program does not start: {first_line:?}");
-        (self.child, self.addr) = (Some(child), free);
+        (self.child, self.addr, self.smtp_addr) = (Some(child), free, smtp);
     }
 
     /// SIGKILL.

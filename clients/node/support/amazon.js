@@ -6,7 +6,7 @@
 // (`SSL_CERT_FILE`).
 // Sources: Amazon SNS Developer Guide, "Verifying the signatures of Amazon SNS messages"; RFC 9110, section 9.3.6.
 
-import { createPrivateKey, createSign, generateKeyPairSync, randomUUID } from "node:crypto";
+import { createSign, randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
@@ -14,12 +14,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
-import forge from "node-forge";
+import { Authority, newKey } from "./authority.js";
 
 export const host = "sns.eu-west-1.amazonaws.com";
 export const topic = "arn:aws:sns:eu-west-1:123456789012:finch";
 
-const dayMs = 24 * 3_600_000;
 /** What is signed, in this order. */
 const notificationNames = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"];
 const confirmationNames = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
@@ -125,53 +124,4 @@ export class Sns {
     const body = isConfirmation ? "<ConfirmSubscriptionResponse/>" : this.#certificates[name];
     response.writeHead(body === undefined ? 404 : 200, { Connection: "close" }).end(body);
   }
-}
-
-/** A certificate authority that only the test trusts. */
-class Authority {
-  #key = newKey();
-  #name = [{ name: "commonName", value: "The authority of the tests" }];
-  #certificate = this.#signed(this.#name, this.#key, 1, [{ name: "basicConstraints", cA: true, critical: true }]);
-
-  get pem() {
-    return forge.pki.certificateToPem(this.#certificate);
-  }
-
-  /** The certificate of a key for some hosts, from two days ago until in `days`, as PEM. */
-  issue(key, hosts, days = 1) {
-    const certificate = this.#signed([{ name: "commonName", value: hosts[0] }], key, days, [
-      { name: "subjectAltName", altNames: hosts.map((value) => ({ type: 2, value })) },
-      { name: "extKeyUsage", serverAuth: true },
-    ]);
-    return forge.pki.certificateToPem(certificate);
-  }
-
-  #signed(subject, key, days, extensions) {
-    const certificate = forge.pki.createCertificate();
-    certificate.publicKey = forge.pki.setRsaPublicKey(...publicNumbers(key));
-    // A positive number without zeros before it: OpenSSL reads no other.
-    certificate.serialNumber = `01${randomUUID().replaceAll("-", "")}`;
-    certificate.validity.notBefore = new Date(Date.now() - 2 * dayMs);
-    certificate.validity.notAfter = new Date(Date.now() + days * dayMs);
-    certificate.setSubject(subject);
-    certificate.setIssuer(this.#name);
-    certificate.setExtensions(extensions);
-    certificate.sign(forge.pki.privateKeyFromPem(this.#key), forge.md.sha256.create());
-    return certificate;
-  }
-}
-
-/** node:crypto makes keys a hundred times as fast as the library of certificates. */
-function newKey() {
-  const pem = { type: "pkcs1", format: "pem" };
-  return generateKeyPairSync("rsa", {
-    modulusLength: 2048,
-    privateKeyEncoding: pem,
-    publicKeyEncoding: pem,
-  }).privateKey;
-}
-
-function publicNumbers(key) {
-  const { n, e } = createPrivateKey(key).export({ format: "jwk" });
-  return [n, e].map((number) => new forge.jsbn.BigInteger(Buffer.from(number, "base64url").toString("hex"), 16));
 }

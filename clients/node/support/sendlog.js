@@ -123,7 +123,7 @@ export class Sendlog {
 }
 
 /** Free loopback ports, all different: all are held until the last is known. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = Array.from({ length: count }, () => createServer());
   const listening = (server) => new Promise((done) => server.listen(0, "127.0.0.1", done));
   await Promise.all(servers.map(listening));

@@ -29,6 +29,13 @@ export class SmtpTarget {
     return this.messages.filter((received) => received.recipients.includes(recipient)).map(({ mail }) => mail);
   }
 
+  /** Waits until a message has been accepted for a recipient, and gives the newest as it came. */
+  async waitForRaw(recipient) {
+    return waitFor(`a mail for ${recipient}`, () => {
+      return this.messages.findLast((received) => received.recipients.includes(recipient))?.raw;
+    });
+  }
+
   /** Waits until at least `count` messages have been accepted for a recipient, and gives them. */
   async waitFor(recipient, count = 1) {
     return waitFor(`${count} mails for ${recipient}`, () => {
@@ -58,8 +65,9 @@ export class SmtpTarget {
         const chunks = [];
         stream.on("data", (chunk) => chunks.push(chunk));
         stream.on("end", async () => {
-          const mail = await PostalMime.parse(Buffer.concat(chunks));
-          this.messages.push({ recipients: session.envelope.rcptTo.map((one) => one.address), mail });
+          const raw = Buffer.concat(chunks);
+          const mail = await PostalMime.parse(raw);
+          this.messages.push({ recipients: session.envelope.rcptTo.map((one) => one.address), mail, raw });
           callback(null, "2.0.0 kept");
         });
       },

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from .ports import free_ports
 from .waiting import wait_for
@@ -25,6 +26,8 @@ class ReceivedMail:
     sender: str
     recipients: list[str]
     message: email.message.EmailMessage
+    # As it came.
+    raw: bytes
 
     @property
     def subject(self) -> str:
@@ -51,6 +54,19 @@ class ReceivedMail:
         return [address.addr_spec for address in value.addresses] if value else []
 
 
+class LongLineServer(SMTP):
+    """Takes lines of any length, as most mail servers do."""
+
+    line_length_limit = 1 << 20
+
+
+class LongLines(Controller):
+    """Runs it."""
+
+    def factory(self) -> SMTP:
+        return LongLineServer(self.handler, **self.SMTP_kwargs)
+
+
 class SmtpTarget:
     """The mail server. A context manager."""
 
@@ -58,7 +74,7 @@ class SmtpTarget:
         self.messages: list[ReceivedMail] = []
         # The controller connects to the port it was given, so that cannot be 0.
         [port] = free_ports(1)
-        self._controller = Controller(self, hostname="127.0.0.1", port=port)
+        self._controller = LongLines(self, hostname="127.0.0.1", port=port)
         self._controller.start()
 
     def __enter__(self) -> "SmtpTarget":
@@ -95,7 +111,8 @@ class SmtpTarget:
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802, ANN001, ANN201
         message = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
-        self.messages.append(ReceivedMail(envelope.mail_from, list(envelope.rcpt_tos), message))
+        raw = envelope.original_content
+        self.messages.append(ReceivedMail(envelope.mail_from, list(envelope.rcpt_tos), message, raw))
         return "250 2.0.0 kept"
 
 

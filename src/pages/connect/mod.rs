@@ -154,6 +154,17 @@ fn SystemPanel(system: System) -> impl IntoView {
     let (id, heading) = (id_of(&system), format!("{}-heading", id_of(&system)));
     let labelled_by = heading.clone();
     let System { name, base_url, own_url, credentials, note, document, snippets } = system;
+    let (document, document_name) = document;
+    let base = base_url.map(|url| {
+        let what = if name == "SMTP" { "Server" } else { "Base URL" };
+        let label = format!("Copy {name}’s {}", what.to_lowercase().replace("url", "URL"));
+        view! {
+            <div>
+                <dt>{what}</dt>
+                <dd class="with-copy"><code>{url.clone()}</code><CopyButton text=url label/></dd>
+            </div>
+        }
+    });
     let own = own_url.map(|url| {
         view! {
             <div>
@@ -172,18 +183,12 @@ fn SystemPanel(system: System) -> impl IntoView {
             <div class="system-about">
                 <h2 id=heading>{name}</h2>
                 <dl>
-                    <div>
-                        <dt>"Base URL"</dt>
-                        <dd class="with-copy">
-                            <code>{base_url.clone()}</code>
-                            <CopyButton text=base_url label=format!("Copy {name}’s base URL")/>
-                        </dd>
-                    </div>
+                    {base}
                     {own}
                     <div><dt>"Key"</dt><dd>{credentials}</dd></div>
                 </dl>
                 {note.map(|note| view! { <p>{note}</p> })}
-                <p><a href=document rel="external">"OpenAPI document"</a></p>
+                <p><a href=document rel="external">{document_name}</a></p>
             </div>
             <div class="snippets">{snippets}</div>
         </section>

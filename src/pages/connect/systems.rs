@@ -2,7 +2,7 @@
 //! the published package.
 
 use crate::domain::api_key::NewKey;
-use crate::server_fns::connect::{ConnectView, Place};
+use crate::server_fns::connect::{ConnectView, Place, SmtpEncryption, SmtpPlace};
 
 /// What stands in a snippet for the address of this server.
 const URL: &str = "SENDLOG_URL";
@@ -11,19 +11,22 @@ const KEY_ID: &str = "YOUR_KEY_ID";
 /// What stands in a snippet for the key; a snippet without a key keeps it.
 const KEY: &str = "YOUR_KEY";
 
+const OPENAPI: &str = "OpenAPI document";
+
 /// A system as the page tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
     /// Its name, and its section's id in small letters.
     pub name: &'static str,
-    /// What its programs are pointed to on the main address.
-    pub base_url: String,
+    /// What its programs are pointed to on the main address; for SMTP the server, if it is open.
+    pub base_url: Option<String>,
     /// What they are pointed to where it has an address of its own.
     pub own_url: Option<String>,
     /// How a program proves who it is.
     pub credentials: &'static str,
     pub note: Option<&'static str>,
-    pub document: String,
+    /// What describes it whole: an address and its name.
+    pub document: (String, &'static str),
     /// A program for each client.
     pub snippets: Vec<Snippet>,
 }
@@ -38,7 +41,7 @@ pub struct Snippet {
 
 /// Every system, our own first, with the key that was just made in the snippets.
 pub fn systems(view: &ConnectView) -> Vec<System> {
-    vec![sendlog(view), resend(view), sendwithus(view), jetemail(view), notificationapi(view)]
+    vec![sendlog(view), smtp(view), resend(view), sendwithus(view), jetemail(view), notificationapi(view)]
 }
 
 /// A program that reports what became of a message.
@@ -55,14 +58,59 @@ fn sendlog(view: &ConnectView) -> System {
         own_url: None,
         credentials: "The key as Authorization: Bearer, or as X-API-Key.",
         note: Some("Messages are made from templates; their ids are on the page Templates."),
-        document: "/api/openapi.json".to_owned(),
+        document: ("/api/openapi.json".to_owned(), OPENAPI),
         snippets: vec![
             snippet("curl", "", include_str!("snippets/sendlog.sh")),
             snippet("Node", "its own fetch", include_str!("snippets/sendlog.mjs")),
             snippet("Python", "requests", include_str!("snippets/sendlog.py")),
             snippet("Rust", "reqwest", include_str!("snippets/sendlog.rs.txt")),
         ],
-        base_url,
+        base_url: Some(base_url),
+    }
+}
+
+/// Programs without an SDK. Where the server takes nothing by SMTP, they show how it would be.
+fn smtp(view: &ConnectView) -> System {
+    let closed = SmtpPlace { host: "127.0.0.1".to_owned(), port: 587, encryption: SmtpEncryption::StartTls };
+    let place = view.smtp.as_ref().unwrap_or(&closed);
+    let (secure, class, encrypt, relay, or_stop, tls) = match place.encryption {
+        SmtpEncryption::Tls => ("true", "SMTP_SSL", "", "relay", "?", "--tls-on-connect"),
+        SmtpEncryption::StartTls => ("false", "SMTP", "server.starttls()", "starttls_relay", "?", "--tls"),
+        SmtpEncryption::Never => ("false", "SMTP", "", "builder_dangerous", "", ""),
+    };
+    let snippet = |language, package, source: &str| {
+        let encrypt = if encrypt.is_empty() { String::new() } else { format!("    {encrypt}\n") };
+        let source = source
+            .replace("SENDLOG_HOST", &place.host)
+            .replace("SENDLOG_PORT", &place.port.to_string())
+            .replace("SENDLOG_SECURE", secure)
+            .replace("SENDLOG_CLASS", class)
+            .replace("    SENDLOG_ENCRYPT\n", &encrypt)
+            .replace("SENDLOG_RELAY", relay)
+            .replace("SENDLOG_TRY", or_stop)
+            .replace(" SENDLOG_TLS", &if tls.is_empty() { String::new() } else { format!(" {tls}") });
+        filled(language, package, &source, "", view.key.as_ref())
+    };
+    let note = match &view.smtp {
+        None => Some("This server takes no messages by SMTP: start it with --smtp-addr 0.0.0.0:587."),
+        Some(SmtpPlace { encryption: SmtpEncryption::Never, .. }) => {
+            Some("There is no certificate, so that only programs on the server’s own machine log in.")
+        }
+        Some(_) => None,
+    };
+    System {
+        name: "SMTP",
+        base_url: view.smtp.as_ref().map(|place| format!("{}:{}", place.host, place.port)),
+        own_url: None,
+        credentials: "The key as the password, whatever the user name.",
+        note,
+        document: ("/help/smtp-in".to_owned(), "What SMTP takes"),
+        snippets: vec![
+            snippet("Node", "nodemailer", include_str!("snippets/smtp.mjs")),
+            snippet("Python", "smtplib", include_str!("snippets/smtp.py")),
+            snippet("Rust", "lettre", include_str!("snippets/smtp.rs.txt")),
+            snippet("Shell", "swaks", include_str!("snippets/smtp.sh")),
+        ],
     }
 }
 
@@ -81,7 +129,7 @@ fn resend(view: &ConnectView) -> System {
             snippet("Rust", "resend-rs", include_str!("snippets/resend.rs.txt")),
             snippet("curl", "", include_str!("snippets/resend.sh")),
         ],
-        base_url,
+        base_url: Some(base_url),
     }
 }
 
@@ -115,7 +163,7 @@ fn sendwithus(view: &ConnectView) -> System {
             filled("Python", "sendwithus", &python, root, key),
             filled("curl", "", include_str!("snippets/sendwithus.sh"), &base_url, key),
         ],
-        base_url,
+        base_url: Some(base_url),
     }
 }
 
@@ -132,7 +180,7 @@ fn jetemail(view: &ConnectView) -> System {
             snippet("Python", "jetemail", include_str!("snippets/jetemail.py")),
             snippet("curl", "", include_str!("snippets/jetemail.sh")),
         ],
-        base_url,
+        base_url: Some(base_url),
     }
 }
 
@@ -150,7 +198,7 @@ fn notificationapi(view: &ConnectView) -> System {
             snippet("Python", "notificationapi-python-server-sdk", include_str!("snippets/notificationapi.py")),
             snippet("curl", "", include_str!("snippets/notificationapi.sh")),
         ],
-        base_url,
+        base_url: Some(base_url),
     }
 }
 
@@ -158,8 +206,8 @@ fn base_url(view: &ConnectView, place: &Place) -> String {
     format!("{}{}", view.public_url, place.prefix)
 }
 
-fn document(place: &Place) -> String {
-    format!("{}/openapi.json", place.prefix)
+fn document(place: &Place) -> (String, &'static str) {
+    (format!("{}/openapi.json", place.prefix), OPENAPI)
 }
 
 /// Scheme, host and port of an address without a path.
@@ -192,6 +240,11 @@ mod tests {
             resend: place("/resend"),
             jetemail: place("/jetemail"),
             notificationapi: place("/notificationapi"),
+            smtp: own_url.map(|_| SmtpPlace {
+                host: "mail.example.com".to_owned(),
+                port: 465,
+                encryption: SmtpEncryption::Tls,
+            }),
             key: has_key.then_some(key),
             draft: Draft::default(),
             first_steps: None,
@@ -238,5 +291,29 @@ mod tests {
         let none = view(None, false);
         assert!(code(&none, "Sendwithus", "Node").contains("\"https://mail.example.com/sendwithus\""));
         assert!(code(&none, "Sendwithus", "curl").starts_with("curl https://mail.example.com/sendwithus/api/v1/send "));
+    }
+
+    #[test]
+    fn programs_encrypt_by_smtp_as_the_server_does() {
+        let at = |encryption| {
+            let smtp = SmtpPlace { host: "mail.example.com".to_owned(), port: 2525, encryption };
+            let view = ConnectView { smtp: Some(smtp), ..view(None, false) };
+            ["Node", "Python", "Rust", "Shell"].map(|language| code(&view, "SMTP", language))
+        };
+        let [node, python, rust, shell] = at(SmtpEncryption::Tls);
+        assert!(node.contains("port: 2525,\n  secure: true,") && shell.contains("--port 2525 --tls-on-connect \\"));
+        assert!(
+            python.contains("smtplib.SMTP_SSL(\"mail.example.com\", 2525) as server:\n    server.login("),
+            "{python}"
+        );
+        assert!(rust.contains("SmtpTransport::relay(\"mail.example.com\")?\n"));
+        let [node, python, rust, shell] = at(SmtpEncryption::StartTls);
+        assert!(node.contains("secure: false") && shell.contains("--port 2525 --tls \\"));
+        assert!(python.contains("as server:\n    server.starttls()\n    server.login("));
+        assert!(rust.contains("SmtpTransport::starttls_relay(\"mail.example.com\")?\n"));
+        let [_, python, rust, shell] = at(SmtpEncryption::Never);
+        assert!(shell.contains("--port 2525 \\") && python.contains("as server:\n    server.login("));
+        assert!(rust.contains("SmtpTransport::builder_dangerous(\"mail.example.com\")\n"));
+        assert!(systems(&view(None, false))[1].note.is_some_and(|note| note.contains("--smtp-addr")));
     }
 }

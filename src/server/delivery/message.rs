@@ -1,4 +1,5 @@
-//! A message as mail: addresses, headers and MIME parts. Called by [super::smtp], and by the services for their checks.
+//! A message as mail: addresses, headers and MIME parts. One that came as mail goes out as it came. Called by [super::smtp] and
+//! [super::providers], and by the services for their checks.
 //! Sources: RFC 5322 (headers), RFC 2045 to 2047 and 2231 (MIME), RFC 6532 (non-ASCII addresses).
 
 use std::time::SystemTime;
@@ -15,6 +16,7 @@ use super::provider_id::id_header;
 use crate::domain::email::{Attachment, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
+use crate::server::mail;
 use crate::server::store::outbox::Outgoing;
 
 const ID_HEADER: &str = "X-Sendlog-Id";
@@ -49,6 +51,46 @@ pub fn sender_address(from_address: &str) -> Result<Address, BuildError> {
 pub fn envelope_address(address: &str) -> Result<Address, BuildError> {
     let written = if is_one_line(address) { wire_address(address) } else { None };
     written.ok_or_else(|| BuildError("an address is not valid".to_owned()))
+}
+
+/// What a mail server takes beside ASCII.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Takes {
+    /// Letters outside ASCII in addresses and headers (SMTPUTF8).
+    pub utf8: bool,
+    /// Any bytes in bodies (8BITMIME).
+    pub eight_bit: bool,
+}
+
+/// The mail for a server: the message as it came, where it came as mail and the server takes it so; otherwise as
+/// [build_message] writes it. With it goes its `Message-ID`.
+pub fn mail_for(
+    outgoing: &Outgoing,
+    email_id: EmailId,
+    date: DateTime<Utc>,
+    takes: Takes,
+) -> Result<(Vec<u8>, String), BuildError> {
+    if let Some(mime) = &outgoing.mime {
+        let (has_plain_headers, has_plain_body) = mail::is_ascii(mime);
+        let message_id = mail::message_id_of(mime);
+        if let (true, true, Some(message_id)) =
+            (takes.utf8 || has_plain_headers, takes.eight_bit || has_plain_body, message_id)
+        {
+            return Ok((marked(mime, outgoing, email_id), message_id));
+        }
+    }
+    let from = sender_address(&outgoing.from_address)?;
+    Ok((build_message(outgoing, email_id, date, takes.utf8)?, message_id(email_id, &from)))
+}
+
+/// A mail with the message's id in front of it.
+pub fn marked(mime: &[u8], outgoing: &Outgoing, email_id: EmailId) -> Vec<u8> {
+    let mut head = format!("{ID_HEADER}: {email_id}\r\n");
+    let of_provider = id_header_of(outgoing, email_id).filter(|(name, _)| !mail::has_header(mime, name));
+    if let Some((name, value)) = of_provider {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    [head.as_bytes(), mime].concat()
 }
 
 /// Writes a message as mail. Bcc recipients stand in no header. `date` is when it was accepted, so that every attempt
@@ -257,6 +299,7 @@ mod tests {
             html: Some("<p>Grüße</p>".to_owned()),
             text: Some("Grüße".to_owned()),
             attachments: Vec::new(),
+            mime: None,
         }
     }
 

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::endpoint::{SmtpEndpoint, SmtpSecret};
-use super::message::{build_message, message_id, sender_address};
+use super::message::{Takes, mail_for, sender_address};
 use crate::domain::adapter::TlsMode;
 use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::error::AppError;
@@ -115,15 +115,16 @@ impl SmtpSender {
                     return Some(Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault));
                 }
             };
-            let allow_utf8 = connection.client.offers.smtputf8;
-            let message = match build_message(outgoing, email_id, date, allow_utf8) {
-                Ok(message) => message,
+            let offers = &connection.client.offers;
+            let takes = Takes { utf8: offers.smtputf8, eight_bit: offers.eight_bit_mime };
+            let (message, message_id) = match mail_for(outgoing, email_id, date, takes) {
+                Ok(mail) => mail,
                 Err(cause) => {
                     self.keep(route.key(), connection);
                     return Some(Attempt::ended(pending, &failed(&cause), AdapterFault::Unusable));
                 }
             };
-            let mut transaction = Transaction::new(&mut connection.client, &self.settings, pending, allow_utf8);
+            let mut transaction = Transaction::new(&mut connection.client, &self.settings, pending, takes.utf8);
             let is_done = transaction.run(&from, &message, &before_data).await;
             let Transaction { outcomes, is_usable, is_closed, fault, .. } = transaction;
             if is_closed && is_kept {
@@ -133,7 +134,7 @@ impl SmtpSender {
             if is_usable {
                 self.keep(route.key(), connection);
             }
-            return is_done.then(|| Attempt { fault, ..attempt(pending, outcomes, &message_id(email_id, &from)) });
+            return is_done.then(|| Attempt { fault, ..attempt(pending, outcomes, &message_id) });
         }
     }
 

@@ -117,5 +117,6 @@ pub(super) fn message(channel: Channel, from: &str, to: &str, subject: &str, tex
         html: None,
         text: Some(text.to_owned()),
         attachments: Vec::new(),
+        mime: None,
     }
 }

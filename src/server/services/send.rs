@@ -3,6 +3,7 @@
 
 mod accept;
 mod copy;
+mod mail;
 mod once;
 mod request;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use self::accept::by_person;
 pub(super) use self::accept::{accept_all, accepted_by, accepted_of, choose_adapter, event};
 pub(super) use self::copy::{PreparedCopy, accept_copy, accept_copy_of_item, prepare_copy};
+pub use self::mail::{MailRequest, Repetition, check_mail_sender, checked_mail_recipient, send_mail};
 pub(super) use self::once::new_key;
 pub use self::once::{IdempotencyKey, OnceKey, begin_once, find_first_answer, first_answer_or};
 pub use self::request::{

@@ -14,7 +14,7 @@ use super::rollups::{Rollups, counted};
 use super::search::index::insert_search_rows;
 use super::search::texts::texts_of;
 use super::{Store, micros};
-use crate::domain::email::{Attachment, NewEmail};
+use crate::domain::email::{Attachment, Mime, NewEmail};
 use crate::domain::error::AppError;
 use crate::domain::event::{Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
@@ -30,6 +30,10 @@ const INSERT_CONTENTS: &str =
 
 const INSERT_ATTACHMENTS: &str =
     "INSERT INTO email_attachments (team_id, email_id, position, filename, content_type, content, content_id) ";
+
+const INSERT_MIMES: &str = "INSERT INTO email_mimes (team_id, email_id, mime, mime_bytes, message_id) ";
+
+const INSERT_ALIASES: &str = "INSERT INTO email_aliases (team_id, alias, email_id) ";
 
 const INSERT_EVENTS: &str =
     "INSERT INTO email_events (team_id, email_id, id, kind, at, recipient, detail, provider_event_id) ";
@@ -97,6 +101,16 @@ pub(super) async fn insert_folded(
     tx.insert_rows(INSERT_ATTACHMENTS, &attachments_of(emails), |values, (id, position, attachment)| {
         values.bind(team_id).bind(*id).bind(*position).bind(&attachment.filename).bind(&attachment.content_type);
         values.bind(&attachment.content).bind(&attachment.content_id);
+    })
+    .await?;
+    tx.insert_rows(INSERT_MIMES, &mimes_of(emails), |values, (id, mime)| {
+        values.bind(team_id).bind(*id).bind(&mime.packed).bind(mime.length).bind(&mime.message_id);
+    })
+    .await?;
+    let own_ids: Vec<(EmailId, &String)> =
+        mimes_of(emails).into_iter().filter_map(|(id, mime)| Some((id, mime.message_id.as_ref()?))).collect();
+    tx.insert_rows(INSERT_ALIASES, &own_ids, |values, (id, own_id)| {
+        values.bind(team_id).bind(*own_id).bind(*id);
     })
     .await?;
     insert_event_rows(tx, team_id, &events_of(emails)).await?;
@@ -172,6 +186,10 @@ fn attachments_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, i64, &'a Attachmen
         (0..).zip(&row.email.attachments).map(move |(position, attachment)| (id, position, attachment))
     };
     emails.iter().flat_map(of_email).collect()
+}
+
+fn mimes_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a Mime)> {
+    emails.iter().filter_map(|row| Some((row.email.id, row.email.mime.as_ref()?))).collect()
 }
 
 fn waiting_of<'a>(emails: &[Folded<'a>]) -> Vec<(&'a NewEmail, &'a Waiting)> {

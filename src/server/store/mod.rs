@@ -22,6 +22,7 @@ mod folding;
 mod health;
 pub mod ingest;
 mod like;
+pub mod mimes;
 mod names;
 mod noted;
 pub mod notifications;

@@ -70,6 +70,7 @@ pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt,
              FROM email_contents c WHERE c.team_id = outbox.team_id AND c.email_id = outbox.email_id), 0)
          + COALESCE((SELECT SUM(octet_length(a.content))
              FROM email_attachments a WHERE a.team_id = outbox.team_id AND a.email_id = outbox.email_id), 0)
+         + COALESCE((SELECT m.mime_bytes FROM email_mimes m WHERE m.team_id = outbox.team_id AND m.email_id = outbox.email_id), 0)
          AS BIGINT) AS bytes
      FROM outbox WHERE team_id = $1 AND adapter_id = $2 AND run_at <= $3
      ORDER BY run_at, email_id LIMIT $4 ";
@@ -125,7 +126,7 @@ pub struct Lease {
     pub in_doubt: bool,
     /// Whether an earlier lease ended before its attempt did.
     pub was_cut_off: bool,
-    /// The bytes of the message's bodies and attachments.
+    /// The bytes of the message's bodies, its attachments and its mail.
     pub bytes: i64,
 }
 

@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 
 use super::bodies::BodyRow;
+use super::mimes::unpack_mime;
 use super::{Store, stored};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::channel::Channel;
@@ -33,6 +34,8 @@ pub struct Outgoing {
     pub html: Option<String>,
     pub text: Option<String>,
     pub attachments: Vec<Attachment>,
+    /// The message itself, where it came as mail.
+    pub mime: Option<Vec<u8>>,
 }
 
 /// The adapter of a message to send.
@@ -62,6 +65,8 @@ struct OutgoingRow {
     variables: Json<serde_json::Value>,
     metadata: Json<serde_json::Value>,
     headers: Json<Vec<(String, String)>>,
+    mime: Option<Vec<u8>>,
+    mime_bytes: Option<i64>,
     adapter_id: Option<AdapterId>,
     adapter_name: Option<String>,
     adapter_kind: Option<String>,
@@ -77,10 +82,12 @@ impl Store {
                 "SELECT e.from_address, e.reply_to, e.recipients, COALESCE(c.subject, e.subject) AS subject,
                      e.channel, e.notification_id,
                      n.kind AS notification_kind, e.external_user_id, e.tags, {}, c.variables, c.metadata, c.headers,
+                     m.mime, m.mime_bytes,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
                  FROM emails e
                  JOIN teams t ON t.id = e.team_id AND t.deleted_at IS NULL
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
+                 LEFT JOIN email_mimes m ON m.team_id = e.team_id AND m.email_id = e.id
                  LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
                  LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
@@ -100,6 +107,7 @@ impl Store {
             _ => None,
         };
         let (html, text) = row.bodies.read()?;
+        let mime = row.mime.zip(row.mime_bytes).map(|(packed, length)| unpack_mime(&packed, length));
         Ok(Some(Outgoing {
             adapter,
             channel: stored("emails.channel", Channel::from_code(row.channel).ok_or("unknown code"))?,
@@ -117,6 +125,7 @@ impl Store {
             html,
             text,
             attachments: self.list_attachments(team_id, email_id).await?,
+            mime: mime.transpose()?,
         }))
     }
 }

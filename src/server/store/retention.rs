@@ -5,8 +5,8 @@
 use super::Store;
 use super::audit::{AuditEvent, commit_change};
 use super::deletion::{
-    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_EVENTS, NOTIFICATIONS, RESEND_ITEMS, RESEND_JOBS, STEP,
-    TEXTS,
+    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_EVENTS, EMAIL_MIMES, NOTIFICATIONS, RESEND_ITEMS,
+    RESEND_JOBS, STEP, TEXTS,
 };
 use super::engine::{Engine, Sql};
 use super::rollups::{Rollups, counted};
@@ -119,7 +119,7 @@ impl Store {
     pub async fn delete_old_bodies(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
         // A message without a body is not resent, so that none is without its attachments.
         Ok(self.delete_old_contents(team_id, below).await?
-            || self.delete_old_rows(&[EMAIL_ATTACHMENTS], NOT_TO_BE_SENT, team_id, below.0).await?)
+            || self.delete_old_rows(&[EMAIL_ATTACHMENTS, EMAIL_MIMES], NOT_TO_BE_SENT, team_id, below.0).await?)
     }
 
     /// Deletes some of the bodies and variables, which are not found by search from then on; whether there may be more.

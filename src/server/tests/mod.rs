@@ -8,6 +8,7 @@ mod masking;
 mod matrix;
 mod once;
 mod routes;
+mod smtp_in;
 mod store_contract;
 mod support;
 mod writer_held;

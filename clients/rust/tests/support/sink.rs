@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 pub struct Received {
     pub recipients: Vec<String>,
     pub text: String,
+    pub raw: Vec<u8>,
 }
 
 /// The mail server. It ends with its value.
@@ -62,9 +63,11 @@ async fn take(stream: TcpStream, received: Arc<Mutex<Vec<Received>>>) -> std::io
     let mut message = Received::default();
     let mut is_in_text = false;
     while let Some(line) = lines.next_segment().await? {
-        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+        let bytes = line.strip_suffix(b"\r").unwrap_or(&line);
+        let line = String::from_utf8_lossy(bytes).into_owned();
         if is_in_text && line != "." {
             message.text += &format!("{}\r\n", line.strip_prefix('.').unwrap_or(&line));
+            message.raw.extend([bytes.strip_prefix(b".").unwrap_or(bytes), b"\r\n"].concat());
             continue;
         }
         let command = line.get(..4).unwrap_or(&line).to_ascii_uppercase();

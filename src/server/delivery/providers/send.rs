@@ -15,6 +15,7 @@ use crate::domain::mailbox::Mailbox;
 use crate::server::delivery::http::{HttpSender, NoAnswer};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::mailbox::{parse_mailbox, parse_mailboxes};
+use crate::server::delivery::message::marked;
 use crate::server::store::outbox::Outgoing;
 
 /// The setting of an adapter that says how many requests it makes in a second.
@@ -61,9 +62,11 @@ impl ProviderSender {
             Ok(mailboxes) => mailboxes,
             Err(reason) => return Some(unusable(pending, reason)),
         };
+        // The id stands where providers look for it, which the request says otherwise where it can.
+        let mime = outgoing.mime.as_deref().map(|mime| marked(mime, outgoing, email_id));
         let (mut before, mut parts) = (Some(before), Vec::new());
         for batch in batches(&outgoing.recipients, pending, route.provider.limits.recipients) {
-            let message = message(outgoing, &id, (&from, &reply_to), &batch, now);
+            let message = message(outgoing, &id, (&from, &reply_to), &batch, mime.as_deref(), now);
             let request = (route.provider.request)(&account, &message).and_then(|request| checked(request, route));
             let request = match request {
                 Ok(request) => request,
@@ -157,6 +160,7 @@ fn message<'a>(
     id: &'a str,
     (from, reply_to): (&Mailbox, &'a [Mailbox]),
     pending: &'a [String],
+    mime: Option<&'a [u8]>,
     now: DateTime<Utc>,
 ) -> OutMessage<'a> {
     OutMessage {
@@ -173,7 +177,7 @@ fn message<'a>(
         headers: &outgoing.headers,
         tags: &outgoing.tags,
         metadata: &outgoing.metadata,
-        mime: None,
+        mime,
         now,
     }
 }

@@ -198,6 +198,7 @@ async fn sent(sender: &SmtpSender, url: &str) -> RecipientOutcome {
         html: None,
         text: Some("Thank you".to_owned()),
         attachments: Vec::new(),
+        mime: None,
     };
     let id = EmailId(1_795_265_892_000 << 20);
     let attempt = sender.send(&route(url), &outgoing, (id, id.created_at()), &[address], async || true).await;

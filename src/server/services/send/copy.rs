@@ -81,6 +81,7 @@ pub(in crate::server::services) async fn prepare_copy(
         html: content.html,
         text: content.text,
         attachments: app.store.list_attachments(viewer.team, email.id).await?,
+        mime: app.store.find_mime(viewer.team, email.id).await?,
         events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
         ..email.copy(id, job_id)
     };

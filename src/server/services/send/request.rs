@@ -118,19 +118,22 @@ pub(super) fn check_headers(headers: &[(String, String)]) -> Result<(), AppError
     if headers.len() > MAX_HEADERS {
         return Err(AppError::invalid_field("headers", format!("A message has at most {MAX_HEADERS} added headers")));
     }
-    for (name, value) in headers {
-        let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
-        if name.is_empty() || name.len() > 70 || !name.bytes().all(is_name) {
-            let message = "A header's name has 1 to 70 ASCII characters, without spaces and colons";
-            return Err(AppError::invalid_field("headers", message));
-        }
-        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(AppError::invalid_field("headers", format!("The header {name} cannot be set")));
-        }
-        check_header("headers", value)?;
-        if value.len() > 2_000 {
-            return Err(AppError::invalid_field("headers", format!("The header {name} is longer than 2,000 bytes")));
-        }
+    headers.iter().try_for_each(|(name, value)| check_header_of(name, value))
+}
+
+/// Passes only a header that a caller can add to a message.
+pub(super) fn check_header_of(name: &str, value: &str) -> Result<(), AppError> {
+    let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+    if name.is_empty() || name.len() > 70 || !name.bytes().all(is_name) {
+        let message = "A header's name has 1 to 70 ASCII characters, without spaces and colons";
+        return Err(AppError::invalid_field("headers", message));
+    }
+    if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(AppError::invalid_field("headers", format!("The header {name} cannot be set")));
+    }
+    check_header("headers", value)?;
+    if value.len() > 2_000 {
+        return Err(AppError::invalid_field("headers", format!("The header {name} is longer than 2,000 bytes")));
     }
     Ok(())
 }
@@ -189,7 +192,7 @@ pub(super) fn check_attachments(attachments: &[Attachment]) -> Result<(), AppErr
     Ok(())
 }
 
-fn is_content_id(text: &str) -> bool {
+pub(super) fn is_content_id(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
     (1..=128).contains(&text.len()) && text.bytes().all(fits)
 }

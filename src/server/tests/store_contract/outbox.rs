@@ -14,7 +14,11 @@ use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::server::store::emails::{Acceptance, Attachment, KeptAnswer, NewEmail, NewIdempotencyKey};
 use crate::server::store::events::{EmailFacts, NewEvent};
+use crate::server::store::mimes::pack_mime;
 use crate::server::store::outbox::{Lease, Settlement, Share};
+
+/// The message, where it came as mail.
+const MIME: &[u8] = b"From: a@b.example\r\n\r\n8 bit \xff\r\n";
 
 /// A message as it is accepted, at `time`.
 pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
@@ -60,6 +64,7 @@ pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
                 content_id: None,
             },
         ],
+        mime: pack_mime(MIME, Some("one@b.example".to_owned())).ok(),
         sent_subject: None,
         worded_by: None,
         resend_of: None,
@@ -452,6 +457,9 @@ on_both_databases! {
         store.insert_email(app.team, &new).await.unwrap();
         let outgoing = store.find_outgoing(app.team, new.id).await.unwrap().unwrap();
         assert_eq!((outgoing.recipients, outgoing.attachments), (new.recipients, new.attachments));
+        assert_eq!(outgoing.mime.as_deref(), Some(MIME));
+        assert_eq!(store.find_mime(app.team, new.id).await, Ok(new.mime));
+        assert_eq!(store.find_mime(app.other_team, new.id).await, Ok(None));
         assert_eq!(
             (outgoing.from_address, outgoing.reply_to, outgoing.subject),
             (new.from_address, new.reply_to, new.subject)

@@ -75,6 +75,7 @@ impl Message {
             html: Some("<p>Hello</p>".to_owned()),
             text: None,
             attachments: self.attachments.clone(),
+            mime: None,
             sent_subject: None,
             worded_by: None,
             resend_of: None,
