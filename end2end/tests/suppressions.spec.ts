@@ -49,13 +49,16 @@ test("a provider's list is brought along, and what cannot be read is said", asyn
   await page.goto("/settings/suppressions");
   const [ada, bob] = [`ada-${hasScript}@example.com`, `bob-${hasScript}@example.com`];
   const file = `EmailAddress,SuppressionReason,CreatedAt\n${ada},SpamComplaint,2026-01-20T12:00:00Z\n${bob},HardBounce,2026-01-21T12:00:00Z\nnobody,HardBounce,\n`;
-  await page.getByRole("textbox", { name: "Addresses", exact: true }).fill(file);
+  const typed = `typed-${hasScript}@example.com`;
+  await page.getByRole("textbox", { name: "Addresses", exact: true }).fill(typed);
+  await page.getByLabel("Or a file").setInputFiles({ name: "list.csv", mimeType: "text/csv", buffer: Buffer.from(file) });
   await page.getByRole("button", { name: "Suppress", exact: true }).click();
-  await expect(page.getByText("2 addresses are suppressed. 1 line was left out, the first of them line 4")).toBeVisible();
+  await expect(page.getByText("3 addresses are suppressed. 1 line was left out, the first of them line 4")).toBeVisible();
   await page.getByRole("combobox", { name: "Why" }).selectOption({ label: "Marked as spam" });
   await page.getByRole("button", { name: "Filter" }).click();
   await expect(page.getByRole("row").filter({ hasText: ada })).toBeVisible();
   await expect(page.getByRole("row").filter({ hasText: bob })).toHaveCount(0);
+  await expect(page.getByRole("row").filter({ hasText: typed })).toHaveCount(0);
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
   expect(download.suggestedFilename()).toBe("suppressions.csv");
 

@@ -30,21 +30,24 @@ pub async fn load_suppressions(
     reason: Option<SuppressionReason>,
     before: Option<SuppressionId>,
 ) -> Result<SuppressionsView, AppError> {
+    use crate::domain::page::Cursor;
     use crate::server::{
         context,
         services::suppressions::{self, SuppressionFilter},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
-    let filter = SuppressionFilter { search, reason };
-    let page = suppressions::list_suppressions(&app, &viewer, &filter, before, PAGE_SIZE).await?;
+    let filter = SuppressionFilter { search, reasons: reason.into_iter().collect() };
+    let cursor = before.map_or(Cursor::Newest, Cursor::After);
+    let page = suppressions::list_suppressions(&app, &viewer, &filter, cursor, PAGE_SIZE).await?;
     let total = suppressions::count_suppressions(&app, &viewer, &filter).await?;
     Ok(SuppressionsView { page, total, draft: super::draft::load_draft("suppressions".to_owned()).await? })
 }
 
-/// Suppresses addresses, one a line or those of a CSV file. Needs `suppressions:update`.
+/// Suppresses addresses: those that were typed, one a line, and those of a file. Needs `suppressions:update`.
 #[server]
 pub async fn add_suppressions(
-    addresses: String,
+    #[server(default)] addresses: String,
+    #[server(default)] file: String,
     reason: SuppressionReason,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
@@ -52,7 +55,7 @@ pub async fn add_suppressions(
     let draft = Draft::of("suppressions").with("addresses", &addresses).with("note", &note);
     let draft = draft.with("reason", reason.as_str());
     let viewer = context::viewer_of(&draft).await?;
-    let result = suppressions::add_suppressions(&context::app(), &viewer, &addresses, reason, &note).await;
+    let result = suppressions::add_suppressions(&context::app(), &viewer, &[&addresses, &file], reason, &note).await;
     let label_of = |field: &str| match field {
         "addresses" => Some("Addresses"),
         "note" => Some("Note"),
@@ -69,9 +72,12 @@ pub async fn add_suppressions(
 /// Lets an address be written to again. Needs `suppressions:update`.
 #[server]
 pub async fn lift_suppression(id: SuppressionId, reason: String) -> Result<(), AppError> {
-    use crate::server::{context, services::suppressions};
+    use crate::server::{
+        context,
+        services::suppressions::{self, SuppressionName},
+    };
     let viewer = context::viewer().await?;
-    let address = suppressions::lift_suppression(&context::app(), &viewer, id, &reason).await?;
-    context::flash(context::FlashKind::Success, format!("{address} can be written to again."));
+    let lifted = suppressions::lift_suppression(&context::app(), &viewer, &SuppressionName::Id(id), &reason).await?;
+    context::flash(context::FlashKind::Success, format!("{} can be written to again.", lifted.address));
     Ok(())
 }

@@ -489,3 +489,38 @@ test("every answer says how much may still be asked", async () => {
 function timeOf(text) {
   return Date.parse(text.replace(" ", "T").replace(/\+00$/, "Z"));
 }
+
+// Suppressions.
+
+test("an address is suppressed, found, walked to and lifted", async () => {
+  const { suppressions, emails } = clientOf(stage.team);
+  const [one, two, three] = ["one", "two", "three"].map(uniqueAddress);
+  const { id } = dataOf(await suppressions.add({ email: one }));
+  assert.match(id, uuid);
+  assert.equal(dataOf(await suppressions.add({ email: one.toUpperCase() })).id, id);
+  const batch = dataOf(await suppressions.batch.add({ emails: [two, three, one] })).data;
+  assert.deepEqual(batch.map(({ object }) => object), ["suppression", "suppression", "suppression"]);
+  assert.equal(batch[2].id, id);
+  const { created_at, ...found } = dataOf(await suppressions.get(one));
+  assert.deepEqual(found, { object: "suppression", id, email: one, origin: "manual", source_id: null });
+  assert.match(created_at, createdAt);
+  assert.equal(dataOf(await suppressions.get(id)).email, one);
+  const first = dataOf(await suppressions.list({ limit: 2, origin: "manual" }));
+  assert.deepEqual(first.data.map(({ email }) => email), [three, two]);
+  assert.equal(first.has_more, true);
+  const next = dataOf(await suppressions.list({ limit: 2, after: batch[0].id }));
+  assert.equal(next.data[0].id, id);
+  assert.deepEqual(dataOf(await suppressions.list({ origin: "bounce" })).data, []);
+
+  const sent = dataOf(await emails.send(mail(one)));
+  await waitFor("dropped message", async () => dataOf(await emails.get(sent.id)).last_event === "failed");
+  assert.deepEqual(dataOf(await suppressions.remove(one)), { object: "suppression", id, deleted: true });
+  assertError(await suppressions.get(one), 404, "not_found");
+  assertError(await suppressions.remove(id), 404, "not_found");
+  const removed = dataOf(await suppressions.batch.remove({ emails: [two, one] })).data;
+  assert.deepEqual(removed, [{ object: "suppression", id: batch[0].id, deleted: true }]);
+  dataOf(await suppressions.batch.remove({ ids: [batch[1].id] }));
+  assertError(await suppressions.batch.add({ emails: [] }), 422, "validation_error");
+  dataOf(await emails.send(mail(one)));
+  await stage.smtp.waitFor(one);
+});

@@ -604,3 +604,29 @@ def same_time(one: str, other: str) -> bool:
 
 def assert_becomes(look: Callable[[], str], expected: str) -> None:
     wait_for(expected, lambda: look() == expected)
+
+
+# Suppressions.
+
+
+def test_an_address_is_suppressed_found_and_lifted(own_team: Team) -> None:
+    one, two = unique_address(), unique_address()
+    made = resend.Suppressions.add({"email": one})
+    assert UUID.fullmatch(made["id"])
+    assert resend.Suppressions.add({"email": one})["id"] == made["id"]
+    both = resend.Suppressions.Batch.add({"emails": [one, two]})["data"]
+    assert [each["object"] for each in both] == ["suppression", "suppression"]
+    assert both[0]["id"] == made["id"]
+    found = resend.Suppressions.get(one)
+    assert (found["email"], found["origin"], found["source_id"]) == (one, "manual", None)
+    assert CREATED_AT.fullmatch(found["created_at"])
+    listed = resend.Suppressions.list({"origin": "manual", "limit": 1})
+    assert [each["email"] for each in listed["data"]] == [two]
+    assert listed["has_more"]
+    assert resend.Suppressions.list({"origin": "complaint"})["data"] == []
+    assert resend.Suppressions.remove(one)["deleted"]
+    with pytest.raises(ResendError) as refused:
+        resend.Suppressions.get(made["id"])
+    assert refused.value.error_type == "not_found"
+    removed = resend.Suppressions.Batch.remove({"ids": [both[1]["id"]]})["data"]
+    assert [(each["id"], each["deleted"]) for each in removed] == [(both[1]["id"], True)]

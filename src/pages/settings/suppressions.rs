@@ -201,7 +201,13 @@ fn Add(draft: Draft) -> impl IntoView {
                 <h2>"Suppress addresses"</h2>
                 <p>"Bring the list of your provider along, so that nobody who opted out there is written to here."</p>
             </div>
-            <form class="stack panel-body" method="post" action=AddSuppressions::PATH data-unsaved="">
+            <form
+                class="stack panel-body"
+                method="post"
+                action=AddSuppressions::PATH
+                enctype="multipart/form-data"
+                data-unsaved=""
+            >
                 <OfTeam/>
                 <div class="field">
                     <label for="addresses">"Addresses"</label>
@@ -213,14 +219,20 @@ fn Add(draft: Draft) -> impl IntoView {
                         autocomplete="off"
                         autocapitalize="off"
                         spellcheck="false"
-                        required
                         autofocus=error.is_some()
                         aria-invalid=error.is_some().then_some("true")
                         aria-describedby=described_by
                     >{draft.text("addresses")}</textarea>
                     {error.map(|error| view! { <p class="field-error" id="addresses-error">{sentence(&error)}</p> })}
                     <p class="hint" id="addresses-hint">
-                        "One a line, or the content of a CSV file as Sendlog, SendGrid, Postmark or Mailgun export it."
+                        "One a line, or the content of a CSV file."
+                    </p>
+                </div>
+                <div class="field">
+                    <label for="file">"Or a file"</label>
+                    <input id="file" name="file" type="file" accept=".csv,.txt,text/csv,text/plain" aria-describedby="file-hint"/>
+                    <p class="hint" id="file-hint">
+                        "A CSV file as Sendlog, SendGrid, Postmark or Mailgun export it, of at most 4 MiB."
                     </p>
                 </div>
                 <SelectField

@@ -1,7 +1,9 @@
 //! Addresses that a team does not write to any more: looking at them, adding and importing some, and writing to one again. Called
-//! by `/settings/suppressions` and `/api/suppressions`. What events say of an address the store keeps by itself.
+//! by `/settings/suppressions`, `/api/suppressions` and Resend's `/suppressions`. What events say of an address the store keeps by itself.
 
 mod import;
+
+use std::collections::HashMap;
 
 use serde_json::json;
 
@@ -13,7 +15,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::SuppressionId;
 use crate::domain::mailbox::mailbox_key;
 use crate::domain::masking::{audited_text, mask_addresses, masks_addresses};
-use crate::domain::page::CursorPage;
+use crate::domain::page::{Cursor, CursorPage};
 use crate::domain::permission::Permission;
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::domain::viewer::Viewer;
@@ -61,14 +63,12 @@ pub async fn list_suppressions(
     app: &App,
     viewer: &Viewer,
     filter: &SuppressionFilter,
-    before: Option<SuppressionId>,
+    cursor: Cursor<SuppressionId>,
     limit: i64,
 ) -> Result<CursorPage<Suppression>, AppError> {
     viewer.require(Permission::SuppressionsView)?;
     let Some(filter) = asked(viewer, filter) else { return Ok(CursorPage { items: Vec::new(), has_more: false }) };
-    let mut items = app.store.list_suppressions(viewer.team, &filter, before, limit + 1).await?;
-    let has_more = items.len() as i64 > limit;
-    items.truncate(usize::try_from(limit).unwrap_or_default());
+    let CursorPage { items, has_more } = app.store.list_suppressions(viewer.team, &filter, cursor, limit).await?;
     Ok(CursorPage { items: items.into_iter().map(|item| shown(viewer, item)).collect(), has_more })
 }
 
@@ -81,22 +81,24 @@ pub async fn count_suppressions(app: &App, viewer: &Viewer, filter: &Suppression
     }
 }
 
-/// Suppresses addresses: one a line, or the lines of a CSV file. Needs `suppressions:update`. `reason` is that of lines that name
-/// none.
+/// Suppresses addresses: those of texts of one a line, or of the lines of CSV files. Needs `suppressions:update`. `reason` is that
+/// of lines that name none.
 pub async fn add_suppressions(
     app: &App,
     viewer: &Viewer,
-    text: &str,
+    texts: &[&str],
     reason: SuppressionReason,
     note: &str,
 ) -> Result<Added, AppError> {
     viewer.require(Permission::SuppressionsUpdate)?;
     let note = checked_note("note", note)?;
     let (mut new, mut outcome) = (Vec::new(), Added::default());
-    for line in read_import(text)? {
-        match checked_line(app, line, reason, &note) {
-            Ok(suppression) => new.push(suppression),
-            Err(wrong) => outcome.wrong.push(wrong),
+    for text in texts {
+        for line in read_import(text)? {
+            match checked_line(app, line, reason, &note) {
+                Ok(suppression) => new.push(suppression),
+                Err(wrong) => outcome.wrong.push(wrong),
+            }
         }
     }
     if new.is_empty() {
@@ -106,6 +108,43 @@ pub async fn add_suppressions(
         };
         return Err(AppError::invalid_field("addresses", words));
     }
+    outcome.added = insert(app, viewer, &new, &note).await?;
+    outcome.known = new.len() - outcome.added;
+    Ok(outcome)
+}
+
+/// Suppresses these addresses, all or none, for an application; answers with what there is of each, in their order: one that is on
+/// the list already stays as it is. Needs `suppressions:update`. What is wrong is said of `field`.
+pub async fn suppress_addresses(
+    app: &App,
+    viewer: &Viewer,
+    field: &str,
+    addresses: &[String],
+    reason: SuppressionReason,
+    note: &str,
+) -> Result<Vec<Suppression>, AppError> {
+    viewer.require(Permission::SuppressionsUpdate)?;
+    let note = checked_note("note", note)?;
+    let mut new = Vec::new();
+    for (place, address) in (1..).zip(addresses) {
+        let line = ImportedLine { number: place, address: address.clone(), reason: None, created_at: None };
+        let words = |_| match addresses {
+            [_] => format!("`{field}` must be an email address"),
+            _ => format!("`{field}` must hold email addresses: number {place} is none"),
+        };
+        new.push(checked_line(app, line, reason, &note).map_err(|wrong| AppError::invalid_field(field, words(wrong)))?);
+    }
+    insert(app, viewer, &new, &note).await?;
+    let given: Vec<String> = new.into_iter().map(|one| one.address).collect();
+    let found = app.store.find_suppressions_of(viewer.team, &given).await?;
+    let by_key: HashMap<String, Suppression> = found.into_iter().map(|one| (mailbox_key(&one.address), one)).collect();
+    let known = given.iter().filter_map(|address| by_key.get(&mailbox_key(address)).cloned());
+    Ok(known.map(|one| shown(viewer, one)).collect())
+}
+
+/// How many there were not yet.
+async fn insert(app: &App, viewer: &Viewer, new: &[Suppression], note: &str) -> Result<usize, AppError> {
+    let mut added = 0;
     for chunk in new.chunks(ADDED_AT_ONCE) {
         let names: Vec<String> = chunk.iter().take(20).map(|one| audited_text(viewer, one.address.clone())).collect();
         let event = audit::by(app, viewer, AuditAction::SuppressionsAdded);
@@ -114,38 +153,86 @@ pub async fn add_suppressions(
             [only] => event.about(only.id, audited_text(viewer, only.address.clone())),
             _ => event,
         };
-        let added = app.store.insert_suppressions(viewer.team, chunk, &event).await?;
-        outcome.added += added;
-        outcome.known += chunk.len() - added;
+        added += app.store.insert_suppressions(viewer.team, chunk, &event).await?;
     }
-    Ok(outcome)
+    Ok(added)
 }
 
-/// Lets an address be written to again, for a reason that the audit log keeps; answers with the address. Needs
+/// What names a suppression in an address of an API: its id, or the address that is not written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuppressionName {
+    Id(SuppressionId),
+    Address(String),
+}
+
+/// Finds one. Needs `suppressions:view`.
+pub async fn find_suppression(app: &App, viewer: &Viewer, name: &SuppressionName) -> Result<Suppression, AppError> {
+    viewer.require(Permission::SuppressionsView)?;
+    named(app, viewer, name).await.map(|found| shown(viewer, found))
+}
+
+async fn named(app: &App, viewer: &Viewer, name: &SuppressionName) -> Result<Suppression, AppError> {
+    let found = match name {
+        SuppressionName::Id(id) => app.store.find_suppression(viewer.team, *id).await?,
+        SuppressionName::Address(address) => {
+            app.store.find_suppressions_of(viewer.team, std::slice::from_ref(address)).await?.pop()
+        }
+    };
+    found.ok_or_else(missing)
+}
+
+fn missing() -> AppError {
+    AppError::not_found("Suppression")
+}
+
+/// Lets an address be written to again, for a reason that the audit log keeps; answers with what there was of it. Needs
 /// `suppressions:update`.
-pub async fn lift_suppression(app: &App, viewer: &Viewer, id: SuppressionId, reason: &str) -> Result<String, AppError> {
+pub async fn lift_suppression(
+    app: &App,
+    viewer: &Viewer,
+    name: &SuppressionName,
+    reason: &str,
+) -> Result<Suppression, AppError> {
     viewer.require(Permission::SuppressionsUpdate)?;
     let reason = checked_note("reason", reason)?;
     if reason.is_empty() {
         return Err(AppError::invalid_field("reason", "Say why this address may be written to again"));
     }
-    let missing = || AppError::not_found("Suppression");
-    let found = app.store.find_suppression(viewer.team, id).await?.ok_or_else(missing)?;
-    let name = audited_text(viewer, found.address.clone());
-    let event = audit::by(app, viewer, AuditAction::SuppressionLifted).about(id, name).because(reason);
+    let found = named(app, viewer, name).await?;
+    let about = audited_text(viewer, found.address.clone());
+    let event = audit::by(app, viewer, AuditAction::SuppressionLifted).about(found.id, about).because(reason);
     let event =
         event.removed(json!({ "reason": found.reason.as_str(), "since": found.created_at, "note": found.note }));
-    match app.store.delete_suppression(viewer.team, id, &event).await? {
-        true => Ok(shown(viewer, found).address),
+    match app.store.delete_suppression(viewer.team, found.id, &event).await? {
+        true => Ok(shown(viewer, found)),
         false => Err(missing()),
     }
+}
+
+/// Lets several addresses be written to again, as [lift_suppression] does; answers with those that were on the list. Needs
+/// `suppressions:update`.
+pub async fn lift_suppressions(
+    app: &App,
+    viewer: &Viewer,
+    names: &[SuppressionName],
+    reason: &str,
+) -> Result<Vec<Suppression>, AppError> {
+    let mut lifted = Vec::new();
+    for name in names {
+        match lift_suppression(app, viewer, name, reason).await {
+            Ok(one) => lifted.push(one),
+            Err(AppError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(lifted)
 }
 
 /// A CSV file of the whole list, a piece at a time.
 pub struct Export {
     app: App,
     viewer: Viewer,
-    before: Option<SuppressionId>,
+    cursor: Cursor<SuppressionId>,
     has_begun: bool,
     has_ended: bool,
 }
@@ -156,7 +243,7 @@ pub async fn start_export(app: &App, viewer: &Viewer) -> Result<Export, AppError
     viewer.require(Permission::LogsExport)?;
     let event = audit::by(app, viewer, AuditAction::SuppressionsExported);
     app.store.append_audit_event(viewer.team, &event).await?;
-    Ok(Export { app: app.clone(), viewer: viewer.clone(), before: None, has_begun: false, has_ended: false })
+    Ok(Export { app: app.clone(), viewer: viewer.clone(), cursor: Cursor::Newest, has_begun: false, has_ended: false })
 }
 
 impl Export {
@@ -169,10 +256,11 @@ impl Export {
         if self.has_ended {
             return Ok(None);
         }
-        let (filter, before) = (SuppressionFilter::default(), self.before);
-        let items = self.app.store.list_suppressions(self.viewer.team, &filter, before, EXPORTED_AT_ONCE).await?;
-        self.has_ended = (items.len() as i64) < EXPORTED_AT_ONCE;
-        self.before = items.last().map(|item| item.id).or(self.before);
+        let filter = SuppressionFilter::default();
+        let page = self.app.store.list_suppressions(self.viewer.team, &filter, self.cursor, EXPORTED_AT_ONCE).await?;
+        let CursorPage { items, has_more } = page;
+        self.has_ended = !has_more;
+        self.cursor = items.last().map_or(self.cursor, |item| Cursor::After(item.id));
         let rows = items.into_iter().map(|item| shown(&self.viewer, item)).map(|item| {
             let message = item.email_id.map(|id| id.to_string()).unwrap_or_default();
             let at = item.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
@@ -188,7 +276,7 @@ fn asked(viewer: &Viewer, filter: &SuppressionFilter) -> Option<SuppressionFilte
     if masks_addresses(viewer) && search.is_some_and(|search| !search.contains('@')) {
         return None;
     }
-    Some(SuppressionFilter { search: search.map(mailbox_key), reason: filter.reason })
+    Some(SuppressionFilter { search: search.map(mailbox_key), reasons: filter.reasons.clone() })
 }
 
 fn shown(viewer: &Viewer, suppression: Suppression) -> Suppression {

@@ -13,6 +13,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::EmailEvent;
 use crate::domain::ids::{EmailId, SuppressionId, TeamId};
 use crate::domain::mailbox::mailbox_key;
+use crate::domain::page::{Cursor, CursorPage};
 use crate::domain::suppression::{Suppression, SuppressionReason};
 
 const COLUMNS: &str = "id, address, reason, email_id, note, created_at";
@@ -29,7 +30,8 @@ const INSERT: &str = "INSERT INTO suppressions
 pub struct SuppressionFilter {
     /// A part of the address.
     pub search: Option<String>,
-    pub reason: Option<SuppressionReason>,
+    /// One of these; any where it names none.
+    pub reasons: Vec<SuppressionReason>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -115,22 +117,31 @@ pub(super) fn list_query(
     engine: Engine,
     team_id: TeamId,
     filter: &SuppressionFilter,
-    before: Option<SuppressionId>,
+    cursor: Cursor<SuppressionId>,
     limit: i64,
 ) -> Sql {
     let mut sql = Sql::new(engine, format!("SELECT {COLUMNS} FROM suppressions WHERE team_id = "));
     sql.push_bind(team_id);
-    if let Some(before) = before {
-        sql.push(" AND id < ").push_bind(before);
-    }
+    let order = match cursor {
+        Cursor::Newest => "DESC",
+        Cursor::After(id) => {
+            sql.push(" AND id < ").push_bind(id);
+            "DESC"
+        }
+        Cursor::Before(id) => {
+            sql.push(" AND id > ").push_bind(id);
+            "ASC"
+        }
+    };
     push_filter(&mut sql, filter);
-    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    sql.push(format!(" ORDER BY id {order} LIMIT ")).push_bind(limit);
     sql
 }
 
 fn push_filter(sql: &mut Sql, filter: &SuppressionFilter) {
-    if let Some(reason) = filter.reason {
-        sql.push(" AND reason = ").push_bind(reason.as_str());
+    if !filter.reasons.is_empty() {
+        let names: Vec<String> = filter.reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
+        sql.push(" AND reason IN (").push_list(&names).push(")");
     }
     if let Some(search) = &filter.search {
         sql.push(" AND ");
@@ -139,18 +150,23 @@ fn push_filter(sql: &mut Sql, filter: &SuppressionFilter) {
 }
 
 impl Store {
-    /// The team's addresses that are not written to, the newest first: those with ids below `before` where that is given, at
-    /// most `limit`.
+    /// The team's addresses that are not written to, the newest first: at most `limit`, at a place of the list.
     pub async fn list_suppressions(
         &self,
         team_id: TeamId,
         filter: &SuppressionFilter,
-        before: Option<SuppressionId>,
+        cursor: Cursor<SuppressionId>,
         limit: i64,
-    ) -> Result<Vec<Suppression>, AppError> {
-        let query = list_query(self.engine(), team_id, filter, before, limit);
-        let rows: Vec<SuppressionRow> = self.read(query).fetch_all().await?;
-        rows.into_iter().map(Suppression::try_from).collect()
+    ) -> Result<CursorPage<Suppression>, AppError> {
+        let query = list_query(self.engine(), team_id, filter, cursor, limit + 1);
+        let mut rows: Vec<SuppressionRow> = self.read(query).fetch_all().await?;
+        let has_more = rows.len() as i64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or_default());
+        if let Cursor::Before(_) = cursor {
+            rows.reverse();
+        }
+        let items = rows.into_iter().map(Suppression::try_from).collect::<Result<_, _>>()?;
+        Ok(CursorPage { items, has_more })
     }
 
     /// How many there are.
@@ -166,6 +182,25 @@ impl Store {
         let statement = format!("SELECT {COLUMNS} FROM suppressions WHERE team_id = $1 AND id = $2");
         let row: Option<SuppressionRow> = self.read(statement).bind(team_id).bind(id).fetch_optional().await?;
         row.map(Suppression::try_from).transpose()
+    }
+
+    /// What there is of these addresses; in no order.
+    pub async fn find_suppressions_of(
+        &self,
+        team_id: TeamId,
+        addresses: &[String],
+    ) -> Result<Vec<Suppression>, AppError> {
+        let keys: Vec<String> = addresses.iter().map(|address| mailbox_key(address)).collect();
+        let mut found = Vec::new();
+        for keys in keys.chunks(VALUES) {
+            let mut sql = Sql::new(self.engine(), format!("SELECT {COLUMNS} FROM suppressions WHERE team_id = "));
+            sql.push_bind(team_id).push(" AND address_key IN (").push_list(keys).push(")");
+            let rows: Vec<SuppressionRow> = self.read(sql).fetch_all().await?;
+            for row in rows {
+                found.push(Suppression::try_from(row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// Those of these addresses that are not written to, as they are given, with why and since when.

@@ -14,6 +14,7 @@ mod csrf;
 mod drafts;
 mod export;
 mod fair;
+mod file_form;
 mod finish;
 mod hooks;
 mod html;

@@ -11,6 +11,7 @@ use leptos::server_fn::error::ServerFnUrlError;
 use url::Url;
 
 use super::body::{self, ANONYMOUS_BODY_BYTES};
+use super::file_form;
 use super::refusal::words_for;
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -41,7 +42,11 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
             return response;
         }
     };
-    if has_nul(&held.bytes) {
+    let bytes = match file_form::flattened(&mut parts, held.bytes.clone()).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Api::Sendlog.refuse(error),
+    };
+    if has_nul(&bytes) {
         return Api::Sendlog.refuse(AppError::invalid("Text must not hold the character U+0000"));
     }
     if leptos::server_fn::axum::get_server_fn_service(parts.uri.path(), parts.method.clone()).is_none() {
@@ -49,10 +54,10 @@ pub async fn call(State(app): State<App>, request: Request) -> Response {
     }
     let identity = parts.extensions.get::<Identity>().cloned();
     let has_session = identity.as_ref().is_some_and(|identity| identity.0.is_ok());
-    if !has_session && let Some(team) = FormTeam::of(&held.bytes) {
+    if !has_session && let Some(team) = FormTeam::of(&bytes) {
         parts.extensions.insert(team);
     }
-    let request = Request::from_parts(parts, Body::from(held.bytes.clone()));
+    let request = Request::from_parts(parts, Body::from(bytes));
     let given = app.clone();
     let provide = move || provide_context(given.clone());
     match body::in_time(leptos_axum::handle_server_fns_with_context(provide, request)).await {

@@ -15,6 +15,7 @@ mod logs;
 mod members;
 mod resends;
 mod send;
+mod suppressions;
 mod teams;
 mod templates;
 
@@ -46,6 +47,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(invites::routes())
         .merge(templates::routes())
         .merge(adapters::routes())
+        .merge(suppressions::routes())
         .merge(api_keys::routes())
         .merge(audit::routes());
     error::MANNERS.describe(routes).routes(routes!(show_document))
@@ -73,6 +75,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         (name = "teams", description = "Teams, members and invitations"),
         (name = "templates", description = "Templates and their versions"),
         (name = "adapters", description = "The mail servers and addresses that messages go out by"),
+        (name = "suppressions", description = "Addresses that are not written to any more"),
         (name = "api-keys", description = "Keys for programs"),
         (name = "audit", description = "Who changed, revealed, resent or exported what"),
         (name = "meta", description = "This document"),

@@ -1,6 +1,6 @@
-//! Resend-shaped endpoints, over [crate::server::services]: the log of API requests over every dialect, and sending.
-//! Sources: Resend, Logs; for `/emails` Resend's API reference and what npm `resend`, PyPI `resend` and `resend-rs` send
-//! and expect.
+//! Resend-shaped endpoints, over [crate::server::services]: the log of API requests over every dialect, sending, and the
+//! addresses that are not written to. Sources: Resend, Logs; for the rest Resend's API reference and what npm `resend`, PyPI
+//! `resend` and `resend-rs` send and expect.
 //!
 //! The order of the fields is the specification's. Times are UTC, written `2026-03-30 13:43:54.622865+00`, always with six
 //! digits.
@@ -10,6 +10,7 @@ mod emails;
 pub mod error;
 mod logs;
 mod send;
+mod suppressions;
 mod time;
 
 use std::str::FromStr;
@@ -37,7 +38,8 @@ pub fn routes() -> OpenApiRouter<App> {
     let routes = OpenApiRouter::with_openapi(Document::openapi())
         .merge(logs::routes())
         .merge(emails::routes())
-        .merge(send::routes());
+        .merge(send::routes())
+        .merge(suppressions::routes());
     error::MANNERS.describe(routes).layer(middleware::from_fn(require_user_agent))
 }
 
@@ -63,6 +65,7 @@ async fn require_user_agent(request: Request, next: Next) -> Response {
     tags(
         (name = "logs", description = "The log of API requests, over every dialect"),
         (name = "emails", description = "Sending, and what became of it"),
+        (name = "suppressions", description = "Addresses that are not written to any more"),
     )
 )]
 struct Document;
@@ -176,10 +179,10 @@ mod tests {
                 ids.push(operation["operationId"].as_str().unwrap().to_owned());
             }
         }
-        assert_eq!(ids.len(), 8, "{ids:?}");
+        assert_eq!(ids.len(), 14, "{ids:?}");
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 8, "an operationId occurs twice");
+        assert_eq!(ids.len(), 14, "an operationId occurs twice");
         assert_eq!(document["servers"][0]["url"], "./");
     }
 

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::*;
 use crate::domain::api_key::{CreatedApiKey, KeyApi, KeyLimits};
+use crate::domain::ids::SuppressionId;
 use crate::server::api::Api;
 use crate::server::services::api_keys::NewApiKey;
 use crate::server::web::api_routes;
-use Permission::{EmailsSend, LogsResend, LogsView, RequestsView};
+use Permission::{EmailsSend, LogsResend, LogsView, RequestsView, SuppressionsUpdate, SuppressionsView};
 
 /// What a request is about, made anew for each request. It fills the variable part of the path and `{id}` of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) enum About {
     Sent,
     /// A request to an API.
     Request,
+    /// An address that is not written to.
+    Suppression,
 }
 
 /// Method and path with `{}` for what varies and `{client}` for the key's id; any of the permissions opens it; a body.
@@ -57,6 +60,12 @@ const RESEND: &[Row] = &[
     ("GET /emails/{}", &[LogsView], About::Email, ""),
     ("PATCH /emails/{}", &[EmailsSend], About::Sent, r#"{"scheduled_at":"2024-01-21T12:00:00Z"}"#),
     ("POST /emails/{}/cancel", &[EmailsSend], About::Sent, ""),
+    ("GET /suppressions", &[SuppressionsView], About::Own, ""),
+    ("POST /suppressions", &[SuppressionsUpdate], About::Own, r#"{"email":"c@d.example"}"#),
+    ("GET /suppressions/{}", &[SuppressionsView], About::Suppression, ""),
+    ("DELETE /suppressions/{}", &[SuppressionsUpdate], About::Suppression, ""),
+    ("POST /suppressions/batch/add", &[SuppressionsUpdate], About::Own, r#"{"emails":["c@d.example"]}"#),
+    ("POST /suppressions/batch/remove", &[SuppressionsUpdate], About::Own, r#"{"emails":["c@d.example"]}"#),
 ];
 
 const JETEMAIL: &[Row] = &[
@@ -206,6 +215,10 @@ pub(crate) async fn prepared(
         About::Sent => {
             let message = Message { key: Some(key.key.id), ..Message::with_status(EmailStatus::Failed) };
             app.add_message(message).await.to_string()
+        }
+        About::Suppression => {
+            let fresh = app.id_at::<SuppressionId>(app.now());
+            app.add_suppression(&format!("{}@f.example", fresh.0)).await.to_string()
         }
         About::Request => {
             let program = app.program(&[LogsView]).await;

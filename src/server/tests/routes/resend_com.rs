@@ -1,6 +1,7 @@
 //! `/resend`: the log of API requests, and sending, in Resend's shape.
 
 mod refusals;
+mod suppressions;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{NewEmail, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::{EmailId, EventId, SuppressionId};
+use crate::domain::page::Cursor;
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::server::store::events::{EmailFacts, NewEvent};
 use crate::server::store::suppressions::SuppressionFilter;
@@ -33,7 +34,12 @@ fn by_hand(app: &TestApp, address: &str) -> Suppression {
 }
 
 async fn listed(app: &TestApp) -> Vec<(String, SuppressionReason, Option<EmailId>)> {
-    let all = app.store().list_suppressions(app.team, &SuppressionFilter::default(), None, 100).await.unwrap();
+    let all = app
+        .store()
+        .list_suppressions(app.team, &SuppressionFilter::default(), Cursor::Newest, 100)
+        .await
+        .unwrap()
+        .items;
     all.into_iter().rev().map(|one| (one.address, one.reason, one.email_id)).collect()
 }
 
@@ -67,7 +73,7 @@ on_both_databases! {
         record(&one, event(&app, ReportedAsSpam, None, None)).await;
         assert_eq!(listed(&app).await, expected);
         // A lifted one is not put there again by what was known before.
-        let all = store.list_suppressions(app.team, &SuppressionFilter::default(), None, 100).await.unwrap();
+        let all = store.list_suppressions(app.team, &SuppressionFilter::default(), Cursor::Newest, 100).await.unwrap().items;
         let ada = all.iter().find(|one| one.reason == SuppressionReason::Bounced).unwrap().id;
         assert_eq!(store.delete_suppression(app.team, ada, &app.event()).await, Ok(true));
         record(&one, event(&app, Delivered, None, None)).await;
@@ -87,8 +93,13 @@ on_both_databases! {
         found.sort();
         assert_eq!(found, ["a..b@EXAMPLE.com", "zoe@xn--bcher-kva.example"]);
         assert_eq!(store.find_suppressed(app.other_team, &asked).await, Ok(Vec::new()));
+        let whole = store.find_suppressions_of(app.team, &asked).await.unwrap();
+        assert_eq!(whole.len(), 2);
+        assert!(whole.iter().all(|one| added.contains(one)), "{whole:?}");
+        assert_eq!(store.find_suppressions_of(app.other_team, &asked).await, Ok(Vec::new()));
         let many: Vec<String> = (0..1_200).map(|number| format!("a{number}@example.com")).chain(asked).collect();
         assert_eq!(store.find_suppressed(app.team, &many).await.unwrap().len(), 2);
+        assert_eq!(store.find_suppressions_of(app.team, &many).await.unwrap().len(), 2);
         assert_eq!(store.find_suppression(app.other_team, added[0].id).await, Ok(None));
         assert_eq!(store.delete_suppression(app.other_team, added[0].id, &app.event()).await, Ok(false));
         assert_eq!(store.delete_suppression(app.team, SuppressionId(7), &app.event()).await, Ok(false));
@@ -98,19 +109,24 @@ on_both_databases! {
         let store = app.store();
         let all: Vec<Suppression> = (0..5).map(|number| by_hand(&app, &format!("a_{number}@example.com"))).collect();
         store.insert_suppressions(app.team, &all, &app.event()).await.unwrap();
-        let list = async |filter: &SuppressionFilter, before, limit| {
-            let listed = store.list_suppressions(app.team, filter, before, limit).await.unwrap();
-            listed.into_iter().map(|one| one.id).collect::<Vec<_>>()
+        let list = async |filter: &SuppressionFilter, cursor, limit| {
+            let page = store.list_suppressions(app.team, filter, cursor, limit).await.unwrap();
+            (page.items.into_iter().map(|one| one.id).collect::<Vec<_>>(), page.has_more)
         };
         let none = SuppressionFilter::default();
-        assert_eq!(list(&none, None, 2).await, [all[4].id, all[3].id]);
-        assert_eq!(list(&none, Some(all[3].id), 9).await, [all[2].id, all[1].id, all[0].id]);
+        let newest = Cursor::Newest;
+        assert_eq!(list(&none, newest, 2).await, (vec![all[4].id, all[3].id], true));
+        assert_eq!(list(&none, Cursor::After(all[3].id), 9).await, (vec![all[2].id, all[1].id, all[0].id], false));
+        assert_eq!(list(&none, Cursor::Before(all[1].id), 2).await, (vec![all[3].id, all[2].id], true));
+        assert_eq!(list(&none, Cursor::Before(all[3].id), 2).await, (vec![all[4].id], false));
         let search = |text: &str| SuppressionFilter { search: Some(text.to_owned()), ..SuppressionFilter::default() };
-        assert_eq!(list(&search("_3@EX"), None, 9).await, [all[3].id]);
-        assert_eq!(list(&search("%"), None, 9).await, []);
-        let reason = SuppressionFilter { reason: Some(SuppressionReason::Bounced), ..SuppressionFilter::default() };
-        assert_eq!(list(&reason, None, 9).await, []);
-        for (filter, count) in [(none, 5), (search("example"), 5), (search("a_1"), 1), (reason, 0)] {
+        assert_eq!(list(&search("_3@EX"), newest, 9).await.0, [all[3].id]);
+        assert_eq!(list(&search("%"), newest, 9).await.0, []);
+        let of = |reasons: &[SuppressionReason]| SuppressionFilter { reasons: reasons.to_vec(), ..none.clone() };
+        let reason = of(&[SuppressionReason::Bounced]);
+        assert_eq!(list(&reason, newest, 9).await.0, []);
+        assert_eq!(list(&of(&[SuppressionReason::Bounced, SuppressionReason::Manual]), newest, 9).await.0.len(), 5);
+        for (filter, count) in [(none.clone(), 5), (search("example"), 5), (search("a_1"), 1), (reason, 0)] {
             assert_eq!(store.count_suppressions(app.team, &filter).await, Ok(count));
             assert_eq!(store.count_suppressions(app.other_team, &filter).await, Ok(0));
         }

@@ -70,7 +70,15 @@ async fn a_bounce_keeps_the_next_message_from_going_out() {
     assert_eq!(bench.kinds(first).await, [EventKind::Bounced]);
     assert_eq!(bench.kinds(second).await, [EventKind::Dropped]);
     let filter = crate::server::store::suppressions::SuppressionFilter::default();
-    let [kept] = &bench.store.list_suppressions(bench.team, &filter, None, 9).await.unwrap()[..] else { panic!("one") };
+    let [kept] = &bench
+        .store
+        .list_suppressions(bench.team, &filter, crate::domain::page::Cursor::Newest, 9)
+        .await
+        .unwrap()
+        .items[..]
+    else {
+        panic!("one")
+    };
     assert_eq!((kept.reason, kept.email_id), (SuppressionReason::Bounced, Some(first)));
 }
 

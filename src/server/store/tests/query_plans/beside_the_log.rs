@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::domain::ids::SuppressionId;
+use crate::domain::page::Cursor;
 use crate::server::store::bodies::FIND_NEXT;
 use crate::server::store::emails::log::count_arrived_query;
 use crate::server::store::suppressions::{self, SuppressionFilter};
@@ -80,8 +81,13 @@ async fn suppressed_addresses_are_looked_up_by_their_key_and_listed_along_an_ind
     let looked_up = plan_of(suppressions::suppressed_query(Engine::Sqlite, TEAM, &keys)).await;
     assert_eq!(looked_up, ["SEARCH suppressions USING PRIMARY KEY (team_id=? AND address_key=?)"]);
     let none = SuppressionFilter::default();
-    for (before, step) in [(None, "(team_id=?)"), (Some(SuppressionId(7)), "(team_id=? AND id<?)")] {
-        let listed = plan_of(suppressions::list_query(Engine::Sqlite, TEAM, &none, before, 50)).await;
+    let seven = SuppressionId(7);
+    for (cursor, step) in [
+        (Cursor::Newest, "(team_id=?)"),
+        (Cursor::After(seven), "(team_id=? AND id<?)"),
+        (Cursor::Before(seven), "(team_id=? AND id>?)"),
+    ] {
+        let listed = plan_of(suppressions::list_query(Engine::Sqlite, TEAM, &none, cursor, 50)).await;
         assert_eq!(listed, [format!("SEARCH suppressions USING INDEX suppressions_newest {step}")]);
     }
 }
