@@ -205,6 +205,43 @@ test("a web address has fields of its own, and a test of its own", async ({ page
   receiver.close();
 });
 
+test("adapters are moved up and down, and the first is the default", async ({ page, as, sendlog, smtp, hasScript }) => {
+  const own = await createTeam(sendlog, smtp, `order-${hasScript}`);
+  await as("admin", own);
+  for (const name of ["North", "South", "West"]) {
+    await page.goto("/settings/adapters?kind=http");
+    await page.getByLabel("Name", { exact: true }).fill(name);
+    await page.getByLabel("URL").fill(`http://127.0.0.1:9/${name}`);
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
+  }
+  const rows = page.getByRole("row").filter({ hasText: "127.0.0.1:9" });
+  const names = () => rows.locator("strong").allTextContents();
+  expect(await names()).toEqual(["North", "South", "West"]);
+  await expect(rows.first()).toContainText("1 of 3");
+  await expect(page.getByRole("button", { name: "Move North up" })).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Move West down" })).toHaveCount(0);
+
+  await page.getByRole("button", { name: "Move South up" }).click();
+  await expect(page.getByText("Adapter “South” is now the first, and the default.")).toBeVisible();
+  expect(await names()).toEqual(["South", "North", "West"]);
+  await expect(rows.first().getByText("default", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: "Move North down" }).click();
+  await expect(page.getByText("Adapter “North” is now number 3.")).toBeVisible();
+  await page.getByRole("button", { name: "Make North the default" }).click();
+  await expect(page.getByText("Adapter “North” is now the default.")).toBeVisible();
+  expect(await names()).toEqual(["North", "South", "West"]);
+  if (hasScript) {
+    await expectAccessible(page);
+  }
+  await page.getByRole("button", { name: "Remove North" }).click();
+  const question = page.getByRole("dialog", { name: "Remove the adapter “North”?" });
+  await expect(question).toContainText("then go by “South”.");
+  await question.getByRole("button", { name: "Remove", exact: true }).click();
+  await expect(rows.first()).toContainText("South");
+  await expect(rows.first().getByText("default", { exact: true })).toBeVisible();
+});
+
 test("a template is looked at with sample values and sent to oneself before it is saved", async ({ page, as, smtp }) => {
   const { email } = team.users.admin;
   const before = smtp.to(email).length;

@@ -9,6 +9,7 @@ use super::number::counted;
 use super::status_badge::status_glyph;
 use super::time::{Time, TimeStyle};
 use crate::domain::event::{EmailEvent, EventDetail, TimelineEntry, preposition, timeline_entries};
+use crate::domain::exchange::{AttemptRecord, Exchange};
 use crate::domain::ids::EmailId;
 use crate::domain::plain_words::of_event;
 
@@ -17,27 +18,39 @@ use crate::domain::plain_words::of_event;
 pub fn Timeline(
     /// Oldest first.
     events: Vec<EmailEvent>,
+    /// The attempts that the events of Sendlog's own are about.
+    #[prop(optional)]
+    attempts: Vec<AttemptRecord>,
     /// Whether an event must say whom it is about.
     has_several_recipients: bool,
 ) -> impl IntoView {
+    let attempt_of = |events: &[EmailEvent]| {
+        let of_event = |attempt: &&AttemptRecord| events.iter().any(|event| event.id == attempt.id);
+        attempts.iter().find(of_event).cloned()
+    };
     let items = timeline_entries(events)
         .into_iter()
         .rev()
         .enumerate()
         .map(|(place, entry)| match entry {
             TimelineEntry::One(event) => {
-                view! { <Event event=*event place names_recipient=has_several_recipients/> }.into_any()
+                let attempt = attempt_of(std::slice::from_ref(&event));
+                view! { <Event event=*event attempt place names_recipient=has_several_recipients/> }.into_any()
             }
-            TimelineEntry::Many(events) => view! { <Events events place/> }.into_any(),
+            TimelineEntry::Many(events) => {
+                let attempt = attempt_of(&events);
+                view! { <Events events attempt place/> }.into_any()
+            }
         })
         .collect_view();
     view! { <ol class="timeline">{items}</ol> }
 }
 
 #[component]
-fn Event(event: EmailEvent, place: usize, names_recipient: bool) -> impl IntoView {
+fn Event(event: EmailEvent, attempt: Option<AttemptRecord>, place: usize, names_recipient: bool) -> impl IntoView {
     let tone = event.kind.tone();
-    let (server, reader) = (server_words(&event.detail), reader_words(&event.detail));
+    let way = attempt.as_ref().map(way_words);
+    let (server, reader) = (joined([server_words(&event.detail), way], ", "), reader_words(&event.detail));
     let EventDetail { message, reply, url, cause, .. } = event.detail;
     let recipient = event.recipient.filter(|_| names_recipient);
     view! {
@@ -55,9 +68,45 @@ fn Event(event: EmailEvent, place: usize, names_recipient: bool) -> impl IntoVie
                 {server.map(|server| view! { <p>{server}</p> })}
                 {reader.map(|reader| view! { <p>{reader}</p> })}
                 {reply.map(|reply| view! { <code class="reply">{reply}</code> })}
+                {attempt.map(|attempt| view! { <Said attempt/> })}
             </div>
         </li>
     }
+}
+
+/// What both sides said in an attempt, folded.
+#[component]
+fn Said(attempt: AttemptRecord) -> impl IntoView {
+    let Some(Exchange(steps)) = attempt.exchange else {
+        return view! { <p class="nothing">"Request and response are shown to those who may see contents."</p> }
+            .into_any();
+    };
+    let steps = steps.into_iter().map(|step| {
+        let (side, whose) = if step.is_ours { ("ours", "Sendlog") } else { ("theirs", "Server") };
+        view! {
+            <li data-side=side>
+                <span class="visually-hidden">{whose}": "</span>
+                <pre>{step.text}</pre>
+            </li>
+        }
+    });
+    view! {
+        <details class="timeline-said">
+            <summary>"Request and response"</summary>
+            <ol class="exchange">{steps.collect_view()}</ol>
+        </details>
+    }
+    .into_any()
+}
+
+/// How an attempt went: `over TLS 1.3, in 0.4 s`.
+fn way_words(attempt: &AttemptRecord) -> String {
+    let tls = attempt.tls.as_ref().map(|tls| format!("over {tls}"));
+    let took = match attempt.duration_ms {
+        ms @ ..1000 => format!("in {} ms", ms.max(0)),
+        ms => format!("in {:.1} s", ms as f64 / 1000.0),
+    };
+    joined([tls, Some(took)], ", ").unwrap_or_default()
 }
 
 /// What happened to many recipients, once: "Delivered to 47 recipients", from when to when, and folded to whom.
@@ -65,6 +114,7 @@ fn Event(event: EmailEvent, place: usize, names_recipient: bool) -> impl IntoVie
 fn Events(
     /// Of one kind, oldest first.
     events: Vec<EmailEvent>,
+    attempt: Option<AttemptRecord>,
     place: usize,
 ) -> impl IntoView {
     let (Some(first), Some(last)) = (events.first().cloned(), events.last().cloned()) else { return ().into_any() };
@@ -103,6 +153,7 @@ fn Events(
                     <summary>"Each of them"</summary>
                     <ul class="plain-list">{each.collect_view()}</ul>
                 </details>
+                {attempt.map(|attempt| view! { <Said attempt/> })}
             </div>
         </li>
     }

@@ -41,6 +41,26 @@ pub struct LastTest {
     pub is_outdated: bool,
 }
 
+/// An adapter that cannot be used now, as an attempt found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterDown {
+    pub since: DateTime<Utc>,
+    /// In the server's words, or why they did not come to that.
+    pub reason: String,
+    /// When a message tries it next, in place of the one that goes by another meanwhile.
+    pub probe_at: DateTime<Utc>,
+    /// How often that was in vain.
+    pub probes: i64,
+}
+
+/// One place up or down in the order of adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    Up,
+    Down,
+}
+
 named! {
     /// What an adapter speaks.
     #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -65,7 +85,8 @@ named! {
     }
 }
 
-/// Which channels an adapter sends. A team has one default adapter for each.
+/// Which channels an adapter sends. The adapters of a lane have an order: the first is the default, and one that is down hands
+/// over to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     Email,
@@ -73,6 +94,10 @@ pub enum Lane {
     Phone,
     /// Every channel but email. Text messages and calls go by [Lane::Phone] where the team has a default there.
     Web,
+}
+
+impl Lane {
+    pub const ALL: [Self; 3] = [Self::Email, Self::Phone, Self::Web];
 }
 
 named! {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::channel::Channel;
 use super::event::{EmailEvent, EventSet, NewEvent, Outcome};
+use super::exchange::AttemptRecord;
 use super::failure::FailureClass;
 use super::ids::{
     AdapterId, ApiKeyId, ApiRequestId, EmailId, JobId, NotificationId, TeamId, TemplateId, TemplateVersionId,
@@ -80,6 +81,8 @@ pub struct NewEmail {
     pub worded_by: Option<TemplateVersionId>,
     /// The adapter that will send it; without one it waits until the team has one for its channel.
     pub adapter_id: Option<AdapterId>,
+    /// Whether whoever sends it says by which adapter: then no other one may have it.
+    pub names_adapter: bool,
     pub api_key_id: Option<ApiKeyId>,
     pub api_request_id: Option<ApiRequestId>,
     pub recipients: Vec<Recipient>,
@@ -124,6 +127,7 @@ impl NewEmail {
             template: None,
             worded_by: None,
             adapter_id: None,
+            names_adapter: false,
             api_key_id: None,
             api_request_id: None,
             recipients: Vec::new(),
@@ -238,6 +242,8 @@ pub struct Email {
     /// The variables that its template marks: their values are shown to nobody who has not given a reason.
     pub marked_variables: Vec<String>,
     pub adapter_id: Option<AdapterId>,
+    /// Whether whoever sent it said by which adapter.
+    pub names_adapter: bool,
     /// That adapter's name, even when it is deleted now.
     pub adapter_name: Option<String>,
     /// The key it was accepted with; `None` when a person sent or resent it.
@@ -412,6 +418,8 @@ pub struct EmailDetail {
     pub content: EmailContent,
     /// What happened to it, oldest first.
     pub events: Vec<EmailEvent>,
+    /// The attempts to send it, the first one first.
+    pub attempts: Vec<AttemptRecord>,
     /// What became of it for each of its recipients, in their order.
     pub outcomes: Vec<Outcome>,
     /// What of it the viewer sees; all of this is masked already.

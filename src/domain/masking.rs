@@ -12,6 +12,7 @@ use super::account::device_words;
 use super::api_request::LoggedBody;
 use super::email::{Email, EmailContent, EmailSummary, Recipient};
 use super::event::EmailEvent;
+use super::exchange::AttemptRecord;
 use super::notification::Notification;
 use super::permission::Permission;
 use super::viewer::Viewer;
@@ -99,6 +100,19 @@ impl Visibility {
             event
         };
         events.into_iter().map(shown).collect()
+    }
+
+    /// The attempts to send a message whose marked variables hold these secrets, as they are shown: what was said in them to
+    /// those alone who see contents.
+    pub fn attempts(self, attempts: Vec<AttemptRecord>, secrets: &Secrets) -> Vec<AttemptRecord> {
+        let shown = |mut attempt: AttemptRecord| {
+            attempt.exchange = attempt.exchange.filter(|_| self.shows_contents());
+            for step in attempt.exchange.iter_mut().flat_map(|exchange| &mut exchange.0) {
+                step.text = self.text(self.scrubbed(std::mem::take(&mut step.text), secrets));
+            }
+            attempt
+        };
+        attempts.into_iter().map(shown).collect()
     }
 
     /// A notification, as it is shown. A person without an id of their own is known by an address.

@@ -13,6 +13,7 @@ pub mod draft;
 pub mod email;
 pub mod error;
 pub mod event;
+pub mod exchange;
 pub mod failure;
 pub mod field_rule;
 pub mod filter;

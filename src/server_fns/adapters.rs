@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, SmtpForm};
-use crate::domain::adapter::{Adapter, AdapterKind, LastTest};
+use crate::domain::adapter::{Adapter, AdapterDown, AdapterKind, Direction, LastTest};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::AdapterId;
@@ -18,6 +18,8 @@ pub struct ListedAdapter {
     pub last_test: Option<LastTest>,
     /// How many messages wait to go out by it.
     pub waiting: i64,
+    /// Since when it cannot be used, where that is so, and by which one its messages go meanwhile.
+    pub down: Option<(AdapterDown, Option<String>)>,
 }
 
 /// What the form that changes an adapter shows.
@@ -31,7 +33,7 @@ pub struct EditedAdapter {
     pub draft: Draft,
 }
 
-/// The team's adapters. Needs `adapters:view`.
+/// The team's adapters, lane by lane in their order. Needs `adapters:view`.
 #[server]
 pub async fn load_adapters() -> Result<Vec<ListedAdapter>, AppError> {
     use crate::server::{context, services::adapters};
@@ -39,10 +41,12 @@ pub async fn load_adapters() -> Result<Vec<ListedAdapter>, AppError> {
     let waiting = adapters::count_waiting(&app, &viewer).await?;
     let all = adapters::list_adapters(&app, &viewer).await?;
     let tests = adapters::list_last_tests(&app, &viewer, &all).await?;
+    let down = adapters::list_down(&app, &viewer).await?;
     let listed = all.into_iter().map(|adapter| ListedAdapter {
         place: adapters::place_of(&adapter),
         last_test: tests.iter().find(|(id, _)| *id == adapter.id).map(|(_, test)| *test),
         waiting: waiting.iter().find(|(id, _)| *id == adapter.id).map_or(0, |(_, count)| *count),
+        down: down.iter().find(|(id, ..)| *id == adapter.id).map(|(_, state, next)| (state.clone(), next.clone())),
         adapter,
     });
     Ok(listed.collect())
@@ -145,6 +149,21 @@ pub async fn restore_adapter(id: AdapterId) -> Result<(), AppError> {
     use crate::server::{context, services::adapters};
     let name = adapters::restore_adapter(&context::app(), &context::viewer().await?, id).await?;
     context::flash(context::FlashKind::Success, format!("The adapter “{name}” is back."));
+    Ok(())
+}
+
+/// Moves an adapter one place up or down in its order. Needs `adapters:update`.
+#[server]
+pub async fn move_adapter(id: AdapterId, direction: Direction) -> Result<(), AppError> {
+    use crate::server::{context, services::adapters};
+    let (adapter, place) = adapters::move_adapter(&context::app(), &context::viewer().await?, id, direction).await?;
+    let words = match (place, direction) {
+        (Some(1), _) if adapter.is_default => format!("Adapter “{}” is now the first, and the default.", adapter.name),
+        (Some(place), _) => format!("Adapter “{}” is now number {place}.", adapter.name),
+        (None, Direction::Up) => format!("Adapter “{}” is the first already.", adapter.name),
+        (None, Direction::Down) => format!("Adapter “{}” is the last already.", adapter.name),
+    };
+    context::flash(context::FlashKind::Success, words);
     Ok(())
 }
 

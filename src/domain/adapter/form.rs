@@ -12,6 +12,12 @@ pub const TYPED_SECRETS: &str = "typed_secrets";
 /// What is said of a port that is none.
 pub const PORT_WORDS: &str = "A port is a number from 1 to 65535";
 
+/// The most requests in a second that an adapter can be set to.
+pub const MOST_PER_SECOND: u32 = 1000;
+
+/// What is said of a pace that is none.
+pub const PACE_WORDS: &str = "A pace is a number from 1 to 1000";
+
 /// What is said of a sender that is no address.
 pub const SENDER_WORDS: &str =
     "Write an email address, with or without a name before it, such as Finch <receipts@example.com>";
@@ -55,6 +61,8 @@ pub struct HttpForm {
     pub no_log_in: bool,
     /// Of a provider, the value of its [Setting](super::provider::Setting).
     pub setting: String,
+    /// Of a provider, how many requests are made in a second; nothing for the provider's own pace.
+    pub per_second: String,
 }
 
 /// What the form of a kind calls a field, where it says what is wrong beside it.
@@ -64,6 +72,7 @@ pub fn label_of(kind: AdapterKind, field: &str) -> Option<&'static str> {
         ("http[url]", Some(_)) => return Some("API address"),
         ("http[token]" | "http[password]", Some(form)) => return Some(form.key),
         ("http[user]", Some(form)) => return form.user,
+        ("http[per_second]", Some(_)) => return Some("Messages a second"),
         ("http[setting]", Some(form)) => return form.setting.map(|setting| setting.label),
         _ => {}
     }

@@ -65,7 +65,7 @@ fn Message(
     let head = detail.clone();
     let arrived_later = customer.as_ref().and_then(|customer| customer.arrived_later);
     let list_query = list.as_ref().map(|list| list.query.clone());
-    let EmailDetail { email, content, events, outcomes, visibility, reveal, copy, .. } = detail;
+    let EmailDetail { email, content, events, attempts, outcomes, visibility, reveal, copy, .. } = detail;
     let EmailDetail { failure, mailbox_provider, mailbox_providers, .. } = detail;
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
@@ -102,6 +102,7 @@ fn Message(
                 email=email.clone()
                 content=content.clone()
                 events
+                attempts
                 images
                 is_hidden=!visibility.shows_contents()
                 hides_marked

@@ -11,6 +11,7 @@ use crate::components::time::ViewerClock;
 use crate::components::timeline::Timeline;
 use crate::domain::email::{Email, EmailContent};
 use crate::domain::event::EmailEvent;
+use crate::domain::exchange::AttemptRecord;
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
 
@@ -19,6 +20,8 @@ pub fn Tabs(
     email: Email,
     content: EmailContent,
     events: Vec<EmailEvent>,
+    /// The attempts to send it.
+    attempts: Vec<AttemptRecord>,
     /// Whether remote images load; `None` where that was not asked.
     images: Option<bool>,
     /// Whether the viewer sees no contents.
@@ -48,7 +51,7 @@ pub fn Tabs(
             </fieldset>
             <section class="tab-panel" data-tab="events" aria-label="What happened">
                 <div id="message-timeline" data-refresh=is_on_its_way(&email)>
-                    <Timeline events has_several_recipients={email.recipients.len() > 1}/>
+                    <Timeline events attempts has_several_recipients={email.recipients.len() > 1}/>
                 </div>
                 <p class="zone">{format!("Times are those of {}", ViewerClock::of_page().zone.name())}</p>
             </section>

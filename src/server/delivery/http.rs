@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -17,9 +17,11 @@ use tokio::sync::OnceCell;
 use tokio_rustls::rustls;
 
 use super::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
-use super::smtp::{Attempt, RecipientOutcome, clean};
+use super::http_words::{answer_step, request_head, request_step};
+use super::smtp::{Attempt, RecipientOutcome, Standing, clean};
 use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::channel::Channel;
+use crate::domain::exchange::Step;
 use crate::domain::ids::{EmailId, NotificationId};
 use crate::server::outbound::{Outbound, Proxies, Unreachable, innermost};
 use crate::server::store::outbox::Outgoing;
@@ -115,40 +117,48 @@ impl HttpSender {
         attempt: i64,
         pending: &[String],
     ) -> Attempt {
-        let answer = match self.post(route, &message(outgoing, email_id, attempt, pending), email_id).await {
-            Ok(answer) => answer,
-            Err((reason, fault)) => {
-                return Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault);
+        let body = match serde_json::to_vec(&message(outgoing, email_id, attempt, pending)) {
+            Ok(body) => body,
+            Err(cause) => {
+                let reason = format!("The message cannot be written: {cause}");
+                return Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, AdapterFault::Unusable);
             }
         };
-        let provider_message_id = answer.status.is_success().then(|| answer.message_id()).flatten();
-        let (retry_after, fault) = (retry_after(&answer.headers), answer.fault());
-        Attempt {
-            provider_message_id,
-            retry_after,
-            fault,
-            ..Attempt::all(pending, &answer.outcome(route.endpoint.host()))
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(key) = HeaderValue::from_str(&email_id.to_string()) {
+            headers.insert(HeaderName::from_static("idempotency-key"), key);
         }
-    }
-
-    async fn post(
-        &self,
-        route: &HttpRoute,
-        message: &Message<'_>,
-        email_id: EmailId,
-    ) -> Result<Answer, (String, AdapterFault)> {
-        let body = serde_json::to_vec(message);
-        let body = body.map_err(|cause| (format!("The message cannot be written: {cause}"), AdapterFault::Unusable))?;
+        let url = route.endpoint.with_query(&route.secret);
+        let head = request_head("POST", url.as_str(), &headers);
         let make = |client: &Client| {
-            let request = client
-                .post(route.endpoint.with_query(&route.secret))
-                .header(CONTENT_TYPE, "application/json")
-                .header("idempotency-key", email_id.to_string())
-                .body(body);
+            let request = client.post(url).headers(headers.clone()).body(body.clone());
             with_log_in(request, &route.secret)
         };
-        let answer = self.exchange(route.endpoint.host(), make).await;
-        answer.map_err(|NoAnswer { reason, fault, .. }| (reason, fault))
+        let result = self.exchange(route.endpoint.host(), make).await;
+        let bodies: Vec<&str> = [&outgoing.html, &outgoing.text].into_iter().flatten().map(String::as_str).collect();
+        let whole = |head| request_step(head, &headers, &body, &bodies);
+        match result {
+            Err(NoAnswer { reason, fault, may_have_arrived }) => {
+                let standing = if may_have_arrived { Standing::Unclear } else { Standing::Down };
+                let said = vec![whole(head), Step { is_ours: false, text: format!("({reason})") }];
+                let ended = Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault);
+                Attempt { standing, said, ..ended }
+            }
+            Ok(answer) => {
+                let is_taken = answer.status.is_success();
+                let asked = if is_taken { Step { is_ours: true, text: head } } else { whole(head) };
+                let said = vec![asked, answer_step(answer.status, &answer.headers, &answer.body, &bodies, is_taken)];
+                Attempt {
+                    provider_message_id: is_taken.then(|| answer.message_id()).flatten(),
+                    retry_after: retry_after(&answer.headers),
+                    fault: answer.fault(),
+                    standing: standing_of(answer.status.as_u16()),
+                    said,
+                    ..Attempt::all(pending, &answer.outcome(route.endpoint.host()))
+                }
+            }
+        }
     }
 
     /// Makes a request of a host that this server may connect to, and reads the answer.
@@ -250,6 +260,17 @@ fn with_log_in(request: RequestBuilder, secret: &HttpSecret) -> RequestBuilder {
         Some(HttpLogIn::Bearer(token)) => request.bearer_auth(token),
         Some(HttpLogIn::Basic(user, password)) => request.basic_auth(user, Some(password)),
         None => request,
+    }
+}
+
+/// What a status says of the adapter. A gateway that gave up waiting does not know what became of the message.
+pub(super) fn standing_of(status: u16) -> Standing {
+    match status {
+        401 | 407 => Standing::Down,
+        425 | 429 => Standing::Busy,
+        408 | 504 | 520 | 524 => Standing::Unclear,
+        500.. => Standing::Down,
+        _ => Standing::Works,
     }
 }
 

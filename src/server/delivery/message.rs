@@ -279,6 +279,7 @@ mod tests {
 
     fn outgoing() -> Outgoing {
         Outgoing {
+            names_adapter: false,
             adapter: None,
             channel: Channel::Email,
             notification_id: None,
@@ -472,7 +473,8 @@ mod tests {
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let endpoint = format!("smtp://{host}:587");
             let (name, sealed_secret) = ("Mail".to_owned(), String::new());
-            let adapter = OutgoingAdapter { id: AdapterId(1), name, kind: AdapterKind::Smtp, endpoint, sealed_secret };
+            let (id, kind, from_address) = (AdapterId(1), AdapterKind::Smtp, String::new());
+            let adapter = OutgoingAdapter { id, name, kind, endpoint, sealed_secret, from_address, down: None };
             built(&Outgoing { adapter: Some(adapter), headers, ..outgoing() })
         };
         let told = format!("X-SMTPAPI: {{\"unique_args\":{{\"sendlog_id\":\"{ID}\"}}}}");

@@ -245,6 +245,8 @@ mod tests {
             pending: Vec::new(),
             attempts: 0,
             in_doubt: false,
+            tried: Vec::new(),
+            stays: false,
             was_cut_off: false,
             bytes: bytes as i64,
         }

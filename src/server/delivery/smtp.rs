@@ -18,12 +18,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::endpoint::{SmtpEndpoint, SmtpSecret};
 use super::message::{Takes, mail_for, sender_address};
+use super::transcript::Transcript;
 use crate::domain::adapter::TlsMode;
 use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::server::store::outbox::Outgoing;
-pub use attempt::{Attempt, RecipientOutcome, clean};
+pub use attempt::{Attempt, RecipientOutcome, Standing, clean};
 use attempt::{attempt, failed};
 use client::{Broken, Client, Reply};
 pub use settings::SmtpSettings;
@@ -78,7 +79,8 @@ impl SmtpSender {
     /// Connects, encrypts and logs in, and sends nothing: whether an adapter works. [AppError::Adapter] says why it
     /// does not.
     pub async fn check(&self, route: &SmtpRoute) -> Result<(), AppError> {
-        let connection = self.connect(route).await.map_err(|Unusable { reason, .. }| AppError::Adapter(reason))?;
+        let connecting = self.connect(route, &Transcript::default()).await;
+        let connection = connecting.map_err(|Unusable { reason, .. }| AppError::Adapter(reason))?;
         self.keep(route.key(), connection);
         Ok(())
     }
@@ -102,19 +104,23 @@ impl SmtpSender {
             Ok(from) => from,
             Err(cause) => return Some(Attempt::ended(pending, &failed(&cause), AdapterFault::Unusable)),
         };
+        let transcript = Transcript::default();
         let mut kept = self.kept(&route.key()).await;
         loop {
             let is_kept = kept.is_some();
             let connection = match kept.take() {
                 Some(kept) => Ok(kept),
-                None => self.connect(route).await,
+                None => self.connect(route, &transcript).await,
             };
             let mut connection = match connection {
                 Ok(connection) => connection,
                 Err(Unusable { reason, fault }) => {
-                    return Some(Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault));
+                    let (standing, said) = (Standing::Down, transcript.take());
+                    let ended = Attempt::ended(pending, &RecipientOutcome::Unreachable { reason }, fault);
+                    return Some(Attempt { standing, said, ..ended });
                 }
             };
+            connection.client.transcript = transcript.clone();
             let offers = &connection.client.offers;
             let takes = Takes { utf8: offers.smtputf8, eight_bit: offers.eight_bit_mime };
             let (message, message_id) = match mail_for(outgoing, email_id, date, takes) {
@@ -126,15 +132,22 @@ impl SmtpSender {
             };
             let mut transaction = Transaction::new(&mut connection.client, &self.settings, pending, takes.utf8);
             let is_done = transaction.run(&from, &message, &before_data).await;
-            let Transaction { outcomes, is_usable, is_closed, fault, .. } = transaction;
+            let Transaction { outcomes, is_usable, is_closed, is_down, fault, .. } = transaction;
             if is_closed && is_kept {
                 continue;
             }
+            let said = transcript.take();
             connection.messages += 1;
+            connection.client.transcript = Transcript::default();
+            let tls = connection.client.tls.clone();
+            let standing = if is_down { Standing::Down } else { Standing::Works };
             if is_usable {
                 self.keep(route.key(), connection);
             }
-            return is_done.then(|| Attempt { fault, ..attempt(pending, outcomes, &message_id) });
+            return is_done.then(|| {
+                let ended = attempt(pending, outcomes, &message_id);
+                Attempt { fault, standing, said, tls, ..ended }
+            });
         }
     }
 
@@ -187,7 +200,13 @@ impl SmtpSender {
         }
     }
 
-    async fn connect(&self, route: &SmtpRoute) -> Result<Connection, Unusable> {
+    async fn connect(&self, route: &SmtpRoute, transcript: &Transcript) -> Result<Connection, Unusable> {
+        transcript.say(format!("(connects to {}:{})", route.endpoint.host, route.endpoint.port));
+        let connecting = self.try_to_connect(route, transcript).await;
+        connecting.inspect_err(|unusable| transcript.hear(format!("({})", unusable.reason)))
+    }
+
+    async fn try_to_connect(&self, route: &SmtpRoute, transcript: &Transcript) -> Result<Connection, Unusable> {
         let SmtpEndpoint { host, port, .. } = &route.endpoint;
         let server = format!("{host}:{port}");
         let limit = self.settings.connect_timeout;
@@ -199,7 +218,7 @@ impl SmtpSender {
         let connecting = client::connect(self.settings.outbound, host, *port);
         let stream = timeout_at(until, connecting).await.map_err(late(AdapterFault::Unreachable))?;
         let stream = stream.map_err(|cause| cannot_connect(&server, &cause.to_string(), cause.fault()))?;
-        let opening = self.open(Client::new(stream), route, &server);
+        let opening = self.open(Client::new(stream, transcript.clone()), route, &server);
         let client = timeout_at(until, opening).await.map_err(late(AdapterFault::Silent))??;
         Ok(Connection { client, idle_since: Instant::now(), messages: 0 })
     }
@@ -410,7 +429,7 @@ mod tests {
         let (connect_timeout, outbound) = (Duration::from_millis(200), Outbound::new(true));
         let settings = SmtpSettings { connect_timeout, outbound, ..SmtpSettings::default() };
         let url = format!("smtp://{}", silent.local_addr().unwrap());
-        let refused = SmtpSender::new(settings).connect(&route(&url)).await.err().unwrap();
+        let refused = SmtpSender::new(settings).connect(&route(&url), &Transcript::default()).await.err().unwrap();
         assert!(refused.reason.contains("did not answer within 0.2 seconds"), "{}", refused.reason);
         assert_eq!(refused.fault, AdapterFault::Silent);
     }

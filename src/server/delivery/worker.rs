@@ -2,7 +2,9 @@
 //! workers can run on one database; a message is leased by one at a time. Started by `serve`, beside the web server or
 //! alone.
 
+mod order;
 mod sending;
+mod settlement;
 mod timeline;
 
 use std::sync::Arc;
@@ -11,9 +13,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use self::timeline::{Outcomes, Timeline, Via, delta, jittered, spoken};
+use self::timeline::{Via, delta, jittered};
 use super::http::{HttpSender, HttpSettings};
 use super::plan::{NoSlot, Slot, Slots};
 use super::providers::{ProviderSender, provider};
@@ -21,14 +23,11 @@ use super::retention;
 use super::smtp::{Attempt, RecipientOutcome, SmtpSender, SmtpSettings};
 use crate::domain::adapter::{AdapterKind, Lane};
 use crate::domain::error::AppError;
-use crate::domain::event::EventKind;
-use crate::domain::failure::refusal_words;
 use crate::server::clock::Clock;
 use crate::server::config::{Config, RETRY_DELAYS_S};
 use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
-use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::{Lease, Queue, Settlement};
 
 /// What is said of a message whose attempt a crash cut off while it went out.
@@ -62,6 +61,9 @@ pub struct WorkerSettings {
     pub retry_delays: Vec<Duration>,
     /// By how much a delay varies at random, as a part of it: 0.2 is a fifth more or less.
     pub retry_jitter: f64,
+    /// How long an adapter that is down is left alone at first, which doubles with each probe in vain, and at most.
+    pub probe_after: Duration,
+    pub probe_after_at_most: Duration,
     /// How long a message is left that could not be sent for want of memory or of the database.
     pub step_back: Duration,
     /// How long running attempts may go on after the shutdown began.
@@ -83,6 +85,8 @@ impl Default for WorkerSettings {
             poll_every: Duration::from_secs(1),
             retry_delays: RETRY_DELAYS_S.map(Duration::from_secs).to_vec(),
             retry_jitter: 0.2,
+            probe_after: Duration::from_secs(30),
+            probe_after_at_most: Duration::from_secs(600),
             step_back: Duration::from_secs(3),
             drain: Duration::from_secs(20),
             housekeeping_every: Duration::from_secs(600),
@@ -305,7 +309,7 @@ impl Worker {
             let outcome = RecipientOutcome::Unreachable { reason: NOT_ENDED.to_owned() };
             return self.record(lease, &Via::default(), Attempt::all(&lease.pending, &outcome)).await;
         }
-        let Some(outgoing) = self.store.find_outgoing(lease.team_id, lease.email_id).await? else {
+        let Some(mut outgoing) = self.store.find_outgoing(lease.team_id, lease.email_id).await? else {
             self.store.settle(lease, &Settlement::default()).await?;
             return Ok(());
         };
@@ -327,6 +331,10 @@ impl Worker {
             );
             return self.record(lease, &Via::default(), fail(reason)).await;
         }
+        if self.passed_on(lease, &adapter, &outgoing).await? {
+            return Ok(());
+        }
+        self.set_sender(lease, &adapter, &mut outgoing).await;
         let dropped = self.drop_suppressed(lease, outgoing.channel).await?;
         let pending = lease.pending.iter().filter(|address| !dropped.iter().any(|(other, _)| other == *address));
         let pending: Vec<String> = pending.cloned().collect();
@@ -335,102 +343,21 @@ impl Worker {
             return self.record(lease, &Via::default(), attempt).await;
         }
         let rest = Lease { pending, ..lease.clone() };
+        let began = Instant::now();
         let (via, attempt) = match (adapter.kind, provider(adapter.kind)) {
             (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &outgoing).await,
             (_, None) => self.post(&rest, &adapter, &outgoing).await?,
             (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
         };
+        let took = began.elapsed();
         drop(outgoing);
         match attempt {
             Some(mut attempt) => {
                 attempt.recipients.extend(dropped);
-                self.record(lease, &via, attempt).await
+                self.record(lease, &Via { took, ..via }, attempt).await
             }
             None => Ok(()),
         }
-    }
-
-    /// Records an attempt, again and again while the database is busy: what is not recorded would become uncertain.
-    async fn record(&self, lease: &Lease, via: &Via, attempt: Attempt) -> Result<(), AppError> {
-        let tally = Outcomes::of(&attempt);
-        let settlement = self.settlement(lease, via, attempt);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.store.settle(lease, &settlement).await {
-                Ok(true) => break,
-                Ok(false) => {
-                    warn!(team.id = %lease.team_id, email.id = %lease.email_id, "lost the lease; outcome not recorded");
-                    return Ok(());
-                }
-                Err(cause) if tries >= SETTLE_TRIES => return Err(cause),
-                Err(_) => sleep(SETTLE_PAUSE).await,
-            }
-        }
-        info!(
-            team.id = %lease.team_id, email.id = %lease.email_id, attempt = lease.attempts + 1,
-            sent = tally.sent, waiting = settlement.pending.len(), ended = tally.ended(&settlement),
-            "attempt recorded"
-        );
-        Ok(())
-    }
-
-    fn settlement(&self, lease: &Lease, via: &Via, attempt: Attempt) -> Settlement {
-        let tries = self.settings.retry_delays.len() + 1;
-        let this_try = usize::try_from(lease.attempts).unwrap_or_default() + 1;
-        let delay = self.settings.retry_delays.get(this_try - 1);
-        let delay = delay.map(|delay| jittered(*delay, self.settings.retry_jitter));
-        let delay = delay.map(|delay| delay.max(attempt.retry_after.unwrap_or_default()));
-        let now = self.clock.now();
-        let mut settlement = Settlement {
-            facts: EmailFacts { provider_message_id: attempt.provider_message_id, error_message: None },
-            next_attempt_at: delay.map(|delay| now + delta(delay)),
-            ..Settlement::default()
-        };
-        let only_one = attempt.recipients.len() == 1;
-        let mut timeline = Timeline { clock: &self.clock, via, settlement: &mut settlement, reported: Vec::new() };
-        for (address, outcome) in attempt.recipients {
-            let waiting = |kind, reply: String, timeline: &mut Timeline| match delay {
-                Some(delay) => {
-                    let message = format!("Try {this_try} of {tries}; the next one in {}", spoken(delay));
-                    // What befell the whole message is told once.
-                    let about_all = kind == EventKind::FailedToSend && !only_one;
-                    timeline.tell_once(kind, (!about_all).then(|| address.clone()), message, reply);
-                    timeline.settlement.pending.push(address.clone());
-                }
-                None => {
-                    let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
-                    timeline.blame(format!("Gave up after {times}: {reply}"));
-                    timeline.tell(EventKind::Failed, &address, format!("Gave up after {times}"), Some(reply));
-                }
-            };
-            match outcome {
-                RecipientOutcome::Accepted { reply } => {
-                    timeline.tell(EventKind::Sent, &address, format!("Handed to {}", via.adapter_name), Some(reply));
-                }
-                RecipientOutcome::Deferred { reply } => waiting(EventKind::Deferred, reply, &mut timeline),
-                RecipientOutcome::Unreachable { reason } => waiting(EventKind::FailedToSend, reason, &mut timeline),
-                RecipientOutcome::Refused { reply } => {
-                    timeline.blame(reply.clone());
-                    let message = refusal_words(&reply).to_owned();
-                    timeline.tell(EventKind::Bounced, &address, message, Some(reply));
-                }
-                RecipientOutcome::Failed { reason } => {
-                    timeline.blame(reason.clone());
-                    let message = "The message could not be sent and is not tried again".to_owned();
-                    timeline.tell(EventKind::Failed, &address, message, Some(reason));
-                }
-                RecipientOutcome::Dropped { reason } => {
-                    timeline.blame(reason.clone());
-                    timeline.tell(EventKind::Dropped, &address, reason, None);
-                }
-                RecipientOutcome::Unknown { reason } => {
-                    timeline.blame(reason.clone());
-                    timeline.tell(EventKind::Uncertain, &address, reason, None);
-                }
-            }
-        }
-        settlement
     }
 }
 

@@ -65,6 +65,7 @@ impl Demo {
                     email: store.find_email(team, row.id).await.unwrap().unwrap(),
                     content: store.find_email_content(team, row.id).await.unwrap().unwrap(),
                     events: store.list_events(team, row.id).await.unwrap(),
+                    attempts: Vec::new(),
                     outcomes: Vec::new(),
                     visibility: Visibility { contents: Contents::All, masks_addresses: false },
                     reveal: None,

@@ -4,6 +4,7 @@
 
 mod address;
 mod draft;
+mod order;
 mod test;
 
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use tracing::info;
 use self::address::Address;
 pub use self::address::GivenAddress;
 pub use self::draft::draft_of;
+pub use self::order::{list_down, make_default, move_adapter};
 pub(super) use self::test::try_message;
 pub use self::test::{TestOutcome, send_test};
 
@@ -59,7 +61,7 @@ pub struct AdapterChange {
     pub is_default: Option<bool>,
 }
 
-/// The team's adapters. Needs `adapters:view`.
+/// The team's adapters, lane by lane in their order. Needs `adapters:view`.
 pub async fn list_adapters(app: &App, viewer: &Viewer) -> Result<Vec<Adapter>, AppError> {
     viewer.require(Permission::AdaptersView)?;
     app.store.list_adapters(viewer.team).await
@@ -226,13 +228,7 @@ pub(super) async fn set_setting(
     }
 }
 
-/// Makes an adapter the default. Needs `adapters:update`.
-pub async fn make_default(app: &App, viewer: &Viewer, id: AdapterId) -> Result<Adapter, AppError> {
-    let change = AdapterChange { is_default: Some(true), ..AdapterChange::default() };
-    update_adapter(app, viewer, id, change).await
-}
-
-/// Deletes an adapter, and answers with its name. Needs `adapters:delete`. Messages that wait for it fail and can be resent by another.
+/// Deletes an adapter, whose place the next in the order takes, and answers with its name. Needs `adapters:delete`. Messages that wait for it fail and can be resent by another.
 pub async fn delete_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Result<String, AppError> {
     viewer.require(Permission::AdaptersDelete)?;
     let adapter = load(app, viewer.team, id).await?;

@@ -101,6 +101,7 @@ pub(super) async fn send_directly(
 pub(super) fn message(channel: Channel, from: &str, to: &str, subject: &str, text: &str) -> Outgoing {
     Outgoing {
         adapter: None,
+        names_adapter: false,
         channel,
         notification_id: None,
         notification_kind: None,

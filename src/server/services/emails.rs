@@ -184,6 +184,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
     // By the whole addresses: two that are masked can look the same.
     let outcomes = outcomes(&email.recipients, &events);
     let events = visibility.events(events, &email.marked_variables, &secrets);
+    let attempts = visibility.attempts(app.store.list_attempts(viewer.team, id).await?, &secrets);
     let sent_copy = match email.resend_obstacle(viewer.resend_rule()).is_none() {
         true => newest_sent(&app.store.find_family(viewer.team, id).await?, id),
         false => None,
@@ -199,6 +200,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         email: visibility.email(email, &secrets),
         content,
         events,
+        attempts,
         outcomes,
         visibility,
         reveal,

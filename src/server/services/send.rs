@@ -218,6 +218,7 @@ pub(super) async fn prepare(
     Ok(NewEmail {
         template,
         adapter_id: Some(adapter.id),
+        names_adapter: request.adapter_id.is_some(),
         api_key_id: viewer.api_key_id(),
         api_request_id,
         recipients,

@@ -1,8 +1,10 @@
-//! Adapters. User name and password are sealed before they get here.
+//! Adapters. User name and password are sealed before they get here. Their order, and which are down, is in
+//! [super::adapter_order].
 
 use chrono::{DateTime, Utc};
 
-use super::audit::{AuditEvent, append_event, commit_change};
+use super::adapter_order::{MARK_UP, list_lane, write_order};
+use super::audit::{AuditEvent, append_event};
 use super::engine::Transaction;
 use super::names::{Named, keep_name_free};
 use super::{Store, instant, micros, stored};
@@ -11,7 +13,10 @@ use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 
-const ADAPTER_COLUMNS: &str = "id, name, kind, from_address, endpoint, is_default, created_at";
+/// The lane of an adapter as a number, by which lists are ordered.
+const LANE: &str = "CASE kind WHEN 'http' THEN 2 WHEN 'twilio' THEN 1 WHEN 'vonage' THEN 1 ELSE 0 END";
+
+pub(super) const ADAPTER_COLUMNS: &str = "id, name, kind, from_address, endpoint, is_default, created_at";
 
 #[derive(sqlx::FromRow)]
 struct AdapterRow {
@@ -46,7 +51,7 @@ pub(super) fn kinds_for(channel: Channel) -> String {
 }
 
 /// The names of the kinds that have one default together.
-fn kinds_in(lane: Lane) -> String {
+pub(super) fn kinds_in(lane: Lane) -> String {
     kinds(|kind| kind.lane() == lane)
 }
 
@@ -91,15 +96,7 @@ impl Store {
         tx.take_turns(team_id).await?;
         keep_name_free(&mut tx, team_id, (Named::Adapter, new.id.0), &new.name).await?;
         let is_default = new.is_default || !has_default(&mut tx, team_id, new.kind).await?;
-        if is_default {
-            tx.query(format!(
-                "UPDATE adapters SET is_default = FALSE WHERE team_id = $1 AND is_default AND kind IN ({})",
-                kinds_in(new.kind.lane())
-            ))
-            .bind(team_id)
-            .execute()
-            .await?;
-        }
+        let mut order = list_lane(&mut tx, team_id, new.kind.lane()).await?;
         tx.query(
             "INSERT INTO adapters
                  (team_id, id, name, kind, from_address, endpoint, sealed_secret, is_default, created_at)
@@ -112,10 +109,12 @@ impl Store {
         .bind(&new.from_address)
         .bind(&new.endpoint)
         .bind(sealed_secret)
-        .bind(is_default)
+        .bind(false)
         .bind(micros(new.created_at))
         .execute()
         .await?;
+        order.insert(new.id, is_default);
+        write_order(&mut tx, team_id, new.kind.lane(), &order).await?;
         append_event(&mut tx, team_id, event).await?;
         tx.commit().await?;
         Ok(true)
@@ -148,21 +147,9 @@ impl Store {
         if present.is_none() {
             return Ok(false);
         }
-        if becomes_default {
-            tx.query(format!(
-                "UPDATE adapters SET is_default = FALSE
-                     WHERE team_id = $1 AND is_default AND id <> $2 AND kind IN ({})",
-                kinds_in(changed.kind.lane())
-            ))
-            .bind(team_id)
-            .bind(changed.id)
-            .execute()
-            .await?;
-        }
         tx.query(
             "UPDATE adapters SET name = COALESCE($3, name), from_address = COALESCE($4, from_address),
-                     endpoint = COALESCE($5, endpoint), is_default = (is_default OR $6),
-                     sealed_secret = COALESCE($7, sealed_secret)
+                     endpoint = COALESCE($5, endpoint), sealed_secret = COALESCE($6, sealed_secret)
                  WHERE team_id = $1 AND id = $2",
         )
         .bind(team_id)
@@ -170,16 +157,28 @@ impl Store {
         .bind(new(&before.name, &changed.name))
         .bind(new(&before.from_address, &changed.from_address))
         .bind(new(&before.endpoint, &changed.endpoint))
-        .bind(becomes_default)
         .bind(sealed_secret)
         .execute()
         .await?;
+        if sealed_secret.is_some() || changed.endpoint != before.endpoint {
+            // What was wrong with it may be mended: the next message tries it.
+            tx.query(format!("{MARK_UP} WHERE team_id = $1 AND id = $2"))
+                .bind(team_id)
+                .bind(changed.id)
+                .execute()
+                .await?;
+        }
+        if becomes_default {
+            let mut order = list_lane(&mut tx, team_id, changed.kind.lane()).await?;
+            order.insert(changed.id, true);
+            write_order(&mut tx, team_id, changed.kind.lane(), &order).await?;
+        }
         append_event(&mut tx, team_id, event).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Deletes an adapter; `false` when there is none.
+    /// Deletes an adapter; `false` when there is none. The next in the order takes the place of a default.
     pub async fn delete_adapter(
         &self,
         team_id: TeamId,
@@ -189,21 +188,30 @@ impl Store {
     ) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
-        let deleted = tx
-            .query(
-                "UPDATE adapters SET deleted_at = $3, is_default = FALSE
-                 WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
-            )
+        let kind: Option<String> = tx
+            .query("SELECT kind FROM adapters WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL")
+            .bind(team_id)
+            .bind(id)
+            .fetch_optional_scalar()
+            .await?;
+        let Some(kind) = kind else { return Ok(false) };
+        let lane = stored::<AdapterKind, _>("adapters.kind", kind.parse())?.lane();
+        let mut order = list_lane(&mut tx, team_id, lane).await?;
+        tx.query("UPDATE adapters SET deleted_at = $3, is_default = FALSE WHERE team_id = $1 AND id = $2")
             .bind(team_id)
             .bind(id)
             .bind(micros(now))
             .execute()
             .await?;
-        commit_change(tx, team_id, event, deleted).await
+        order.remove(id);
+        write_order(&mut tx, team_id, lane, &order).await?;
+        append_event(&mut tx, team_id, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
-    /// Brings back an adapter that was deleted, as the default where there is none for a channel that it sends, and answers with its name; `None` when
-    /// there is none, [AppError::AlreadyExists] when another has its name now. The event is about it.
+    /// Brings back an adapter that was deleted, as the last in the order, or as the default where there is none for a channel
+    /// that it sends, and answers with its name; `None` when there is none, [AppError::AlreadyExists] when another has its name now. The event is about it.
     pub async fn restore_adapter(
         &self,
         team_id: TeamId,
@@ -220,22 +228,26 @@ impl Store {
             .await?;
         let Some((name, kind)) = deleted else { return Ok(None) };
         keep_name_free(&mut tx, team_id, (Named::Adapter, id.0), &name).await?;
-        let is_default = !has_default(&mut tx, team_id, stored("adapters.kind", kind.parse())?).await?;
-        tx.query("UPDATE adapters SET deleted_at = NULL, is_default = $3 WHERE team_id = $1 AND id = $2")
+        let kind: AdapterKind = stored("adapters.kind", kind.parse())?;
+        let is_default = !has_default(&mut tx, team_id, kind).await?;
+        let mut order = list_lane(&mut tx, team_id, kind.lane()).await?;
+        tx.query("UPDATE adapters SET deleted_at = NULL WHERE team_id = $1 AND id = $2")
             .bind(team_id)
             .bind(id)
-            .bind(is_default)
             .execute()
             .await?;
+        order.insert(id, is_default);
+        write_order(&mut tx, team_id, kind.lane(), &order).await?;
         append_event(&mut tx, team_id, &event.about(id, &name)).await?;
         tx.commit().await?;
         Ok(Some(name))
     }
 
-    /// The team's adapters, by name.
+    /// The team's adapters: those for email, for text messages and calls, and the web addresses, each in their order.
     pub async fn list_adapters(&self, team_id: TeamId) -> Result<Vec<Adapter>, AppError> {
         let statement = format!(
-            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND deleted_at IS NULL ORDER BY name, id"
+            "SELECT {ADAPTER_COLUMNS} FROM adapters WHERE team_id = $1 AND deleted_at IS NULL
+             ORDER BY {LANE}, position, id"
         );
         let rows: Vec<AdapterRow> = self.read(statement).bind(team_id).fetch_all().await?;
         rows.into_iter().map(Adapter::try_from).collect()

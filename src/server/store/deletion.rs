@@ -44,6 +44,7 @@ const EMAIL_CONTENTS: Rows = few(TEXTS, rows_of_team("email_contents", &["team_i
 pub(super) const EMAIL_ATTACHMENTS: Rows =
     few(FILES, rows_of_team("email_attachments", &["team_id", "email_id", "position"]));
 pub(super) const EMAIL_MIMES: Rows = few(FILES, rows_of_team("email_mimes", &["team_id", "email_id"]));
+pub(super) const EMAIL_ATTEMPTS: Rows = few(TEXTS, rows_of_team("email_attempts", &["team_id", "email_id", "id"]));
 pub(super) const NOTIFICATIONS: Rows = rows_of_team("notifications", &["team_id", "id"]);
 pub(super) const API_REQUEST_BODIES: Rows =
     few(TEXTS, rows_of_team("api_request_bodies", &["team_id", "api_request_id"]));
@@ -55,7 +56,7 @@ const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 30] = [
+const OF_TEAM: [Rows; 31] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -69,6 +70,7 @@ const OF_TEAM: [Rows; 30] = [
     EMAIL_CONTENTS,
     EMAIL_ATTACHMENTS,
     EMAIL_MIMES,
+    EMAIL_ATTEMPTS,
     EMAIL_EVENTS,
     EMAIL_FAILURES,
     rows_of_team("email_aliases", &["team_id", "alias", "email_id"]),
@@ -257,6 +259,7 @@ pub(super) fn step_statements(engine: Engine) -> Vec<String> {
         EMAIL_CONTENTS,
         EMAIL_ATTACHMENTS,
         EMAIL_MIMES,
+        EMAIL_ATTEMPTS,
         NOTIFICATIONS,
         RESEND_ITEMS,
         RESEND_JOBS,

@@ -2,9 +2,11 @@
 //! differs between their texts is in [dialect] and [search]. `team_id` leads every key and every `WHERE` of a team's data.
 
 pub mod accounts;
+pub mod adapter_order;
 pub mod adapters;
 pub mod api_keys;
 pub mod api_requests;
+pub mod attempts;
 pub mod audit;
 mod bodies;
 pub mod bulk;
@@ -39,6 +41,7 @@ pub mod roles;
 mod rollups;
 mod search;
 pub mod sessions;
+mod settling;
 pub mod stats;
 pub mod suppressions;
 pub mod teams;

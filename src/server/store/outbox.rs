@@ -19,6 +19,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId, TeamId};
 
 pub use super::outgoing::{Outgoing, OutgoingAdapter};
+pub use super::settling::{Onward, Settlement};
 
 /// When a message is due that waits for an adapter: the last second of the year 9999, in microseconds.
 pub(super) const NEVER: i64 = 253_402_300_799_000_000;
@@ -64,7 +65,7 @@ pub(super) static LIST_QUEUES: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
-pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt,
+pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt, tried, stays,
          CAST(CASE WHEN lease_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS was_leased,
          CAST(COALESCE((SELECT COALESCE(c.body_bytes, octet_length(COALESCE(c.html, '')) + octet_length(COALESCE(c.text, '')))
              FROM email_contents c WHERE c.team_id = outbox.team_id AND c.email_id = outbox.email_id), 0)
@@ -124,6 +125,10 @@ pub struct Lease {
     pub attempts: i64,
     /// Whether an earlier lease ended while the message's bytes were on their way: its outcome is unknown.
     pub in_doubt: bool,
+    /// The adapters that had it since its last pause.
+    pub tried: Vec<AdapterId>,
+    /// Whether no other adapter may have it: it may have got to this one.
+    pub stays: bool,
     /// Whether an earlier lease ended before its attempt did.
     pub was_cut_off: bool,
     /// The bytes of the message's bodies, its attachments and its mail.
@@ -137,16 +142,6 @@ pub struct Waiting {
     pub pending: Vec<String>,
     pub attempts: i64,
     /// When the next one is due; `None` for a message that waits for an adapter.
-    pub next_attempt_at: Option<DateTime<Utc>>,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Debug, Default)]
-pub struct Settlement {
-    pub events: Vec<NewEvent>,
-    pub facts: EmailFacts,
-    /// The addresses to try again, at `next_attempt_at`; when empty, the message leaves the outbox.
-    pub pending: Vec<String>,
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
@@ -164,7 +159,7 @@ impl Store {
         lease_id: i64,
         shares: &[Share],
     ) -> Result<Vec<Lease>, AppError> {
-        type Row = (EmailId, Json<Vec<String>>, i64, bool, i64, i64);
+        type Row = (EmailId, Json<Vec<String>>, i64, bool, Option<Json<Vec<AdapterId>>>, bool, i64, i64);
         if shares.is_empty() {
             return Ok(Vec::new());
         }
@@ -180,7 +175,7 @@ impl Store {
                 .bind(share.count as i64)
                 .fetch_all()
                 .await?;
-            for (email_id, pending, attempts, in_doubt, was_leased, bytes) in rows {
+            for (email_id, pending, attempts, in_doubt, tried, stays, was_leased, bytes) in rows {
                 tx.query("UPDATE outbox SET lease_id = $3, run_at = $4 WHERE team_id = $1 AND email_id = $2")
                     .bind(share.team_id)
                     .bind(email_id)
@@ -196,6 +191,8 @@ impl Store {
                     pending: pending.0,
                     attempts,
                     in_doubt,
+                    tried: tried.map(|tried| tried.0).unwrap_or_default(),
+                    stays,
                     was_cut_off: was_leased != 0,
                     bytes,
                 });
@@ -310,41 +307,6 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(marked == 1)
-    }
-
-    /// Records how a leased attempt ended; `false`, and nothing recorded, when the row is no longer this lease's.
-    pub async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<bool, AppError> {
-        let (team_id, email_id) = (lease.team_id, lease.email_id);
-        let mut tx = self.begin().await?;
-        if settlement.facts.provider_message_id.is_some() {
-            tx.take_turns(team_id).await?;
-        }
-        let settled = if let (false, Some(next)) = (settlement.pending.is_empty(), settlement.next_attempt_at) {
-            tx.query(
-                "UPDATE outbox SET pending = $4, attempts = attempts + 1, run_at = $5, lease_id = NULL,
-                         in_doubt = FALSE
-                     WHERE team_id = $1 AND email_id = $2 AND lease_id = $3",
-            )
-            .bind(team_id)
-            .bind(email_id)
-            .bind(lease.lease_id.load(Ordering::SeqCst))
-            .bind(Json(&settlement.pending))
-            .bind(micros(next))
-            .execute()
-            .await?
-        } else {
-            tx.query("DELETE FROM outbox WHERE team_id = $1 AND email_id = $2 AND lease_id = $3")
-                .bind(team_id)
-                .bind(email_id)
-                .bind(lease.lease_id.load(Ordering::SeqCst))
-                .execute()
-                .await?
-        };
-        if settled == 1 {
-            record_events(&mut tx, team_id, email_id, &settlement.events, &settlement.facts).await?;
-        }
-        tx.commit().await?;
-        Ok(settled == 1)
     }
 
     /// Moves a message that only waits, for its first attempt or another, to another time, and records the event; `false`, and nothing done,

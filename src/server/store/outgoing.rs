@@ -2,10 +2,11 @@
 
 use sqlx::types::Json;
 
+use super::adapter_order::DownRow;
 use super::bodies::BodyRow;
 use super::mimes::unpack_mime;
 use super::{Store, stored};
-use crate::domain::adapter::AdapterKind;
+use crate::domain::adapter::{AdapterDown, AdapterKind};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Attachment, Recipient};
 use crate::domain::error::AppError;
@@ -16,6 +17,8 @@ use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
 pub struct Outgoing {
     /// The adapter to send by; `None` when it is deleted.
     pub adapter: Option<OutgoingAdapter>,
+    /// Whether it names that one, so that it goes by no other.
+    pub names_adapter: bool,
     pub channel: Channel,
     pub notification_id: Option<NotificationId>,
     pub notification_kind: Option<String>,
@@ -47,6 +50,9 @@ pub struct OutgoingAdapter {
     /// Where it connects to: `smtp://host:587`, or an `https://` address.
     pub endpoint: String,
     pub sealed_secret: String,
+    /// The sender of messages that name none.
+    pub from_address: String,
+    pub down: Option<AdapterDown>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -72,6 +78,10 @@ struct OutgoingRow {
     adapter_kind: Option<String>,
     endpoint: Option<String>,
     sealed_secret: Option<String>,
+    adapter_from: Option<String>,
+    names_adapter: bool,
+    #[sqlx(flatten)]
+    down: DownRow,
 }
 
 impl Store {
@@ -83,7 +93,8 @@ impl Store {
                      e.channel, e.notification_id,
                      n.kind AS notification_kind, e.external_user_id, e.tags, {}, c.variables, c.metadata, c.headers,
                      m.mime, m.mime_bytes,
-                     a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret
+                     a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret,
+                     a.from_address AS adapter_from, a.down_since, a.down_reason, a.probe_at, a.probes, e.names_adapter
                  FROM emails e
                  JOIN teams t ON t.id = e.team_id AND t.deleted_at IS NULL
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
@@ -102,7 +113,8 @@ impl Store {
         let adapter = match (row.adapter_id, row.adapter_name, row.adapter_kind, row.endpoint, row.sealed_secret) {
             (Some(id), Some(name), Some(kind), Some(endpoint), Some(sealed_secret)) => {
                 let kind = stored("adapters.kind", kind.parse())?;
-                Some(OutgoingAdapter { id, name, kind, endpoint, sealed_secret })
+                let (from_address, down) = (row.adapter_from.unwrap_or_default(), row.down.read());
+                Some(OutgoingAdapter { id, name, kind, endpoint, sealed_secret, from_address, down })
             }
             _ => None,
         };
@@ -110,6 +122,7 @@ impl Store {
         let mime = row.mime.zip(row.mime_bytes).map(|(packed, length)| unpack_mime(&packed, length));
         Ok(Some(Outgoing {
             adapter,
+            names_adapter: row.names_adapter,
             channel: stored("emails.channel", Channel::from_code(row.channel).ok_or("unknown code"))?,
             notification_id: row.notification_id,
             notification_kind: row.notification_kind,

@@ -5,8 +5,8 @@
 use super::Store;
 use super::audit::{AuditEvent, commit_change};
 use super::deletion::{
-    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_EVENTS, EMAIL_MIMES, NOTIFICATIONS, RESEND_ITEMS,
-    RESEND_JOBS, STEP, TEXTS,
+    API_REQUEST_BODIES, API_REQUESTS, EMAIL_ATTACHMENTS, EMAIL_ATTEMPTS, EMAIL_EVENTS, EMAIL_MIMES, NOTIFICATIONS,
+    RESEND_ITEMS, RESEND_JOBS, STEP, TEXTS,
 };
 use super::engine::{Engine, Sql};
 use super::rollups::{Rollups, counted};
@@ -115,11 +115,13 @@ impl Store {
         commit_change(tx, team_id, event, written).await
     }
 
-    /// Deletes some of the bodies, variables and attachments of messages with ids below `below`; whether there may be more.
+    /// Deletes some of the bodies, variables, attachments and exchanges of messages with ids below `below`; whether there may be more.
     pub async fn delete_old_bodies(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
         // A message without a body is not resent, so that none is without its attachments.
         Ok(self.delete_old_contents(team_id, below).await?
-            || self.delete_old_rows(&[EMAIL_ATTACHMENTS, EMAIL_MIMES], NOT_TO_BE_SENT, team_id, below.0).await?)
+            || self
+                .delete_old_rows(&[EMAIL_ATTACHMENTS, EMAIL_MIMES, EMAIL_ATTEMPTS], NOT_TO_BE_SENT, team_id, below.0)
+                .await?)
     }
 
     /// Deletes some of the bodies and variables, which are not found by search from then on; whether there may be more.

@@ -2,6 +2,7 @@
 //! this file to it.
 
 mod accounts;
+mod adapters;
 mod api_requests;
 mod audit;
 mod bodies;

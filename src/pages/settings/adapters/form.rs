@@ -57,7 +57,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
                 <Sender kind value=draft.text("from_address") error=draft.error("from")/>
                 <label class="check">
                     <input type="checkbox" name="is_default" checked=is_default/>
-                    "Default: messages that name no adapter go out by this one"
+                    "Default: the first in the order, by which messages go out that name no adapter"
                 </label>
                 <div class="form-foot">
                     <a class="button" href="/settings/adapters">"Cancel"</a>

@@ -20,11 +20,11 @@ use crate::components::history_link::HistoryLink;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
-use crate::domain::adapter::{AdapterKind, LastTest};
+use crate::domain::adapter::{AdapterDown, AdapterKind, Lane, LastTest};
 use crate::domain::ids::AdapterId;
 use crate::domain::permission::Permission;
 use crate::server_fns::adapters::{
-    DeleteAdapter, ListedAdapter, MakeDefaultAdapter, load_adapter, load_adapters, load_new_adapter,
+    DeleteAdapter, ListedAdapter, MakeDefaultAdapter, MoveAdapter, load_adapter, load_adapters, load_new_adapter,
 };
 
 /// The ways out. `?edit=` names one whose form is shown instead, `?kind=` the kind of a new one whose form is; `?added=` is
@@ -80,7 +80,14 @@ fn Adapters(adapters: Vec<ListedAdapter>, added: Option<AdapterId>) -> impl Into
 
 #[component]
 fn AdapterTable(adapters: Vec<ListedAdapter>) -> impl IntoView {
-    let rows = adapters.into_iter().map(|listed| view! { <AdapterRow listed/> });
+    let lanes: Vec<Lane> = adapters.iter().map(|listed| listed.adapter.kind.lane()).collect();
+    let names: Vec<String> = adapters.iter().map(|listed| listed.adapter.name.clone()).collect();
+    let rows = adapters.into_iter().enumerate().map(|(row, listed)| {
+        let is_of_lane = |lane: &&Lane| **lane == lanes[row];
+        let (above, count) = (lanes[..row].iter().filter(is_of_lane).count(), lanes.iter().filter(is_of_lane).count());
+        let next = (above + 1 < count).then(|| names[row + 1].clone());
+        view! { <AdapterRow listed place=Place { number: above + 1, count, next }/> }
+    });
     view! {
         <table class="table stacked" role="table">
             <thead role="rowgroup">
@@ -97,11 +104,38 @@ fn AdapterTable(adapters: Vec<ListedAdapter>) -> impl IntoView {
     }
 }
 
+/// The place of an adapter among those that send the same channels.
+struct Place {
+    /// From 1.
+    number: usize,
+    count: usize,
+    /// The name of the one after it.
+    next: Option<String>,
+}
+
 #[component]
-fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
-    let ListedAdapter { adapter, place, last_test, waiting } = listed;
+fn AdapterRow(listed: ListedAdapter, place: Place) -> impl IntoView {
+    let Place { number, count, next } = place;
+    let ListedAdapter { adapter, place, last_test, waiting, down } = listed;
     let id = adapter.id.to_string();
     let default = adapter.is_default.then(|| view! { " " <span class="tag">"default"</span> });
+    let order = (count > 1).then(|| view! { <span>{format!("{number} of {count}")}</span> });
+    let may_move = |is_possible: bool| is_possible && may(Permission::AdaptersUpdate);
+    let shift = |direction: &'static str, is_possible: bool| {
+        may_move(is_possible).then(|| {
+            let label = format!("Move {} {direction}", adapter.name);
+            view! {
+                <form method="post" action=MoveAdapter::PATH>
+                    <input type="hidden" name="direction" value=direction/>
+                    <button class="button small" name="id" value=id.clone() aria-label=label>
+                        {if direction == "up" { "↑" } else { "↓" }}
+                    </button>
+                </form>
+            }
+        })
+    };
+    let (up, down_a_place) = (shift("up", number > 1), shift("down", number < count));
+    let is_down = down.map(|(state, goes_by)| view! { <Down state goes_by/> });
     let make_default = (!adapter.is_default && may(Permission::AdaptersUpdate)).then(|| {
         view! {
             <form method="post" action=MakeDefaultAdapter::PATH>
@@ -121,9 +155,10 @@ fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
             0 => "No message waits for it. ".to_owned(),
             _ => format!("{} for it and will fail. ", counted(waiting, "message waits", "messages wait")),
         };
-        let default = adapter
-            .is_default
-            .then_some("Messages that name no adapter then wait until you make another one the default.");
+        let default = adapter.is_default.then(|| match next {
+            Some(next) => format!("Messages that name no adapter then go by “{next}”."),
+            None => "Messages that name no adapter then wait until you add another one.".to_owned(),
+        });
         view! {
             <Confirm
                 id=format!("remove-{id}")
@@ -143,12 +178,31 @@ fn AdapterRow(listed: ListedAdapter) -> impl IntoView {
         <tr role="row">
             <td role="cell">
                 <span class="two-lines"><span><strong>{adapter.name}</strong>{default}</span><span>{place}</span></span>
+                {is_down}
             </td>
-            <td role="cell">{adapter.kind.lane().label()}</td>
+            <td role="cell"><span class="two-lines"><span>{adapter.kind.lane().label()}</span>{order}</span></td>
             <td role="cell" class="sender">{mailbox(&adapter.from_address)}</td>
             <td role="cell">{tested(last_test)}</td>
-            <td role="cell" class="actions">{edit}{test}{make_default}{remove}<HistoryLink object=adapter.id.to_string()/></td>
+            <td role="cell" class="actions">{up}{down_a_place}{edit}{test}{make_default}{remove}<HistoryLink object=adapter.id.to_string()/></td>
         </tr>
+    }
+}
+
+/// Since when an adapter cannot be used, why, and what its messages do meanwhile.
+#[component]
+fn Down(state: AdapterDown, goes_by: Option<String>) -> impl IntoView {
+    let meanwhile = match goes_by {
+        Some(name) => format!("Its messages go by “{name}”."),
+        None => "Its messages are tried again.".to_owned(),
+    };
+    view! {
+        <p class="adapter-down">
+            <Icon glyph=Glyph::Alert/>
+            <span>
+                <strong>"Down since " <Time at=state.since style=TimeStyle::Minute/></strong> ": " {state.reason} ". "
+                {meanwhile}
+            </span>
+        </p>
     }
 }
 

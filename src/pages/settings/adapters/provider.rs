@@ -5,9 +5,11 @@ use leptos::prelude::*;
 use super::secret::Secret;
 use crate::components::field::TextField;
 use crate::domain::adapter::AdapterKind;
-use crate::domain::adapter::form::{HttpForm, KeptLogIn};
+use crate::domain::adapter::form::{HttpForm, KeptLogIn, MOST_PER_SECOND, PACE_WORDS};
 use crate::domain::adapter::provider::ProviderForm;
 use crate::domain::draft::Draft;
+use crate::domain::field_rule::FieldRule;
+use crate::domain::plain_words::sentence;
 
 #[component]
 pub(super) fn ProviderFields(kind: AdapterKind, form: HttpForm, kept: KeptLogIn, draft: Draft) -> impl IntoView {
@@ -52,6 +54,15 @@ fn Fields(asked: ProviderForm, form: HttpForm, kept: KeptLogIn, draft: Draft) ->
             error
         />
         {setting}
+        <TextField
+            label="Messages a second"
+            name="http[per_second]"
+            rule=(FieldRule::Number { min: 1, max: MOST_PER_SECOND }, sentence(PACE_WORDS))
+            hint="How fast messages go out at most. Leave it empty for the provider’s own pace."
+            required=false
+            value=shown("http[per_second]", form.per_second.clone())
+            error=draft.error("http[per_second]")
+        />
         <TextField
             label="API address"
             name="http[url]"

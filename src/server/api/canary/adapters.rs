@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Lists the team's adapters. Needs `adapters:view`.
 #[utoipa::path(
     get, path = "/api/adapters", tag = "adapters", summary = "List adapters",
-    responses((status = 200, description = "The adapters, by name", body = Success<Vec<AdapterBody>>)),
+    responses((status = 200, description = "The adapters: those for email, for text messages and calls, and the web addresses, each in their order", body = Success<Vec<AdapterBody>>)),
 )]
 async fn list_adapters(State(app): State<App>, Caller(viewer, ()): Caller) -> Answer<Vec<AdapterBody>> {
     let found = adapters::list_adapters(&app, &viewer).await?;
@@ -142,7 +142,7 @@ pub struct AdapterChangeBody {
     pub url: Option<String>,
     /// Another sender.
     pub from: Option<String>,
-    /// `true` makes it the default.
+    /// `true` makes it the default: the first in its order.
     pub is_default: Option<bool>,
 }
 

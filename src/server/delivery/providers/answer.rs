@@ -180,7 +180,7 @@ impl<'a> Answer<'a> {
     /// Everybody meets their own fate.
     pub fn each(&self, outcome: impl Fn(&'a String) -> RecipientOutcome) -> Attempt {
         let recipients = self.pending.iter().map(|address| (address.clone(), outcome(address))).collect();
-        Attempt { provider_message_id: None, retry_after: None, fault: None, recipients }
+        Attempt { recipients, ..Attempt::nobody() }
     }
 }
 

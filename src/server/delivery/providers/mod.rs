@@ -33,7 +33,7 @@ pub use self::connect::{HookAddress, connect};
 use self::message::{OutMessage, encoded_words, plain_tags, within_bytes};
 use self::recipients::{Grouped, batches};
 use self::request::{base64, basic, bearer, form_request, json_request, post, secret_value, segment, url};
-pub use self::send::{ProviderRoute, ProviderSender};
+pub use self::send::{PER_SECOND, ProviderRoute, ProviderSender};
 use super::smtp::{Attempt, RecipientOutcome};
 use crate::domain::adapter::AdapterKind;
 

@@ -10,16 +10,19 @@ use tokio::time::{Instant, sleep_until};
 use super::{Account, Attempt, OutMessage, OutRequest, Provider, RecipientOutcome, batches};
 use crate::domain::adapter::fault::AdapterFault;
 use crate::domain::channel::Channel;
+use crate::domain::exchange::Step;
 use crate::domain::ids::{AdapterId, EmailId};
 use crate::domain::mailbox::Mailbox;
-use crate::server::delivery::http::{HttpSender, NoAnswer};
+use crate::server::delivery::http::{HttpSender, NoAnswer, standing_of};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
+use crate::server::delivery::http_words::{answer_step, request_head, request_step};
 use crate::server::delivery::mailbox::{parse_mailbox, parse_mailboxes};
 use crate::server::delivery::message::marked;
+use crate::server::delivery::smtp::Standing;
 use crate::server::store::outbox::Outgoing;
 
 /// The setting of an adapter that says how many requests it makes in a second.
-const PER_SECOND: &str = "perSecond";
+pub const PER_SECOND: &str = "perSecond";
 
 /// How long an attempt itself waits where a provider asks for a pause, and how often. A longer pause ends the attempt.
 const SHORT_PAUSE: Duration = Duration::from_secs(5);
@@ -64,6 +67,7 @@ impl ProviderSender {
         };
         // The id stands where providers look for it, which the request says otherwise where it can.
         let mime = outgoing.mime.as_deref().map(|mime| marked(mime, outgoing, email_id));
+        let bodies: Vec<&str> = [&outgoing.html, &outgoing.text].into_iter().flatten().map(String::as_str).collect();
         let (mut before, mut parts) = (Some(before), Vec::new());
         for batch in batches(&outgoing.recipients, pending, route.provider.limits.recipients) {
             let message = message(outgoing, &id, (&from, &reply_to), &batch, mime.as_deref(), now);
@@ -80,7 +84,7 @@ impl ProviderSender {
             {
                 return None;
             }
-            parts.push(self.send_at_its_pace(route, &account, &request, &batch).await);
+            parts.push(self.send_at_its_pace(route, &account, &request, &bodies, &batch).await);
         }
         Some(together(parts, pending))
     }
@@ -91,34 +95,56 @@ impl ProviderSender {
         route: &ProviderRoute,
         account: &Account<'_>,
         request: &OutRequest,
+        bodies: &[&str],
         batch: &[String],
     ) -> Attempt {
         let of_adapter = account.option(PER_SECOND).and_then(|number| number.parse().ok());
         let per_second = of_adapter.or(route.provider.limits.requests_per_second).filter(|number| *number > 0);
-        let mut pauses = 0;
+        let (mut pauses, mut said) = (0, Vec::new());
         loop {
             if let Some(turn) = self.turn(route.adapter_id, per_second) {
                 sleep_until(turn).await;
             }
-            let attempt = self.exchange(route, request, batch).await;
+            let mut attempt = self.exchange(route, request, bodies, batch).await;
+            said.append(&mut attempt.said);
             let Some(pause) = attempt.retry_after.filter(|pause| *pause <= SHORT_PAUSE && pauses < SHORT_PAUSES) else {
-                return attempt;
+                return Attempt { said, ..attempt };
             };
             pauses += 1;
             self.rest(route.adapter_id, pause);
         }
     }
 
-    async fn exchange(&self, route: &ProviderRoute, request: &OutRequest, batch: &[String]) -> Attempt {
+    async fn exchange(
+        &self,
+        route: &ProviderRoute,
+        request: &OutRequest,
+        bodies: &[&str],
+        batch: &[String],
+    ) -> Attempt {
         let OutRequest { method, url, headers, body } = request.clone();
         let make = |client: &reqwest::Client| client.request(method, url).headers(headers).body(body);
-        match self.http.exchange(route.endpoint.host(), make).await {
-            Ok(answer) => (route.provider.answer)(answer.status.as_u16(), &answer.headers, &answer.body, batch),
-            Err(NoAnswer { reason, fault, may_have_arrived }) if !may_have_arrived || route.provider.is_idempotent => {
-                Attempt::ended(batch, &RecipientOutcome::Unreachable { reason }, fault)
+        let result = self.http.exchange(route.endpoint.host(), make).await;
+        let head = request_head(request.method.as_str(), &request.url, &request.headers);
+        let whole = |head| request_step(head, &request.headers, &request.body, bodies);
+        match result {
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                let attempt = (route.provider.answer)(status, &answer.headers, &answer.body, batch);
+                let is_taken = attempt.is_taken();
+                let asked = if is_taken { Step { is_ours: true, text: head } } else { whole(head) };
+                let said = vec![asked, answer_step(answer.status, &answer.headers, &answer.body, bodies, is_taken)];
+                Attempt { standing: standing(status, &attempt), said, ..attempt }
             }
-            Err(NoAnswer { reason, .. }) => {
-                Attempt::ended(batch, &RecipientOutcome::Unknown { reason }, AdapterFault::OutcomeUnknown)
+            Err(NoAnswer { reason, fault, may_have_arrived }) => {
+                let said = vec![whole(head), Step { is_ours: false, text: format!("({reason})") }];
+                let standing = if may_have_arrived { Standing::Unclear } else { Standing::Down };
+                let ended = if !may_have_arrived || route.provider.is_idempotent {
+                    Attempt::ended(batch, &RecipientOutcome::Unreachable { reason }, fault)
+                } else {
+                    Attempt::ended(batch, &RecipientOutcome::Unknown { reason }, AdapterFault::OutcomeUnknown)
+                };
+                Attempt { standing, said, ..ended }
             }
         }
     }
@@ -182,6 +208,26 @@ fn message<'a>(
     }
 }
 
+/// What an answer says of the adapter: what the provider's own words made of it counts more than the status.
+fn standing(status: u16, attempt: &Attempt) -> Standing {
+    let is_any = |is_meant: fn(&RecipientOutcome) -> bool| attempt.recipients.iter().any(|(_, fate)| is_meant(fate));
+    if is_any(|fate| matches!(fate, RecipientOutcome::Unknown { .. })) {
+        Standing::Unclear
+    } else if is_any(|fate| matches!(fate, RecipientOutcome::Unreachable { .. })) {
+        // The account has to be mended.
+        Standing::Down
+    } else if attempt.fault == Some(AdapterFault::Later) {
+        match (status, standing_of(status)) {
+            // The same request is under way.
+            (409, _) => Standing::Unclear,
+            (_, Standing::Works | Standing::Unasked) => Standing::Busy,
+            (_, standing) => standing,
+        }
+    } else {
+        Standing::Works
+    }
+}
+
 fn checked(request: OutRequest, route: &ProviderRoute) -> Result<OutRequest, String> {
     let limit = route.provider.limits.bytes;
     if request.body.len() > limit {
@@ -202,6 +248,8 @@ fn together(parts: Vec<Attempt>, pending: &[String]) -> Attempt {
         whole.provider_message_id = whole.provider_message_id.or(part.provider_message_id);
         whole.retry_after = whole.retry_after.max(part.retry_after);
         whole.fault = part.fault.or(whole.fault);
+        whole.standing = whole.standing.max(part.standing);
+        whole.said.extend(part.said);
         for (address, outcome) in part.recipients {
             outcomes.entry(address).or_insert(outcome);
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::adapter::fault::AdapterFault;
+use crate::domain::exchange::Step;
 use crate::server::delivery::message::BuildError;
 
 /// How much of a server's reply is kept, in characters.
@@ -49,6 +50,22 @@ pub enum RecipientOutcome {
     },
 }
 
+/// What an attempt says of its adapter. Of several requests, the last of these counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Nobody was asked.
+    #[default]
+    Unasked,
+    /// It answers: what did not go out is up to the message, or to its recipients.
+    Works,
+    /// It asks to be left alone for a while.
+    Busy,
+    /// It cannot be used now, and for those who wait still nothing went out.
+    Down,
+    /// The message may have got there: nobody else may send it.
+    Unclear,
+}
+
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -60,6 +77,11 @@ pub struct Attempt {
     pub retry_after: Option<Duration>,
     /// The step at which it ended, where that was not the end; of the last recipient that it ended for.
     pub fault: Option<AdapterFault>,
+    pub standing: Standing,
+    /// What both sides said.
+    pub said: Vec<Step>,
+    /// The encryption, where it is known: `TLS 1.3`.
+    pub tls: Option<String>,
 }
 
 impl Attempt {
@@ -71,7 +93,20 @@ impl Attempt {
 
     /// An attempt for nobody.
     pub fn nobody() -> Self {
-        Self { recipients: Vec::new(), provider_message_id: None, retry_after: None, fault: None }
+        Self {
+            recipients: Vec::new(),
+            provider_message_id: None,
+            retry_after: None,
+            fault: None,
+            standing: Standing::Unasked,
+            said: Vec::new(),
+            tls: None,
+        }
+    }
+
+    /// Whether everybody got it.
+    pub fn is_taken(&self) -> bool {
+        self.recipients.iter().all(|(_, fate)| matches!(fate, RecipientOutcome::Accepted { .. }))
     }
 
     /// The same, with the step at which it ended.
@@ -105,7 +140,7 @@ pub(super) fn attempt(pending: &[String], outcomes: Vec<Option<RecipientOutcome>
     });
     let provider_message_id =
         accepted.map(|reply| queue_id(reply).unwrap_or(message_id.trim_matches(['<', '>'])).to_owned());
-    Attempt { recipients, provider_message_id, retry_after: None, fault: None }
+    Attempt { recipients, provider_message_id, ..Attempt::nobody() }
 }
 
 /// The id under which a server queued a message, where its answer has one of the usual forms.

@@ -11,8 +11,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 
 use super::attempt::clean;
-use super::tls::{Tls, fault_of};
+use super::tls::{Tls, fault_of, used};
 use crate::domain::adapter::fault::AdapterFault;
+use crate::domain::exchange::bytes;
+use crate::server::delivery::transcript::{SECRET, Transcript};
 use crate::server::outbound::{Outbound, Unreachable};
 
 /// The longest line of a reply, in bytes; RFC 5321 knows 512.
@@ -35,6 +37,10 @@ pub(super) struct Client {
     stream: BufReader<Box<dyn Duplex>>,
     /// What the server can do, by its answer to EHLO.
     pub(super) offers: Offers,
+    /// Where what is said is noted.
+    pub(super) transcript: Transcript,
+    /// The encryption: `TLS 1.3`.
+    pub(super) tls: Option<String>,
     is_over: bool,
 }
 
@@ -124,6 +130,16 @@ impl Reply {
         (200..300).contains(&self.code)
     }
 
+    /// Every line as the server said it, without control characters.
+    fn lines_as_said(&self) -> String {
+        let last = self.lines.len().saturating_sub(1);
+        let line = |(place, text): (usize, &String)| {
+            let mark = if place == last { ' ' } else { '-' };
+            clean(&format!("{}{mark}{text}", self.code))
+        };
+        self.lines.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// The code and the server's words, on one line.
     pub(super) fn words(&self) -> String {
         clean(&format!("{} {}", self.code, self.lines.join(" ")))
@@ -140,12 +156,13 @@ pub(super) async fn connect(outbound: Outbound, host: &str, port: u16) -> Result
 
 impl Client {
     /// A conversation over an open connection, which nothing was read from. Call [Client::greeting] next.
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self::over(Box::new(stream))
+    pub(super) fn new(stream: TcpStream, transcript: Transcript) -> Self {
+        Self { transcript, ..Self::over(Box::new(stream)) }
     }
 
     fn over(stream: Box<dyn Duplex>) -> Self {
-        Self { stream: BufReader::new(stream), offers: Offers::default(), is_over: false }
+        let (offers, transcript) = Default::default();
+        Self { stream: BufReader::new(stream), offers, transcript, tls: None, is_over: false }
     }
 
     /// Encrypts the connection. What was read before is forgotten; a server that has said too much is not listened to.
@@ -154,7 +171,9 @@ impl Client {
             return Err(Broken::NotSmtp);
         }
         let stream = tls.encrypted(self.stream.into_inner(), host, is_lenient).await?;
-        Ok(Self::over(Box::new(stream)))
+        let (version, words) = used(&stream);
+        self.transcript.say(words);
+        Ok(Self { transcript: self.transcript, tls: version, ..Self::over(Box::new(stream)) })
     }
 
     /// Waits for the server's first words.
@@ -183,6 +202,12 @@ impl Client {
 
     /// Sends a command, without its line end, and waits for the answer.
     pub(super) async fn command(&mut self, line: &str) -> Result<Reply, Broken> {
+        self.transcript.say(line);
+        self.secret_command(line).await
+    }
+
+    /// The same, where the line is not noted.
+    async fn secret_command(&mut self, line: &str) -> Result<Reply, Broken> {
         if self.is_over {
             return Err(Broken::Closed);
         }
@@ -195,7 +220,8 @@ impl Client {
     pub(super) async fn log_in(&mut self, user: &str, password: &str) -> Result<Option<Reply>, Broken> {
         if self.offers.auth_plain {
             let line = format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{user}\0{password}")));
-            return self.command(&line).await.map(Some);
+            self.transcript.say(format!("AUTH PLAIN {SECRET}"));
+            return self.secret_command(&line).await.map(Some);
         }
         if !self.offers.auth_login {
             return Ok(None);
@@ -205,13 +231,15 @@ impl Client {
             if reply.code != 334 {
                 break;
             }
-            reply = self.command(&STANDARD.encode(answer)).await?;
+            self.transcript.say(SECRET);
+            reply = self.secret_command(&STANDARD.encode(answer)).await?;
         }
         Ok(Some(reply))
     }
 
     /// Sends a message and the dot that ends it. Ask [Client::reply] then.
     pub(super) async fn write_message(&mut self, message: &[u8], all_written: &mut bool) -> Result<(), Broken> {
+        self.transcript.say(format!("({}: the message)", bytes(message.len())));
         let mut dots = Dots::default();
         for chunk in message.chunks(CHUNK_BYTES) {
             self.stream.write_all(&dots.doubled(chunk)).await?;
@@ -227,6 +255,10 @@ impl Client {
     /// counts, and is the last.
     pub(super) async fn reply(&mut self) -> Result<Reply, Broken> {
         let result = self.read_reply().await;
+        match &result {
+            Ok(reply) => self.transcript.hear(reply.lines_as_said()),
+            Err(cause) => self.transcript.hear(format!("({cause})")),
+        }
         self.is_over |= result.as_ref().map_or(true, |reply| reply.is_cut);
         result
     }

@@ -182,6 +182,7 @@ async fn guarded_sink() -> Sink {
 async fn sent(sender: &SmtpSender, url: &str) -> RecipientOutcome {
     let address = "ada@example.com".to_owned();
     let outgoing = Outgoing {
+        names_adapter: false,
         adapter: None,
         channel: Channel::Email,
         notification_id: None,
@@ -240,7 +241,7 @@ async fn a_certificate_that_proves_nothing_is_refused_in_plain_words() {
             let url = format!("{scheme}://ada:hunter2@{server}{query}");
             let expected = format!("Cannot encrypt the connection to {server}: {words}");
             assert_eq!(sent(&sender, &url).await, RecipientOutcome::Unreachable { reason: expected });
-            let fault = sender.connect(&route(&url)).await.err().map(|unusable| unusable.fault);
+            let fault = sender.connect(&route(&url), &Transcript::default()).await.err().map(|unusable| unusable.fault);
             assert_eq!(fault, Some(AdapterFault::Certificate));
         }
     }

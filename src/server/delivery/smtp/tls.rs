@@ -65,6 +65,17 @@ impl Tls {
     }
 }
 
+/// How a connection is encrypted: `TLS 1.3`, and with the cipher, in brackets.
+pub(super) fn used<S>(stream: &TlsStream<S>) -> (Option<String>, String) {
+    let (_, connection) = stream.get_ref();
+    let version = connection.protocol_version().and_then(|version| version.as_str());
+    let version = version.map(|name| name.replace("TLSv", "TLS ").replace('_', "."));
+    let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    let words: Vec<&str> = [version.as_deref(), cipher].into_iter().flatten().collect();
+    let words = format!("({})", if words.is_empty() { "TLS".to_owned() } else { words.join(", ") });
+    (version, words)
+}
+
 async fn connector_for(is_lenient: bool, authorities: Vec<CertificateDer<'static>>) -> io::Result<TlsConnector> {
     let build = move || -> io::Result<TlsConnector> {
         let provider = Arc::new(ring::default_provider());

@@ -21,6 +21,8 @@ pub(super) struct Transaction<'a> {
     pub(super) is_usable: bool,
     /// Whether the server closed the connection before it could have the message.
     pub(super) is_closed: bool,
+    /// Whether the server cannot be used now, and those who wait still got nothing.
+    pub(super) is_down: bool,
     /// The step at which it ended for a recipient.
     pub(super) fault: Option<AdapterFault>,
 }
@@ -47,7 +49,17 @@ impl<'a> Transaction<'a> {
         allow_utf8: bool,
     ) -> Self {
         let outcomes = vec![None; pending.len()];
-        Self { client, settings, pending, allow_utf8, outcomes, is_usable: true, is_closed: false, fault: None }
+        Self {
+            client,
+            settings,
+            pending,
+            allow_utf8,
+            outcomes,
+            is_usable: true,
+            is_closed: false,
+            is_down: false,
+            fault: None,
+        }
     }
 
     /// Settles every recipient; `false` when `before_data` stopped it.
@@ -171,7 +183,10 @@ impl<'a> Transaction<'a> {
             let reason = format!("The connection broke while the message was sent: {why}");
             let is_closed = self.is_closed;
             let refusal = if is_closed { Refusal::Closed(reason) } else { Refusal::Broken(reason) };
-            return self.settle_open(refusal, AdapterFault::ContentRefused);
+            self.settle_open(refusal, AdapterFault::ContentRefused);
+            // It may be the message that it does not bear.
+            self.is_down = false;
+            return;
         }
         self.is_usable = false;
         self.fault = Some(AdapterFault::OutcomeUnknown);
@@ -217,6 +232,7 @@ impl<'a> Transaction<'a> {
             }
             Refusal::LogInWanted(reason) | Refusal::Broken(reason) | Refusal::Closed(reason) => {
                 self.is_usable = false;
+                self.is_down = true;
                 self.settle_each_open(|| RecipientOutcome::Unreachable { reason: reason.clone() });
             }
         }

@@ -12,7 +12,8 @@ use crate::server::delivery::endpoint::SmtpSecret;
 use crate::server::delivery::http::HttpRoute;
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::providers::{Provider, ProviderRoute};
-use crate::server::delivery::smtp::{Attempt, RecipientOutcome, SmtpRoute};
+use crate::server::delivery::smtp::{Attempt, RecipientOutcome, SmtpRoute, Standing};
+use crate::server::delivery::transcript::Hidden;
 use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter};
 
 impl Worker {
@@ -62,11 +63,12 @@ impl Worker {
     ) -> (Via, Option<Attempt>) {
         let route = match self.smtp_route(lease, adapter) {
             Ok(route) => route,
-            Err(outcome) => return (Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome))),
+            Err(outcome) => return (Via::of(adapter, outgoing, None), Some(unusable(lease, &outcome))),
         };
         let message = (lease.email_id, lease.email_id.created_at());
         let attempt = self.sender.send(&route, outgoing, message, &lease.pending, || self.mark_in_doubt(lease)).await;
-        (Via::of(adapter, Some((&route.endpoint.host, "smtp"))), attempt)
+        let attempt = attempt.map(|attempt| Hidden::of_smtp(&route.secret).scrub_attempt(attempt));
+        (Via::of(adapter, outgoing, Some((&route.endpoint.host, "smtp"))), attempt)
     }
 
     /// Whether the lease still holds, now that a message's bytes go on their way where a repetition is not known.
@@ -74,10 +76,10 @@ impl Worker {
         self.still_ours(lease, self.store.mark_in_doubt(lease).await)
     }
 
-    /// Whether the lease still holds, before a request that may be repeated.
-    async fn renew(&self, lease: &Lease) -> bool {
+    /// Whether the lease still holds, before a request that may be repeated, by this adapter alone.
+    async fn mark_given(&self, lease: &Lease) -> bool {
         let until = self.clock.now() + delta(self.settings.lease);
-        self.still_ours(lease, self.store.renew_lease(lease, until).await)
+        self.still_ours(lease, self.store.mark_given(lease, until).await)
     }
 
     fn still_ours(&self, lease: &Lease, marked: Result<bool, AppError>) -> bool {
@@ -98,20 +100,18 @@ impl Worker {
     ) -> (Via, Option<Attempt>) {
         let HttpRoute { endpoint, secret } = match self.http_route(lease, adapter) {
             Ok(route) => route,
-            Err(outcome) => return (Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome))),
+            Err(outcome) => return (Via::of(adapter, outgoing, None), Some(unusable(lease, &outcome))),
         };
-        let via = Via::of(adapter, Some((endpoint.host(), endpoint.scheme())));
+        let via = Via::of(adapter, outgoing, Some((endpoint.host(), endpoint.scheme())));
         let route = ProviderRoute { adapter_id: adapter.id, provider, endpoint, secret };
         let before = async || match provider.is_idempotent {
-            true => self.renew(lease).await,
+            true => self.mark_given(lease).await,
             false => self.mark_in_doubt(lease).await,
         };
         let message = (lease.email_id, self.clock.now());
         let attempt = self.providers.send(&route, outgoing, message, &lease.pending, before).await;
-        if let Some(pause) = attempt.as_ref().and_then(|attempt| attempt.retry_after) {
-            self.slots.pause((lease.team_id, adapter.id), pause);
-        }
-        (via, attempt)
+        let hidden = Hidden::of_http(adapter.kind, &route.secret);
+        (via, attempt.map(|attempt| hidden.scrub_attempt(attempt)))
     }
 
     /// Posts a message. It is not marked as in doubt: the receiver knows a repetition by its key. No attempt when the
@@ -124,15 +124,20 @@ impl Worker {
     ) -> Result<(Via, Option<Attempt>), AppError> {
         let route = match self.http_route(lease, adapter) {
             Ok(route) => route,
-            Err(outcome) => return Ok((Via::of(adapter, None), Some(Attempt::all(&lease.pending, &outcome)))),
+            Err(outcome) => return Ok((Via::of(adapter, outgoing, None), Some(unusable(lease, &outcome)))),
         };
-        let via = Via::of(adapter, Some((route.endpoint.host(), route.endpoint.scheme())));
-        if !self.store.renew_lease(lease, self.clock.now() + delta(self.settings.lease)).await? {
+        let via = Via::of(adapter, outgoing, Some((route.endpoint.host(), route.endpoint.scheme())));
+        if !self.store.mark_given(lease, self.clock.now() + delta(self.settings.lease)).await? {
             return Ok((via, None));
         }
         let attempt = self.poster.send(&route, outgoing, lease.email_id, lease.attempts + 1, &lease.pending).await;
-        Ok((via, Some(attempt)))
+        Ok((via, Some(Hidden::of_http(adapter.kind, &route.secret).scrub_attempt(attempt))))
     }
+}
+
+/// An attempt by an adapter that cannot be used until it is saved again.
+fn unusable(lease: &Lease, outcome: &RecipientOutcome) -> Attempt {
+    Attempt { standing: Standing::Down, ..Attempt::all(&lease.pending, outcome) }
 }
 
 fn wrong_address(adapter: &OutgoingAdapter) -> RecipientOutcome {

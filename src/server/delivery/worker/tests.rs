@@ -2,6 +2,7 @@
 
 mod crashes;
 mod http;
+mod order;
 mod providers;
 mod queues;
 mod servers;
@@ -16,13 +17,13 @@ use chrono::TimeDelta;
 use self::servers::scripted;
 use super::super::endpoint::SmtpEndpoint;
 use super::super::http_endpoint::HttpEndpoint;
-use super::timeline::bounce_cause;
+use super::timeline::{bounce_cause, spoken};
 use super::*;
 use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::audit::{ActorKind, AuditAction, AuditActor};
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus, Recipient, RecipientKind};
-use crate::domain::event::{EmailEvent, EventCause, EventDetail};
+use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::{AdapterId, AuditEntryId, EmailId, TeamId};
 use crate::domain::team::{Team, TeamRules};
 use crate::server::demo::sink::{Sink, SinkSettings};

@@ -8,37 +8,49 @@ use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::server::clock::Clock;
 use crate::server::delivery::smtp::{Attempt, RecipientOutcome};
 use crate::server::store::events::NewEvent;
-use crate::server::store::outbox::{OutgoingAdapter, Settlement};
+use crate::server::store::outbox::{Outgoing, OutgoingAdapter, Settlement};
 
 /// The way that an attempt took.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Via {
+    /// `None` where no adapter was asked.
+    pub(super) adapter: Option<OutgoingAdapter>,
+    /// Whether the message goes by no other adapter.
+    pub(super) names_adapter: bool,
     pub(super) adapter_name: String,
     pub(super) server: Option<String>,
     /// `smtp`, `http` or `https`.
     pub(super) protocol: Option<String>,
+    /// How long the attempt took.
+    pub(super) took: Duration,
 }
 
 impl Via {
-    pub(super) fn of(adapter: &OutgoingAdapter, server: Option<(&str, &str)>) -> Self {
+    pub(super) fn of(adapter: &OutgoingAdapter, outgoing: &Outgoing, server: Option<(&str, &str)>) -> Self {
         let (server, protocol) = server.map(|(host, protocol)| (host.to_owned(), protocol.to_owned())).unzip();
-        Self { adapter_name: adapter.name.clone(), server, protocol }
+        let (adapter_name, names_adapter) = (adapter.name.clone(), outgoing.names_adapter);
+        Self { adapter: Some(adapter.clone()), names_adapter, adapter_name, server, protocol, took: Duration::ZERO }
     }
 }
 
-/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can.
-/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3.
-pub(super) fn bounce_cause(reply: &str) -> EventCause {
+/// The codes that a reply begins with: `550` and `5.1.1`. Sources: RFC 5321, section 4.2; RFC 3463, section 2.
+pub(super) fn codes_of(reply: &str) -> (Option<u16>, Option<&str>) {
     let mut words = reply.split([' ', '-']);
-    let code = words.next().unwrap_or_default();
+    let code = words.next().filter(|code| code.len() == 3).and_then(|code| code.parse().ok());
     let is_enhanced = |word: &&str| {
         let mut parts = word.split('.');
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         parts.clone().count() == 3 && parts.all(is_number)
     };
-    let is_soft = match words.next().filter(is_enhanced) {
-        Some(enhanced) => enhanced.starts_with("4.") || enhanced == "5.2.2",
-        None => code.starts_with('4') || code == "552",
+    (code, words.next().filter(is_enhanced))
+}
+
+/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can.
+/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3.
+pub(super) fn bounce_cause(reply: &str) -> EventCause {
+    let is_soft = match codes_of(reply) {
+        (_, Some(enhanced)) => enhanced.starts_with("4.") || enhanced == "5.2.2",
+        (code, None) => code.is_some_and(|code| (400..500).contains(&code) || code == 552),
     };
     if is_soft { EventCause::Soft } else { EventCause::Hard }
 }

@@ -14,6 +14,7 @@ use crate::domain::named::UnknownName;
 use crate::server::App;
 use crate::server::delivery::endpoint::{ESCAPES, SmtpEndpoint, SmtpSecret, usual_port};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
+use crate::server::delivery::providers::PER_SECOND;
 use crate::server::outbound::Unreachable;
 
 /// What is asked for where a kept log-in would go to another server.
@@ -123,6 +124,9 @@ impl Address {
                 form.http.url = self.endpoint.clone();
                 if let Some(setting) = kind.provider_form().and_then(|form| form.setting) {
                     form.http.setting = setting_in(secret.query.as_deref(), setting.name).unwrap_or_default();
+                }
+                if kind.provider_form().is_some() {
+                    form.http.per_second = setting_in(secret.query.as_deref(), PER_SECOND).unwrap_or_default();
                 }
                 match &secret.log_in {
                     None => KeptLogIn::None,
@@ -466,6 +470,7 @@ mod tests {
             password: password.into(),
             setting: String::new(),
             no_log_in: false,
+            per_second: String::new(),
         };
         let (endpoint, secret) = read_http(&form("hooks.example.com/sms?key=1", "tok", "", ""), None).unwrap();
         assert_eq!(endpoint.to_string(), "https://hooks.example.com/sms");

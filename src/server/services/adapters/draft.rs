@@ -25,6 +25,7 @@ pub fn draft_of(form_name: &str, name: &str, from_address: &str, form: &AddressF
         .with("http[url]", &without_log_in(&http.url))
         .with("http[user]", of_url.user_or(&http.user))
         .with("http[setting]", &http.setting)
+        .with("http[per_second]", &http.per_second)
         .with(TYPED_SECRETS, &typed.join(" "))
 }
 

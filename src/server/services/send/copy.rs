@@ -62,6 +62,8 @@ pub(in crate::server::services) async fn prepare_copy(
         Some(id) => app.store.find_adapter(viewer.team, id).await?,
         None => None,
     };
+    // Where the one that it named is gone, it goes like any other.
+    let names_adapter = email.names_adapter && adapter.is_some();
     let adapter_id = match adapter {
         Some(adapter) => Some(adapter.id),
         None if email.channel == Channel::Email => Some(choose_adapter(app, viewer, None).await?.id),
@@ -71,6 +73,7 @@ pub(in crate::server::services) async fn prepare_copy(
     let (id, job_id) = (app.clock.mint(), app.clock.mint());
     let new = NewEmail {
         adapter_id,
+        names_adapter,
         api_key_id: viewer.api_key_id(),
         recipients: unreached_recipients(app, viewer, email, &claim.family).await?,
         sent_subject,

@@ -22,7 +22,8 @@ use crate::server::store::{instant, micros, stored};
 const COLUMNS: &str =
     "template_id, template_version_id, adapter_id, api_key_id, api_request_id, recipients, from_address,
      reply_to, subject, tags, status, status_rank, provider_message_id, error_message, has_pdf_attachment, resend_of,
-     sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set, told_by";
+     sent_at, delivered_at, channel, notification_id, external_user_id, scheduled_at, event_set, told_by,
+     names_adapter";
 
 /// The beginning of the statement that adds messages.
 pub(in crate::server::store) static INSERT_ROWS: LazyLock<String> =
@@ -49,7 +50,7 @@ pub(in crate::server::store) fn bind_row(values: &mut RowValues<'_>, team_id: Te
     values.bind(fold.sent_at.map(micros)).bind(fold.delivered_at.map(micros));
     values.bind(email.channel.code()).bind(email.notification_id);
     values.bind(&email.external_user_id).bind(email.scheduled_at.map(micros));
-    values.bind(fold.event_set.bits()).bind(Marks::of(fold));
+    values.bind(fold.event_set.bits()).bind(Marks::of(fold)).bind(email.names_adapter);
 }
 
 fn is_pdf(attachment: &Attachment) -> bool {
@@ -72,6 +73,7 @@ pub(super) struct EmailRow {
     template_version: Option<i64>,
     marked_variables: Option<Json<Vec<String>>>,
     adapter_id: Option<AdapterId>,
+    names_adapter: bool,
     adapter_name: Option<String>,
     api_key_id: Option<ApiKeyId>,
     api_key_name: Option<String>,
@@ -99,7 +101,7 @@ pub(super) fn rows_query(engine: Engine, team_id: TeamId, ids: &[i64]) -> Sql {
         "SELECT e.id, e.channel, e.notification_id, e.external_user_id, e.scheduled_at, e.event_set,
              e.template_id AS made_from, t.id AS template_id, t.name AS template_name,
              e.template_version_id, v.version AS template_version, m.masked_variables AS marked_variables,
-             e.adapter_id, a.name AS adapter_name,
+             e.adapter_id, e.names_adapter, a.name AS adapter_name,
              e.api_key_id, k.name AS api_key_name, e.api_request_id, e.recipients, e.from_address, e.reply_to,
              e.subject, e.tags, e.status, e.provider_message_id, e.error_message, e.has_pdf_attachment,
              e.job_id, e.resend_of, e.sent_at, e.delivered_at, o.run_at AS next_attempt_at
@@ -135,6 +137,7 @@ impl EmailRow {
             template_version: self.made_from.and(self.template_version),
             marked_variables: self.marked_variables.map(|names| names.0).unwrap_or_default(),
             adapter_id: self.adapter_id,
+            names_adapter: self.names_adapter,
             adapter_name: self.adapter_name,
             api_key_id: self.api_key_id,
             api_key_name: self.api_key_name,

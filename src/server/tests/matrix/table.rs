@@ -272,6 +272,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ),
     ("test_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&to=a@b.example"),
     ("make_default_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}"),
+    ("move_adapter", Holds(AdaptersUpdate), Target::Adapter, "id={id}&direction=up"),
     ("load_provider_webhooks", Holds(AdaptersView), Target::Own, ""),
     ("load_provider_webhook", Holds(AdaptersView), Target::Webhook, "id={id}"),
     ("create_provider_webhook", Holds(AdaptersCreate), Target::Own, "provider=sendgrid"),

@@ -25,7 +25,7 @@ async fn guarded_sink() -> Sink {
 }
 
 /// Sends a form of the adapters' pages, and gives the page that follows.
-async fn page_after(client: &Client, function: &str, fields: &[(&str, &str)]) -> String {
+pub(super) async fn page_after(client: &Client, function: &str, fields: &[(&str, &str)]) -> String {
     let page = if function == "create_adapter" { "/settings/adapters?kind=smtp" } else { "/settings/adapters" };
     page_after_on(client, page, function, fields).await
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adapter_form;
+mod adapter_order;
 mod adapter_test;
 mod adapters;
 mod api_keys;

@@ -38,6 +38,7 @@ on_both_databases! {
             channel: Channel::Email,
             notification_id: None,
             external_user_id: None,
+            names_adapter: false,
             adapter_id: new.adapter_id,
             adapter_name: None,
             api_key_id: new.api_key_id,

@@ -28,6 +28,7 @@ pub fn new_email(app: &TestApp, time: DateTime<Utc>) -> NewEmail {
         name: name.map(str::to_owned),
     };
     NewEmail {
+        names_adapter: false,
         id: app.id_at(time),
         job_id: app.id_at(time),
         template: None,
@@ -80,7 +81,7 @@ pub fn event(app: &TestApp, kind: EventKind, time: DateTime<Utc>) -> NewEvent {
     EmailEvent { id: app.id_at(time), kind, at: time, recipient: Some("ada@finch.example".to_owned()), detail }.into()
 }
 
-async fn lease(app: &TestApp, now: DateTime<Utc>, lease_id: i64) -> Vec<Lease> {
+pub async fn lease(app: &TestApp, now: DateTime<Utc>, lease_id: i64) -> Vec<Lease> {
     app.store().lease_due(now, now + TimeDelta::minutes(1), lease_id, 10).await.unwrap()
 }
 
@@ -399,6 +400,7 @@ on_both_databases! {
             facts: EmailFacts { error_message: Some("451 later".to_owned()), provider_message_id: None },
             pending: vec!["bob@finch.example".to_owned()],
             next_attempt_at: Some(next),
+            ..Settlement::default()
         };
         assert_eq!(store.settle(&first, &settlement).await, Ok(true));
         let email = store.find_email(app.team, new.id).await.unwrap().unwrap();

@@ -215,10 +215,11 @@ on_both_databases! {
         for id in [twilio, hook] {
             assert_eq!(store.delete_adapter(app.team, id, app.now(), &app.event()).await, Ok(true));
         }
-        assert_eq!(all().await, ["Amazon", "", "", "", ""]);
+        // The next in the order takes the place of the first.
+        assert_eq!(all().await, ["Amazon", "Vonage", "Vonage", "", ""]);
         assert_eq!(store.restore_adapter(app.team, hook, app.event()).await, Ok(Some("Hook".to_owned())));
         assert_eq!(store.restore_adapter(app.team, twilio, app.event()).await, Ok(Some("Twilio".to_owned())));
-        assert_eq!(all().await, ["Amazon", "Hook", "Hook", "Hook", "Hook"]);
+        assert_eq!(all().await, ["Amazon", "Vonage", "Vonage", "Hook", "Hook"]);
         assert_eq!(store.delete_adapter(app.team, vonage, app.now(), &app.event()).await, Ok(true));
     }
 
@@ -245,7 +246,7 @@ on_both_databases! {
         assert_eq!(default().await.as_deref(), Some("Second"));
         let names: Vec<_> =
             store.list_adapters(app.team).await.unwrap().into_iter().map(|adapter| adapter.name).collect();
-        assert_eq!(names, ["First", "Second"]);
+        assert_eq!(names, ["Second", "First"], "in their order");
 
         let renamed = Adapter { name: "Second".to_owned(), is_default: true, ..first.clone() };
         let taken = store.update_adapter(app.team, &first, &renamed, None, &app.event()).await;
@@ -268,6 +269,8 @@ on_both_databases! {
         assert_eq!(store.find_adapter(app.team, first.id).await, Ok(None));
         assert_eq!(store.find_adapter_secret(app.team, first.id).await, Ok(Some("sealed-1".to_owned())));
         assert_eq!(store.find_adapter_secret(TeamId(7), first.id).await, Ok(None));
+        assert_eq!(default().await.as_deref(), Some("Second"), "the next in the order");
+        assert_eq!(store.delete_adapter(app.team, second.id, app.now(), &app.event()).await, Ok(true));
         assert_eq!(default().await, None);
         // Who comes back is the default where there is none.
         assert_eq!(store.restore_adapter(app.other_team, first.id, app.event()).await, Ok(None));

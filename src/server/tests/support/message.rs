@@ -56,6 +56,7 @@ impl Message {
         };
         let recipient = |address: &String| Recipient { kind: RecipientKind::To, address: address.clone(), name: None };
         let email = NewEmail {
+            names_adapter: false,
             id: app.id_at(self.at),
             job_id: app.id_at(self.at),
             template: self.template,

@@ -2,10 +2,12 @@
 
 use super::{one_line, read_http};
 use crate::domain::adapter::AdapterKind;
-use crate::domain::adapter::form::HttpForm;
+use crate::domain::adapter::form::{HttpForm, MOST_PER_SECOND, PACE_WORDS};
 use crate::domain::adapter::provider::ProviderForm;
 use crate::domain::error::AppError;
+use crate::domain::field_rule::FieldRule;
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
+use crate::server::delivery::providers::PER_SECOND;
 
 /// The address of a provider's API and the log-in there. The usual address is the one of an empty field.
 pub(super) fn read_provider(
@@ -27,6 +29,11 @@ pub(super) fn read_provider(
         let value = one_line("http[setting]", form.setting.trim())?.unwrap_or_default();
         secret.query = with_setting(secret.query.as_deref(), setting.name, &value);
     }
+    let pace = form.per_second.trim();
+    if !(FieldRule::Number { min: 1, max: MOST_PER_SECOND }).takes(pace) {
+        return Err(AppError::invalid_field("http[per_second]", PACE_WORDS));
+    }
+    secret.query = with_setting(secret.query.as_deref(), PER_SECOND, pace);
     let user_field = if user.is_some() { "http[user]" } else { "http[token]" };
     let key_field = if user.is_some() { "http[password]" } else { "http[token]" };
     checked_log_in(kind, user_field, key_field, (endpoint, secret))

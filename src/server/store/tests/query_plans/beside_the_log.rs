@@ -197,3 +197,12 @@ async fn bodies_of_before_are_walked_by_their_messages_sqlite() {
     let by_message = "sqlite_autoindex_email_contents_1 (team_id=? AND email_id>?)";
     assert_eq!(plan, [format!("SEARCH email_contents USING INDEX {by_message}")]);
 }
+
+#[tokio::test]
+async fn what_was_said_of_a_message_and_the_order_of_adapters_are_found_by_their_keys() {
+    use crate::server::store::adapter_order::LIST_ORDER;
+    use crate::server::store::attempts::LIST_ATTEMPTS;
+    let found = plans([LIST_ATTEMPTS.to_owned(), LIST_ORDER.to_owned()]).await;
+    assert_eq!(found[0], ["SEARCH email_attempts USING PRIMARY KEY (team_id=? AND email_id=?)"]);
+    assert!(found[1][0].starts_with("SEARCH adapters USING ") && found[1][0].contains("(team_id=?"), "{found:?}");
+}
