@@ -11,7 +11,7 @@ use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::connect::ConnectPage;
 use crate::pages::help::HelpPage;
 use crate::pages::logs::{CancelPage, LogsPage, TemplateChoicesPage};
-use crate::pages::message::MessagePage;
+use crate::pages::message::{MessagePage, ResendChangePage};
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::notification::NotificationPage;
 use crate::pages::request::RequestPage;
@@ -141,6 +141,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/logs/cancel") view=CancelPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/templates") view=TemplateChoicesPage ssr=SsrMode::Async/>
                 <Route path=path!("/logs/:id") view=MessagePage ssr=SsrMode::Async/>
+                <Route path=path!("/logs/:id/resend") view=ResendChangePage ssr=SsrMode::Async/>
                 <Route path=path!("/resends") view=ResendsPage ssr=SsrMode::Async/>
                 <Route path=path!("/resends/new") view=NewResendPage ssr=SsrMode::Async/>
                 <Route path=path!("/resends/:id") view=ResendPage ssr=SsrMode::Async/>

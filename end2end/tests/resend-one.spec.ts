@@ -1,6 +1,6 @@
 // Sending one message again: what the dialog says before, how it behaves, and what the new message's page shows after.
 
-import { expect, test } from "../fixtures.ts";
+import { expect, expectAccessible, test } from "../fixtures.ts";
 
 let template: string;
 
@@ -74,4 +74,34 @@ test("the new message's page shows its state as it changes", async ({ page, as, 
   await as("admin");
   await page.goto(`/logs/${id}`);
   await expect(page.getByRole("main")).toContainText("It waits for its next attempt", { timeout: 15_000 });
+});
+
+test("a message is sent to another address with other variables, and both say so", async ({ page, as, team, hasScript }) => {
+  const named = await team.api.createTemplate({ name: "Resend changed", subject: "Hello {{ name }}", text: "Dear {{ name }}." });
+  const to = "refused-changed@example.com";
+  const id = await team.api.send({ templateId: named, to, variables: { name: "Ada" } });
+  await team.api.waitFor(id, "bounced");
+
+  await as("admin");
+  await page.goto(`/logs/${id}`);
+  await page.getByRole("button", { name: "Resend" }).click();
+  await page.getByRole("dialog").getByRole("link", { name: "Change something first" }).click();
+  await expect(page).toHaveURL(new RegExp(`/logs/${id}/resend`));
+  const what = page.getByRole("region", { name: "What will happen" });
+  await expect(what).toContainText(`It goes to ${to}.`);
+
+  await page.getByLabel("Another address").fill("ada-changed@example.com");
+  await page.getByLabel("Variables").fill('{"name": "Bob"}');
+  if (!hasScript) await what.getByRole("button", { name: "Check" }).click();
+  await expect(what).toContainText(`It goes to ada-changed@example.com instead of ${to}.`);
+  await expect(what).toContainText("Its subject is “Hello Bob”.");
+  await expect(what).toContainText("Changed variables: name.");
+  if (hasScript) await expectAccessible(page);
+
+  await what.getByRole("button", { name: "Resend" }).click();
+  await expect(page.getByText("Resent. This is the new message.")).toBeVisible();
+  await expect(page.getByRole("main")).toContainText(`Resent to another address instead of ${to}, variables edited: name.`);
+  await page.getByRole("link", { name: "Show the original" }).click();
+  await expect(page).toHaveURL(`/logs/${id}`);
+  await expect(page.getByRole("main")).toContainText("to another address, variables edited: name");
 });

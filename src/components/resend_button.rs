@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::components::icon::{Glyph, Icon};
+use crate::domain::address;
 use crate::domain::channel::Channel;
 use crate::domain::ids::EmailId;
 use crate::server_fns::emails::ResendEmail;
@@ -38,6 +39,8 @@ pub fn ResendButton(
         (None, true) => ("Send this message again?", "Resend anyway"),
         (None, false) => ("Send this message again?", "Resend"),
     };
+    let way_back = list.clone().map(|list| vec![("list", list), ("row", row.to_string())]).unwrap_or_default();
+    let change = address::url(&format!("/logs/{id}/resend"), way_back);
     let class = if is_doubtful { "button" } else { "button primary" };
     let warnings =
         warnings.into_iter().map(|sentence| view! { <p class="dialog-warning"><strong>{sentence}</strong></p> });
@@ -73,6 +76,7 @@ pub fn ResendButton(
                     <input type="hidden" name="list" value=list/>
                     <input type="hidden" name="row" value=row.to_string()/>
                 })}
+                <p class="dialog-change"><a href=change>"Change something first"</a>": the address, the variables, the template or the adapter."</p>
                 <div class="dialog-buttons">
                     <button
                         type="button"

@@ -14,6 +14,7 @@ use super::ids::{
 };
 use super::page::Total;
 use super::resend::{Reach, ResendRule, SentCopy};
+use super::resend_change::FamilyChanges;
 use super::template::Undefined;
 use super::visibility::{Reveal, Visibility};
 
@@ -428,6 +429,8 @@ pub struct EmailDetail {
     pub reveal: Option<Reveal>,
     /// Of its copies, the one that says what became of it: the newest that got through, or else the newest.
     pub copy: Option<(EmailId, EmailStatus)>,
+    /// What it and its copies have otherwise than what they send again.
+    pub changes: FamilyChanges,
     /// The newest message that says the same and went out, or may have; looked for where this one can be resent.
     pub sent_copy: Option<SentCopy>,
     /// Who had the newer of these two sent, where its history says so: `by Mara Ott`.

@@ -33,6 +33,7 @@ pub mod plain_words;
 pub mod provider_webhook;
 pub mod recipient;
 pub mod resend;
+pub mod resend_change;
 pub mod resend_job;
 pub mod retention;
 pub mod role;

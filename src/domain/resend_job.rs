@@ -284,6 +284,10 @@ pub struct Preflight {
     pub to_mend_why: Vec<String>,
     /// How many of those that are sent again are older than what they say: a code, a link or a day.
     pub outdated: i64,
+    /// How many of those that are sent again will be dropped: the team writes to none of their addresses any more.
+    pub suppressed: i64,
+    /// How many of those that are sent again will miss some of their recipients for that.
+    pub partly_suppressed: i64,
     /// How many match beside, which neither failed nor bounced; at least so many, where they are not counted further.
     pub others: i64,
 }

@@ -18,6 +18,7 @@ pub mod members;
 pub mod notifications;
 pub mod profile;
 pub mod provider_webhooks;
+pub mod resend_changes;
 pub mod resends;
 pub mod roles;
 pub mod suppressions;

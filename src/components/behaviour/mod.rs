@@ -2,6 +2,7 @@
 //! know elements by their `data-…` attributes. One island, [PageBehaviour], brings all of them to every page.
 
 mod chart;
+mod check;
 mod choose;
 mod copy;
 mod dialogs;
@@ -41,7 +42,7 @@ pub const KEYS: [(&str, &str); 8] = [
 ];
 
 /// What listens, in this order.
-const PARTS: [fn(); 19] = [
+const PARTS: [fn(); 20] = [
     // Menus come before the other keys: Escape closes one menu and does nothing else.
     menus::listen,
     keys::listen,
@@ -60,6 +61,7 @@ const PARTS: [fn(); 19] = [
     grants::listen,
     notices::listen,
     preview::listen,
+    check::listen,
     theme::listen,
     // After those that keep a form from being sent.
     unsaved::listen,

@@ -18,6 +18,7 @@ use crate::domain::ids::{EmailId, NotificationId};
 use crate::domain::masking::is_masked;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_field;
+use crate::domain::resend_change::FamilyChanges;
 
 /// How many values of the caller's own data are shown beside the message; all of them are in the tab of the variables.
 const SHOWN_METADATA: usize = 6;
@@ -29,6 +30,7 @@ const MAX_METADATA_CHARS: usize = 60;
 #[component]
 pub fn Facts(
     email: Email,
+    changes: FamilyChanges,
     content: EmailContent,
     /// The `Message-ID` that Sendlog gave it.
     message_id: Option<String>,
@@ -67,7 +69,8 @@ pub fn Facts(
             .then(|| fact("Mailbox provider", view! { <Providers names=mailbox_providers/> })),
         (!attachments.is_empty()).then(|| fact("Attached", view! { <Attachments attachments of=attachments_of/> })),
         email.resend_of.map(|id| fact("Resend of", view! { <MessageLink id/> })),
-        (!email.resent_as.is_empty()).then(|| fact("Resent as", view! { <Links ids=email.resent_as.clone()/> })),
+        (!email.resent_as.is_empty())
+            .then(|| fact("Resent as", view! { <Copies ids=email.resent_as.clone() changes/> })),
         email.scheduled_at.map(|at| fact("Scheduled", view! { <Time at style=TimeStyle::Second/> })),
     ];
     let own = own_data(&metadata).into_iter().map(|(name, value)| {
@@ -258,8 +261,12 @@ fn MessageLink(id: EmailId) -> impl IntoView {
     view! { <a class="id-link" href=format!("/logs/{id}")>{id.to_string()}</a> }
 }
 
+/// The messages that send it again, and what each of them has otherwise.
 #[component]
-fn Links(ids: Vec<EmailId>) -> impl IntoView {
-    let links = ids.into_iter().map(|id| view! { <li><MessageLink id/></li> });
+fn Copies(ids: Vec<EmailId>, changes: FamilyChanges) -> impl IntoView {
+    let links = ids.into_iter().map(|id| {
+        let words = changes.of_copy(id).map(|change| change.words().join(", ")).filter(|words| !words.is_empty());
+        view! { <li><MessageLink id/> {words.map(|words| view! { " " <span class="name">{words}</span> })}</li> }
+    });
     view! { <ul class="plain-list">{links.collect_view()}</ul> }
 }

@@ -7,6 +7,7 @@ mod facts;
 mod head;
 mod peek;
 mod recipients;
+mod resend;
 mod tabs;
 
 use chrono::TimeDelta;
@@ -21,6 +22,7 @@ use self::facts::Facts;
 use self::head::Head;
 pub use self::peek::Peek;
 use self::recipients::{MANY, Recipients};
+pub use self::resend::ResendChangePage;
 use self::tabs::Tabs;
 use super::layout::{Section, in_layout};
 use crate::components::address::query_value;
@@ -39,6 +41,7 @@ use crate::domain::ids::EmailId;
 use crate::domain::mailbox::bare_address;
 use crate::domain::masking::Contents;
 use crate::domain::permission::Permission;
+use crate::domain::resend_change::{CopyChange, FamilyChanges};
 use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
 
 /// A message. `?images=1` lets its remote images load; `list` and `row` are the list that one comes from, and its row.
@@ -65,7 +68,7 @@ fn Message(
     let head = detail.clone();
     let arrived_later = customer.as_ref().and_then(|customer| customer.arrived_later);
     let list_query = list.as_ref().map(|list| list.query.clone());
-    let EmailDetail { email, content, events, attempts, outcomes, visibility, reveal, copy, .. } = detail;
+    let EmailDetail { email, content, events, attempts, outcomes, visibility, reveal, copy, changes, .. } = detail;
     let EmailDetail { failure, mailbox_provider, mailbox_providers, .. } = detail;
     let is_marked = email.marked_variables.iter().any(|name| content.variables.get(name).is_some());
     let hides_marked = visibility.contents == Contents::AllButMarked && is_marked;
@@ -92,7 +95,7 @@ fn Message(
         <Head detail=head arrived_later url list/>
         <Addressee email=email.clone() links_addresses/>
         <div id="message-outcome" data-refresh=is_on_its_way(&email)>
-            <Outcome email=email.clone() copy failure mailbox_provider arrived_later/>
+            <Outcome email=email.clone() copy changes=changes.clone() failure mailbox_provider arrived_later/>
             {lacks_reports.then(|| view! { <Unreported/> })}
         </div>
         <ContentsNote visibility hides_marked reveal action=RevealEmail::PATH id=email.id.to_string()/>
@@ -108,7 +111,7 @@ fn Message(
                 hides_marked
             />
             <div class="message-side">
-                <Facts email=email.clone() content message_id mailbox_providers links_addresses opens_attachments/>
+                <Facts email=email.clone() changes content message_id mailbox_providers links_addresses opens_attachments/>
                 {customer.map(|customer| view! { <CustomerPanel customer email links_addresses/> })}
             </div>
         </div>
@@ -180,6 +183,7 @@ fn Unreported() -> impl IntoView {
 fn Outcome(
     email: Email,
     copy: Option<(EmailId, EmailStatus)>,
+    changes: FamilyChanges,
     failure: Option<FailureClass>,
     mailbox_provider: Option<String>,
     arrived_later: Option<ArrivedLater>,
@@ -187,7 +191,8 @@ fn Outcome(
     let words = email.error_message.clone();
     let became = copy.map(|(_, status)| status);
     view! {
-        {copy.map(|(id, status)| view! { <Copied id status/> })}
+        <Changed changes=changes.clone() of=email.resend_of/>
+        {copy.map(|(id, status)| view! { <Copied id status change=changes.of_copy(id).cloned().unwrap_or_default()/> })}
         {failure.map(|failure| view! { <Answer failure mailbox_provider words copy=became arrived_later/> })}
         <Wait email/>
     }
@@ -195,7 +200,7 @@ fn Outcome(
 
 /// What became of the copy: "Resent 15:58, arrived".
 #[component]
-fn Copied(id: EmailId, status: EmailStatus) -> impl IntoView {
+fn Copied(id: EmailId, status: EmailStatus, change: CopyChange) -> impl IntoView {
     let (tone, glyph) = match status {
         EmailStatus::Queued => ("waiting", Glyph::Clock),
         EmailStatus::Bounced | EmailStatus::Failed | EmailStatus::Spam => ("error", Glyph::Alert),
@@ -208,12 +213,39 @@ fn Copied(id: EmailId, status: EmailStatus) -> impl IntoView {
             <Icon glyph/>
             <div class="callout-body">
                 <p>
-                    <strong>"Resent " <Time at=id.created_at()/> {copy_words(status)}</strong> ". "
+                    <strong>"Resent " <Time at=id.created_at()/> {change_words(&change)} {copy_words(status)}</strong> ". "
                     <a href=format!("/logs/{id}")>"Show the copy"</a>
                 </p>
             </div>
         </div>
     }
+}
+
+/// What a copy has otherwise, within a sentence.
+fn change_words(change: &CopyChange) -> Option<String> {
+    (!change.is_none()).then(|| format!(" {}", change.words().join(", ")))
+}
+
+/// What a copy has otherwise than the message that it sends again.
+#[component]
+fn Changed(changes: FamilyChanges, of: Option<EmailId>) -> impl IntoView {
+    let FamilyChanges { own, instead_of, .. } = changes;
+    let instead_of = instead_of.map(|people| format!(" instead of {people}"));
+    let link = of.map(|id| view! { " " <a href=format!("/logs/{id}")>"Show the original"</a> });
+    (!own.is_none()).then(|| {
+        let words = own.words();
+        let words = words.into_iter().map(|words| match words.starts_with("to ") {
+            true => format!("{words}{}", instead_of.clone().unwrap_or_default()),
+            false => words,
+        });
+        let words = words.collect::<Vec<_>>().join(", ");
+        view! {
+            <div class="callout" id="message-changes">
+                <Icon glyph=Glyph::Resend/>
+                <div class="callout-body"><p><strong>{format!("Resent {words}")}</strong> "." {link}</p></div>
+            </div>
+        }
+    })
 }
 
 #[component]

@@ -58,7 +58,7 @@ fn Close(close: String) -> impl IntoView {
 #[component]
 fn Message(shown: PeekView, close: String) -> impl IntoView {
     let PeekView { detail, arrived_later } = shown;
-    let EmailDetail { email, content, mut events, visibility, copy, failure, .. } = detail;
+    let EmailDetail { email, content, mut events, visibility, copy, changes, failure, .. } = detail;
     let EmailDetail { mailbox_provider, mailbox_providers, .. } = detail;
     let links_addresses = !visibility.masks_addresses;
     let url = format!("/logs/{}", email.id);
@@ -80,10 +80,10 @@ fn Message(shown: PeekView, close: String) -> impl IntoView {
             <Addressee email=email.clone() links_addresses/>
         </div>
         <div class="peek-outcome">
-            <Outcome email=email.clone() copy failure mailbox_provider arrived_later/>
+            <Outcome email=email.clone() copy changes=changes.clone() failure mailbox_provider arrived_later/>
         </div>
         <Timeline events=last has_several_recipients={email.recipients.len() > 1}/>
         {earlier}
-        <Facts email content message_id mailbox_providers links_addresses opens_attachments=false/>
+        <Facts email changes content message_id mailbox_providers links_addresses opens_attachments=false/>
     }
 }

@@ -70,6 +70,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
             </section>
             {to_mend(&preflight).map(|words| view! { <ToMend words list=query.log.to_url()/> })}
             {likely_to_fail(failing, count).map(|words| view! { <Warning words/> })}
+            {suppressed(&preflight).map(|words| view! { <Warning words/> })}
             {outdated(preflight.outdated).map(|words| view! { <Warning words/> })}
             {match count {
                 0 => view! {
@@ -120,6 +121,25 @@ fn likely_to_fail(failing: i64, count: i64) -> Option<String> {
         _ => format!("{} of them will likely fail again, for the reasons above.", grouped(failing)),
     };
     Some(words)
+}
+
+/// How many go to addresses that are not written to any more, in a sentence.
+fn suppressed(preflight: &Preflight) -> Option<String> {
+    let none = match preflight.suppressed {
+        0 => None,
+        1 => Some("1 of them goes to a suppressed address and will be dropped.".to_owned()),
+        count => Some(format!("{} of them go to suppressed addresses and will be dropped.", grouped(count))),
+    };
+    let some = match preflight.partly_suppressed {
+        0 => None,
+        1 => Some("1 of them has suppressed addresses among its recipients: only the others get it.".to_owned()),
+        count => Some(format!(
+            "{} of them have suppressed addresses among their recipients: only the others get them.",
+            grouped(count)
+        )),
+    };
+    let told: Vec<String> = [none, some].into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(" "))
 }
 
 /// How many say what may be over by now, in a sentence.

@@ -72,6 +72,7 @@ impl Demo {
                     sent_copy: None,
                     resent_by: None,
                     copy: None,
+                    changes: Default::default(),
                     failure: None,
                     mailbox_provider: None,
                     mailbox_providers: Vec::new(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
+use super::resend_changes::family_changes;
 use super::reveal::{secrets_of, secrets_of_one, shown_content, shows_attachments};
 use super::send::{IdempotencyKey, KeptAnswer};
 use super::{audit, failures, period, send};
@@ -196,6 +197,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         Some(copy) => resent_by(&app.store.list_events(viewer.team, copy).await?),
         None => None,
     };
+    let changes = family_changes(app, viewer, &email, visibility).await?;
     Ok(EmailDetail {
         email: visibility.email(email, &secrets),
         content,
@@ -206,6 +208,7 @@ pub async fn find_email(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email
         reveal,
         sent_copy,
         copy,
+        changes,
         resent_by,
         failure: diagnosis.as_ref().map(|diagnosis| diagnosis.class),
         mailbox_provider: diagnosis.and_then(|diagnosis| diagnosis.mailbox_provider).map(str::to_owned),
@@ -287,26 +290,10 @@ pub async fn resend_email(
 ) -> Result<Accepted, AppError> {
     // Who did not know that it went out meant one that failed.
     let rule = if again.is_some() { viewer.resend_rule() } else { ResendRule::Failed };
-    let copy = copy_by_rule(app, viewer, id, again, rule, false).await?;
+    let copy = copy_by_rule(app, viewer, id, again, rule).await?;
     let accepted = copy.accepted();
     send::accept_copy(app, viewer, copy, None).await?;
     Ok(accepted)
-}
-
-/// The same for a program, of messages that failed or bounced alone. It may repeat its request with a key: `answer` makes what it is told, as in
-/// [send::send_email].
-pub async fn resend_email_once(
-    app: &App,
-    viewer: &Viewer,
-    id: EmailId,
-    again: Option<EmailId>,
-    key: Option<IdempotencyKey>,
-    answer: impl FnOnce(Accepted) -> Result<KeptAnswer, AppError>,
-) -> Result<KeptAnswer, AppError> {
-    let copy = copy_by_rule(app, viewer, id, again, ResendRule::Canary, key.is_some()).await?;
-    let answer = answer(copy.accepted())?;
-    let first = send::accept_copy(app, viewer, copy, key.map(|key| (key, answer.clone()))).await?;
-    Ok(first.unwrap_or(answer))
 }
 
 async fn copy_by_rule(
@@ -315,14 +302,13 @@ async fn copy_by_rule(
     id: EmailId,
     again: Option<EmailId>,
     rule: ResendRule,
-    may_repeat: bool,
 ) -> Result<send::PreparedCopy, AppError> {
     viewer.require(Permission::LogsResend)?;
     let email = load(app, viewer, id).await?;
     if let Some(obstacle) = email.resend_obstacle(rule) {
         return Err(AppError::invalid(obstacle));
     }
-    send::prepare_copy(app, viewer, &email, Knowing::Of(again), rule != ResendRule::Any, may_repeat).await
+    send::prepare_copy(app, viewer, &email, Knowing::Of(again), rule != ResendRule::Any, false).await
 }
 
 /// Sends a message again whatever became of it, for a caller who tells what it was and cannot say what it knows of earlier

@@ -23,6 +23,7 @@ pub mod overview;
 pub mod period;
 pub mod provider_webhooks;
 pub mod reasons;
+pub mod resend_changes;
 pub mod resends;
 pub mod retention;
 pub mod reveal;

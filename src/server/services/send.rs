@@ -2,6 +2,7 @@
 //! message is kept; once it is kept, it is sent.
 
 mod accept;
+mod changed;
 mod copy;
 mod mail;
 mod once;
@@ -12,7 +13,8 @@ use serde_json::Value;
 
 use self::accept::by_person;
 pub(super) use self::accept::{accept_all, accepted_by, accepted_of, choose_adapter, event};
-pub(super) use self::copy::{PreparedCopy, accept_copy, accept_copy_of_item, prepare_copy};
+pub(super) use self::changed::{Version, may_edit, may_readdress, require_change};
+pub(super) use self::copy::{PreparedCopy, accept_copy, accept_copy_of_item, prepare_changed_copy, prepare_copy};
 pub use self::mail::{MailRequest, Repetition, check_mail_sender, checked_mail_recipient, send_mail};
 pub(super) use self::once::new_key;
 pub use self::once::{IdempotencyKey, OnceKey, begin_once, find_first_answer, first_answer_or};

@@ -73,6 +73,7 @@ const OF_TEAM: [Rows; 31] = [
     EMAIL_ATTEMPTS,
     EMAIL_EVENTS,
     EMAIL_FAILURES,
+    rows_of_team("resend_changes", &["team_id", "email_id"]),
     rows_of_team("email_aliases", &["team_id", "alias", "email_id"]),
     rows_of_team("email_keys", &["team_id", "kind", "key", "email_id"]),
     EMAILS,

@@ -35,6 +35,7 @@ pub mod provider_webhooks;
 mod range;
 pub mod reasons;
 mod recipients;
+pub mod resend_changes;
 pub mod resends;
 pub mod retention;
 pub mod roles;

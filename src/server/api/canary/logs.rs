@@ -1,14 +1,15 @@
 //! The log: list, count, read, resend. Source: Canary, Email Logs API.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::json_body;
 use super::error::{CanaryError, Clash, ErrorEnvelope};
 use super::send::Queued;
 use super::{Answer, Success, Timestamp, success};
@@ -18,13 +19,15 @@ use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{AdapterId, ApiKeyId, EmailId, JobId, TeamId, TemplateId, TemplateVersionId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::permission::Permission;
+use crate::domain::resend::ResendRule;
+use crate::domain::resend_change::{ResendChange, TemplateChoice};
 use crate::domain::search::{PARAMETER, Search};
 use crate::domain::stats::Stats;
 use crate::server::App;
 use crate::server::api::extract::{
     Caller, MAX_NUMBER, Once, PathId, QueryParameters, RawQuery, Sending, answer_of, id_of, respond,
 };
-use crate::server::services::{emails, search};
+use crate::server::services::{emails, resend_changes, search};
 
 const DEFAULT_PAGE_SIZE: i64 = 20;
 const MAX_SEARCH_CHARS: usize = 200;
@@ -161,7 +164,8 @@ impl Sending for ToResend {
 
 /// Sends a failed or bounced message again, as a new message. Needs `logs:resend`. Of a message, its copies and theirs, one
 /// is under way at a time: the others are refused with its id. When one of them got through, or may have, another follows
-/// only when `again` names it.
+/// only when `again` names it. A body changes the copy: where it goes, its variables, its template's version, its adapter. Another
+/// address and variables need `logs:reveal` too, and an adapter `adapters:view`.
 #[utoipa::path(
     post, path = "/api/logs/{id}/resend", tag = "logs", summary = "Resend an email",
     params(
@@ -170,6 +174,7 @@ impl Sending for ToResend {
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
             description = "Makes a repetition harmless: the same key at the same address gives the same answer for 24 hours"),
     ),
+    request_body(content = Option<ResendChangeBody>, content_type = "application/json"),
     responses(
         (status = 200, description = "The new message has been accepted", body = Success<Queued>),
         (status = 400, description = "It has neither failed nor bounced, its template is deleted, or a parameter is \
@@ -181,10 +186,40 @@ async fn resend_email(
     State(app): State<App>,
     Caller(viewer, query): Caller<ResendQuery>,
     PathId(id): PathId<EmailId>,
+    headers: HeaderMap,
     once: Once<ToResend>,
 ) -> Result<Response, CanaryError> {
     let answer = |accepted: Accepted| answer_of(StatusCode::OK, &success(Queued::from(accepted)).0);
-    Ok(respond(emails::resend_email_once(&app, &viewer, id, query.again, once.key, answer).await?))
+    let change = match once.body.is_empty() {
+        true => ResendChange::default(),
+        false => json_body::<ResendChangeBody>(&headers, &once.body)?.into(),
+    };
+    let meant = (id, query.again, ResendRule::Canary);
+    Ok(respond(resend_changes::resend_changed(&app, &viewer, meant, &change, once.key, answer).await?))
+}
+
+/// What the copy is to have otherwise; what is left out stays as it was.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResendChangeBody {
+    /// The one address that it goes to, in the place of all recipients. The log says so on both messages.
+    #[schema(example = "Ada <ada@example.com>")]
+    pub to: Option<String>,
+    /// The variables, all of them, in the place of the message's. A value that is given as it is shown, masked, stays.
+    #[schema(value_type = Option<Object>)]
+    pub variables: Option<Value>,
+    /// The template's version: the one that it was sent from, or the current one.
+    #[serde(default)]
+    pub template: TemplateChoice,
+    /// The adapter that it goes by, and by no other.
+    pub adapter: Option<String>,
+}
+
+impl From<ResendChangeBody> for ResendChange {
+    fn from(body: ResendChangeBody) -> Self {
+        let ResendChangeBody { to, variables, template, adapter } = body;
+        Self { to, variables, template, adapter: adapter.as_deref().map(id_of) }
+    }
 }
 
 /// One page of the log.

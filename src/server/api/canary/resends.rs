@@ -399,6 +399,8 @@ pub struct PreflightBody {
     pub arrived: i64,
     /// How many will likely fail again.
     pub likely_to_fail: i64,
+    /// How many of those that would be sent again go to suppressed addresses alone, and would be dropped.
+    pub suppressed: i64,
     /// How many match beside, which neither failed nor bounced. Counting stops at 10,000.
     pub others: i64,
     /// The same by reason.
@@ -431,6 +433,7 @@ impl From<Preflight> for PreflightBody {
             resent_already: preflight.resent_already,
             arrived: preflight.arrived,
             likely_to_fail: preflight.likely_to_fail,
+            suppressed: preflight.suppressed,
             others: preflight.others,
             groups: preflight.groups.into_iter().map(group).collect(),
         }

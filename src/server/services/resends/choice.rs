@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
 use crate::domain::channel::Channel;
-use crate::domain::email::{Email, EmailStatus};
+use crate::domain::email::{Email, EmailStatus, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::event::EmailEvent;
 use crate::domain::failure::FailureClass;
 use crate::domain::filter::{EmailFilter, StatusSet, TimeRange};
 use crate::domain::ids::{AdapterId, EmailId};
+use crate::domain::mailbox::mailbox_key;
 use crate::domain::masking::sees_contents;
 use crate::domain::page::PageRequest;
 use crate::domain::period::PeriodChoice;
@@ -43,11 +44,20 @@ impl From<NewResendQuery> for Selection {
     }
 }
 
+/// Whom a message reaches of which some address is suppressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    Some,
+    Nobody,
+}
+
 /// The messages of a job, with what is to become of each.
 pub(super) struct Chosen {
     verdicts: Vec<(EmailId, Verdict)>,
     /// Those whose codes, links or days may have passed.
     outdated: HashSet<EmailId>,
+    /// Those to addresses that the team does not write to any more.
+    suppressed: HashMap<EmailId, Reached>,
     /// What they were searched by: in words, and as the address of the list.
     pub(super) filter: Option<(String, String)>,
     /// How many match beside, which can be sent again by nobody.
@@ -61,6 +71,11 @@ impl Chosen {
             preflight.add(verdict, options);
             let is_sent = verdict.outcome(options).0 == ResendItemState::Waiting;
             preflight.outdated += i64::from(is_sent && self.outdated.contains(id));
+            match self.suppressed.get(id) {
+                Some(Reached::Nobody) => preflight.suppressed += i64::from(is_sent),
+                Some(Reached::Some) => preflight.partly_suppressed += i64::from(is_sent),
+                None => {}
+            }
         }
         preflight
     }
@@ -100,7 +115,13 @@ pub(super) async fn choose(app: &App, viewer: &Viewer, selection: &Selection) ->
                 }
                 verdicts.add(&emails).await?;
             }
-            Ok(Chosen { verdicts: verdicts.found, outdated: verdicts.outdated, filter: None, others: 0 })
+            Ok(Chosen {
+                verdicts: verdicts.found,
+                outdated: verdicts.outdated,
+                suppressed: verdicts.suppressed,
+                filter: None,
+                others: 0,
+            })
         }
         Selection::Log(query) => choose_by(app, viewer, query).await,
     }
@@ -134,7 +155,13 @@ async fn choose_by(app: &App, viewer: &Viewer, query: &LogQuery) -> Result<Chose
         emails::list_emails(app, viewer, &filter, PageRequest { page: 1, page_size: 1 }).await?.total.count()
     };
     let filter = filter_of(query, range, period::time_zone(viewer.time_zone()));
-    Ok(Chosen { verdicts: verdicts.found, outdated: verdicts.outdated, filter: Some(filter), others })
+    Ok(Chosen {
+        verdicts: verdicts.found,
+        outdated: verdicts.outdated,
+        suppressed: verdicts.suppressed,
+        filter: Some(filter),
+        others,
+    })
 }
 
 /// What was searched for, in words, and the address of the same list, whenever and wherever it is opened.
@@ -162,6 +189,8 @@ struct Verdicts<'a> {
     found: Vec<(EmailId, Verdict)>,
     /// Those of them whose codes, links or days may have passed.
     outdated: HashSet<EmailId>,
+    /// Those of them to addresses that the team does not write to any more.
+    suppressed: HashMap<EmailId, Reached>,
     /// Which message of the job speaks for each family, by the family's first.
     families: HashMap<EmailId, EmailId>,
     /// Whether what an adapter is to send can be sent.
@@ -175,6 +204,7 @@ impl<'a> Verdicts<'a> {
             viewer,
             found: Vec::new(),
             outdated: HashSet::new(),
+            suppressed: HashMap::new(),
             families: HashMap::new(),
             adapters: HashMap::new(),
         }
@@ -185,6 +215,7 @@ impl<'a> Verdicts<'a> {
         let events = self.app.store.list_events_of(self.viewer.team, &ids).await?;
         let contents = self.app.store.list_variables(self.viewer.team, &ids).await?;
         let contents: HashMap<EmailId, Value> = contents.into_iter().collect();
+        self.look_for_suppressed(emails).await?;
         let (now, sees_contents) = (self.app.clock.now(), sees_contents(self.viewer));
         for email in emails {
             let events = events.get(&email.id).map(Vec::as_slice).unwrap_or_default();
@@ -194,6 +225,23 @@ impl<'a> Verdicts<'a> {
             let shown = variables.filter(|_| sees_contents && email.marked_variables.is_empty());
             if staleness(email, shown.unwrap_or(&Value::Null), now).is_some() {
                 self.outdated.insert(email.id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_for_suppressed(&mut self, emails: &[Email]) -> Result<(), AppError> {
+        let emails = || emails.iter().filter(|email| email.channel == Channel::Email);
+        let addresses = emails().flat_map(|email| &email.recipients).map(|recipient| mailbox_key(&recipient.address));
+        let addresses: HashSet<String> = addresses.collect();
+        let addresses: Vec<String> = addresses.into_iter().collect();
+        let found = self.app.store.find_suppressed(self.viewer.team, &addresses).await?;
+        let found: HashSet<String> = found.into_iter().map(|(address, ..)| address).collect();
+        for email in emails() {
+            let is_left = |recipient: &&Recipient| !found.contains(&mailbox_key(&recipient.address));
+            let left = email.recipients.iter().filter(is_left).count();
+            if left < email.recipients.len() {
+                self.suppressed.insert(email.id, if left == 0 { Reached::Nobody } else { Reached::Some });
             }
         }
         Ok(())

@@ -1,8 +1,7 @@
 //! A message once more: a copy for those whom it did not reach. Called by the resend of [crate::server::services::emails].
 
-use serde_json::json;
-
 use super::accept::{accept_with, accepted_by, choose_adapter, event};
+use super::changed::{Changed, apply, audited, named_adapter, require_change};
 use super::once::{IdempotencyKey, new_key};
 use crate::domain::audit::AuditAction;
 use crate::domain::channel::Channel;
@@ -13,6 +12,7 @@ use crate::domain::ids::EmailId;
 use crate::domain::mailbox::is_same_address;
 use crate::domain::masking::audited_text;
 use crate::domain::resend::{Knowing, ResendClaim, origin_words};
+use crate::domain::resend_change::{CopyChange, ResendChange};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::services::audit;
@@ -25,12 +25,28 @@ pub(in crate::server::services) struct PreparedCopy {
     new: NewEmail,
     claim: ResendClaim,
     audit: AuditEvent,
+    changed: Changed,
 }
 
 impl PreparedCopy {
     /// What the caller is told of it.
     pub fn accepted(&self) -> Accepted {
         Accepted { id: self.new.id, job_id: self.new.job_id }
+    }
+
+    /// The message as it would be accepted.
+    pub fn email(&self) -> &NewEmail {
+        &self.new
+    }
+
+    /// What it has otherwise than the one that it sends again.
+    pub fn change(&self) -> &CopyChange {
+        &self.changed.change
+    }
+
+    /// Whether it is made anew and yet has the subject that the application gave.
+    pub fn keeps_subject(&self) -> bool {
+        self.changed.keeps_subject
     }
 }
 
@@ -45,6 +61,21 @@ pub(in crate::server::services) async fn prepare_copy(
     must_have_failed: bool,
     may_repeat: bool,
 ) -> Result<PreparedCopy, AppError> {
+    let change = ResendChange::default();
+    prepare_changed_copy(app, viewer, email, knowing, must_have_failed, may_repeat, &change).await
+}
+
+/// The same with a change, where the viewer may make it. A change of the adapter makes the copy go by that one alone.
+pub(in crate::server::services) async fn prepare_changed_copy(
+    app: &App,
+    viewer: &Viewer,
+    email: &Email,
+    knowing: Knowing,
+    must_have_failed: bool,
+    may_repeat: bool,
+    change: &ResendChange,
+) -> Result<PreparedCopy, AppError> {
+    require_change(viewer, change)?;
     let relatives = app.store.find_family(viewer.team, email.id).await?;
     let family: Vec<EmailId> = relatives.iter().map(|relative| relative.id).collect();
     let claim = ResendClaim { of: email.id, family, knowing, must_have_failed, now: app.clock.now() };
@@ -58,12 +89,13 @@ pub(in crate::server::services) async fn prepare_copy(
             "Its body is not kept any more, so that it cannot be sent again: the team keeps bodies for a time only";
         AppError::Conflict(why.to_owned())
     })?;
-    let adapter = match email.adapter_id {
+    let named = named_adapter(app, viewer, email.channel, change.adapter).await?;
+    let adapter = match email.adapter_id.filter(|_| named.is_none()) {
         Some(id) => app.store.find_adapter(viewer.team, id).await?,
-        None => None,
+        None => named.clone(),
     };
     // Where the one that it named is gone, it goes like any other.
-    let names_adapter = email.names_adapter && adapter.is_some();
+    let names_adapter = adapter.is_some() && (email.names_adapter || change.adapter.is_some());
     let adapter_id = match adapter {
         Some(adapter) => Some(adapter.id),
         None if email.channel == Channel::Email => Some(choose_adapter(app, viewer, None).await?.id),
@@ -71,13 +103,13 @@ pub(in crate::server::services) async fn prepare_copy(
     };
     let again = Some(origin_words(email.id, &accepted_by(viewer).unwrap_or_default()));
     let (id, job_id) = (app.clock.mint(), app.clock.mint());
-    let new = NewEmail {
+    let mut new = NewEmail {
         adapter_id,
         names_adapter,
         api_key_id: viewer.api_key_id(),
         recipients: unreached_recipients(app, viewer, email, &claim.family).await?,
         sent_subject,
-        worded_by: version.map(|(id, _)| id),
+        worded_by: version.as_ref().map(|(id, _)| *id),
         variables: content.variables,
         metadata: content.metadata,
         headers: content.headers,
@@ -85,13 +117,16 @@ pub(in crate::server::services) async fn prepare_copy(
         text: content.text,
         attachments: app.store.list_attachments(viewer.team, email.id).await?,
         mime: app.store.find_mime(viewer.team, email.id).await?,
-        events: vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, None)],
         ..email.copy(id, job_id)
     };
-    let event =
+    let line =
         audit::by(app, viewer, AuditAction::EmailResent).about(email.id, audited_text(viewer, email.subject.clone()));
-    let audit = event.made(json!({"resentAs": new.id}));
-    Ok(PreparedCopy { new, claim, audit })
+    let changed = apply(app, viewer, email, &mut new, version, (change, named)).await?;
+    let words = Some(changed.change.words().join("; ")).filter(|words| !words.is_empty());
+    let queued = words.map(|words| format!("Changed: {words}"));
+    new.events = vec![event(app, EventKind::Requested, again), event(app, EventKind::Queued, queued)];
+    let audit = line.made(audited(new.id, &changed.change));
+    Ok(PreparedCopy { new, claim, audit, changed })
 }
 
 /// Accepts a copy. `Some`, and nothing accepted, where an earlier request came with the same key: what that one was
@@ -103,7 +138,9 @@ pub(in crate::server::services) async fn accept_copy(
     once: Option<(IdempotencyKey, KeptAnswer)>,
 ) -> Result<Option<KeptAnswer>, AppError> {
     let idempotency = once.map(|(key, answer)| new_key(app, &key, answer));
-    let with = Acceptance { audit: Some(copy.audit), claim: Some(copy.claim), idempotency, ..Acceptance::default() };
+    let change = Some(copy.changed.change).filter(|change| !change.is_none());
+    let with =
+        Acceptance { audit: Some(copy.audit), claim: Some(copy.claim), idempotency, change, ..Acceptance::default() };
     accept_with(app, viewer, &[copy.new], with).await
 }
 

@@ -10,11 +10,13 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::notification::{Notification, NotificationChannel};
 use crate::domain::resend::{Relative, ResendClaim};
+use crate::domain::resend_change::CopyChange;
 use crate::server::store::audit::{AuditEvent, append_event};
 use crate::server::store::bulk::{Folded, insert_folded, rollups_of};
 use crate::server::store::engine::Transaction;
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Waiting;
+use crate::server::store::resend_changes::insert_change;
 use crate::server::store::resends::turn::{ResendTurn, take_turn};
 use crate::server::store::{Store, micros};
 
@@ -30,6 +32,8 @@ pub struct Acceptance {
     pub claim: Option<ResendClaim>,
     /// The message of a resend job that the one accepted is the copy of.
     pub resend_item: Option<ResendTurn>,
+    /// What the copy that is accepted has otherwise than the message that it sends again.
+    pub change: Option<CopyChange>,
 }
 
 /// An idempotency key with the request it came with.
@@ -108,6 +112,9 @@ impl Store {
             insert_notification(&mut tx, team_id, notification).await?;
         }
         insert_folded(&mut tx, team_id, &folded).await?;
+        if let (Some(change), [copy]) = (&with.change, emails) {
+            insert_change(&mut tx, team_id, copy.id, change).await?;
+        }
         if let Some(event) = &with.audit {
             append_event(&mut tx, team_id, event).await?;
         }

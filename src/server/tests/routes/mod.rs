@@ -29,6 +29,7 @@ mod reasons;
 mod recipients;
 mod requests;
 mod resend;
+mod resend_changes;
 mod resend_com;
 mod resend_page;
 mod resends;

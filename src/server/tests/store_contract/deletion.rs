@@ -19,6 +19,7 @@ use crate::domain::ids::EmailId;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
 use crate::domain::provider_webhook::RefusalReason;
+use crate::domain::resend_change::CopyChange;
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::retention::Retention;
 use crate::domain::team::{Invite, Role};
@@ -27,7 +28,7 @@ use crate::server::delivery::worker::{Worker, WorkerSettings};
 use crate::server::demo::sink::Sink;
 use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::store::Store;
-use crate::server::store::emails::{Attachment, NewEmail};
+use crate::server::store::emails::{Acceptance, Attachment, NewEmail};
 use crate::server::store::teams::NewInvite;
 use crate::server::tests::on_both_databases_in_parallel;
 
@@ -71,7 +72,9 @@ async fn fill(app: &TestApp) {
     app.add_messages(&vec![Message { attachments: vec![file], ..Message::default() }; 210]).await;
     app.add_message(Message::with_status(EmailStatus::Bounced)).await;
     let waits = new_email(app, app.now());
-    store.insert_emails(team, std::slice::from_ref(&waits), &with_key(app, "key", "one")).await.unwrap();
+    let change = CopyChange { is_current: true, ..CopyChange::default() };
+    let with = Acceptance { change: Some(change), ..with_key(app, "key", "one") };
+    store.insert_emails(team, std::slice::from_ref(&waits), &with).await.unwrap();
     app.add_resend(&[waits.id], ResendJobState::Running).await;
     // The last of these find no number left between those of their neighbours in the index of search.
     for after in [100, 6, 5, 4, 3, 2, 1] {

@@ -8,6 +8,7 @@ use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
+use crate::domain::resend_change::CopyChange;
 use crate::domain::resend_job::{ResendItemState, ResendJobState};
 use crate::server::store::emails::Acceptance;
 use crate::server::store::resends::ResendTurn;
@@ -82,6 +83,26 @@ on_both_databases! {
         assert!(store.list_resend_items(app.other_team, job, None, 0, 10).await.unwrap().is_empty());
         let listed = store.list_emails_by_id(team, &[ids[0].0, ids[1].0]).await.unwrap();
         assert_eq!(listed.iter().map(|email| email.id).collect::<Vec<_>>(), [ids[1], ids[0]]);
+    }
+
+    async fn what_a_copy_has_otherwise_is_kept_with_it_and_goes_with_it(app: TestApp) {
+        let (store, team) = (app.store(), app.team);
+        let adapter = app.add_adapter("Backup").await;
+        let change = CopyChange {
+            is_to_other: true,
+            variables: vec!["name".to_owned()],
+            is_current: true,
+            adapter_id: Some(adapter.id),
+            adapter_name: Some(adapter.name),
+        };
+        let (copy, plain) = (new_email(&app, app.now()), new_email(&app, app.now()));
+        let with = Acceptance { change: Some(change.clone()), ..Acceptance::default() };
+        store.insert_emails(team, std::slice::from_ref(&copy), &with).await.unwrap();
+        store.insert_email(team, &plain).await.unwrap();
+        let asked = [plain.id, copy.id];
+        assert_eq!(store.list_resend_changes(team, &asked).await, Ok(vec![(copy.id, change)]));
+        assert_eq!(store.list_resend_changes(app.other_team, &asked).await, Ok(Vec::new()));
+        assert_eq!(store.list_resend_changes(team, &[]).await, Ok(Vec::new()));
     }
 
     async fn a_request_that_is_repeated_makes_one_job(app: TestApp) {
