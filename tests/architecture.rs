@@ -47,10 +47,11 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 14] = [
+const NAMED: [(&str, &str); 15] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
+    ("server::bounce_address", "server::base"),
     ("server::bounds", "server::base"),
     ("server::clock", "server::base"),
     ("server::config", "server::base"),

@@ -8,6 +8,7 @@ use sendlog::server::App;
 use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
+use sendlog::server::inbound::maildir;
 use sendlog::server::services::{accounts, resends};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
@@ -40,6 +41,9 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
             if let Some(addr) = addr {
                 announce(format_args!("SMTP is at {scheme}://{addr}"));
             }
+        }
+        if let Some(addr) = app.config.smtp.bounce_addr {
+            announce(format_args!("Bounces are taken at smtp://{addr}"));
         }
     }
     run(app, listeners).await
@@ -77,7 +81,8 @@ pub async fn listen(config: &Config) -> Result<Listeners, Failure> {
     };
     let plain = optional(config.smtp.smtp_addr).await?;
     let encrypted = optional(config.smtp.smtps_addr).await?;
-    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, certificate } })
+    let bounces = optional(config.smtp.bounce_addr).await?;
+    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, bounces, certificate } })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
@@ -113,7 +118,13 @@ pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
         }
         let Listeners { main, dialects, smtp } = listeners;
         let messages = smtp_in::serve(app.clone(), smtp, stopped.clone());
-        let (served, ()) = tokio::join!(web::serve(app.clone(), PAGES, main, dialects, stopped.clone()), messages);
+        let delivered = async {
+            if let Some(folder) = app.config.smtp.bounce_maildir.clone() {
+                maildir::run(app.clone(), folder, stopped.clone()).await;
+            }
+        };
+        let serving = web::serve(app.clone(), PAGES, main, dialects, stopped.clone());
+        let (served, (), ()) = tokio::join!(serving, messages, delivered);
         served
     };
     let (result, ()) = tokio::join!(web, worker);

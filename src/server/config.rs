@@ -87,6 +87,14 @@ pub struct SmtpArgs {
     #[arg(long, env = "SENDLOG_SMTPS_ADDR", value_parser = parse_addr, requires = "smtp_tls_cert")]
     pub smtps_addr: Option<SocketAddr>,
 
+    /// The address at which mail servers report by SMTP what became of messages, with STARTTLS: 0.0.0.0:25
+    #[arg(long, env = "SENDLOG_BOUNCE_ADDR", value_parser = parse_addr)]
+    pub bounce_addr: Option<SocketAddr>,
+
+    /// A maildir that such reports are delivered to; those in its folder new are read and moved to cur
+    #[arg(long, env = "SENDLOG_BOUNCE_MAILDIR")]
+    pub bounce_maildir: Option<PathBuf>,
+
     /// The name that programs connect to by SMTP; by default the host of the base URL
     #[arg(long, env = "SENDLOG_SMTP_HOST_NAME", value_parser = parse_host_name)]
     pub smtp_host_name: Option<String>,

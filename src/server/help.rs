@@ -1,12 +1,13 @@
 //! The documents in `docs/`, built in, for the pages of help.
 
 /// The documents by their names.
-const DOCUMENTS: [(&str, &str); 18] = [
+const DOCUMENTS: [(&str, &str); 19] = [
     ("contents", include_str!("../../docs/README.md")),
     ("access", include_str!("../../docs/access.md")),
     ("accounts", include_str!("../../docs/accounts.md")),
     ("adapters", include_str!("../../docs/adapters.md")),
     ("audit", include_str!("../../docs/audit.md")),
+    ("bounces", include_str!("../../docs/bounces.md")),
     ("dialects", include_str!("../../docs/dialects.md")),
     ("events", include_str!("../../docs/events.md")),
     ("http-adapter", include_str!("../../docs/http-adapter.md")),

@@ -1,10 +1,11 @@
 //! Mail, as bytes: whom it is from and to, what it says, what is attached to it; and the same mail with headers taken out.
 //! Reading takes time in proportion to the mail's size, and memory of a few times that: not for an async task. Called by
-//! [super::smtp_in] and [super::delivery].
+//! [super::smtp_in], [super::delivery] and [super::inbound].
 //! Sources: RFC 5322 and RFC 6532 (headers); RFC 2045 to 2047, RFC 2231 and RFC 2183 (MIME).
 
 mod fields;
 mod header_removal;
+mod opened;
 mod parts;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use crate::domain::mailbox::{Mailbox, mailbox_key};
 
 use self::fields::{Field, Fields, read_section};
 pub use self::header_removal::with_headers_removed;
+pub use self::opened::{Headers, OpenedMail, open_mail, read_header_blocks};
 pub use self::parts::Attached;
 use self::parts::read_parts;
 

@@ -3,6 +3,7 @@
 pub mod amazon;
 pub mod api;
 mod app;
+pub mod bounce_address;
 pub mod bounds;
 pub mod clock;
 pub mod config;

@@ -1,7 +1,9 @@
 //! The server's side of SMTP: programs without an SDK send their messages here. [listener] takes connections, [session]
 //! talks on each, [protocol] reads and writes what is said, [tls] encrypts it. Who may send and what becomes of a message,
-//! a [handler::Handler] says: [submission] asks the services. Called by the command line.
+//! a [handler::Handler] says: [submission] asks the services. Strangers have an entrance of their own, where [bounces] takes
+//! reports about messages and nothing else. Called by the command line.
 
+mod bounces;
 pub mod certificate;
 pub mod handler;
 pub mod listener;
@@ -18,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::bounces::Bounces;
 use self::certificate::{CertificateFiles, Contents};
 use self::listener::{Beginning, Connections, listen};
 use self::session::Shared;
@@ -33,12 +36,14 @@ pub struct Entrances {
     pub plain: Option<TcpListener>,
     /// Encrypted from the first byte; nobody is served there without a certificate.
     pub encrypted: Option<TcpListener>,
+    /// For reports about messages, from anybody; unencrypted at first.
+    pub bounces: Option<TcpListener>,
     pub certificate: Option<(CertificateFiles, ServerTls, Contents)>,
 }
 
 /// Takes messages by SMTP until `stop` says so; those under way then come to their end.
 pub async fn serve(app: App, entrances: Entrances, stop: watch::Receiver<bool>) {
-    let Entrances { plain, encrypted, certificate } = entrances;
+    let Entrances { plain, encrypted, bounces, certificate } = entrances;
     let tls = certificate.as_ref().map(|(_, tls, _)| tls.clone());
     let settings = Settings {
         host_name: app.config.smtp_host_name(),
@@ -47,9 +52,15 @@ pub async fn serve(app: App, entrances: Entrances, stop: watch::Receiver<bool>) 
         ..Settings::default()
     };
     let connections = Connections::new(settings.limits.connections, settings.limits.connections_of_address);
+    let mut servers = JoinSet::new();
+    if let Some(listener) = bounces {
+        let settings = bounces::settings(settings.host_name.clone(), tls.clone());
+        let connections = Connections::new(settings.limits.connections, settings.limits.connections_of_address);
+        let shared = Arc::new(Shared::new(settings, Bounces::new(app.clone())));
+        servers.spawn(listen(listener, Beginning::Plain, connections, shared, stop.clone()));
+    }
     let handler = Submission::new(app, settings.host_name.clone());
     let shared = Arc::new(Shared::new(settings, handler));
-    let mut servers = JoinSet::new();
     let plain = plain.map(|listener| (listener, Beginning::Plain));
     let encrypted = encrypted.zip(tls.map(Beginning::Encrypted));
     for (listener, beginning) in plain.into_iter().chain(encrypted) {

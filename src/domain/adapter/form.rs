@@ -18,6 +18,9 @@ pub const MOST_PER_SECOND: u32 = 1000;
 /// What is said of a pace that is none.
 pub const PACE_WORDS: &str = "A pace is a number from 1 to 1000";
 
+/// What is said of a bounce domain that is none.
+pub const BOUNCE_DOMAIN_WORDS: &str = "A bounce domain is a domain name of yours, such as bounces.example.com";
+
 /// What is said of a sender that is no address.
 pub const SENDER_WORDS: &str =
     "Write an email address, with or without a name before it, such as Finch <receipts@example.com>";
@@ -35,6 +38,8 @@ pub struct AddressForm {
 pub struct SmtpForm {
     /// A name or an IP address, with a port or not; or a whole `smtp://` address, which is taken apart.
     pub host: String,
+    /// The domain that bounces come back to; nothing where they go to the sender.
+    pub bounces: String,
     /// Nothing for the usual one.
     pub port: String,
     /// The name of a [TlsMode](super::TlsMode); nothing for the usual one.
@@ -81,6 +86,7 @@ pub fn label_of(kind: AdapterKind, field: &str) -> Option<&'static str> {
         "from" => Some("Default sender"),
         "smtp[host]" => Some("Host"),
         "smtp[port]" => Some("Port"),
+        "smtp[bounces]" => Some("Bounce domain"),
         "http[url]" => Some("URL"),
         "http[token]" => Some("Token"),
         "smtp[user]" | "http[user]" => Some("User"),

@@ -11,9 +11,10 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::adapter::TlsMode;
-use crate::domain::adapter::form::PORT_WORDS;
+use crate::domain::adapter::form::{BOUNCE_DOMAIN_WORDS, PORT_WORDS};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
+use crate::server::bounce_address::MAX_DOMAIN_BYTES;
 use crate::server::secrets::SecretKey;
 
 /// The port of mail submission, where encryption begins with STARTTLS.
@@ -43,6 +44,8 @@ pub struct SmtpEndpoint {
     pub host: String,
     pub port: u16,
     pub tls: TlsMode,
+    /// The domain, in ASCII, that the bounces of what goes out by it come back to; `None` where they go to the sender.
+    pub bounces: Option<String>,
 }
 
 /// The log-in of an SMTP adapter: the secret half of its address. Kept sealed. Its `Debug` shows nothing of it.
@@ -57,7 +60,7 @@ pub struct SmtpSecret {
 
 impl SmtpEndpoint {
     /// Reads `smtp://[user[:password]@]host[:port][?tls=required|opportunistic|none]` or `smtps://…` into its public
-    /// and its secret half. The port is 587, for `smtps` 465; STARTTLS is required, to this machine itself only used
+    /// and its secret half; `bounces=DOMAIN` stands behind the `?`, too. The port is 587, for `smtps` 465; STARTTLS is required, to this machine itself only used
     /// where it is offered. An error blames the parameter `url` and never repeats the address.
     pub fn parse(url: &str) -> Result<(Self, SmtpSecret), AppError> {
         let wrong = |message: &str| AppError::invalid_field("url", message);
@@ -92,8 +95,8 @@ impl SmtpEndpoint {
         if port == 0 {
             return Err(wrong(PORT_WORDS));
         }
-        let tls = tls_mode(&parsed, is_implicit, &host)?;
-        Ok((Self { host, port, tls }, secret(&parsed)?))
+        let (tls, bounces) = options(&parsed, is_implicit, &host)?;
+        Ok((Self { host, port, tls, bounces }, secret(&parsed)?))
     }
 
     /// Whether the server is this machine itself.
@@ -119,10 +122,31 @@ fn default_tls(host: &str) -> TlsMode {
     if is_loopback(host) { TlsMode::Opportunistic } else { TlsMode::Required }
 }
 
-fn tls_mode(url: &url::Url, is_implicit: bool, host: &str) -> Result<TlsMode, AppError> {
+/// A domain that bounces can come back to, in ASCII and lower case; `None` for what is none.
+pub fn bounce_domain(text: &str) -> Option<String> {
+    let Ok(url::Host::Domain(name)) = url::Host::parse(text.trim()) else { return None };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_domain = name.contains('.') && name.len() <= MAX_DOMAIN_BYTES && name.split('.').all(is_label);
+    is_domain.then_some(name)
+}
+
+fn options(url: &url::Url, is_implicit: bool, host: &str) -> Result<(TlsMode, Option<String>), AppError> {
     let mut mode = if is_implicit { TlsMode::Implicit } else { default_tls(host) };
+    let mut bounces = None;
     for (name, value) in url.query_pairs() {
         mode = match (&*name, &*value) {
+            ("bounces", domain) => {
+                let wrong = || AppError::invalid_field("url", BOUNCE_DOMAIN_WORDS);
+                bounces = Some(bounce_domain(domain).ok_or_else(wrong)?);
+                mode
+            }
             ("tls", _) if is_implicit => {
                 return Err(AppError::invalid_field("url", "An smtps:// address is always encrypted; leave out ?tls="));
             }
@@ -134,12 +158,12 @@ fn tls_mode(url: &url::Url, is_implicit: bool, host: &str) -> Result<TlsMode, Ap
             }
             (other, _) => {
                 let shown: String = other.chars().take(30).collect();
-                let message = format!("The address has an unknown setting “{shown}”; there is only tls");
+                let message = format!("The address has an unknown setting “{shown}”; there are only tls and bounces");
                 return Err(AppError::invalid_field("url", message));
             }
         };
     }
-    Ok(mode)
+    Ok((mode, bounces))
 }
 
 pub(super) fn secret(url: &url::Url) -> Result<SmtpSecret, AppError> {
@@ -173,10 +197,13 @@ impl fmt::Display for SmtpEndpoint {
         let scheme = if self.tls == TlsMode::Implicit { "smtps" } else { "smtp" };
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
         write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)?;
-        if self.tls != TlsMode::Implicit && self.tls != default_tls(&self.host) {
-            write!(f, "?tls={}", self.tls.as_str())?;
+        let tls = (self.tls != TlsMode::Implicit && self.tls != default_tls(&self.host)).then(|| self.tls.as_str());
+        match (tls, &self.bounces) {
+            (None, None) => Ok(()),
+            (Some(tls), None) => write!(f, "?tls={tls}"),
+            (None, Some(bounces)) => write!(f, "?bounces={bounces}"),
+            (Some(tls), Some(bounces)) => write!(f, "?tls={tls}&bounces={bounces}"),
         }
-        Ok(())
     }
 }
 
@@ -240,6 +267,21 @@ mod tests {
             ("smtp://10.0.0.1?tls=required", "smtp://10.0.0.1:587", TlsMode::Required),
             ("smtp://mail.example.com?tls=none", "smtp://mail.example.com:587?tls=none", TlsMode::None),
             ("smtp://bücher.example", "smtp://xn--bcher-kva.example:587", TlsMode::Required),
+            (
+                "smtp://mail.example.com?bounces=Bounces.Bücher.example.",
+                "smtp://mail.example.com:587?bounces=bounces.xn--bcher-kva.example",
+                TlsMode::Required,
+            ),
+            (
+                "smtp://mail.example.com?bounces=b.example.com&tls=none",
+                "smtp://mail.example.com:587?tls=none&bounces=b.example.com",
+                TlsMode::None,
+            ),
+            (
+                "smtps://mail.example.com?bounces=b.example.com",
+                "smtps://mail.example.com:465?bounces=b.example.com",
+                TlsMode::Implicit,
+            ),
         ] {
             let (endpoint, secret) = parsed(url);
             assert_eq!((endpoint.to_string().as_str(), endpoint.tls), (shown, tls));
@@ -268,6 +310,11 @@ mod tests {
             "smtp://:hunter2@mail.example.com",
             "smtp://mail.example.com?tls=perhaps",
             "smtp://mail.example.com?ssl=true",
+            "smtp://mail.example.com?bounces=",
+            "smtp://mail.example.com?bounces=localhost",
+            "smtp://mail.example.com?bounces=192.0.2.1",
+            "smtp://mail.example.com?bounces=a%20b.example",
+            "smtp://mail.example.com?bounces=-a.example",
             "smtps://mail.example.com?tls=none",
             "smtp://mail.exa\nmple.com",
             "smtp://mail example.com",

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::endpoint::{SmtpEndpoint, SmtpSecret};
-use super::message::{Takes, mail_for, sender_address};
+use super::message::{Takes, envelope_address, mail_for, sender_address};
 use super::transcript::Transcript;
 use crate::domain::adapter::TlsMode;
 use crate::domain::adapter::fault::AdapterFault;
@@ -40,6 +40,8 @@ pub struct SmtpRoute {
     pub adapter_id: AdapterId,
     pub endpoint: SmtpEndpoint,
     pub secret: SmtpSecret,
+    /// The message's own address for what comes back; the sender's where there is none.
+    pub bounce_address: Option<String>,
 }
 
 impl SmtpRoute {
@@ -100,7 +102,11 @@ impl SmtpSender {
     where
         Before: Future<Output = bool>,
     {
-        let from = match sender_address(&outgoing.from_address) {
+        let from = match &route.bounce_address {
+            Some(address) => envelope_address(address),
+            None => sender_address(&outgoing.from_address),
+        };
+        let from = match from {
             Ok(from) => from,
             Err(cause) => return Some(Attempt::ended(pending, &failed(&cause), AdapterFault::Unusable)),
         };
@@ -344,7 +350,7 @@ mod tests {
 
     fn route(url: &str) -> SmtpRoute {
         let (endpoint, secret) = SmtpEndpoint::parse(url).unwrap();
-        SmtpRoute { adapter_id: AdapterId(1), endpoint, secret }
+        SmtpRoute { adapter_id: AdapterId(1), endpoint, secret, bounce_address: None }
     }
 
     async fn guarded_sink() -> Sink {

@@ -3,9 +3,11 @@
 //! and counted, and nothing of it is kept; what is genuine is recorded in one transaction before the provider hears that
 //! it was taken.
 
+pub mod bounce;
 mod brevo;
 mod credentials;
 mod jetemail;
+pub mod maildir;
 mod mailgun;
 mod mailjet;
 mod postmark;

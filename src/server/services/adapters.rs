@@ -110,8 +110,9 @@ fn concerns_tests(change: &AuditEntry) -> bool {
 /// Where an adapter leads, in words: `mail.example.com, port 587, STARTTLS required`.
 pub fn place_of(adapter: &Adapter) -> String {
     match (adapter.kind, adapter.endpoint.parse::<SmtpEndpoint>()) {
-        (AdapterKind::Smtp, Ok(SmtpEndpoint { host, port, tls })) => {
-            format!("{host}, port {port}, {}", tls.in_words())
+        (AdapterKind::Smtp, Ok(SmtpEndpoint { host, port, tls, bounces })) => {
+            let bounces = bounces.map(|domain| format!(", bounces to {domain}")).unwrap_or_default();
+            format!("{host}, port {port}, {}{bounces}", tls.in_words())
         }
         (_, _) => adapter.endpoint.clone(),
     }

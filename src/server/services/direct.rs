@@ -50,6 +50,8 @@ pub(super) async fn send_directly(
                     adapter_id: adapter.id,
                     endpoint: adapter.endpoint.parse().map_err(|_| AppError::Internal)?,
                     secret: SmtpSecret::open(&app.secret_key, &sealed, team, adapter.id)?,
+                    // It is not in the log: nothing could be said of it there.
+                    bounce_address: None,
                 };
                 let Limits { step, .. } = limits;
                 let (connect_timeout, command_timeout, content_timeout) = (step, step, step);

@@ -8,7 +8,7 @@ use tracing::info;
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
-use crate::domain::ids::EmailId;
+use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::mailbox::bare_address;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
@@ -73,6 +73,16 @@ pub async fn record_events(
     reports: Vec<Result<EventReport, AppError>>,
 ) -> Result<Vec<Reported>, AppError> {
     viewer.require(Permission::EventsWrite)?;
+    record_events_of(app, viewer.team, reports).await
+}
+
+/// Records events of a team's messages that something else than a viewer proves, as [record_events] does. Called by
+/// [super::bounces].
+pub(super) async fn record_events_of(
+    app: &App,
+    team: TeamId,
+    reports: Vec<Result<EventReport, AppError>>,
+) -> Result<Vec<Reported>, AppError> {
     if reports.len() > MAX_EVENTS {
         return Err(AppError::invalid(format!("A batch has at most {MAX_EVENTS} events: send several batches")));
     }
@@ -86,14 +96,14 @@ pub async fn record_events(
             Err(error) => refusals.push(Some(error)),
         }
     }
-    let mut ingested = app.store.ingest_events(viewer.team, &events).await?.into_iter().zip(&events);
+    let mut ingested = app.store.ingest_events(team, &events).await?.into_iter().zip(&events);
     let outcome = |refusal: Option<AppError>| match refusal {
         Some(error) => Ok(Reported::Invalid(error)),
         None => ingested.next().map(|(ingested, event)| reported(ingested, event)).ok_or(AppError::Internal),
     };
     let outcomes = refusals.into_iter().map(outcome).collect::<Result<Vec<Reported>, AppError>>()?;
     let recorded = outcomes.iter().filter(|outcome| matches!(outcome, Reported::Recorded(_))).count();
-    info!(team.id = %viewer.team, recorded, reported = outcomes.len(), "recorded reported events");
+    info!(team.id = %team, recorded, reported = outcomes.len(), "recorded reported events");
     Ok(outcomes)
 }
 

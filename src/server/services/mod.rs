@@ -6,6 +6,7 @@ pub mod adapters;
 pub mod api_keys;
 pub mod api_requests;
 pub mod audit;
+pub mod bounces;
 pub mod cancel;
 pub mod condition_names;
 pub mod customer;

@@ -9,7 +9,6 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Accepted, Email, NewEmail, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TemplateVersionId};
-use crate::domain::mailbox::mailbox_key;
 use crate::domain::masking::Visibility;
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Knowing, ResendRule, newest_sent};
@@ -17,15 +16,12 @@ use crate::domain::resend_change::{
     ChangePreflight, Changeable, CopyChange, FamilyChanges, MAX_VARIABLES_BYTES, ResendChange, TemplateChoice, Warning,
     named_few,
 };
-use crate::domain::suppression::SuppressionReason;
+use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::store::suppressions::SuppressionFilter;
 
 /// How many recipients are named; of more, the others are counted.
 const NAMED: usize = 5;
-/// How many suppressed addresses are looked through for the message that one came from.
-const LOOKED_AT: i64 = 20;
 
 /// Sends a message again with a change, if any. Needs `logs:resend`; another address and other variables need `logs:reveal`, and
 /// a reason where the viewer sees less than all of the message; an adapter needs `adapters:view`. `rule` says which messages the
@@ -278,22 +274,21 @@ async fn suppressed(
         Channel::Sms | Channel::Call | Channel::Push | Channel::InApp => Vec::new(),
     };
     let mut warnings = Vec::new();
-    for (address, reason, since) in app.store.find_suppressed(viewer.team, &addresses).await? {
-        let filter = SuppressionFilter { search: Some(mailbox_key(&address)), reason: Some(reason) };
-        let found = app.store.list_suppressions(viewer.team, &filter, None, LOOKED_AT).await?;
-        let own = found.into_iter().find(|one| mailbox_key(&one.address) == mailbox_key(&address));
+    for Suppression { address, reason, created_at, email_id, .. } in
+        app.store.find_suppressions_of(viewer.team, &addresses).await?
+    {
         let why = match reason {
             SuppressionReason::Bounced => "an earlier message came back",
             SuppressionReason::Complained => "an earlier message was marked as spam",
             SuppressionReason::Unsubscribed => "its owner unsubscribed",
             SuppressionReason::Manual => "somebody put it there",
         };
-        let since = since.format("%Y-%m-%d");
+        let since = created_at.format("%Y-%m-%d");
         let words = format!(
             "{address} is on the suppression list since {since}, because {why}: what goes to it is dropped, unless it is lifted \
              from the list first."
         );
-        warnings.push(Warning { words: visibility.text(words), because_of: own.and_then(|one| one.email_id) });
+        warnings.push(Warning { words: visibility.text(words), because_of: email_id });
     }
     Ok(warnings)
 }

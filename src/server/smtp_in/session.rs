@@ -240,7 +240,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, H: Handler> Session<'a, S, H> {
             Command::Nothing => Next::Idle(Reply::new(250, (0, 0), "Nothing done")),
             Command::Verify => Next::Idle(Reply::new(252, (0, 0), "Name it by RCPT to hear whether it is taken")),
             Command::Expand => Next::Idle(Reply::new(502, (5, 1), "There are no lists here")),
-            Command::Help => Next::Idle(Reply::new(214, (0, 0), "Log in with an API key as the password")),
+            Command::Help if self.shared.settings.offers_log_in => {
+                Next::Idle(Reply::new(214, (0, 0), "Log in with an API key as the password"))
+            }
+            Command::Help => Next::Idle(Reply::new(214, (0, 0), "Only bounces of messages are taken here")),
             Command::Quit => Next::Last(Reply::new(221, (0, 0), "Goodbye")),
         })
     }
@@ -274,12 +277,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, H: Handler> Session<'a, S, H> {
 
     /// Whether a log-in is safe from listeners, or the operator takes the risk.
     fn may_log_in(&self) -> bool {
-        self.is_encrypted
-            || match self.shared.settings.plain_log_in {
+        let settings = &self.shared.settings;
+        let is_safe = self.is_encrypted
+            || match settings.plain_log_in {
                 PlainLogIn::Nobody => false,
                 PlainLogIn::Loopback => self.peer.ip().to_canonical().is_loopback(),
                 PlainLogIn::Everybody => true,
-            }
+            };
+        settings.offers_log_in && is_safe
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Settings {
     /// Whether somebody who has not logged in may name a sender. Then the handler is asked of each recipient, without a
     /// log-in.
     pub takes_strangers: bool,
+    /// Whether anybody can log in.
+    pub offers_log_in: bool,
     pub limits: Limits,
 }
 
@@ -65,6 +67,7 @@ impl Default for Settings {
             tls: None,
             plain_log_in: PlainLogIn::Loopback,
             takes_strangers: false,
+            offers_log_in: true,
             limits: Limits::default(),
         }
     }

@@ -220,6 +220,16 @@ fn SmtpServer(form: SmtpForm, draft: Draft) -> impl IntoView {
             value=shown("smtp[port]", form.port)
             error=draft.error("smtp[port]")
         />
+        <TextField
+            label="Bounce domain"
+            name="smtp[bounces]"
+            placeholder="bounces.example.com"
+            hint="For a mail server of your own: messages go out with an envelope sender of their own at this domain, and what comes back to it is read. Its MX record names this server, or your mail server that passes the mail on. Leave it empty where the provider reports bounces itself."
+            required=false
+            max_length=190
+            value=shown("smtp[bounces]", form.bounces)
+            error=draft.error("smtp[bounces]")
+        />
     }
 }
 

@@ -8,6 +8,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod body;
+mod bounces;
 pub mod error;
 mod events;
 mod invites;
@@ -41,6 +42,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(resends::routes())
         .merge(send::routes())
         .merge(events::routes())
+        .merge(bounces::routes())
         .merge(auth::routes())
         .merge(teams::routes())
         .merge(members::routes())

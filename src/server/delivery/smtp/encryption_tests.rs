@@ -166,7 +166,7 @@ async fn speak_plainly(stream: TcpStream, offers: &str, answer: &[u8], log: &Mut
 
 fn route(url: &str) -> SmtpRoute {
     let (endpoint, secret) = SmtpEndpoint::parse(url).unwrap();
-    SmtpRoute { adapter_id: AdapterId(1), endpoint, secret }
+    SmtpRoute { adapter_id: AdapterId(1), endpoint, secret, bounce_address: None }
 }
 
 async fn refused(sender: &SmtpSender, url: &str) -> String {

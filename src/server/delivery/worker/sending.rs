@@ -8,7 +8,8 @@ use super::timeline::{Via, delta};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::suppression::SuppressionReason;
-use crate::server::delivery::endpoint::SmtpSecret;
+use crate::server::bounce_address::bounce_address;
+use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
 use crate::server::delivery::http::HttpRoute;
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::providers::{Provider, ProviderRoute};
@@ -42,10 +43,13 @@ impl Worker {
     }
 
     fn smtp_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {
-        let endpoint = adapter.endpoint.parse().map_err(|_| wrong_address(adapter))?;
+        let endpoint: SmtpEndpoint = adapter.endpoint.parse().map_err(|_| wrong_address(adapter))?;
         let opened = SmtpSecret::open(&self.secret_key, &adapter.sealed_secret, lease.team_id, adapter.id);
         let secret = opened.map_err(|_| unreadable_secret(adapter))?;
-        Ok(SmtpRoute { adapter_id: adapter.id, endpoint, secret })
+        let bounces = endpoint.bounces.as_deref();
+        let bounce_address =
+            bounces.map(|domain| bounce_address(&self.secret_key, lease.team_id, lease.email_id, domain));
+        Ok(SmtpRoute { adapter_id: adapter.id, endpoint, secret, bounce_address })
     }
 
     fn http_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<HttpRoute, RecipientOutcome> {

@@ -6,13 +6,13 @@ mod provider;
 use std::net::Ipv6Addr;
 
 use self::provider::{checked_log_in, read_provider, setting_in, with_setting};
-use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, PORT_WORDS, SmtpForm};
+use crate::domain::adapter::form::{AddressForm, BOUNCE_DOMAIN_WORDS, HttpForm, KeptLogIn, PORT_WORDS, SmtpForm};
 use crate::domain::adapter::{Adapter, AdapterKind, TlsMode};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::named::UnknownName;
 use crate::server::App;
-use crate::server::delivery::endpoint::{ESCAPES, SmtpEndpoint, SmtpSecret, usual_port};
+use crate::server::delivery::endpoint::{ESCAPES, SmtpEndpoint, SmtpSecret, bounce_domain, usual_port};
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpLogIn, HttpSecret};
 use crate::server::delivery::providers::PER_SECOND;
 use crate::server::outbound::Unreachable;
@@ -111,6 +111,7 @@ impl Address {
             Secret::Smtp(secret) => {
                 let endpoint: SmtpEndpoint = self.endpoint.parse()?;
                 form.smtp.host = endpoint.host;
+                form.smtp.bounces = endpoint.bounces.unwrap_or_default();
                 form.smtp.port = endpoint.port.to_string();
                 form.smtp.security = endpoint.tls.as_str().to_owned();
                 form.smtp.user = shown_user(secret).unwrap_or_default().to_owned();
@@ -193,7 +194,11 @@ fn read_smtp(
     form: &SmtpForm,
     before: Option<(SmtpEndpoint, &SmtpSecret)>,
 ) -> Result<(SmtpEndpoint, SmtpSecret), AppError> {
-    let (endpoint, in_host) = server_of(form, before.as_ref().map(|(before, _)| before.port))?;
+    let (mut endpoint, in_host) = server_of(form, before.as_ref().map(|(before, _)| before.port))?;
+    if !form.bounces.trim().is_empty() {
+        let wrong = || AppError::invalid_field("smtp[bounces]", BOUNCE_DOMAIN_WORDS);
+        endpoint.bounces = Some(bounce_domain(&form.bounces).ok_or_else(wrong)?);
+    }
     if form.no_log_in {
         return Ok((endpoint, SmtpSecret::default()));
     }

@@ -20,6 +20,7 @@ pub fn draft_of(form_name: &str, name: &str, from_address: &str, form: &AddressF
         .with("from_address", from_address)
         .with("smtp[host]", &without_log_in(&smtp.host))
         .with("smtp[port]", &smtp.port)
+        .with("smtp[bounces]", &smtp.bounces)
         .with("smtp[security]", &smtp.security)
         .with("smtp[user]", of_host.user_or(&smtp.user))
         .with("http[url]", &without_log_in(&http.url))

@@ -29,6 +29,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Session<'_, S, H> {
         if self.transaction.is_some() {
             return Ok(Next::Wrong(Reply::new(503, (5, 1), "Log in before MAIL")));
         }
+        if !self.shared.settings.offers_log_in {
+            return Ok(Next::Wrong(Reply::new(502, (5, 1), "Nobody logs in here")));
+        }
         if !self.may_log_in() {
             return Ok(Next::Wrong(Reply::new(538, (7, 11), "Encrypt the connection first, by STARTTLS")));
         }

@@ -116,6 +116,7 @@ pub(crate) const ENDPOINTS: &[Row] = &[
         Target::Own,
         r#"[{"id":"{fresh}","kind":"sent","at":"2024-01-20T10:00:00Z","providerMessageId":"{fresh}","recipient":"a@b.example"}]"#,
     ),
+    ("POST /api/v1/bounces", Holds(EventsWrite), Target::Own, "Subject: nothing"),
     ("GET /api/v1/{id}/status", Following, Target::Email, ""),
     ("POST /api/teams", Person, Target::Own, r#"{"name":"New"}"#),
     ("GET /api/teams/{id}", Identity, Target::Team, ""),

@@ -97,6 +97,26 @@ on_both_databases! {
         assert_eq!(only_adapter(&app).await.endpoint, format!("smtp://127.0.0.1:{port}"));
     }
 
+    async fn a_bounce_domain_is_kept_shown_and_taken_away_again(app: TestApp) {
+        let admin = app.sign_in(Role::Admin).await;
+        let with = |domain: &'static str| [fields("2525", "pw"), vec![("smtp[bounces]", domain)]].concat();
+        for wrong in ["192.0.2.1", "localhost", "bounces example.com", "ada@finch.example"] {
+            let page = page_after(&admin, "create_adapter", &with(wrong)).await;
+            assert!(page.contains("A bounce domain is a domain name of yours") && page.contains(wrong), "{wrong}: {page}");
+        }
+        page_after(&admin, "create_adapter", &with(" Bounces.Finch.example. ")).await;
+        let adapter = only_adapter(&app).await;
+        assert_eq!(adapter.endpoint, "smtp://127.0.0.1:2525?tls=none&bounces=bounces.finch.example");
+        let id = adapter.id.to_string();
+        let list = admin.with("accept", "text/html").get("/settings/adapters").await.text;
+        assert!(list.contains("bounces to bounces.finch.example"), "{list}");
+        let page = admin.with("accept", "text/html").get(&format!("/settings/adapters?edit={id}")).await.text;
+        assert!(page.contains("value=\"bounces.finch.example\""), "{page}");
+        let change = [vec![("id", id.as_str())], with("")].concat();
+        page_after(&admin, "update_adapter", &change).await;
+        assert_eq!(only_adapter(&app).await.endpoint, "smtp://127.0.0.1:2525?tls=none");
+    }
+
     async fn a_test_tells_the_servers_words_and_is_in_no_log(app: TestApp) {
         let (sink, admin) = (guarded_sink().await, app.sign_in(Role::Admin).await);
         let port = sink.addr().port().to_string();

@@ -19,6 +19,7 @@ const SILENT: &[&str] = &[
     "POST /api/auth/switch-team",
     "POST /api/v1/send",
     "POST /api/v1/events",
+    "POST /api/v1/bounces",
     "log_in",
     "log_in_with_code",
     "forgot_password",
