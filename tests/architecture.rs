@@ -61,6 +61,7 @@ const NAMED: [(&str, &str); 15] = [
     ("server::private_files", "server::base"),
     ("server::render", "server::base"),
     ("server::secrets", "server::base"),
+    ("server::tracking", "server::base"),
     ("server::turns", "server::base"),
     ("main", "cli"),
 ];

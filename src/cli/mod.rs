@@ -8,6 +8,7 @@ pub mod serve;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sendlog::domain::ids::TeamId;
 use sendlog::server::App;
@@ -15,6 +16,7 @@ use sendlog::server::clock::Clock;
 use sendlog::server::config::{Config, DatabaseArgs};
 use sendlog::server::secrets::SecretKey;
 use sendlog::server::store::Store;
+use sendlog::server::tracking::geoip::GeoIp;
 
 /// Why the program ends: one line for the person who started it.
 pub struct Failure(pub String);
@@ -43,7 +45,10 @@ async fn find_team(app: &App, slug: &str) -> Result<TeamId, Failure> {
 async fn open(database: &DatabaseArgs, config: Config) -> Result<App, Failure> {
     let store = Store::open(&database.database_url).await?;
     let secret_key = secret_key(database)?;
-    Ok(App::new(store, Clock::system(), config, secret_key))
+    let geoip = config.geoip_file.as_deref().map(GeoIp::open).transpose().map_err(Failure)?;
+    let mut app = App::new(store, Clock::system(), config, secret_key);
+    app.geoip = geoip.map(Arc::new);
+    Ok(app)
 }
 
 fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {

@@ -131,6 +131,29 @@ impl EventKind {
         }
     }
 
+    /// Whether the recipient does it, or a program in their place: it opens the message or follows a link.
+    pub const fn is_by_reader(self) -> bool {
+        match self {
+            Self::Opened | Self::ReOpened | Self::Clicked | Self::ReClicked => true,
+            Self::Requested
+            | Self::Triggered
+            | Self::Queued
+            | Self::FailedToQueue
+            | Self::Processed
+            | Self::Sent
+            | Self::Deferred
+            | Self::FailedToSend
+            | Self::Delivered
+            | Self::Bounced
+            | Self::Dropped
+            | Self::Canceled
+            | Self::Failed
+            | Self::Uncertain
+            | Self::ReportedAsSpam
+            | Self::Unsubscribed => false,
+        }
+    }
+
     /// Whether it ends a message badly, so that it tells why the message did not arrive.
     pub const fn is_failure(self) -> bool {
         match self {
@@ -183,6 +206,14 @@ pub struct EmailEvent {
     /// Whom it is about, where a message has several recipients.
     pub recipient: Option<String>,
     pub detail: EventDetail,
+}
+
+impl EmailEvent {
+    /// How strongly it speaks for a status. A machine's opening or click says no more than that the message went out.
+    pub fn rank(&self) -> StatusRank {
+        let is_by_machine = self.kind.is_by_reader() && self.detail.cause == Some(EventCause::Machine);
+        if is_by_machine { EventKind::Sent.rank() } else { self.kind.rank() }
+    }
 }
 
 /// What is known about an event beside its kind and time.
@@ -244,6 +275,8 @@ named! {
         NoAnswer = "no_answer" "No answer",
         /// A failed call: the number cannot be reached.
         CannotReach = "cannot_reach" "Cannot reach",
+        /// An opening or a click: a program made it, not the reader.
+        Machine = "machine" "By a machine",
     }
 }
 
@@ -264,8 +297,11 @@ impl EventSet {
         Self(1 << kind as i64)
     }
 
-    /// What one event adds.
+    /// What one event adds. What a machine read, nobody has read.
     pub fn of(kind: EventKind, cause: Option<EventCause>) -> Self {
+        if kind.is_by_reader() && cause == Some(EventCause::Machine) {
+            return Self::default();
+        }
         let more = match (kind, cause) {
             (EventKind::Bounced, Some(EventCause::Soft)) => Self::SOFT_BOUNCE,
             (EventKind::Bounced, _) => Self::HARD_BOUNCE,
@@ -360,6 +396,25 @@ mod tests {
     #[test]
     fn unsubscribing_leaves_the_status() {
         assert_eq!(fold_status([EventKind::Opened, EventKind::Unsubscribed]), EmailStatus::Opened);
+    }
+
+    #[test]
+    fn what_a_machine_opens_nobody_has_opened() {
+        let event = |kind, cause| EmailEvent {
+            id: EventId(1),
+            kind,
+            at: DateTime::UNIX_EPOCH,
+            recipient: None,
+            detail: EventDetail { cause, ..EventDetail::default() },
+        };
+        for kind in EventKind::ALL.into_iter().filter(|kind| kind.is_by_reader()) {
+            let (by_machine, by_person) = (event(kind, Some(EventCause::Machine)), event(kind, None));
+            assert_eq!((by_machine.rank(), by_person.rank()), (StatusRank(10), kind.rank()));
+            let fold = NewEvent::from(by_machine).fold(None);
+            assert!(fold.event_set.is_empty() && fold.status() == EmailStatus::Sent, "{kind:?}");
+        }
+        let delivered = event(EventKind::Delivered, Some(EventCause::Machine));
+        assert_eq!(delivered.rank(), EventKind::Delivered.rank(), "only readers can be machines");
     }
 
     #[test]

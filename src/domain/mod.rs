@@ -44,6 +44,7 @@ pub mod status;
 pub mod suppression;
 pub mod team;
 pub mod template;
+pub mod tracking;
 pub mod viewer;
 pub mod visibility;
 pub mod words;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{TemplateId, TemplateVersionId};
+use super::tracking::TemplateTracking;
 
 /// The parameter that holds a part of a template's name, to choose one by.
 pub const FIND_PARAMETER: &str = "find";
@@ -24,6 +25,8 @@ pub struct Template {
     pub updated_at: DateTime<Utc>,
     /// The variables, by their names at the top, whose values are shown to nobody who has not given a reason.
     pub masked_variables: Vec<String>,
+    #[serde(flatten)]
+    pub tracking: TemplateTracking,
     /// The version that new messages use.
     pub current: TemplateVersion,
 }

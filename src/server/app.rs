@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::{Notify, Semaphore};
 
 use super::amazon::Amazon;
-use super::bounds::{BodyRoom, READERS_OF_A_TEAM, RateLimiter};
+use super::bounds::{BodyRoom, READERS_OF_A_TEAM, RateLimiter, VISITS_AT_ONCE};
 use super::clock::Clock;
 use super::config::Config;
 use super::render::helper::Renderer;
@@ -14,6 +14,8 @@ use super::secrets::SecretKey;
 use super::services::accounts::openid::Provider;
 use super::services::api_requests::RequestLog;
 use super::store::Store;
+use super::tracking::geoip::GeoIp;
+use super::tracking::token::Signer;
 use super::turns::{OnceKey, Turns};
 use crate::domain::ids::TeamId;
 
@@ -39,6 +41,12 @@ pub struct App {
     /// What proves webhooks of Amazon's.
     pub amazon: Arc<Amazon>,
     pub renderer: Arc<Renderer>,
+    /// Reads the links of tracked messages.
+    pub signer: Signer,
+    /// Where network addresses are, where the operator gives a file.
+    pub geoip: Option<Arc<GeoIp>>,
+    /// Bounds the visits of tracked links that are recorded at the same time.
+    pub visits: Arc<Semaphore>,
     /// Has requests with the same idempotency key wait for each other.
     pub turns: Arc<Turns<OnceKey>>,
     /// The requests of each team that read.
@@ -52,6 +60,7 @@ impl App {
     /// An app over an open database.
     pub fn new(store: Store, clock: Clock, config: Config, secret_key: SecretKey) -> Self {
         Self {
+            signer: Signer::new(&secret_key),
             request_log: RequestLog::start(store.clone()),
             store,
             clock,
@@ -63,6 +72,8 @@ impl App {
             rate_limiter: Arc::default(),
             bodies: Arc::default(),
             renderer: Arc::default(),
+            geoip: None,
+            visits: Arc::new(Semaphore::new(VISITS_AT_ONCE)),
             turns: Arc::new(Turns::of(1)),
             readers: Arc::new(Turns::of(READERS_OF_A_TEAM)),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),

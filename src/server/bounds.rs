@@ -15,6 +15,9 @@ pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
 /// How many of a team's requests read at once: half of the connections that the store reads by.
 pub const READERS_OF_A_TEAM: usize = 4;
 
+/// How many visits of tracked links are recorded at once; those that come beyond are answered and not recorded.
+pub const VISITS_AT_ONCE: usize = 256;
+
 /// What small bodies hold together, in KiB.
 pub(super) const SMALL_ROOM_KIB: usize = 16 * 1024;
 /// What large bodies hold together, in KiB.

@@ -62,6 +62,10 @@ pub struct Config {
     #[arg(long, env = "SENDLOG_ALLOW_PRIVATE_ADAPTERS")]
     pub allow_private_adapters: bool,
 
+    /// A file of GeoIP2 or GeoLite2, City or Country: opens and clicks then say where they came from, roughly
+    #[arg(long, env = "SENDLOG_GEOIP_FILE")]
+    pub geoip_file: Option<PathBuf>,
+
     /// How many seconds after each failed try of a message the next one follows, a fifth more or less; there is one try
     /// more than there are delays
     #[arg(long, env = "SENDLOG_RETRY_DELAYS", value_delimiter = ',', default_values_t = RETRY_DELAYS_S, value_parser = clap::value_parser!(u64).range(1..=MAX_RETRY_DELAY_S))]
@@ -184,6 +188,7 @@ impl Config {
             only: None,
             trust_proxy: false,
             allow_private_adapters: false,
+            geoip_file: None,
             retry_delays: RETRY_DELAYS_S.to_vec(),
             smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),

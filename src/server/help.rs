@@ -21,6 +21,7 @@ const DOCUMENTS: [(&str, &str); 19] = [
     ("search", include_str!("../../docs/search.md")),
     ("security", include_str!("../../docs/security.md")),
     ("templates", include_str!("../../docs/templates.md")),
+    ("tracking", include_str!("../../docs/tracking.md")),
 ];
 
 /// The document of this name.

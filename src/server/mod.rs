@@ -22,6 +22,7 @@ pub mod smtp_in;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod tracking;
 pub mod turns;
 pub mod web;
 

@@ -23,6 +23,8 @@ use crate::domain::error::AppError;
 
 const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
+/// How long a signature is, in bytes: 128 bits.
+pub const SIGNATURE_LENGTH: usize = 16;
 const SEALED_PREFIX: &str = "v1:";
 
 /// How many letters and digits a token has: 238 bits.
@@ -114,12 +116,33 @@ impl SecretKey {
     /// What is kept of a text that is short enough to be guessed: its HMAC-SHA-256 with this key and `context`, in
     /// hexadecimal digits. A copy of the database alone tells nothing of the text. Source: RFC 2104.
     pub fn hash(&self, text: &str, context: &str) -> String {
+        hex::encode(self.mac(&[context, "\0", text].map(str::as_bytes)).finalize().into_bytes())
+    }
+
+    /// A key of its own for one purpose: who knows it knows nothing of this one. Source: RFC 5869, with one block of output.
+    pub fn derive(&self, purpose: &str) -> Self {
+        Self(self.mac(&[b"derived\0", purpose.as_bytes(), b"\x01"]).finalize().into_bytes().into())
+    }
+
+    /// What proves that who has this key wrote these bytes: the first half of their HMAC-SHA-256. Source: RFC 2104, section 5.
+    pub fn sign(&self, bytes: &[u8]) -> [u8; SIGNATURE_LENGTH] {
+        let mut signature = [0; SIGNATURE_LENGTH];
+        signature.copy_from_slice(&self.mac(&[bytes]).finalize().into_bytes()[..SIGNATURE_LENGTH]);
+        signature
+    }
+
+    /// Whether the signature is [Self::sign]'s of these bytes; it takes as long for each that is not.
+    pub fn has_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        self.sign(bytes).ct_eq(signature).into()
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        for part in [context, "\0", text] {
-            mac.update(part.as_bytes());
+        for part in parts {
+            mac.update(part);
         }
-        hex::encode(mac.finalize().into_bytes())
+        mac
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
@@ -268,6 +291,17 @@ mod tests {
         assert_eq!(key.hash("abcd-efgh", "usr_1"), hash);
         assert_ne!(key.hash("abcd-efgh", "usr_2"), hash);
         assert_ne!(SecretKey([8; KEY_LENGTH]).hash("abcd-efgh", "usr_1"), hash);
+    }
+
+    #[test]
+    fn a_derived_key_is_another_one_for_each_purpose_and_signs_alone_what_it_signed() {
+        let key = SecretKey([7; KEY_LENGTH]);
+        let (links, other) = (key.derive("links"), key.derive("other"));
+        assert!(links == key.derive("links") && links != other && links != key);
+        let signature = links.sign(b"a link");
+        assert!(links.has_signed(b"a link", &signature));
+        assert!(!links.has_signed(b"a lins", &signature) && !other.has_signed(b"a link", &signature));
+        assert!(!links.has_signed(b"a link", &signature[..15]) && !links.has_signed(b"a link", b""));
     }
 
     #[test]

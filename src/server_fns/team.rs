@@ -8,6 +8,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 use crate::domain::retention::Retention;
 use crate::domain::team::Team;
+use crate::domain::tracking::Tracking;
 
 /// What the team's page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,20 +19,33 @@ pub struct TeamView {
     /// Whether the viewer is one of them.
     pub viewer_lacks_it: bool,
     pub retention: Retention,
+    pub tracking: Tracking,
+    /// Why links of messages do not lead here as they should; `None` where they do.
+    pub unreachable: Option<String>,
     pub draft: Draft,
 }
 
 /// The viewer's team with its rules.
 #[server]
 pub async fn load_team() -> Result<TeamView, AppError> {
-    use crate::server::{context, services::retention, services::teams};
+    use crate::server::{context, services::retention, services::teams, services::tracking};
     let (app, viewer) = (context::app(), context::viewer().await?);
+    let tracked = tracking::find_tracking(&app, &viewer).await?;
+    let unreachable = tracking::unreachable_words(&app).map(str::to_owned);
     let retention = retention::find_retention(&app, &viewer).await?;
     let team = teams::find_team(&app, &viewer).await?;
     let without = teams::list_without_two_factor(&app, &viewer).await?;
     let draft = super::draft::load_draft("team".to_owned()).await?;
     let viewer_lacks_it = viewer.user_id().is_some_and(|user| without.contains(&user));
-    Ok(TeamView { team, without_two_factor: without.len(), viewer_lacks_it, retention, draft })
+    Ok(TeamView {
+        team,
+        without_two_factor: without.len(),
+        viewer_lacks_it,
+        retention,
+        tracking: tracked,
+        unreachable,
+        draft,
+    })
 }
 
 /// Changes the team's name and rules; a rule is on where its box was ticked. Needs `team:update`.
@@ -100,6 +114,26 @@ pub async fn update_retention(
     context::or_point(&draft, change.await, kept_label).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Saved. What is older is deleted within minutes.");
+    Ok(())
+}
+
+/// Changes what the team tracks; each is on where its box was ticked. Needs `team:update`.
+#[server]
+pub async fn update_tracking(
+    #[server(default)] tracks_opens: Option<String>,
+    #[server(default)] tracks_clicks: Option<String>,
+) -> Result<(), AppError> {
+    use crate::server::{context, services::tracking};
+    let boxes = [("tracks_opens", &tracks_opens), ("tracks_clicks", &tracks_clicks)];
+    let draft = boxes
+        .iter()
+        .fold(Draft::of("team"), |draft, (name, ticked)| draft.with(name, if ticked.is_some() { "on" } else { "off" }));
+    let viewer = context::viewer_of(&draft).await?;
+    let wanted = Tracking { tracks_opens: tracks_opens.is_some(), tracks_clicks: tracks_clicks.is_some() };
+    let result = tracking::update_tracking(&context::app(), &viewer, wanted).await;
+    context::or_keep(&draft, result).await?;
+    context::sent(&draft).await;
+    context::flash(context::FlashKind::Success, "Saved. It applies to messages that go out from now on.");
     Ok(())
 }
 

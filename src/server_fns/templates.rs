@@ -7,6 +7,7 @@ use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::TemplateId;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::tracking::{TemplateTracking, Tracking, choice_of};
 
 /// What the page of a template shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +21,10 @@ pub struct TemplateView {
     pub draft: Draft,
     /// Values to see the template with, a JSON object.
     pub sample: String,
+    /// What the team tracks where the template says nothing.
+    pub team_tracking: Tracking,
+    /// Why links of messages do not lead here as they should; `None` where they do.
+    pub unreachable: Option<String>,
 }
 
 /// The field of the editor's form that holds the values of a preview.
@@ -51,22 +56,25 @@ pub async fn load_template_choices(part: String) -> Result<Vec<(TemplateId, Stri
 #[server]
 pub async fn load_new_template() -> Result<TemplateView, AppError> {
     use crate::domain::permission::Permission;
-    use crate::server::{context, services::templates};
-    context::viewer().await?.require(Permission::TemplatesCreate)?;
+    use crate::server::{context, services::templates, services::tracking};
+    let (app, viewer) = (context::app(), context::viewer().await?);
+    viewer.require(Permission::TemplatesCreate)?;
     let draft = super::draft::load_draft(NEW_FORM.to_owned()).await?;
     Ok(TemplateView {
         template: None,
-        used_variables: templates::used_variables(&context::app(), &source_of_draft(&draft)).await,
+        used_variables: templates::used_variables(&app, &source_of_draft(&draft)).await,
         versions: Vec::new(),
         draft,
         sample: "{}".to_owned(),
+        team_tracking: tracking::find_tracking(&app, &viewer).await?,
+        unreachable: tracking::unreachable_words(&app).map(str::to_owned),
     })
 }
 
 /// A template with its versions. Needs `templates:view`.
 #[server]
 pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
-    use crate::server::{context, services::templates};
+    use crate::server::{context, services::templates, services::tracking};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let template = templates::find_template(&app, &viewer, id).await?;
     let versions = templates::list_versions(&app, &viewer, id).await?;
@@ -74,7 +82,9 @@ pub async fn load_template(id: TemplateId) -> Result<TemplateView, AppError> {
     let written = if draft.is_empty() { template.current.source.clone() } else { source_of_draft(&draft) };
     let used_variables = templates::used_variables(&app, &written).await;
     let sample = templates::sample_values(&app, &viewer, &template, &used_variables).await?;
-    Ok(TemplateView { template: Some(template), used_variables, versions, draft, sample })
+    let team_tracking = tracking::find_tracking(&app, &viewer).await?;
+    let unreachable = tracking::unreachable_words(&app).map(str::to_owned);
+    Ok(TemplateView { template: Some(template), used_variables, versions, draft, sample, team_tracking, unreachable })
 }
 
 /// Makes a template. Needs `templates:create`.
@@ -86,12 +96,15 @@ pub async fn create_template(
     text: String,
     #[server(default)] masked: Vec<String>,
     #[server(default)] sample: String,
+    #[server(default)] tracking: TrackingFields,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of(NEW_FORM, &name, &subject, &html, &text, &masked).with(SAMPLE_FIELD, &sample);
+    let draft = tracking.kept_in(draft);
     let (app, viewer) = (context::app(), context::viewer_of(&draft).await?);
-    let result = templates::create_template(&app, &viewer, &name, source_of(subject, html, text), &masked).await;
+    let (source, tracked) = (source_of(subject, html, text), tracking.given().unwrap_or_default());
+    let result = templates::create_template(&app, &viewer, &name, source, &masked, tracked).await;
     let template = context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     templates::keep_sample(&app, &viewer, template.id, &sample).await?;
@@ -110,13 +123,16 @@ pub async fn update_template(
     text: String,
     #[server(default)] masked: Vec<String>,
     #[server(default)] sample: String,
+    #[server(default)] tracking: TrackingFields,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
     let masked = masked_of(&masked);
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with(SAMPLE_FIELD, &sample);
+    let draft = tracking.kept_in(draft);
     let viewer = context::viewer_of(&draft).await?;
     let (app, source) = (context::app(), source_of(subject, html, text));
-    let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked)).await;
+    let tracked = tracking.given();
+    let result = templates::update_template(&app, &viewer, id, Some(&name), source, Some(&masked), tracked).await;
     let saved = context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     templates::keep_sample(&app, &viewer, id, &sample).await?;
@@ -140,6 +156,7 @@ pub struct WrittenTemplate {
     pub sample: String,
     /// `1` lets the preview's images load from other servers.
     pub images: String,
+    pub tracking: TrackingFields,
 }
 
 impl WrittenTemplate {
@@ -147,7 +164,47 @@ impl WrittenTemplate {
     pub fn draft(&self, form: &str) -> Draft {
         let masked = masked_of(&self.masked);
         let draft = draft_of(form, &self.name, &self.subject, &self.html, &self.text, &masked);
-        draft.with(SAMPLE_FIELD, &self.sample).with(IMAGES_FIELD, &self.images)
+        self.tracking.kept_in(draft.with(SAMPLE_FIELD, &self.sample).with(IMAGES_FIELD, &self.images))
+    }
+}
+
+/// What the editor's form says of tracking: `team`, `yes` or `no` for what can be left to the team. A form without it changes
+/// nothing of it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct TrackingFields {
+    pub opens: String,
+    pub clicks: String,
+    /// `1` offers unsubscribing with one click.
+    pub unsubscribe: String,
+}
+
+impl TrackingFields {
+    /// The names of the fields in the form.
+    pub const NAMES: [&str; 3] = ["tracking[opens]", "tracking[clicks]", "tracking[unsubscribe]"];
+
+    /// What was said; `None` where the form did not have the fields.
+    pub fn given(&self) -> Option<TemplateTracking> {
+        if self.opens.is_empty() {
+            return None;
+        }
+        Some(TemplateTracking {
+            tracks_opens: choice_of(&self.opens),
+            tracks_clicks: choice_of(&self.clicks),
+            offers_unsubscribe: self.unsubscribe == "1",
+        })
+    }
+
+    /// The draft with what was said.
+    pub fn kept_in(&self, draft: Draft) -> Draft {
+        let said = [&self.opens, &self.clicks, &self.unsubscribe];
+        Self::NAMES.into_iter().zip(said).fold(draft, |draft, (name, said)| draft.with(name, said))
+    }
+
+    /// What a draft keeps.
+    pub fn of_draft(draft: &Draft) -> Self {
+        let [opens, clicks, unsubscribe] = Self::NAMES.map(|name| draft.text(name));
+        Self { opens, clicks, unsubscribe }
     }
 }
 

@@ -78,7 +78,7 @@ impl Fold {
         let at = whole_micros(event.at);
         let when = |kind: EventKind| (event.kind == kind).then_some(at);
         let words = reason.or(event.detail.reply.as_deref()).or(event.detail.message.as_deref());
-        let rank = event.kind.rank();
+        let rank = event.rank();
         let reason = words.filter(|_| event.kind.is_failure()).map(|words| Told {
             mark: Mark { weakness: -rank.0, ..mark_of(event, event_id) },
             value: words.to_owned(),

@@ -25,8 +25,8 @@ pub fn outcomes(recipients: &[Recipient], events: &[EmailEvent]) -> Vec<Outcome>
         let own = mailbox_key(&recipient.address);
         let about = (0..events.len()).filter(|place| keys[*place].as_ref().is_none_or(|key| *key == own));
         // Of equally strong ones, the latest.
-        let event = about.max_by_key(|place| (events[*place].kind.rank(), events[*place].at, *place));
-        let rank = event.map_or(StatusRank(0), |place| events[place].kind.rank());
+        let event = about.max_by_key(|place| (events[*place].rank(), events[*place].at, *place));
+        let rank = event.map_or(StatusRank(0), |place| events[place].rank());
         Outcome { status: rank.status(), event }
     };
     recipients.iter().map(outcome).collect()

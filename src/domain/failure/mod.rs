@@ -229,6 +229,6 @@ const fn of_cause(cause: EventCause) -> Option<FailureClass> {
         EventCause::Undelivered | EventCause::Busy | EventCause::NoAnswer | EventCause::CannotReach => {
             Some(FailureClass::PhoneUnreachable)
         }
-        EventCause::Completed => None,
+        EventCause::Completed | EventCause::Machine => None,
     }
 }

@@ -13,7 +13,10 @@ use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::retention::{DAYS_WORDS, MAX_DAYS, Retention};
 use crate::domain::team::Team;
-use crate::server_fns::team::{DeleteTeam, TeamView, UpdateRetention, UpdateTeam, kept_label, load_team};
+use crate::domain::tracking::Tracking;
+use crate::server_fns::team::{
+    DeleteTeam, TeamView, UpdateRetention, UpdateTeam, UpdateTracking, kept_label, load_team,
+};
 
 /// The team. Every member sees it.
 #[component]
@@ -23,10 +26,11 @@ pub fn TeamPage() -> impl IntoView {
 
 #[component]
 fn TeamSettings(team: TeamView) -> impl IntoView {
-    let TeamView { team, without_two_factor, viewer_lacks_it, retention, draft } = team;
+    let TeamView { team, without_two_factor, viewer_lacks_it, retention, tracking, unreachable, draft } = team;
     let ending = may(Permission::TeamDelete).then(|| view! { <EndOfTeam team=team.clone()/> });
     view! {
         <Rules team without_two_factor viewer_lacks_it draft=draft.clone()/>
+        <Tracked tracking unreachable draft=draft.clone()/>
         <Keeping retention draft/>
         {ending}
     }
@@ -112,6 +116,47 @@ fn Rule(
             {(is_fixed && is_on).then(|| view! { <input type="hidden" name=name value="on"/> })}
             <p class="hint" id=hint_id>{hint}</p>
         </div>
+    }
+}
+
+/// What messages that go out by SMTP tell of those who read them.
+#[component]
+fn Tracked(tracking: Tracking, unreachable: Option<String>, draft: Draft) -> impl IntoView {
+    let is_locked = !may(Permission::TeamUpdate);
+    let is_on = |rule: &str, now: bool| draft.get(rule).map_or(now, |typed| typed == "on");
+    view! {
+        <section class="panel narrow" aria-label="Opens and clicks" id="tracking">
+            <div class="panel-head"><h2>"Opens and clicks"</h2></div>
+            <form class="panel-body" method="post" action=UpdateTracking::PATH data-unsaved="">
+                <OfTeam/>
+                <fieldset class="bare-fieldset" disabled=is_locked>
+                    <legend class="visually-hidden">"Opens and clicks"</legend>
+                    <p class="hint">
+                        "For messages with an HTML body that go out by SMTP; providers track by themselves. A template can say "
+                        "otherwise for its own messages. " <a href="/help/tracking">"What is recorded, and what not"</a>
+                    </p>
+                    {unreachable.map(|words| view! {
+                        <div class="callout" data-tone="waiting"><div class="callout-body"><p>{words}</p></div></div>
+                    })}
+                    <Rule
+                        name="tracks_opens"
+                        label="Track opens"
+                        hint="Adds a picture of one pixel to each message. Mail programs that load no pictures are not seen."
+                        is_on=is_on("tracks_opens", tracking.tracks_opens)
+                        is_fixed=false
+                    />
+                    <Rule
+                        name="tracks_clicks"
+                        label="Track clicks"
+                        hint="Links of each message lead over this server to where they led before."
+                        is_on=is_on("tracks_clicks", tracking.tracks_clicks)
+                        is_fixed=false
+                    />
+                    {(!is_locked)
+                        .then(|| view! { <div class="form-foot"><button class="button primary">"Save what is tracked"</button></div> })}
+                </fieldset>
+            </form>
+        </section>
     }
 }
 

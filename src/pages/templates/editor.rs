@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_params_map;
 
 use super::preview::{FORM, Preview};
+use super::tracking::TrackingChoice;
 use crate::components::address::query_value;
 use crate::components::can::may;
 use crate::components::confirm::Confirm;
@@ -19,7 +20,7 @@ use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::templates::{
     CreateTemplate, DeleteTemplate, IMAGES_FIELD, MASKED_FIELD, PreviewTemplate, SAMPLE_FIELD, TemplateView,
-    TestTemplate, UpdateTemplate, load_new_template, load_template, names_of, source_of_draft,
+    TestTemplate, TrackingFields, UpdateTemplate, load_new_template, load_template, names_of, source_of_draft,
 };
 
 /// An empty template to fill in.
@@ -40,7 +41,7 @@ pub fn TemplatePage() -> impl IntoView {
 
 #[component]
 fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
-    let TemplateView { template, used_variables, versions, draft, sample } = view;
+    let TemplateView { template, used_variables, versions, draft, sample, team_tracking, unreachable } = view;
     let current = template.as_ref().map(|template| template.current.version);
     let older = shown_version
         .filter(|number| Some(*number) != current)
@@ -57,10 +58,13 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         Some(list) => names_of(&list),
         None => template.as_ref().map(|template| template.masked_variables.clone()).unwrap_or_default(),
     };
+    let saved_tracking = template.as_ref().map(|template| template.tracking).unwrap_or_default();
+    let tracking = TrackingFields::of_draft(&draft).given().unwrap_or(saved_tracking);
     let is_saved = draft.is_empty()
         || template.as_ref().is_some_and(|template| {
             template.name == draft.text("name")
                 && template.masked_variables == masked
+                && template.tracking == tracking
                 && template.current.source == source_of_draft(&draft)
         });
     let unsaved = if is_saved { "" } else { "given-back" };
@@ -110,6 +114,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
                             error=draft.error("text")
                         />
                         <MaskedVariables used=used_variables masked/>
+                        <TrackingChoice tracking team=team_tracking unreachable/>
                     </fieldset>
                 </form>
             </section>

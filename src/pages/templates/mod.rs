@@ -2,6 +2,7 @@
 
 mod editor;
 mod preview;
+mod tracking;
 
 use leptos::prelude::*;
 

@@ -271,6 +271,7 @@ mod tests {
     use crate::domain::channel::Channel;
     use crate::domain::email::Recipient;
     use crate::domain::ids::AdapterId;
+    use crate::domain::tracking::MessageTracking;
     use crate::server::store::outbox::OutgoingAdapter;
 
     fn recipient(kind: RecipientKind, name: Option<&str>, address: &str) -> Recipient {
@@ -301,6 +302,7 @@ mod tests {
             text: Some("Grüße".to_owned()),
             attachments: Vec::new(),
             mime: None,
+            tracking: MessageTracking::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Sending what was accepted. The [worker] takes messages from the outbox as [plan] says, [message] writes them as mail, [smtp] hands
 //! them to a mail server and tells each recipient's fate; [http] posts messages of other channels to an address of the
-//! team's, and [providers] hands messages to providers by their APIs. Services call [header::check_header] and
+//! team's, and [providers] hands messages to providers by their APIs. [tracking] writes
+//! what tells when a mail is opened. Services call [header::check_header] and
 //! [mailbox::parse_mailboxes] before they accept a message, and [endpoint::SmtpEndpoint::parse] and
 //! [endpoint::SmtpSecret::seal], or those of [http_endpoint], when they save an adapter.
 
@@ -16,5 +17,6 @@ mod provider_id;
 pub mod providers;
 pub mod retention;
 pub mod smtp;
+mod tracking;
 mod transcript;
 pub mod worker;

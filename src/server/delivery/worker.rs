@@ -21,6 +21,7 @@ use super::plan::{NoSlot, Slot, Slots};
 use super::providers::{ProviderSender, provider};
 use super::retention;
 use super::smtp::{Attempt, RecipientOutcome, SmtpSender, SmtpSettings};
+use super::tracking::Tracker;
 use crate::domain::adapter::{AdapterKind, Lane};
 use crate::domain::error::AppError;
 use crate::server::clock::Clock;
@@ -72,6 +73,8 @@ pub struct WorkerSettings {
     pub housekeeping_every: Duration,
     pub smtp: SmtpSettings,
     pub http: HttpSettings,
+    /// The address people open, which links of tracked messages lead to; none is tracked without.
+    pub base_url: Option<String>,
 }
 
 impl Default for WorkerSettings {
@@ -92,6 +95,7 @@ impl Default for WorkerSettings {
             housekeeping_every: Duration::from_secs(600),
             smtp: SmtpSettings::default(),
             http: HttpSettings::default(),
+            base_url: None,
         }
     }
 }
@@ -100,7 +104,7 @@ impl WorkerSettings {
     /// The settings of a server's worker.
     pub fn of(config: &Config) -> Self {
         let retry_delays = config.retry_delays.iter().copied().map(Duration::from_secs).collect();
-        Self { retry_delays, ..Self::within(config.outbound()) }
+        Self { retry_delays, base_url: config.base_url.clone(), ..Self::within(config.outbound()) }
     }
 
     /// The defaults of a worker whose adapters lead where `outbound` lets them.
@@ -132,6 +136,7 @@ pub struct Worker {
     poster: Arc<HttpSender>,
     providers: Arc<ProviderSender>,
     slots: Arc<Slots>,
+    tracker: Option<Arc<Tracker>>,
 }
 
 impl Worker {
@@ -141,8 +146,9 @@ impl Worker {
         let poster = Arc::new(HttpSender::new(settings.http.clone()));
         let providers = Arc::new(ProviderSender::new(Arc::clone(&poster)));
         let slots = Arc::new(Slots::new(settings.concurrency, settings.concurrency_per_adapter, settings.memory));
+        let tracker = Tracker::new(settings.base_url.as_deref(), &secret_key).map(Arc::new);
         let (settings, waker) = (Arc::new(settings), Arc::default());
-        Self { store, clock, secret_key, settings, waker, sender, poster, providers, slots }
+        Self { store, clock, secret_key, settings, waker, sender, poster, providers, slots, tracker }
     }
 
     /// The worker, woken by `waker`: whoever accepts a message calls `notify_one` after the commit.
@@ -345,7 +351,7 @@ impl Worker {
         let rest = Lease { pending, ..lease.clone() };
         let began = Instant::now();
         let (via, attempt) = match (adapter.kind, provider(adapter.kind)) {
-            (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &outgoing).await,
+            (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &mut outgoing).await,
             (_, None) => self.post(&rest, &adapter, &outgoing).await?,
             (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
         };

@@ -27,6 +27,7 @@ use crate::domain::page::Cursor;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::{Role, Team, TeamRules};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::tracking::TemplateTracking;
 use crate::server::App;
 use crate::server::delivery::endpoint::SmtpEndpoint;
 use crate::server::secrets::token_hash;
@@ -448,7 +449,8 @@ impl Maker<'_> {
         let id: TemplateId = self.mint(created_at);
         let masked_variables = Vec::new();
         let said = json!({ "name": name, "subject": current.source.subject });
-        let template = Template { id, name, created_at, updated_at: created_at, masked_variables, current };
+        let tracking = TemplateTracking::default();
+        let template = Template { id, name, created_at, updated_at: created_at, masked_variables, tracking, current };
         let event = self.event(created_at, AuditAction::TemplateCreated).about(id, spec.name).made(said);
         self.steps.push(Step { event, change: Change::Template(template) });
         for pair in versions.windows(2) {

@@ -88,8 +88,8 @@ impl Event {
             "click" => self.by_reader(EventKind::Clicked),
             "unique_opened" => self.by_reader(EventKind::Opened),
             "opened" => self.by_reader(EventKind::ReOpened),
-            "unique_proxy_open" => self.by_reader(EventKind::Opened).message(by_machine),
-            "proxy_open" => self.by_reader(EventKind::ReOpened).message(by_machine),
+            "unique_proxy_open" => self.by_reader(EventKind::Opened).cause(EventCause::Machine).message(by_machine),
+            "proxy_open" => self.by_reader(EventKind::ReOpened).cause(EventCause::Machine).message(by_machine),
             "list_addition" | "contact_updated" | "contact_deleted" => return Ok(None),
             _ => return Err(reading::unknown_type(&self.event)),
         }))

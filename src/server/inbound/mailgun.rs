@@ -249,6 +249,7 @@ impl Event {
     fn by_reader(&self, kind: EventKind, by_machine: &str) -> News {
         let detail = EventDetail {
             message: self.client_info.bot.get().map(|_| by_machine.to_owned()),
+            cause: self.client_info.bot.get().map(|_| EventCause::Machine),
             url: self.url.owned(),
             user_agent: self.client_info.user_agent.owned(),
             ip: self.ip.owned(),

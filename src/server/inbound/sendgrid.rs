@@ -157,7 +157,8 @@ impl Event {
 
     fn opened(&self) -> News {
         let message = self.sg_machine_open.is_set().then(|| OPENED_BY_MACHINE.to_owned());
-        self.by_reader(EventKind::Opened).message(message)
+        let cause = self.sg_machine_open.is_set().then_some(EventCause::Machine);
+        self.by_reader(EventKind::Opened).cause(cause).message(message)
     }
 
     fn by_reader(&self, kind: EventKind) -> News {

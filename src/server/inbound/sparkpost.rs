@@ -201,12 +201,16 @@ impl Event {
 
     fn opened(&self, message: Option<&str>) -> News {
         let message = if self.is_by_machine() { Some(OPENED_BY_MACHINE) } else { message };
-        self.by_reader(EventKind::Opened).message(message.map(str::to_owned))
+        self.by_reader(EventKind::Opened).cause(self.machine()).message(message.map(str::to_owned))
     }
 
     fn clicked(&self) -> News {
         let message = self.is_by_machine().then(|| CLICKED_BY_MACHINE.to_owned());
-        self.by_reader(EventKind::Clicked).message(message)
+        self.by_reader(EventKind::Clicked).cause(self.machine()).message(message)
+    }
+
+    fn machine(&self) -> Option<EventCause> {
+        self.is_by_machine().then_some(EventCause::Machine)
     }
 
     fn is_by_machine(&self) -> bool {

@@ -13,6 +13,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
+use crate::domain::tracking::MessageTracking;
 use crate::server::App;
 use crate::server::delivery::endpoint::SmtpSecret;
 use crate::server::delivery::http::{HttpRoute, HttpSender, HttpSettings};
@@ -121,5 +122,6 @@ pub(super) fn message(channel: Channel, from: &str, to: &str, subject: &str, tex
         text: Some(text.to_owned()),
         attachments: Vec::new(),
         mime: None,
+        tracking: MessageTracking::default(),
     }
 }

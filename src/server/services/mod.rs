@@ -36,6 +36,7 @@ pub mod suggestions;
 pub mod suppressions;
 pub mod teams;
 pub mod templates;
+pub mod tracking;
 
 use lettre::Address;
 

@@ -14,6 +14,7 @@ use crate::domain::permission::Permission;
 use crate::domain::template::{
     FIND_PARAMETER, MAX_FIND_CHARS, TEMPLATES_SHOWN, Template, TemplateSource, TemplateVersion,
 };
+use crate::domain::tracking::TemplateTracking;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::store::templates::TemplateChange;
@@ -94,6 +95,7 @@ pub async fn create_template(
     name: &str,
     source: TemplateSource,
     masked_variables: &[String],
+    tracking: TemplateTracking,
 ) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesCreate)?;
     let name = checked_name("name", name)?;
@@ -101,7 +103,7 @@ pub async fn create_template(
     app.renderer.check_template(&source).await?;
     let (id, version_id, now) = (app.clock.mint(), app.clock.mint(), app.clock.now());
     let current = TemplateVersion { id: version_id, version: 1, source, created_at: now };
-    let template = Template { id, name, created_at: now, updated_at: now, masked_variables, current };
+    let template = Template { id, name, created_at: now, updated_at: now, masked_variables, tracking, current };
     let event = audit::by(app, viewer, AuditAction::TemplateCreated).about(id, &template.name).made(said(&template));
     if app.store.insert_template(viewer.team, &template, &event).await? {
         Ok(template)
@@ -110,8 +112,8 @@ pub async fn create_template(
     }
 }
 
-/// Gives a template a new version where the sources differ, and a new name or other masked variables where they are given.
-/// Needs `templates:update`.
+/// Gives a template a new version where the sources differ, and a new name, other masked variables or other tracking where
+/// they are given. Needs `templates:update`.
 pub async fn update_template(
     app: &App,
     viewer: &Viewer,
@@ -119,6 +121,7 @@ pub async fn update_template(
     name: Option<&str>,
     source: TemplateSource,
     masked_variables: Option<&[String]>,
+    tracking: Option<TemplateTracking>,
 ) -> Result<Template, AppError> {
     viewer.require(Permission::TemplatesUpdate)?;
     let present = load(app, viewer, id).await?;
@@ -127,16 +130,18 @@ pub async fn update_template(
     let version = (source != present.current.source).then(|| (app.clock.mint(), &source));
     let masked = masked_variables.map(checked_variables).transpose()?;
     let masked = masked.filter(|names| *names != present.masked_variables);
-    if name.is_none() && version.is_none() && masked.is_none() {
+    let tracking = tracking.filter(|tracking| *tracking != present.tracking);
+    if name.is_none() && version.is_none() && masked.is_none() && tracking.is_none() {
         return Ok(present);
     }
     let mut changed = present.clone();
     changed.name = name.clone().unwrap_or(changed.name);
     changed.current.source = source.clone();
     changed.masked_variables = masked.clone().unwrap_or(changed.masked_variables);
+    changed.tracking = tracking.unwrap_or(changed.tracking);
     let event = audit::by(app, viewer, AuditAction::TemplateUpdated).about(id, &present.name);
     let event = event.changed(said(&present), said(&changed));
-    let change = TemplateChange { name: name.as_deref(), masked_variables: masked.as_deref(), version };
+    let change = TemplateChange { name: name.as_deref(), masked_variables: masked.as_deref(), tracking, version };
     if !app.store.update_template(viewer.team, id, &change, app.clock.now(), &event).await? {
         return Err(AppError::not_found("Template"));
     }
@@ -182,6 +187,9 @@ fn said(template: &Template) -> Value {
     json!({
         "name": template.name,
         "maskedVariables": template.masked_variables,
+        "tracksOpens": template.tracking.tracks_opens,
+        "tracksClicks": template.tracking.tracks_clicks,
+        "offersUnsubscribe": template.tracking.offers_unsubscribe,
         "subject": source.subject,
         "html": source.html,
         "text": source.text,

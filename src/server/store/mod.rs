@@ -49,6 +49,7 @@ pub mod teams;
 pub mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod tracking;
 pub mod two_factor;
 pub mod values;
 

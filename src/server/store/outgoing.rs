@@ -11,6 +11,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{Attachment, Recipient};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId, NotificationId, TeamId};
+use crate::domain::tracking::{MessageTracking, TemplateTracking, Tracking};
 
 /// What to send.
 #[derive(Clone, Debug)]
@@ -39,6 +40,7 @@ pub struct Outgoing {
     pub attachments: Vec<Attachment>,
     /// The message itself, where it came as mail.
     pub mime: Option<Vec<u8>>,
+    pub tracking: MessageTracking,
 }
 
 /// The adapter of a message to send.
@@ -73,6 +75,11 @@ struct OutgoingRow {
     headers: Json<Vec<(String, String)>>,
     mime: Option<Vec<u8>>,
     mime_bytes: Option<i64>,
+    team_tracks_opens: bool,
+    team_tracks_clicks: bool,
+    tracks_opens: Option<bool>,
+    tracks_clicks: Option<bool>,
+    offers_unsubscribe: Option<bool>,
     adapter_id: Option<AdapterId>,
     adapter_name: Option<String>,
     adapter_kind: Option<String>,
@@ -93,6 +100,8 @@ impl Store {
                      e.channel, e.notification_id,
                      n.kind AS notification_kind, e.external_user_id, e.tags, {}, c.variables, c.metadata, c.headers,
                      m.mime, m.mime_bytes,
+                     t.tracks_opens AS team_tracks_opens, t.tracks_clicks AS team_tracks_clicks,
+                     p.tracks_opens, p.tracks_clicks, p.offers_unsubscribe,
                      a.id AS adapter_id, a.name AS adapter_name, a.kind AS adapter_kind, a.endpoint, a.sealed_secret,
                      a.from_address AS adapter_from, a.down_since, a.down_reason, a.probe_at, a.probes, e.names_adapter
                  FROM emails e
@@ -100,6 +109,7 @@ impl Store {
                  JOIN email_contents c ON c.team_id = e.team_id AND c.email_id = e.id
                  LEFT JOIN email_mimes m ON m.team_id = e.team_id AND m.email_id = e.id
                  LEFT JOIN template_versions v ON v.team_id = e.team_id AND v.id = e.template_version_id
+                 LEFT JOIN templates p ON p.team_id = e.team_id AND p.id = e.template_id
                  LEFT JOIN notifications n ON n.team_id = e.team_id AND n.id = e.notification_id
                  LEFT JOIN adapters a ON a.team_id = e.team_id AND a.id = e.adapter_id AND a.deleted_at IS NULL
                  WHERE e.team_id = $1 AND e.id = $2",
@@ -117,6 +127,12 @@ impl Store {
                 Some(OutgoingAdapter { id, name, kind, endpoint, sealed_secret, from_address, down })
             }
             _ => None,
+        };
+        let of_team = Tracking { tracks_opens: row.team_tracks_opens, tracks_clicks: row.team_tracks_clicks };
+        let of_template = TemplateTracking {
+            tracks_opens: row.tracks_opens,
+            tracks_clicks: row.tracks_clicks,
+            offers_unsubscribe: row.offers_unsubscribe.unwrap_or_default(),
         };
         let (html, text) = row.bodies.read()?;
         let mime = row.mime.zip(row.mime_bytes).map(|(packed, length)| unpack_mime(&packed, length));
@@ -139,6 +155,7 @@ impl Store {
             text,
             attachments: self.list_attachments(team_id, email_id).await?,
             mime: mime.transpose()?,
+            tracking: of_team.with(Some(of_template)),
         }))
     }
 }

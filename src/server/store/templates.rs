@@ -11,15 +11,17 @@ use super::{Store, instant, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{TeamId, TemplateId, TemplateVersionId, UserId, lowest_id_at};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::tracking::TemplateTracking;
 
 const TEMPLATE_COLUMNS: &str =
-    "t.id, t.name, t.created_at, t.masked_variables, v.id AS version_id, v.version, v.subject, v.html, v.text,
+    "t.id, t.name, t.created_at, t.masked_variables, t.tracks_opens, t.tracks_clicks, t.offers_unsubscribe, v.id AS version_id, v.version, v.subject, v.html, v.text,
     v.created_at AS version_created_at";
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TemplateChange<'a> {
     pub name: Option<&'a str>,
     pub masked_variables: Option<&'a [String]>,
+    pub tracking: Option<TemplateTracking>,
     /// New sources, with the id of the version that they become.
     pub version: Option<(TemplateVersionId, &'a TemplateSource)>,
 }
@@ -30,6 +32,9 @@ struct TemplateRow {
     name: String,
     created_at: i64,
     masked_variables: Json<Vec<String>>,
+    tracks_opens: Option<bool>,
+    tracks_clicks: Option<bool>,
+    offers_unsubscribe: bool,
     version_id: TemplateVersionId,
     version: i64,
     subject: String,
@@ -52,6 +57,11 @@ impl From<TemplateRow> for Template {
             created_at: instant(row.created_at),
             updated_at: current.created_at,
             masked_variables: row.masked_variables.0,
+            tracking: TemplateTracking {
+                tracks_opens: row.tracks_opens,
+                tracks_clicks: row.tracks_clicks,
+                offers_unsubscribe: row.offers_unsubscribe,
+            },
             current,
         }
     }
@@ -90,8 +100,9 @@ impl Store {
         tx.take_turns(team_id).await?;
         let inserted = tx
             .query(
-                "INSERT INTO templates (team_id, id, name, current_version_id, created_at, masked_variables)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                "INSERT INTO templates (team_id, id, name, current_version_id, created_at, masked_variables,
+                     tracks_opens, tracks_clicks, offers_unsubscribe)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
             )
             .bind(team_id)
             .bind(template.id)
@@ -99,6 +110,9 @@ impl Store {
             .bind(template.current.id)
             .bind(micros(template.created_at))
             .bind(Json(&template.masked_variables))
+            .bind(template.tracking.tracks_opens)
+            .bind(template.tracking.tracks_clicks)
+            .bind(template.tracking.offers_unsubscribe)
             .execute()
             .await?;
         if inserted == 0 {
@@ -123,7 +137,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes a template: its name, which variables are masked, and its sources, which become a new version. What is
+    /// Changes a template: its name, which variables are masked, what is tracked, and its sources, which become a new version. What is
     /// `None` stays. `false` when there is no such template, [AppError::AlreadyExists] when another has the name.
     pub async fn update_template(
         &self,
@@ -138,11 +152,15 @@ impl Store {
         if let Some(name) = change.name {
             keep_name_free(&mut tx, team_id, (Named::Template, id.0), name).await?;
         }
+        let tracking = change.tracking.unwrap_or_default();
         let version_id = change.version.map(|(version_id, _)| version_id);
         let updated = tx
             .query(
                 "UPDATE templates SET name = COALESCE($3, name), masked_variables = COALESCE($4, masked_variables),
                      current_version_id = COALESCE($5, current_version_id),
+                     tracks_opens = CASE WHEN $7 THEN $8 ELSE tracks_opens END,
+                     tracks_clicks = CASE WHEN $7 THEN $9 ELSE tracks_clicks END,
+                     offers_unsubscribe = CASE WHEN $7 THEN $10 ELSE offers_unsubscribe END,
                      marked_from = CASE WHEN $4 IS NULL OR masked_variables = $4 THEN marked_from ELSE $6 END
                  WHERE team_id = $1 AND id = $2 AND deleted_at IS NULL",
             )
@@ -152,6 +170,10 @@ impl Store {
             .bind(change.masked_variables.map(Json))
             .bind(version_id)
             .bind(marked_from(change, now))
+            .bind(change.tracking.is_some())
+            .bind(tracking.tracks_opens)
+            .bind(tracking.tracks_clicks)
+            .bind(tracking.offers_unsubscribe)
             .execute()
             .await?;
         if updated == 0 {

@@ -28,6 +28,7 @@ mod suppressions;
 mod teams;
 mod templates;
 mod together;
+mod tracking;
 
 use std::path::{Path, PathBuf};
 

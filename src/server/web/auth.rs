@@ -92,7 +92,8 @@ fn seen_at(viewer: Viewer, address: &ClientAddress, parts: &Parts) -> Viewer {
     Viewer { origin: origin(address, &parts.headers), ..viewer }
 }
 
-fn client_address(app: &App, parts: &Parts) -> ClientAddress {
+/// Who asks, by their network address; behind a proxy of ours, as that says.
+pub(super) fn client_address(app: &App, parts: &Parts) -> ClientAddress {
     if app.config.trust_proxy {
         let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
         // The last one was written by our own proxy; those before it by whoever sent the request.

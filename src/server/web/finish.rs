@@ -9,8 +9,8 @@ use tracing::error;
 
 use crate::domain::error::AppError;
 
-/// The GETs that leave a trace: a line of the audit log, or a session.
-const WRITING_READS: [&str; 3] = ["/logs/export", "/settings/audit/export", "/login/openid"];
+/// The GETs that leave a trace: a line of the audit log, a session, or an event.
+const WRITING_READS: [&str; 4] = ["/logs/export", "/settings/audit/export", "/login/openid", "/t/"];
 
 /// Layer, outside of all that write.
 pub async fn finish_writes(request: Request, next: Next) -> Response {

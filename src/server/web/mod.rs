@@ -31,6 +31,8 @@ pub(super) mod site;
 mod suggest;
 mod suppressions_export;
 mod template_preview;
+mod tracking;
+mod unsubscribe;
 
 pub use router::{Pages, router, serve};
 

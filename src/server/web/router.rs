@@ -26,6 +26,7 @@ use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
     live, markers, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
+    tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -82,6 +83,8 @@ pub fn router(app: App, pages: Pages) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site))
         .layer(sessions)
         .merge(hooks::routes(&app).layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site)))
+        .merge(tracking::routes(&app))
+        .merge(unsubscribe::routes(&app).layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site)))
         .merge(api_routes::under_prefixes(&app))
         .merge(Router::new().route("/health", get(health)).with_state(app))
         .merge(site::routes(&SITE))

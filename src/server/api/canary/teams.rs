@@ -20,12 +20,13 @@ use super::{Answer, Deleted, Success, Timestamp, success};
 use crate::domain::ids::TeamId;
 use crate::domain::retention::Retention;
 use crate::domain::team::{Team, TeamRules};
+use crate::domain::tracking::Tracking;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::api::extract::{Caller, NO_ID, PathText, QueryParameters, id_of};
 use crate::server::services::teams::TeamChange;
-use crate::server::services::{retention, teams};
+use crate::server::services::{retention, teams, tracking};
 
 /// The endpoints of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -33,6 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(create_team))
         .routes(routes!(find_team, update_team, delete_team))
         .routes(routes!(find_retention, update_retention))
+        .routes(routes!(find_tracking, update_tracking))
 }
 
 /// Makes a team that the account owns.
@@ -96,6 +98,29 @@ async fn update_retention(
     JsonBody(body): JsonBody<RetentionBody>,
 ) -> Answer<RetentionBody> {
     Ok(success(retention::update_retention(&app, &team.viewer, body.into()).await?.into()))
+}
+
+/// Shows what a team tracks where a template says nothing. Every member may.
+#[utoipa::path(
+    get, path = "/api/teams/{id}/tracking", tag = "teams", summary = "Show what a team tracks",
+    responses((status = 200, description = "What is tracked", body = Success<TrackingBody>)),
+)]
+async fn find_tracking(State(app): State<App>, team: InTeam) -> Answer<TrackingBody> {
+    Ok(success(tracking::find_tracking(&app, &team.viewer).await?.into()))
+}
+
+/// Changes what a team tracks of messages that go out by SMTP, where a template says nothing. Needs `team:update`.
+#[utoipa::path(
+    put, path = "/api/teams/{id}/tracking", tag = "teams", summary = "Change what a team tracks",
+    request_body(content = TrackingBody, content_type = "application/json"),
+    responses((status = 200, description = "What is tracked", body = Success<TrackingBody>)),
+)]
+async fn update_tracking(
+    State(app): State<App>,
+    team: InTeam,
+    JsonBody(body): JsonBody<TrackingBody>,
+) -> Answer<TrackingBody> {
+    Ok(success(tracking::update_tracking(&app, &team.viewer, body.into()).await?.into()))
 }
 
 /// Deletes a team. Nobody gets into it from then on, nothing of it is sent, and its slug is free; what is its own is deleted
@@ -196,6 +221,28 @@ impl From<Retention> for RetentionBody {
     fn from(retention: Retention) -> Self {
         let Retention { bodies_days, events_days, messages_days, requests_days, audit_days } = retention;
         Self { bodies_days, events_days, messages_days, requests_days, audit_days }
+    }
+}
+
+/// What a team tracks where a template says nothing.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrackingBody {
+    /// Whether messages tell when they are opened.
+    pub tracks_opens: bool,
+    /// Whether messages tell which of their links are followed.
+    pub tracks_clicks: bool,
+}
+
+impl From<TrackingBody> for Tracking {
+    fn from(TrackingBody { tracks_opens, tracks_clicks }: TrackingBody) -> Self {
+        Self { tracks_opens, tracks_clicks }
+    }
+}
+
+impl From<Tracking> for TrackingBody {
+    fn from(Tracking { tracks_opens, tracks_clicks }: Tracking) -> Self {
+        Self { tracks_opens, tracks_clicks }
     }
 }
 

@@ -13,6 +13,7 @@ use super::error::{CanaryError, Clash};
 use super::{Answer, Deleted, Success, Timestamp, given, success};
 use crate::domain::ids::{TemplateId, TemplateVersionId};
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::tracking::TemplateTracking;
 use crate::server::App;
 use crate::server::api::extract::{Caller, PathId};
 use crate::server::services::templates;
@@ -51,7 +52,12 @@ async fn create_template(
 ) -> Result<(StatusCode, Json<Success<TemplateBody>>), CanaryError> {
     let source = TemplateSource { subject: body.subject, html: body.html, text: body.text };
     let masked = body.masked_variables.unwrap_or_default();
-    let template = templates::create_template(&app, &viewer, &body.name, source, &masked).await?;
+    let tracking = TemplateTracking {
+        tracks_opens: body.tracks_opens,
+        tracks_clicks: body.tracks_clicks,
+        offers_unsubscribe: body.offers_unsubscribe.unwrap_or_default(),
+    };
+    let template = templates::create_template(&app, &viewer, &body.name, source, &masked, tracking).await?;
     Ok((StatusCode::CREATED, success(template.into())))
 }
 
@@ -85,8 +91,11 @@ async fn update_template(
 ) -> Answer<TemplateBody> {
     let present = templates::find_template(&app, &viewer, id).await?;
     let (name, masked) = (body.name.take(), body.masked_variables.take());
+    let tracking = body.tracking(present.tracking);
     let source = body.apply_to(present.current.source);
-    let updated = templates::update_template(&app, &viewer, id, name.as_deref(), source, masked.as_deref()).await?;
+    let updated =
+        templates::update_template(&app, &viewer, id, name.as_deref(), source, masked.as_deref(), Some(tracking))
+            .await?;
     Ok(success(updated.into()))
 }
 
@@ -138,6 +147,15 @@ pub struct NewTemplateBody {
     #[serde(rename = "maskedVariables")]
     #[schema(example = json!(["code"]))]
     pub masked_variables: Option<Vec<String>>,
+    /// Whether its messages tell when they are opened, where they go out by SMTP; null leaves it to the team.
+    #[serde(rename = "tracksOpens")]
+    pub tracks_opens: Option<bool>,
+    /// Whether its messages tell which of their links are followed, where they go out by SMTP; null leaves it to the team.
+    #[serde(rename = "tracksClicks")]
+    pub tracks_clicks: Option<bool>,
+    /// Whether its messages can be unsubscribed from with one click (RFC 8058), where they go out by SMTP.
+    #[serde(rename = "offersUnsubscribe")]
+    pub offers_unsubscribe: Option<bool>,
 }
 
 /// What of a template is to change; what is left out stays.
@@ -160,9 +178,29 @@ pub struct TemplateChangeBody {
     /// those before.
     #[serde(rename = "maskedVariables")]
     pub masked_variables: Option<Vec<String>>,
+    /// Whether its messages tell when they are opened; null leaves it to the team.
+    #[serde(rename = "tracksOpens", default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    pub tracks_opens: Option<Option<bool>>,
+    /// Whether its messages tell which of their links are followed; null leaves it to the team.
+    #[serde(rename = "tracksClicks", default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    pub tracks_clicks: Option<Option<bool>>,
+    /// Whether its messages can be unsubscribed from with one click (RFC 8058).
+    #[serde(rename = "offersUnsubscribe")]
+    pub offers_unsubscribe: Option<bool>,
 }
 
 impl TemplateChangeBody {
+    /// What is tracked from now on, where it was this before.
+    pub fn tracking(&self, present: TemplateTracking) -> TemplateTracking {
+        TemplateTracking {
+            tracks_opens: self.tracks_opens.unwrap_or(present.tracks_opens),
+            tracks_clicks: self.tracks_clicks.unwrap_or(present.tracks_clicks),
+            offers_unsubscribe: self.offers_unsubscribe.unwrap_or(present.offers_unsubscribe),
+        }
+    }
+
     /// `present` with the changes in it.
     pub fn apply_to(self, present: TemplateSource) -> TemplateSource {
         TemplateSource {
@@ -197,6 +235,14 @@ pub struct TemplateBody {
     pub text: Option<String>,
     /// The variables whose values are shown to nobody who has not given a reason.
     pub masked_variables: Vec<String>,
+    /// Whether its messages tell when they are opened; null leaves it to the team.
+    #[schema(required)]
+    pub tracks_opens: Option<bool>,
+    /// Whether its messages tell which of their links are followed; null leaves it to the team.
+    #[schema(required)]
+    pub tracks_clicks: Option<bool>,
+    /// Whether its messages can be unsubscribed from with one click.
+    pub offers_unsubscribe: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When the current version was made.
@@ -214,6 +260,9 @@ impl From<Template> for TemplateBody {
             html: template.current.source.html,
             text: template.current.source.text,
             masked_variables: template.masked_variables,
+            tracks_opens: template.tracking.tracks_opens,
+            tracks_clicks: template.tracking.tracks_clicks,
+            offers_unsubscribe: template.tracking.offers_unsubscribe,
             created_at: template.created_at.into(),
             updated_at: template.updated_at.into(),
         }

@@ -339,7 +339,8 @@ fn action_of(event: &EmailEvent) -> Option<&'static str> {
                 | EventCause::Completed
                 | EventCause::Busy
                 | EventCause::NoAnswer
-                | EventCause::CannotReach,
+                | EventCause::CannotReach
+                | EventCause::Machine,
             ) => "BOUNCED_UNKNOWN",
         }),
         EventKind::Requested

@@ -96,7 +96,8 @@ impl EventWord {
                     | EventCause::Expected
                     | EventCause::Undelivered
                     | EventCause::Infrastructure
-                    | EventCause::CannotReach,
+                    | EventCause::CannotReach
+                    | EventCause::Machine,
                 ),
             )
             | (Channel::Email | Channel::Sms | Channel::Push | Channel::InApp, _) => Self::Delivered,
@@ -117,7 +118,8 @@ impl EventWord {
                     | EventCause::Completed
                     | EventCause::Busy
                     | EventCause::NoAnswer
-                    | EventCause::CannotReach,
+                    | EventCause::CannotReach
+                    | EventCause::Machine,
                 ),
             )
             | (
@@ -130,7 +132,8 @@ impl EventWord {
                     | EventCause::Infrastructure
                     | EventCause::Completed
                     | EventCause::Busy
-                    | EventCause::NoAnswer,
+                    | EventCause::NoAnswer
+                    | EventCause::Machine,
                 ),
             )
             | (Channel::Email | Channel::Push | Channel::InApp, _) => Self::Failed,

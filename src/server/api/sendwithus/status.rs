@@ -91,12 +91,12 @@ pub fn event_message(email: &Email, event: &EmailEvent) -> String {
     sentence(event.kind, Some(event), thing, adapter_name(email))
 }
 
-/// The event that decides the status: of the strongest ones, by [EventKind::rank], the latest. Having been opened or
+/// The event that decides the status: of the strongest ones, by [EmailEvent::rank], the latest. Having been opened or
 /// clicked more than once counts as [EventKind::ReOpened] or [EventKind::ReClicked], however often that was reported as
 /// what it is.
 fn decisive_event(events: &[EmailEvent]) -> Option<(EventKind, &EmailEvent)> {
-    let event = events.iter().max_by_key(|event| (event.kind.rank(), event.at, event.id))?;
-    let is_repeated = || events.iter().filter(|other| other.kind.rank() == event.kind.rank()).count() > 1;
+    let event = events.iter().max_by_key(|event| (event.rank(), event.at, event.id))?;
+    let is_repeated = || events.iter().filter(|other| other.rank() == event.rank()).count() > 1;
     let kind = if event.kind == EventKind::Opened && is_repeated() {
         EventKind::ReOpened
     } else if event.kind == EventKind::Clicked && is_repeated() {

@@ -109,6 +109,23 @@ impl Attempt {
         self.recipients.iter().all(|(_, fate)| matches!(fate, RecipientOutcome::Accepted { .. }))
     }
 
+    /// This attempt and another one, of the same message for other recipients.
+    pub fn join(&mut self, other: Self) {
+        self.recipients.extend(other.recipients);
+        self.provider_message_id = self.provider_message_id.take().or(other.provider_message_id);
+        self.retry_after = self.retry_after.max(other.retry_after);
+        self.fault = other.fault.or(self.fault.take());
+        self.standing = self.standing.max(other.standing);
+        self.said.extend(other.said);
+        self.tls = self.tls.take().or(other.tls);
+    }
+
+    /// What befell the connection and so whoever else the message is for; `None` where another recipient may fare better.
+    pub fn unreachable(&self) -> Option<RecipientOutcome> {
+        let last = self.recipients.last().map(|(_, outcome)| outcome);
+        last.filter(|outcome| matches!(outcome, RecipientOutcome::Unreachable { .. })).cloned()
+    }
+
     /// The same, with the step at which it ended.
     pub fn ended(pending: &[String], outcome: &RecipientOutcome, fault: AdapterFault) -> Self {
         Self { fault: Some(fault), ..Self::all(pending, outcome) }

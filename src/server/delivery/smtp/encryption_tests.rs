@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Recipient, RecipientKind};
+use crate::domain::tracking::MessageTracking;
 use crate::server::demo::sink::{Sink, SinkSettings};
 use crate::server::outbound::Outbound;
 
@@ -200,6 +201,7 @@ async fn sent(sender: &SmtpSender, url: &str) -> RecipientOutcome {
         text: Some("Thank you".to_owned()),
         attachments: Vec::new(),
         mime: None,
+        tracking: MessageTracking::default(),
     };
     let id = EmailId(1_795_265_892_000 << 20);
     let attempt = sender.send(&route(url), &outgoing, (id, id.created_at()), &[address], async || true).await;

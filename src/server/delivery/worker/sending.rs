@@ -63,16 +63,35 @@ impl Worker {
         &self,
         lease: &Lease,
         adapter: &OutgoingAdapter,
-        outgoing: &Outgoing,
+        outgoing: &mut Outgoing,
     ) -> (Via, Option<Attempt>) {
         let route = match self.smtp_route(lease, adapter) {
             Ok(route) => route,
             Err(outcome) => return (Via::of(adapter, outgoing, None), Some(unusable(lease, &outcome))),
         };
+        let via = Via::of(adapter, outgoing, Some((&route.endpoint.host, "smtp")));
+        let hidden = Hidden::of_smtp(&route.secret);
         let message = (lease.email_id, lease.email_id.created_at());
-        let attempt = self.sender.send(&route, outgoing, message, &lease.pending, || self.mark_in_doubt(lease)).await;
-        let attempt = attempt.map(|attempt| Hidden::of_smtp(&route.secret).scrub_attempt(attempt));
-        (Via::of(adapter, outgoing, Some((&route.endpoint.host, "smtp"))), attempt)
+        let tracker = self.tracker.as_deref();
+        let Some(tracked) = tracker.and_then(|tracker| tracker.track(outgoing, (lease.team_id, lease.email_id))) else {
+            let before = || self.mark_in_doubt(lease);
+            let attempt = self.sender.send(&route, outgoing, message, &lease.pending, before).await;
+            return (via, attempt.map(|attempt| hidden.scrub_attempt(attempt)));
+        };
+        let mut whole = Attempt::nobody();
+        for to in tracked.mails(&lease.pending) {
+            if let Some(outcome) = whole.unreachable() {
+                whole.join(Attempt::all(to, &outcome));
+                continue;
+            }
+            tracked.write(outgoing, to);
+            // Without an attempt nothing is recorded: whoever has the lease now finds the message in doubt.
+            match self.sender.send(&route, outgoing, message, to, || self.mark_in_doubt(lease)).await {
+                Some(attempt) => whole.join(attempt),
+                None => return (via, None),
+            }
+        }
+        (via, Some(hidden.scrub_attempt(whole)))
     }
 
     /// Whether the lease still holds, now that a message's bytes go on their way where a repetition is not known.

@@ -43,6 +43,7 @@ mod suggest;
 mod suppressions;
 mod teams;
 mod templates;
+mod tracking;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

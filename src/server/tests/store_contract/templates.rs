@@ -7,6 +7,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{TemplateId, TemplateVersionId};
 use crate::domain::team::Role;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
+use crate::domain::tracking::TemplateTracking;
 use crate::server::store::templates::TemplateChange;
 
 on_both_databases! {
@@ -20,6 +21,7 @@ on_both_databases! {
             created_at: app.now(),
             updated_at: app.now(),
             masked_variables: vec!["reset_link".to_owned()],
+            tracking: TemplateTracking { tracks_opens: Some(true), tracks_clicks: None, offers_unsubscribe: true },
             current: TemplateVersion {
                 id: app.id_at(app.now()),
                 version: 1,
@@ -64,6 +66,11 @@ on_both_databases! {
         assert_eq!(store.update_template(app.team, receipt.id, &change, later, &app.event()).await, Ok(true));
         let bill = store.find_template(app.team, receipt.id).await.unwrap().unwrap();
         assert_eq!((bill.name.as_str(), bill.masked_variables, bill.current.version), ("Bill", Vec::new(), 2));
+        assert_eq!(bill.tracking, receipt.tracking, "what is not given stays");
+        let tracking = TemplateTracking { tracks_opens: None, tracks_clicks: Some(false), offers_unsubscribe: false };
+        let change = TemplateChange { tracking: Some(tracking), ..TemplateChange::default() };
+        assert_eq!(store.update_template(app.team, receipt.id, &change, later, &app.event()).await, Ok(true));
+        assert_eq!(store.find_template(app.team, receipt.id).await.unwrap().unwrap().tracking, tracking);
         assert_eq!(store.delete_template(app.other_team, receipt.id, later, &app.event()).await, Ok(false));
         assert_eq!(store.delete_template(app.team, receipt.id, later, &app.event()).await, Ok(true));
         assert_eq!(store.delete_template(app.team, receipt.id, later, &app.event()).await, Ok(false));

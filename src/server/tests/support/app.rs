@@ -25,6 +25,7 @@ use crate::domain::resend_job::{ResendCounts, ResendItemState, ResendJob, Resend
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::domain::team::Role;
 use crate::domain::template::{Template, TemplateSource};
+use crate::domain::tracking::TemplateTracking;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::clock::Clock;
@@ -217,7 +218,7 @@ impl TestApp {
             text: Some("Hello {{ name }}".to_owned()),
         };
         let owner = self.viewer(Role::Owner).await;
-        templates::create_template(&self.app, &owner, name, source, &[]).await.unwrap()
+        templates::create_template(&self.app, &owner, name, source, &[], TemplateTracking::default()).await.unwrap()
     }
 
     /// A role that Finch made.
