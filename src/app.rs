@@ -27,6 +27,7 @@ use crate::pages::settings::role::RolePage;
 use crate::pages::settings::roles::RolesPage;
 use crate::pages::settings::suppressions::SuppressionsPage;
 use crate::pages::settings::team::TeamPage;
+use crate::pages::settings::webhooks::{DeliveryPage, WebhookPage, WebhooksPage};
 use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
@@ -161,6 +162,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/provider-webhooks") view=ProviderWebhooksPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/suppressions") view=SuppressionsPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/provider-webhooks/:id") view=ProviderWebhookPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/webhooks") view=WebhooksPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/webhooks/:id") view=WebhookPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/webhooks/:id/deliveries/:delivery") view=DeliveryPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys") view=ApiKeysPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/api-keys/:id") view=ApiKeyPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/audit") view=AuditPage ssr=SsrMode::Async/>

@@ -59,6 +59,7 @@ const pages: [name: string, address: string, status: number][] = [
   ["a new adapter", "/settings/adapters?kind=smtp", 200],
   ["a new adapter of a provider", "/settings/adapters?kind=ses", 200],
   ["provider webhooks", "/settings/provider-webhooks", 200],
+  ["webhooks", "/settings/webhooks", 200],
   ["suppressions", "/settings/suppressions", 200],
   ["API keys", "/settings/api-keys", 200],
   ["audit log", "/settings/audit", 200],

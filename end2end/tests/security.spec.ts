@@ -47,6 +47,7 @@ test("Mozilla's Observatory gives every page an A+", async () => {
     "/settings/roles",
     "/settings/adapters",
     "/settings/provider-webhooks",
+    "/settings/webhooks",
     "/settings/suppressions",
     "/settings/api-keys",
     "/settings/audit",

@@ -9,7 +9,7 @@ use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::maildir;
-use sendlog::server::services::{accounts, resends};
+use sendlog::server::services::{accounts, resends, webhooks};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
 use sendlog::server::web::{self, Pages};
@@ -108,7 +108,8 @@ pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
                 WorkerSettings::of(&app.config),
             );
             let worker = worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone());
-            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()));
+            let teller = webhooks::worker::Teller::new(app.clone()).run(stopped.clone());
+            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()), teller);
         }
     };
     let web = async {

@@ -53,6 +53,14 @@ named! {
         WebhookCreated = "webhook.created" "Provider webhook added",
         WebhookUpdated = "webhook.updated" "Provider webhook changed",
         WebhookDeleted = "webhook.deleted" "Provider webhook removed",
+        OutgoingWebhookCreated = "outgoing-webhook.created" "Webhook added",
+        OutgoingWebhookUpdated = "outgoing-webhook.updated" "Webhook changed",
+        OutgoingWebhookEnabled = "outgoing-webhook.enabled" "Webhook switched on",
+        OutgoingWebhookDisabled = "outgoing-webhook.disabled" "Webhook switched off",
+        OutgoingWebhookRotated = "outgoing-webhook.rotated" "Webhook's secret replaced",
+        OutgoingWebhookTested = "outgoing-webhook.tested" "Webhook tested",
+        OutgoingWebhookReplayed = "outgoing-webhook.replayed" "Webhook's deliveries sent again",
+        OutgoingWebhookDeleted = "outgoing-webhook.deleted" "Webhook removed",
         SuppressionsAdded = "suppressions.added" "Addresses suppressed",
         SuppressionLifted = "suppression.lifted" "Suppression lifted",
         SuppressionsExported = "suppressions.exported" "Suppressed addresses exported",
@@ -80,6 +88,7 @@ named! {
         ApiKeys = "api-keys" "API keys",
         Adapters = "adapters" "Adapters",
         Webhooks = "webhooks" "Provider webhooks",
+        OutgoingWebhooks = "outgoing-webhooks" "Webhooks",
         Suppressions = "suppressions" "Suppressed addresses",
         Templates = "templates" "Templates",
         Messages = "messages" "Messages",
@@ -109,6 +118,14 @@ impl AuditAction {
             ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => AuditGroup::ApiKeys,
             AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => AuditGroup::Adapters,
             WebhookCreated | WebhookUpdated | WebhookDeleted => AuditGroup::Webhooks,
+            OutgoingWebhookCreated
+            | OutgoingWebhookUpdated
+            | OutgoingWebhookEnabled
+            | OutgoingWebhookDisabled
+            | OutgoingWebhookRotated
+            | OutgoingWebhookTested
+            | OutgoingWebhookReplayed
+            | OutgoingWebhookDeleted => AuditGroup::OutgoingWebhooks,
             SuppressionsAdded | SuppressionLifted => AuditGroup::Suppressions,
             TemplateCreated | TemplateUpdated | TemplateTested | TemplateDeleted | TemplateRestored => {
                 AuditGroup::Templates

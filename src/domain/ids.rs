@@ -191,6 +191,11 @@ id_type!(
     "whk_"
 );
 id_type!(
+    /// An address of a team's own that is told what becomes of messages.
+    OutgoingWebhookId,
+    "owh_"
+);
+id_type!(
     /// An address that is not written to any more.
     SuppressionId,
     "sup_"

@@ -47,4 +47,5 @@ pub mod template;
 pub mod tracking;
 pub mod viewer;
 pub mod visibility;
+pub mod webhook;
 pub mod words;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::named::named;
 use super::role::Role;
 
-// `webhooks:*` and `alerts:manage` were permissions that nothing asked for; databases hold grants of them.
+// `alerts:manage` was a permission that nothing asked for; databases hold grants of it.
 named! {
     /// One thing that a role or an API key can be allowed to do. Serialized as its name, `logs:view`.
     pub enum Permission, "unknown permission" {
@@ -25,6 +25,10 @@ named! {
         AdaptersCreate = "adapters:create" "Add adapters",
         AdaptersUpdate = "adapters:update" "Change adapters",
         AdaptersDelete = "adapters:delete" "Remove adapters",
+        WebhooksView = "webhooks:view" "View webhooks and what they were told",
+        WebhooksCreate = "webhooks:create" "Add webhooks",
+        WebhooksUpdate = "webhooks:update" "Change webhooks, and send again what they were told",
+        WebhooksDelete = "webhooks:delete" "Remove webhooks",
         SuppressionsView = "suppressions:view" "View suppressed addresses",
         SuppressionsUpdate = "suppressions:update" "Suppress addresses and write to them again",
         ApiKeysView = "api-keys:view" "View API keys",
@@ -48,11 +52,12 @@ impl Permission {
     pub fn granted_by_default(self, role: Role) -> bool {
         use Permission::*;
         let lowest = match self {
-            LogsView | TemplatesView | AdaptersView | SuppressionsView => Role::Viewer,
+            LogsView | TemplatesView | AdaptersView | WebhooksView | SuppressionsView => Role::Viewer,
             LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
             LogsResend | LogsResendAny | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
-            | AdaptersUpdate | AdaptersDelete | SuppressionsUpdate | ApiKeysView | ApiKeysCreate | ApiKeysRevoke
-            | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
+            | AdaptersUpdate | AdaptersDelete | WebhooksCreate | WebhooksUpdate | WebhooksDelete
+            | SuppressionsUpdate | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite
+            | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

@@ -1,7 +1,7 @@
 //! The documents in `docs/`, built in, for the pages of help.
 
 /// The documents by their names.
-const DOCUMENTS: [(&str, &str); 19] = [
+const DOCUMENTS: [(&str, &str); 21] = [
     ("contents", include_str!("../../docs/README.md")),
     ("access", include_str!("../../docs/access.md")),
     ("accounts", include_str!("../../docs/accounts.md")),
@@ -20,6 +20,7 @@ const DOCUMENTS: [(&str, &str); 19] = [
     ("smtp-in", include_str!("../../docs/smtp-in.md")),
     ("search", include_str!("../../docs/search.md")),
     ("security", include_str!("../../docs/security.md")),
+    ("webhooks", include_str!("../../docs/webhooks.md")),
     ("templates", include_str!("../../docs/templates.md")),
     ("tracking", include_str!("../../docs/tracking.md")),
 ];

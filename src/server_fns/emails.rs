@@ -16,6 +16,7 @@ use crate::domain::page::{Page, Total};
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::search::Qualifier;
 use crate::domain::stats::Overview;
+use crate::domain::webhook::ToldWebhook;
 
 /// Rows on a page of the log.
 pub const PAGE_SIZE: i64 = 50;
@@ -220,6 +221,8 @@ pub struct MessageView {
     pub customer: Option<Customer>,
     /// The list that the viewer comes from.
     pub list: Option<ListPlace>,
+    /// What webhooks were told of it, for those who may view webhooks.
+    pub told_webhooks: Vec<ToldWebhook>,
     /// Whether it was sent, and no message of the team ever got a report of what became of it.
     pub lacks_reports: bool,
     pub public_url: String,
@@ -255,10 +258,11 @@ pub async fn load_email(
     use crate::domain::email::EmailStatus;
     use crate::server::{
         context,
-        services::{customer, emails, search},
+        services::{customer, emails, search, webhooks},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let detail = emails::find_email(&app, &viewer, id).await?;
+    let told_webhooks = webhooks::list_told_webhooks(&app, &viewer, detail.email.id).await?;
     let customer = customer::find_customer(&app, &viewer, detail.email.id).await?;
     let place_in = async |query: String| {
         // A list that cannot be read, or is too slow now, is no reason to withhold the message.
@@ -272,7 +276,7 @@ pub async fn load_email(
         None => None,
     };
     let lacks_reports = detail.email.status == EmailStatus::Sent && emails::lacks_reports(&app, &viewer).await?;
-    Ok(MessageView { detail, customer, list, lacks_reports, public_url: app.config.public_url() })
+    Ok(MessageView { detail, customer, list, told_webhooks, lacks_reports, public_url: app.config.public_url() })
 }
 
 /// What the page says that asks before messages are canceled.

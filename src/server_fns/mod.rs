@@ -24,3 +24,4 @@ pub mod roles;
 pub mod suppressions;
 pub mod team;
 pub mod templates;
+pub mod webhooks;

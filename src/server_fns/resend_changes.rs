@@ -98,7 +98,6 @@ pub fn form_of(id: EmailId) -> String {
 /// `logs:resend`.
 #[server]
 pub async fn load_resend_change(id: EmailId) -> Result<ResendChangeView, AppError> {
-    use crate::domain::resend_change::ChangePreflight;
     use crate::server::{context, secrets::random_token, services::resend_changes};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let (email, changeable) = resend_changes::find_changeable(&app, &viewer, id).await?;

@@ -9,6 +9,7 @@ mod peek;
 mod recipients;
 mod resend;
 mod tabs;
+mod told;
 
 use chrono::TimeDelta;
 use leptos::prelude::*;
@@ -64,7 +65,7 @@ fn Message(
     /// A part of the recipients' addresses that is looked for.
     recipient: Option<String>,
 ) -> impl IntoView {
-    let MessageView { detail, customer, list, lacks_reports, public_url } = view;
+    let MessageView { detail, customer, list, told_webhooks, lacks_reports, public_url } = view;
     let head = detail.clone();
     let arrived_later = customer.as_ref().and_then(|customer| customer.arrived_later);
     let list_query = list.as_ref().map(|list| list.query.clone());
@@ -106,6 +107,7 @@ fn Message(
                 content=content.clone()
                 events
                 attempts
+                told_webhooks
                 images
                 is_hidden=!visibility.shows_contents()
                 hides_marked

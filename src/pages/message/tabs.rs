@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::is_on_its_way;
+use super::told::Told;
 use crate::components::ask::WhomToAsk;
 use crate::components::can::may;
 use crate::components::empty_state::EmptyState;
@@ -14,6 +15,7 @@ use crate::domain::event::EmailEvent;
 use crate::domain::exchange::AttemptRecord;
 use crate::domain::ids::EmailId;
 use crate::domain::permission::Permission;
+use crate::domain::webhook::ToldWebhook;
 
 #[component]
 pub fn Tabs(
@@ -22,6 +24,7 @@ pub fn Tabs(
     events: Vec<EmailEvent>,
     /// The attempts to send it.
     attempts: Vec<AttemptRecord>,
+    told_webhooks: Vec<ToldWebhook>,
     /// Whether remote images load; `None` where that was not asked.
     images: Option<bool>,
     /// Whether the viewer sees no contents.
@@ -52,6 +55,7 @@ pub fn Tabs(
             <section class="tab-panel" data-tab="events" aria-label="What happened">
                 <div id="message-timeline" data-refresh=is_on_its_way(&email)>
                     <Timeline events attempts has_several_recipients={email.recipients.len() > 1}/>
+                    <Told webhooks=told_webhooks/>
                 </div>
                 <p class="zone">{format!("Times are those of {}", ViewerClock::of_page().zone.name())}</p>
             </section>

@@ -11,6 +11,7 @@ pub mod role;
 pub mod roles;
 pub mod suppressions;
 pub mod team;
+pub mod webhooks;
 
 use std::future::Future;
 
@@ -30,19 +31,21 @@ pub enum Tab {
     Roles,
     Adapters,
     ProviderWebhooks,
+    Webhooks,
     Suppressions,
     ApiKeys,
     Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 9] = [
+    const ALL: [Tab; 10] = [
         Self::Profile,
         Self::Team,
         Self::Members,
         Self::Roles,
         Self::Adapters,
         Self::ProviderWebhooks,
+        Self::Webhooks,
         Self::Suppressions,
         Self::ApiKeys,
         Self::Audit,
@@ -56,6 +59,7 @@ impl Tab {
             Self::Roles => "Roles",
             Self::Adapters => "Adapters",
             Self::ProviderWebhooks => "Provider webhooks",
+            Self::Webhooks => "Webhooks",
             Self::Suppressions => "Suppressions",
             Self::ApiKeys => "API keys",
             Self::Audit => "Audit log",
@@ -70,6 +74,7 @@ impl Tab {
             Self::Roles => "/settings/roles",
             Self::Adapters => "/settings/adapters",
             Self::ProviderWebhooks => "/settings/provider-webhooks",
+            Self::Webhooks => "/settings/webhooks",
             Self::Suppressions => "/settings/suppressions",
             Self::ApiKeys => "/settings/api-keys",
             Self::Audit => "/settings/audit",
@@ -80,6 +85,7 @@ impl Tab {
         match self {
             Self::Profile | Self::Team | Self::Members | Self::Roles => true,
             Self::Adapters | Self::ProviderWebhooks => may(Permission::AdaptersView),
+            Self::Webhooks => may(Permission::WebhooksView),
             Self::Suppressions => may(Permission::SuppressionsView),
             Self::ApiKeys => may(Permission::ApiKeysView),
             Self::Audit => may(Permission::AuditView),

@@ -202,6 +202,7 @@ const fn noun_label(permission: Permission) -> &'static str {
         RequestsView => "API requests",
         TemplatesView | TemplatesCreate | TemplatesUpdate | TemplatesDelete => "Templates",
         AdaptersView | AdaptersCreate | AdaptersUpdate | AdaptersDelete => "Adapters",
+        WebhooksView | WebhooksCreate | WebhooksUpdate | WebhooksDelete => "Webhooks",
         SuppressionsView | SuppressionsUpdate => "Suppressions",
         AuditView => "Audit",
         ApiKeysView | ApiKeysCreate | ApiKeysRevoke => "API keys",

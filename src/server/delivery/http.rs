@@ -44,6 +44,8 @@ pub struct HttpSettings {
     pub connect_timeout: Duration,
     /// How long everything may take, from connecting to the end of the answer.
     pub timeout: Duration,
+    /// How much of an answer is read.
+    pub answer_bytes: usize,
     pub proxies: Proxies,
     pub outbound: Outbound,
 }
@@ -53,6 +55,7 @@ impl Default for HttpSettings {
         Self {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
+            answer_bytes: ANSWER_CAP,
             proxies: Proxies::default(),
             outbound: Outbound::default(),
         }
@@ -177,12 +180,12 @@ impl HttpSender {
             may_have_arrived: !cause.is_connect() && !cause.is_builder(),
             reason: self.why_unreachable(host, cause),
         })?;
-        Ok(Answer::read(response).await)
+        Ok(Answer::read(response, self.settings.answer_bytes).await)
     }
 
     async fn client(&self) -> Result<&Client, String> {
         let make = || async {
-            let HttpSettings { connect_timeout, timeout, proxies, outbound } = self.settings.clone();
+            let HttpSettings { connect_timeout, timeout, proxies, outbound, .. } = self.settings.clone();
             let building = tokio::task::spawn_blocking(move || {
                 let builder = Client::builder()
                     .user_agent(concat!("Sendlog/", env!("CARGO_PKG_VERSION")))
@@ -278,7 +281,7 @@ pub(super) fn standing_of(status: u16) -> Standing {
 pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// Up to 64 KiB of it.
+    /// Its beginning.
     pub body: Vec<u8>,
 }
 
@@ -292,12 +295,12 @@ pub(super) struct NoAnswer {
 }
 
 impl Answer {
-    /// Reads an answer, up to [ANSWER_CAP] of its body. The status counts, whether the body arrives whole or not.
-    async fn read(mut response: Response) -> Self {
+    /// Reads an answer, up to `cap` bytes of its body. The status counts, whether the body arrives whole or not.
+    async fn read(mut response: Response, cap: usize) -> Self {
         let (status, headers, mut body) = (response.status(), response.headers().clone(), Vec::new());
         while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend(chunk.iter().take(ANSWER_CAP - body.len()));
-            if body.len() >= ANSWER_CAP {
+            body.extend(chunk.iter().take(cap - body.len()));
+            if body.len() >= cap {
                 break;
             }
         }
@@ -358,7 +361,7 @@ impl Answer {
 }
 
 /// The pause that an answer asks for: seconds, or until a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));

@@ -7,6 +7,7 @@
 
 pub mod endpoint;
 pub mod header;
+mod hidden;
 pub mod http;
 pub mod http_endpoint;
 mod http_words;
@@ -19,4 +20,5 @@ pub mod retention;
 pub mod smtp;
 mod tracking;
 mod transcript;
+pub mod webhook;
 pub mod worker;

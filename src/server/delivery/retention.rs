@@ -12,6 +12,7 @@ use tracing::info;
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId, lowest_id_at};
 use crate::domain::retention::Retention;
+use crate::domain::webhook::KEPT_DAYS;
 use crate::server::store::Store;
 
 /// The pause between two steps.
@@ -34,7 +35,8 @@ pub async fn delete_what_is_over(
         steps.diagnose_again(),
         steps.pack_bodies()
     );
-    expired.and(old).and(teams).and(index).and(failures).and(bodies)
+    let deliveries = steps.delete_deliveries(now).await;
+    expired.and(deliveries).and(old).and(teams).and(index).and(failures).and(bodies)
 }
 
 struct Steps<'a> {
@@ -50,6 +52,16 @@ impl Steps<'_> {
         while store.delete_expired_attempts(now).await? && self.goes_on().await {}
         while store.delete_expired_nonces(now).await? && self.goes_on().await {}
         while store.delete_expired_drafts(now).await? && self.goes_on().await {}
+        Ok(())
+    }
+
+    /// Deletes what webhooks were told long ago, and webhooks that were removed.
+    async fn delete_deliveries(&self, now: DateTime<Utc>) -> Result<(), AppError> {
+        let old = lowest_id_at(now - TimeDelta::days(KEPT_DAYS));
+        for (team, webhook, is_removed) in self.store.list_webhooks_to_clean().await? {
+            let below = if is_removed { i64::MAX } else { old };
+            while self.store.delete_some_deliveries(team, webhook, below).await? && self.goes_on().await {}
+        }
         Ok(())
     }
 

@@ -109,6 +109,7 @@ mod tests {
         let to = |address: &str| Recipient { kind: RecipientKind::To, address: address.to_owned(), name: None };
         Outgoing {
             adapter: None,
+            names_adapter: false,
             channel: Channel::Email,
             notification_id: None,
             notification_kind: None,

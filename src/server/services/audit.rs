@@ -244,6 +244,12 @@ pub fn by_nobody(app: &App, name: &str, action: AuditAction, origin: &RequestOri
     line(app, AuditActor { kind: ActorKind::Nobody, id: None, name: name.to_owned() }, action, origin)
 }
 
+/// A line about what the server does by itself.
+pub fn by_server(app: &App, action: AuditAction) -> AuditEvent {
+    let actor = AuditActor { kind: ActorKind::Nobody, id: None, name: "Sendlog".to_owned() };
+    line(app, actor, action, &RequestOrigin::default())
+}
+
 /// A line about what an OpenID provider's groups bring about at a log-in.
 pub fn by_provider(app: &App, name: &str, action: AuditAction, origin: &RequestOrigin) -> AuditEvent {
     line(app, AuditActor { kind: ActorKind::Provider, id: None, name: name.to_owned() }, action, origin)

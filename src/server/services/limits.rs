@@ -40,6 +40,9 @@ pub const INVITATION: Limit = Limit { name: "invitation", attempts: 30, window: 
 /// Test messages of one team's adapters.
 pub const ADAPTER_TEST: Limit = Limit { name: "adapter-test", attempts: 30, window: TimeDelta::hours(1) };
 
+/// Tests of one team's webhooks.
+pub const WEBHOOK_TEST: Limit = Limit { name: "webhook-test", attempts: 60, window: TimeDelta::hours(1) };
+
 /// Forms of one person that were sent after the session had ended.
 pub const DRAFT: Limit = Limit { name: "draft", attempts: 30, window: TimeDelta::hours(1) };
 

@@ -37,6 +37,7 @@ pub mod suppressions;
 pub mod teams;
 pub mod templates;
 pub mod tracking;
+pub mod webhooks;
 
 use lettre::Address;
 

@@ -7,9 +7,9 @@ mod copy;
 mod mail;
 mod once;
 mod request;
+mod subject;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use self::accept::by_person;
 pub(super) use self::accept::{accept_all, accepted_by, accepted_of, choose_adapter, event};
@@ -26,6 +26,7 @@ use self::request::{
     checked_reply_to,
 };
 pub(super) use self::request::{check_subject, checked_schedule};
+pub(super) use self::subject::{masked_subject, split_subject};
 pub use crate::domain::api_request::KeptAnswer;
 use crate::domain::email::{Accepted, Email, NewEmail};
 pub use crate::domain::email::{Attachment, SendRequest};
@@ -33,7 +34,6 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EventKind, EventSet};
 use crate::domain::ids::{ApiRequestId, EmailId};
 pub use crate::domain::mailbox::format_mailbox;
-use crate::domain::masking::{MASK, mask_marked};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -236,24 +236,4 @@ pub(super) async fn prepare(
         events: vec![event(app, EventKind::Requested, accepted_by(viewer)), event(app, EventKind::Queued, when)],
         ..request.into_email(id, job_id)
     })
-}
-
-/// The subject as the log shows it, where the template marks variables that are given: with their values masked. Where it
-/// cannot be made so, nothing of it is shown.
-pub(super) async fn masked_subject(app: &App, source: &str, variables: &Value, marked: &[String]) -> Option<String> {
-    if !marked.iter().any(|name| variables.get(name).is_some()) {
-        return None;
-    }
-    let (variables, secrets) = mask_marked(variables, marked);
-    // What is missing is found in the subject that is sent.
-    let shown = app.renderer.render_subject(source, &variables, Undefined::IsNothing).await;
-    Some(shown.map_or_else(|_| MASK.to_owned(), |subject| secrets.scrub(&subject)))
-}
-
-/// The subject for the log and, where that is another, the one that is sent.
-pub(super) fn split_subject(sent: String, shown: Option<String>) -> (String, Option<String>) {
-    match shown {
-        Some(shown) if shown != sent => (shown, Some(sent)),
-        Some(_) | None => (sent, None),
-    }
 }

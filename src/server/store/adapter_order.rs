@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, Utc};
 
-use super::adapters::kinds_in;
 use super::audit::{AuditEvent, append_event};
 use super::engine::Transaction;
 use super::{Store, instant, micros, stored};
@@ -16,6 +15,16 @@ use crate::domain::ids::{AdapterId, TeamId};
 /// Says of adapters that they are not down.
 pub(super) const MARK_UP: &str =
     "UPDATE adapters SET down_since = NULL, down_reason = NULL, probe_at = NULL, probes = 0";
+
+/// The names of the kinds of a lane, as a list of SQL.
+fn kinds_in(lane: Lane) -> String {
+    kinds(|kind| kind.lane() == lane)
+}
+
+pub(super) fn kinds(is_meant: impl Fn(AdapterKind) -> bool) -> String {
+    let names = AdapterKind::ALL.into_iter().filter(|kind| is_meant(*kind)).map(|kind| format!("'{}'", kind.as_str()));
+    names.collect::<Vec<_>>().join(", ")
+}
 
 /// The adapters of a lane, the first one first, in a transaction that has taken turns.
 #[derive(Debug, Default, PartialEq, Eq)]

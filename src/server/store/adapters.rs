@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::adapter_order::{MARK_UP, list_lane, write_order};
+use super::adapter_order::{MARK_UP, kinds, list_lane, write_order};
 use super::audit::{AuditEvent, append_event};
 use super::engine::Transaction;
 use super::names::{Named, keep_name_free};
 use super::{Store, instant, micros, stored};
-use crate::domain::adapter::{Adapter, AdapterKind, Lane};
+use crate::domain::adapter::{Adapter, AdapterKind};
 use crate::domain::channel::Channel;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, TeamId};
@@ -48,16 +48,6 @@ impl TryFrom<AdapterRow> for Adapter {
 /// The names of the kinds that send messages of a channel, as a list of SQL.
 pub(super) fn kinds_for(channel: Channel) -> String {
     kinds(|kind| kind.sends(channel))
-}
-
-/// The names of the kinds that have one default together.
-pub(super) fn kinds_in(lane: Lane) -> String {
-    kinds(|kind| kind.lane() == lane)
-}
-
-fn kinds(is_meant: impl Fn(AdapterKind) -> bool) -> String {
-    let names = AdapterKind::ALL.into_iter().filter(|kind| is_meant(*kind)).map(|kind| format!("'{}'", kind.as_str()));
-    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Orders the defaults that send messages of one channel: an adapter made for text messages and calls comes before a web

@@ -13,10 +13,11 @@ use super::outbox::{NEVER, queue_of};
 use super::rollups::{Rollups, counted};
 use super::search::index::insert_search_rows;
 use super::search::texts::texts_of;
+use super::webhook_deliveries::tell_webhooks;
 use super::{Store, micros};
 use crate::domain::email::{Attachment, Mime, NewEmail};
 use crate::domain::error::AppError;
-use crate::domain::event::{Entry, Fold};
+use crate::domain::event::{EmailEvent, Entry, Fold};
 use crate::domain::ids::{EmailId, TeamId};
 use crate::domain::notification::{Notification, NotificationChannel};
 
@@ -174,6 +175,12 @@ impl Store {
         .await?;
         tx.commit().await
     }
+}
+
+/// Writes down what webhooks are to be told of new messages.
+pub(super) async fn tell_of_new(tx: &mut Transaction, team_id: TeamId, emails: &[Folded<'_>]) -> Result<(), AppError> {
+    let events: Vec<(EmailId, &EmailEvent)> = events_of(emails).into_iter().map(|(id, new)| (id, &new.event)).collect();
+    tell_webhooks(tx, team_id, &events).await
 }
 
 fn events_of<'a>(emails: &[Folded<'a>]) -> Vec<(EmailId, &'a NewEvent)> {

@@ -51,12 +51,14 @@ pub(super) const API_REQUEST_BODIES: Rows =
 pub(super) const API_REQUESTS: Rows = rows_of_team("api_requests", &["team_id", "id"]);
 pub(super) const RESEND_ITEMS: Rows = rows_of_team("resend_items", &["team_id", "job_id", "email_id"]);
 pub(super) const RESEND_JOBS: Rows = rows_of_team("resend_jobs", &["team_id", "id"]);
+pub(super) const WEBHOOK_DELIVERIES: Rows =
+    few(TEXTS, rows_of_team("webhook_deliveries", &["team_id", "webhook_id", "id"]));
 const EMAIL_FAILURES: Rows = rows_of_team("email_failures", &["team_id", "email_id"]);
 const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 32] = [
+const OF_TEAM: [Rows; 34] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -89,6 +91,8 @@ const OF_TEAM: [Rows; 32] = [
     rows_of_team("provider_webhook_refusals", &["team_id", "webhook_id", "reason"]),
     rows_of_team("provider_webhook_nonces", &["team_id", "webhook_id", "nonce_hash"]),
     rows_of_team("provider_webhooks", &["team_id", "id"]),
+    WEBHOOK_DELIVERIES,
+    rows_of_team("webhooks", &["team_id", "id"]),
 ];
 
 const SESSIONS: Rows = Rows { table: "sessions", key: &["id_hash"], order: &["expires_at"], step: STEP };

@@ -13,6 +13,7 @@ use super::failures::keep_diagnoses;
 use super::rollups::{Rollups, counted};
 use super::search::index::delete_search_rows;
 use super::suppressions::suppress;
+use super::webhook_deliveries::tell_webhooks;
 use super::{Store, instant, micros};
 use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, Recipient};
@@ -140,7 +141,7 @@ const EVENT_KEYS: &str = "FROM email_events v
      WHERE v.team_id = $1 AND v.email_id = $2 AND v.detail ->> k.field IS NOT NULL";
 
 /// What makes a message (`$2`) a part of another one (`$3`), but for its name.
-fn retire_statements() -> [Cow<'static, str>; 5] {
+fn retire_statements() -> [Cow<'static, str>; 6] {
     [
         format!(
             "INSERT INTO email_keys (team_id, kind, key, email_id)
@@ -153,6 +154,7 @@ fn retire_statements() -> [Cow<'static, str>; 5] {
         )
         .into(),
         "UPDATE email_events SET email_id = $3 WHERE team_id = $1 AND email_id = $2".into(),
+        "UPDATE webhook_deliveries SET email_id = $3 WHERE team_id = $1 AND email_id = $2".into(),
         "INSERT INTO email_aliases (team_id, alias, email_id)
          SELECT team_id, alias, $3 FROM email_aliases WHERE team_id = $1 AND email_id = $2 ON CONFLICT DO NOTHING"
             .into(),
@@ -345,6 +347,8 @@ pub(super) async fn fold_events(
     if fold.status().can_be_resent() {
         keep_diagnoses(tx, team_id, &[email_id]).await?;
     }
+    let told: Vec<(EmailId, &EmailEvent)> = added.into_iter().map(|event| (email_id, event)).collect();
+    tell_webhooks(tx, team_id, &told).await?;
     Ok(Some(rollups))
 }
 

@@ -24,6 +24,7 @@ use super::recipients::kept_recipients;
 use super::rollups::Rollups;
 use super::search::index::index_again;
 use super::suppressions::suppress;
+use super::webhook_deliveries::tell_webhooks;
 use crate::domain::email::NewEmail;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, Fold};
@@ -197,6 +198,10 @@ async fn ingest(tx: &mut Transaction, team_id: TeamId, reported: &[ReportedEvent
     let failed = batch.changes.iter().filter(|change| change.fold.status().can_be_resent());
     let failed: Vec<EmailId> = failed.map(|change| change.id).collect();
     keep_diagnoses(tx, team_id, &failed).await?;
+    let of_started = started.iter().flat_map(|(email, _)| email.events.iter().map(|new| (email.id, new)));
+    let told: Vec<(EmailId, &EmailEvent)> =
+        added.iter().copied().chain(of_started).map(|(id, new)| (id, &new.event)).collect();
+    tell_webhooks(tx, team_id, &told).await?;
     rollups.apply(tx, team_id).await?;
     Ok(batch.outcomes())
 }

@@ -52,6 +52,8 @@ pub(crate) mod tests;
 pub mod tracking;
 pub mod two_factor;
 pub mod values;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use std::sync::Arc;
 

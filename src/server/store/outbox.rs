@@ -19,7 +19,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId, TeamId};
 
 pub use super::outgoing::{Outgoing, OutgoingAdapter};
-pub use super::settling::{Onward, Settlement};
+pub use super::settling::{Lease, Onward, Settlement};
 
 /// When a message is due that waits for an adapter: the last second of the year 9999, in microseconds.
 pub(super) const NEVER: i64 = 253_402_300_799_000_000;
@@ -109,30 +109,6 @@ pub struct Share {
     pub team_id: TeamId,
     pub adapter_id: AdapterId,
     pub count: usize,
-}
-
-/// A leased row.
-#[derive(Clone, Debug)]
-pub struct Lease {
-    /// The lease's own number. A later lease of the same program takes the place of an earlier one whose attempt still runs.
-    pub lease_id: Arc<AtomicI64>,
-    pub team_id: TeamId,
-    pub adapter_id: AdapterId,
-    pub email_id: EmailId,
-    /// The addresses not yet settled.
-    pub pending: Vec<String>,
-    /// How many attempts were made before this one.
-    pub attempts: i64,
-    /// Whether an earlier lease ended while the message's bytes were on their way: its outcome is unknown.
-    pub in_doubt: bool,
-    /// The adapters that had it since its last pause.
-    pub tried: Vec<AdapterId>,
-    /// Whether no other adapter may have it: it may have got to this one.
-    pub stays: bool,
-    /// Whether an earlier lease ended before its attempt did.
-    pub was_cut_off: bool,
-    /// The bytes of the message's bodies, its attachments and its mail.
-    pub bytes: i64,
 }
 
 /// The next attempt at a message that still has to be sent.

@@ -1,7 +1,8 @@
 //! How an attempt ends in the outbox: the message leaves it, waits for its next attempt, or is handed to another adapter at
 //! once. Called by [crate::server::delivery::worker].
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -9,10 +10,33 @@ use sqlx::types::Json;
 use super::attempts::{INSERT_ATTEMPT, NewAttempt};
 use super::engine::Transaction;
 use super::events::{EmailFacts, NewEvent, record_events};
-use super::outbox::Lease;
 use super::{Store, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, EmailId, TeamId};
+
+/// A leased row.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// The lease's own number. A later lease of the same program takes the place of an earlier one whose attempt still runs.
+    pub lease_id: Arc<AtomicI64>,
+    pub team_id: TeamId,
+    pub adapter_id: AdapterId,
+    pub email_id: EmailId,
+    /// The addresses not yet settled.
+    pub pending: Vec<String>,
+    /// How many attempts were made before this one.
+    pub attempts: i64,
+    /// Whether an earlier lease ended while the message's bytes were on their way: its outcome is unknown.
+    pub in_doubt: bool,
+    /// The adapters that had it since its last pause.
+    pub tried: Vec<AdapterId>,
+    /// Whether no other adapter may have it: it may have got to this one.
+    pub stays: bool,
+    /// Whether an earlier lease ended before its attempt did.
+    pub was_cut_off: bool,
+    /// The bytes of the message's bodies, its attachments and its mail.
+    pub bytes: i64,
+}
 
 /// How an attempt ended.
 #[derive(Clone, Debug, Default)]

@@ -29,6 +29,7 @@ mod teams;
 mod templates;
 mod together;
 mod tracking;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 

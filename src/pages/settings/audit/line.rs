@@ -169,13 +169,38 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         RoleCreated | RoleUpdated => Some(format!("/settings/roles/{id}")),
         AdapterCreated | AdapterUpdated | AdapterTested | AdapterRestored => Some("/settings/adapters".to_owned()),
         WebhookCreated | WebhookUpdated => Some(format!("/settings/provider-webhooks/{id}")),
+        OutgoingWebhookCreated
+        | OutgoingWebhookUpdated
+        | OutgoingWebhookEnabled
+        | OutgoingWebhookDisabled
+        | OutgoingWebhookRotated
+        | OutgoingWebhookTested
+        | OutgoingWebhookReplayed => Some(format!("/settings/webhooks/{id}")),
         SuppressionsAdded | SuppressionLifted | SuppressionsExported => Some("/settings/suppressions".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
-        LogInFailed | EmailsCanceled | LogExported | AuditExported | InviteRevoked | MemberRemoved | RoleDeleted
-        | TemplateDeleted | TemplateTested | AdapterDeleted | WebhookDeleted | TeamDeleted | ProfileUpdated
-        | PasswordChanged | PasswordReset | TwoFactorEnabled | TwoFactorDisabled | RecoveryCodesRenewed
-        | RecoveryCodeUsed | OpenIdLinked | SessionsEnded => None,
+        LogInFailed
+        | EmailsCanceled
+        | LogExported
+        | AuditExported
+        | InviteRevoked
+        | MemberRemoved
+        | RoleDeleted
+        | TemplateDeleted
+        | TemplateTested
+        | AdapterDeleted
+        | WebhookDeleted
+        | OutgoingWebhookDeleted
+        | TeamDeleted
+        | ProfileUpdated
+        | PasswordChanged
+        | PasswordReset
+        | TwoFactorEnabled
+        | TwoFactorDisabled
+        | RecoveryCodesRenewed
+        | RecoveryCodeUsed
+        | OpenIdLinked
+        | SessionsEnded => None,
     }
 }
 

@@ -10,11 +10,11 @@ use crate::domain::error::AppError;
 use crate::domain::suppression::SuppressionReason;
 use crate::server::bounce_address::bounce_address;
 use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
+use crate::server::delivery::hidden::Hidden;
 use crate::server::delivery::http::HttpRoute;
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::providers::{Provider, ProviderRoute};
 use crate::server::delivery::smtp::{Attempt, RecipientOutcome, SmtpRoute, Standing};
-use crate::server::delivery::transcript::Hidden;
 use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter};
 
 impl Worker {

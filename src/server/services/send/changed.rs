@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{check_subject, checked_object, masked_subject, split_subject};
+use super::request::{check_subject, checked_object};
+use super::subject::{masked_subject, split_subject};
 use crate::domain::adapter::Adapter;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, NewEmail, Recipient, RecipientKind};

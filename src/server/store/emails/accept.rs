@@ -12,7 +12,7 @@ use crate::domain::notification::{Notification, NotificationChannel};
 use crate::domain::resend::{Relative, ResendClaim};
 use crate::domain::resend_change::CopyChange;
 use crate::server::store::audit::{AuditEvent, append_event};
-use crate::server::store::bulk::{Folded, insert_folded, rollups_of};
+use crate::server::store::bulk::{Folded, insert_folded, rollups_of, tell_of_new};
 use crate::server::store::engine::Transaction;
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Waiting;
@@ -115,6 +115,7 @@ impl Store {
         if let (Some(change), [copy]) = (&with.change, emails) {
             insert_change(&mut tx, team_id, copy.id, change).await?;
         }
+        tell_of_new(&mut tx, team_id, &folded).await?;
         if let Some(event) = &with.audit {
             append_event(&mut tx, team_id, event).await?;
         }

@@ -13,7 +13,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
 use crate::server::store::Store;
 use crate::server::store::bodies::Packed;
-use crate::server::store::bulk::{Folded, insert_folded, rollups_of};
+use crate::server::store::bulk::{Folded, insert_folded, rollups_of, tell_of_new};
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Waiting;
 
@@ -168,6 +168,7 @@ impl Store {
         for (team_id, folded) in &mut teams {
             folded.sort_unstable_by_key(|row| row.email.id);
             insert_folded(&mut tx, *team_id, folded).await?;
+            tell_of_new(&mut tx, *team_id, folded).await?;
         }
         for (team_id, folded) in &teams {
             rollups_of(folded).apply(&mut tx, *team_id).await?;

@@ -5,13 +5,18 @@ use Needs::{
 };
 use Permission::*;
 
+use serde_json::json;
+
 use super::super::*;
 use super::table::{ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
+use crate::domain::ids::{EventId, OutgoingWebhookId};
 use crate::domain::provider_webhook::WebhookProvider;
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::team::Invite;
+use crate::domain::webhook::shape::test_post;
+use crate::domain::webhook::{Webhook, WebhookShape};
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::services::provider_webhooks;
 use crate::server::store::teams::{NewInvite, NewMembership};
@@ -157,6 +162,8 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let made = provider_webhooks::create_webhook(&app.app, &owner, WebhookProvider::SendGrid, &fresh).await;
             made.unwrap().id.to_string()
         }
+        Target::OutgoingWebhook => webhook_of(app, true).await.to_string(),
+        Target::OffWebhook => webhook_of(app, false).await.to_string(),
         Target::Suppression => app.add_suppression(&format!("{fresh}@example.com")).await.to_string(),
         Target::ConnectableWebhook => {
             let owner = app.viewer(Role::Owner).await;
@@ -184,6 +191,9 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         ("{fresh}", fresh.clone()),
         ("{short}", fresh[..20].to_owned()),
     ];
+    if target == Target::OutgoingWebhook {
+        texts.push(("{delivery}", deliver_to(app, &texts[0].1).await.to_string()));
+    }
     if target == Target::Role {
         texts.push(("{role}", role_of(app, team, LogsView).await.to_string()));
     }
@@ -218,6 +228,37 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         texts.push(("{token}", fresh));
     }
     (client, texts)
+}
+
+/// A webhook of Finch's.
+async fn webhook_of(app: &TestApp, is_on: bool) -> OutgoingWebhookId {
+    let webhook = Webhook {
+        id: app.id_at(app.now()),
+        name: "Hook".to_owned(),
+        host: "a.example".to_owned(),
+        shape: WebhookShape::Sendlog,
+        kinds: Vec::new(),
+        is_on,
+        created_at: app.now(),
+        succeeded_at: None,
+        failing_since: None,
+        disabled: None,
+    };
+    // Past the service: a team may have fewer than the tables have rows.
+    let sealed = json!({ "url": "https://a.example/hook", "secret": "whsec_AAAA", "former": null }).to_string();
+    let context = format!("outgoing-webhook:{}:{}", app.team, webhook.id);
+    let sealed = app.app.secret_key.seal(sealed.as_bytes(), &context);
+    app.store().try_statement(&format!("DELETE FROM webhooks WHERE team_id = {}", app.team.0)).await.unwrap();
+    app.store().insert_outgoing_webhook(app.team, &webhook, &sealed, &app.event()).await.unwrap();
+    webhook.id
+}
+
+/// What a webhook is told.
+async fn deliver_to(app: &TestApp, webhook: &str) -> EventId {
+    let (webhook, id) = (webhook.parse().unwrap(), app.id_at(app.now()));
+    let post = test_post(WebhookShape::Sendlog, id, app.now());
+    assert_eq!(app.store().insert_test_delivery(app.team, webhook, id, &post, &app.event()).await, Ok(true));
+    id
 }
 
 pub(crate) fn filled(pattern: &str, texts: &[(&str, String)]) -> String {

@@ -49,6 +49,10 @@ pub(crate) enum Target {
     DeletedAdapter,
     /// `{id}`
     Webhook,
+    /// `{id}`, and `{delivery}` of it, which was made.
+    OutgoingWebhook,
+    /// The same, switched off.
+    OffWebhook,
     /// `{id}`, and the adapter that its provider can be asked with.
     ConnectableWebhook,
     /// `{id}`
@@ -289,6 +293,27 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("update_provider_webhook", Holds(AdaptersUpdate), Target::Webhook, "id={id}&name={fresh}"),
     ("connect_provider_webhook", Holds(AdaptersUpdate), Target::ConnectableWebhook, "id={id}"),
     ("delete_provider_webhook", Holds(AdaptersDelete), Target::Webhook, "id={id}"),
+    ("load_webhooks", Holds(WebhooksView), Target::Own, ""),
+    ("load_webhook", Holds(WebhooksView), Target::OutgoingWebhook, "id={id}"),
+    ("load_delivery", Holds(WebhooksView), Target::OutgoingWebhook, "id={id}&delivery={delivery}"),
+    ("create_webhook", Holds(WebhooksCreate), Target::Own, "name={fresh}&url=https://a.example/hook&shape=sendlog"),
+    (
+        "update_webhook",
+        Holds(WebhooksUpdate),
+        Target::OutgoingWebhook,
+        "id={id}&name={fresh}&url=https://b.example/hook&shape=resend&on=1",
+    ),
+    ("enable_webhook", Holds(WebhooksUpdate), Target::OffWebhook, "id={id}"),
+    ("rotate_webhook_secret", Holds(WebhooksUpdate), Target::OutgoingWebhook, "id={id}"),
+    ("test_webhook", Holds(WebhooksUpdate), Target::OutgoingWebhook, "id={id}"),
+    ("replay_delivery", Holds(WebhooksUpdate), Target::OutgoingWebhook, "id={id}&delivery={delivery}"),
+    (
+        "replay_deliveries",
+        Holds(WebhooksUpdate),
+        Target::OutgoingWebhook,
+        "id={id}&from=2024-01-20T00:00&to=2024-01-21T00:00&which=all",
+    ),
+    ("delete_webhook", Holds(WebhooksDelete), Target::OutgoingWebhook, "id={id}"),
     ("load_suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("add_suppressions", Holds(SuppressionsUpdate), Target::Own, "addresses={fresh}@example.com&reason=manual"),
     ("lift_suppression", Holds(SuppressionsUpdate), Target::Suppression, "id={id}&reason=asked"),
@@ -350,6 +375,9 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/adapters", Holds(AdaptersView), Target::Own, ""),
     ("/settings/provider-webhooks", Holds(AdaptersView), Target::Own, ""),
     ("/settings/provider-webhooks/{id}", Holds(AdaptersView), Target::Webhook, ""),
+    ("/settings/webhooks", Holds(WebhooksView), Target::Own, ""),
+    ("/settings/webhooks/{id}", Holds(WebhooksView), Target::OutgoingWebhook, ""),
+    ("/settings/webhooks/{id}/deliveries/{delivery}", Holds(WebhooksView), Target::OutgoingWebhook, ""),
     ("/settings/suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),

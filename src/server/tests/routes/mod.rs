@@ -44,6 +44,7 @@ mod suppressions;
 mod teams;
 mod templates;
 mod tracking;
+mod webhooks;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

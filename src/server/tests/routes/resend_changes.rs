@@ -15,6 +15,7 @@ use crate::domain::ids::{AdapterId, EmailId};
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, TeamRules};
 use crate::domain::template::TemplateSource;
+use crate::domain::tracking::TemplateTracking;
 use crate::server::delivery::worker::{Worker, WorkerSettings};
 use crate::server::demo::sink::Sink;
 use crate::server::services::templates;
@@ -51,8 +52,11 @@ async fn failed(app: &TestApp, marked: &[String]) -> EmailId {
         html: None,
         text: Some(format!("{greeting} {{{{ name }}}} of {{{{ company }}}}")),
     };
-    let made = templates::create_template(&app.app, &owner, "Welcome", source("Welcome"), marked).await.unwrap();
-    templates::update_template(&app.app, &owner, made.id, None, source("Hello again"), None).await.unwrap();
+    let made =
+        templates::create_template(&app.app, &owner, "Welcome", source("Welcome"), marked, TemplateTracking::default())
+            .await
+            .unwrap();
+    templates::update_template(&app.app, &owner, made.id, None, source("Hello again"), None, None).await.unwrap();
     let template = Some((made.id, made.current.id));
     let subject = "Welcome to Our Service, John!".to_owned();
     app.add_message(Message { template, subject, ..Message::with_status(EmailStatus::Failed) }).await
@@ -104,7 +108,7 @@ on_both_databases! {
         assert!(original.contains("to another address, variables edited: name, by Backup"), "{original}");
 
         let line = app.store().list_audit_entries(app.team, &AuditFilter::default(), None, 1).await.unwrap().remove(0);
-        let made = format!("{line:?}");
+        let made = line.after.unwrap().to_string();
         for part in ["toAnotherAddress", "Backup", "name"] {
             assert!(made.contains(part), "{part}: {made}");
         }

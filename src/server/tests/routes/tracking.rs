@@ -13,6 +13,7 @@ use crate::domain::adapter::AdapterKind;
 use crate::domain::email::EmailStatus;
 use crate::domain::event::{EmailEvent, EventCause, EventKind};
 use crate::domain::ids::EmailId;
+use crate::domain::page::Cursor;
 use crate::domain::permission::PermissionSet;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::team::Role;
@@ -152,7 +153,12 @@ async fn status(app: &TestApp, id: EmailId) -> EmailStatus {
 }
 
 async fn suppressed(app: &TestApp) -> Vec<(String, SuppressionReason, Option<EmailId>)> {
-    let all = app.store().list_suppressions(app.team, &SuppressionFilter::default(), None, 100).await.unwrap();
+    let all = app
+        .store()
+        .list_suppressions(app.team, &SuppressionFilter::default(), Cursor::Newest, 100)
+        .await
+        .unwrap()
+        .items;
     all.into_iter().map(|one| (one.address, one.reason, one.email_id)).collect()
 }
 

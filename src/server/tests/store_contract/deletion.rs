@@ -28,7 +28,9 @@ use crate::server::delivery::worker::{Worker, WorkerSettings};
 use crate::server::demo::sink::Sink;
 use crate::server::services::adapters::{self, GivenAddress, NewAdapter};
 use crate::server::store::Store;
+use crate::server::store::attempts::NewAttempt;
 use crate::server::store::emails::{Acceptance, Attachment, NewEmail};
+use crate::server::store::outbox::Settlement;
 use crate::server::store::teams::NewInvite;
 use crate::server::tests::on_both_databases_in_parallel;
 
@@ -71,6 +73,20 @@ async fn fill(app: &TestApp) {
     };
     app.add_messages(&vec![Message { attachments: vec![file], ..Message::default() }; 210]).await;
     app.add_message(Message::with_status(EmailStatus::Bounced)).await;
+    let sent = new_email(app, app.now());
+    store.insert_email(team, &sent).await.unwrap();
+    let lease = store.lease_due(app.now(), app.now() + TimeDelta::minutes(1), 1, 1).await.unwrap().remove(0);
+    let attempt = NewAttempt {
+        id: app.id_at(app.now()),
+        adapter_id: lease.adapter_id,
+        tls: None,
+        code: Some(250),
+        enhanced_code: None,
+        duration_ms: 1,
+        exchange: vec![1],
+    };
+    let settlement = Settlement { attempt: Some(attempt), ..Settlement::default() };
+    assert_eq!(store.settle(&lease, &settlement).await, Ok(true));
     let waits = new_email(app, app.now());
     let change = CopyChange { is_current: true, ..CopyChange::default() };
     let with = Acceptance { change: Some(change), ..with_key(app, "key", "one") };
@@ -85,6 +101,8 @@ async fn fill(app: &TestApp) {
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();
     app.add_suppression("gone@example.com").await;
+    webhooks::add(app, "one").await;
+    webhooks::tell(app, 3).await;
     let webhook = provider_webhooks::add(app, "one").await;
     store.ingest_webhook(team, &[], &provider_webhooks::heard(app, &webhook, Some("nonce"))).await.unwrap();
     store.note_refusal(team, webhook.id, RefusalReason::Forged, "", app.now());

@@ -5,6 +5,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, NewEmail, Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
+use crate::domain::page::Cursor;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::tracking::Tracking;
 use crate::server::store::suppressions::SuppressionFilter;
@@ -91,7 +92,7 @@ on_both_databases! {
             store.record_unsubscribe(app.team, id, &event).await
         };
         let listed = async || {
-            let all = store.list_suppressions(app.team, &SuppressionFilter::default(), None, 9).await.unwrap();
+            let all = store.list_suppressions(app.team, &SuppressionFilter::default(), Cursor::Newest, 9).await.unwrap().items;
             all.into_iter().map(|one| (one.address, one.reason, one.email_id)).collect::<Vec<_>>()
         };
         assert_eq!(unsubscribe(ADA).await, Ok(true));
@@ -99,7 +100,7 @@ on_both_databases! {
         let ada = (ADA.to_owned(), SuppressionReason::Unsubscribed, Some(id));
         assert_eq!(listed().await, [ada.clone()]);
         // Who is written to again can say so again.
-        let kept = store.list_suppressions(app.team, &SuppressionFilter::default(), None, 9).await.unwrap();
+        let kept = store.list_suppressions(app.team, &SuppressionFilter::default(), Cursor::Newest, 9).await.unwrap().items;
         assert_eq!(store.delete_suppression(app.team, kept[0].id, &app.event()).await, Ok(true));
         assert_eq!(unsubscribe(ADA).await, Ok(true));
         assert_eq!(listed().await, [ada]);

@@ -7,6 +7,7 @@ use crate::domain::page::Cursor;
 use crate::server::store::bodies::FIND_NEXT;
 use crate::server::store::emails::log::count_arrived_query;
 use crate::server::store::suppressions::{self, SuppressionFilter};
+use crate::server::store::webhook_deliveries::{self, DeliveryFilter, FIND_BY_EMAIL, LIST_DUE, LIST_LISTENING};
 
 #[tokio::test]
 async fn a_customer_is_found_by_the_user_id_and_by_the_address_sqlite() {
@@ -73,6 +74,27 @@ async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings() 
     assert_eq!(steps[1][0], by_queue);
     assert!(steps[1][1..].iter().all(|step| !step.starts_with("SCAN")), "{:?}", steps[1]);
     assert_eq!(steps[2], [by_queue.replace(" AND run_at<?", "").replace("INDEX", "COVERING INDEX")]);
+}
+
+#[tokio::test]
+async fn what_webhooks_are_told_is_found_along_indexes_sqlite() {
+    let lists = [DeliveryFilter::All, DeliveryFilter::Failed].map(webhook_deliveries::list_statement);
+    let others = [LIST_LISTENING, LIST_DUE, webhook_deliveries::FIND_DUE, FIND_BY_EMAIL].map(str::to_owned);
+    let steps = plans(lists.into_iter().chain(others)).await;
+    let [all, failed, listening, due, of_webhook, by_email]: [Vec<String>; 6] = steps.try_into().unwrap();
+    assert!(all[0].contains("(team_id=? AND webhook_id=? AND id<?)"), "{all:?}");
+    assert!(failed[0].contains("webhook_deliveries_failed (team_id=? AND webhook_id=? AND id<?)"), "{failed:?}");
+    assert_eq!(listening, ["SEARCH webhooks USING PRIMARY KEY (team_id=?)"]);
+    let by_time = "webhook_deliveries_due (team_id=? AND webhook_id=? AND run_at<?)";
+    assert!(due.iter().any(|step| step.contains(by_time)), "{due:?}");
+    assert!(of_webhook[0].contains(by_time), "{of_webhook:?}");
+    assert!(by_email[0].contains("webhook_deliveries_by_email (team_id=? AND email_id=?)"), "{by_email:?}");
+    for plan in [&all, &failed, &of_webhook, &by_email] {
+        assert!(
+            plan.iter().all(|step| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE FOR ORDER BY")),
+            "{plan:?}"
+        );
+    }
 }
 
 #[tokio::test]
