@@ -2,7 +2,7 @@
 // recipient's local part and keeps what it accepts.
 //
 //   refused…       550 5.1.1, always
-//   refused-once…  550 5.1.1 the first time that address is tried, then accepted
+//   refused-once…  550 5.7.1 for its content, the first time that address is tried, then accepted
 //   blocked-once…  550 5.7.1 the first time that address is tried, then accepted
 //   deferred…      451 4.7.1 the first time that address is tried, then accepted
 //   reset…         the connection is dropped
@@ -52,6 +52,8 @@ export class SmtpTarget {
         this.tried.push(recipient);
         if (/^(refused|blocked)-once/.test(recipient) && before) {
           callback();
+        } else if (recipient.startsWith("refused-once")) {
+          callback(reply(550, "5.7.1 Message rejected as spam"));
         } else if (recipient.startsWith("blocked-once")) {
           callback(reply(550, "5.7.1 Service unavailable; client host [192.0.2.7] blocked using a block list"));
         } else if (recipient.startsWith("refused")) {

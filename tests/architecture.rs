@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 15] = [
+const NAMED: [(&str, &str); 16] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),

@@ -49,7 +49,7 @@ test("a password works as it is typed, the server's answer is shown, and an edit
   await expect(alert).toContainText("535 5.7.8 authentication failed");
   await expect(alert).toContainText("the server refused the log-in. Type user and password");
 
-  const row = page.getByRole("row").filter({ hasText: name });
+  const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: `Edit ${name}`, exact: true }) });
   await expect(row).toContainText("Test failed: the server refused the log-in");
   await row.getByRole("link", { name: `Edit ${name}` }).click();
   await expect(page.getByLabel("User", { exact: true })).toHaveValue(logIn.user);
@@ -151,7 +151,7 @@ test("a mistake stands beside its field, and only the password is typed again", 
   await page.getByLabel("Host").fill("smtps://mailer:hush-hush@mail.example.com");
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.getByText(`Adapter “${name}” added.`)).toBeVisible();
-  const row = page.getByRole("row").filter({ hasText: name });
+  const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: `Edit ${name}`, exact: true }) });
   await expect(row).toContainText("mail.example.com, port 465, TLS from the start");
   await expect(page.getByRole("main")).not.toContainText("hush-hush");
 
@@ -177,7 +177,7 @@ test("a mistake stands beside its field, and only the password is typed again", 
   await expect(question).toContainText("No message waits for it.");
   await question.getByRole("button", { name: "Remove", exact: true }).click();
   await expect(page.getByText(`Adapter “${name}” removed.`)).toBeVisible();
-  await expect(page.getByRole("row").filter({ hasText: name })).toHaveCount(0);
+  await expect(page.getByRole("row").filter({ has: page.getByRole("link", { name: `Edit ${name}`, exact: true }) })).toHaveCount(0);
 });
 
 test("a web address has fields of its own, and a test of its own", async ({ page, as, hasScript }) => {

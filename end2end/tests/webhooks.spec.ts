@@ -45,7 +45,7 @@ test("a webhook is added, tested and told again, and a message says what it was 
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${hasScript ? "with" : "without"}`;
   await as("admin", team);
   await page.goto("/settings/webhooks");
-  await page.getByLabel("Address").fill(address);
+  await page.getByLabel("Address", { exact: true }).fill(address);
   await page.getByLabel("Name", { exact: true }).fill(`Orders ${hasScript}`);
   await page.getByRole("button", { name: "Add webhook" }).click();
   await expect(page.getByRole("heading", { level: 1, name: `Orders ${hasScript}` })).toBeVisible();
@@ -85,7 +85,7 @@ test("a webhook is added, tested and told again, and a message says what it was 
   await expect(page.getByRole("region", { name: "Posted" })).toContainText(sent);
 
   await page.goto(hook);
-  await page.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
   await page.getByRole("button", { name: "Remove for good" }).click();
   await expect(page.getByText(`Webhook “Orders ${hasScript}” removed.`)).toBeVisible();
 });

@@ -125,7 +125,7 @@ pub async fn check_resend(
     let draft = typed.draft(id);
     let viewer = context::viewer_of(&draft).await?;
     // What cannot be read is said beside its field.
-    resend_changes::check_change(&viewer, &typed.read().unwrap_or_default())?;
+    resend_changes::check_change(&context::app(), &viewer, id, &typed.read().unwrap_or_default()).await?;
     context::keep_draft(&draft).await;
     leptos_axum::redirect(&page_of(id, &back));
     Ok(())
@@ -148,7 +148,7 @@ pub async fn resend_changed(
     let draft = typed.draft(id);
     let viewer = context::viewer_of(&draft).await?;
     let change = context::or_keep(&draft, typed.read()).await?;
-    resend_changes::check_change(&viewer, &change)?;
+    resend_changes::check_change(&context::app(), &viewer, id, &change).await?;
     if checked != typed.checked() {
         context::keep_draft(&draft).await;
         context::flash(

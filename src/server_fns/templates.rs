@@ -118,14 +118,13 @@ pub async fn create_template(
 pub async fn update_template(
     id: TemplateId,
     name: String,
-    subject: String,
-    html: String,
-    text: String,
+    #[server(flatten)] texts: TemplateTexts,
     #[server(default)] masked: Vec<String>,
     #[server(default)] sample: String,
     #[server(default)] tracking: TrackingFields,
 ) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
+    let TemplateTexts { subject, html, text } = texts;
     let masked = masked_of(&masked);
     let draft = draft_of(&id.to_string(), &name, &subject, &html, &text, &masked).with(SAMPLE_FIELD, &sample);
     let draft = tracking.kept_in(draft);
@@ -142,6 +141,14 @@ pub async fn update_template(
     );
     leptos_axum::redirect(&format!("/templates/{id}"));
     Ok(())
+}
+
+/// What a version of a template says.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct TemplateTexts {
+    pub subject: String,
+    pub html: String,
+    pub text: String,
 }
 
 /// The editor's form, which need not be whole to be looked at.

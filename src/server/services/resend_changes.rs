@@ -82,8 +82,13 @@ async fn load(app: &App, viewer: &Viewer, id: EmailId) -> Result<Email, AppError
     app.store.find_email(viewer.team, id).await?.ok_or_else(|| AppError::not_found("Email log"))
 }
 
-/// Passes who may ask for such a change. Needs `logs:view` and `logs:resend`, and what the change needs.
-pub fn check_change(viewer: &Viewer, change: &ResendChange) -> Result<(), AppError> {
+/// Passes who may ask for such a change of a message that is there. Needs `logs:view` and `logs:resend`, and what the change needs.
+pub async fn check_change(app: &App, viewer: &Viewer, id: EmailId, change: &ResendChange) -> Result<(), AppError> {
+    require_rights(viewer, change)?;
+    load(app, viewer, id).await.map(drop)
+}
+
+fn require_rights(viewer: &Viewer, change: &ResendChange) -> Result<(), AppError> {
     viewer.require(Permission::LogsView)?;
     viewer.require(Permission::LogsResend)?;
     send::require_change(viewer, change)
@@ -105,7 +110,7 @@ pub fn read_variables(typed: &str) -> Result<Option<Value>, AppError> {
 
 /// A message as the viewer sees it, with what of it they may change. Needs `logs:view` and `logs:resend`.
 pub async fn find_changeable(app: &App, viewer: &Viewer, id: EmailId) -> Result<(Email, Changeable), AppError> {
-    check_change(viewer, &ResendChange::default())?;
+    require_rights(viewer, &ResendChange::default())?;
     let email = load(app, viewer, id).await?;
     let visibility = Visibility::of(viewer, email.id, app.clock.now());
     let stored = app.store.find_stored_content(viewer.team, email.id).await?;
@@ -165,7 +170,7 @@ pub async fn preflight(
     id: EmailId,
     change: &ResendChange,
 ) -> Result<ChangePreflight, AppError> {
-    check_change(viewer, &ResendChange::default())?;
+    require_rights(viewer, &ResendChange::default())?;
     let email = load(app, viewer, id).await?;
     let family = app.store.find_family(viewer.team, email.id).await?;
     let again = newest_sent(&family, email.id).map(|sent| sent.id).or_else(|| email.reach().map(|_| email.id));

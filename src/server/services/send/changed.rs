@@ -192,8 +192,8 @@ fn given_variables(given: &Value, own: &Value, email: &Email, visibility: Visibi
     if visibility.contents != Contents::All {
         let (shown, _) = mask_marked(own, &email.marked_variables);
         for (name, value) in given.as_object_mut().into_iter().flatten() {
-            if shown.get(&*name) == Some(&*value)
-                && let Some(own) = own.get(&*name)
+            if shown.get(name) == Some(&*value)
+                && let Some(own) = own.get(name)
             {
                 value.clone_from(own);
             }
@@ -208,7 +208,7 @@ pub(super) fn audited(copy: EmailId, change: &CopyChange) -> Value {
     if let Value::Object(fields) = &mut made {
         let variables = (!change.variables.is_empty()).then(|| json!(change.variables));
         let told = [
-            ("toAnotherAddress", change.is_to_other.then(|| json!(true))),
+            ("toAnotherAddress", change.is_to_other.then_some(json!(true))),
             ("variables", variables),
             ("template", change.is_current.then(|| json!("current"))),
             ("adapter", change.adapter_name.as_ref().map(|name| json!(name))),

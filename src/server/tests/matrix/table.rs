@@ -246,7 +246,13 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("resend_email", Holds(LogsResend), Target::Email, "id={id}"),
     ("load_resend_change", Both(LogsView, LogsResend), Target::Email, "id={id}"),
     ("check_resend", Both(LogsView, LogsResend), Target::Email, "id={id}"),
-    ("resend_changed", Both(LogsView, LogsResend), Target::Email, "id={id}"),
+    // What was looked at: a resend without a change.
+    (
+        "resend_changed",
+        Both(LogsView, LogsResend),
+        Target::Email,
+        "id={id}&checked=aef5d1589054525147389741ec7c722d61aa90f62d317e4dc4c8d3ceddce40dd",
+    ),
     ("load_new_resend", Both(LogsView, LogsResend), Target::Email, "address=ids={id}"),
     ("create_resend", Both(LogsView, LogsResend), Target::Email, "address=ids={id}&per_minute=60"),
     ("load_resends", Holds(LogsView), Target::Own, ""),

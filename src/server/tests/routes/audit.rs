@@ -34,6 +34,7 @@ const SILENT: &[&str] = &[
     "discard_draft",
     "switch_team",
     "preview_template",
+    "check_resend",
     // Nothing differs from what was there.
     "cancel_chosen",
     "save_role_grid",

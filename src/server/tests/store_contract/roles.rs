@@ -37,7 +37,7 @@ on_both_databases! {
         let (store, logs_view) = (app.store(), PermissionSet::from_iter([Permission::LogsView]));
         let made = crate::server::services::api_keys::create_key_of(&app.app, app.team, None, "Old", logs_view);
         let key = made.await.unwrap().key.id;
-        let (team, scopes) = (app.team.0, r#"["logs:view","webhooks:view"]"#);
+        let (team, scopes) = (app.team.0, r#"["logs:view","alerts:manage"]"#);
         for statement in [
             format!("INSERT INTO role_permissions (team_id, role, permission) VALUES ({team}, 'viewer', 'alerts:manage')"),
             format!("UPDATE api_keys SET scopes = '{scopes}' WHERE team_id = {team} AND id = {}", key.0),

@@ -26,9 +26,8 @@ fn shown(html: &str) -> String {
                 rest[from..].find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_');
             &rest[from..length.map_or(rest.len(), |length| from + length)]
         };
-        if rest[at..].starts_with(&click) {
-            let token = token_of(at + click.len());
-            let (_, target) = signer.read(TokenKind::Click, token).unwrap();
+        let token = if rest[at..].starts_with(&click) { token_of(at + click.len()) } else { "" };
+        if let Some((_, target)) = signer.read(TokenKind::Click, token) {
             shown.push_str(&format!("{}{{{target}}}", &rest[..at]));
             rest = &rest[at + click.len() + token.len()..];
         } else if let Some(begin) = at.checked_sub(10).filter(|begin| rest[*begin..].starts_with(&open)) {
