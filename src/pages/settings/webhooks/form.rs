@@ -72,7 +72,7 @@ fn Fields(webhook: Option<Webhook>, url: String, draft: Draft) -> impl IntoView 
             value=draft.get("url").unwrap_or(url)
             error=draft.error("url")
         />
-        <div class="short">
+        <div class="short stack">
             <TextField
                 label="Name"
                 name="name"
