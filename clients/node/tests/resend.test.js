@@ -510,7 +510,8 @@ test("an address is suppressed, found, walked to and lifted", async () => {
   assert.equal(first.has_more, true);
   const next = dataOf(await suppressions.list({ limit: 2, after: batch[0].id }));
   assert.equal(next.data[0].id, id);
-  assert.deepEqual(dataOf(await suppressions.list({ origin: "bounce" })).data, []);
+  const bounced = dataOf(await suppressions.list({ origin: "bounce" })).data;
+  assert.ok(bounced.every(({ email, origin }) => origin === "bounce" && ![one, two, three].includes(email)));
 
   const sent = dataOf(await emails.send(mail(one)));
   await waitFor("dropped message", async () => dataOf(await emails.get(sent.id)).last_event === "failed");
