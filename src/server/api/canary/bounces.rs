@@ -36,6 +36,9 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn report_bounce(State(app): State<App>, Caller(viewer, ()): Caller, request: Request) -> Answer<BounceAnswer> {
     let mail = read_body(request).await?;
+    if mail.is_empty() {
+        return Err(AppError::invalid("The body is empty: post the mail as it came").into());
+    }
     if mail.len() > MAX_MAIL_BYTES {
         return Err(AppError::TooLarge { limit_bytes: MAX_MAIL_BYTES as u64 }.into());
     }

@@ -107,6 +107,7 @@ async fn add_suppressions(
 /// Shows one, by its id or its address. Needs `suppressions:view`.
 #[utoipa::path(
     get, path = "/api/suppressions/{id}", tag = "suppressions", summary = "Show a suppression",
+    params(("id" = String, Path, description = "Its id, or the address that is not written to")),
     responses((status = 200, description = "The suppression", body = Success<SuppressionBody>)),
 )]
 async fn find_suppression(
@@ -120,6 +121,7 @@ async fn find_suppression(
 /// Lets an address be written to again; named by the suppression's id or by itself. Needs `suppressions:update`.
 #[utoipa::path(
     post, path = "/api/suppressions/{id}/lift", tag = "suppressions", summary = "Lift a suppression",
+    params(("id" = String, Path, description = "Its id, or the address that is not written to")),
     request_body(content = LiftBody, content_type = "application/json"),
     responses((status = 200, description = "The address can be written to again", body = Success<Deleted<String>>)),
 )]

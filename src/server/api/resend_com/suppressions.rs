@@ -92,6 +92,7 @@ async fn add_suppression(
 #[utoipa::path(
     get, path = "/suppressions/{id_or_email}", operation_id = "retrieveSuppression", tag = "suppressions",
     summary = "Retrieve a suppression",
+    params(("id_or_email" = String, Path, description = "Its id, or the address that is not written to")),
     responses((status = 200, description = "The suppression", body = WholeSuppression)),
 )]
 async fn find_suppression(
@@ -105,6 +106,7 @@ async fn find_suppression(
 /// Lets an address be written to again; named by the suppression's id or by itself. Needs `suppressions:update`.
 #[utoipa::path(
     delete, path = "/suppressions/{id_or_email}", tag = "suppressions", summary = "Remove a suppression",
+    params(("id_or_email" = String, Path, description = "Its id, or the address that is not written to")),
     responses((status = 200, description = "It is off the list", body = RemovedSuppression)),
 )]
 async fn remove_suppression(
@@ -231,10 +233,10 @@ pub struct NewSuppressionsBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct OldSuppressionsBody {
     /// The addresses.
-    #[schema(nullable = false, min_items = 1, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     emails: Option<Vec<String>>,
     /// The ids.
-    #[schema(nullable = false, min_items = 1, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     ids: Option<Vec<String>>,
 }
 
