@@ -28,6 +28,7 @@ use crate::server::App;
 use crate::server::bounds::MAX_BODY_BYTES;
 use crate::server::identity::Identity;
 use crate::server::services::send::{self, IdempotencyKey, KeptAnswer, OnceKey};
+use crate::server::services::suppressions::SuppressionName;
 use crate::server::turns::Turn;
 
 /// The system that was asked, in whose words errors are told.
@@ -125,6 +126,14 @@ impl<Id: FromStr + From<i64>, S: Send + Sync> FromRequestParts<S> for PathId<Id>
 /// Reads an id. A text that is none becomes an id that nothing has, so that it is answered like any other id of nobody.
 pub fn id_of<Id: FromStr + From<i64>>(text: &str) -> Id {
     text.parse().unwrap_or_else(|_| Id::from(NO_ID))
+}
+
+/// What names a suppression in a path: its id, or the address that is not written to. An id has no `@`.
+pub fn suppression_name(text: &str) -> SuppressionName {
+    match text.contains('@') {
+        true => SuppressionName::Address(text.trim().to_owned()),
+        false => SuppressionName::Id(id_of(text)),
+    }
 }
 
 /// Ids are times since 1970: none is negative.

@@ -16,8 +16,8 @@ use crate::domain::ids::{EmailId, SuppressionId};
 use crate::domain::page::{Cursor, CursorPage};
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::server::App;
-use crate::server::api::extract::{Caller, PathText, QueryParameters, RawQuery, id_of};
-use crate::server::services::suppressions::{self, SuppressionFilter, SuppressionName};
+use crate::server::api::extract::{Caller, PathText, QueryParameters, RawQuery, suppression_name};
+use crate::server::services::suppressions::{self, SuppressionFilter};
 
 const DEFAULT_LIMIT: i64 = 50;
 /// How many addresses are added by one request.
@@ -115,7 +115,7 @@ async fn find_suppression(
     Caller(viewer, ()): Caller,
     PathText(name): PathText,
 ) -> Answer<SuppressionBody> {
-    Ok(success(suppressions::find_suppression(&app, &viewer, &read_name(&name)).await?.into()))
+    Ok(success(suppressions::find_suppression(&app, &viewer, &suppression_name(&name)).await?.into()))
 }
 
 /// Lets an address be written to again; named by the suppression's id or by itself. Needs `suppressions:update`.
@@ -131,16 +131,8 @@ async fn lift_suppression(
     PathText(name): PathText,
     JsonBody(body): JsonBody<LiftBody>,
 ) -> Answer<Deleted<String>> {
-    let lifted = suppressions::lift_suppression(&app, &viewer, &read_name(&name), &body.reason).await?;
+    let lifted = suppressions::lift_suppression(&app, &viewer, &suppression_name(&name), &body.reason).await?;
     Ok(success(Deleted { id: lifted.id.to_string() }))
-}
-
-/// A path names an address or an id; an id has no `@`.
-fn read_name(text: &str) -> SuppressionName {
-    match text.contains('@') {
-        true => SuppressionName::Address(text.trim().to_owned()),
-        false => SuppressionName::Id(id_of(text)),
-    }
 }
 
 /// Addresses to add.

@@ -14,7 +14,7 @@ use crate::domain::error::AppError;
 use crate::domain::ids::SuppressionId;
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::server::App;
-use crate::server::api::extract::{Body, Caller, PathText, QueryParameters, RawQuery, id_of};
+use crate::server::api::extract::{Body, Caller, PathText, QueryParameters, RawQuery, id_of, suppression_name};
 use crate::server::services::suppressions::{self, SuppressionFilter, SuppressionName};
 
 /// How many addresses a request names at most.
@@ -100,7 +100,7 @@ async fn find_suppression(
     Caller(viewer, ()): Caller,
     PathText(name): PathText,
 ) -> Answer<WholeSuppression> {
-    Ok(Json(suppressions::find_suppression(&app, &viewer, &read_name(&name)).await?.into()))
+    Ok(Json(suppressions::find_suppression(&app, &viewer, &suppression_name(&name)).await?.into()))
 }
 
 /// Lets an address be written to again; named by the suppression's id or by itself. Needs `suppressions:update`.
@@ -114,7 +114,7 @@ async fn remove_suppression(
     Caller(viewer, ()): Caller,
     PathText(name): PathText,
 ) -> Answer<RemovedSuppression> {
-    Ok(Json(suppressions::lift_suppression(&app, &viewer, &read_name(&name), REASON).await?.into()))
+    Ok(Json(suppressions::lift_suppression(&app, &viewer, &suppression_name(&name), REASON).await?.into()))
 }
 
 /// Keeps up to 100 addresses from being written to, all or none. Needs `suppressions:update`.
@@ -171,14 +171,6 @@ fn require_some(names: &[String], field: &str) -> Result<(), ResendError> {
     match names.len() {
         1..=MAX_AT_ONCE => Ok(()),
         _ => Err(ResendError::invalid(format!("`{field}` must hold 1 to {MAX_AT_ONCE} texts"))),
-    }
-}
-
-/// A path names an address or an id; an id has no `@`.
-fn read_name(text: &str) -> SuppressionName {
-    match text.contains('@') {
-        true => SuppressionName::Address(text.trim().to_owned()),
-        false => SuppressionName::Id(id_of(text)),
     }
 }
 
