@@ -23,6 +23,15 @@ pub struct Suppression {
     pub created_at: DateTime<Utc>,
 }
 
+/// Which addresses of a list are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SuppressionFilter {
+    /// A part of the address.
+    pub search: Option<String>,
+    /// One of these; any where it names none.
+    pub reasons: Vec<SuppressionReason>,
+}
+
 named! {
     /// Why an address is not written to.
     #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -14,6 +14,7 @@ use crate::domain::event::EmailEvent;
 use crate::domain::ids::{EmailId, SuppressionId, TeamId};
 use crate::domain::mailbox::mailbox_key;
 use crate::domain::page::{Cursor, CursorPage};
+pub use crate::domain::suppression::SuppressionFilter;
 use crate::domain::suppression::{Suppression, SuppressionReason};
 
 const COLUMNS: &str = "id, address, reason, email_id, note, created_at";
@@ -24,15 +25,6 @@ const VALUES: usize = 500;
 const INSERT: &str = "INSERT INTO suppressions
         (team_id, address_key, id, address, reason, email_id, note, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
-
-/// Which addresses of a list are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SuppressionFilter {
-    /// A part of the address.
-    pub search: Option<String>,
-    /// One of these; any where it names none.
-    pub reasons: Vec<SuppressionReason>,
-}
 
 #[derive(sqlx::FromRow)]
 struct SuppressionRow {

@@ -25,7 +25,7 @@ impl GeoIp {
     }
 
     #[cfg(test)]
-    pub(in crate::server) fn of_bytes(bytes: Vec<u8>) -> Self {
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
         Self(Reader::from_source(bytes).unwrap())
     }
 }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for GeoIp {
 
 /// A file that says where the lower half of all addresses of IPv4 is, and nothing of the others.
 #[cfg(test)]
-pub(in crate::server) fn sample_file() -> Vec<u8> {
+pub(crate) fn sample_file() -> Vec<u8> {
     fn text(text: &str) -> Vec<u8> {
         assert!(text.len() < 29);
         [&[0b010_00000 | text.len() as u8], text.as_bytes()].concat()

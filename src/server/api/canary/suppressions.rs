@@ -14,10 +14,10 @@ use super::{Answer, Deleted, Success, Timestamp, success};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, SuppressionId};
 use crate::domain::page::{Cursor, CursorPage};
-use crate::domain::suppression::{Suppression, SuppressionReason};
+use crate::domain::suppression::{Suppression, SuppressionFilter, SuppressionReason};
 use crate::server::App;
 use crate::server::api::extract::{Caller, PathText, QueryParameters, RawQuery, suppression_name};
-use crate::server::services::suppressions::{self, SuppressionFilter};
+use crate::server::services::suppressions;
 
 const DEFAULT_LIMIT: i64 = 50;
 /// How many addresses are added by one request.

@@ -12,10 +12,10 @@ use super::error::ResendError;
 use super::{Answer, List, Timestamp, read_body, read_paging};
 use crate::domain::error::AppError;
 use crate::domain::ids::SuppressionId;
-use crate::domain::suppression::{Suppression, SuppressionReason};
+use crate::domain::suppression::{Suppression, SuppressionFilter, SuppressionReason};
 use crate::server::App;
 use crate::server::api::extract::{Body, Caller, PathText, QueryParameters, RawQuery, id_of, suppression_name};
-use crate::server::services::suppressions::{self, SuppressionFilter, SuppressionName};
+use crate::server::services::suppressions::{self, SuppressionName};
 
 /// How many addresses a request names at most.
 const MAX_AT_ONCE: usize = 100;
