@@ -18,6 +18,7 @@ use sendlog::domain::ids::{
 };
 use sendlog::domain::permission::PermissionSet;
 use sendlog::domain::template::{Template, TemplateSource, TemplateVersion};
+use sendlog::domain::tracking::TemplateTracking;
 use sendlog::server::App;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::Config;
@@ -492,7 +493,8 @@ async fn set_up(app: &App, team: TeamId, number: usize) -> Outcome<Setting> {
         let id = app.clock.mint();
         let ids = (id, current.id);
         let (name, masked_variables) = (name.to_owned(), Vec::new());
-        let template = Template { id, name, created_at: now, updated_at: now, masked_variables, current };
+        let tracking = TemplateTracking::default();
+        let template = Template { id, name, created_at: now, updated_at: now, masked_variables, current, tracking };
         app.store.insert_template(team, &template, &event(AuditAction::TemplateCreated)).await?;
         templates.push(ids);
     }
