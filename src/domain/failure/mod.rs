@@ -24,7 +24,7 @@ use rules::rules;
 
 /// Of all that a diagnosis follows from. It is raised with every change of this folder by which a message may get another
 /// diagnosis: what is kept of an earlier version is diagnosed anew, in the background.
-pub const VERSION: i16 = 2;
+pub const VERSION: i16 = 3;
 
 /// What is known about one failure.
 #[derive(Clone, Copy, Debug)]

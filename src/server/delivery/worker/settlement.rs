@@ -129,7 +129,7 @@ impl Worker {
         }
         let (code, enhanced_code) =
             attempt.recipients.iter().find_map(|(_, fate)| words_of(fate)).map_or((None, None), |words| {
-                let (code, enhanced) = codes_of(words);
+                let (code, enhanced) = codes_of(answer_in(words));
                 (code, enhanced.map(str::to_owned))
             });
         let is_plain = attempt.is_taken() && lease.attempts == 0 && lease.tried.is_empty();
@@ -156,6 +156,14 @@ impl Worker {
 fn packed(exchange: Exchange, is_plain: bool) -> io::Result<Vec<u8>> {
     let packed = pack_exchange(&exchange)?;
     if is_plain && packed.len() > PLAIN_BYTES { pack_exchange(&exchange.in_short()) } else { Ok(packed) }
+}
+
+/// The server's answer behind what is said of it: "The log-in was refused by mail.example.com: 535 5.7.8 …".
+fn answer_in(words: &str) -> &str {
+    match words.split_once(": ") {
+        Some((told, answer)) if told.starts_with("The log-in was refused") => answer,
+        Some(_) | None => words,
+    }
 }
 
 /// The server's words to a recipient, or why they did not come to that.

@@ -429,7 +429,10 @@ fn a_full_mailbox_is_a_soft_bounce_and_an_unknown_one_a_hard_one() {
         ("450 mailbox busy", EventCause::Soft),
         ("", EventCause::Hard),
     ] {
-        assert_eq!(bounce_cause(reply), cause, "{reply}");
+        assert_eq!(bounce_cause(Some("smtp"), reply), cause, "{reply}");
+    }
+    for protocol in ["http", "https"] {
+        assert_eq!(bounce_cause(Some(protocol), "422 Unprocessable Entity: no such address"), EventCause::Hard);
     }
 }
 

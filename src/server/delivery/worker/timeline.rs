@@ -45,9 +45,13 @@ pub(super) fn codes_of(reply: &str) -> (Option<u16>, Option<&str>) {
     (code, words.next().filter(is_enhanced))
 }
 
-/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can.
-/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3.
-pub(super) fn bounce_cause(reply: &str) -> EventCause {
+/// Whether a refused recipient can work another day, by the codes that the reply begins with. A full mailbox can. By HTTP a
+/// refusal is for good: its 400 is no 400 of SMTP.
+/// Sources: RFC 5321, section 4.2.3; RFC 3463, section 3.3; RFC 9110, section 15.5.
+pub(super) fn bounce_cause(protocol: Option<&str>, reply: &str) -> EventCause {
+    if protocol.is_some_and(|protocol| protocol.starts_with("http")) {
+        return EventCause::Hard;
+    }
     let is_soft = match codes_of(reply) {
         (_, Some(enhanced)) => enhanced.starts_with("4.") || enhanced == "5.2.2",
         (code, None) => code.is_some_and(|code| (400..500).contains(&code) || code == 552),
@@ -77,9 +81,10 @@ impl Timeline<'_> {
     }
 
     fn add(&mut self, kind: EventKind, recipient: Option<String>, message: String, reply: Option<String>) {
+        let protocol = self.via.protocol.as_deref();
         let detail = EventDetail {
             message: Some(message),
-            cause: (kind == EventKind::Bounced).then(|| bounce_cause(reply.as_deref().unwrap_or_default())),
+            cause: (kind == EventKind::Bounced).then(|| bounce_cause(protocol, reply.as_deref().unwrap_or_default())),
             reply,
             server: self.via.server.clone(),
             protocol: self.via.protocol.clone(),

@@ -339,6 +339,8 @@ async fn a_refused_key_leaves_the_message_waiting_for_a_better_one() {
     assert_eq!(provided.bench.kinds(id).await, [EventKind::FailedToSend, EventKind::Sent]);
     let reply = provided.bench.events(id).await.remove(0).detail.reply;
     assert_eq!(reply.as_deref(), Some("The log-in was refused: 401 Unauthorized: authorization required"));
+    let attempts = provided.bench.store.list_attempts(provided.bench.team, id).await.unwrap();
+    assert_eq!(attempts[0].code, Some(401));
 }
 
 #[tokio::test]
