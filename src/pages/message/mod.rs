@@ -120,13 +120,20 @@ fn Message(
     }
 }
 
-/// The seconds after which what became of it is asked again, while it is on its way: often at first. One that waits for its
-/// time or for an adapter is not.
+/// The seconds after which what became of it is asked again: while it is on its way, and for an hour after it went out, when
+/// reports of it come in; often at first. One that waits for its time or for an adapter is not.
 fn is_on_its_way(email: &Email) -> Option<&'static str> {
     let now = ViewerClock::of_page().now;
     let waits = email.waits_for_adapter || email.scheduled_at.is_some_and(|at| at > now);
-    let is_new = now - email.created_at() < TimeDelta::minutes(5);
-    (email.status == EmailStatus::Queued && !waits).then_some(if is_new { "2" } else { "20" })
+    let since = now - email.sent_at.unwrap_or_else(|| email.created_at());
+    let is_new = since < TimeDelta::minutes(5);
+    match email.status {
+        EmailStatus::Queued => (!waits).then_some(if is_new { "2" } else { "20" }),
+        EmailStatus::Sent | EmailStatus::Delivered | EmailStatus::Opened => {
+            (since < TimeDelta::hours(1)).then_some(if is_new { "5" } else { "20" })
+        }
+        EmailStatus::Clicked | EmailStatus::Bounced | EmailStatus::Failed | EmailStatus::Spam => None,
+    }
 }
 
 /// The `Message-ID` that a message carries which Sendlog wrote itself: it went out by SMTP.

@@ -246,7 +246,7 @@ on_both_databases! {
         assert!(app.store().find_email(app.team, copy.id).await.unwrap().is_some());
     }
 
-    async fn a_page_asks_anew_while_its_message_is_on_its_way(app: TestApp) {
+    async fn a_page_asks_anew_while_its_message_is_on_its_way_and_reports_of_it_may_come(app: TestApp) {
         app.add_adapter("Mail").await;
         let admin = app.sign_in(Role::Admin).await;
         let id = app.add_message(Message::with_status(EmailStatus::Failed)).await;
@@ -254,7 +254,14 @@ on_both_databases! {
         let asks = async |id: EmailId| admin.get(&format!("/logs/{id}")).await.text.contains("data-refresh");
         assert!(asks(copy).await && !asks(id).await);
         settle(&app, copy, EventKind::Delivered, None).await;
+        assert!(asks(copy).await);
+        settle(&app, copy, EventKind::Clicked, None).await;
         assert!(!asks(copy).await);
+        let earlier = async |minutes| {
+            let at = app.now() - TimeDelta::minutes(minutes);
+            app.add_message(Message { at, ..Message::with_status(EmailStatus::Delivered) }).await
+        };
+        assert!(asks(earlier(50).await).await && !asks(earlier(70).await).await);
     }
 }
 
