@@ -11,9 +11,9 @@ export const rateLimit = 3;
 
 /**
  * Call it once, at the top of the file. What it gives is filled in before the first test. `environment` gives variables
- * that the server is started with.
+ * that the server is started with, `prepare` adds to what is filled in.
  */
-export function setStage({ environment = async () => ({}) } = {}) {
+export function setStage({ environment = async () => ({}), prepare = async () => {} } = {}) {
   const stage = {
     /** Makes a team whose log is empty. */
     makeTeam: () => Team.create(stage.sendlog, stage.smtp, stage.http),
@@ -31,6 +31,7 @@ export function setStage({ environment = async () => ({}) } = {}) {
     stage.http = await HttpTarget.start();
     stage.sendlog = await Sendlog.serveIn(await environment());
     stage.team = await stage.makeTeam();
+    await prepare(stage);
   });
 
   afterEach((test) => {

@@ -10,6 +10,8 @@ export const from = "Acme <hello@acme.example>";
 
 export class Team {
   #owner;
+  #browser;
+  #template;
 
   /** A team with an owner, an SMTP adapter, an HTTP adapter for the other channels, and a key of every scope. */
   static async create(sendlog, smtp, http) {
@@ -21,8 +23,8 @@ export class Team {
       ["create-user", "--email", team.#owner.email, "--name", "The owner", "--team", team.slug, "--role", "owner"],
       { SENDLOG_PASSWORD: team.#owner.password },
     );
-    await team.#createAdapter("smtp", smtp.url, "--default");
-    await team.#createAdapter("http", http.url);
+    await team.createAdapter("smtp", smtp.url, "--default");
+    await team.createAdapter("http", http.url);
     team.key = await team.createKey("*");
     return team;
   }
@@ -38,6 +40,13 @@ export class Team {
     return this.sendlog.admin(["create-key", "--team", this.slug, "--name", "clients", ...args]);
   }
 
+  /** Makes an adapter and gives its id; `--default` sends by it what names no other. */
+  async createAdapter(type, url, ...args) {
+    const named = ["--name", `${type} ${randomUUID().slice(0, 8)}`, "--url", url, "--from", from];
+    const made = await this.sendlog.admin(["create-adapter", "--team", this.slug, "--type", type, ...named, ...args]);
+    return made.id;
+  }
+
   /** Makes a template and gives its id. */
   async createTemplate(source) {
     const name = `Template ${randomUUID().slice(0, 8)}`;
@@ -47,6 +56,21 @@ export class Team {
   /** A message as Sendlog's own API shows it; the id may be any dialect's. */
   async find(id) {
     return this.call("GET", `/api/logs/${id}`);
+  }
+
+  /** A message as its page shows it to the owner: `events`, `attempts`, `failure`. */
+  async look(id) {
+    this.#browser ??= await this.logIn();
+    return (await this.#browser.call("load_email", { id })).detail;
+  }
+
+  /** Sends by an adapter, and gives what the message's page shows once the attempt is over. */
+  async attempt(adapterId, to = uniqueAddress()) {
+    this.#template ??= await this.createTemplate({ subject: "Hello", text: "Hello", html: "<p>Hello</p>" });
+    const { id } = await this.call("POST", "/api/v1/send", { templateId: this.#template, to, adapterId });
+    await waitFor(`attempt at ${id}`, async () => (await this.look(id)).attempts.length > 0);
+    // The page reads one part after the other: the first that shows an attempt need not show all that came of it.
+    return this.look(id);
   }
 
   /** The newest message to a recipient, as Sendlog's own API lists it. */
@@ -92,12 +116,6 @@ export class Team {
       headers: { Authorization: `Bearer ${this.key.key}`, "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-  }
-
-  async #createAdapter(type, url, ...args) {
-    await this.sendlog.admin([
-      "create-adapter", "--team", this.slug, "--type", type, "--name", type, "--url", url, "--from", from, ...args,
-    ]);
   }
 }
 

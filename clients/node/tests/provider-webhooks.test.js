@@ -9,6 +9,7 @@ import https from "node:https";
 import { after, test } from "node:test";
 import { Sns, host } from "../support/amazon.js";
 import { Chance } from "../support/chance.js";
+import { Mailgun } from "../support/providers/mailgun.js";
 import { bySvix, byStandardWebhooks } from "../support/providers/resend.js";
 import { SendGrid } from "../support/providers/sendgrid.js";
 import { AmazonSes } from "../support/providers/ses.js";
@@ -38,6 +39,7 @@ const providers = {
   "sns-validator": () => new AmazonSes(sns),
   twilio: () => new Twilio(),
   "@vonage/jwt": () => new Vonage(),
+  "Mailgun's documents": () => new Mailgun(),
 };
 
 for (const [library, make] of Object.entries(providers)) {
