@@ -41,6 +41,7 @@ export class Api {
     html?: string;
     text?: string;
     maskedVariables?: string[];
+    offersUnsubscribe?: boolean;
   }): Promise<string> {
     return (await this.call<{ id: string }>("POST", "/api/templates", source)).id;
   }

@@ -1,9 +1,7 @@
 // A provider's reports: from an empty page to the opened message, and what becomes of somebody else's posts.
 
-import { createSign, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createTeam, expect, expectAccessible, test, type SendingTeam } from "../fixtures.ts";
+import { SendGridApi, SigningAccount } from "../sendgrid.ts";
 
 let team: SendingTeam;
 let template: string;
@@ -13,30 +11,8 @@ test.beforeAll(async ({ sendlog, smtp }) => {
   template = await team.api.createTemplate({ name: "Seeds", subject: "Seeds", html: "<p>Seeds are in</p>", text: "Seeds are in" });
 });
 
-/** An account at SendGrid that signs its event webhook. */
-function account(): { verificationKey: string; post: (events: object[]) => { headers: Record<string, string>; data: string } } {
-  const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const verificationKey = publicKey.export({ type: "spki", format: "der" }).toString("base64");
-  return {
-    verificationKey,
-    post: (events) => {
-      const data = JSON.stringify(events);
-      const timestamp = String(Math.floor(Date.now() / 1000));
-      const signature = createSign("sha256").update(timestamp + data).sign(privateKey, "base64");
-      return {
-        data,
-        headers: {
-          "content-type": "application/json",
-          "x-twilio-email-event-webhook-signature": signature,
-          "x-twilio-email-event-webhook-timestamp": timestamp,
-        },
-      };
-    },
-  };
-}
-
 test("SendGrid is connected in a minute, and delivered and opened come by themselves", async ({ page, as, smtp, hasScript }) => {
-  const sendGrid = account();
+  const sendGrid = new SigningAccount();
   await as("admin", team);
   await page.goto("/settings/provider-webhooks");
   await page.getByLabel("Provider", { exact: true }).selectOption({ label: "SendGrid" });
@@ -77,7 +53,7 @@ test("SendGrid is connected in a minute, and delivered and opened come by themse
   await expect(timeline).toContainText("Delivered");
   await expect(timeline).toContainText("kept by the reader's server");
 
-  const forged = await page.request.post(address, account().post([event("spamreport", {})]));
+  const forged = await page.request.post(address, new SigningAccount().post([event("spamreport", {})]));
   expect(forged.status()).toBe(403);
   await expect(async () => {
     await page.goto(hook);
@@ -95,49 +71,10 @@ test("SendGrid is connected in a minute, and delivered and opened come by themse
   expect((await page.request.post(address, sendGrid.post([event("click", {})]))).status()).toBe(404);
 });
 
-/** SendGrid's API: it takes messages, and sets its event webhook up when it is asked. */
-class SendGridApi {
-  readonly account = account();
-  readonly sent: { to: string; sendlogId: string }[] = [];
-  hook = "";
-  #server: Server;
-
-  constructor() {
-    this.#server = createServer((request, response) => {
-      const parts: Buffer[] = [];
-      request.on("data", (part: Buffer) => parts.push(part));
-      request.on("end", () => {
-        const body = JSON.parse(Buffer.concat(parts).toString() || "{}");
-        const call = `${request.method} ${request.url}`;
-        if (request.headers.authorization !== "Bearer SG.seeds") {
-          response.writeHead(401, { "content-type": "application/json" }).end('{"errors":[{"message":"authorization required"}]}');
-        } else if (call === "POST /v3/mail/send") {
-          this.sent.push({ to: body.personalizations[0].to[0].email, sendlogId: body.custom_args.sendlog_id });
-          response.writeHead(202, { "x-message-id": `sg-${this.sent.length}` }).end();
-        } else {
-          this.hook = body.url ?? this.hook;
-          const answer = { id: "77a4", public_key: this.account.verificationKey };
-          response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
-        }
-      });
-    });
-  }
-
-  async start(): Promise<string> {
-    await new Promise<void>((started) => this.#server.listen(0, "127.0.0.1", started));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.#server.close();
-  }
-}
-
 test("with SendGrid's key alone a team sends, and delivered and opened come by themselves", async ({ page, as, sendlog, smtp, hasScript }) => {
   const own = await createTeam(sendlog, smtp, `sendgrid-${hasScript}`);
   const seeds = await own.api.createTemplate({ name: "Seeds", subject: "Seeds", html: "<p>In</p>", text: "In" });
-  const api = new SendGridApi();
-  const address = await api.start();
+  const api = await SendGridApi.start("SG.seeds");
   await as("admin", own);
 
   await page.goto("/settings/adapters");
@@ -148,12 +85,12 @@ test("with SendGrid's key alone a team sends, and delivered and opened come by t
     await expectAccessible(page);
   }
   await page.getByLabel("API key").fill("SG.wrong");
-  await page.getByLabel("API address").fill(address);
+  await page.getByLabel("API address").fill(api.url);
   await page.getByLabel("Default sender").fill("Seeds <seeds@finch.example>");
-  await page.getByLabel("Default: messages").check();
+  await page.getByLabel("Default: the first in the order").check();
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await page.getByRole("region", { name: "Try “SendGrid”" }).getByRole("button", { name: "Send the test" }).click();
-  await expect(page.getByRole("alert")).toContainText("authorization required");
+  await expect(page.getByRole("alert")).toContainText("The provided authorization grant is invalid");
   await page.getByRole("link", { name: "Edit SendGrid" }).click();
   await page.getByLabel("API key").fill("SG.seeds");
   await page.getByRole("button", { name: "Save", exact: true }).click();
@@ -169,13 +106,10 @@ test("with SendGrid's key alone a team sends, and delivered and opened come by t
   const to = `watched-${hasScript}@example.com`;
   const id = await own.api.send({ templateId: seeds, to });
   await own.api.waitFor(id, "sent");
-  expect(api.sent.find((sent) => sent.to === to)?.sendlogId).toBe(id);
-  const event = (name: string) => ({
-    email: to, event: name, timestamp: Math.floor(Date.now() / 1000), sendlog_id: id, sg_event_id: `${name}-own-${hasScript}`, sg_message_id: "sg-1.recvd-1",
-  });
-  const posted = await page.request.post(api.hook, api.account.post([event("delivered"), event("open")]));
-  expect(posted.status()).toBe(200);
+  const mail = api.mailTo(to);
+  expect(mail.arguments.sendlog_id).toBe(id);
+  expect(await api.tell(mail, { event: "delivered" }, { event: "open" })).toEqual([200]);
   await page.goto(`/logs/${id}`);
   await expect(page.locator(".page-head").getByText("Opened", { exact: true })).toBeVisible();
-  api.stop();
+  await api.stop();
 });
