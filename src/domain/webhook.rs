@@ -48,6 +48,7 @@ impl Webhook {
 
 named! {
     /// How a post is written and signed.
+    #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
     pub enum WebhookShape, "unknown shape" {
         Sendlog = "sendlog" "Sendlog",
         ResendCom = "resend" "Resend",
@@ -57,6 +58,7 @@ named! {
 
 named! {
     /// Why Sendlog switched a webhook off.
+    #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
     pub enum DisabledReason, "unknown reason" {
         Failing = "failing" "Everything failed for five days",
         Gone = "gone" "It answered 410 Gone",
@@ -65,6 +67,7 @@ named! {
 
 named! {
     /// What became of a delivery.
+    #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
     pub enum DeliveryState, "unknown state" {
         Waiting = "waiting" "Waiting",
         Delivered = "delivered" "Delivered",

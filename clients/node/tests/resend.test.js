@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { Resend } from "resend";
 import { rateLimit, setStage } from "../support/stage.js";
@@ -525,3 +527,73 @@ test("an address is suppressed, found, walked to and lifted", async () => {
   dataOf(await emails.send(mail(one)));
   await stage.smtp.waitFor(one);
 });
+
+// Webhooks.
+
+test("a webhook is made, told of what happens, changed and removed", async () => {
+  const { webhooks, emails } = clientOf(stage.team);
+  const receiver = await Receiver.start();
+  try {
+    const created = dataOf(await webhooks.create({ endpoint: receiver.url, events: ["email.sent", "email.bounced"] }));
+    const { id, signing_secret } = created;
+    assert.deepEqual(Object.keys(created), ["object", "id", "signing_secret"]);
+    assert.match(id, uuid);
+    const { created_at, ...found } = dataOf(await webhooks.get(id));
+    assert.match(created_at, createdAt);
+    const row = { id, status: "enabled", endpoint: receiver.url, events: ["email.sent", "email.bounced"] };
+    assert.deepEqual(found, { object: "webhook", ...row, signing_secret });
+    const listed = dataOf(await webhooks.list());
+    assert.equal(listed.has_more, false);
+    assert.deepEqual(listed.data.find((one) => one.id === id), { created_at, ...row });
+
+    const recipient = uniqueAddress("told");
+    const sent = dataOf(await emails.send(mail(recipient)));
+    const post = await waitFor("a post", () => receiver.posts.find(({ body }) => body.includes(sent.id)));
+    const event = webhooks.verify({
+      payload: post.body,
+      headers: {
+        id: post.headers["svix-id"],
+        timestamp: post.headers["svix-timestamp"],
+        signature: post.headers["svix-signature"],
+      },
+      webhookSecret: signing_secret,
+    });
+    assert.equal(event.type, "email.sent");
+    assert.deepEqual(event.data.to, [recipient]);
+
+    dataOf(await webhooks.update(id, { status: "disabled", events: ["email.delivered"] }));
+    const changed = dataOf(await webhooks.get(id));
+    assert.deepEqual([changed.status, changed.events], ["disabled", ["email.delivered"]]);
+    dataOf(await webhooks.update(id, { status: "enabled" }));
+    assert.equal(dataOf(await webhooks.get(id)).status, "enabled");
+    assertError(await webhooks.create({ endpoint: receiver.url, events: ["contact.created"] }), 422, "validation_error");
+    assertError(await webhooks.update(id, { endpoint: "nowhere" }), 422, "validation_error");
+    assert.deepEqual(dataOf(await webhooks.remove(id)), { object: "webhook", id, deleted: true });
+    assertError(await webhooks.get(id), 404, "not_found");
+    assertError(await webhooks.remove(id), 404, "not_found");
+  } finally {
+    await receiver.stop();
+  }
+});
+
+/** An address of the team's own, and what is posted to it. */
+class Receiver {
+  posts = [];
+  url;
+  #server = createServer(async (request, response) => {
+    this.posts.push({ headers: request.headers, body: await text(request) });
+    response.end();
+  });
+
+  static async start() {
+    const receiver = new Receiver();
+    await new Promise((done) => receiver.#server.listen(0, "127.0.0.1", done));
+    receiver.url = `http://127.0.0.1:${receiver.#server.address().port}/told`;
+    return receiver;
+  }
+
+  async stop() {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+}

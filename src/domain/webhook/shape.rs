@@ -110,6 +110,29 @@ fn sendlog(message: &AboutMessage, event: &EmailEvent) -> Post {
     Post { kind, body }
 }
 
+/// What Resend's posts call an event of this kind; `None` where there is no word for it.
+pub const fn resend_com_kind(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Sent => Some("email.sent"),
+        EventKind::Deferred | EventKind::FailedToSend => Some("email.delivery_delayed"),
+        EventKind::Delivered => Some("email.delivered"),
+        EventKind::Opened | EventKind::ReOpened => Some("email.opened"),
+        EventKind::Clicked | EventKind::ReClicked => Some("email.clicked"),
+        EventKind::Bounced => Some("email.bounced"),
+        EventKind::Dropped => Some("email.suppressed"),
+        EventKind::Failed => Some("email.failed"),
+        EventKind::ReportedAsSpam => Some("email.complained"),
+        EventKind::Requested
+        | EventKind::Triggered
+        | EventKind::Queued
+        | EventKind::FailedToQueue
+        | EventKind::Processed
+        | EventKind::Canceled
+        | EventKind::Uncertain
+        | EventKind::Unsubscribed => None,
+    }
+}
+
 fn resend_com(message: &AboutMessage, event: &EmailEvent) -> Option<Post> {
     let detail = &event.detail;
     let words = detail.reply.as_deref().or(detail.message.as_deref());
@@ -121,31 +144,32 @@ fn resend_com(message: &AboutMessage, event: &EmailEvent) -> Option<Post> {
             ("userAgent", detail.user_agent.as_deref()),
         ])
     };
-    let (kind, more) = match event.kind {
-        EventKind::Sent => ("sent", None),
-        EventKind::Deferred | EventKind::FailedToSend => ("delivery_delayed", None),
-        EventKind::Delivered => ("delivered", None),
-        EventKind::Opened | EventKind::ReOpened => ("opened", Some(("open", visit()))),
-        EventKind::Clicked | EventKind::ReClicked => ("clicked", Some(("click", visit()))),
+    let kind = resend_com_kind(event.kind)?;
+    let more = match event.kind {
+        EventKind::Opened | EventKind::ReOpened => Some(("open", visit())),
+        EventKind::Clicked | EventKind::ReClicked => Some(("click", visit())),
         EventKind::Bounced => {
             let is_soft = detail.cause == Some(EventCause::Soft);
             let (kind, sub_type) = if is_soft { ("Transient", "General") } else { ("Permanent", "General") };
             let said = object([("message", words.or(Some(""))), ("type", Some(kind)), ("subType", Some(sub_type))]);
-            ("bounced", Some(("bounce", said)))
+            Some(("bounce", said))
         }
-        EventKind::Dropped => ("suppressed", Some(("suppressed", object([("message", words.or(Some("")))])))),
-        EventKind::Failed => ("failed", Some(("failed", object([("reason", words.or(Some("")))])))),
-        EventKind::ReportedAsSpam => ("complained", None),
-        EventKind::Requested
+        EventKind::Dropped => Some(("suppressed", object([("message", words.or(Some("")))]))),
+        EventKind::Failed => Some(("failed", object([("reason", words.or(Some("")))]))),
+        EventKind::Sent
+        | EventKind::Deferred
+        | EventKind::FailedToSend
+        | EventKind::Delivered
+        | EventKind::ReportedAsSpam
+        | EventKind::Requested
         | EventKind::Triggered
         | EventKind::Queued
         | EventKind::FailedToQueue
         | EventKind::Processed
         | EventKind::Canceled
         | EventKind::Uncertain
-        | EventKind::Unsubscribed => return None,
+        | EventKind::Unsubscribed => None,
     };
-    let kind = format!("email.{kind}");
     let mut data = json!({
         "created_at": time(message.id.created_at()),
         "email_id": message.id.to_uuid(),
@@ -157,7 +181,7 @@ fn resend_com(message: &AboutMessage, event: &EmailEvent) -> Option<Post> {
         data[name] = value;
     }
     let body = json!({ "type": kind, "created_at": time(event.at), "data": data });
-    Some(Post { kind, body })
+    Some(Post { kind: kind.to_owned(), body })
 }
 
 fn jetemail(message: &AboutMessage, event: &EmailEvent) -> Option<Post> {

@@ -15,7 +15,7 @@ use crate::domain::viewer::Viewer;
 use crate::server::App;
 
 pub use queue::{Expected, RequestLog};
-pub use redaction::{logged_answer, logged_body, logged_endpoint};
+pub use redaction::{logged_answer, logged_body, logged_endpoint, logged_request};
 
 /// Lists the viewer's team's API requests at a place of their log, newest first. Needs `requests:view`. What was answered
 /// before is among them, unless the database is too busy to take it. For what no index knows, so many are looked at; the

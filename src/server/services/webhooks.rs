@@ -1,5 +1,5 @@
 //! Webhooks: which addresses of a team's own programs are told what becomes of its messages, what they were told, and telling
-//! them again. Called by `/settings/webhooks`. [worker] posts.
+//! them again. Called by `/settings/webhooks`, `/api/webhooks` and `/resend/webhooks`. [worker] posts.
 
 mod log;
 mod sealed;
@@ -15,6 +15,7 @@ use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::event::EventKind;
 use crate::domain::ids::{EventId, OutgoingWebhookId};
+use crate::domain::page::{Cursor, CursorPage};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::domain::webhook::shape::test_post;
@@ -42,6 +43,24 @@ pub struct WebhookForm {
     pub is_on: bool,
 }
 
+/// What of a webhook is to change; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookChange {
+    /// That of the host where it is empty. A name that was the host's goes along with the address.
+    pub name: Option<String>,
+    pub url: Option<String>,
+    pub shape: Option<WebhookShape>,
+    pub kinds: Option<Vec<EventKind>>,
+    pub is_on: Option<bool>,
+}
+
+impl From<WebhookForm> for WebhookChange {
+    fn from(form: WebhookForm) -> Self {
+        let WebhookForm { name, url, shape, kinds, is_on } = form;
+        Self { name: Some(name), url: Some(url), shape: Some(shape), kinds: Some(kinds), is_on: Some(is_on) }
+    }
+}
+
 /// What is secret of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookSecrets {
@@ -67,18 +86,88 @@ pub async fn find_webhook(app: &App, viewer: &Viewer, id: OutgoingWebhookId) -> 
 pub async fn find_secrets(app: &App, viewer: &Viewer, id: OutgoingWebhookId) -> Result<WebhookSecrets, AppError> {
     viewer.require(Permission::WebhooksUpdate)?;
     let (_, kept) = load(app, viewer, id).await?;
-    let Sealed { url, secret, former } = Sealed::open(app, &kept, viewer.team, id)?;
+    opened(app, viewer, id, &kept)
+}
+
+/// One of them, with what is secret of it for those who have `webhooks:update`. Needs `webhooks:view`.
+pub async fn find_whole_webhook(
+    app: &App,
+    viewer: &Viewer,
+    id: OutgoingWebhookId,
+) -> Result<(Webhook, Option<WebhookSecrets>), AppError> {
+    viewer.require(Permission::WebhooksView)?;
+    let (webhook, kept) = load(app, viewer, id).await?;
+    let secrets = viewer.may(Permission::WebhooksUpdate).then(|| opened(app, viewer, id, &kept)).transpose()?;
+    Ok((webhook, secrets))
+}
+
+/// One of them, before it is changed. Needs `webhooks:update`.
+pub async fn find_webhook_to_change(app: &App, viewer: &Viewer, id: OutgoingWebhookId) -> Result<Webhook, AppError> {
+    viewer.require(Permission::WebhooksUpdate)?;
+    Ok(load(app, viewer, id).await?.0)
+}
+
+/// One of them, before it is removed. Needs `webhooks:delete`.
+pub async fn find_webhook_to_delete(app: &App, viewer: &Viewer, id: OutgoingWebhookId) -> Result<Webhook, AppError> {
+    viewer.require(Permission::WebhooksDelete)?;
+    Ok(load(app, viewer, id).await?.0)
+}
+
+/// Some of the team's webhooks of one shape, the newest first, each with what is secret of it for those who have
+/// `webhooks:update`. Needs `webhooks:view`.
+pub async fn list_whole_webhooks(
+    app: &App,
+    viewer: &Viewer,
+    shape: WebhookShape,
+    cursor: Cursor<OutgoingWebhookId>,
+    limit: i64,
+) -> Result<CursorPage<(Webhook, Option<WebhookSecrets>)>, AppError> {
+    viewer.require(Permission::WebhooksView)?;
+    let mut found = app.store.list_sealed_webhooks(viewer.team).await?;
+    found.retain(|(webhook, _)| {
+        let is_there = match cursor {
+            Cursor::Newest => true,
+            Cursor::After(id) => webhook.id < id,
+            Cursor::Before(id) => webhook.id > id,
+        };
+        is_there && webhook.shape == shape
+    });
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let has_more = found.len() > limit;
+    match cursor {
+        Cursor::Newest | Cursor::After(_) => found.truncate(limit),
+        Cursor::Before(_) => drop(found.drain(..found.len().saturating_sub(limit))),
+    }
+    let sees = viewer.may(Permission::WebhooksUpdate);
+    let whole = |(webhook, kept): (Webhook, String)| {
+        let secrets = sees.then(|| opened(app, viewer, webhook.id, &kept)).transpose()?;
+        Ok((webhook, secrets))
+    };
+    Ok(CursorPage { items: found.into_iter().map(whole).collect::<Result<_, AppError>>()?, has_more })
+}
+
+fn opened(app: &App, viewer: &Viewer, id: OutgoingWebhookId, kept: &str) -> Result<WebhookSecrets, AppError> {
+    let Sealed { url, secret, former } = Sealed::open(app, kept, viewer.team, id)?;
     let former_until = former.map(|former| former.until).filter(|until| *until > app.clock.now());
     Ok(WebhookSecrets { url, secret, former_until })
 }
 
 /// Adds a webhook, with a fresh secret. Needs `webhooks:create`.
 pub async fn create_webhook(app: &App, viewer: &Viewer, form: WebhookForm) -> Result<Webhook, AppError> {
+    Ok(create_whole_webhook(app, viewer, form).await?.0)
+}
+
+/// The same, with the secret: whoever makes a webhook has to know it. Needs `webhooks:create`.
+pub async fn create_whole_webhook(
+    app: &App,
+    viewer: &Viewer,
+    form: WebhookForm,
+) -> Result<(Webhook, WebhookSecrets), AppError> {
     viewer.require(Permission::WebhooksCreate)?;
     let url = checked_url(app, &form.url)?;
     let webhook = Webhook {
         id: app.clock.mint(),
-        name: form_name(&form, &url)?,
+        name: name_of(&form.name, &url)?,
         host: url.host_str().unwrap_or_default().to_owned(),
         shape: form.shape,
         kinds: checked_kinds(form.kinds),
@@ -93,26 +182,42 @@ pub async fn create_webhook(app: &App, viewer: &Viewer, form: WebhookForm) -> Re
     let event = about(app, viewer, AuditAction::OutgoingWebhookCreated, &webhook).made(said(&webhook));
     app.store.insert_outgoing_webhook(viewer.team, &webhook, &kept, &event).await?;
     info!(team.id = %viewer.team, webhook.id = %webhook.id, "added webhook");
-    Ok(webhook)
+    let Sealed { url, secret, .. } = sealed;
+    Ok((webhook, WebhookSecrets { url, secret, former_until: None }))
 }
 
-/// Changes one. Needs `webhooks:update`.
+/// Changes one, as a form has it. Needs `webhooks:update`.
 pub async fn update_webhook(
     app: &App,
     viewer: &Viewer,
     id: OutgoingWebhookId,
     form: WebhookForm,
 ) -> Result<Webhook, AppError> {
+    change_webhook(app, viewer, id, form.into()).await
+}
+
+/// Changes some of one. Needs `webhooks:update`. What Sendlog switched off stays off: see [enable_webhook].
+pub async fn change_webhook(
+    app: &App,
+    viewer: &Viewer,
+    id: OutgoingWebhookId,
+    change: WebhookChange,
+) -> Result<Webhook, AppError> {
     viewer.require(Permission::WebhooksUpdate)?;
     let (before, kept) = load(app, viewer, id).await?;
     let sealed = Sealed::open(app, &kept, viewer.team, id)?;
-    let url = checked_url(app, &form.url)?;
+    let url = checked_url(app, change.url.as_deref().unwrap_or(&sealed.url))?;
+    let name = match change.name {
+        Some(name) => name_of(&name, &url)?,
+        None if before.name == before.host => name_of("", &url)?,
+        None => before.name.clone(),
+    };
     let webhook = Webhook {
-        name: form_name(&form, &url)?,
+        name,
         host: url.host_str().unwrap_or_default().to_owned(),
-        shape: form.shape,
-        kinds: checked_kinds(form.kinds),
-        is_on: form.is_on,
+        shape: change.shape.unwrap_or(before.shape),
+        kinds: change.kinds.map_or_else(|| before.kinds.clone(), checked_kinds),
+        is_on: change.is_on.unwrap_or(before.is_on),
         ..before.clone()
     };
     let mut after = said(&webhook);
@@ -210,9 +315,8 @@ fn said(webhook: &Webhook) -> Value {
     })
 }
 
-fn form_name(form: &WebhookForm, url: &Url) -> Result<String, AppError> {
-    let name = if form.name.trim().is_empty() { url.host_str().unwrap_or_default() } else { &form.name };
-    checked_name("name", name)
+fn name_of(name: &str, url: &Url) -> Result<String, AppError> {
+    checked_name("name", if name.trim().is_empty() { url.host_str().unwrap_or_default() } else { name })
 }
 
 /// The kinds, each once, in their usual order; none where every one is chosen.

@@ -93,10 +93,15 @@ impl Store {
 
     /// The team's webhooks, the newest first.
     pub async fn list_outgoing_webhooks(&self, team_id: TeamId) -> Result<Vec<Webhook>, AppError> {
+        Ok(self.list_sealed_webhooks(team_id).await?.into_iter().map(|(webhook, _)| webhook).collect())
+    }
+
+    /// The same, each with what is sealed of it.
+    pub async fn list_sealed_webhooks(&self, team_id: TeamId) -> Result<Vec<(Webhook, String)>, AppError> {
         let statement =
             format!("SELECT {COLUMNS} FROM webhooks WHERE team_id = $1 AND deleted_at IS NULL ORDER BY id DESC");
         let rows: Vec<WebhookRow> = self.read(statement).bind(team_id).fetch_all().await?;
-        rows.into_iter().map(|row| Ok(row.into_webhook()?.0)).collect()
+        rows.into_iter().map(WebhookRow::into_webhook).collect()
     }
 
     /// One of them, with what is sealed of it.

@@ -18,7 +18,7 @@ use crate::domain::ids::ApiRequestId;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::{Identity, KeyInUse};
-use crate::server::services::api_requests::{Expected, RequestLog, logged_answer, logged_body, logged_endpoint};
+use crate::server::services::api_requests::{Expected, RequestLog, logged_answer, logged_endpoint, logged_request};
 
 /// The status of a request whose client left before it was answered. Source: nginx.
 const CLIENT_LEFT: i64 = 499;
@@ -100,7 +100,8 @@ pub async fn record(State((app, dialect)): State<(App, Api)>, mut request: Reque
         row.response_body = redacted(bytes.clone(), move |body| logged_answer(&method, &endpoint, status, body)).await;
         Response::from_parts(parts, Body::from(bytes))
     };
-    row.request_body = redacted(held.bytes.clone(), logged_body).await;
+    let endpoint = row.endpoint.clone();
+    row.request_body = redacted(held.bytes.clone(), move |body| logged_request(&endpoint, body)).await;
     under_way.body = Bytes::new();
     drop(under_way);
     response
@@ -123,7 +124,7 @@ impl Drop for UnderWay {
         let Some(mut row) = self.row.take() else { return };
         row.duration_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         if row.request_body.text.is_none() && self.body.len() <= SMALL_BODY_BYTES {
-            row.request_body = logged_body(&self.body);
+            row.request_body = logged_request(&row.endpoint, &self.body);
         }
         self.log.record(row);
     }

@@ -157,6 +157,8 @@ pub const MANNERS: Manners = Manners {
         ("/v1/{id}", "The message's id"),
         ("/templates/{id}", "The template's id"),
         ("/teams/{id}", "The team's id"),
+        ("/webhooks/{id}", "The webhook's id"),
+        ("/deliveries/{delivery}", "The delivery's id"),
         ("/invites/{inviteId}", "The invitation's id"),
         ("/members/{userId}", "The member's account"),
         ("/accept-invite/{token}", "From the invitation's link"),

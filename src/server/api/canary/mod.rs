@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod body;
 mod bounces;
+mod deliveries;
 pub mod error;
 mod events;
 mod invites;
@@ -19,6 +20,7 @@ mod send;
 mod suppressions;
 mod teams;
 mod templates;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -50,6 +52,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(templates::routes())
         .merge(adapters::routes())
         .merge(suppressions::routes())
+        .merge(webhooks::routes())
+        .merge(deliveries::routes())
         .merge(api_keys::routes())
         .merge(audit::routes());
     error::MANNERS.describe(routes).routes(routes!(show_document))
@@ -78,6 +82,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         (name = "templates", description = "Templates and their versions"),
         (name = "adapters", description = "The mail servers and addresses that messages go out by"),
         (name = "suppressions", description = "Addresses that are not written to any more"),
+        (name = "webhooks", description = "Addresses of your own that are told what becomes of messages"),
         (name = "api-keys", description = "Keys for programs"),
         (name = "audit", description = "Who changed, revealed, resent or exported what"),
         (name = "meta", description = "This document"),

@@ -229,6 +229,7 @@ fn about_field(field: &str, message: &str) -> ResendError {
         "scheduledAt" => "scheduled_at",
         "templateId" => "template",
         "variables" => "template.variables",
+        "url" => "endpoint",
         field => field,
     };
     let message = match message.strip_prefix(field) {
@@ -252,7 +253,11 @@ impl IntoResponse for ResendError {
 pub const MANNERS: Manners = Manners {
     security: &[("bearer", SecurityKind::Bearer, "An API key")],
     error: ErrorBody::schema,
-    places: &[("/emails/{email_id}", "The message's id"), ("/logs/{log_id}", "The log's id")],
+    places: &[
+        ("/emails/{email_id}", "The message's id"),
+        ("/logs/{log_id}", "The log's id"),
+        ("/webhooks/{webhook_id}", "The webhook's id"),
+    ],
     headers: &[(429, "retry-after", HeaderKind::Seconds, "Seconds until the next request is allowed")],
     always: &[
         (401, "No API key, or one that may not do this"),

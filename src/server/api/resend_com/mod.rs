@@ -1,6 +1,6 @@
-//! Resend-shaped endpoints, over [crate::server::services]: the log of API requests over every dialect, sending, and the
-//! addresses that are not written to. Sources: Resend, Logs; for the rest Resend's API reference and what npm `resend`, PyPI
-//! `resend` and `resend-rs` send and expect.
+//! Resend-shaped endpoints, over [crate::server::services]: the log of API requests over every dialect, sending, the
+//! addresses that are not written to, and webhooks. Sources: Resend, Logs; for the rest Resend's API reference and what npm
+//! `resend`, PyPI `resend` and `resend-rs` send and expect.
 //!
 //! The order of the fields is the specification's. Times are UTC, written `2026-03-30 13:43:54.622865+00`, always with six
 //! digits.
@@ -12,6 +12,7 @@ mod logs;
 mod send;
 mod suppressions;
 mod time;
+mod webhooks;
 
 use std::str::FromStr;
 
@@ -39,7 +40,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(logs::routes())
         .merge(emails::routes())
         .merge(send::routes())
-        .merge(suppressions::routes());
+        .merge(suppressions::routes())
+        .merge(webhooks::routes());
     error::MANNERS.describe(routes).layer(middleware::from_fn(require_user_agent))
 }
 
@@ -66,6 +68,7 @@ async fn require_user_agent(request: Request, next: Next) -> Response {
         (name = "logs", description = "The log of API requests, over every dialect"),
         (name = "emails", description = "Sending, and what became of it"),
         (name = "suppressions", description = "Addresses that are not written to any more"),
+        (name = "webhooks", description = "Addresses that are told what becomes of messages"),
     )
 )]
 struct Document;
@@ -173,16 +176,17 @@ mod tests {
                 }
                 assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{method} {path}");
                 assert!(operation["security"][0]["bearer"].is_array(), "{method} {path}");
-                for status in ["200", "401", "403", "413", "422", "429", "500", "503"] {
+                let success = if operation["operationId"] == "createWebhook" { "201" } else { "200" };
+                for status in [success, "401", "403", "413", "422", "429", "500", "503"] {
                     assert!(operation["responses"][status].is_object(), "{method} {path} has no {status}");
                 }
                 ids.push(operation["operationId"].as_str().unwrap().to_owned());
             }
         }
-        assert_eq!(ids.len(), 14, "{ids:?}");
+        assert_eq!(ids.len(), 19, "{ids:?}");
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 14, "an operationId occurs twice");
+        assert_eq!(ids.len(), 19, "an operationId occurs twice");
         assert_eq!(document["servers"][0]["url"], "./");
     }
 

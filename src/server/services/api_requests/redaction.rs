@@ -32,6 +32,19 @@ const SECRET_FOLLOWS: &str = "/accept-invite/";
 /// A body as it is kept: secrets and the contents of attachments in JSON replaced, at most [BODY_CAP_BYTES] long,
 /// nothing where it is not text.
 pub fn logged_body(body: &[u8]) -> LoggedBody {
+    kept_body(body, false)
+}
+
+/// The body of a request as it is kept: like [logged_body], and without the address of a webhook, which lets in by itself.
+pub fn logged_request(endpoint: &str, body: &[u8]) -> LoggedBody {
+    kept_body(body, is_about_webhooks(endpoint))
+}
+
+fn is_about_webhooks(endpoint: &str) -> bool {
+    endpoint.split('?').next().unwrap_or_default().split('/').any(|part| part == "webhooks")
+}
+
+fn kept_body(body: &[u8], hides_addresses: bool) -> LoggedBody {
     if body.is_empty() {
         return LoggedBody::default();
     }
@@ -40,6 +53,9 @@ pub fn logged_body(body: &[u8]) -> LoggedBody {
         Ok(mut json) => {
             redact_nameless(&mut json);
             redact(&mut json, false);
+            if hides_addresses {
+                hide_addresses(&mut json);
+            }
             json.to_string()
         }
         // A body that is no JSON cannot be searched for secrets by name.
@@ -55,7 +71,7 @@ pub fn logged_body(body: &[u8]) -> LoggedBody {
 
 /// The body of an answer as it is kept: like [logged_body], and nothing of what a successful read gave.
 pub fn logged_answer(method: &str, endpoint: &str, status: i64, body: &[u8]) -> LoggedBody {
-    if is_answered_read(method, endpoint, status) { LoggedBody::default() } else { logged_body(body) }
+    if is_answered_read(method, endpoint, status) { LoggedBody::default() } else { logged_request(endpoint, body) }
 }
 
 /// A path and query as it is kept: secrets of the path and values of secret-named parameters replaced.
@@ -79,6 +95,22 @@ fn redact_nameless(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(redact_nameless),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => *value = Value::String(REDACTED.to_owned()),
         Value::Object(_) | Value::Null => {}
+    }
+}
+
+/// Replaces the addresses of webhooks.
+fn hide_addresses(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::String(text) if name == "url" || name == "endpoint" => *text = REDACTED.to_owned(),
+                    field => hide_addresses(field),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide_addresses),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -195,6 +227,18 @@ mod tests {
             let logged = logged_body(format!(r#"{{"url":"{url}"}}"#).as_bytes()).text.unwrap();
             assert_eq!(logged.contains(url), is_kept, "{url}");
         }
+    }
+
+    #[test]
+    fn the_address_of_a_webhook_never_reaches_the_log() {
+        let body =
+            br#"{"url":"https://hooks.example/T0/B1","endpoint":"https://hooks.example/T0","data":{"url":"x","n":1}}"#;
+        let hidden = r#"{"data":{"n":1,"url":"[redacted]"},"endpoint":"[redacted]","url":"[redacted]"}"#;
+        for endpoint in ["/api/webhooks", "/resend/webhooks/a?b=c", "/webhooks"] {
+            assert_eq!(logged_request(endpoint, body).text.as_deref(), Some(hidden), "{endpoint}");
+            assert_eq!(logged_answer("POST", endpoint, 201, body).text.as_deref(), Some(hidden), "{endpoint}");
+        }
+        assert!(logged_request("/api/adapters", body).text.unwrap().contains("/T0/B1"));
     }
 
     #[test]

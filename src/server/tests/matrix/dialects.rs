@@ -7,12 +7,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::*;
+use super::engine::webhook_of;
 use crate::domain::api_key::{CreatedApiKey, KeyApi, KeyLimits};
 use crate::domain::ids::SuppressionId;
+use crate::domain::webhook::WebhookShape;
 use crate::server::api::Api;
 use crate::server::services::api_keys::NewApiKey;
 use crate::server::web::api_routes;
-use Permission::{EmailsSend, LogsResend, LogsView, RequestsView, SuppressionsUpdate, SuppressionsView};
+use Permission::{
+    EmailsSend, LogsResend, LogsView, RequestsView, SuppressionsUpdate, SuppressionsView, WebhooksCreate,
+    WebhooksDelete, WebhooksUpdate, WebhooksView,
+};
 
 /// What a request is about, made anew for each request. It fills the variable part of the path and `{id}` of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub(crate) enum About {
     Request,
     /// An address that is not written to.
     Suppression,
+    /// A webhook in the dialect's shape.
+    Webhook,
 }
 
 /// Method and path with `{}` for what varies and `{client}` for the key's id; any of the permissions opens it; a body.
@@ -66,6 +73,16 @@ const RESEND: &[Row] = &[
     ("DELETE /suppressions/{}", &[SuppressionsUpdate], About::Suppression, ""),
     ("POST /suppressions/batch/add", &[SuppressionsUpdate], About::Own, r#"{"emails":["c@d.example"]}"#),
     ("POST /suppressions/batch/remove", &[SuppressionsUpdate], About::Own, r#"{"emails":["c@d.example"]}"#),
+    ("GET /webhooks", &[WebhooksView], About::Own, ""),
+    (
+        "POST /webhooks",
+        &[WebhooksCreate],
+        About::Own,
+        r#"{"endpoint":"https://a.example/hook","events":["email.sent"]}"#,
+    ),
+    ("GET /webhooks/{}", &[WebhooksView], About::Webhook, ""),
+    ("PATCH /webhooks/{}", &[WebhooksUpdate], About::Webhook, r#"{"status":"disabled"}"#),
+    ("DELETE /webhooks/{}", &[WebhooksDelete], About::Webhook, ""),
 ];
 
 const JETEMAIL: &[Row] = &[
@@ -220,6 +237,7 @@ pub(crate) async fn prepared(
             let fresh = app.id_at::<SuppressionId>(app.now());
             app.add_suppression(&format!("{}@f.example", fresh.0)).await.to_string()
         }
+        About::Webhook => webhook_of(app, WebhookShape::ResendCom, true).await.to_string(),
         About::Request => {
             let program = app.program(&[LogsView]).await;
             program.get("/api/logs").await;

@@ -162,8 +162,8 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let made = provider_webhooks::create_webhook(&app.app, &owner, WebhookProvider::SendGrid, &fresh).await;
             made.unwrap().id.to_string()
         }
-        Target::OutgoingWebhook => webhook_of(app, true).await.to_string(),
-        Target::OffWebhook => webhook_of(app, false).await.to_string(),
+        Target::OutgoingWebhook => webhook_of(app, WebhookShape::Sendlog, true).await.to_string(),
+        Target::OffWebhook => webhook_of(app, WebhookShape::Sendlog, false).await.to_string(),
         Target::Suppression => app.add_suppression(&format!("{fresh}@example.com")).await.to_string(),
         Target::ConnectableWebhook => {
             let owner = app.viewer(Role::Owner).await;
@@ -230,13 +230,13 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
     (client, texts)
 }
 
-/// A webhook of Finch's.
-async fn webhook_of(app: &TestApp, is_on: bool) -> OutgoingWebhookId {
+/// A webhook of Finch's, in the place of those before.
+pub(crate) async fn webhook_of(app: &TestApp, shape: WebhookShape, is_on: bool) -> OutgoingWebhookId {
     let webhook = Webhook {
         id: app.id_at(app.now()),
         name: "Hook".to_owned(),
         host: "a.example".to_owned(),
-        shape: WebhookShape::Sendlog,
+        shape,
         kinds: Vec::new(),
         is_on,
         created_at: app.now(),

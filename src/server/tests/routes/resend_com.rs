@@ -2,6 +2,7 @@
 
 mod refusals;
 mod suppressions;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Webhooks against a web server of their own: what is posted, how it is signed, what follows from each answer, and the pages.
 
+mod api;
 mod pages;
 mod receivers;
 

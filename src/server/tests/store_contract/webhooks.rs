@@ -70,6 +70,8 @@ on_both_databases! {
         let first = add(&app, "one").await;
         assert_eq!(store.list_outgoing_webhooks(team).await, Ok(vec![first.clone()]));
         assert_eq!(store.list_outgoing_webhooks(app.other_team).await, Ok(Vec::new()));
+        assert_eq!(store.list_sealed_webhooks(team).await, Ok(vec![(first.clone(), "sealed".to_owned())]));
+        assert_eq!(store.list_sealed_webhooks(app.other_team).await, Ok(Vec::new()));
         assert_eq!(store.find_outgoing_webhook(team, first.id).await, Ok(Some((first.clone(), "sealed".to_owned()))));
         assert_eq!(store.find_outgoing_webhook(app.other_team, first.id).await, Ok(None));
 
