@@ -109,8 +109,11 @@ impl WebhookProvider {
             | Self::Brevo
             | Self::Mailjet
             | Self::SparkPost
-            | Self::Twilio => true,
-            Self::AmazonSes | Self::JetEmail | Self::Vonage => false,
+            | Self::AmazonSes
+            | Self::Twilio
+            | Self::Vonage => true,
+            // Its webhooks are managed with a key of the account, and the adapter has one for sending.
+            Self::JetEmail => false,
         }
     }
 

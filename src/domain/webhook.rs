@@ -76,6 +76,27 @@ named! {
     }
 }
 
+/// Which deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryFilter {
+    #[default]
+    All,
+    /// Those whose last try failed.
+    Failed,
+}
+
+/// Which deliveries of a webhook to send again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    One(EventId),
+    /// Those of events from the one time up to the other.
+    Range {
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        filter: DeliveryFilter,
+    },
+}
+
 /// What one webhook is told of one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookDelivery {

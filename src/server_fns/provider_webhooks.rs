@@ -85,7 +85,11 @@ pub async fn connect_provider_webhook(id: WebhookId, adapter: AdapterId) -> Resu
     use crate::server::{context, services::provider_webhooks};
     let viewer = context::viewer().await?;
     let webhook = provider_webhooks::connect_webhook(&context::app(), &viewer, id, adapter).await?;
-    let words = format!("{} posts here from now on.", webhook.provider.label());
+    let label = webhook.provider.label();
+    let words = match webhook.has_secret {
+        true => format!("{label} posts here from now on."),
+        false => format!("{label} posts here from now on. Its secret is missing: copy it from there, as below."),
+    };
     context::flash(context::FlashKind::Success, words);
     Ok(())
 }

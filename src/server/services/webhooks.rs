@@ -26,7 +26,7 @@ use crate::server::store::audit::AuditEvent;
 
 pub use log::{find_delivery, list_deliveries, list_told_webhooks, replay, replay_span};
 
-pub use crate::server::store::webhook_deliveries::{DeliveryFilter, Replay};
+pub use crate::domain::webhook::{DeliveryFilter, Replay};
 
 /// The longest address, in characters.
 const MAX_URL_CHARS: usize = 2_000;

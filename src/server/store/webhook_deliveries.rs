@@ -20,7 +20,6 @@ use crate::domain::ids::{EmailId, EventId, OutgoingWebhookId, TeamId};
 use crate::domain::webhook::shape::{AboutMessage, Post, post_about};
 use crate::domain::webhook::{DeliveryState, WebhookShape};
 
-pub use log::{DeliveryFilter, Replay};
 #[cfg(test)]
 pub(super) use log::{FIND_BY_EMAIL, list_statement};
 

@@ -13,10 +13,10 @@ use super::error::{CanaryError, Clash, TooMany};
 use super::{Answer, Success, Timestamp, success};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, EventId, OutgoingWebhookId};
-use crate::domain::webhook::{DeliveryState, WebhookDelivery};
+use crate::domain::webhook::{DeliveryFilter, DeliveryState, Replay, WebhookDelivery};
 use crate::server::App;
 use crate::server::api::extract::{Caller, PathId, PathText, QueryParameters, RawQuery, id_of, read_instant};
-use crate::server::services::webhooks::{self, DeliveryFilter, Replay};
+use crate::server::services::webhooks;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_ID_CHARS: usize = 40;

@@ -1,13 +1,16 @@
 //! Asks a provider to post its events to an address of the team's, with the key of one of its adapters. Called by the service of
-//! provider webhooks.
+//! provider webhooks. Amazon SES is asked by an [AmazonAccount].
 //! Sources: Twilio SendGrid, "Event Webhook" (v3/user/webhooks/event/settings, signed); Postmark, "Webhooks API"; Mailgun,
 //! "Domain Webhooks", "HTTP signing key"; Resend, "Create Webhook"; Brevo, "Create a webhook"; Mailjet, "Event Callback URL";
 //! SparkPost, "Webhooks API".
+
+mod amazon;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
+pub use self::amazon::{AmazonAccount, CONFIGURATION_SET};
 use super::answer::shorten;
 use super::{Account, Answer, basic, bearer, secret_value, segment, text_of, url};
 use crate::domain::adapter::AdapterKind;

@@ -3,6 +3,7 @@
 //! for a test message.
 
 mod account;
+mod amazon;
 mod answer;
 mod brevo;
 mod connect;
@@ -29,7 +30,7 @@ use http::{HeaderMap, Method};
 
 use self::account::Account;
 use self::answer::{Answer, clock_pause, id_of, seconds_pause, text_of, without_addresses};
-pub use self::connect::{HookAddress, connect};
+pub use self::connect::{AmazonAccount, CONFIGURATION_SET, HookAddress, connect};
 use self::message::{OutMessage, encoded_words, plain_tags, within_bytes};
 use self::recipients::{Grouped, batches};
 use self::request::{base64, basic, bearer, form_request, json_request, post, secret_value, segment, url};

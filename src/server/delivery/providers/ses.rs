@@ -1,18 +1,12 @@
 //! Sends by Amazon SES. Called by the worker. SES knows no idempotency key: a repeated request sends again. It tracks
 //! opens and links as the configuration set says, never by message.
-//! Sources: Amazon SES API v2, "SendEmail", "Common errors"; Amazon SES Developer Guide, "Service quotas"; AWS
-//! Signature Version 4; RFC 2047 (names outside ASCII).
+//! Sources: Amazon SES API v2, "SendEmail", "Common errors"; Amazon SES Developer Guide, "Service quotas";
+//! RFC 2047 (names outside ASCII).
 
-use std::time::{Duration, SystemTime};
-
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use chrono::{DateTime, Utc};
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use serde::Serialize;
 
+use super::amazon::{Unsigned, signed, without_request};
 use super::{
     Account, Answer, Attempt, Limits, OutMessage, OutRequest, Provider, base64, encoded_words, id_of, plain_tags, url,
 };
@@ -133,7 +127,9 @@ fn request(account: &Account<'_>, message: &OutMessage<'_>) -> Result<OutRequest
         configuration_set_name: account.option("configurationSet"),
     };
     let body = serde_json::to_vec(&send).map_err(|cause| format!("The message cannot be written: {cause}"))?;
-    signed(account, url(account.base, "/v2/email/outbound-emails")?, body, message.now)
+    let url = url(account.base, "/v2/email/outbound-emails")?;
+    let request = Unsigned { service: "ses", method: Method::POST, url, content_type: "application/json", body };
+    signed(account, request, message.now)
 }
 
 /// What became of a message, from the answer of SES. The kind of error says more than the status, which is 400 for
@@ -194,43 +190,6 @@ fn written(mailbox: &Mailbox) -> String {
     }
 }
 
-/// A POST with Amazon's signature over its address, its headers and its body.
-fn signed(account: &Account<'_>, url: String, body: Vec<u8>, now: DateTime<Utc>) -> Result<OutRequest, String> {
-    const CANNOT: &str = "The request to Amazon cannot be signed";
-    let identity = Credentials::new(account.user, account.key, None, None, "sendlog").into();
-    let since_1970 = Duration::from_secs(u64::try_from(now.timestamp()).map_err(|_| CANNOT)?);
-    let params = SigningParams::builder()
-        .identity(&identity)
-        .region(region(account))
-        .name("ses")
-        .time(SystemTime::UNIX_EPOCH + since_1970)
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|_| CANNOT)?
-        .into();
-    let json = HeaderValue::from_static("application/json");
-    let content_type = [(CONTENT_TYPE.as_str(), "application/json")].into_iter();
-    let signable = SignableRequest::new("POST", &url, content_type, SignableBody::Bytes(&body)).map_err(|_| CANNOT)?;
-    let (instructions, _) = sign(signable, &params).map_err(|_| CANNOT)?.into_parts();
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, json.clone());
-    headers.insert(ACCEPT, json);
-    for (name, text) in instructions.headers() {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| CANNOT)?;
-        let mut value = HeaderValue::from_str(text).map_err(|_| CANNOT)?;
-        value.set_sensitive(name != "x-amz-date");
-        headers.insert(name, value);
-    }
-    Ok(OutRequest { method: Method::POST, url, headers, body })
-}
-
-/// The region of an address of Amazon's: `https://email.eu-central-1.amazonaws.com`. Another address says it beside itself.
-fn region<'a>(account: &'a Account<'_>) -> &'a str {
-    let host = account.base.split_once("://").map_or(account.base, |(_, rest)| rest).split('/').next();
-    let named = host.and_then(|host| host.strip_prefix("email.")).and_then(|rest| rest.split_once(".amazonaws.com"));
-    named.map(|(region, _)| region).or_else(|| account.option("region")).unwrap_or("us-east-1")
-}
-
 /// The error's name, from the header or the body: `com.amazonaws.ses#MessageRejected:http://…`.
 fn kind_of_error(answer: &Answer<'_>, headers: &HeaderMap) -> Option<String> {
     let header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -238,12 +197,6 @@ fn kind_of_error(answer: &Answer<'_>, headers: &HeaderMap) -> Option<String> {
     let name = told.split(':').next()?.rsplit('#').next()?.trim();
     let is_name = name.len() <= 100 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     (is_name && !name.is_empty()).then(|| name.to_owned())
-}
-
-/// Amazon answers a wrong signature with the request as it should have been signed, which has the session token in it.
-fn without_request(message: &str) -> &str {
-    let end = message.find("The Canonical String").unwrap_or(message.len());
-    message.get(..end).unwrap_or_default().lines().next().unwrap_or_default().trim()
 }
 
 /// What SES says of an address that can be none.

@@ -15,11 +15,13 @@ use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::delivery::http::{HttpRoute, HttpSender, HttpSettings};
 use crate::server::delivery::http_endpoint::{HttpLogIn, HttpSecret};
-use crate::server::delivery::providers::{HookAddress, connect};
+use crate::server::delivery::providers::{AmazonAccount, CONFIGURATION_SET, HookAddress, connect};
 use crate::server::services::{adapters, audit, limits};
 
 /// How long a provider may take for each thing that it is asked.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The setting of an adapter that says where to report.
+const STATUS_CALLBACK: &str = "statusCallback";
 
 /// The team's adapters with whose key the provider of a webhook can be asked to set it up. Needs `adapters:update`.
 pub async fn list_connectable(app: &App, viewer: &Viewer, provider: WebhookProvider) -> Result<Vec<Adapter>, AppError> {
@@ -47,6 +49,8 @@ pub async fn connect_webhook(
     let sealed = open(app, viewer.team, id).await?;
     let secret = match webhook.provider {
         WebhookProvider::Twilio => Some(connect_twilio(app, viewer, &webhook, &sealed, &adapter).await?),
+        WebhookProvider::Vonage => connect_vonage(app, viewer, &webhook, &sealed, &adapter).await?,
+        WebhookProvider::AmazonSes => connect_amazon(app, viewer, &webhook, &sealed, &adapter).await?,
         provider => ask(app, viewer, provider, &sealed, &adapter).await?,
     };
     match (webhook.provider.secret_source(), secret) {
@@ -56,9 +60,22 @@ pub async fn connect_webhook(
             let mut after = said(&webhook);
             after["connectedBy"] = json!(adapter.name);
             app.store.append_audit_event(viewer.team, &event.changed(said(&webhook), after)).await?;
-            Ok(webhook)
+            load(app, viewer.team, id).await
         }
     }
+}
+
+fn sender(app: &App) -> HttpSender {
+    HttpSender::new(HttpSettings {
+        connect_timeout: TIMEOUT,
+        timeout: TIMEOUT,
+        outbound: app.config.outbound(),
+        ..HttpSettings::default()
+    })
+}
+
+fn refused(provider: WebhookProvider, words: &str) -> AppError {
+    AppError::Adapter(format!("{} did not set it up: {words}", provider.label()))
 }
 
 async fn ask(
@@ -69,13 +86,6 @@ async fn ask(
     adapter: &Adapter,
 ) -> Result<Option<String>, AppError> {
     let route = route_of(app, viewer, adapter).await?;
-    let settings = HttpSettings {
-        connect_timeout: TIMEOUT,
-        timeout: TIMEOUT,
-        outbound: app.config.outbound(),
-        ..HttpSettings::default()
-    };
-    let sender = HttpSender::new(settings);
     let whole = address(app, provider, sealed);
     let log_in = match provider.secret_source() {
         SecretSource::InAddress => sealed.secret.split_once(':'),
@@ -87,8 +97,54 @@ async fn ask(
     };
     let hook = HookAddress { whole: &whole, bare: &bare, log_in };
     let domain = adapter.from_address.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches('>').trim());
-    let refused = |words: String| AppError::Adapter(format!("{} did not set it up: {words}", provider.label()));
-    connect(&sender, adapter.kind, &route, domain, hook).await.map_err(refused)
+    let connected = connect(&sender(app), adapter.kind, &route, domain, hook).await;
+    connected.map_err(|words| refused(provider, &words))
+}
+
+/// Amazon SES publishes to a topic of SNS, which posts to the webhook. The webhook takes posts of that topic, beside those that it
+/// takes already, before the topic asks whether it may post.
+async fn connect_amazon(
+    app: &App,
+    viewer: &Viewer,
+    webhook: &ProviderWebhook,
+    sealed: &Sealed,
+    adapter: &Adapter,
+) -> Result<Option<String>, AppError> {
+    let (route, sender) = (route_of(app, viewer, adapter).await?, sender(app));
+    let amazon = AmazonAccount::new(&sender, &route, &webhook.id.to_string(), app.clock.now());
+    let refused = |words: String| refused(webhook.provider, &words);
+    let topic = amazon.publish().await.map_err(refused)?;
+    if !sealed.secret.lines().any(|line| line == topic) {
+        let topics = format!("{}\n{topic}", sealed.secret);
+        update_webhook(app, viewer, webhook.id, &webhook.name, &topics).await?;
+    }
+    amazon.subscribe(&topic, &address(app, webhook.provider, sealed)).await.map_err(refused)?;
+    if amazon.named_set().is_none() {
+        adapters::set_setting(app, viewer, adapter, CONFIGURATION_SET, amazon.configuration_set()).await?;
+    }
+    Ok(None)
+}
+
+/// Vonage is told with each message where to report. What it signs by, it tells by no API.
+async fn connect_vonage(
+    app: &App,
+    viewer: &Viewer,
+    webhook: &ProviderWebhook,
+    sealed: &Sealed,
+    adapter: &Adapter,
+) -> Result<Option<String>, AppError> {
+    let route = route_of(app, viewer, adapter).await?;
+    report_to(app, viewer, adapter, &route, &address(app, webhook.provider, sealed)).await?;
+    Ok(None)
+}
+
+/// Has an adapter say with each message where to report.
+async fn report_to(app: &App, viewer: &Viewer, adapter: &Adapter, route: &HttpRoute, to: &str) -> Result<(), AppError> {
+    let query = route.secret.query.as_deref().unwrap_or_default();
+    if form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == STATUS_CALLBACK && value == to) {
+        return Ok(());
+    }
+    adapters::set_setting(app, viewer, adapter, STATUS_CALLBACK, to).await
 }
 
 /// Twilio is told with each message where to report. It signs by the token that the adapter logs in with.
@@ -99,16 +155,16 @@ async fn connect_twilio(
     sealed: &Sealed,
     adapter: &Adapter,
 ) -> Result<String, AppError> {
-    let token = match route_of(app, viewer, adapter).await?.secret.log_in {
-        Some(HttpLogIn::Basic(user, token)) if user.starts_with("AC") => token,
+    let route = route_of(app, viewer, adapter).await?;
+    let token = match &route.secret.log_in {
+        Some(HttpLogIn::Basic(user, token)) if user.starts_with("AC") => token.clone(),
         Some(HttpLogIn::Basic(_, _) | HttpLogIn::Bearer(_)) | None => {
             let words =
                 "This adapter logs in with an API key, and Twilio signs by the account’s auth token: type that below";
             return Err(AppError::Adapter(words.to_owned()));
         }
     };
-    let to = address(app, webhook.provider, sealed);
-    adapters::set_setting(app, viewer, adapter, "statusCallback", &to).await?;
+    report_to(app, viewer, adapter, &route, &address(app, webhook.provider, sealed)).await?;
     Ok(token)
 }
 

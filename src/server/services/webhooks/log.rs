@@ -12,9 +12,8 @@ use crate::domain::masking::{Visibility, sees_contents};
 use crate::domain::page::CursorPage;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
-use crate::domain::webhook::{DeliveryDetail, ToldWebhook, WebhookDelivery};
+use crate::domain::webhook::{DeliveryDetail, DeliveryFilter, Replay, ToldWebhook, WebhookDelivery};
 use crate::server::App;
-use crate::server::store::webhook_deliveries::{DeliveryFilter, Replay};
 
 /// What a webhook was told, the newest first: those with ids below `before` where that is given. Needs `webhooks:view`.
 pub async fn list_deliveries(

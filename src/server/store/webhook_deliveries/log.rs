@@ -7,7 +7,7 @@ use super::super::deletion::WEBHOOK_DELIVERIES;
 use super::super::{Store, instant, micros, stored};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, EventId, OutgoingWebhookId, TeamId, lowest_id_at};
-use crate::domain::webhook::{DeliveryState, MAX_REPLAYED, ToldWebhook, WebhookDelivery};
+use crate::domain::webhook::{DeliveryFilter, DeliveryState, MAX_REPLAYED, Replay, ToldWebhook, WebhookDelivery};
 
 const COLUMNS: &str = "d.id, d.webhook_id, d.email_id, d.kind, d.state, d.tries, d.run_at, d.has_failed, d.tried_at,
     d.duration_ms, d.status";
@@ -65,34 +65,11 @@ struct ToldRow {
     delivery: DeliveryRow,
 }
 
-/// Which deliveries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeliveryFilter {
-    #[default]
-    All,
-    /// Those whose last try failed.
-    Failed,
-}
-
-impl DeliveryFilter {
-    const fn condition(self) -> &'static str {
-        match self {
-            Self::All => "",
-            Self::Failed => " AND d.has_failed",
-        }
+const fn condition(filter: DeliveryFilter) -> &'static str {
+    match filter {
+        DeliveryFilter::All => "",
+        DeliveryFilter::Failed => " AND d.has_failed",
     }
-}
-
-/// Which deliveries of a webhook to send again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replay {
-    One(EventId),
-    /// Those of events from the one time up to the other.
-    Range {
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-        filter: DeliveryFilter,
-    },
 }
 
 /// The statement that lists at most `$4` deliveries of a webhook (`$2`) with ids below `$3`.
@@ -100,7 +77,7 @@ pub(in crate::server::store) fn list_statement(filter: DeliveryFilter) -> String
     format!(
         "SELECT {COLUMNS} FROM webhook_deliveries d WHERE d.team_id = $1 AND d.webhook_id = $2 AND d.id < $3{}
          ORDER BY d.id DESC LIMIT $4",
-        filter.condition()
+        condition(filter)
     )
 }
 
@@ -169,7 +146,7 @@ impl Store {
     ) -> Result<u64, AppError> {
         let (from, to, condition) = match replay {
             Replay::One(EventId(id)) => (id, id.saturating_add(1), ""),
-            Replay::Range { from, to, filter } => (lowest_id_at(from), lowest_id_at(to), filter.condition()),
+            Replay::Range { from, to, filter } => (lowest_id_at(from), lowest_id_at(to), condition(filter)),
         };
         let mut tx = self.begin().await?;
         let update = format!(

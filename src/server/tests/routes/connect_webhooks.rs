@@ -1,5 +1,7 @@
 //! Provider webhooks that the provider sets up itself, asked with an adapter's key.
 
+mod amazon;
+
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -10,6 +12,8 @@ use serde_json::json;
 use super::adapter_form::page_after_on;
 use super::*;
 use crate::domain::adapter::AdapterKind;
+use crate::domain::audit::{AuditAction, AuditFilter};
+use crate::domain::ids::WebhookId;
 use crate::domain::provider_webhook::{SecretSource, WebhookProvider};
 use crate::domain::team::Role;
 use crate::server::services::provider_webhooks::{self, create_webhook};
@@ -115,6 +119,33 @@ on_both_databases! {
         let other = app.add_adapter_of(AdapterKind::Twilio, "https://SK1:hush@127.0.0.1/", "Key").await.id.to_string();
         let page = page_after_on(&admin, &page_of, "connect_provider_webhook", &[("id", &id), ("adapter", &other)]).await;
         assert!(page.contains("Twilio signs by the account’s auth token"), "{page}");
+    }
+
+    async fn vonage_is_told_with_each_message_where_to_report_and_its_secret_is_asked_for(app: TestApp) {
+        let (admin, owner) = (app.sign_in(Role::Admin).await, app.viewer(Role::Owner).await);
+        let adapter = app.add_adapter_of(AdapterKind::Vonage, "https://abcd1234:hush@127.0.0.1/", "Phone").await.id.to_string();
+        let webhook = create_webhook(&app.app, &owner, WebhookProvider::Vonage, "").await.unwrap();
+        let (id, page_of) = (webhook.id.to_string(), format!("/settings/provider-webhooks/{}", webhook.id));
+        let address = provider_webhooks::address_of(&app.app, &owner, &webhook).await.unwrap();
+        let filter = AuditFilter { actions: vec![AuditAction::AdapterUpdated], ..AuditFilter::default() };
+        for secret in ["", "vonage-signs"] {
+            let page = page_after_on(&admin, &page_of, "connect_provider_webhook", &[("id", &id), ("adapter", &adapter)]).await;
+            assert!(page.contains("Vonage posts here from now on."), "{page}");
+            assert_eq!(page.contains("Its secret is missing"), secret.is_empty(), "{page}");
+            let form = admin.with("accept", "text/html").get(&format!("/settings/adapters?edit={adapter}")).await.text;
+            assert!(form.contains(&format!("value=\"{address}\"")), "{form}");
+            // The second click finds it so.
+            assert_eq!(app.store().list_audit_entries(app.team, &filter, None, 9).await.unwrap().len(), 1);
+            provider_webhooks::update_webhook(&app.app, &owner, webhook.id, "Vonage", "vonage-signs").await.unwrap();
+        }
+    }
+
+    async fn jetemail_cannot_be_asked_with_a_key_that_sends(app: TestApp) {
+        let (admin, owner) = (app.sign_in(Role::Admin).await, app.viewer(Role::Owner).await);
+        app.add_adapter_of(AdapterKind::JetEmail, "https://transactional_hush@127.0.0.1/", "Jet").await;
+        let webhook = create_webhook(&app.app, &owner, WebhookProvider::JetEmail, "").await.unwrap();
+        let page = admin.with("accept", "text/html").get(&format!("/settings/provider-webhooks/{}", webhook.id)).await.text;
+        assert!(!page.contains("Connect with “") && page.contains("copy the signing secret"), "{page}");
     }
 
     async fn an_adapter_of_another_provider_or_team_connects_nothing(app: TestApp) {

@@ -7,9 +7,11 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind, NewEvent};
 use crate::domain::ids::{EmailId, EventId, OutgoingWebhookId};
 use crate::domain::webhook::shape::test_post;
-use crate::domain::webhook::{DeliveryState, DisabledReason, MAX_REPLAYED, Webhook, WebhookShape};
+use crate::domain::webhook::{
+    DeliveryFilter, DeliveryState, DisabledReason, MAX_REPLAYED, Replay, Webhook, WebhookShape,
+};
 use crate::server::store::events::EmailFacts;
-use crate::server::store::webhook_deliveries::{DeliveryFilter, Replay, TryOutcome};
+use crate::server::store::webhook_deliveries::TryOutcome;
 use crate::server::store::webhooks::MAX_OUTGOING_WEBHOOKS;
 
 fn webhook(app: &TestApp, name: &str) -> Webhook {

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::server::delivery::providers::amazon::region;
 use crate::server::delivery::providers::fixtures::{
     ID, Parts, headers, json_of, kinds, mailbox, now, pending, survives_hostile_answers, words,
 };

@@ -4,10 +4,11 @@
 use super::*;
 use crate::domain::ids::SuppressionId;
 use crate::domain::page::Cursor;
+use crate::domain::webhook::DeliveryFilter;
 use crate::server::store::bodies::FIND_NEXT;
 use crate::server::store::emails::log::count_arrived_query;
 use crate::server::store::suppressions::{self, SuppressionFilter};
-use crate::server::store::webhook_deliveries::{self, DeliveryFilter, FIND_BY_EMAIL, LIST_DUE, LIST_LISTENING};
+use crate::server::store::webhook_deliveries::{self, FIND_BY_EMAIL, LIST_DUE, LIST_LISTENING};
 
 #[tokio::test]
 async fn a_customer_is_found_by_the_user_id_and_by_the_address_sqlite() {
