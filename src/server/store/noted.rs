@@ -26,6 +26,8 @@ const BATCH: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     waiting: Mutex<Waiting>,
+    /// Held by whoever keeps what was noted: who asks for it meanwhile waits until that is kept.
+    keeping: tokio::sync::Mutex<()>,
     /// When sessions were last seen, by their names, as far as that was read or noted: one that was seen just now need not be read.
     seen: Mutex<HashMap<String, DateTime<Utc>>>,
 }
@@ -98,8 +100,10 @@ impl Store {
         }
     }
 
-    /// Keeps what was noted about reading: uses of keys, visits of sessions. Happens by itself half a second after a note.
+    /// Keeps what was noted about reading: uses of keys, visits of sessions. Happens by itself half a second after a note. Once this
+    /// returns, everything is kept that was noted before.
     pub async fn keep_noted(&self) {
+        let _keeping = self.noted.keeping.lock().await;
         let Waiting { keys, sessions, refusals, .. } = std::mem::take(&mut *self.noted.waiting());
         let keys: Vec<_> = keys.into_iter().collect();
         let sessions: Vec<_> = sessions.into_iter().collect();
