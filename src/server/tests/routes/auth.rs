@@ -90,7 +90,7 @@ on_both_databases! {
 
     async fn me_tells_what_the_role_may_do(app: TestApp) {
         let data = app.sign_in(Role::Viewer).await.get("/api/auth/me").await.data();
-        assert_eq!(data["permissions"], json!(["logs:view", "templates:view", "adapters:view", "suppressions:view"]));
+        assert_eq!(data["permissions"], json!(["logs:view", "templates:view", "adapters:view", "webhooks:view", "suppressions:view"]));
         assert_eq!(data["teamId"], json!(app.team));
         assert_eq!(data["teams"], json!([{"id": app.team, "slug": "finch", "name": "Finch", "role": "viewer"}]));
         app.client().get("/api/auth/me").await.assert_error(401, "UNAUTHORIZED", "No session found");

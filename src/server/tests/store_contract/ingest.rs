@@ -1,6 +1,7 @@
 //! Events that others report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -11,6 +12,7 @@ use super::outbox::{event, new_email};
 use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::{Email, EmailStatus};
+use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventCause, EventDetail, EventKind, EventSet, fold_status};
 use crate::domain::filter::{Criteria, EmailFilter, RollupScope, TimeRange};
 use crate::domain::ids::{EmailId, TeamId};
@@ -306,7 +308,15 @@ on_both_databases! {
             let mut at_once = tokio::task::JoinSet::new();
             for batch in batches {
                 let store = app.store().clone();
-                at_once.spawn(async move { store.ingest_events(team, &batch).await.unwrap() });
+                at_once.spawn(async move {
+                    // On a slow machine a batch can wait longer for its turn than it may: it says so, and is sent again.
+                    loop {
+                        match store.ingest_events(team, &batch).await {
+                            Err(AppError::Unavailable) => tokio::time::sleep(Duration::from_millis(50)).await,
+                            recorded => break recorded.unwrap(),
+                        }
+                    }
+                });
                 if random.random_bool(0.3) {
                     while let Some(ended) = at_once.join_next().await {
                         ended.unwrap();
