@@ -141,7 +141,7 @@ on_both_databases! {
         assert!(!looking.get(PATH).await.text.contains("B1"));
         assert_refused(&looking.delete(&format!("{PATH}/{id}")).await, 401, "restricted_api_key");
         // Neither does the log of requests tell them.
-        let row = logged(&program(&app).await, "POST", PATH).await.to_string();
+        let row = logged(&program(&app).await, "POST", "/webhooks").await.to_string();
         assert!(row.contains("email.sent") && !row.contains("B1") && !row.contains("whsec_"), "{row}");
     }
 
