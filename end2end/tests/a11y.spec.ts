@@ -61,6 +61,7 @@ const pages: [name: string, address: string, status: number][] = [
   ["provider webhooks", "/settings/provider-webhooks", 200],
   ["webhooks", "/settings/webhooks", 200],
   ["suppressions", "/settings/suppressions", 200],
+  ["imports", "/settings/imports?source=mailgun", 200],
   ["API keys", "/settings/api-keys", 200],
   ["audit log", "/settings/audit", 200],
   ["audit log of one thing", "/settings/audit?preset=all&object=viewer", 200],

@@ -8,7 +8,7 @@ use sendlog::server::App;
 use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
-use sendlog::server::inbound::maildir;
+use sendlog::server::inbound::{history, maildir};
 use sendlog::server::services::{accounts, resends, webhooks};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
@@ -109,7 +109,8 @@ pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
             );
             let worker = worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone());
             let teller = webhooks::worker::Teller::new(app.clone()).run(stopped.clone());
-            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()), teller);
+            let imports = history::runner::run(app.clone(), stopped.clone());
+            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()), teller, imports);
         }
     };
     let web = async {

@@ -61,6 +61,10 @@ named! {
         OutgoingWebhookTested = "outgoing-webhook.tested" "Webhook tested",
         OutgoingWebhookReplayed = "outgoing-webhook.replayed" "Webhook's deliveries sent again",
         OutgoingWebhookDeleted = "outgoing-webhook.deleted" "Webhook removed",
+        ImportStarted = "import.started" "Import started",
+        ImportStopped = "import.stopped" "Import stopped",
+        ImportResumed = "import.resumed" "Import gone on with",
+        ImportDeleted = "import.deleted" "Import removed",
         SuppressionsAdded = "suppressions.added" "Addresses suppressed",
         SuppressionLifted = "suppression.lifted" "Suppression lifted",
         SuppressionsExported = "suppressions.exported" "Suppressed addresses exported",
@@ -89,6 +93,7 @@ named! {
         Adapters = "adapters" "Adapters",
         Webhooks = "webhooks" "Provider webhooks",
         OutgoingWebhooks = "outgoing-webhooks" "Webhooks",
+        Imports = "imports" "Imports",
         Suppressions = "suppressions" "Suppressed addresses",
         Templates = "templates" "Templates",
         Messages = "messages" "Messages",
@@ -118,6 +123,7 @@ impl AuditAction {
             ApiKeyCreated | ApiKeyUpdated | ApiKeyRotated | ApiKeyRevoked => AuditGroup::ApiKeys,
             AdapterCreated | AdapterUpdated | AdapterTested | AdapterDeleted | AdapterRestored => AuditGroup::Adapters,
             WebhookCreated | WebhookUpdated | WebhookDeleted => AuditGroup::Webhooks,
+            ImportStarted | ImportStopped | ImportResumed | ImportDeleted => AuditGroup::Imports,
             OutgoingWebhookCreated
             | OutgoingWebhookUpdated
             | OutgoingWebhookEnabled

@@ -196,6 +196,11 @@ id_type!(
     "owh_"
 );
 id_type!(
+    /// An import of a team's history.
+    ImportId,
+    "imp_"
+);
+id_type!(
     /// An address that is not written to any more.
     SuppressionId,
     "sup_"

@@ -19,6 +19,7 @@ pub mod field_rule;
 pub mod filter;
 pub mod fingerprint;
 pub mod first_steps;
+pub mod history_import;
 pub mod ids;
 pub mod list_view;
 pub mod mailbox;

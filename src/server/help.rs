@@ -1,7 +1,7 @@
 //! The documents in `docs/`, built in, for the pages of help.
 
 /// The documents by their names.
-const DOCUMENTS: [(&str, &str); 21] = [
+const DOCUMENTS: [(&str, &str); 22] = [
     ("contents", include_str!("../../docs/README.md")),
     ("access", include_str!("../../docs/access.md")),
     ("accounts", include_str!("../../docs/accounts.md")),
@@ -11,6 +11,7 @@ const DOCUMENTS: [(&str, &str); 21] = [
     ("dialects", include_str!("../../docs/dialects.md")),
     ("events", include_str!("../../docs/events.md")),
     ("http-adapter", include_str!("../../docs/http-adapter.md")),
+    ("imports", include_str!("../../docs/imports.md")),
     ("keys", include_str!("../../docs/keys.md")),
     ("operating", include_str!("../../docs/operating.md")),
     ("privacy", include_str!("../../docs/privacy.md")),

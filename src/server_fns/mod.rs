@@ -13,6 +13,7 @@ pub mod draft;
 pub mod emails;
 mod error;
 pub mod help;
+pub mod history_imports;
 pub mod layout;
 pub mod members;
 pub mod notifications;

@@ -1,9 +1,10 @@
 //! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, provider webhooks, suppressed
-//! addresses, API keys and audit log.
+//! addresses, imports, API keys and audit log.
 
 pub mod adapters;
 pub mod api_keys;
 pub mod audit;
+pub mod imports;
 pub mod members;
 pub mod profile;
 pub mod provider_webhooks;
@@ -33,12 +34,13 @@ pub enum Tab {
     ProviderWebhooks,
     Webhooks,
     Suppressions,
+    Imports,
     ApiKeys,
     Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 10] = [
+    const ALL: [Tab; 11] = [
         Self::Profile,
         Self::Team,
         Self::Members,
@@ -47,6 +49,7 @@ impl Tab {
         Self::ProviderWebhooks,
         Self::Webhooks,
         Self::Suppressions,
+        Self::Imports,
         Self::ApiKeys,
         Self::Audit,
     ];
@@ -61,6 +64,7 @@ impl Tab {
             Self::ProviderWebhooks => "Provider webhooks",
             Self::Webhooks => "Webhooks",
             Self::Suppressions => "Suppressions",
+            Self::Imports => "Imports",
             Self::ApiKeys => "API keys",
             Self::Audit => "Audit log",
         }
@@ -76,6 +80,7 @@ impl Tab {
             Self::ProviderWebhooks => "/settings/provider-webhooks",
             Self::Webhooks => "/settings/webhooks",
             Self::Suppressions => "/settings/suppressions",
+            Self::Imports => "/settings/imports",
             Self::ApiKeys => "/settings/api-keys",
             Self::Audit => "/settings/audit",
         }
@@ -84,7 +89,7 @@ impl Tab {
     fn is_shown(self) -> bool {
         match self {
             Self::Profile | Self::Team | Self::Members | Self::Roles => true,
-            Self::Adapters | Self::ProviderWebhooks => may(Permission::AdaptersView),
+            Self::Adapters | Self::ProviderWebhooks | Self::Imports => may(Permission::AdaptersView),
             Self::Webhooks => may(Permission::WebhooksView),
             Self::Suppressions => may(Permission::SuppressionsView),
             Self::ApiKeys => may(Permission::ApiKeysView),

@@ -70,7 +70,7 @@ struct Webhook {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-struct Event {
+pub(super) struct Event {
     event: Text,
     id: Text,
     timestamp: Text,
@@ -153,7 +153,7 @@ struct Reject {
 }
 
 impl Event {
-    fn report(&self) -> Result<Option<EventReport>, String> {
+    pub(super) fn report(&self) -> Result<Option<EventReport>, String> {
         let Some(news) = self.news()? else { return Ok(None) };
         let at = reading::event_time(&self.timestamp)?;
         let headers = &self.message.headers;

@@ -6,6 +6,7 @@
 pub mod bounce;
 mod brevo;
 mod credentials;
+pub mod history;
 mod jetemail;
 pub mod maildir;
 mod mailgun;

@@ -27,7 +27,7 @@ pub fn read(posted: &Posted<'_>) -> Result<Reports, Refusal> {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Record {
+pub(super) struct Record {
     record_type: Text,
     #[serde(rename = "ID")]
     id: Text,
@@ -96,7 +96,7 @@ impl Record {
         reading::derived_id("postmark", &parts.map(Text::or_empty))
     }
 
-    fn news(&self) -> Result<Option<News>, String> {
+    pub(super) fn news(&self) -> Result<Option<News>, String> {
         Ok(Some(match self.record_type.or_empty() {
             "Delivery" => News::new(EventKind::Delivered).reply(self.reply()),
             "Bounce" => return self.bounced(),

@@ -45,7 +45,7 @@ struct Event {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Data {
+pub(super) struct Data {
     email_id: Text,
     from: Text,
     to: Texts,
@@ -173,7 +173,7 @@ impl Event {
 }
 
 impl Data {
-    fn own_id(&self) -> Option<EmailId> {
+    pub(super) fn own_id(&self) -> Option<EmailId> {
         let is_own = |tag: &&Value| tag.get("name").and_then(Value::as_str) == Some(OWN_ID);
         let value = match &self.tags {
             Value::Object(tags) => tags.get(OWN_ID),

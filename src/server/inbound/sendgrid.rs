@@ -55,7 +55,7 @@ pub fn read(posted: &Posted<'_>) -> Result<Reports, Refusal> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Event {
+pub(super) struct Event {
     event: Text,
     email: Text,
     timestamp: Text,
@@ -103,7 +103,7 @@ impl Event {
         reading::derived_id("sendgrid", &parts.map(Text::or_empty))
     }
 
-    fn news(&self) -> Result<Option<News>, String> {
+    pub(super) fn news(&self) -> Result<Option<News>, String> {
         Ok(Some(match self.event.or_empty() {
             "processed" => News::new(EventKind::Processed),
             "deferred" => News::new(EventKind::Deferred).reply(self.reply()).message(self.tries()),

@@ -2,6 +2,8 @@
 //! else sent. Called by `/api/v1/events`. An event counts once by its id, whoever reports it how often; a message's status
 //! follows from its events in whatever order they come.
 
+use std::collections::{BTreeSet, HashSet};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::info;
 
@@ -118,6 +120,30 @@ fn reported(ingested: Ingested, event: &ReportedEvent) -> Reported {
     }
 }
 
+/// The events of what a provider tells, and what is wrong with those that make none. Sendlog's own id decides where the team has
+/// that message; anybody can have put another text there.
+pub(super) async fn read_events(
+    app: &App,
+    team: TeamId,
+    reports: Vec<Result<EventReport, String>>,
+) -> Result<(Vec<ReportedEvent>, Vec<String>), AppError> {
+    let hinted: BTreeSet<EmailId> = reports.iter().flatten().filter_map(|report| report.email_id).collect();
+    let hinted: Vec<EmailId> = hinted.into_iter().collect();
+    let known: HashSet<EmailId> = app.store.list_known_ids(team, &hinted).await?.into_iter().collect();
+    let read = |report: EventReport| {
+        let email_id = report.email_id.filter(|id| known.contains(id));
+        checked(app, clipped(EventReport { email_id, ..report })).map_err(|error| error.to_string())
+    };
+    let (mut events, mut bad) = (Vec::with_capacity(reports.len()), Vec::new());
+    for report in reports {
+        match report.and_then(read) {
+            Ok(event) => events.push(event),
+            Err(words) => bad.push(words),
+        }
+    }
+    Ok((events, bad))
+}
+
 /// The report with its longer texts cut off where an event's end: a provider cannot be asked to say less.
 pub(super) fn clipped(report: EventReport) -> EventReport {
     let clip = |text: Option<String>, most: usize| text.map(|text| text.chars().take(most).collect::<String>());
@@ -144,7 +170,7 @@ pub(super) fn clipped(report: EventReport) -> EventReport {
 }
 
 /// Checks a report and makes the event of it.
-pub(super) fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
+fn checked(app: &App, report: EventReport) -> Result<ReportedEvent, AppError> {
     let id = required("id", &report.id, MAX_EVENT_ID_CHARS)?;
     if !report.kind.can_be_reported() {
         let message = format!("kind {} is Sendlog's own word about its own attempts", report.kind.as_str());

@@ -3,25 +3,23 @@
 
 mod connect;
 
-use std::collections::{BTreeSet, HashSet};
-
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::info;
 
 pub use self::connect::{connect_webhook, list_connectable};
-use super::events::{EventReport, checked, clipped};
+use super::events::{EventReport, read_events};
 use super::{audit, checked_name};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
-use crate::domain::ids::{EmailId, TeamId, WebhookId};
+use crate::domain::ids::{TeamId, WebhookId};
 use crate::domain::permission::Permission;
 use crate::domain::provider_webhook::{ProviderWebhook, RefusalReason, SecretSource, WebhookProvider};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
-use crate::server::store::ingest::{Ingested, ReportedEvent};
+use crate::server::store::ingest::Ingested;
 use crate::server::store::provider_webhooks::{FoundWebhook, Heard};
 
 /// How long is remembered what a provider never uses twice: longer than any of them tries again.
@@ -169,16 +167,7 @@ pub async fn record(
     nonce: Option<&str>,
     reports: Vec<Result<EventReport, String>>,
 ) -> Result<bool, AppError> {
-    let hinted: BTreeSet<EmailId> = reports.iter().flatten().filter_map(|report| report.email_id).collect();
-    let hinted: Vec<EmailId> = hinted.into_iter().collect();
-    let known: HashSet<EmailId> = app.store.list_known_ids(webhook.team_id, &hinted).await?.into_iter().collect();
-    let (mut events, mut bad) = (Vec::with_capacity(reports.len()), Vec::new());
-    for report in reports {
-        match report.and_then(|report| event_of(app, report, &known)) {
-            Ok(event) => events.push(event),
-            Err(words) => bad.push(words),
-        }
-    }
+    let (events, bad) = read_events(app, webhook.team_id, reports).await?;
     let now = app.clock.now();
     let nonce = nonce.map(|nonce| (token_hash(nonce), now + REMEMBERED));
     let heard = Heard { webhook: webhook.id, at: now, nonce };
@@ -199,12 +188,6 @@ pub async fn record(
 pub fn refuse(app: &App, webhook: &PostedTo, reason: RefusalReason, words: &str) {
     let words: String = words.chars().take(MAX_WORDS_CHARS).collect();
     app.store.note_refusal(webhook.team_id, webhook.id, reason, &words, app.clock.now());
-}
-
-/// The event of a report. Sendlog's id decides where the team has that message; anybody can have put another text there.
-fn event_of(app: &App, report: EventReport, known: &HashSet<EmailId>) -> Result<ReportedEvent, String> {
-    let email_id = report.email_id.filter(|id| known.contains(id));
-    checked(app, clipped(EventReport { email_id, ..report })).map_err(|error| error.to_string())
 }
 
 async fn load(app: &App, team: TeamId, id: WebhookId) -> Result<ProviderWebhook, AppError> {

@@ -58,7 +58,7 @@ const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 34] = [
+const OF_TEAM: [Rows; 36] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -93,6 +93,8 @@ const OF_TEAM: [Rows; 34] = [
     rows_of_team("provider_webhooks", &["team_id", "id"]),
     WEBHOOK_DELIVERIES,
     rows_of_team("webhooks", &["team_id", "id"]),
+    few(TEXTS, rows_of_team("history_import_parts", &["team_id", "import_id", "position"])),
+    rows_of_team("history_imports", &["team_id", "id"]),
 ];
 
 const SESSIONS: Rows = Rows { table: "sessions", key: &["id_hash"], order: &["expires_at"], step: STEP };

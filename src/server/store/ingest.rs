@@ -30,7 +30,7 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, Fold};
 use crate::domain::ids::{EmailId, TeamId};
 
-use batch::{Batch, Change};
+use batch::{Batch, Change, Knowledge};
 pub use batch::{Ingested, NewEntry, ReportedEvent, entry_id};
 
 /// Values in one statement.
@@ -40,6 +40,9 @@ pub(super) const FIND_EVENTS: &str = "SELECT provider_event_id, email_id FROM em
 
 /// Several messages can have one id of a provider's: mail servers count anew. The newest is meant.
 pub(super) const FIND_BY_PROVIDER: &str = "SELECT provider_message_id, MAX(id) FROM emails WHERE team_id = ";
+
+/// What is known of messages, to tell what a history repeats of it.
+pub(super) const FIND_FACTS: &str = "SELECT email_id, kind, recipient, at FROM email_events WHERE team_id = ";
 
 pub(super) const FIND_BY_ALIAS: &str = "SELECT alias, MAX(email_id) FROM email_aliases WHERE team_id = ";
 
@@ -101,7 +104,7 @@ impl Store {
         let mut tx = self.begin().await?;
         // Batches take turns, so that no two start the same message.
         tx.take_turns(team_id).await?;
-        let outcomes = ingest(&mut tx, team_id, reported).await?;
+        let outcomes = ingest(&mut tx, team_id, reported, Origin::News).await?;
         tx.commit().await?;
         Ok(outcomes)
     }
@@ -119,7 +122,7 @@ impl Store {
         if !claim_nonce(&mut tx, team_id, heard).await? {
             return Ok(None);
         }
-        let outcomes = ingest(&mut tx, team_id, reported).await?;
+        let outcomes = ingest(&mut tx, team_id, reported, Origin::News).await?;
         let recorded = outcomes.iter().filter(|outcome| matches!(outcome, Ingested::Recorded(_))).count();
         note_heard(&mut tx, team_id, heard, recorded as i64).await?;
         tx.commit().await?;
@@ -136,8 +139,32 @@ impl Store {
     }
 }
 
+/// How events came to be known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// They happen now.
+    News,
+    /// They are read from what somebody kept: no webhook is told of them, and what the log knows by another id is not
+    /// recorded again.
+    History,
+}
+
+/// Records a batch of a history, whose turn it is, as [ingest] does.
+pub(super) async fn ingest_history(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    reported: &[ReportedEvent],
+) -> Result<Vec<Ingested>, AppError> {
+    ingest(tx, team_id, reported, Origin::History).await
+}
+
 /// Records a batch, whose turn it is; what became of each event, in their order.
-async fn ingest(tx: &mut Transaction, team_id: TeamId, reported: &[ReportedEvent]) -> Result<Vec<Ingested>, AppError> {
+async fn ingest(
+    tx: &mut Transaction,
+    team_id: TeamId,
+    reported: &[ReportedEvent],
+    origin: Origin,
+) -> Result<Vec<Ingested>, AppError> {
     if reported.is_empty() {
         return Ok(Vec::new());
     }
@@ -161,7 +188,13 @@ async fn ingest(tx: &mut Transaction, team_id: TeamId, reported: &[ReportedEvent
     let end = format!(" ORDER BY id{}", tx.engine().for_update());
     let emails = fetch_in(tx, &find_emails_statement(), team_id, "id", &email_ids, &end).await?;
 
-    let mut batch = Batch::new(team_id, reported, known_events, by_provider, by_alias, emails);
+    let facts = match origin {
+        Origin::News => Vec::new(),
+        Origin::History => fetch_in(tx, FIND_FACTS, team_id, "email_id", &email_ids, "").await?,
+    };
+
+    let known = Knowledge { events: known_events, by_provider, by_alias, facts };
+    let mut batch = Batch::new(team_id, reported, known, emails);
     loop {
         let (fresh, mut taken): (Vec<EmailId>, Vec<(EmailId,)>) = (batch.fresh_ids(), Vec::new());
         for (find, column) in tx.engine().taken_ids() {
@@ -201,7 +234,9 @@ async fn ingest(tx: &mut Transaction, team_id: TeamId, reported: &[ReportedEvent
     let of_started = started.iter().flat_map(|(email, _)| email.events.iter().map(|new| (email.id, new)));
     let told: Vec<(EmailId, &EmailEvent)> =
         added.iter().copied().chain(of_started).map(|(id, new)| (id, &new.event)).collect();
-    tell_webhooks(tx, team_id, &told).await?;
+    if origin == Origin::News {
+        tell_webhooks(tx, team_id, &told).await?;
+    }
     rollups.apply(tx, team_id).await?;
     Ok(batch.outcomes())
 }

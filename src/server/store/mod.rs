@@ -22,6 +22,7 @@ pub mod events;
 mod failures;
 mod folding;
 mod health;
+pub mod history_imports;
 pub mod ingest;
 mod like;
 pub mod mimes;

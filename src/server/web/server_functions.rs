@@ -14,6 +14,7 @@ use super::body::{self, ANONYMOUS_BODY_BYTES};
 use super::file_form;
 use super::refusal::words_for;
 use crate::domain::error::AppError;
+use crate::domain::history_import::MAX_FILE_BYTES;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::Identity;
@@ -25,6 +26,8 @@ use crate::server::web::drafts::{self, FormTeam};
 const TEMPLATE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// The largest list of addresses that are to be suppressed, in bytes: every byte of it can be three in the form.
 const IMPORT_BODY_BYTES: usize = 12 * 1024 * 1024;
+/// The largest file of a history, in bytes, with the rest of its form.
+const FILE_BODY_BYTES: usize = MAX_FILE_BYTES + 64 * 1024;
 /// The largest body of any other function, in bytes: the form with most fields is the grid of roles.
 const FORM_BODY_BYTES: usize = 128 * 1024;
 /// The largest template in a form whose session has ended, in bytes: what is kept of it is smaller, and every byte of it can
@@ -73,9 +76,9 @@ fn body_limit(app: &App, parts: &Parts) -> usize {
         "/fn/create_template" | "/fn/update_template" | "/fn/test_template" | "/fn/preview_template"
     );
     let has_session = parts.extensions.get::<Identity>().is_some_and(|identity| identity.0.is_ok());
-    let is_import = parts.uri.path() == "/fn/add_suppressions";
     match (has_session, is_template) {
-        (true, false) if is_import => IMPORT_BODY_BYTES,
+        (true, false) if parts.uri.path() == "/fn/add_suppressions" => IMPORT_BODY_BYTES,
+        (true, false) if parts.uri.path() == "/fn/import_file" => FILE_BODY_BYTES,
         (true, true) => TEMPLATE_BODY_BYTES,
         (true, false) => FORM_BODY_BYTES,
         (false, _) if !drafts::is_known(app, &parts.headers) => ANONYMOUS_BODY_BYTES,

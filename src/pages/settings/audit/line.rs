@@ -176,6 +176,7 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         | OutgoingWebhookRotated
         | OutgoingWebhookTested
         | OutgoingWebhookReplayed => Some(format!("/settings/webhooks/{id}")),
+        ImportStarted | ImportStopped | ImportResumed => Some("/settings/imports".to_owned()),
         SuppressionsAdded | SuppressionLifted | SuppressionsExported => Some("/settings/suppressions".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
@@ -191,6 +192,7 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         | AdapterDeleted
         | WebhookDeleted
         | OutgoingWebhookDeleted
+        | ImportDeleted
         | TeamDeleted
         | ProfileUpdated
         | PasswordChanged

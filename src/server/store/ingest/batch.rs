@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::domain::channel::Channel;
 use crate::domain::email::{NewEmail, Recipient};
-use crate::domain::event::{Fold, Mark, Told, mark_of};
+use crate::domain::event::{EmailEvent, EventKind, Fold, Mark, Told, mark_of};
 use crate::domain::ids::{EmailId, JobId, SEQUENCE_BITS, TeamId, lowest_id_at};
 use crate::server::store::events::{MessageRow, NO_SUBJECT, NewEvent, UNKNOWN_SENDER, bare_name};
+use crate::server::store::instant;
 
 /// An event as somebody reported it. It is about the message `email_id`, or else about the one that the provider calls
 /// `provider_message_id`.
@@ -172,13 +173,37 @@ pub(super) struct Batch<'a> {
     pub(super) changes: Vec<Change<'a>>,
 }
 
+/// What the log knows of what a batch is about.
+pub(super) struct Knowledge {
+    /// The events that have the batch's ids.
+    pub(super) events: Vec<(String, EmailId)>,
+    /// Messages by what their providers call them, and by their other names.
+    pub(super) by_provider: Vec<(String, EmailId)>,
+    pub(super) by_alias: Vec<(String, EmailId)>,
+    /// For a history, what is known of the messages: message, kind, recipient, time.
+    pub(super) facts: Vec<(EmailId, String, Option<String>, i64)>,
+}
+
+/// What happened, to the second: a provider's history and its webhooks give one event different ids, and times of
+/// different precision.
+type Fact = (EmailId, &'static str, String, i64);
+
+fn fact(id: EmailId, kind: EventKind, recipient: Option<&str>, at: DateTime<Utc>) -> Fact {
+    (id, kind.as_str(), recipient.unwrap_or_default().to_lowercase(), at.timestamp())
+}
+
+/// Whether the log has this event of the message, by whatever id.
+fn is_told(facts: &HashSet<Fact>, id: EmailId, event: &EmailEvent) -> bool {
+    let recipient = event.recipient.as_deref();
+    let near = [TimeDelta::zero(), TimeDelta::seconds(1), TimeDelta::seconds(-1)];
+    !facts.is_empty() && near.iter().any(|near| facts.contains(&fact(id, event.kind, recipient, event.at + *near)))
+}
+
 impl<'a> Batch<'a> {
     pub(super) fn new(
         team_id: TeamId,
         reported: &'a [ReportedEvent],
-        known_events: Vec<(String, EmailId)>,
-        by_provider: Vec<(String, EmailId)>,
-        by_alias: Vec<(String, EmailId)>,
+        Knowledge { events: known_events, by_provider, by_alias, facts }: Knowledge,
         emails: Vec<MessageRow>,
     ) -> Self {
         let known = |row: MessageRow| (row.id, Known { row, events: Vec::new(), parts: Vec::new(), names: Vec::new() });
@@ -198,8 +223,12 @@ impl<'a> Batch<'a> {
         }
         let mut batch = Self { team_id, plans: Vec::new(), new: Vec::new(), emails, now, changes: Vec::new() };
         let seen: HashMap<&str, EmailId> = known_events.iter().map(|(id, email)| (id.as_str(), *email)).collect();
+        let facts = facts.into_iter().filter_map(|(id, kind, recipient, at)| {
+            Some(fact(id, kind.parse().ok()?, recipient.as_deref(), instant(at)))
+        });
+        let facts: HashSet<Fact> = facts.collect();
         batch.claim_names(reported, &seen, &mut holders);
-        batch.distribute(reported, &seen, &holders);
+        batch.distribute(reported, (&seen, &facts), &holders);
         batch.settle();
         batch
     }
@@ -264,7 +293,7 @@ impl<'a> Batch<'a> {
     fn distribute(
         &mut self,
         reported: &'a [ReportedEvent],
-        seen: &HashMap<&str, EmailId>,
+        (seen, facts): (&HashMap<&str, EmailId>, &HashSet<Fact>),
         holders: &HashMap<String, EmailId>,
     ) {
         let about = |line: &'a ReportedEvent| line.name().filter(|_| line.email_id.is_none());
@@ -288,6 +317,10 @@ impl<'a> Batch<'a> {
                 }
                 (None, None) => None,
             };
+            if let Some(id) = known.filter(|id| is_told(facts, *id, &line.event.event)) {
+                self.plans.push(Plan::Duplicate(Target::Known(id)));
+                continue;
+            }
             let target = match (known, about(line)) {
                 (Some(id), _) => Target::Known(id),
                 (None, Some(name)) if with_recipient.contains(name) => {

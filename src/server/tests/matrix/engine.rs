@@ -11,13 +11,15 @@ use super::super::*;
 use super::table::{ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, Target};
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
-use crate::domain::ids::{EventId, OutgoingWebhookId};
+use crate::domain::history_import::{ImportSource, ImportState};
+use crate::domain::ids::{EventId, ImportId, OutgoingWebhookId};
 use crate::domain::provider_webhook::WebhookProvider;
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::team::Invite;
 use crate::domain::webhook::shape::test_post;
 use crate::domain::webhook::{Webhook, WebhookShape};
 use crate::server::secrets::{random_token, token_hash};
+use crate::server::services::history_imports::{self, NewPull};
 use crate::server::services::provider_webhooks;
 use crate::server::store::teams::{NewInvite, NewMembership};
 
@@ -162,6 +164,8 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let made = provider_webhooks::create_webhook(&app.app, &owner, WebhookProvider::SendGrid, &fresh).await;
             made.unwrap().id.to_string()
         }
+        Target::Import => import_of(app, &fresh, ImportState::Running).await.to_string(),
+        Target::StoppedImport => import_of(app, &fresh, ImportState::Stopped).await.to_string(),
         Target::OutgoingWebhook => webhook_of(app, WebhookShape::Sendlog, true).await.to_string(),
         Target::OffWebhook => webhook_of(app, WebhookShape::Sendlog, false).await.to_string(),
         Target::Suppression => app.add_suppression(&format!("{fresh}@example.com")).await.to_string(),
@@ -228,6 +232,20 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         texts.push(("{token}", fresh));
     }
     (client, texts)
+}
+
+/// An import of Finch's. The team has few at once, so those of before go.
+async fn import_of(app: &TestApp, key: &str, state: ImportState) -> ImportId {
+    let owner = app.viewer(Role::Owner).await;
+    for import in history_imports::list_imports(&app.app, &owner).await.unwrap() {
+        history_imports::delete_import(&app.app, &owner, import.id).await.unwrap();
+    }
+    let new = NewPull { source: ImportSource::SendGrid, base: "http://127.0.0.1:9", account: "", key, days: 3 };
+    let id = history_imports::start_pull(&app.app, &owner, &new).await.unwrap().id;
+    if state == ImportState::Stopped {
+        history_imports::stop_import(&app.app, &owner, id).await.unwrap();
+    }
+    id
 }
 
 /// A webhook of Finch's, in the place of those before.

@@ -55,6 +55,10 @@ pub(crate) enum Target {
     OffWebhook,
     /// `{id}`, and the adapter that its provider can be asked with.
     ConnectableWebhook,
+    /// `{id}`, one that runs.
+    Import,
+    /// `{id}`, one that stopped.
+    StoppedImport,
     /// `{id}`
     Suppression,
     /// `{id}`
@@ -336,6 +340,17 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
         "id={id}&from=2024-01-20T00:00&to=2024-01-21T00:00&which=all",
     ),
     ("delete_webhook", Holds(WebhooksDelete), Target::OutgoingWebhook, "id={id}"),
+    ("load_imports", Holds(AdaptersView), Target::Own, ""),
+    (
+        "start_import",
+        Holds(AdaptersUpdate),
+        Target::Own,
+        "source=sendgrid&base=http://127.0.0.1:9&account=&key={fresh}&days=3",
+    ),
+    ("import_file", Holds(AdaptersUpdate), Target::Own, "source=sendgrid&file=msg_id,email%0A{fresh},a@example.com"),
+    ("stop_import", Holds(AdaptersUpdate), Target::Import, "id={id}"),
+    ("resume_import", Holds(AdaptersUpdate), Target::StoppedImport, "id={id}&key="),
+    ("delete_import", Holds(AdaptersUpdate), Target::Import, "id={id}"),
     ("load_suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("add_suppressions", Holds(SuppressionsUpdate), Target::Own, "addresses={fresh}@example.com&reason=manual"),
     ("lift_suppression", Holds(SuppressionsUpdate), Target::Suppression, "id={id}&reason=asked"),
@@ -400,6 +415,7 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/webhooks", Holds(WebhooksView), Target::Own, ""),
     ("/settings/webhooks/{id}", Holds(WebhooksView), Target::OutgoingWebhook, ""),
     ("/settings/webhooks/{id}/deliveries/{delivery}", Holds(WebhooksView), Target::OutgoingWebhook, ""),
+    ("/settings/imports", Holds(AdaptersView), Target::Own, ""),
     ("/settings/suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),

@@ -16,6 +16,7 @@ mod events;
 mod export;
 mod first_steps;
 mod hooks;
+mod imports;
 mod jetemail;
 mod live;
 mod log_page;

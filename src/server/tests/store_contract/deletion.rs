@@ -101,6 +101,7 @@ async fn fill(app: &TestApp) {
         format!("INSERT INTO email_aliases (team_id, alias, email_id) VALUES ({}, 'other', {})", team.0, waits.id.0);
     store.try_statement(&alias).await.unwrap();
     app.add_suppression("gone@example.com").await;
+    history_imports::add_file(app).await;
     webhooks::add(app, "one").await;
     webhooks::tell(app, 3).await;
     let webhook = provider_webhooks::add(app, "one").await;

@@ -7,6 +7,7 @@ use crate::domain::page::Cursor;
 use crate::domain::webhook::DeliveryFilter;
 use crate::server::store::bodies::FIND_NEXT;
 use crate::server::store::emails::log::count_arrived_query;
+use crate::server::store::history_imports::{FIND_PART, LIST_DUE as LIST_DUE_IMPORTS};
 use crate::server::store::suppressions::{self, SuppressionFilter};
 use crate::server::store::webhook_deliveries::{self, FIND_BY_EMAIL, LIST_DUE, LIST_LISTENING};
 
@@ -113,6 +114,14 @@ async fn suppressed_addresses_are_looked_up_by_their_key_and_listed_along_an_ind
         let listed = plan_of(suppressions::list_query(Engine::Sqlite, TEAM, &none, cursor, 50)).await;
         assert_eq!(listed, [format!("SEARCH suppressions USING INDEX suppressions_newest {step}")]);
     }
+}
+
+#[tokio::test]
+async fn imports_that_are_due_and_the_parts_of_their_files_are_found_along_indexes_sqlite() {
+    let steps = plans([LIST_DUE_IMPORTS, FIND_PART].map(str::to_owned)).await;
+    assert!(steps[0][0].contains("history_imports_by_run_at (run_at<?)"), "{:?}", steps[0]);
+    assert!(steps[1][0].contains("(team_id=? AND import_id=?)"), "{:?}", steps[1]);
+    assert!(steps.iter().flatten().all(|step| !step.contains("TEMP B-TREE")), "{steps:?}");
 }
 
 #[tokio::test]
