@@ -1,5 +1,5 @@
 //! What other systems know of messages that a team sent before: one file a source says how its API is asked and how what it
-//! answers, or exports, reads as events; [file] takes a file apart. [runner] works at the imports of all teams. What was read
+//! answers, or exports, reads as events; [mod@file] takes a file apart. [runner] works at the imports of all teams. What was read
 //! before is known by the ids that the sources give, so that nothing is recorded twice.
 
 mod canary;

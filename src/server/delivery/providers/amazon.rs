@@ -1,4 +1,4 @@
-//! Requests to Amazon's services, with its signature. Called by [super::ses] and [super::connect].
+//! Requests to Amazon's services, with its signature. Called by [super::ses] and [mod@super::connect].
 //! Source: AWS Signature Version 4.
 
 use std::time::{Duration, SystemTime};
