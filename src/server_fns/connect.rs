@@ -57,7 +57,17 @@ pub enum SmtpEncryption {
 #[server]
 pub async fn load_connect() -> Result<ConnectView, AppError> {
     use crate::domain::permission::Permission;
-    use crate::server::{api::Api, context, services::first_steps};
+    use crate::server::{api::Api, config::Config, context, services::first_steps};
+    /// Where programs are pointed to: the address with STARTTLS where there is one.
+    fn smtp_place(config: &Config) -> Option<SmtpPlace> {
+        let smtp = &config.smtp;
+        let start = if smtp.smtp_tls_cert.is_some() { SmtpEncryption::StartTls } else { SmtpEncryption::Never };
+        let plain = smtp.smtp_addr.map(|addr| (addr, start));
+        let (addr, encryption) = plain.or_else(|| smtp.smtps_addr.map(|addr| (addr, SmtpEncryption::Tls)))?;
+        let has_name = smtp.smtp_host_name.is_some() || addr.ip().is_unspecified();
+        let host = if has_name { config.smtp_host_name() } else { addr.ip().to_string() };
+        Some(SmtpPlace { host, port: addr.port(), encryption })
+    }
     let viewer = context::viewer().await?;
     viewer.require_two_factor()?;
     let app = context::app();
@@ -77,16 +87,4 @@ pub async fn load_connect() -> Result<ConnectView, AppError> {
         draft: super::draft::load_draft("api_key".to_owned()).await?,
         first_steps,
     })
-}
-
-/// Where programs are pointed to: the address with STARTTLS where there is one.
-#[cfg(feature = "ssr")]
-fn smtp_place(config: &crate::server::config::Config) -> Option<SmtpPlace> {
-    let smtp = &config.smtp;
-    let start = if smtp.smtp_tls_cert.is_some() { SmtpEncryption::StartTls } else { SmtpEncryption::Never };
-    let plain = smtp.smtp_addr.map(|addr| (addr, start));
-    let (addr, encryption) = plain.or_else(|| smtp.smtps_addr.map(|addr| (addr, SmtpEncryption::Tls)))?;
-    let has_name = smtp.smtp_host_name.is_some() || addr.ip().is_unspecified();
-    let host = if has_name { config.smtp_host_name() } else { addr.ip().to_string() };
-    Some(SmtpPlace { host, port: addr.port(), encryption })
 }

@@ -169,8 +169,8 @@ pub async fn resend_changed(
     Ok(())
 }
 
-#[cfg(feature = "ssr")]
-fn page_of(id: EmailId, back: &WayBack) -> String {
+/// The page of a resend with a change, at what would happen.
+pub fn page_of(id: EmailId, back: &WayBack) -> String {
     let url = crate::domain::address::url(&format!("/logs/{id}/resend"), back.fields());
     format!("{url}#resend-preflight")
 }

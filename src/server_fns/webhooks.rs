@@ -219,8 +219,8 @@ pub async fn delete_webhook(id: OutgoingWebhookId) -> Result<(), AppError> {
     Ok(())
 }
 
-#[cfg(feature = "ssr")]
-fn label_of(field: &str) -> Option<&'static str> {
+/// What a field of these forms is called on the page.
+pub fn label_of(field: &str) -> Option<&'static str> {
     match field {
         "name" => Some("Name"),
         "url" => Some("Address"),

@@ -17,11 +17,15 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Reports;
 use crate::domain::history_import::ImportSource;
+
+/// What stands in a path as it is (RFC 3986, "unreserved").
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How an account of a source's is let in.
 #[derive(Clone, Copy)]

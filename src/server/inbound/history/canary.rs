@@ -7,11 +7,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Account, Ask, Cursor, Detail, Page, Source};
+use super::{Account, Ask, Cursor, Detail, PLAIN, Page, Source};
 use crate::domain::event::EventKind;
 use crate::server::inbound::Reports;
 use crate::server::inbound::reading::{self, News, Text, Texts};
@@ -23,8 +23,6 @@ pub(super) const SOURCE: Source =
 
 /// The most messages of a page.
 const LIMIT: usize = 100;
-/// What stands in a path as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The message of an event whose time is not told.
 const UNTIMED: &str = "Canary tells no time of it";
 

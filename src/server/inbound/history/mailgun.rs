@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Account, Ask, Cursor, Page, Source};
+use super::{Account, Ask, Cursor, PLAIN, Page, Source};
 use crate::server::inbound::Reports;
 use crate::server::inbound::mailgun::Event;
 use crate::server::inbound::reading::{self, Text};
@@ -24,8 +24,6 @@ pub(super) const SOURCE: Source = Source { list, page, detail: None, records_at:
 
 /// The most events of a page.
 const LIMIT: usize = 300;
-/// What stands in a path as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn list(account: &Account<'_>, cursor: &Cursor) -> Result<Ask, String> {
     let url = match &cursor.page {

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Account, Ask, Cursor, Page, Source};
+use super::{Account, Ask, Cursor, PLAIN, Page, Source};
 use crate::domain::channel::Channel;
 use crate::domain::event::{EventCause, EventKind};
 use crate::server::inbound::Reports;
@@ -20,9 +20,6 @@ use crate::server::services::events::EventReport;
 
 /// How NotificationAPI is asked and read.
 pub(super) const SOURCE: Source = Source { list, page, detail: None, records_at: &["logs"], reports };
-
-/// What stands in a path as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn list(account: &Account<'_>, cursor: &Cursor) -> Result<Ask, String> {
     if account.name.is_empty() {

@@ -10,11 +10,11 @@ use chrono::offset::LocalResult;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::America::New_York;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Account, Ask, Cursor, Detail, Page, Source};
+use super::{Account, Ask, Cursor, Detail, PLAIN, Page, Source};
 use crate::domain::event::EventKind;
 use crate::server::inbound::Reports;
 use crate::server::inbound::postmark::Record;
@@ -29,8 +29,6 @@ pub(super) const SOURCE: Source =
 const COUNT: usize = 500;
 /// How far a search reaches.
 const REACH: usize = 10_000;
-/// What stands in a path as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn list(account: &Account<'_>, cursor: &Cursor) -> Result<Ask, String> {
     let (from, until) = (eastern(cursor.from, -TimeDelta::hours(1)), eastern(cursor.until, TimeDelta::hours(1)));

@@ -8,12 +8,12 @@
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Account, Ask, Cursor, Detail, Page, Source};
+use super::{Account, Ask, Cursor, Detail, PLAIN, Page, Source};
 use crate::domain::event::EventKind;
 use crate::domain::ids::EmailId;
 use crate::server::inbound::Reports;
@@ -27,8 +27,6 @@ pub(super) const SOURCE: Source =
 
 /// The most messages of a list.
 const LIMIT: usize = 1_000;
-/// What stands in a path as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The message of an event that is known from a list alone.
 const UNTIMED: &str = "SendGrid's list tells the time of the last event only";
 

@@ -5,10 +5,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
-use super::{Account, Ask, Cursor, Detail, Page, Source};
+use super::{Account, Ask, Cursor, Detail, PLAIN, Page, Source};
 use crate::domain::event::EventKind;
 use crate::server::inbound::Reports;
 use crate::server::inbound::reading::{self, News, Text};
@@ -20,8 +20,6 @@ pub(super) const SOURCE: Source =
 
 /// The most logs of a page.
 const COUNT: usize = 100;
-/// What stands in a path as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn list(account: &Account<'_>, cursor: &Cursor) -> Result<Ask, String> {
     let (from, until) = (cursor.from.timestamp(), (cursor.until.timestamp_millis() + 999) / 1_000);
