@@ -1,4 +1,4 @@
-//! The command line: `sendlog serve`, `migrate`, `health`, `demo`, `admin`. A wrong setting is one line and exit status 2.
+//! The command line: `sendlog serve`, `migrate`, `backup`, `restore`, `check`, `doctor`, `health`, `demo`, `admin`. A wrong setting is one line and exit status 2.
 
 mod cli;
 
@@ -8,7 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use cli::Failure;
 use cli::admin::{AdminCommand, admin};
+use cli::backup::{BackupArgs, RestoreArgs, backup, restore};
+use cli::check::{CheckArgs, check};
 use cli::demo::{DemoArgs, serve_demo};
+use cli::doctor::doctor;
 use cli::health::{HealthArgs, health};
 use cli::migrate::migrate;
 use cli::serve::serve;
@@ -41,6 +44,19 @@ enum Command {
     Migrate {
         #[command(flatten)]
         database: DatabaseArgs,
+    },
+    /// Write everything but the secret key to a file, while the database is in use
+    Backup(BackupArgs),
+    /// Make a new database of a backup
+    Restore(RestoreArgs),
+    /// Look whether the database holds what it should: status 0 if so
+    Check(CheckArgs),
+    /// Look what of the machine, the settings and what they lead to keeps Sendlog from working: status 0 if nothing does
+    Doctor {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        config: Config,
     },
     /// Ask a running server whether it is well: status 0 if so
     Health {
@@ -86,6 +102,10 @@ async fn run_command() -> ExitCode {
     let result = match cli.command {
         Command::Serve { database, config } => serve(database, config).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate { database } => migrate(database).await.map(|()| ExitCode::SUCCESS),
+        Command::Backup(args) => backup(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Restore(args) => restore(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Doctor { database, config } => doctor(database, config).await,
+        Command::Check(args) => check(args).await,
         Command::Health { health: args } => health(args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo { config, demo } => serve_demo(config, demo).await.map(|()| ExitCode::SUCCESS),
         Command::Admin { command } => admin(command).await,

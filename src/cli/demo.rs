@@ -56,7 +56,7 @@ pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
         }
         announce(format_args!("Sendlog is at {}", app.config.public_url()));
     }
-    run(app, listeners).await
+    run(app, listeners, None).await
 }
 
 /// Where the demo takes messages by SMTP: at port 2525 unless somebody else does.

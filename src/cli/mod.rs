@@ -1,9 +1,13 @@
 //! The commands, a file each, and what they share.
 
 pub mod admin;
+pub mod backup;
+pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod health;
 pub mod migrate;
+mod progress;
 pub mod serve;
 
 use std::io::Write;
@@ -51,17 +55,37 @@ async fn open(database: &DatabaseArgs, config: Config) -> Result<App, Failure> {
     Ok(app)
 }
 
+/// The key that the settings give, or that lies beside the database; it is made when there is none.
 fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {
-    if let Some(text) = &database.secret_key {
-        return text.parse().map_err(|_| {
-            Failure("--secret-key must be 64 hexadecimal digits; openssl rand -hex 32 makes some".to_owned())
-        });
+    if let Some(key) = given_secret_key(database)? {
+        return Ok(key);
     }
-    let Some(path) = database.database_url.strip_prefix("sqlite://") else {
+    let Some(path) = secret_key_file(database) else {
         return Err("with PostgreSQL, set --secret-key or SENDLOG_SECRET_KEY to 64 hexadecimal digits, the same for \
                     every node (openssl rand -hex 32 makes some)"
             .into());
     };
-    let path = PathBuf::from(path.split('?').next().unwrap_or(path)).with_extension("key");
     SecretKey::load_or_create(&path).map_err(|cause| Failure(format!("cannot keep {}: {cause}", path.display())))
+}
+
+/// The same for commands that make none.
+fn secret_key_if_there(database: &DatabaseArgs) -> Result<Option<SecretKey>, Failure> {
+    if let Some(key) = given_secret_key(database)? {
+        return Ok(Some(key));
+    }
+    match secret_key_file(database) {
+        Some(path) if path.exists() => Ok(Some(SecretKey::load_or_create(&path)?)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+fn given_secret_key(database: &DatabaseArgs) -> Result<Option<SecretKey>, Failure> {
+    let key = database.secret_key.as_ref().map(|text| text.parse()).transpose();
+    key.map_err(|_| Failure("--secret-key must be 64 hexadecimal digits; openssl rand -hex 32 makes some".to_owned()))
+}
+
+/// The file beside a SQLite database that keeps its key, where the settings give none.
+fn secret_key_file(database: &DatabaseArgs) -> Option<PathBuf> {
+    let path = database.database_url.strip_prefix("sqlite://")?;
+    Some(PathBuf::from(path.split('?').next().unwrap_or(path)).with_extension("key"))
 }

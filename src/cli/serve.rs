@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use leptos::prelude::IntoAny;
 use sendlog::server::App;
 use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
+use sendlog::server::services::backups::{self, Schedule};
 use sendlog::server::services::{accounts, resends, webhooks};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
@@ -46,7 +48,13 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
             announce(format_args!("Bounces are taken at smtp://{addr}"));
         }
     }
-    run(app, listeners).await
+    let schedule = app.config.backups.backup_folder.clone().map(|folder| Schedule {
+        url: database.database_url,
+        folder,
+        every: TimeDelta::hours(app.config.backups.backup_hours.into()),
+        keep: app.config.backups.backup_keep as usize,
+    });
+    run(app, listeners, schedule).await
 }
 
 /// The sockets of the web server: the main one, and those of dialects. And those of SMTP.
@@ -86,7 +94,7 @@ pub async fn listen(config: &Config) -> Result<Listeners, Failure> {
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
-pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
+pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> Result<(), Failure> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_signal().await;
@@ -110,7 +118,12 @@ pub async fn run(app: App, listeners: Listeners) -> Result<(), Failure> {
             let worker = worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone());
             let teller = webhooks::worker::Teller::new(app.clone()).run(stopped.clone());
             let imports = history::runner::run(app.clone(), stopped.clone());
-            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()), teller, imports);
+            let backups = async {
+                if let Some(schedule) = schedule {
+                    backups::run(schedule, &app.secret_key, app.clock.clone(), stopped.clone()).await;
+                }
+            };
+            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()), teller, imports, backups);
         }
     };
     let web = async {

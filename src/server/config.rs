@@ -78,6 +78,26 @@ pub struct Config {
     /// Log-in by an OpenID provider.
     #[command(flatten)]
     pub openid: OpenIdArgs,
+
+    /// Backups.
+    #[command(flatten)]
+    pub backups: ScheduleArgs,
+}
+
+/// Settings of the backups that a server makes by itself.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ScheduleArgs {
+    /// A folder in which the worker keeps backups; set it for one worker alone
+    #[arg(long, env = "SENDLOG_BACKUP_FOLDER")]
+    pub backup_folder: Option<PathBuf>,
+
+    /// How many hours after one backup the next one is made
+    #[arg(long, env = "SENDLOG_BACKUP_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8784))]
+    pub backup_hours: u32,
+
+    /// How many backups stay
+    #[arg(long, env = "SENDLOG_BACKUP_KEEP", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub backup_keep: u32,
 }
 
 /// Settings of the server's side of SMTP.
@@ -192,6 +212,7 @@ impl Config {
             retry_delays: RETRY_DELAYS_S.to_vec(),
             smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),
+            backups: ScheduleArgs::default(),
         }
     }
 

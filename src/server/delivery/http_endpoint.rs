@@ -98,6 +98,12 @@ impl HttpEndpoint {
         self.0.scheme()
     }
 
+    /// The host and the port that are talked to over TLS; `None` where nothing is encrypted.
+    pub fn encrypted_host(&self) -> Option<(String, u16)> {
+        let host = self.0.host_str()?.trim_matches(['[', ']']).to_owned();
+        (self.scheme() == "https").then_some((host, self.0.port_or_known_default()?))
+    }
+
     /// The whole address, as it is requested.
     pub(super) fn with_query(&self, secret: &HttpSecret) -> Url {
         let mut url = self.0.clone();

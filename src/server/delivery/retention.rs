@@ -67,6 +67,7 @@ impl Steps<'_> {
 
     /// Brings what search finds messages by up to date.
     async fn index_again(&self) -> Result<(), AppError> {
+        while self.store.index_some_missing().await?.is_some() && self.goes_on().await {}
         while self.store.index_some_again().await? && self.goes_on().await {}
         Ok(())
     }

@@ -10,8 +10,8 @@ mod test;
 use serde_json::{Value, json};
 use tracing::info;
 
-use self::address::Address;
 pub use self::address::GivenAddress;
+use self::address::{Address, Secret};
 pub use self::draft::draft_of;
 pub use self::order::{list_down, make_default, move_adapter};
 pub(super) use self::test::try_message;
@@ -27,7 +27,7 @@ use crate::domain::ids::{AdapterId, TeamId};
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::delivery::endpoint::SmtpEndpoint;
+use crate::server::delivery::endpoint::{SmtpEndpoint, SmtpSecret};
 use crate::server::delivery::mailbox::parse_mailbox;
 use crate::server::store::audit::AuditEvent;
 
@@ -116,6 +116,15 @@ pub fn place_of(adapter: &Adapter) -> String {
         }
         (_, _) => adapter.endpoint.clone(),
     }
+}
+
+/// What an adapter logs in with at a mail server, for whoever runs the server; `None` for other kinds. An error where it
+/// cannot be opened.
+pub(super) async fn log_in_of(app: &App, team: TeamId, adapter: &Adapter) -> Result<Option<SmtpSecret>, AppError> {
+    Ok(match Address::load(app, team, adapter).await?.secret {
+        Secret::Smtp(secret) => Some(secret),
+        Secret::Http(_) => None,
+    })
 }
 
 /// One adapter. Needs `adapters:view`.

@@ -21,7 +21,7 @@ use tracing::warn;
 use crate::domain::error::AppError;
 
 pub use open::OpenError;
-pub(super) use open::{HEALTH_PATIENCE, Limits};
+pub(super) use open::{HEALTH_PATIENCE, Limits, without_password};
 #[cfg(test)]
 pub(super) use open::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
 #[cfg(test)]

@@ -10,7 +10,9 @@ pub mod attempts;
 pub mod audit;
 mod bodies;
 pub mod bulk;
+pub mod checks;
 mod constraints;
+pub mod copies;
 mod criteria;
 pub mod deletion;
 mod dialect;
@@ -93,8 +95,12 @@ impl Store {
     /// The same with other limits of time.
     async fn open_within(url: &str, limits: Limits) -> Result<Self, OpenError> {
         let (db, health) = Database::open(url, limits).await?;
+        Ok(Self::over(db, Health::new(health)))
+    }
+
+    fn over(db: Database, health: Health) -> Self {
         let (noted, common, versions, accepting) = Default::default();
-        Ok(Self { db, health: Health::new(health), noted, common, versions, accepting })
+        Self { db, health, noted, common, versions, accepting }
     }
 
     /// Keeps what was noted, waits for running statements and closes every connection.

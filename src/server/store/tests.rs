@@ -66,6 +66,35 @@ impl Store {
         Ok(given)
     }
 
+    /// How many triggers are switched off, or were lost: SQLite's are listed by what a new database has.
+    pub(crate) async fn count_disabled_triggers(&self) -> i64 {
+        let count = match self.engine() {
+            Engine::Sqlite => "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'trigger'",
+            Engine::Postgres => "SELECT COUNT(*) FROM pg_trigger WHERE tgenabled = 'D'",
+        };
+        let count: i64 = self.read(count).fetch_scalar().await.unwrap();
+        if self.engine() == Engine::Postgres {
+            return count;
+        }
+        let new = TestDatabase::sqlite();
+        let store = Self::open(&new.url()).await.unwrap();
+        let of_new: i64 =
+            store.read("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'trigger'").fetch_scalar().await.unwrap();
+        store.close().await;
+        new.remove().await;
+        of_new - count
+    }
+
+    /// Counts a message too many, and takes one out of search's index.
+    pub(crate) async fn spoil_counts_and_search(&self) {
+        let mut tx = self.begin().await.unwrap();
+        tx.query("UPDATE email_rollups SET sent = sent + 1 WHERE template_id = 0").execute().await.unwrap();
+        let (team, id): (TeamId, i64) =
+            tx.query("SELECT team_id, id FROM emails ORDER BY team_id, id LIMIT 1").fetch_one().await.unwrap();
+        super::search::index::delete_search_rows(&mut tx, team, &[id]).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Opens the database as one that waits a moment alone for those who write.
     pub(crate) async fn open_impatient(url: &str) -> Self {
         let busy = Duration::from_millis(200);

@@ -2,6 +2,7 @@
 //! every route who may; `routes` mirrors the addresses. Every rule runs on SQLite and on PostgreSQL.
 
 mod api_request_log;
+mod backups;
 mod bounces;
 mod edge;
 mod key_rights;

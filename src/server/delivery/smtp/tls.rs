@@ -3,9 +3,12 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,8 +17,13 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
+use x509_parser::parse_x509_certificate;
 
 use crate::domain::adapter::fault::AdapterFault;
+use crate::server::outbound::Outbound;
+
+/// How long a look at a certificate may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What all connections share that trust what the machine trusts.
 static OF_MACHINE: LazyLock<Tls> = LazyLock::new(|| Tls::trusting(Vec::new()));
@@ -52,6 +60,18 @@ impl Tls {
         Self { connectors: Arc::new(connectors) }
     }
 
+    /// Until when the certificate holds that a host shows at a port, once it has proven who it is.
+    pub async fn certificate_until(&self, outbound: Outbound, host: &str, port: u16) -> io::Result<DateTime<Utc>> {
+        let look = async {
+            let stream = outbound.connect(host, port).await.map_err(io::Error::other)?;
+            let stream = self.encrypted(stream, host, false).await?;
+            let (_, connection) = stream.get_ref();
+            let shown = connection.peer_certificates().and_then(|chain| chain.first());
+            shown.and_then(|certificate| until(certificate)).ok_or_else(|| io::Error::other("it shows no certificate"))
+        };
+        timeout(LOOK_LIMIT, look).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
     /// Encrypts a connection to `host`. Any certificate does where `is_lenient` says so.
     pub(super) async fn encrypted<S>(&self, stream: S, host: &str, is_lenient: bool) -> io::Result<TlsStream<S>>
     where
@@ -63,6 +83,12 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         connector.connect(name, stream).await.map_err(explained)
     }
+}
+
+/// When a certificate ends.
+pub fn until(certificate: &[u8]) -> Option<DateTime<Utc>> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0)
 }
 
 /// How a connection is encrypted: `TLS 1.3`, and with the cipher, in brackets.

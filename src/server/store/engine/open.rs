@@ -1,5 +1,6 @@
 //! Opening a database: its address, its connections, its migrations.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::reading::{self, Pool, Readers};
-use super::{BUSY_TIMEOUT, Database, Writers};
+use super::{BUSY_TIMEOUT, Database, Engine, Writers};
+use crate::domain::error::AppError;
 use crate::server::private_files;
 
 pub(in super::super) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -70,25 +72,66 @@ impl Database {
     /// Opens the database at this address and brings its tables up to date. Beside it, the one connection that health
     /// checks write by: it takes nobody's place.
     pub(in super::super) async fn open(url: &str, limits: Limits) -> Result<(Self, Writers), OpenError> {
-        let shown = without_password(url);
-        let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
-        let (database, health) = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            open_postgres(url, limits).await.map_err(|cause| open_error(cause.to_string()))?
-        } else if let Some(path) = url.strip_prefix("sqlite://") {
-            open_sqlite(path, limits).await.map_err(|cause| open_error(cause.to_string()))?
-        } else {
-            return Err(OpenError::Address(shown));
-        };
-        let migrated = match &database.write {
-            Writers::Sqlite(pool) => SQLITE_MIGRATIONS.run(pool).await,
-            Writers::Postgres(_) => migrate_postgres(url).await,
-        };
-        migrated.map_err(|cause| match cause {
-            MigrateError::VersionMissing(version) => OpenError::Newer { url: shown.clone(), version },
-            other => OpenError::Migrate { url: shown.clone(), cause: other.to_string() },
-        })?;
+        let (database, health) = Self::connect(url, limits).await?;
+        database.migrate(url, None).await?;
         Ok((database, health))
     }
+
+    /// The same with tables as they are.
+    pub(in super::super) async fn connect(url: &str, limits: Limits) -> Result<(Self, Writers), OpenError> {
+        let shown = without_password(url);
+        let open_error = |cause: String| OpenError::Open { url: shown.clone(), cause };
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url, limits).await.map_err(|cause| open_error(cause.to_string()))
+        } else if let Some(path) = url.strip_prefix("sqlite://") {
+            open_sqlite(path, limits).await.map_err(|cause| open_error(cause.to_string()))
+        } else {
+            Err(OpenError::Address(shown))
+        }
+    }
+
+    /// Opens a SQLite file that nobody writes to, not even this program.
+    pub(in super::super) async fn connect_read_only(file: &Path, limits: Limits) -> Result<(Self, Writers), OpenError> {
+        let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
+        let one = || SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        let read = Readers::Sqlite(Pool::new(options.clone(), limits.read));
+        Ok((Self { read, write: Writers::Sqlite(one()) }, Writers::Sqlite(one())))
+    }
+
+    /// Brings the tables up to date, or up to one version.
+    pub(in super::super) async fn migrate(&self, url: &str, up_to: Option<i64>) -> Result<(), OpenError> {
+        let migrated = match &self.write {
+            Writers::Sqlite(pool) => until(&SQLITE_MIGRATIONS, up_to).run(pool).await,
+            Writers::Postgres(_) => migrate_postgres(url, up_to).await,
+        };
+        migrated.map_err(|cause| match cause {
+            MigrateError::VersionMissing(version) => OpenError::Newer { url: without_password(url), version },
+            other => OpenError::Migrate { url: without_password(url), cause: other.to_string() },
+        })
+    }
+
+    /// Makes one file of a SQLite database that nobody has open: nothing is in files beside it.
+    pub(in super::super) async fn make_one_file(file: &Path) -> Result<(), AppError> {
+        let options = SqliteConnectOptions::new().filename(file).journal_mode(SqliteJournalMode::Delete);
+        Ok(options.connect().await?.close().await?)
+    }
+}
+
+impl Engine {
+    /// The last migration that this program knows.
+    pub(in super::super) fn newest_migration(self) -> i64 {
+        let migrations = match self {
+            Self::Sqlite => &SQLITE_MIGRATIONS,
+            Self::Postgres => &POSTGRES_MIGRATIONS,
+        };
+        migrations.iter().map(|migration| migration.version).max().unwrap_or_default()
+    }
+}
+
+/// The migrations up to this version, or all.
+fn until(migrations: &Migrator, version: Option<i64>) -> Migrator {
+    let wanted = migrations.iter().filter(|migration| version.is_none_or(|version| migration.version <= version));
+    Migrator { migrations: Cow::Owned(wanted.cloned().collect()), ..Migrator::DEFAULT }
 }
 
 async fn open_sqlite(
@@ -158,14 +201,15 @@ async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers),
 }
 
 /// Brings the tables up to date on a connection that waits as long as it takes: for another node that does the same.
-async fn migrate_postgres(url: &str) -> Result<(), MigrateError> {
+async fn migrate_postgres(url: &str, up_to: Option<i64>) -> Result<(), MigrateError> {
     let mut connection = postgres_options(url)?.connect().await?;
-    let migrated = POSTGRES_MIGRATIONS.run_direct(None, &mut connection, false).await;
+    let migrated = until(&POSTGRES_MIGRATIONS, up_to).run_direct(None, &mut connection, false).await;
     connection.close().await?;
     migrated
 }
 
-fn without_password(url: &str) -> String {
+/// An address as it may be shown.
+pub(in super::super) fn without_password(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
             let _ = parsed.set_password(Some("***"));

@@ -8,8 +8,8 @@ use super::numbers::{find_numbers, forget_numbers, number_emails};
 use super::texts::{SearchTexts, TextsRow, texts_query};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId};
-use crate::server::store::Store;
 use crate::server::store::engine::{Engine, Sql, Transaction};
+use crate::server::store::{Store, stored};
 
 /// The most messages that one step puts in.
 const STEP: i64 = 100;
@@ -145,7 +145,41 @@ async fn insert_texts(tx: &mut Transaction, team_id: TeamId, rows: &[(EmailId, S
     .await
 }
 
+/// Notes that no message is in the index: the team and the id of the last one that was put in.
+pub(in crate::server::store) const NOTE_ALL_MISSING: &str =
+    "INSERT INTO settings (name, value) VALUES ('search_missing', '0 0') ON CONFLICT (name) DO NOTHING";
+
 impl Store {
+    /// Puts some messages into the index of a copy that was made without it, in the order of their ids; how many, or `None`
+    /// when all are in.
+    pub async fn index_some_missing(&self) -> Result<Option<usize>, AppError> {
+        let mut tx = self.begin().await?;
+        let place = format!("SELECT value FROM settings WHERE name = 'search_missing'{}", tx.engine().for_update());
+        let place: Option<String> = tx.query(place).fetch_optional_scalar().await?;
+        let Some(place) = place else { return Ok(None) };
+        let (team, email) = stored("settings.search_missing", place.split_once(' ').ok_or("no two numbers"))?;
+        let after: (i64, i64) =
+            (stored("settings.search_missing", team.parse())?, stored("settings.search_missing", email.parse())?);
+        let next: Vec<(TeamId, i64)> = tx
+            .query("SELECT team_id, id FROM emails WHERE (team_id, id) > ($1, $2) ORDER BY team_id, id LIMIT $3")
+            .bind(after.0)
+            .bind(after.1)
+            .bind(IDS as i64)
+            .fetch_all()
+            .await?;
+        let Some(team) = next.first().map(|(team, _)| *team) else {
+            tx.query("DELETE FROM settings WHERE name = 'search_missing'").execute().await?;
+            tx.commit().await?;
+            return Ok(None);
+        };
+        let ids: Vec<i64> = next.into_iter().take_while(|(of, _)| *of == team).map(|(_, id)| id).collect();
+        index_again(&mut tx, team, &ids).await?;
+        let place = format!("{} {}", team.0, ids.last().copied().unwrap_or_default());
+        tx.query("UPDATE settings SET value = $1 WHERE name = 'search_missing'").bind(place).execute().await?;
+        tx.commit().await?;
+        Ok(Some(ids.len()))
+    }
+
     /// Puts some messages into the index that it has as it was before, the newest first; whether there may be more. Until
     /// then they are found as they were.
     pub async fn index_some_again(&self) -> Result<bool, AppError> {

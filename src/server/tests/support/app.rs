@@ -82,6 +82,15 @@ impl TestApp {
         Self { app, router, url: url.to_owned(), team, other_team, next_id: AtomicI64::new(1) }
     }
 
+    /// The server on a copy of another one's database.
+    pub(crate) async fn start_again(url: &str, other: &Self) -> Self {
+        let store = Store::open(url).await.unwrap();
+        let app = App::new(store, Clock::fixed(other.now()), other.app.config.as_ref().clone(), test_key());
+        let router = router(app.clone());
+        let next_id = AtomicI64::new(1_000_000);
+        Self { app, router, url: url.to_owned(), team: other.team, other_team: other.other_team, next_id }
+    }
+
     /// Another program on the same database: it shares nothing else.
     pub(crate) async fn beside(&self) -> App {
         let store = Store::open(&self.url).await.unwrap();

@@ -1,0 +1,58 @@
+//! What names lead to, and the certificates that go with them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+use super::Finding;
+use crate::server::App;
+use crate::server::delivery::smtp::Tls;
+use crate::server::outbound::Outbound;
+use crate::server::smtp_in::certificate::CertificateFiles;
+
+/// A certificate that ends sooner should have been renewed by now.
+const SOON: TimeDelta = TimeDelta::days(14);
+
+/// What is found out about a server's name and certificate.
+pub(super) fn certificate(about: &'static str, host: &str, until: DateTime<Utc>, now: DateTime<Utc>) -> Finding {
+    let day = until.format("%Y-%m-%d");
+    if until <= now {
+        Finding::wrong(about, format!("the certificate of {host} ended on {day}: renew it"))
+    } else if until - now < SOON {
+        Finding::doubtful(about, format!("the certificate of {host} ends on {day}: is it renewed by itself?"))
+    } else {
+        Finding::well(about, format!("the certificate of {host} holds until {day}"))
+    }
+}
+
+/// The address that people open. It is this server itself, or the proxy before it.
+pub(super) async fn public_address(app: &App) -> Vec<Finding> {
+    const ABOUT: &str = "public address";
+    let Some(url) = app.config.base_url.as_deref().and_then(|url| Url::parse(url).ok()) else { return Vec::new() };
+    let Some(host) = url.host_str().map(str::to_owned) else { return Vec::new() };
+    let port = url.port_or_known_default().unwrap_or(443);
+    // It may well lead to a private address: this is the operator's own.
+    let outbound = Outbound::new(true);
+    match outbound.addresses(&host, port).await {
+        Err(cause) => {
+            return vec![Finding::wrong(ABOUT, format!("{host} leads nowhere ({cause}): make its DNS record"))];
+        }
+        Ok(_) if url.scheme() == "http" => return vec![Finding::well(ABOUT, format!("{host} has an address"))],
+        Ok(_) => {}
+    }
+    vec![match Tls::default().certificate_until(outbound, &host, port).await {
+        Ok(until) => certificate(ABOUT, &host, until, app.clock.now()),
+        Err(cause) => Finding::wrong(ABOUT, format!("no https at {host}, port {port}: {cause}")),
+    }]
+}
+
+/// The certificate by which programs send.
+pub(super) fn smtp_certificate(app: &App) -> Vec<Finding> {
+    const ABOUT: &str = "SMTP certificate";
+    let smtp = &app.config.smtp;
+    let (Some(file), Some(key)) = (&smtp.smtp_tls_cert, &smtp.smtp_tls_key) else { return Vec::new() };
+    let files = CertificateFiles { certificate: file.clone(), key: key.clone() };
+    vec![match files.open().and_then(|(_, contents)| contents.holds_until()) {
+        Ok(until) => certificate(ABOUT, &file.display().to_string(), until, app.clock.now()),
+        Err(cause) => Finding::wrong(ABOUT, cause),
+    }]
+}
