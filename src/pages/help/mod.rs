@@ -72,15 +72,18 @@ fn line(text: &str) -> AnyView {
     parts.collect_view().into_any()
 }
 
-/// Where a document's link leads; `None` for a file that is not served.
+/// Where a document's link leads; `None` for a file that is not served. A document in a folder leads to others from the top, so that
+/// `../keys.md` is the same page everywhere.
 fn address_of(target: &str) -> Option<String> {
     if target.starts_with("https://") || target.starts_with('#') {
         return Some(target.to_owned());
     }
     let (file, place) = target.split_once('#').map_or((target, None), |(file, place)| (file, Some(place)));
     let name = file
+        .trim_start_matches("../")
         .strip_suffix(".md")
-        .filter(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-'))?;
+        .filter(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || matches!(letter, '-' | '/')))?
+        .replace('/', "-");
     Some(place.map_or_else(|| format!("/help/{name}"), |place| format!("/help/{name}#{place}")))
 }
 
@@ -98,6 +101,9 @@ mod tests {
     fn links_between_documents_lead_to_their_pages() {
         assert_eq!(address_of("keys.md").as_deref(), Some("/help/keys"));
         assert_eq!(address_of("keys.md#rotation").as_deref(), Some("/help/keys#rotation"));
+        assert_eq!(address_of("sdk/resend.md").as_deref(), Some("/help/sdk-resend"));
+        assert_eq!(address_of("../keys.md#rotation").as_deref(), Some("/help/keys#rotation"));
+        assert_eq!(address_of("../CONTRIBUTING.md"), None);
         assert_eq!(address_of("https://a.example/").as_deref(), Some("https://a.example/"));
         assert_eq!(address_of("../benches/"), None);
         assert_eq!(anchor_of("By id: `req_`"), "by-id-req");
