@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo build dev fmt setup setup-test test test-release lint test-rust torture test-e2e test-clients test-openapi bench screenshots
+.PHONY: help run demo build dev docs fmt setup setup-docs setup-test test test-release lint test-rust torture test-e2e test-clients test-openapi bench screenshots
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,18 +27,25 @@ build: setup ## Build the release: target/release/sendlog, which is all there is
 dev: setup ## Build for development, serve, and rebuild on every change
 	@scripts/dev.sh $(ARGS)
 
+docs: setup-docs ## Make the site of docs/ in target/book, and follow its links
+	@scripts/docs.sh
+
 fmt: ## Format the Rust code
 	@cargo fmt
 	@cargo fmt --manifest-path tools/bindgen/Cargo.toml
+	@cargo fmt --manifest-path tools/mdbook/Cargo.toml
 	@cargo fmt --manifest-path clients/rust/Cargo.toml
 
 setup: ## Install what a build needs and is missing
 	@scripts/setup.sh build
 
+setup-docs: ## Install what the site of docs/ needs and is missing
+	@scripts/setup.sh docs
+
 setup-test: ## Install what the tests need and is missing
 	@scripts/setup.sh test
 
-lint: setup-test ## Formatting, clippy for server and browser, docs, types of the browser tests
+lint: setup-test ## Formatting, clippy for server and browser, docs and their links, types of the browser tests
 	@scripts/lint.sh
 
 test-rust: setup-test ## The Rust tests, on SQLite and on a throw-away PostgreSQL

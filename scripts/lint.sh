@@ -6,6 +6,7 @@ source "$(dirname "$0")/env.sh"
 say "formatting"
 cargo fmt --check
 cargo fmt --check --manifest-path tools/bindgen/Cargo.toml
+cargo fmt --check --manifest-path tools/mdbook/Cargo.toml
 # No clippy there: it would build the clients' HTTP stack once more, to look at tests that test-clients.sh compiles.
 cargo fmt --check --manifest-path clients/rust/Cargo.toml
 say "what packs a release"
@@ -15,6 +16,7 @@ linters=tools/.venv/bin
 # Its hint that a workflow of the repository's own be written `$/…`: newer than the schema knows.
 "$linters/zizmor" --offline --quiet --min-severity medium .github/workflows
 "$linters/hadolint" Dockerfile
+scripts/docs.sh
 say "types of the browser tests"
 npm --prefix end2end run --silent check
 say "clippy, server"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing for a build (`setup.sh build`) or for the tests as well (`setup.sh test`).
+# Installs what is missing for a build (`setup.sh build`), for the tests as well (`setup.sh test`), or for the documents' site
+# alone (`setup.sh docs`).
 # Says nothing when nothing is missing. What it cannot install it names, with the way to do it by hand.
 # Nothing goes outside the project but the wasm target, rustfmt and clippy (by rustup) and, for the
 # tests, the system packages of Chromium, PostgreSQL and Python (by apt).
@@ -13,13 +14,13 @@ main() {
             set_up_build
             set_up_tests
             ;;
-        *) stop "usage: scripts/setup.sh [build|test]" ;;
+        docs) set_up_docs ;;
+        *) stop "usage: scripts/setup.sh [build|test|docs]" ;;
     esac
 }
 
 set_up_build() {
-    need cargo "Rust is missing: install it from https://rustup.rs"
-    need cc "a C compiler is missing: on Debian and Ubuntu, apt-get install build-essential"
+    need_rust
     need node "Node.js is missing: install version 20 or newer, with npm, from https://nodejs.org"
     need npm "npm is missing: it comes with Node.js, https://nodejs.org"
     (($(node -p 'parseInt(process.versions.node)') >= 20)) ||
@@ -46,8 +47,19 @@ set_up_tests() {
         scripts/find-chromium.sh >/dev/null
         [[ ${TEST_DATABASE_URL:-} ]] || scripts/find-postgres.sh >/dev/null
     fi
-    python_packages tools "linters of what packs a release"
+    python_packages tools "linters of what packs a release and of links"
     python_packages clients/python "the PyPI clients of the dialects"
+}
+
+set_up_docs() {
+    need_rust
+    has_python || apt_install python3 python3-venv
+    python_packages tools "linters of what packs a release and of links"
+}
+
+need_rust() {
+    need cargo "Rust is missing: install it from https://rustup.rs"
+    need cc "a C compiler is missing: on Debian and Ubuntu, apt-get install build-essential"
 }
 
 # need PROGRAM MESSAGE: stops with the message unless the program is on PATH.
