@@ -54,6 +54,12 @@ pub async fn restore(RestoreArgs { file, database }: RestoreArgs) -> Result<(), 
         backups::restore(&file, url, key.as_ref(), &mut |step, done, all| progress.tell(step, done, all)).await?;
     drop(progress);
     print_line(format_args!("Restored {} of {}, checked.", words(&about), about.made_at.format("%Y-%m-%d %H:%M UTC")))?;
+    let waiting = about.sums.get("outbox").map_or(0, |sum| sum.rows);
+    if waiting > 0 {
+        print_line(format_args!(
+            "{waiting} messages wait to be sent. They may have gone out since: serve with --only web first and cancel those."
+        ))?;
+    }
     if key.is_none() {
         print_line(format_args!(
             "Before you start it, {}.",

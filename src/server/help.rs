@@ -8,6 +8,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("adapters", include_str!("../../docs/adapters.md")),
     ("architecture", include_str!("../../docs/architecture.md")),
     ("audit", include_str!("../../docs/audit.md")),
+    ("backup", include_str!("../../docs/backup.md")),
     ("bounces", include_str!("../../docs/bounces.md")),
     ("dialects", include_str!("../../docs/dialects.md")),
     ("events", include_str!("../../docs/events.md")),

@@ -40,7 +40,7 @@ impl Store {
     /// Opens a database for checks: as it is, and with all the time that they take. `None` where its tables are not of this
     /// version of the program.
     pub async fn open_for_checks(url: &str) -> Result<Option<Self>, OpenError> {
-        let (db, health) = Database::connect(url, Limits { read: LIMIT, ..Limits::default() }).await?;
+        let (db, health) = Database::connect_existing(url, Limits { read: LIMIT, ..Limits::default() }).await?;
         let store = Self::over(db, Health::new(health));
         let newest = store.engine().newest_migration();
         match store.version().await {

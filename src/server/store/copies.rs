@@ -185,9 +185,13 @@ pub(in crate::server::store) async fn switch_triggers_off(
 
 impl Store {
     /// Connects to a database as it is, without bringing its tables up to date. For copies: reading takes as long as it
-    /// takes.
-    async fn connect_as_it_is(url: &str) -> Result<Self, CopyError> {
-        let (db, health) = Database::connect(url, Limits { read: COPY_LIMIT, ..Limits::default() }).await?;
+    /// takes. One that `exists` is not made where it does not.
+    async fn connect_as_it_is(url: &str, exists: bool) -> Result<Self, CopyError> {
+        let limits = Limits { read: COPY_LIMIT, ..Limits::default() };
+        let (db, health) = match exists {
+            true => Database::connect_existing(url, limits).await?,
+            false => Database::connect(url, limits).await?,
+        };
         Ok(Self::over(db, Health::new(health)))
     }
 

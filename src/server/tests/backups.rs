@@ -160,16 +160,20 @@ on_both_databases! {
     async fn counts_and_search_that_are_wrong_are_told_and_mended(app: TestApp) {
         fill(&app).await;
         app.store().spoil_counts_and_search().await;
-        let store = Store::open_for_checks(&app.url).await.unwrap().unwrap();
-        let faults = async || {
+        // Each time by a program of its own, as from the command line: SQLite 3.46 looks at pages of a full-text index that the
+        // same connection looked at before.
+        let faults = async |mends: bool| {
+            let store = Store::open_for_checks(&app.url).await.unwrap().unwrap();
             let mut faults = Vec::new();
-            check(&store, &mut |_, _, _| {}, |one| if !one.faults.is_empty() { eprintln!("{one:?}"); faults.push(one.about) }).await.unwrap();
+            check(&store, &mut |_, _, _| {}, |one| if !one.faults.is_empty() { faults.push(one.about) }).await.unwrap();
+            if mends {
+                mend(&store).await.unwrap();
+            }
+            store.close().await;
             faults
         };
-        assert_eq!(faults().await, ["counts", "search"]);
-        mend(&store).await.unwrap();
-        assert_eq!(faults().await, Vec::<&str>::new());
-        store.close().await;
+        assert_eq!(faults(true).await, ["counts", "search"]);
+        assert_eq!(faults(false).await, Vec::<&str>::new());
     }
 
     async fn a_server_keeps_the_newest_backups(app: TestApp) {
@@ -200,7 +204,11 @@ on_both_databases! {
 async fn a_database_that_is_not_there_is_said_so() {
     let (file, empty) = (TemporaryFile::new(), TestDatabase::empty_sqlite());
     let refused = back_up(&empty.url(), None, &file.0, at("2024-01-20T12:00:00Z"), &mut |_, _, _| {}).await;
+    assert!(matches!(refused, Err(CopyError::Open(_))), "{refused:?}");
+    let empty_postgres = TestDatabase::empty_postgres().await;
+    let refused = back_up(&empty_postgres.url(), None, &file.0, at("2024-01-20T12:00:00Z"), &mut |_, _, _| {}).await;
     assert!(matches!(refused, Err(CopyError::NoDatabase(_))), "{refused:?}");
     assert!(!file.0.exists());
+    empty_postgres.remove().await;
     empty.remove().await;
 }

@@ -72,10 +72,12 @@ pub(super) fn files(database: &Path) -> Vec<Finding> {
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let words = format!("{} free in {}", size(free), folder.display());
-            findings.push(match free {
-                ..LITTLE_ROOM => Finding::wrong("disk", format!("{words}: make room, or messages are refused soon")),
-                ..SOME_ROOM => Finding::doubtful("disk", format!("{words}: keep less, or move it to a larger disk")),
-                _ => Finding::well("disk", words),
+            findings.push(if free < LITTLE_ROOM {
+                Finding::wrong("disk", format!("{words}: make room, or messages are refused soon"))
+            } else if free < SOME_ROOM {
+                Finding::doubtful("disk", format!("{words}: keep less, or move it to a larger disk"))
+            } else {
+                Finding::well("disk", words)
             });
         }
         Err(cause) => findings.push(Finding::wrong("disk", format!("{}: {cause}", folder.display()))),

@@ -44,11 +44,11 @@ pub async fn write_backup(
     if file.exists() {
         return Err(CopyError::Exists(file.to_owned()));
     }
+    let source = Store::connect_as_it_is(url, true).await?;
     let partial = partial(file);
     let write_error = |cause| CopyError::Write { path: partial.clone(), cause };
     let _ = std::fs::remove_file(&partial);
     private_files::create_file(&partial).map_err(write_error)?;
-    let source = Store::connect_as_it_is(url).await?;
     let written = write(&source, url, &partial, key_proof, made_at, told).await;
     source.close().await;
     let about = match written {
@@ -92,7 +92,7 @@ async fn write(
         }
         Engine::Postgres => Some(copy_rows(source, partial, version, told).await?),
     };
-    let copy = Store::connect_as_it_is(&format!("sqlite://{}", partial.display())).await?;
+    let copy = Store::connect_as_it_is(&format!("sqlite://{}", partial.display()), true).await?;
     let sums = sums_of(&copy, told).await?;
     if let Some(table) = copied.and_then(|copied| differing(&copied, &sums)) {
         return Err(CopyError::NotTheSame(table));
@@ -110,7 +110,7 @@ async fn write(
 /// Makes tables as the source has them, and fills them.
 async fn copy_rows(source: &Store, file: &Path, version: i64, told: Told<'_>) -> Result<Sums, CopyError> {
     let url = format!("sqlite://{}", file.display());
-    let copy = Store::connect_as_it_is(&url).await?;
+    let copy = Store::connect_as_it_is(&url, false).await?;
     copy.db.migrate(&url, Some(version)).await?;
     let sums = fill(source, &copy, told).await?;
     copy.close().await;

@@ -76,7 +76,7 @@ async fn restore_file(file: &Path, about: &About, path: &Path, told: Told<'_>) -
     private_files::create_file(&partial).map_err(write_error)?;
     std::fs::copy(file, &partial).map_err(write_error)?;
     private_files::tighten(&partial);
-    let copy = Store::connect_as_it_is(&format!("sqlite://{}", partial.display())).await?;
+    let copy = Store::connect_as_it_is(&format!("sqlite://{}", partial.display()), true).await?;
     let sums = sums_of(&copy, told).await?;
     if let Some(table) = differing(&sums, &about.sums) {
         return Err(CopyError::NotTheSame(table));
@@ -91,7 +91,7 @@ async fn restore_file(file: &Path, about: &About, path: &Path, told: Told<'_>) -
 }
 
 async fn restore_rows(file: &Path, about: &About, url: &str, told: Told<'_>) -> Result<(), CopyError> {
-    let copy = Store::connect_as_it_is(url).await?;
+    let copy = Store::connect_as_it_is(url, false).await?;
     match copy.version().await? {
         None => copy.db.migrate(url, Some(about.version)).await?,
         Some(version) if version == about.version && is_empty(&copy).await? => {}

@@ -90,6 +90,16 @@ impl Database {
         }
     }
 
+    /// The same, where there is a database already: none is made.
+    pub(in super::super) async fn connect_existing(url: &str, limits: Limits) -> Result<(Self, Writers), OpenError> {
+        if let Some(path) = url.strip_prefix("sqlite://")
+            && !Path::new(path.split('?').next().unwrap_or(path)).exists()
+        {
+            return Err(OpenError::Open { url: url.to_owned(), cause: "there is no such file".to_owned() });
+        }
+        Self::connect(url, limits).await
+    }
+
     /// Opens a SQLite file that nobody writes to, not even this program.
     pub(in super::super) async fn connect_read_only(file: &Path, limits: Limits) -> Result<(Self, Writers), OpenError> {
         let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
