@@ -1,4 +1,4 @@
-//! The command line: `sendlog serve`, `migrate`, `backup`, `restore`, `check`, `doctor`, `health`, `demo`, `admin`. A wrong setting is one line and exit status 2.
+//! The command line: `sendlog serve`, `migrate`, `migrate-data`, `backup`, `restore`, `check`, `doctor`, `health`, `demo`, `admin`. A wrong setting is one line and exit status 2.
 
 mod cli;
 
@@ -13,7 +13,8 @@ use cli::check::{CheckArgs, check};
 use cli::demo::{DemoArgs, serve_demo};
 use cli::doctor::doctor;
 use cli::health::{HealthArgs, health};
-use cli::migrate::migrate;
+use cli::migrate::{MigrateArgs, migrate};
+use cli::migrate_data::{MigrateDataArgs, migrate_data};
 use cli::serve::serve;
 use sendlog::server::config::{Config, DatabaseArgs};
 use sendlog::server::render::helper::{HELPER_ARGUMENT, serve_as_helper};
@@ -41,10 +42,9 @@ enum Command {
         config: Config,
     },
     /// Bring the database up to date and end
-    Migrate {
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
+    Migrate(MigrateArgs),
+    /// Copy the database into another one, of either engine, while it is in use
+    MigrateData(MigrateDataArgs),
     /// Write everything but the secret key to a file, while the database is in use
     Backup(BackupArgs),
     /// Make a new database of a backup
@@ -101,7 +101,8 @@ async fn run_command() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve { database, config } => serve(database, config).await.map(|()| ExitCode::SUCCESS),
-        Command::Migrate { database } => migrate(database).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate(args) => migrate(args).await.map(|()| ExitCode::SUCCESS),
+        Command::MigrateData(args) => migrate_data(args).await.map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => backup(args).await.map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => restore(args).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor { database, config } => doctor(database, config).await,

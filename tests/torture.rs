@@ -8,6 +8,7 @@
 mod program;
 mod torture {
     pub mod account;
+    pub mod cable;
     pub mod disk;
     pub mod load;
     pub mod mail;
@@ -22,6 +23,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, sleep};
 use torture::account::check;
+use torture::cable::Cable;
 use torture::disk::SmallDisk;
 use torture::load::{Ledger, Load};
 use torture::mail::Mail;
@@ -97,6 +99,51 @@ async fn a_disk_that_fills_and_empties_loses_and_doubles_nothing() {
     target.settle(SETTLING).await;
     let total = check(&target, &ledger, &mail).await;
     println!("full disk, {rounds} rounds: {}; {total}", ledger.figures());
+}
+
+/// Three processes on one database: one with both halves, one that answers alone, and one that sends alone and is cut off from
+/// the database now and then. One of the first two is killed in each round, and the other goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_nodes_one_is_killed_and_one_cut_off_and_nothing_is_lost_or_doubled() {
+    let Ok(server) = std::env::var("TEST_DATABASE_URL") else { panic!("TEST_DATABASE_URL is not set") };
+    let (mut rng, rounds) = (rng("nodes"), rounds());
+    let mail = Mail::start().await;
+    let mut target = Target::postgres("torture-nodes", &server, &mail).await;
+    let cable = Cable::to(target.postgres_url()).await;
+    let ledger = Arc::new(Ledger::default());
+    let worker = target.start_node(&["--only", "worker"], Some(&cable.url));
+    target.start();
+    let mut web = Some(target.start_node(&["--only", "web"], None));
+    for round in 1..=rounds {
+        let second = web.take().unwrap_or_else(|| target.start_node(&["--only", "web"], None));
+        let at_first = Load::start(&target, &ledger, rng.random());
+        let at_second = Load::start_at(&target, (second.addr, second.smtp_addr), &ledger, rng.random());
+        sleep(Duration::from_millis(rng.random_range(300..1500))).await;
+        cable.cut();
+        sleep(Duration::from_millis(rng.random_range(0..700))).await;
+        // Whoever is left takes messages at once.
+        if rng.random_bool(0.5) {
+            target.kill();
+            target.send_one_at(second.addr, &ledger).await.unwrap_or_else(|answer| panic!("round {round}: {answer}"));
+            at_first.stop().await;
+            target.start();
+            web = Some(second);
+        } else {
+            drop(second);
+            target.send_one(&ledger).await.unwrap_or_else(|answer| panic!("round {round}: {answer}"));
+            at_first.stop().await;
+        }
+        at_second.stop().await;
+        cable.mend();
+        ledger.kills.fetch_add(1, Ordering::Relaxed);
+        println!("nodes, round {round}: {}", ledger.figures());
+    }
+    drop((web, worker));
+    ledger.kills.fetch_add(2, Ordering::Relaxed);
+    target.settle(SETTLING).await;
+    let total = check(&target, &ledger, &mail).await;
+    println!("nodes, {rounds} rounds: {}; {total}", ledger.figures());
+    target.remove().await;
 }
 
 async fn torture(mut target: Target, mail: Mail, engine: &str) {

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod health;
 pub mod migrate;
+pub mod migrate_data;
 mod progress;
 pub mod serve;
 

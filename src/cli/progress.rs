@@ -1,8 +1,11 @@
 //! How far a long command has come, on the terminal of whoever waits for it.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use chrono::TimeDelta;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use sendlog::server::clock::Clock;
 use sendlog::server::services::backups::Step;
 
 /// A bar with the time that is left. Where nobody looks, nothing is drawn.
@@ -25,11 +28,11 @@ impl Progress {
             let template = if all == 0 {
                 "{msg} {spinner} {elapsed}"
             } else {
-                "{msg:9} {wide_bar} {human_pos} of {human_len} rows, {percent} %, {eta} left"
+                "{msg:9} {wide_bar} {human_pos} of {human_len} rows, {percent} %, {eta} left, until {end}"
             };
             self.bar.reset();
             if let Ok(style) = ProgressStyle::with_template(template) {
-                self.bar.set_style(style);
+                self.bar.set_style(style.with_key("end", write_end));
             }
             self.bar.set_message(words(step));
             self.bar.enable_steady_tick(std::time::Duration::from_millis(200));
@@ -53,4 +56,10 @@ fn words(step: Step) -> &'static str {
         Step::Checking => "checking",
         Step::Indexing => "indexing",
     }
+}
+
+/// When it ends, by this machine's clock.
+fn write_end(state: &ProgressState, out: &mut dyn Write) {
+    let end = Clock::system().now() + TimeDelta::from_std(state.eta()).unwrap_or_default();
+    let _ = write!(out, "{}", end.format("%H:%M UTC"));
 }

@@ -10,6 +10,7 @@ use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
+use sendlog::server::nodes;
 use sendlog::server::services::backups::{self, Schedule};
 use sendlog::server::services::{accounts, resends, webhooks};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
@@ -115,7 +116,7 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
                 Arc::clone(&app.secret_key),
                 WorkerSettings::of(&app.config),
             );
-            let worker = worker.with_waker(Arc::clone(&app.outbox_waker)).run(stopped.clone());
+            let worker = worker.with_waker(Arc::clone(&app.outbox_waker.here)).run(stopped.clone());
             let teller = webhooks::worker::Teller::new(app.clone()).run(stopped.clone());
             let imports = history::runner::run(app.clone(), stopped.clone());
             let backups = async {
@@ -142,7 +143,7 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
         let (served, (), ()) = tokio::join!(serving, messages, delivered);
         served
     };
-    let (result, ()) = tokio::join!(web, worker);
+    let (result, (), ()) = tokio::join!(web, worker, nodes::run(app.clone(), stopped.clone()));
     app.store.close().await;
     Ok(result?)
 }

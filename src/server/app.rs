@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::amazon::Amazon;
 use super::bounds::{BodyRoom, READERS_OF_A_TEAM, RateLimiter, VISITS_AT_ONCE};
 use super::clock::Clock;
 use super::config::Config;
+use super::nodes::OutboxWaker;
 use super::render::helper::Renderer;
 use super::secrets::SecretKey;
 use super::services::accounts::openid::Provider;
@@ -30,8 +31,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Seals what the database must not show.
     pub secret_key: Arc<SecretKey>,
-    /// Told when a message has been accepted, so that the worker looks at once.
-    pub outbox_waker: Arc<Notify>,
+    /// Told when a message has been accepted, so that a worker looks at once.
+    pub outbox_waker: OutboxWaker,
     pub request_log: RequestLog,
     /// Counts the requests of each key.
     pub rate_limiter: Arc<RateLimiter>,
@@ -68,7 +69,7 @@ impl App {
             amazon: Arc::new(Amazon::new(config.outbound())),
             config: Arc::new(config),
             secret_key: Arc::new(secret_key),
-            outbox_waker: Arc::new(Notify::new()),
+            outbox_waker: OutboxWaker::default(),
             rate_limiter: Arc::default(),
             bodies: Arc::default(),
             renderer: Arc::default(),

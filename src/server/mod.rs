@@ -13,6 +13,7 @@ pub mod help;
 pub mod identity;
 pub mod inbound;
 pub mod mail;
+pub mod nodes;
 pub mod outbound;
 mod private_files;
 pub mod render;

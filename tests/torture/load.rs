@@ -103,10 +103,20 @@ struct Caller {
 
 impl Load {
     pub fn start(target: &Target, ledger: &Arc<Ledger>, seed: u64) -> Self {
+        Self::start_at(target, (target.addr, target.smtp_addr), ledger, seed)
+    }
+
+    /// The same at another node of the target's.
+    pub fn start_at(
+        target: &Target,
+        (addr, smtp_addr): (SocketAddr, SocketAddr),
+        ledger: &Arc<Ledger>,
+        seed: u64,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let caller = Caller {
-            addr: target.addr,
-            smtp_addr: target.smtp_addr,
+            addr,
+            smtp_addr,
             key: target.key.clone(),
             headers: target.bearer(),
             template: target.template.clone(),

@@ -35,7 +35,7 @@ pub struct Target {
     place: Place,
     /// What goes before the program's name on the command line.
     wrapper: Vec<String>,
-    child: Option<Child>,
+    node: Option<Node>,
     /// Where it listens, from its last start.
     pub addr: SocketAddr,
     /// Where it takes messages by SMTP, from its last start.
@@ -55,7 +55,7 @@ impl Target {
 
     pub async fn postgres(name: &str, server: &str, mail: &Mail) -> Self {
         let folder = Folder::new(name);
-        let name = format!("torture_{}", std::process::id());
+        let name = format!("{}_{}", name.replace('-', "_"), std::process::id());
         let mut connection = PgConnection::connect(server).await.unwrap();
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
         let (base, _) = server.rsplit_once('/').unwrap();
@@ -75,7 +75,7 @@ impl Target {
             folder,
             place,
             wrapper,
-            child: None,
+            node: None,
             addr,
             smtp_addr: addr,
             key: String::new(),
@@ -130,35 +130,52 @@ impl Target {
 
     /// Starts the program and waits until it listens.
     pub fn start(&mut self) {
+        let node = self.start_node(&[], None);
+        (self.addr, self.smtp_addr, self.node) = (node.addr, node.smtp_addr, Some(node));
+    }
+
+    /// Starts the program once more, with its database at another address where one is given, and waits until it listens.
+    pub fn start_node(&self, arguments: &[&str], database_url: Option<&str>) -> Node {
         let held = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let [free, smtp] = held.map(|listener| listener.local_addr().unwrap());
         let log = self.folder.database().with_file_name("log.txt");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = self.command();
+        if let Some(url) = database_url {
+            command.env("SENDLOG_DATABASE_URL", url);
+        }
         command
             .args(["serve", "--allow-private-adapters", "--addr", &free.to_string(), "--smtp-addr", &smtp.to_string()])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log);
         let mut child = command.spawn().unwrap();
-        let mut first_line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
-        assert!(first_line.contains("Sendlog is at"), "the program does not start: {first_line:?}");
-        (self.child, self.addr, self.smtp_addr) = (Some(child), free, smtp);
+        if !arguments.contains(&"worker") {
+            let mut first_line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+            assert!(first_line.contains("Sendlog is at"), "the program does not start: {first_line:?}");
+        }
+        Node { child, addr: free, smtp_addr: smtp }
+    }
+
+    /// Where the database is.
+    pub fn postgres_url(&self) -> &str {
+        match &self.place {
+            Place::Postgres { url, .. } => url,
+            Place::Sqlite(_) => panic!("SQLite has one node"),
+        }
     }
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        drop(self.node.take());
     }
 
     /// SIGTERM, and waits until it has ended.
     pub fn stop_gently(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
+        if let Some(mut node) = self.node.take() {
+            let _ = Command::new("kill").arg(node.child.id().to_string()).status();
+            let _ = node.child.wait();
         }
     }
 
@@ -176,9 +193,14 @@ impl Target {
 
     /// Sends one message, which must be accepted without a restart.
     pub async fn send_one(&self, ledger: &Ledger) -> Result<(), String> {
+        self.send_one_at(self.addr, ledger).await
+    }
+
+    /// The same at another node.
+    pub async fn send_one_at(&self, addr: SocketAddr, ledger: &Ledger) -> Result<(), String> {
         let to = "after@example.com";
         let body = json!({ "templateId": self.template, "to": to, "variables": { "index": 0 } });
-        let answer = ask(self.addr, "POST", "/api/v1/send", &self.bearer(), &body.to_string()).await;
+        let answer = ask(addr, "POST", "/api/v1/send", &self.bearer(), &body.to_string()).await;
         match &answer {
             Some((200, answer)) => {
                 ledger.accept(answer["data"]["id"].as_str().unwrap().parse().unwrap(), to);
@@ -250,6 +272,20 @@ impl Target {
             let statement = format!("DROP DATABASE {name} WITH (FORCE)");
             sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
         }
+    }
+}
+
+/// One of several programs on the target's database. It is killed (SIGKILL) with its value.
+pub struct Node {
+    child: Child,
+    pub addr: SocketAddr,
+    pub smtp_addr: SocketAddr,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -36,7 +36,8 @@ pub async fn delete_what_is_over(
         steps.pack_bodies()
     );
     let deliveries = steps.delete_deliveries(now).await;
-    expired.and(deliveries).and(old).and(teams).and(index).and(failures).and(bodies)
+    let room = steps.give_room_back().await;
+    expired.and(room).and(deliveries).and(old).and(teams).and(index).and(failures).and(bodies)
 }
 
 struct Steps<'a> {
@@ -69,6 +70,12 @@ impl Steps<'_> {
     async fn index_again(&self) -> Result<(), AppError> {
         while self.store.index_some_missing().await?.is_some() && self.goes_on().await {}
         while self.store.index_some_again().await? && self.goes_on().await {}
+        Ok(())
+    }
+
+    /// Gives back what the file does not need any more.
+    async fn give_room_back(&self) -> Result<(), AppError> {
+        while self.store.give_room_back().await? && self.goes_on().await {}
         Ok(())
     }
 

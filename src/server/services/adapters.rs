@@ -171,7 +171,7 @@ async fn add(app: &App, team: TeamId, new: NewAdapter, event: AuditEvent) -> Res
     let event = event.about(adapter.id, &adapter.name).made(said(&adapter));
     app.store.insert_adapter(team, &adapter, &sealed, &event).await?;
     // Messages may have waited for it.
-    app.outbox_waker.notify_one();
+    app.outbox_waker.wake();
     info!(team.id = %team, adapter.id = %adapter.id, "added adapter");
     load(app, team, adapter.id).await
 }
@@ -211,7 +211,7 @@ pub async fn update_adapter(
     let event = audit::by(app, viewer, AuditAction::AdapterUpdated).about(id, &before.name);
     let event = event.changed(said(&before), after);
     if app.store.update_adapter(viewer.team, &before, &adapter, sealed.as_deref(), &event).await? {
-        app.outbox_waker.notify_one();
+        app.outbox_waker.wake();
         load(app, viewer.team, id).await
     } else {
         Err(AppError::not_found("Adapter"))
@@ -252,7 +252,7 @@ pub async fn restore_adapter(app: &App, viewer: &Viewer, id: AdapterId) -> Resul
     viewer.require(Permission::AdaptersDelete)?;
     let event = audit::by(app, viewer, AuditAction::AdapterRestored);
     let restored = app.store.restore_adapter(viewer.team, id, event).await?;
-    app.outbox_waker.notify_one();
+    app.outbox_waker.wake();
     restored.ok_or_else(|| AppError::not_found("Adapter"))
 }
 

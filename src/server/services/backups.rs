@@ -14,6 +14,8 @@ use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 pub use crate::server::store::copies::backup::About;
 use crate::server::store::copies::backup::write_backup;
+pub use crate::server::store::copies::sync::Synced;
+use crate::server::store::copies::sync::sync;
 pub use crate::server::store::copies::{CopyError, Step, Told};
 
 /// How often a server looks whether a backup is due.
@@ -50,6 +52,11 @@ pub async fn restore(file: &Path, url: &str, key: Option<&SecretKey>, told: Told
     }
     Store::restore(file, &about, url, told).await?;
     Ok(about)
+}
+
+/// Makes the database at `to` the same as that at `from`, which may be in use unless it `finishes`. See [sync].
+pub async fn move_database(from: &str, to: &str, finishes: bool, told: Told<'_>) -> Result<Synced, CopyError> {
+    sync(from, to, finishes, told).await
 }
 
 /// What a key is known again by; it tells nothing of the key.

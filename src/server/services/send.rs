@@ -136,7 +136,7 @@ pub async fn reschedule_email(app: &App, viewer: &Viewer, id: EmailId, at: DateT
     let message = format!("Moved to {}{}", at.format("%Y-%m-%d %H:%M UTC"), by_person(viewer));
     let event = event(app, EventKind::Queued, Some(message));
     if app.store.reschedule(viewer.team, id, at, &event).await? {
-        app.outbox_waker.notify_one();
+        app.outbox_waker.wake();
         return Ok(());
     }
     Err(AppError::Conflict("Only an email that has not been sent yet can be rescheduled".to_owned()))

@@ -55,8 +55,8 @@ impl Submission {
     fn count(&self, key: &FoundKey) -> Result<(), Reply> {
         let most = self.app.config.rate_limit;
         let allowed = key.limits.rate_limit.map_or(most, |own| own.min(most));
-        let count = key.viewer.api_key_id().map_or(0, |id| self.app.rate_limiter.count(id, Instant::now()));
-        if count <= allowed {
+        let is_admitted = |id| self.app.rate_limiter.admit(id, allowed, Instant::now()).is_admitted;
+        if key.viewer.api_key_id().is_none_or(is_admitted) {
             return Ok(());
         }
         Err(Reply::new(

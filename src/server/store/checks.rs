@@ -1,6 +1,7 @@
 //! Whether a database holds what it should: for `sendlog check`, which may take its time. Called by
 //! [crate::server::services::checks].
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -50,6 +51,13 @@ impl Store {
                 Ok(None)
             }
         }
+    }
+
+    /// Writes SQLite's file anew, as small as it can be; `false` where the database is PostgreSQL's. Nobody may use it meanwhile.
+    pub async fn compact(url: &str) -> Result<bool, AppError> {
+        let Some(path) = url.strip_prefix("sqlite://") else { return Ok(false) };
+        Database::compact(Path::new(path.split('?').next().unwrap_or(path))).await?;
+        Ok(true)
     }
 
     /// What the engine itself finds wrong, in its words; at most a few.

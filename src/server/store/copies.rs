@@ -1,5 +1,5 @@
-//! Copies of a whole database, table by table and row by row, from either engine to either: a backup into a file, and back.
-//! Called by [crate::server::services::backups].
+//! Copies of a whole database, table by table and row by row, from either engine to either: a backup into a file, and back;
+//! a database that is moved while it is in use. Called by [crate::server::services::backups].
 //!
 //! A backup is a SQLite database with Sendlog's tables, whatever engine it was made from, and two more tables that say what
 //! it is: when it was made, by which version, and how many rows each table has, with their sum. Search is asked of an index
@@ -8,6 +8,7 @@
 pub mod backup;
 mod restore;
 pub mod rows;
+pub mod sync;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,10 @@ pub enum CopyError {
     NotEmpty,
     #[error("the secret key is not the one that this backup was made beside: {0}")]
     WrongKey(&'static str),
+    #[error("the tables of the database are not of this version: sendlog migrate brings them up to date")]
+    NotUpToDate,
+    #[error("another program uses the database: stop every node of Sendlog on it first")]
+    InUse,
     #[error("the tables of the two databases differ at {0}")]
     Tables(String),
 }
@@ -118,6 +123,11 @@ impl Snapshot {
             }
         }
         Ok(None)
+    }
+
+    /// What it is read by.
+    pub fn reading(&mut self) -> &mut Reading {
+        &mut self.reading
     }
 
     pub async fn end(mut self) -> Result<(), AppError> {
@@ -187,7 +197,7 @@ impl Store {
     /// Connects to a database as it is, without bringing its tables up to date. For copies: reading takes as long as it
     /// takes. One that `exists` is not made where it does not.
     async fn connect_as_it_is(url: &str, exists: bool) -> Result<Self, CopyError> {
-        let limits = Limits { read: COPY_LIMIT, ..Limits::default() };
+        let limits = Limits { read: COPY_LIMIT, name: "sendlog copy", ..Limits::default() };
         let (db, health) = match exists {
             true => Database::connect_existing(url, limits).await?,
             false => Database::connect(url, limits).await?,

@@ -3,6 +3,7 @@
 //! rows are read through its `FromRow`, so that one text and one row type serve both. What differs in the text of a
 //! statement is in [super::dialect].
 
+mod news;
 mod open;
 mod reading;
 mod sql;

@@ -68,7 +68,7 @@ use crate::domain::error::AppError;
 use bodies::Versions;
 use emails::together::Accepting;
 pub use engine::OpenError;
-use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction};
+use engine::{Database, Engine, Limits, Query, Reading, Statement, Transaction, without_password};
 use health::Health;
 use noted::Noted;
 use search::common::CommonSearches;
@@ -95,7 +95,12 @@ impl Store {
     /// The same with other limits of time.
     async fn open_within(url: &str, limits: Limits) -> Result<Self, OpenError> {
         let (db, health) = Database::open(url, limits).await?;
-        Ok(Self::over(db, Health::new(health)))
+        let store = Self::over(db, Health::new(health));
+        if store.is_unfinished_copy().await.unwrap_or_default() {
+            store.close().await;
+            return Err(OpenError::Unfinished { url: without_password(url) });
+        }
+        Ok(store)
     }
 
     fn over(db: Database, health: Health) -> Self {

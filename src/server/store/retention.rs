@@ -17,6 +17,16 @@ use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, TeamId, TemplateId};
 use crate::domain::retention::Retention;
 
+/// SQLite's word for files that give room back when they are asked to.
+const INCREMENTAL: i64 = 2;
+
+/// The pages that SQLite's file keeps free: so many, or a part of all.
+const KEPT_FREE: i64 = 1_024;
+const KEPT_FREE_PART: i64 = 50;
+
+/// Pages that one step gives back: 1 MiB, some milliseconds of the writer's.
+const PAGES: i64 = 256;
+
 #[derive(sqlx::FromRow)]
 struct RetentionRow {
     team_id: TeamId,
@@ -244,5 +254,25 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(deleted as i64 == STEP)
+    }
+
+    /// Gives some of the room that SQLite's file does not need back to the disk; whether there may be more. A part of it stays,
+    /// for what comes next. PostgreSQL does it by itself, and files of before this release do not.
+    pub async fn give_room_back(&self) -> Result<bool, AppError> {
+        if self.engine() == Engine::Postgres {
+            return Ok(false);
+        }
+        let mut reading = self.begin_reading().await?;
+        let mode: i64 = reading.read("PRAGMA auto_vacuum").fetch_scalar().await?;
+        let free: i64 = reading.read("PRAGMA freelist_count").fetch_scalar().await?;
+        let all: i64 = reading.read("PRAGMA page_count").fetch_scalar().await?;
+        drop(reading);
+        if mode != INCREMENTAL || free <= (all / KEPT_FREE_PART).max(KEPT_FREE) {
+            return Ok(false);
+        }
+        let mut tx = self.begin().await?;
+        tx.query(format!("PRAGMA incremental_vacuum({PAGES})")).execute().await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }

@@ -66,6 +66,14 @@ impl Store {
         Ok(given)
     }
 
+    /// How many pages SQLite's file has; 0 for PostgreSQL.
+    pub(crate) async fn count_pages(&self) -> i64 {
+        match self.engine() {
+            Engine::Sqlite => self.read("PRAGMA page_count").fetch_scalar().await.unwrap(),
+            Engine::Postgres => 0,
+        }
+    }
+
     /// How many triggers are switched off, or were lost: SQLite's are listed by what a new database has.
     pub(crate) async fn count_disabled_triggers(&self) -> i64 {
         let count = match self.engine() {
@@ -83,6 +91,18 @@ impl Store {
         store.close().await;
         new.remove().await;
         of_new - count
+    }
+
+    /// Changes the subject of a team's newest message and deletes a few API requests.
+    pub(crate) async fn change_and_delete_some(&self, team: TeamId) {
+        let newest: i64 =
+            self.read("SELECT MAX(id) FROM emails WHERE team_id = $1").bind(team).fetch_scalar().await.unwrap();
+        let mut tx = self.begin().await.unwrap();
+        let change = "UPDATE emails SET subject = subject || '!' WHERE team_id = $1 AND id = $2";
+        tx.query(change).bind(team).bind(newest).execute().await.unwrap();
+        let delete = "DELETE FROM api_requests WHERE id IN (SELECT id FROM api_requests ORDER BY id LIMIT 10)";
+        assert_eq!(tx.query(delete).execute().await.unwrap(), 10);
+        tx.commit().await.unwrap();
     }
 
     /// Counts a message too many, and takes one out of search's index.

@@ -8,7 +8,7 @@ use crate::domain::page::PageRequest;
 use crate::domain::team::Role;
 use crate::server::demo::{self, DemoOptions};
 use crate::server::secrets::SecretKey;
-use crate::server::services::backups::{CopyError, Schedule, Step, back_up, restore};
+use crate::server::services::backups::{CopyError, Schedule, Step, back_up, move_database, restore};
 use crate::server::services::checks::{check, mend};
 use crate::server::store::Store;
 use crate::server::store::audit::AuditVerdict;
@@ -132,6 +132,48 @@ on_both_databases! {
         database.remove().await;
     }
 
+    async fn a_database_moves_to_the_other_engine_while_it_is_in_use(app: TestApp) {
+        fill(&app).await;
+        let mut told = |_: Step, _: u64, _: u64| {};
+        for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres().await] {
+            let (from, to) = (&app.url, &database.url());
+            let first = move_database(from, to, false, &mut told).await.unwrap();
+            assert!(first.written == first.rows && first.rows > 1_000, "{first:?}");
+            let unfinished = Store::open(to).await.err().map(|error| error.to_string()).unwrap();
+            assert!(unfinished.contains("--finish"), "{unfinished}");
+            // Somebody goes on: a message more, one less, and one that is otherwise.
+            let new = app.add_messages(&[Message::default()]).await[0];
+            app.store().change_and_delete_some(app.team).await;
+            let second = move_database(from, to, false, &mut told).await.unwrap();
+            assert!((1..100).contains(&second.written) && (1..100).contains(&second.deleted), "{second:?}");
+            let third = move_database(from, to, false, &mut told).await.unwrap();
+            assert_eq!((third.written, third.deleted), (0, 0));
+            let refused = move_database(from, to, true, &mut told).await;
+            assert!(matches!(refused, Err(CopyError::InUse)), "{refused:?}");
+            // Of a copy of it that nobody uses.
+            let (file, still) = (TemporaryFile::new(), TestDatabase::empty_sqlite());
+            back_up(from, None, &file.0, app.now(), &mut told).await.unwrap();
+            restore(&file.0, &still.url(), None, &mut told).await.unwrap();
+            let last = move_database(&still.url(), to, true, &mut told).await.unwrap();
+            assert_eq!((last.written, last.deleted), (0, 0));
+            is_what_it_was(&app, to).await;
+            let after = TestApp::start_again(to, &app).await;
+            assert!(after.store().find_email(after.team, new).await.unwrap().is_some());
+            assert_eq!(after.store().count_disabled_triggers().await, 0);
+            after.app.store.close().await;
+            still.remove().await;
+            database.remove().await;
+        }
+    }
+
+    async fn a_database_that_is_in_use_is_no_place_to_move_to(app: TestApp) {
+        app.user(app.team, Role::Owner).await;
+        let other = TestDatabase::sqlite();
+        let refused = move_database(&other.url(), &app.url, false, &mut |_, _, _| {}).await;
+        assert!(matches!(refused, Err(CopyError::NotEmpty)), "{refused:?}");
+        other.remove().await;
+    }
+
     async fn a_backup_that_was_changed_or_of_another_key_is_refused(app: TestApp) {
         app.user(app.team, Role::Owner).await;
         app.add_messages(&[Message { subject: "Subject of the message".to_owned(), ..Message::default() }]).await;
@@ -211,4 +253,29 @@ async fn a_database_that_is_not_there_is_said_so() {
     assert!(!file.0.exists());
     empty_postgres.remove().await;
     empty.remove().await;
+}
+
+/// A backup of every released version, of a demo of it: its rows come into either engine and up to date, for good.
+#[tokio::test]
+async fn a_database_of_every_release_is_brought_up_to_date() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/tests/fixtures/releases");
+    let mut releases: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    releases.sort();
+    assert!(!releases.is_empty());
+    for release in releases {
+        let file = TemporaryFile::new();
+        std::fs::write(&file.0, zstd::decode_all(std::fs::File::open(&release).unwrap()).unwrap()).unwrap();
+        for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres().await] {
+            let about = restore(&file.0, &database.url(), None, &mut |_, _, _| {}).await.unwrap();
+            let store = Store::open_for_checks(&database.url()).await.unwrap().expect("the newest tables");
+            let mut faults = Vec::new();
+            check(&store, &mut |_, _, _| {}, |one| faults.extend(one.faults)).await.unwrap();
+            assert_eq!(faults, Vec::<String>::new(), "{}", release.display());
+            let (team, _) = store.list_all_teams().await.unwrap().remove(0);
+            let counts = store.count_by_status(team, RollupScope::All, TimeRange::default()).await.unwrap();
+            assert_eq!(counts.in_set(Default::default()) as u64, about.sums["emails"].rows);
+            store.close().await;
+            database.remove().await;
+        }
+    }
 }

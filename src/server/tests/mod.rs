@@ -8,6 +8,7 @@ mod edge;
 mod key_rights;
 mod masking;
 mod matrix;
+mod nodes;
 mod once;
 mod routes;
 mod smtp_in;

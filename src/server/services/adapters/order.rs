@@ -32,7 +32,7 @@ pub async fn move_adapter(
     let line = |from, to| event.changed(json!({ "place": from }), json!({ "place": to }));
     let moved = app.store.move_adapter(viewer.team, id, direction, line).await?;
     // Messages may wait for a default.
-    app.outbox_waker.notify_one();
+    app.outbox_waker.wake();
     Ok((load(app, viewer.team, id).await?, moved.map(|(_, to)| to)))
 }
 

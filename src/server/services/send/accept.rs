@@ -58,7 +58,7 @@ pub(super) async fn accept_with(
 }
 
 fn are_accepted(app: &App, viewer: &Viewer, ids: impl IntoIterator<Item = EmailId>) {
-    app.outbox_waker.notify_one();
+    app.outbox_waker.wake();
     for id in ids {
         info!(email.id = %id, team.id = %viewer.team, "accepted message");
     }

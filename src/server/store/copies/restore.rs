@@ -108,7 +108,8 @@ async fn restore_rows(file: &Path, about: &About, url: &str, told: Told<'_>) -> 
     }
 }
 
-async fn is_empty(store: &Store) -> Result<bool, AppError> {
+/// Whether nobody has used a database.
+pub(super) async fn is_empty(store: &Store) -> Result<bool, AppError> {
     let rows: i64 = store
         .read("SELECT COUNT(*) FROM (SELECT id FROM users UNION ALL SELECT id FROM teams) AS things")
         .fetch_scalar()

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, FromRow, Row, TypeInfo, ValueRef};
 
-use super::tables::Table;
+use super::tables::{Column, Table};
 use crate::domain::error::AppError;
 use crate::server::store::engine::{Engine, Reading, Sql, Transaction};
 
@@ -24,7 +24,7 @@ pub(in crate::server::store) enum Kind {
 }
 
 /// A value on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::server::store) enum Value {
     Null,
     /// Also what is true (1) or false (0).
@@ -39,6 +39,11 @@ pub(in crate::server::store) enum Value {
 pub(in crate::server::store) struct CopiedRow(pub Vec<Value>);
 
 impl CopiedRow {
+    /// The values of the row's key.
+    pub(super) fn key(&self, table: &Table) -> Vec<Value> {
+        table.key.iter().map(|place| self.0[*place].clone()).collect()
+    }
+
     /// The row with nothing but its key.
     pub(super) fn key_alone(&self, table: &Table) -> Self {
         let mut values = vec![Value::Null; self.0.len()];
@@ -97,9 +102,63 @@ pub(in crate::server::store) async fn read_page(
     reading.read(sql).fetch_all().await
 }
 
+/// Reads the rows that have the keys of these, or of each such row nothing but its key.
+pub(in crate::server::store) async fn read_by_keys(
+    reading: &mut Reading,
+    table: &Table,
+    rows: &[CopiedRow],
+    keys_alone: bool,
+) -> Result<Vec<CopiedRow>, AppError> {
+    let engine = reading.engine();
+    let columns = match keys_alone {
+        false => listed(engine, table),
+        true => {
+            let names = table.columns.iter().enumerate();
+            let name = |(place, column): (usize, &Column)| match table.key.contains(&place) {
+                true => column.name.clone(),
+                false => "NULL".to_owned(),
+            };
+            names.map(name).collect::<Vec<_>>().join(", ")
+        }
+    };
+    let mut found = Vec::new();
+    for rows in rows.chunks((VALUES / table.key.len()).max(1)) {
+        let mut sql = Sql::new(engine, format!("SELECT {columns} FROM {}", table.name));
+        push_keys(&mut sql, table, rows.iter());
+        found.extend(reading.read(sql).fetch_all::<CopiedRow>().await?);
+    }
+    Ok(found)
+}
+
+/// Deletes the rows that have the keys of these.
+pub(in crate::server::store) async fn delete_rows(
+    tx: &mut Transaction,
+    table: &Table,
+    rows: &[&CopiedRow],
+) -> Result<(), AppError> {
+    for rows in rows.chunks((VALUES / table.key.len()).max(1)) {
+        let mut sql = Sql::new(tx.engine(), format!("DELETE FROM {}", table.name));
+        push_keys(&mut sql, table, rows.iter().copied());
+        tx.query(sql).execute().await?;
+    }
+    Ok(())
+}
+
+/// Adds the condition that holds for the rows that have the keys of these.
+fn push_keys<'r>(sql: &mut Sql, table: &Table, rows: impl Iterator<Item = &'r CopiedRow>) {
+    sql.push(format!(" WHERE ({}) IN (VALUES (", table.key_names())).keep(false);
+    for (index, row) in rows.enumerate() {
+        if index > 0 {
+            sql.push("), (");
+        }
+        push_key(sql, table, row);
+    }
+    sql.push("))");
+}
+
 /// The columns to be read.
 fn listed(engine: Engine, table: &Table) -> String {
-    let column = |column: &super::tables::Column| match (engine, column.kind) {
+    let column = |column: &Column| match (engine, column.kind) {
         (Engine::Postgres, Kind::Json) => format!("{}::text", column.name),
         (Engine::Postgres | Engine::Sqlite, _) => column.name.clone(),
     };

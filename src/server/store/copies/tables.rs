@@ -84,10 +84,10 @@ const POSTGRES_REFERENCES: &str = "SELECT DISTINCT c.relname::text, r.relname::t
     JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class r ON r.oid = f.confrelid
     WHERE f.contype = 'f' AND f.connamespace = current_schema()::regnamespace AND NOT c.relispartition";
 
-/// Tables that are not copied: what migrations went through, SQLite's own, what search is asked of, and what a backup says
-/// of itself.
+/// Tables that are not copied: what migrations went through, SQLite's own, what search is asked of, and what backups and
+/// copies say of themselves.
 fn is_left_out(table: &str) -> bool {
-    ["_sqlx_", "sqlite_", "email_search", "search_", "backup_"].iter().any(|prefix| table.starts_with(prefix))
+    ["_sqlx_", "sqlite_", "email_search", "search_", "backup_", "copy_"].iter().any(|prefix| table.starts_with(prefix))
 }
 
 /// The tables of the database, what others refer to before those.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::reading::{self, Pool, Readers};
@@ -21,18 +21,20 @@ pub(in super::super) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migr
 /// How long a health check waits for its turn, at most.
 pub(in super::super) const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long what is asked of the database may take.
+/// How long what is asked of the database may take, and by whom it is asked.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Limits {
     /// What only reads.
     pub(in super::super) read: Duration,
     /// Waiting for those who write.
     pub(in super::super) busy: Duration,
+    /// What PostgreSQL calls the connections.
+    pub(in super::super) name: &'static str,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { read: reading::LIMIT, busy: BUSY_TIMEOUT }
+        Self { read: reading::LIMIT, busy: BUSY_TIMEOUT, name: "sendlog" }
     }
 }
 
@@ -57,6 +59,12 @@ pub enum OpenError {
         url: String,
         /// The first migration this program does not know.
         version: i64,
+    },
+    /// Rows are being copied into it.
+    #[error("the database {url} is a copy that is not finished: sendlog migrate-data --finish finishes it")]
+    Unfinished {
+        /// The address, without a password.
+        url: String,
     },
     /// A migration did not go through.
     #[error("cannot bring the database {url} up to date: {cause}")]
@@ -120,6 +128,16 @@ impl Database {
         })
     }
 
+    /// Writes a SQLite database that nobody has open anew, without the room that it does not need, so that it gives room back
+    /// by itself from then on.
+    pub(in super::super) async fn compact(file: &Path) -> Result<(), AppError> {
+        let mut connection = SqliteConnectOptions::new().filename(file).connect().await?;
+        for statement in ["PRAGMA auto_vacuum = incremental", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            connection.execute(statement).await?;
+        }
+        Ok(connection.close().await?)
+    }
+
     /// Makes one file of a SQLite database that nobody has open: nothing is in files beside it.
     pub(in super::super) async fn make_one_file(file: &Path) -> Result<(), AppError> {
         let options = SqliteConnectOptions::new().filename(file).journal_mode(SqliteJournalMode::Delete);
@@ -160,6 +178,7 @@ async fn open_sqlite(
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(limits.busy)
@@ -167,7 +186,9 @@ async fn open_sqlite(
         .statement_cache_capacity(256)
         .pragma("cache_size", "-16384")
         .pragma("mmap_size", "1073741824")
-        .pragma("temp_store", "memory");
+        .pragma("temp_store", "memory")
+        // The log beside the file gives back what it took more once all of it is in the file.
+        .pragma("journal_size_limit", "67108864");
     let one = SqlitePoolOptions::new().max_connections(1);
     let write = one.clone().acquire_timeout(limits.busy).connect_with(options.clone()).await?;
     let options = options.create_if_missing(false);
@@ -182,12 +203,12 @@ async fn open_sqlite(
 /// messages have them: it would compile it and start other processes for it, for 200 ms, where it takes one.
 const SHORT_STATEMENTS: [(&str, &str); 2] = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
 
-fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(PgConnectOptions::from_str(url)?.application_name("sendlog").options(SHORT_STATEMENTS))
+fn postgres_options(url: &str, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name(name).options(SHORT_STATEMENTS))
 }
 
 async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers), sqlx::Error> {
-    let options = postgres_options(url)?;
+    let options = postgres_options(url, limits.name)?;
     // One connection first: a pool would only say that it timed out.
     tokio::time::timeout(BUSY_TIMEOUT, options.connect())
         .await
@@ -212,7 +233,7 @@ async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers),
 
 /// Brings the tables up to date on a connection that waits as long as it takes: for another node that does the same.
 async fn migrate_postgres(url: &str, up_to: Option<i64>) -> Result<(), MigrateError> {
-    let mut connection = postgres_options(url)?.connect().await?;
+    let mut connection = postgres_options(url, "sendlog migrate")?.connect().await?;
     let migrated = until(&POSTGRES_MIGRATIONS, up_to).run_direct(None, &mut connection, false).await;
     connection.close().await?;
     migrated

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::OnceCell;
 
@@ -91,7 +91,12 @@ fn sqlite_template() -> &'static [u8] {
 async fn make_sqlite_template() -> Vec<u8> {
     let path = fresh_path();
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
+    let mut connection = options
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .connect()
+        .await
+        .unwrap();
     SQLITE_MIGRATIONS.run_direct(None, &mut connection, false).await.unwrap();
     connection.close().await.unwrap();
     assert!(!path.with_extension("db-wal").exists(), "not all is in the file");
