@@ -47,12 +47,13 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 16] = [
+const NAMED: [(&str, &str); 18] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
     ("server::bounce_address", "server::base"),
     ("server::bounds", "server::base"),
+    ("server::certificate", "server::base"),
     ("server::clock", "server::base"),
     ("server::config", "server::base"),
     ("server::identity", "server::state"),
@@ -63,6 +64,7 @@ const NAMED: [(&str, &str); 16] = [
     ("server::secrets", "server::base"),
     ("server::tracking", "server::base"),
     ("server::turns", "server::base"),
+    ("server::waker", "server::base"),
     ("main", "cli"),
 ];
 

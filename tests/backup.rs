@@ -15,7 +15,7 @@ use serde_json::json;
 
 const BEFORE: usize = 40;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_before_a_backup_is_there_after_a_restore() {
     let folder = Folder::new("backup");
     let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();

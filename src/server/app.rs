@@ -9,7 +9,6 @@ use super::amazon::Amazon;
 use super::bounds::{BodyRoom, READERS_OF_A_TEAM, RateLimiter, VISITS_AT_ONCE};
 use super::clock::Clock;
 use super::config::Config;
-use super::nodes::OutboxWaker;
 use super::render::helper::Renderer;
 use super::secrets::SecretKey;
 use super::services::accounts::openid::Provider;
@@ -18,6 +17,7 @@ use super::store::Store;
 use super::tracking::geoip::GeoIp;
 use super::tracking::token::Signer;
 use super::turns::{OnceKey, Turns};
+use super::waker::OutboxWaker;
 use crate::domain::ids::TeamId;
 
 /// How many passwords are hashed at once: each takes 19 MiB and a core.

@@ -39,7 +39,7 @@ const TOLD_KEYS: usize = 200;
 
 /// Counts the requests of each key, those of other nodes among them.
 ///
-/// Nodes tell each other once a second how much is asked of them for busy keys (see [super::nodes]); each allows the part of the
+/// Nodes tell each other once a second how much is asked of them for busy keys (see [super::services::nodes]); each allows the part of the
 /// key's limit that is its part of all that is asked. Together they keep to the limit, but for the first second of a burst.
 #[derive(Debug, Default)]
 pub struct RateLimiter {

@@ -28,7 +28,7 @@ pub use attempt::{Attempt, RecipientOutcome, Standing, clean};
 use attempt::{attempt, failed};
 use client::{Broken, Client, Reply};
 pub use settings::SmtpSettings;
-pub use tls::{Tls, until};
+pub use tls::Tls;
 use transaction::Transaction;
 
 /// How long a parting word to a server may take.

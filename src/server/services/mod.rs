@@ -23,6 +23,7 @@ pub mod history_imports;
 pub mod limits;
 pub mod live;
 pub mod mail;
+pub mod nodes;
 pub mod notifications;
 pub mod overview;
 pub mod period;

@@ -3,15 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::tls::ServerTls;
-use crate::server::delivery::smtp::until;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -69,13 +65,4 @@ impl CertificateFiles {
 pub struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
-}
-
-impl Contents {
-    /// When the certificate ends; why nobody knows, in words.
-    pub fn holds_until(&self) -> Result<DateTime<Utc>, String> {
-        let first = CertificateDer::pem_slice_iter(&self.certificate).next();
-        let certificate = first.and_then(Result::ok).ok_or("the file of the certificate holds none")?;
-        until(&certificate).ok_or_else(|| "the certificate cannot be read".to_owned())
-    }
 }

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::server::config::{Config, Half};
-use crate::server::nodes;
+use crate::server::services::nodes;
 
 /// How long a node may take to hear another one, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -17,9 +17,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use x509_parser::parse_x509_certificate;
 
 use crate::domain::adapter::fault::AdapterFault;
+use crate::server::certificate::until;
 use crate::server::outbound::Outbound;
 
 /// How long a look at a certificate may take.
@@ -83,12 +83,6 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         connector.connect(name, stream).await.map_err(explained)
     }
-}
-
-/// When a certificate ends.
-pub fn until(certificate: &[u8]) -> Option<DateTime<Utc>> {
-    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
-    DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0)
 }
 
 /// How a connection is encrypted: `TLS 1.3`, and with the cipher, in brackets.

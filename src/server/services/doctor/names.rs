@@ -5,9 +5,9 @@ use url::Url;
 
 use super::Finding;
 use crate::server::App;
+use crate::server::certificate::until_in_pem;
 use crate::server::delivery::smtp::Tls;
 use crate::server::outbound::Outbound;
-use crate::server::smtp_in::certificate::CertificateFiles;
 
 /// A certificate that ends sooner should have been renewed by now.
 const SOON: TimeDelta = TimeDelta::days(14);
@@ -48,11 +48,10 @@ pub(super) async fn public_address(app: &App) -> Vec<Finding> {
 /// The certificate by which programs send.
 pub(super) fn smtp_certificate(app: &App) -> Vec<Finding> {
     const ABOUT: &str = "SMTP certificate";
-    let smtp = &app.config.smtp;
-    let (Some(file), Some(key)) = (&smtp.smtp_tls_cert, &smtp.smtp_tls_key) else { return Vec::new() };
-    let files = CertificateFiles { certificate: file.clone(), key: key.clone() };
-    vec![match files.open().and_then(|(_, contents)| contents.holds_until()) {
-        Ok(until) => certificate(ABOUT, &file.display().to_string(), until, app.clock.now()),
-        Err(cause) => Finding::wrong(ABOUT, cause),
+    let Some(file) = &app.config.smtp.smtp_tls_cert else { return Vec::new() };
+    let name = file.display().to_string();
+    vec![match std::fs::read(file).map_err(|cause| cause.to_string()).and_then(|held| until_in_pem(&held)) {
+        Ok(until) => certificate(ABOUT, &name, until, app.clock.now()),
+        Err(cause) => Finding::wrong(ABOUT, format!("{name}: {cause}")),
     }]
 }

@@ -6,22 +6,12 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, FromRow, Row, TypeInfo, ValueRef};
 
-use super::tables::{Column, Table};
+use super::tables::{Column, Kind, Table};
 use crate::domain::error::AppError;
 use crate::server::store::engine::{Engine, Reading, Sql, Transaction};
 
 /// The most values of one statement: SQLite takes 32,766, PostgreSQL 65,535.
 const VALUES: usize = 12_000;
-
-/// What a column holds, whatever the engine calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server::store) enum Kind {
-    Integer,
-    Boolean,
-    Text,
-    Json,
-    Bytes,
-}
 
 /// A value on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

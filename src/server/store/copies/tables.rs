@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rows::Kind;
 use crate::domain::error::AppError;
 use crate::server::store::engine::{Engine, Reading};
 
@@ -54,6 +53,16 @@ pub(in crate::server::store) struct Table {
 pub(in crate::server::store) struct Column {
     pub name: String,
     pub kind: Kind,
+}
+
+/// What a column holds, whatever the engine calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server::store) enum Kind {
+    Integer,
+    Boolean,
+    Text,
+    Json,
+    Bytes,
 }
 
 #[derive(sqlx::FromRow)]

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rows::Kind;
-use super::tables::Table;
+use super::tables::{Kind, Table};
 use super::{Snapshot, Store};
 use crate::server::store::tests::TestDatabase;
 

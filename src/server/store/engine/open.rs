@@ -178,7 +178,6 @@ async fn open_sqlite(
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(limits.busy)
@@ -190,7 +189,9 @@ async fn open_sqlite(
         // The log beside the file gives back what it took more once all of it is in the file.
         .pragma("journal_size_limit", "67108864");
     let one = SqlitePoolOptions::new().max_connections(1);
-    let write = one.clone().acquire_timeout(limits.busy).connect_with(options.clone()).await?;
+    let write = one.clone().acquire_timeout(limits.busy);
+    // Said by whoever makes the file, before anything else; whoever only reads may not say it.
+    let write = write.connect_with(options.clone().auto_vacuum(SqliteAutoVacuum::Incremental)).await?;
     let options = options.create_if_missing(false);
     let read = Pool::new(options.clone().read_only(true), limits.read);
     let patience = limits.busy.min(HEALTH_PATIENCE);

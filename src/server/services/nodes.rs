@@ -2,41 +2,24 @@
 //! keys. Without it a worker elsewhere finds a message when it looks next, and each node allows a key its whole limit. Run by
 //! `sendlog serve`; on SQLite there is one node.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{interval, sleep};
 use tracing::debug;
 
-use super::App;
-use super::bounds::WINDOW;
-use super::config::Half;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiKeyId;
+use crate::server::App;
+use crate::server::bounds::WINDOW;
+use crate::server::config::Half;
 
 /// The least time between two tellings that a message waits: one tells of all that were accepted meanwhile.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long after a connection was lost another one is tried.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// Wakes workers: those of this node, and of others.
-#[derive(Clone, Debug, Default)]
-pub struct OutboxWaker {
-    /// Of this node's worker.
-    pub here: Arc<Notify>,
-    elsewhere: Arc<Notify>,
-}
-
-impl OutboxWaker {
-    /// Called after the commit that left a message in the outbox.
-    pub fn wake(&self) {
-        self.here.notify_one();
-        self.elsewhere.notify_one();
-    }
-}
 
 /// What a node says.
 #[derive(Debug, Serialize, Deserialize)]
