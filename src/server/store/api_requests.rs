@@ -193,7 +193,7 @@ pub(super) fn count_of_keys_statement(engine: Engine) -> String {
     format!(
         "SELECT k.id, (SELECT COUNT(*) FROM (
              SELECT r.id FROM api_requests r{by_index}
-             WHERE r.team_id = k.team_id AND r.api_key_id = k.id AND r.id >= $2 LIMIT $3) counted)
+             WHERE r.team_id = $1 AND r.api_key_id = k.id AND r.id >= $2 LIMIT $3) counted)
          FROM api_keys k WHERE k.team_id = $1 AND k.revoked_at IS NULL ORDER BY k.id"
     )
 }

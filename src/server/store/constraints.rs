@@ -75,6 +75,9 @@ const UNIQUE: [Unique; 9] = [
 /// How SQLite's message begins.
 const SQLITE_UNIQUE: &str = "UNIQUE constraint failed: ";
 
+/// How PostgreSQL's begins.
+const POSTGRES_UNIQUE: &str = "duplicate key value violates unique constraint \"";
+
 impl From<sqlx::Error> for AppError {
     fn from(cause: sqlx::Error) -> Self {
         if let Some(refusal) = refusal_of(&cause) {
@@ -114,6 +117,14 @@ fn was_stopped(cause: &sqlx::Error) -> bool {
     cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| ["9", "57014"].contains(&&*code))
 }
 
+/// The constraint that Citus's words name: it passes on what a node says of the part of a table that it has, whose names end with
+/// the part's number.
+fn name_of_shard(message: &str) -> Option<&str> {
+    let (name, _) = message.strip_prefix(POSTGRES_UNIQUE)?.split_once('"')?;
+    let (table, shard) = name.rsplit_once('_')?;
+    shard.bytes().all(|byte| byte.is_ascii_digit()).then_some(table)
+}
+
 /// The refusal that a broken constraint stands for; `None` for other errors, and for constraints that no caller can break.
 fn refusal_of(cause: &sqlx::Error) -> Option<AppError> {
     let error = cause.as_database_error()?;
@@ -125,7 +136,8 @@ fn refusal_of(cause: &sqlx::Error) -> Option<AppError> {
         return None;
     }
     let columns = error.message().strip_prefix(SQLITE_UNIQUE);
-    let is_meant = |known: &&Unique| error.constraint() == Some(known.name) || columns == Some(known.columns);
+    let name = error.constraint().or_else(|| name_of_shard(error.message()));
+    let is_meant = |known: &&Unique| name == Some(known.name) || columns == Some(known.columns);
     UNIQUE.iter().find(is_meant).map(|known| match known.refusal {
         Refusal::Exists(words) => AppError::AlreadyExists(words.to_owned()),
         Refusal::Crossed(words) => AppError::Conflict(words.to_owned()),

@@ -85,7 +85,7 @@ pub(in crate::server::store) struct Snapshot {
 }
 
 impl Snapshot {
-    pub async fn begin(store: &Store) -> Result<Self, AppError> {
+    pub(in crate::server::store) async fn begin(store: &Store) -> Result<Self, AppError> {
         let mut reading = store.begin_reading().await?;
         let begin = match reading.engine() {
             Engine::Sqlite => "BEGIN",
@@ -97,7 +97,7 @@ impl Snapshot {
     }
 
     /// How many rows there are of all tables.
-    pub async fn count_rows(&mut self) -> Result<u64, AppError> {
+    pub(in crate::server::store) async fn count_rows(&mut self) -> Result<u64, AppError> {
         let mut rows = 0;
         for table in &self.tables {
             let count: i64 = self.reading.read(format!("SELECT COUNT(*) FROM {}", table.name)).fetch_scalar().await?;
@@ -107,7 +107,7 @@ impl Snapshot {
     }
 
     /// The next rows, and whose they are; `None` after the last ones.
-    pub async fn next_page(&mut self) -> Result<Option<(Arc<Table>, Vec<CopiedRow>)>, AppError> {
+    pub(in crate::server::store) async fn next_page(&mut self) -> Result<Option<(Arc<Table>, Vec<CopiedRow>)>, AppError> {
         while let Some(table) = self.tables.get(self.place) {
             let rows = read_page(&mut self.reading, table, self.last.as_ref()).await?;
             let sum = self.sums.entry(table.name.clone()).or_default();
@@ -130,7 +130,7 @@ impl Snapshot {
         &mut self.reading
     }
 
-    pub async fn end(mut self) -> Result<(), AppError> {
+    pub(in crate::server::store) async fn end(mut self) -> Result<(), AppError> {
         self.reading.read("ROLLBACK").execute().await.map(drop)
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn push_criteria(sql: &mut Sql, team_id: TeamId, criteria: &Criteria)
     ] {
         if let Some(pattern) = pattern {
             sql.push(" AND ");
-            push_event_detail(sql, field, pattern, None, criteria.keeps_addresses);
+            push_event_detail(sql, team_id, field, pattern, None, criteria.keeps_addresses);
         }
     }
     for condition in &criteria.conditions {
@@ -145,7 +145,7 @@ fn push_wanted(sql: &mut Sql, team_id: TeamId, wanted: &Wanted, keeps_addresses:
         Wanted::Reply(part) => {
             sql.push("(");
             let code = Some(part.as_str()).filter(|part| is_reply_code(part));
-            push_event_detail(sql, "reply", contains(part), code, keeps_addresses);
+            push_event_detail(sql, team_id, "reply", contains(part), code, keeps_addresses);
             sql.push(")");
         }
         Wanted::Reason(class) => push_diagnosis(sql, "class", i64::from(class.code())),
@@ -167,7 +167,9 @@ fn push_wanted(sql: &mut Sql, team_id: TeamId, wanted: &Wanted, keeps_addresses:
                 sql.push_bind(equals(text)).push(" ESCAPE '\\'");
                 before = " OR ";
             }
-            sql.push("))").push(MARKS_NOTHING).push(")");
+            sql.push("))");
+            push_marks_nothing(sql, team_id);
+            sql.push(")");
         }
         Wanted::Resent => {
             sql.push("EXISTS (SELECT 1 FROM emails y WHERE y.team_id = e.team_id AND y.resend_of = e.id)");
@@ -228,7 +230,14 @@ fn push_is_recipient(sql: &mut Sql, address: &str) {
 }
 
 /// Adds that one of the message's events has this in its details; a `code` of a mail server's in it is a whole one.
-fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, code: Option<&str>, keeps_addresses: bool) {
+fn push_event_detail(
+    sql: &mut Sql,
+    team_id: TeamId,
+    field: &str,
+    pattern: String,
+    code: Option<&str>,
+    keeps_addresses: bool,
+) {
     sql.push("EXISTS (SELECT 1 FROM email_events v WHERE v.team_id = e.team_id AND v.email_id = e.id");
     push_patterns(sql, &format!("(v.detail ->> '{field}')"), [pattern]);
     if let Some(code) = code {
@@ -239,7 +248,7 @@ fn push_event_detail(sql: &mut Sql, field: &str, pattern: String, code: Option<&
     }
     sql.push(")");
     if field == "reply" {
-        sql.push(MARKS_NOTHING);
+        push_marks_nothing(sql, team_id);
     }
 }
 
@@ -252,11 +261,16 @@ fn push_whole_code(sql: &mut Sql, code: &str) {
     sql.push(format!(" AND (' ' || (v.detail ->> 'reply') || ' ') {like} ")).push_bind(pattern);
 }
 
-/// That the message's template marks no variable. Nobody sees in a list what a marked one holds, and an answer can hold it:
-/// looked for part by part, it would be learnt.
-pub(super) const MARKS_NOTHING: &str = " AND NOT EXISTS (
+/// Adds that the message's template marks no variable. Nobody sees in a list what a marked one holds, and an answer can hold
+/// it: looked for part by part, it would be learnt.
+pub(super) fn push_marks_nothing(sql: &mut Sql, team_id: TeamId) {
+    sql.push(
+        " AND NOT EXISTS (
     SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
-    WHERE y.team_id = e.team_id AND y.id = e.template_version_id AND z.masked_variables <> '[]')";
+    WHERE y.team_id = ",
+    );
+    sql.push_bind(team_id).push(" AND y.id = e.template_version_id AND z.masked_variables <> '[]')");
+}
 
 /// Adds that the message is among those that `email_keys` has for an address or a host that is asked for whole, and among
 /// those that have an id of a provider's or had it: the statement begins there rather than at the newest message.

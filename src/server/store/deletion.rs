@@ -109,28 +109,39 @@ const WEBHOOK_NONCES: Rows = Rows {
 };
 const RATE_LIMITS: Rows = Rows { table: "rate_limits", key: &["subject"], order: &["window_ends_at"], step: STEP };
 
+/// Columns as those of the row `x`.
+fn of_x(columns: &[&str]) -> String {
+    columns.iter().map(|name| format!("x.{name}")).collect::<Vec<_>>().join(", ")
+}
+
 impl Rows {
-    /// The statement of a step: deletes the first `$2` rows `x` that `condition` holds for. PostgreSQL passes over rows
-    /// that somebody else is changing, and over what is of a message that somebody else is changing, so that nobody waits
-    /// for another in a circle; the next step finds them.
+    /// The statement of a step: deletes the first `$2` rows `x` that `condition` holds for, whosever they are.
+    fn delete_any_statement(&self, condition: &str) -> String {
+        let Self { table, key, order, .. } = self;
+        format!(
+            "DELETE FROM {table} WHERE ({key}) IN (
+                 SELECT {first} FROM {table} x WHERE {condition} ORDER BY {order} LIMIT $2)",
+            key = key.join(", "),
+            first = of_x(key),
+            order = of_x(order)
+        )
+    }
+
+    /// The same of the rows of the team `$1`. PostgreSQL passes over rows that somebody else is changing, and over what is of
+    /// a message that somebody else is changing, so that nobody waits for another in a circle; the next step finds them.
     pub(super) fn delete_statement(&self, engine: Engine, condition: &str) -> String {
         let Self { table, key, order, .. } = self;
-        let of_x = |columns: &[&str]| columns.iter().map(|name| format!("x.{name}")).collect::<Vec<_>>().join(", ");
-        let (order, first) = (of_x(order), of_x(key));
         match engine {
-            Engine::Sqlite => format!(
-                "DELETE FROM {table} WHERE ({key}) IN (
-                     SELECT {first} FROM {table} x WHERE {condition} ORDER BY {order} LIMIT $2)",
-                key = key.join(", ")
-            ),
+            Engine::Sqlite => self.delete_any_statement(condition),
             Engine::Postgres => {
+                let order = of_x(order);
                 let message = if key.get(1) == Some(&"email_id") {
                     "JOIN emails message ON message.team_id = x.team_id AND message.id = x.email_id"
                 } else {
                     ""
                 };
                 format!(
-                    "DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+                    "DELETE FROM {table} WHERE team_id = $1 AND ctid = ANY(ARRAY(
                          SELECT x.ctid FROM {table} x {message}
                          WHERE {condition} ORDER BY {order} LIMIT $2 FOR UPDATE SKIP LOCKED))"
                 )
@@ -193,7 +204,7 @@ impl Store {
     }
 
     async fn delete_expired(&self, rows: &Rows, now: DateTime<Utc>) -> Result<bool, AppError> {
-        let statement = rows.delete_statement(self.engine(), &format!("x.{} <= $1", rows.order[0]));
+        let statement = rows.delete_any_statement(&format!("x.{} <= $1", rows.order[0]));
         let mut tx = self.begin().await?;
         let deleted = tx.query(statement).bind(micros(now)).bind(rows.step).execute().await?;
         tx.commit().await?;
@@ -204,6 +215,7 @@ impl Store {
     /// goes afterwards, by [Store::delete_some_of_team]; its audit log stays. `false` when it is gone already.
     pub async fn delete_team(&self, team_id: TeamId, now: DateTime<Utc>, event: &AuditEvent) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
+        tx.take_turns(team_id).await?;
         let deleted = tx
             .query("UPDATE teams SET deleted_at = $2, slug = $3 WHERE id = $1 AND deleted_at IS NULL")
             .bind(team_id)
@@ -260,7 +272,7 @@ impl Store {
 pub(super) fn step_statements(engine: Engine) -> Vec<String> {
     let of_team = OF_TEAM.iter().map(|rows| rows.delete_statement(engine, "x.team_id = $1"));
     let expired = [SESSIONS, IDEMPOTENCY_KEYS, RATE_LIMITS, WEBHOOK_NONCES];
-    let expired = expired.iter().map(|rows| rows.delete_statement(engine, &format!("x.{} <= $1", rows.order[0])));
+    let expired = expired.iter().map(|rows| rows.delete_any_statement(&format!("x.{} <= $1", rows.order[0])));
     let old = [
         EMAIL_EVENTS,
         EMAIL_CONTENTS,

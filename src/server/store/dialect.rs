@@ -141,13 +141,13 @@ impl Engine {
 
 impl Transaction {
     /// Makes the transactions of a team that name its things take turns, so that no two find a name free. It comes before
-    /// every other lock. SQLite has one writer and needs nothing.
+    /// every other lock. SQLite has one writer and needs nothing. PostgreSQL locks the team's number: a lock on its row would
+    /// be, where every node has that row, a lock on all teams.
     pub(super) async fn take_turns(&mut self, team_id: TeamId) -> Result<(), AppError> {
         match self.engine() {
             Engine::Sqlite => Ok(()),
             Engine::Postgres => {
-                let lock = "SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE";
-                self.query(lock).bind(team_id).execute().await.map(drop)
+                self.query("SELECT pg_advisory_xact_lock($1)").bind(team_id).execute().await.map(drop)
             }
         }
     }

@@ -6,6 +6,7 @@
 mod news;
 mod open;
 mod reading;
+mod spread;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ pub use open::OpenError;
 pub(super) use open::{HEALTH_PATIENCE, Limits, without_password};
 #[cfg(test)]
 pub(super) use open::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
+#[cfg(test)]
+pub(super) use spread::spread_tables;
 #[cfg(test)]
 pub(super) use reading::PLACES;
 use reading::Readers;
@@ -50,6 +53,8 @@ pub(super) enum Engine {
 pub(super) struct Database {
     read: Readers,
     pub(super) write: Writers,
+    /// Whether the rows of teams are spread over nodes, by Citus.
+    pub(super) is_spread: bool,
 }
 
 impl Database {

@@ -25,10 +25,9 @@ const UPDATE_DIAGNOSIS: &str =
     WHERE team_id = $1 AND email_id = $2";
 
 /// A team that has rows of a version before `$1`.
-pub(super) const FIND_TEAM: &str = "SELECT t.id FROM teams t
-    WHERE t.deleted_at IS NULL AND EXISTS (
-        SELECT 1 FROM email_failures f WHERE f.team_id = t.id AND f.version < $1)
-    ORDER BY t.id LIMIT 1";
+pub(super) const FIND_TEAM: &str = "SELECT f.team_id FROM teams t
+    JOIN email_failures f ON f.team_id = t.id AND f.version < $1
+    WHERE t.deleted_at IS NULL ORDER BY t.id LIMIT 1";
 
 /// The newest `$3` of a team's (`$1`) messages whose rows are of a version before `$2`. What others are changing is left for
 /// the next step: they write it themselves.

@@ -27,16 +27,8 @@ pub(super) const NEVER: i64 = 253_402_300_799_000_000;
 /// How many messages that waited get their adapter in one transaction.
 const GIVEN_AT_ONCE: i64 = 500;
 
-/// The queues that have rows, each found behind the one before it without a look at their rows, with the first time of each,
-/// and the default adapter that can take one that waits for it.
-pub(super) static LIST_QUEUES: LazyLock<String> = LazyLock::new(|| {
-    let sends = Channel::ALL.map(|channel| {
-        let AdapterId(queue) = queue_of(None, channel);
-        format!("WHEN {queue} THEN a.kind IN ({})", kinds_for(channel))
-    });
-    let sends = sends.join(" ");
-    format!(
-        "WITH RECURSIVE waiting (team_id) AS (
+/// The queues that have rows, each found behind the one before it without a look at their rows.
+const QUEUES: &str = "RECURSIVE waiting (team_id) AS (
          SELECT MIN(team_id) FROM outbox
          UNION ALL
          SELECT (SELECT MIN(o.team_id) FROM outbox o WHERE o.team_id > w.team_id)
@@ -48,7 +40,23 @@ pub(super) static LIST_QUEUES: LazyLock<String> = LazyLock::new(|| {
          SELECT q.team_id, (
              SELECT MIN(o.adapter_id) FROM outbox o WHERE o.team_id = q.team_id AND o.adapter_id > q.adapter_id)
          FROM queues q WHERE q.adapter_id IS NOT NULL
-     )
+     )";
+
+/// The same where the rows are spread over nodes, each of which looks through its own.
+const SPREAD_QUEUES: &str = "queues AS (SELECT team_id, adapter_id FROM outbox GROUP BY team_id, adapter_id)";
+
+/// The queues that have rows, with the first time of each, and the default adapter that can take one that waits for it.
+pub(super) static LIST_QUEUES: LazyLock<String> = LazyLock::new(|| list_queues_statement(QUEUES));
+static LIST_SPREAD_QUEUES: LazyLock<String> = LazyLock::new(|| list_queues_statement(SPREAD_QUEUES));
+
+fn list_queues_statement(queues: &str) -> String {
+    let sends = Channel::ALL.map(|channel| {
+        let AdapterId(queue) = queue_of(None, channel);
+        format!("WHEN {queue} THEN a.kind IN ({})", kinds_for(channel))
+    });
+    let sends = sends.join(" ");
+    format!(
+        "WITH {queues}
      SELECT q.team_id, q.adapter_id,
          (SELECT MIN(o.run_at) FROM outbox o WHERE o.team_id = q.team_id AND o.adapter_id = q.adapter_id) AS due_at,
          CASE WHEN q.adapter_id < 0 THEN COALESCE((
@@ -62,16 +70,16 @@ pub(super) static LIST_QUEUES: LazyLock<String> = LazyLock::new(|| {
      FROM queues q WHERE q.adapter_id IS NOT NULL
          AND EXISTS (SELECT 1 FROM teams t WHERE t.id = q.team_id AND t.deleted_at IS NULL)"
     )
-});
+}
 
 /// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
 pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt, tried, stays,
          CAST(CASE WHEN lease_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS was_leased,
          CAST(COALESCE((SELECT COALESCE(c.body_bytes, octet_length(COALESCE(c.html, '')) + octet_length(COALESCE(c.text, '')))
-             FROM email_contents c WHERE c.team_id = outbox.team_id AND c.email_id = outbox.email_id), 0)
+             FROM email_contents c WHERE c.team_id = $1 AND c.email_id = outbox.email_id), 0)
          + COALESCE((SELECT SUM(octet_length(a.content))
-             FROM email_attachments a WHERE a.team_id = outbox.team_id AND a.email_id = outbox.email_id), 0)
-         + COALESCE((SELECT m.mime_bytes FROM email_mimes m WHERE m.team_id = outbox.team_id AND m.email_id = outbox.email_id), 0)
+             FROM email_attachments a WHERE a.team_id = $1 AND a.email_id = outbox.email_id), 0)
+         + COALESCE((SELECT m.mime_bytes FROM email_mimes m WHERE m.team_id = $1 AND m.email_id = outbox.email_id), 0)
          AS BIGINT) AS bytes
      FROM outbox WHERE team_id = $1 AND adapter_id = $2 AND run_at <= $3
      ORDER BY run_at, email_id LIMIT $4 ";
@@ -124,7 +132,8 @@ pub struct Waiting {
 impl Store {
     /// The queues that are not empty, over all teams, in no order.
     pub async fn list_queues(&self) -> Result<Vec<Queue>, AppError> {
-        self.read(LIST_QUEUES.as_str()).fetch_all().await
+        let statement = if self.db.is_spread { &LIST_SPREAD_QUEUES } else { &LIST_QUEUES };
+        self.read(statement.as_str()).fetch_all().await
     }
 
     /// Leases the rows of each share that are due at `now`, the first due first, until `until`, all in one transaction.

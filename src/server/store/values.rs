@@ -1,7 +1,7 @@
 //! Values that the newest messages have, for the suggestions of the search.
 
 use super::Store;
-use super::criteria::MARKS_NOTHING;
+use super::criteria::push_marks_nothing;
 use super::engine::{Engine, Sql};
 use super::like::{escaped, push_like};
 use crate::domain::error::AppError;
@@ -28,7 +28,8 @@ pub(super) fn recent_values_query(engine: Engine, team_id: TeamId, kind: ValueKi
         ValueKind::Tag => ("g.value".to_owned(), format!(" CROSS JOIN {tags} WHERE ")),
         ValueKind::Server => (
             "(v.detail ->> k.field)".to_owned(),
-            " JOIN email_events v ON v.team_id = e.team_id AND v.email_id = e.id
+            // SQLite keeps the order of a CROSS JOIN.
+            " CROSS JOIN email_events v
               CROSS JOIN (SELECT 'server' AS field UNION ALL SELECT 'mx' UNION ALL SELECT 'server_ip') AS k WHERE "
                 .to_owned(),
         ),
@@ -45,8 +46,12 @@ pub(super) fn recent_values_query(engine: Engine, team_id: TeamId, kind: ValueKi
         ),
     );
     sql.push_bind(team_id).push(" ORDER BY e.id DESC LIMIT ").push_bind(LOOKED_AT).push(") AS e").push(from);
+    if kind == ValueKind::Server {
+        sql.push("v.team_id = ").push_bind(team_id).push(" AND v.email_id = e.id AND ");
+    }
     push_like(&mut sql, &value, [format!("{}%", escaped(begun))]);
-    sql.push(MARKS_NOTHING).push(" GROUP BY 1 ORDER BY COUNT(DISTINCT e.id) DESC, 1 LIMIT ").push_bind(limit);
+    push_marks_nothing(&mut sql, team_id);
+    sql.push(" GROUP BY 1 ORDER BY COUNT(DISTINCT e.id) DESC, 1 LIMIT ").push_bind(limit);
     sql
 }
 

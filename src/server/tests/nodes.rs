@@ -1,4 +1,5 @@
-//! Nodes on one PostgreSQL: what one hears of another. On SQLite there is one node, and nothing is said.
+//! Nodes on one PostgreSQL: what one hears of another, and of another version. On SQLite there is one node, and nothing is
+//! said.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,9 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::server::config::{Config, Half};
+use crate::server::demo::{self, DemoOptions};
 use crate::server::services::nodes;
+use crate::server::store::{OpenError, Store};
 
 /// How long a node may take to hear another one, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,4 +85,28 @@ async fn on_sqlite_nobody_is_listened_to() {
     nodes::run(app.app.clone(), stopped).await;
     app.app.store.close().await;
     database.remove().await;
+}
+
+on_both_databases! {
+    async fn a_node_goes_on_and_starts_again_beside_one_of_a_version_that_adds_to_the_tables(app: TestApp) {
+        let client = app.program(&[Permission::LogsView]).await;
+        let look = async || {
+            for path in ["/api/logs", "/api/logs/stats"] {
+                assert_eq!(client.get(path).await.status, 200, "{path}");
+            }
+        };
+        // What is prepared now is used later.
+        look().await;
+        app.store().migrate_to_next().await;
+        let smtp_url = "smtp://127.0.0.1:2525".to_owned();
+        let options = DemoOptions { seed: 1, messages: 60, days: 30, now: app.now(), smtp_url };
+        demo::fill(&app.app, &options).await.unwrap();
+        look().await;
+        let again = Store::open(&app.url).await.unwrap();
+        assert_eq!(again.list_wrong_rollups(app.team).await, Ok(Vec::new()));
+        again.close().await;
+        // Where the newer version takes something away, it says so.
+        app.store().set_setting("serves_since", Some("9999")).await.unwrap();
+        assert!(matches!(Store::open(&app.url).await, Err(OpenError::Newer { version: 9999, .. })));
+    }
 }

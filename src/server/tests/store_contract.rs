@@ -6,6 +6,7 @@ mod adapters;
 mod api_requests;
 mod audit;
 mod bodies;
+mod copies;
 mod criteria;
 mod deletion;
 mod drafts;

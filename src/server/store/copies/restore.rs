@@ -108,11 +108,8 @@ async fn restore_rows(file: &Path, about: &About, url: &str, told: Told<'_>) -> 
     }
 }
 
-/// Whether nobody has used a database.
+/// Whether nobody has used a database: the first thing in one is an account.
 pub(super) async fn is_empty(store: &Store) -> Result<bool, AppError> {
-    let rows: i64 = store
-        .read("SELECT COUNT(*) FROM (SELECT id FROM users UNION ALL SELECT id FROM teams) AS things")
-        .fetch_scalar()
-        .await?;
-    Ok(rows == 0)
+    let users: i64 = store.read("SELECT COUNT(*) FROM users").fetch_scalar().await?;
+    Ok(users == 0)
 }

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::reading::{self, Pool, Readers};
-use super::{BUSY_TIMEOUT, Database, Engine, Writers};
+use super::{BUSY_TIMEOUT, Database, Engine, Writers, spread};
 use crate::domain::error::AppError;
 use crate::server::private_files;
 
@@ -113,19 +113,34 @@ impl Database {
         let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
         let one = || SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
         let read = Readers::Sqlite(Pool::new(options.clone(), limits.read));
-        Ok((Self { read, write: Writers::Sqlite(one()) }, Writers::Sqlite(one())))
+        Ok((Self { read, write: Writers::Sqlite(one()), is_spread: false }, Writers::Sqlite(one())))
     }
 
     /// Brings the tables up to date, or up to one version.
     pub(in super::super) async fn migrate(&self, url: &str, up_to: Option<i64>) -> Result<(), OpenError> {
-        let migrated = match &self.write {
-            Writers::Sqlite(pool) => until(&SQLITE_MIGRATIONS, up_to).run(pool).await,
-            Writers::Postgres(_) => migrate_postgres(url, up_to).await,
-        };
+        let mut migrated = self.migrate_known(url, up_to, false).await;
+        if matches!(migrated, Err(MigrateError::VersionMissing(_))) && self.serves_this_program().await {
+            migrated = self.migrate_known(url, up_to, true).await;
+        }
         migrated.map_err(|cause| match cause {
             MigrateError::VersionMissing(version) => OpenError::Newer { url: without_password(url), version },
             other => OpenError::Migrate { url: without_password(url), cause: other.to_string() },
         })
+    }
+
+    /// The same; there may be tables of a newer version, `beside_newer`.
+    async fn migrate_known(&self, url: &str, up_to: Option<i64>, beside_newer: bool) -> Result<(), MigrateError> {
+        match &self.write {
+            Writers::Sqlite(pool) => until(&SQLITE_MIGRATIONS, up_to, beside_newer).run(pool).await,
+            Writers::Postgres(_) => migrate_postgres(url, until(&POSTGRES_MIGRATIONS, up_to, beside_newer)).await,
+        }
+    }
+
+    /// Whether tables of a newer version say that this program can use them.
+    async fn serves_this_program(&self) -> bool {
+        let since = self.read("SELECT value FROM settings WHERE name = 'serves_since'");
+        let since: Option<String> = since.fetch_optional_scalar().await.unwrap_or_default();
+        since.and_then(|since| since.parse::<i64>().ok()).is_some_and(|since| since <= self.engine().newest_migration())
     }
 
     /// Writes a SQLite database that nobody has open anew, without the room that it does not need, so that it gives room back
@@ -157,9 +172,13 @@ impl Engine {
 }
 
 /// The migrations up to this version, or all.
-fn until(migrations: &Migrator, version: Option<i64>) -> Migrator {
+fn until(migrations: &Migrator, version: Option<i64>, beside_newer: bool) -> Migrator {
     let wanted = migrations.iter().filter(|migration| version.is_none_or(|version| migration.version <= version));
-    Migrator { migrations: Cow::Owned(wanted.cloned().collect()), ..Migrator::DEFAULT }
+    Migrator {
+        migrations: Cow::Owned(wanted.cloned().collect()),
+        ignore_missing: beside_newer,
+        ..Migrator::DEFAULT
+    }
 }
 
 async fn open_sqlite(
@@ -196,7 +215,7 @@ async fn open_sqlite(
     let read = Pool::new(options.clone().read_only(true), limits.read);
     let patience = limits.busy.min(HEALTH_PATIENCE);
     let health = one.acquire_timeout(patience).connect_lazy_with(options.busy_timeout(patience));
-    let database = Database { read: Readers::Sqlite(read), write: Writers::Sqlite(write) };
+    let database = Database { read: Readers::Sqlite(read), write: Writers::Sqlite(write), is_spread: false };
     Ok((database, Writers::Sqlite(health)))
 }
 
@@ -211,11 +230,10 @@ fn postgres_options(url: &str, name: &str) -> Result<PgConnectOptions, sqlx::Err
 async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers), sqlx::Error> {
     let options = postgres_options(url, limits.name)?;
     // One connection first: a pool would only say that it timed out.
-    tokio::time::timeout(BUSY_TIMEOUT, options.connect())
-        .await
-        .map_err(|_| sqlx::Error::PoolTimedOut)??
-        .close()
-        .await?;
+    let first = tokio::time::timeout(BUSY_TIMEOUT, options.connect()).await;
+    let mut first = first.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    let is_spread = spread::has_citus(&mut first).await?;
+    first.close().await?;
     let milliseconds = limits.busy.as_millis();
     let write = PgPoolOptions::new().max_connections(16).acquire_timeout(limits.busy).test_before_acquire(false);
     let write = write.before_acquire(|connection, seen| {
@@ -228,14 +246,18 @@ async fn open_postgres(url: &str, limits: Limits) -> Result<(Database, Writers),
     let write = write.connect_with(options.clone()).await?;
     let read = Pool::new(options.clone(), limits.read);
     let health = PgPoolOptions::new().max_connections(1).acquire_timeout(limits.busy.min(HEALTH_PATIENCE));
-    let database = Database { read: Readers::Postgres(read), write: Writers::Postgres(write) };
+    let database = Database { read: Readers::Postgres(read), write: Writers::Postgres(write), is_spread };
     Ok((database, Writers::Postgres(health.connect_lazy_with(options))))
 }
 
 /// Brings the tables up to date on a connection that waits as long as it takes: for another node that does the same.
-async fn migrate_postgres(url: &str, up_to: Option<i64>) -> Result<(), MigrateError> {
+async fn migrate_postgres(url: &str, migrations: Migrator) -> Result<(), MigrateError> {
     let mut connection = postgres_options(url, "sendlog migrate")?.connect().await?;
-    let migrated = until(&POSTGRES_MIGRATIONS, up_to).run_direct(None, &mut connection, false).await;
+    let is_whole = migrations.iter().count() == POSTGRES_MIGRATIONS.iter().count();
+    let mut migrated = migrations.run_direct(None, &mut connection, false).await;
+    if migrated.is_ok() && is_whole {
+        migrated = spread::spread_tables(&mut connection).await.map_err(MigrateError::from);
+    }
     connection.close().await?;
     migrated
 }

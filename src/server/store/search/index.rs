@@ -25,9 +25,9 @@ const INSERT_TEXTS: &str =
 
 /// The first step of PostgreSQL: a team that has rows of before, and `$2` of those, the newest first. What others are changing
 /// is left for the next step, so that nobody waits for another in a ring.
-const FIND_TEAM: &str = "SELECT t.id FROM teams t
-    WHERE t.deleted_at IS NULL AND EXISTS (SELECT 1 FROM email_search s WHERE s.team_id = t.id AND s.version < 2)
-    ORDER BY t.id LIMIT 1";
+const FIND_TEAM: &str = "SELECT s.team_id FROM teams t
+    JOIN email_search s ON s.team_id = t.id AND s.version < 2
+    WHERE t.deleted_at IS NULL ORDER BY t.id LIMIT 1";
 const FIND_OLD: &str = "SELECT s.email_id FROM email_search s
     JOIN emails e ON e.team_id = s.team_id AND e.id = s.email_id
     WHERE s.team_id = $1 AND s.version < 2 ORDER BY s.email_id DESC LIMIT $2

@@ -1,4 +1,5 @@
-//! A database of its own for every test, on either engine: a copy of one that the migrations have been through once.
+//! A database of its own for every test, on either engine: a copy of one that the migrations have been through once. Where
+//! `TEST_CITUS_URL` names the nodes of Citus, tests of PostgreSQL run on a database that is spread over them.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::OnceCell;
 
-use crate::server::store::engine::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
+use crate::server::store::engine::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS, spread_tables};
 
 /// A database that one test works in.
 pub(crate) enum TestDatabase {
@@ -48,7 +49,9 @@ impl TestDatabase {
 
     async fn create_postgres(template: &str) -> Self {
         let name = fresh_name();
-        execute(&mut server().await, format!("CREATE DATABASE {name}{template}")).await;
+        for server in servers() {
+            execute(&mut connect_to(&server).await, format!("CREATE DATABASE {name}{template}")).await;
+        }
         Self::Postgres(name)
     }
 
@@ -69,7 +72,9 @@ impl TestDatabase {
                 }
             }
             Self::Postgres(name) => {
-                execute(&mut server().await, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                for server in servers() {
+                    execute(&mut connect_to(&server).await, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                }
             }
         }
     }
@@ -110,23 +115,63 @@ async fn make_sqlite_template() -> Vec<u8> {
 async fn make_postgres_template() -> String {
     let mut sum = Sha256::new();
     POSTGRES_MIGRATIONS.iter().for_each(|migration| sum.update(&migration.checksum));
-    let name = format!("sendlog_template_{}", &hex::encode(sum.finalize())[..16]);
-    let mut server = server().await;
+    let servers = servers();
+    let nodes = if is_spread() { format!("_{}", servers.len()) } else { String::new() };
+    let name = format!("sendlog_template_{}{nodes}", &hex::encode(sum.finalize())[..16]);
+    let mut first = connect_to(&servers[0]).await;
     // Other processes may want it at this moment. The lock ends with the connection.
     let lock = sqlx::query("SELECT pg_advisory_lock(hashtext($1))").bind(&name);
-    lock.execute(&mut server).await.unwrap();
+    lock.execute(&mut first).await.unwrap();
     let is_whole = sqlx::query_scalar("SELECT NOT datallowconn FROM pg_database WHERE datname = $1").bind(&name);
-    if is_whole.fetch_optional(&mut server).await.unwrap() != Some(true) {
-        execute(&mut server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-        execute(&mut server, format!("CREATE DATABASE {name}")).await;
-        let mut connection = PgConnection::connect(&url_of(&name)).await.unwrap();
+    if is_whole.fetch_optional(&mut first).await.unwrap() != Some(true) {
+        for server in &servers {
+            let mut server = connect_to(server).await;
+            execute(&mut server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+            execute(&mut server, format!("CREATE DATABASE {name}")).await;
+        }
+        if is_spread() {
+            join_nodes(&servers, &name).await;
+        }
+        let mut connection = PgConnection::connect(&at(&servers[0], &name)).await.unwrap();
         POSTGRES_MIGRATIONS.run_direct(None, &mut connection, false).await.unwrap();
+        if is_spread() {
+            execute(&mut connection, "SET citus.shard_count = 4".to_owned()).await;
+        }
+        spread_tables(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         // Nobody can be copied who is being talked to. It is also the sign that all migrations went through.
-        execute(&mut server, format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")).await;
+        for server in servers.iter().rev() {
+            let mut server = connect_to(server).await;
+            execute(&mut server, format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")).await;
+            let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ";
+            execute(&mut server, format!("{end}'{name}'")).await;
+        }
     }
-    server.close().await.unwrap();
+    first.close().await.unwrap();
     name
+}
+
+/// Makes one database of those of this name on all nodes.
+async fn join_nodes(servers: &[String], name: &str) {
+    for server in servers {
+        let mut node = PgConnection::connect(&at(server, name)).await.unwrap();
+        execute(&mut node, "CREATE EXTENSION citus".to_owned()).await;
+        // A copy of the database has no settings of its own.
+        execute(&mut node, "ALTER ROLE CURRENT_USER SET citus.enable_unsafe_triggers = on".to_owned()).await;
+        node.close().await.unwrap();
+    }
+    let mut first = PgConnection::connect(&at(&servers[0], name)).await.unwrap();
+    for (index, server) in servers.iter().enumerate() {
+        let server = url::Url::parse(server).unwrap();
+        let (host, port) = (server.host_str().unwrap(), server.port().unwrap_or(5432));
+        let join = if index == 0 { "citus_set_coordinator_host" } else { "citus_add_node" };
+        execute(&mut first, format!("SELECT {join}('{host}', {port})")).await;
+    }
+    if servers.len() == 1 {
+        execute(&mut first, "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true) FROM pg_dist_node".to_owned())
+            .await;
+    }
+    first.close().await.unwrap();
 }
 
 async fn execute(connection: &mut PgConnection, statement: String) {
@@ -142,18 +187,32 @@ fn fresh_path() -> PathBuf {
 }
 
 fn url_of(name: &str) -> String {
-    let mut url = url::Url::parse(&server_url()).unwrap();
+    at(&servers()[0], name)
+}
+
+fn at(server: &str, name: &str) -> String {
+    let mut url = url::Url::parse(server).unwrap();
     url.set_path(name);
     url.to_string()
 }
 
-fn server_url() -> String {
-    std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
-        panic!("TEST_DATABASE_URL is not set: run `make test`, or scripts/with-postgres.sh cargo test …")
-    })
+/// Whether the tests of PostgreSQL run on Citus.
+pub(crate) fn is_spread() -> bool {
+    std::env::var_os("TEST_CITUS_URL").is_some()
 }
 
-async fn server() -> PgConnection {
-    let options = PgConnectOptions::from_str(&server_url()).unwrap();
+/// The servers that have a part of each database: PostgreSQL's one, or the nodes of Citus, the first of which is talked to.
+fn servers() -> Vec<String> {
+    if let Ok(nodes) = std::env::var("TEST_CITUS_URL") {
+        return nodes.split_whitespace().map(str::to_owned).collect();
+    }
+    let server = std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
+        panic!("TEST_DATABASE_URL is not set: run `make test`, or scripts/with-postgres.sh cargo test …")
+    });
+    vec![server]
+}
+
+async fn connect_to(server: &str) -> PgConnection {
+    let options = PgConnectOptions::from_str(server).unwrap();
     options.disable_statement_logging().connect().await.unwrap()
 }
