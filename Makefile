@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo build dev docs fmt setup setup-docs setup-test test test-release lint test-rust torture test-e2e test-clients test-openapi bench screenshots
+.PHONY: help run demo build dev docs fmt setup setup-docs setup-test test test-release lint test-rust test-citus torture test-e2e test-clients test-openapi bench screenshots
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lint: setup-test ## Formatting, clippy for server and browser, docs and their li
 
 test-rust: setup-test ## The Rust tests, on SQLite and on a throw-away PostgreSQL
 	@scripts/test-rust.sh $(ARGS)
+
+test-citus: setup-test ## Those of PostgreSQL on Citus, whose nodes TEST_CITUS_URL names
+	@scripts/test-citus.sh $(ARGS)
 
 torture: setup-test ## Kill the program ROUNDS times under load, fill its disk, and look for what is lost or doubled
 	@TORTURE_ROUNDS=$(or $(ROUNDS),50) scripts/test-rust.sh --test torture -- --nocapture

@@ -1,5 +1,7 @@
 //! The log of API requests. Rows arrive in batches from [crate::server::services::api_requests].
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
@@ -42,29 +44,36 @@ impl Store {
     /// Keeps the requests, in one transaction. One without bodies, as of every successful read, is one row.
     pub async fn insert_api_requests(&self, requests: &[ApiRequest]) -> Result<(), AppError> {
         let mut tx = self.begin().await?;
+        let mut teams: HashMap<TeamId, bool> = HashMap::new();
         for request in requests {
-            let inserted = tx
-                .query(
-                    "INSERT INTO api_requests
-                     (team_id, id, api_key_id, user_id, method, endpoint, response_status, user_agent, duration_ms, at)
-                     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-                     WHERE EXISTS (SELECT 1 FROM teams WHERE id = $1 AND deleted_at IS NULL)",
-                )
-                .bind(request.team_id)
-                .bind(request.id)
-                .bind(request.api_key_id)
-                .bind(request.user_id)
-                .bind(&request.method)
-                .bind(&request.endpoint)
-                .bind(request.response_status)
-                .bind(&request.user_agent)
-                .bind(request.duration_ms)
-                .bind(micros(request.at))
-                .execute()
-                .await?;
-            if inserted == 0 {
+            let is_there = match teams.get(&request.team_id) {
+                Some(is_there) => *is_there,
+                None => {
+                    let find = "SELECT id FROM teams WHERE id = $1 AND deleted_at IS NULL";
+                    let found: Option<TeamId> = tx.query(find).bind(request.team_id).fetch_optional_scalar().await?;
+                    *teams.entry(request.team_id).or_insert(found.is_some())
+                }
+            };
+            if !is_there {
                 continue;
             }
+            tx.query(
+                "INSERT INTO api_requests
+                     (team_id, id, api_key_id, user_id, method, endpoint, response_status, user_agent, duration_ms, at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            )
+            .bind(request.team_id)
+            .bind(request.id)
+            .bind(request.api_key_id)
+            .bind(request.user_id)
+            .bind(&request.method)
+            .bind(&request.endpoint)
+            .bind(request.response_status)
+            .bind(&request.user_agent)
+            .bind(request.duration_ms)
+            .bind(micros(request.at))
+            .execute()
+            .await?;
             if request.request_body.text.is_none() && request.response_body.text.is_none() {
                 continue;
             }

@@ -267,7 +267,7 @@ pub(super) fn push_marks_nothing(sql: &mut Sql, team_id: TeamId) {
     sql.push(
         " AND NOT EXISTS (
     SELECT 1 FROM template_versions y JOIN templates z ON z.team_id = y.team_id AND z.id = y.template_id
-    WHERE y.team_id = ",
+    WHERE y.team_id = e.team_id AND y.team_id = ",
     );
     sql.push_bind(team_id).push(" AND y.id = e.template_version_id AND z.masked_variables <> '[]')");
 }

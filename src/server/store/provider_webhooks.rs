@@ -224,9 +224,15 @@ impl Store {
         let mut tx = self.begin().await?;
         for ((team_id, webhook, reason), refusal) in refusals {
             // Not of an address that is gone by now.
+            let find = "SELECT id FROM provider_webhooks WHERE team_id = $1 AND id = $2";
+            let found: Option<WebhookId> =
+                tx.query(find).bind(*team_id).bind(*webhook).fetch_optional_scalar().await?;
+            if found.is_none() {
+                continue;
+            }
             tx.query(
                 "INSERT INTO provider_webhook_refusals (team_id, webhook_id, reason, times, last_at, words)
-                 SELECT w.team_id, w.id, $3, $4, $5, $6 FROM provider_webhooks w WHERE w.team_id = $1 AND w.id = $2
+                 VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT (team_id, webhook_id, reason) DO UPDATE SET
                      times = provider_webhook_refusals.times + excluded.times,
                      last_at = excluded.last_at, words = excluded.words",

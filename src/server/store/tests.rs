@@ -215,14 +215,14 @@ fn texts(found: Result<Vec<String>, AppError>) -> Vec<String> {
 impl Store {
     /// Makes the tables those of a later version that adds alone: a column to each, an index and a table.
     pub(crate) async fn migrate_to_next(&self) {
-        let (names, checksum) = match self.engine() {
-            Engine::Sqlite => ("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'", "x'00'"),
-            Engine::Postgres => ("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'", "'\\x00'::bytea"),
+        let (names, number, checksum) = match self.engine() {
+            Engine::Sqlite => ("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'", "INTEGER", "x'00'"),
+            Engine::Postgres => ("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'", "BIGINT", "'\\x00'::bytea"),
         };
         let names: Vec<String> = self.read(names).fetch_scalars().await.unwrap();
         let names = names.into_iter().filter(|name| !name.starts_with("_sqlx") && !name.starts_with("sqlite_"));
-        let mut statements: Vec<String> =
-            names.map(|name| format!("ALTER TABLE \"{name}\" ADD COLUMN of_next BIGINT NOT NULL DEFAULT 0")).collect();
+        let add = |name| format!("ALTER TABLE \"{name}\" ADD COLUMN of_next {number} NOT NULL DEFAULT 0");
+        let mut statements: Vec<String> = names.map(add).collect();
         assert!(statements.len() > 40, "{statements:?}");
         statements.push("CREATE INDEX emails_of_next ON emails (team_id, of_next, id)".to_owned());
         statements.push("CREATE TABLE next_things (team_id BIGINT NOT NULL PRIMARY KEY)".to_owned());

@@ -138,7 +138,8 @@ on_both_databases! {
         for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres().await] {
             let (from, to) = (&app.url, &database.url());
             let first = move_database(from, to, false, &mut told).await.unwrap();
-            assert!(first.written == first.rows && first.rows > 1_000, "{first:?}");
+            // All but what migrations write themselves.
+            assert!((first.rows - 1..=first.rows).contains(&first.written) && first.rows > 1_000, "{first:?}");
             let unfinished = Store::open(to).await.err().map(|error| error.to_string()).unwrap();
             assert!(unfinished.contains("--finish"), "{unfinished}");
             // Somebody goes on: a message more, one less, and one that is otherwise.

@@ -48,7 +48,8 @@ on_both_databases! {
         add_emails(&app, 3).await;
         let copy = TestDatabase::empty_sqlite();
         let first = sync::sync(&app.url, &copy.url(), false, &mut |_, _, _| {}).await.unwrap();
-        assert_eq!((first.rows, first.deleted), (first.written, 0));
+        // All but what migrations write themselves.
+        assert!((first.rows - 1..=first.rows).contains(&first.written) && first.deleted == 0, "{first:?}");
         add_emails(&app, 1).await;
         let second = sync(&app.url, &copy.url(), false, &mut |_, _, _| {}).await.unwrap();
         assert!(second.rows > first.rows && second.written < first.written, "{first:?} {second:?}");
