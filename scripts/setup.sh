@@ -42,6 +42,8 @@ set_up_tests() {
     has_python || packages+=(python3 python3-venv)
     # A mail client of the command line, with what encrypts its connections.
     command -v swaks >/dev/null || packages+=(swaks libnet-ssleay-perl)
+    # What opens sockets as systemd does, and looks at its units. It need not run.
+    command -v systemd-socket-activate >/dev/null || packages+=(systemd)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null

@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 18] = [
+const NAMED: [(&str, &str); 20] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
@@ -57,9 +57,11 @@ const NAMED: [(&str, &str); 18] = [
     ("server::clock", "server::base"),
     ("server::config", "server::base"),
     ("server::identity", "server::state"),
+    ("server::listen", "server::base"),
     ("server::mail", "server::base"),
     ("server::outbound", "server::base"),
     ("server::private_files", "server::base"),
+    ("server::proxies", "server::base"),
     ("server::render", "server::base"),
     ("server::secrets", "server::base"),
     ("server::tracking", "server::base"),

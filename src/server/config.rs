@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::api::Api;
+use super::listen::{Place, SOCKET_MODE, parse_mode};
 use super::outbound::Outbound;
+use super::proxies::Proxies;
 
 /// Requests in a second, for one key.
 const DEFAULT_RATE_LIMIT: u32 = 1000;
@@ -29,14 +31,23 @@ pub struct DatabaseArgs {
     /// 64 hexadecimal digits that seal adapter passwords; made and kept beside the database when absent
     #[arg(long, env = "SENDLOG_SECRET_KEY", hide_env_values = true)]
     pub secret_key: Option<String>,
+
+    /// A file that holds them, and nothing else
+    #[arg(long, env = "SENDLOG_SECRET_KEY_FILE", conflicts_with = "secret_key")]
+    pub secret_key_file: Option<PathBuf>,
 }
 
 /// Settings of the web server and the worker.
 #[derive(Clone, Debug, Args)]
 pub struct Config {
-    /// The address to listen at
-    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000", value_parser = parse_addr)]
-    pub addr: SocketAddr,
+    /// Where to listen: an address and a port, or a file, unix:/run/sendlog/sendlog.sock. Sockets that systemd hands over take
+    /// its place
+    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000")]
+    pub addr: Place,
+
+    /// Who may open the file, as its mode in octal digits: its user and its group, or 666 for everybody
+    #[arg(long, env = "SENDLOG_SOCKET_MODE", default_value = "660", value_parser = parse_mode)]
+    pub socket_mode: u32,
 
     /// An address at which a dialect alone answers, at the root: sendwithus=127.0.0.1:3101; can be repeated
     #[arg(long = "dialect-addr", env = "SENDLOG_DIALECT_ADDR", value_delimiter = ',', value_parser = parse_dialect_addr)]
@@ -54,9 +65,9 @@ pub struct Config {
     #[arg(long, env = "SENDLOG_ONLY", value_enum)]
     pub only: Option<Half>,
 
-    /// Read the client's address from X-Forwarded-For; set it only behind a proxy that writes that header
-    #[arg(long, env = "SENDLOG_TRUST_PROXY")]
-    pub trust_proxy: bool,
+    /// The proxies before the server.
+    #[command(flatten)]
+    pub proxies: Proxies,
 
     /// Let adapters reach private addresses: this machine and the networks beside it
     #[arg(long, env = "SENDLOG_ALLOW_PRIVATE_ADAPTERS")]
@@ -201,12 +212,13 @@ impl Config {
     /// The settings of a server at `addr` with every default.
     pub fn at(addr: SocketAddr) -> Self {
         Self {
-            addr,
+            addr: Place::Tcp(addr),
+            socket_mode: SOCKET_MODE,
             dialect_addrs: Vec::new(),
             rate_limit: DEFAULT_RATE_LIMIT,
             base_url: None,
             only: None,
-            trust_proxy: false,
+            proxies: Proxies::default(),
             allow_private_adapters: false,
             geoip_file: None,
             retry_delays: RETRY_DELAYS_S.to_vec(),
@@ -223,7 +235,10 @@ impl Config {
 
     /// The address people open, without a slash at its end.
     pub fn public_url(&self) -> String {
-        self.base_url.clone().unwrap_or_else(|| format!("http://{}", self.addr))
+        self.base_url.clone().unwrap_or_else(|| match &self.addr {
+            Place::Tcp(addr) => format!("http://{addr}"),
+            Place::Unix(_) => "http://localhost".to_owned(),
+        })
     }
 
     /// The address at which a dialect alone answers, without a path, where it has one. Where it listens on every network,

@@ -10,7 +10,6 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::{AnyView, provide_context};
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::LeptosRoutes;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -32,6 +31,7 @@ use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::Identity;
+use crate::server::listen::Listener;
 use crate::server::store::sessions::SESSION_DAYS;
 use crate::server_fns::templates::PREVIEW_PATH;
 
@@ -99,8 +99,8 @@ pub fn router(app: App, pages: Pages) -> Router {
 pub async fn serve(
     app: App,
     pages: Pages,
-    listener: TcpListener,
-    dialects: Vec<(Api, TcpListener)>,
+    listeners: Vec<Listener>,
+    dialects: Vec<(Api, Listener)>,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     if SITE.is_empty() {
@@ -108,7 +108,10 @@ pub async fn serve(
     }
     let connections = Connections::by_file_handles();
     let mut servers = JoinSet::new();
-    servers.spawn(connections::serve(router(app.clone(), pages), listener, connections.clone(), shutdown.clone()));
+    let everything = router(app.clone(), pages);
+    for listener in listeners {
+        servers.spawn(connections::serve(everything.clone(), listener, connections.clone(), shutdown.clone()));
+    }
     for (dialect, listener) in dialects {
         let router = api_routes::at_own_address(&app, dialect);
         servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
