@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sendlog::domain::error::AppError;
+use sendlog::domain::mount::mount;
 use sendlog::server::App;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::Config;
@@ -37,6 +38,7 @@ pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     let mut config = Config { allow_private_adapters: true, ..config };
     config.smtp.smtp_addr = config.smtp.smtp_addr.or_else(free_smtp_addr);
     let activated = activated(&mut config)?;
+    mount(config.base_path());
     let app = App::new(Store::open(&url).await?, Clock::system(), config, SecretKey::generate());
     let listeners = listen(&app.config, activated).await?;
     let sink = Sink::start(([127, 0, 0, 1], 0).into()).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use leptos::prelude::IntoAny;
+use sendlog::domain::mount::mount;
 use sendlog::server::App;
 use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
@@ -32,6 +33,7 @@ const PAGES: Pages = Pages {
 pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
     let mut config = config;
     let activated = activated(&mut config)?;
+    mount(config.base_path());
     let app = open(&database, config).await?;
     let listeners = listen(&app.config, activated).await?;
     if app.config.only != Some(Half::Worker) {

@@ -20,6 +20,7 @@ mod hooks;
 mod html;
 mod live;
 mod markers;
+mod mount;
 mod openid;
 mod rate_limit;
 mod refusal;

@@ -21,6 +21,7 @@ use tracing::warn;
 use super::connections::{self, Connections};
 use super::context::GivenBack;
 use super::cookies::{self, Cookie};
+use super::mount::under_mount;
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
@@ -28,6 +29,7 @@ use super::{
     tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::Identity;
@@ -56,6 +58,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .with_name(Cookie::Session.name(is_https))
         .with_secure(is_https)
         .with_same_site(cookies::SAME_SITE)
+        .with_path(cookies::path())
         .with_expiry(Expiry::OnInactivity(CookieDuration::days(SESSION_DAYS)));
     let api_routes = api_routes::own(&app);
     let own_routes = Router::new()
@@ -72,8 +75,8 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn_with_state(app.clone(), refusal::say))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
-    Router::new()
-        .route("/", get(|| async { Redirect::to("/logs") }))
+    let everything = Router::new()
+        .route("/", get(|| async { Redirect::to(&mounted("/logs")) }))
         .merge(own_routes)
         .merge(api_routes)
         .with_state(app.clone())
@@ -91,7 +94,8 @@ pub fn router(app: App, pages: Pages) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(is_https, security::set_headers))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new());
+    under_mount(everything)
 }
 
 /// Serves until `shutdown` says so, then lets running requests end. Each dialect that has an address of its own answers
@@ -205,11 +209,11 @@ async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next
         };
     }
     if has_no_team {
-        return Redirect::to(OWN_PAGE).into_response();
+        return Redirect::to(&mounted(OWN_PAGE)).into_response();
     }
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
-    Redirect::to(&format!("/login?{query}")).into_response()
+    Redirect::to(&mounted(format!("/login?{query}"))).into_response()
 }
 
 async fn health(State(app): State<App>) -> Response {
