@@ -6,12 +6,14 @@
 #[allow(dead_code, reason = "the other tests of this folder use the rest")]
 mod program;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use program::{Folder, command};
@@ -67,8 +69,11 @@ impl Drop for SocketPath {
     }
 }
 
+/// An address that no other test here was given.
 fn free_addr() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::iter::repeat_with(free).find(|addr| GIVEN.lock().unwrap().insert(*addr)).unwrap()
 }
 
 /// The answer to a request, whole.
@@ -306,7 +311,9 @@ fn the_secret_key_may_be_in_a_file() {
     std::fs::write(&file, format!("{}\n", "0a".repeat(32))).unwrap();
     let mut serving = command(&folder);
     serving.env("SENDLOG_SECRET_KEY_FILE", &file);
-    let server = Serving::wait_for(serving.args(["serve", "--addr", &free_addr().to_string()]));
+    let addr = free_addr();
+    let server = Serving::wait_for(serving.args(["serve", "--addr", &addr.to_string()]));
+    assert!(get(tcp(addr), "/health").starts_with("HTTP/1.1 200"));
     assert!(!folder.database().with_extension("key").exists(), "none is made beside the database");
     assert_eq!(server.stop(), Some(0));
 }

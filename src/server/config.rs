@@ -331,7 +331,7 @@ fn parse_group_role(text: &str) -> Result<GroupRole, String> {
 }
 
 /// What the paths of ours begin with, which a base URL's path must not, so that it is clear whether a proxy took that away.
-const OWN_PATHS: [&str; 30] = [
+pub const OWN_PATHS: [&str; 30] = [
     "api",
     "api-docs",
     "connect",

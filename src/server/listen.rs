@@ -211,14 +211,19 @@ pub struct SocketFile {
 
 impl SocketFile {
     fn at(path: &Path) -> io::Result<Self> {
-        let found = std::fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), id: (found.dev(), found.ino()) })
+        Ok(Self { path: path.to_owned(), id: id_of(path)? })
     }
+}
+
+/// Which file it is, whatever it is called.
+fn id_of(path: &Path) -> io::Result<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if Self::at(&self.path).is_ok_and(|there| there.id == self.id) {
+        if id_of(&self.path).is_ok_and(|there| there == self.id) {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -39,7 +39,7 @@ impl Asked {
 pub(super) fn Deliveries(id: OutgoingWebhookId, page: CursorPage<WebhookDelivery>, asked: Asked) -> impl IntoView {
     let link = |words: &'static str, failed: bool| {
         let current = (asked.failed == failed).then_some("true");
-        view! { <a href=mounted(Asked) { failed, before: None }.url(id) aria-current=current>{words}</a> }
+        view! { <a href=mounted(Asked { failed, before: None }.url(id)) aria-current=current>{words}</a> }
     };
     let older =
         page.items.last().filter(|_| page.has_more).map(|last| Asked { before: Some(last.id), ..asked }.url(id));
