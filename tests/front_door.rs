@@ -237,8 +237,10 @@ fn sockets_of_systemd_are_served_by_their_names() {
     assert!(get(tcp(main), "/login").starts_with("HTTP/1.1 200"));
     assert!(get(unix(&socket.0), "/login").starts_with("HTTP/1.1 200"));
     // A dialect's own address has no pages, and its logs at the root.
-    assert!(get(tcp(dialect), "/logs").starts_with("HTTP/1.1 401"));
-    assert!(get(tcp(dialect), "/login").starts_with("HTTP/1.1 404"));
+    for (path, status) in [("/logs", "401"), ("/login", "404")] {
+        let answer = get(tcp(dialect), path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
     let mut greeting = String::new();
     BufReader::new(tcp(smtp)).read_line(&mut greeting).unwrap();
     assert!(greeting.starts_with("220 "), "{greeting}");

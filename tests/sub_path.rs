@@ -44,9 +44,11 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let smtp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let base = format!("http://{addr}{MOUNT}");
         let mut child = Command::new(env!("CARGO_BIN_EXE_sendlog"))
-            .args(["demo", "--json", "--messages", "400", "--addr", &addr.to_string(), "--base-url", &base])
+            .args(["demo", "--json", "--messages", "400", "--base-url", &base])
+            .args(["--addr", &addr.to_string(), "--smtp-addr", &smtp.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -281,7 +283,7 @@ async fn forms_lead_back_under_the_path_and_programs_are_answered_there() {
     let mut browser = Browser::of(&demo);
     let asked = browser.get(&format!("{MOUNT}/logs?status=bounced")).await;
     assert_eq!(asked.header(LOCATION), format!("{MOUNT}/login?next=%2Flogs%3Fstatus%3Dbounced"));
-    assert_eq!(browser.get(&format!("{MOUNT}/api/v1/logs")).await.status, 401);
+    assert_eq!(browser.get(&format!("{MOUNT}/api/logs")).await.status, 401);
     browser.log_in().await;
 
     // A script names the page by its whole path.
