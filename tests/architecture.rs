@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 20] = [
+const NAMED: [(&str, &str); 21] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
@@ -64,6 +64,7 @@ const NAMED: [(&str, &str); 20] = [
     ("server::proxies", "server::base"),
     ("server::render", "server::base"),
     ("server::secrets", "server::base"),
+    ("server::tls", "server::base"),
     ("server::tracking", "server::base"),
     ("server::turns", "server::base"),
     ("server::waker", "server::base"),

@@ -14,8 +14,8 @@ use sendlog::server::inbound::{history, maildir};
 use sendlog::server::listen::{self, Activated, Listener, Place};
 use sendlog::server::services::backups::{self, Schedule};
 use sendlog::server::services::{accounts, nodes, resends, webhooks};
-use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
+use sendlog::server::tls::files::CertificateFiles;
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,7 +42,8 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
         }
         announce(format_args!("Sendlog is at {}", app.config.public_url()));
         for (dialect, addr) in &app.config.dialect_addrs {
-            announce(format_args!("{} is at http://{addr}", dialect.as_str()));
+            let scheme = if app.config.tls.is_on() { "https" } else { "http" };
+            announce(format_args!("{} is at {scheme}://{addr}", dialect.as_str()));
         }
         for (scheme, addr) in [("smtp", app.config.smtp.smtp_addr), ("smtps", app.config.smtp.smtps_addr)] {
             if let Some(addr) = addr {
@@ -64,18 +65,21 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
 
 /// The sockets of the web server: the main ones, and those of dialects. And those of SMTP.
 pub struct Listeners {
-    main: Vec<Listener>,
-    dialects: Vec<(Api, Listener)>,
+    web: web::Entrances,
     smtp: Entrances,
 }
 
-/// How systemd's sockets of SMTP are called; those of dialects are called like them, and every other one is a main one.
+/// How systemd's socket is called that leads to the encrypted address.
+const REDIRECT_SOCKET: &str = "redirect";
+
+/// How those of SMTP are called; those of dialects are called like them, and every other one is a main one.
 const SMTP_SOCKETS: [&str; 3] = ["smtp", "smtps", "bounces"];
 
 /// The sockets that systemd hands over. What pages say of where the server is goes by them.
 pub fn activated(config: &mut Config) -> Result<Activated, Failure> {
     let activated = Activated::take()?;
-    let named: Vec<&str> = SMTP_SOCKETS.into_iter().chain(Api::OTHERS.map(Api::as_str)).collect();
+    let named = SMTP_SOCKETS.into_iter().chain(Api::OTHERS.map(Api::as_str)).chain([REDIRECT_SOCKET]);
+    let named: Vec<&str> = named.collect();
     if let Some(place) = activated.place_besides(&named) {
         config.addr = place;
     }
@@ -85,6 +89,7 @@ pub fn activated(config: &mut Config) -> Result<Activated, Failure> {
             config.dialect_addrs.push((dialect, addr));
         }
     }
+    config.settle_base_url();
     Ok(activated)
 }
 
@@ -105,7 +110,7 @@ pub async fn listen(config: &Config, mut activated: Activated) -> Result<Listene
     }
     let certificate = match (&config.smtp.smtp_tls_cert, &config.smtp.smtp_tls_key) {
         (Some(certificate), Some(key)) => {
-            let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };
+            let files = CertificateFiles { about: "SMTP", certificate: certificate.clone(), key: key.clone() };
             let (tls, contents) = files.open().map_err(Failure)?;
             Some((files, tls, contents))
         }
@@ -123,11 +128,18 @@ pub async fn listen(config: &Config, mut activated: Activated) -> Result<Listene
     let plain = optional(plain, config.smtp.smtp_addr).await?;
     let encrypted = optional(encrypted, config.smtp.smtps_addr).await?;
     let bounces = optional(bounces, config.smtp.bounce_addr).await?;
+    let redirect = match (activated.named(REDIRECT_SOCKET), config.redirect_addr) {
+        (Some(handed), _) => Some(handed),
+        (None, Some(addr)) => Some(bind(Place::Tcp(addr)).await?),
+        (None, None) => None,
+    };
+    let encryption = config.tls.open()?;
     let mut main = activated.rest();
     if main.is_empty() {
         main.push(bind(config.addr.clone()).await?);
     }
-    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, bounces, certificate } })
+    let web = web::Entrances { main, dialects, redirect, encryption };
+    Ok(Listeners { web, smtp: Entrances { plain, encrypted, bounces, certificate } })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
@@ -172,14 +184,14 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
             drop(listeners);
             return Ok(());
         }
-        let Listeners { main, dialects, smtp } = listeners;
+        let Listeners { web: entrances, smtp } = listeners;
         let messages = smtp_in::serve(app.clone(), smtp, stopped.clone());
         let delivered = async {
             if let Some(folder) = app.config.smtp.bounce_maildir.clone() {
                 maildir::run(app.clone(), folder, stopped.clone()).await;
             }
         };
-        let serving = web::serve(app.clone(), PAGES, main, dialects, stopped.clone());
+        let serving = web::serve(app.clone(), PAGES, entrances, stopped.clone());
         let (served, (), ()) = tokio::join!(serving, messages, delivered);
         served
     };

@@ -2,15 +2,20 @@
 
 #![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
 
+mod base_url;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+pub use self::base_url::OWN_PATHS;
+use self::base_url::parse_base_url;
 use super::api::Api;
 use super::listen::{Place, SOCKET_MODE, parse_mode};
 use super::outbound::Outbound;
 use super::proxies::Proxies;
+use super::tls::https::TlsArgs;
 
 /// Requests in a second, for one key.
 const DEFAULT_RATE_LIMIT: u32 = 1000;
@@ -82,6 +87,14 @@ pub struct Config {
     /// more than there are delays
     #[arg(long, env = "SENDLOG_RETRY_DELAYS", value_delimiter = ',', default_values_t = RETRY_DELAYS_S, value_parser = clap::value_parser!(u64).range(1..=MAX_RETRY_DELAY_S))]
     pub retry_delays: Vec<u64>,
+
+    /// Https without a proxy.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// An address at which everybody is led to the base URL: 0.0.0.0:80, beside https
+    #[arg(long, env = "SENDLOG_REDIRECT_ADDR", value_parser = parse_addr)]
+    pub redirect_addr: Option<SocketAddr>,
 
     /// Messages by SMTP.
     #[command(flatten)]
@@ -223,6 +236,8 @@ impl Config {
             allow_private_adapters: false,
             geoip_file: None,
             retry_delays: RETRY_DELAYS_S.to_vec(),
+            tls: TlsArgs::default(),
+            redirect_addr: None,
             smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),
             backups: ScheduleArgs::default(),
@@ -232,6 +247,16 @@ impl Config {
     /// Where adapters and the OpenID provider may lead.
     pub const fn outbound(&self) -> Outbound {
         Outbound::new(self.allow_private_adapters)
+    }
+
+    /// Settles the address people open, where the server encrypts by itself and none is set.
+    pub fn settle_base_url(&mut self) {
+        let Place::Tcp(addr) = self.addr else { return };
+        if self.base_url.is_none() && self.tls.is_on() {
+            let port = if addr.port() == 443 { String::new() } else { format!(":{}", addr.port()) };
+            let host = self.tls.acme_domains.first().map(|name| format!("{name}{port}"));
+            self.base_url = Some(format!("https://{}", host.unwrap_or_else(|| addr.to_string())));
+        }
     }
 
     /// The address people open, without a slash at its end.
@@ -260,9 +285,10 @@ impl Config {
         let (_, addr) = self.dialect_addrs.iter().find(|(known, _)| *known == dialect)?;
         let public = url::Url::parse(&self.public_url()).ok();
         let host = public.as_ref().and_then(url::Url::host_str).filter(|_| addr.ip().is_unspecified());
+        let scheme = if self.tls.is_on() { "https" } else { "http" };
         Some(match host {
-            Some(host) => format!("http://{host}:{}", addr.port()),
-            None => format!("http://{addr}"),
+            Some(host) => format!("{scheme}://{host}:{}", addr.port()),
+            None => format!("{scheme}://{addr}"),
         })
     }
 
@@ -330,66 +356,6 @@ fn parse_group_role(text: &str) -> Result<GroupRole, String> {
     }
 }
 
-/// What the paths of ours begin with, which a base URL's path must not, so that it is clear whether a proxy took that away.
-pub const OWN_PATHS: [&str; 30] = [
-    "api",
-    "api-docs",
-    "connect",
-    "favicon.svg",
-    "fn",
-    "forgot",
-    "health",
-    "help",
-    "hooks",
-    "icons.svg",
-    "invite",
-    "jetemail",
-    "login",
-    "logs",
-    "metrics",
-    "notificationapi",
-    "notifications",
-    "pkg",
-    "ready",
-    "requests",
-    "resend",
-    "resends",
-    "reset",
-    "robots.txt",
-    "sendwithus",
-    "settings",
-    "setup",
-    "t",
-    "templates",
-    "u",
-];
-
-fn parse_base_url(text: &str) -> Result<String, String> {
-    const EXAMPLE: &str = "write the scheme and the host, and the path where there is one: https://mail.example.com, or \
-                           https://example.com/sendlog";
-    let wrong = || EXAMPLE.to_owned();
-    let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let has_user = !url.username().is_empty() || url.password().is_some();
-    if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() || has_user {
-        return Err(wrong());
-    }
-    let path = url.path().trim_end_matches('/');
-    let is_plain = |part: &str| {
-        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-        !part.is_empty() && part.bytes().all(is_letter)
-    };
-    let mut parts = path.split('/').skip(1);
-    if !parts.clone().all(is_plain) {
-        return Err(wrong());
-    }
-    if let Some(taken) = parts.next().filter(|first| OWN_PATHS.contains(first)) {
-        return Err(format!("/{taken} is a page of Sendlog itself: use another path"));
-    }
-    let written = text.trim_end_matches('/');
-    // Dots and the like were taken out of what is parsed.
-    if written.ends_with(path) { Ok(written.to_owned()) } else { Err(wrong()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,40 +376,6 @@ mod tests {
             );
         }
         assert_eq!(parse_addr("[::1]:3000"), Ok("[::1]:3000".parse().unwrap()));
-    }
-
-    #[test]
-    fn the_address_people_open_may_have_a_path() {
-        let read = |text: &str| {
-            let config = Config { base_url: Some(parse_base_url(text)?), ..Config::at(([127, 0, 0, 1], 3000).into()) };
-            Ok((config.public_url(), config.base_path().to_owned(), config.public_origin().map(str::to_owned)))
-        };
-        let of = |url: &str, path: &str, origin: &str| {
-            Ok::<_, String>((url.to_owned(), path.to_owned(), Some(origin.to_owned())))
-        };
-        assert_eq!(read("https://a.example"), of("https://a.example", "", "https://a.example"));
-        assert_eq!(read("https://a.example/"), of("https://a.example", "", "https://a.example"));
-        assert_eq!(read("https://a.example/mail/"), of("https://a.example/mail", "/mail", "https://a.example"));
-        assert_eq!(
-            read("http://a.example:8443/x/mail"),
-            of("http://a.example:8443/x/mail", "/x/mail", "http://a.example:8443")
-        );
-        for wrong in [
-            "https://a.example/a//b",
-            "https://a.example/a/../b",
-            "https://a.example/%61",
-            "https://a.example/a b",
-            "https://a.example/a?b",
-            "https://a.example/a#b",
-            "https://me:no@a.example/a",
-            "ftp://a.example/a",
-            "https://a.example/a\"b",
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-        for taken in OWN_PATHS {
-            assert!(read(&format!("https://a.example/{taken}/x")).unwrap_err().contains("another path"), "{taken}");
-        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod smtp_in;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod tracking;
 pub mod turns;
 pub mod waker;

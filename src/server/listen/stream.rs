@@ -6,12 +6,15 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 /// The bytes in both directions.
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Encrypted.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Does the same with whichever stream it is.
@@ -20,6 +23,7 @@ macro_rules! with_stream {
         match $of.get_mut() {
             Stream::Tcp($stream) => $act,
             Stream::Unix($stream) => $act,
+            Stream::Tls($stream) => $act,
         }
     };
 }
@@ -47,6 +51,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 

@@ -17,8 +17,8 @@ use tracing::{info, warn};
 use super::handler::Handler;
 use super::protocol::reply::Reply;
 use super::session::{self, Shared};
-use super::tls::ServerTls;
 use crate::server::listen::network_of;
+use crate::server::tls::ServerTls;
 
 /// How connections at an address begin.
 #[derive(Clone, Debug)]

@@ -84,7 +84,7 @@ on_both_databases! {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), super::pages(), vec![listener.into()], Vec::new(), stopped));
+        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), super::pages(), crate::server::web::Entrances { main: vec![listener.into()], ..Default::default() }, stopped));
         let outage = app.store().begin_outage(&app.url).await;
         // Callers who hang up once they see an answer begin.
         for page in 1..=4 {

@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use tracing::{info, warn};
 
 use crate::server::listen::{Listener, Peer, Stream};
+use crate::server::tls::https::Https;
 
 /// The most connections, however many file handles there are.
 const MOST_CONNECTIONS: usize = 2048;
@@ -232,8 +233,14 @@ fn soft_limit() -> Option<usize> {
     }
 }
 
-/// Serves `router` at `listener` until `stop` says so, then lets running requests end.
-pub async fn serve(router: Router, listener: Listener, connections: Arc<Connections>, mut stop: watch::Receiver<bool>) {
+/// Serves `router` at `listener`, encrypted where that is asked for and it is one of TCP, until `stop` says so, then lets running requests end.
+pub async fn serve(
+    router: Router,
+    listener: Listener,
+    https: Option<Https>,
+    connections: Arc<Connections>,
+    mut stop: watch::Receiver<bool>,
+) {
     // Every connection holds a receiver.
     let (running, first) = watch::channel(());
     drop(first);
@@ -255,8 +262,11 @@ pub async fn serve(router: Router, listener: Listener, connections: Arc<Connecti
         };
         let Some(place) = connections.admit(peer, &stop) else { continue };
         let (router, stop, running) = (router.clone(), stop.clone(), running.subscribe());
+        let https = https.clone();
         tokio::spawn(async move {
-            serve_connection(stream, peer, router, &place, stop).await;
+            if let Some(stream) = begun(stream, https, &place, stop.clone()).await {
+                serve_connection(stream, peer, router, &place, stop).await;
+            }
             drop((place, running));
         });
     }
@@ -274,6 +284,22 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn is_of_client(cause: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The connection once it is encrypted, where it is to be. It has as long for that as for the head of a request, and makes room
+/// for others meanwhile.
+async fn begun(stream: Stream, https: Option<Https>, place: &Place, mut stop: watch::Receiver<bool>) -> Option<Stream> {
+    let (stream, https) = match (stream, https) {
+        (Stream::Tcp(stream), Some(https)) => (stream, https),
+        (stream, _) => return Some(stream),
+    };
+    tokio::select! {
+        encrypted = timeout(HEAD_LIMIT, https.accept(stream)) => {
+            encrypted.ok()?.ok()?.map(|stream| Stream::Tls(Box::new(stream)))
+        }
+        () = place.conduct.make_room.notified() => None,
+        () = stopped(&mut stop) => None,
+    }
 }
 
 async fn serve_connection(stream: Stream, peer: Peer, router: Router, place: &Place, mut stop: watch::Receiver<bool>) {

@@ -32,9 +32,10 @@ pub(super) mod site;
 mod suggest;
 mod suppressions_export;
 mod template_preview;
+mod to_https;
 mod tracking;
 mod unsubscribe;
 
-pub use router::{Pages, router, serve};
+pub use router::{Entrances, Pages, router, serve};
 
 pub use super::bounds::MAX_BODY_BYTES;

@@ -26,7 +26,7 @@ use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
     live, markers, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
-    tracking, unsubscribe,
+    to_https, tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
 use crate::domain::mount::mounted;
@@ -35,6 +35,7 @@ use crate::server::api::Api;
 use crate::server::identity::Identity;
 use crate::server::listen::Listener;
 use crate::server::store::sessions::SESSION_DAYS;
+use crate::server::tls::https::{Encryption, Https};
 use crate::server_fns::templates::PREVIEW_PATH;
 
 /// Pages that need no log-in.
@@ -98,27 +99,49 @@ pub fn router(app: App, pages: Pages) -> Router {
     under_mount(everything)
 }
 
+/// Where people and programs come in.
+#[derive(Default)]
+pub struct Entrances {
+    /// To everything.
+    pub main: Vec<Listener>,
+    /// To one dialect alone.
+    pub dialects: Vec<(Api, Listener)>,
+    /// To the way to the encrypted address.
+    pub redirect: Option<Listener>,
+    /// What encrypts the connections of the first two that come by TCP.
+    pub encryption: Option<Encryption>,
+}
+
 /// Serves until `shutdown` says so, then lets running requests end. Each dialect that has an address of its own answers
 /// there alone.
 pub async fn serve(
     app: App,
     pages: Pages,
-    listeners: Vec<Listener>,
-    dialects: Vec<(Api, Listener)>,
+    entrances: Entrances,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     if SITE.is_empty() {
         warn!("this program was built without its scripts and styles: scripts/build.sh builds it with them");
     }
+    let Entrances { main, dialects, redirect, encryption } = entrances;
     let connections = Connections::by_file_handles();
+    let https = encryption.as_ref().map(Encryption::https);
     let mut servers = JoinSet::new();
+    let mut begin = |router: Router, listener: Listener, https: Option<Https>| {
+        servers.spawn(connections::serve(router, listener, https, connections.clone(), shutdown.clone()));
+    };
     let everything = router(app.clone(), pages);
-    for listener in listeners {
-        servers.spawn(connections::serve(everything.clone(), listener, connections.clone(), shutdown.clone()));
+    for listener in main {
+        begin(everything.clone(), listener, https.clone());
     }
     for (dialect, listener) in dialects {
-        let router = api_routes::at_own_address(&app, dialect);
-        servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
+        begin(api_routes::at_own_address(&app, dialect), listener, https.clone());
+    }
+    if let Some(listener) = redirect {
+        begin(to_https::routes(&app), listener, None);
+    }
+    if let Some(encryption) = encryption {
+        servers.spawn(encryption.keep(shutdown));
     }
     let mut result = Ok(());
     while let Some(ended) = servers.join_next().await {
