@@ -44,6 +44,9 @@ set_up_tests() {
     command -v swaks >/dev/null || packages+=(swaks libnet-ssleay-perl)
     # What opens sockets as systemd does, and looks at its units. It need not run.
     command -v systemd-socket-activate >/dev/null || packages+=(systemd)
+    # An authority for certificates, and what the browser tests put before the server.
+    command -v pebble >/dev/null || packages+=(pebble)
+    command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || packages+=(nginx-light)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null

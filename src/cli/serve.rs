@@ -11,7 +11,7 @@ use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
-use sendlog::server::listen::{self, Activated, Listener, Place};
+use sendlog::server::listen::{self, Activated, Place};
 use sendlog::server::services::backups::{self, Schedule};
 use sendlog::server::services::{accounts, nodes, resends, webhooks};
 use sendlog::server::smtp_in::{self, Entrances};

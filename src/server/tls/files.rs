@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::ServerTls;
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the certificate and its key are, in PEM.
 #[derive(Clone, Debug)]
