@@ -46,7 +46,7 @@ set_up_tests() {
     command -v systemd-socket-activate >/dev/null || packages+=(systemd)
     # An authority for certificates, and what the browser tests put before the server.
     command -v pebble >/dev/null || packages+=(pebble)
-    command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || packages+=(nginx-light)
+    command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || packages+=(haproxy)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null
