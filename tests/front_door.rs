@@ -85,7 +85,7 @@ fn ask(mut stream: impl Read + Write, request: &str) -> String {
 }
 
 fn get(stream: impl Read + Write, path: &str) -> String {
-    ask(stream, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+    ask(stream, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nConnection: close\r\n\r\n"))
 }
 
 fn unix(path: &Path) -> UnixStream {

