@@ -70,7 +70,7 @@ pub fn inside(address: &str) -> &str {
 }
 
 fn without<'a>(address: &'a str, mount: &str) -> &'a str {
-    match address.strip_prefix(mount) {
+    match address.strip_prefix(mount).filter(|_| !mount.is_empty()) {
         Some("") => "/",
         Some(rest) if rest.starts_with('/') => rest,
         // Two slashes would be another host's.
@@ -103,6 +103,7 @@ mod tests {
             ("/sendlog/", "/"),
             ("/sendlogs", "/sendlogs"),
             ("/logs", "/logs"),
+            ("", ""),
             ("/sendlog/sendlog/logs", "/sendlog/logs"),
         ] {
             assert_eq!(without(address, "/sendlog"), found, "{address}");
