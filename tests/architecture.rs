@@ -103,6 +103,54 @@ fn no_files_lead_to_each_other() {
     assert!(shown.is_empty(), "circles of files:\n{}", shown.join("\n"));
 }
 
+/// What browsers are given has the path that Sendlog is mounted at: each address in an element is `mounted`, and each redirect
+/// goes by the one function that does so. tests/sub_path.rs looks at what comes of it; this, at what it does not come to.
+#[test]
+fn every_address_of_a_page_is_mounted() {
+    const BEGINNINGS: [&str; 6] = ["mounted(", "\"#", "\"\"", "\"https:", "format!(\"#", "source"];
+    let mut bare = Vec::new();
+    for (file, text) in sources() {
+        if file.starts_with("src/server") || file.contains("/tests") {
+            continue;
+        }
+        for (place, name) in ["href", "src", "action", "formaction"].into_iter().flat_map(|name| {
+            text.match_indices(&format!(" {name}=")).map(move |(place, _)| (place, name)).collect::<Vec<_>>()
+        }) {
+            let tag = text[..place].rfind('<').map_or("", |begin| &text[begin + 1..place]);
+            let is_element = tag.starts_with(|letter: char| letter.is_ascii_lowercase());
+            let value = &text[place + name.len() + 2..];
+            // The script and its module are mounted where they are named.
+            let is_known = BEGINNINGS.iter().any(|begin| value.starts_with(begin)) || file == "src/app.rs";
+            if is_element && !is_known {
+                bare.push(format!("{file}: {name}={}", value.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    assert!(bare.is_empty(), "not mounted:\n{}", bare.join("\n"));
+    let redirects = sources().into_iter().filter(|(_, text)| text.contains("leptos_axum::redirect("));
+    let redirects: Vec<String> = redirects.map(|(file, _)| file).collect();
+    assert_eq!(redirects, ["src/server/web/context.rs"]);
+}
+
+/// The files of `src` by their paths, with what they hold.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap() {
+            let path = folder.join(entry.unwrap().file_name());
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
+            if file.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.display().to_string(), std::fs::read_to_string(file).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// A circle with the arrows inside it.
 fn shown(circle: &[String], arrows: &BTreeSet<(String, String)>) -> String {
     let inside = |(from, to): &&(String, String)| circle.contains(from) && circle.contains(to);
