@@ -320,6 +320,26 @@ fn the_secret_key_may_be_in_a_file() {
     assert_eq!(server.stop(), Some(0));
 }
 
+#[test]
+fn the_doctor_warns_of_an_address_that_anybody_chooses_and_of_a_socket_that_nobody_knows() {
+    let folder = Folder::new("door-doctor");
+    assert!(command(&folder).arg("migrate").status().unwrap().success());
+    let settings = |arguments: &[&str]| {
+        let key = "0a".repeat(32);
+        let output = command(&folder).arg("doctor").args(arguments).env("SENDLOG_SECRET_KEY", key).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().filter(|line| line.contains(" settings: ")).collect::<Vec<_>>().join("\n")
+    };
+    let base = ["--base-url", "http://localhost"];
+    let open = settings(&[&base[..], &["--trust-proxy", "--addr", "[::]:3000"]].concat());
+    assert!(open.starts_with("warn") && open.contains("--trusted-proxies"), "{open}");
+    let named = settings(&[&base[..], &["--trusted-proxies", "10.0.0.0/8", "--addr", "[::]:3000"]].concat());
+    assert!(named.starts_with("ok"), "{named}");
+    let unknown = settings(&["--addr", "unix:/run/sendlog/sendlog.sock"]);
+    assert!(unknown.starts_with("warn") && unknown.contains("--base-url"), "{unknown}");
+    assert!(settings(&[&base[..], &["--addr", "unix:/run/sendlog/sendlog.sock"]].concat()).starts_with("ok"));
+}
+
 /// What `systemd-analyze` says of the units that we ship: nothing is wrong in them, and little of the machine is theirs.
 #[test]
 fn systemd_takes_the_units_and_finds_them_closed() {
