@@ -135,7 +135,7 @@ python_packages() {
 apt_install() {
     local by_hand="by hand, as root: apt-get install $*" as_root=()
     command -v apt-get >/dev/null ||
-        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv) and swaks as your system does"
+        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv), swaks, systemd, pebble and HAProxy as your system does"
     if ((EUID != 0)); then
         sudo -n true 2>/dev/null || stop "missing: $*; $by_hand"
         as_root=(sudo -n)
