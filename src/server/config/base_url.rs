@@ -56,9 +56,11 @@ pub(super) fn parse_base_url(text: &str) -> Result<String, String> {
     if let Some(taken) = parts.next().filter(|first| OWN_PATHS.contains(first)) {
         return Err(format!("/{taken} is a page of Sendlog itself: use another path"));
     }
+    // What is parsed has no dots and the like any more: it must be what was written.
     let written = text.trim_end_matches('/');
-    // Dots and the like were taken out of what is parsed.
-    if written.ends_with(path) { Ok(written.to_owned()) } else { Err(wrong()) }
+    let after_scheme = written.split_once("://").map_or("", |(_, rest)| rest);
+    let is_as_written = after_scheme.find('/').map_or("", |place| &after_scheme[place..]) == path;
+    if is_as_written { Ok(written.to_owned()) } else { Err(wrong()) }
 }
 
 #[cfg(test)]
