@@ -316,6 +316,15 @@ async fn forms_lead_back_under_the_path_and_programs_are_answered_there() {
         assert!(document["servers"][0]["url"].as_str().unwrap().starts_with('.'), "beside the document: {dialect}");
         assert_eq!(browser.get(&format!("{MOUNT}/{dialect}/nothing")).await.status / 100, 4);
     }
+    // What programs and providers are told to use.
+    let connect = browser.get(&format!("{MOUNT}/connect")).await.text;
+    for path in ["/api", "/resend", "/sendwithus/api/v1", "/jetemail", "/notificationapi"] {
+        assert!(connect.contains(&format!("{}{path}", demo.base)), "{path}");
+    }
+    let hook = [("name", "Hook"), ("provider", "postmark")];
+    let made = browser.post("create_provider_webhook", "/settings/provider-webhooks", &hook).await;
+    let page = browser.get(made.header(LOCATION).trim_start_matches(&format!("http://{}", demo.addr))).await.text;
+    assert!(page.contains(&format!("{}/hooks/postmark/", demo.base)), "{} {page}", made.header(LOCATION));
     let live = browser.client.get(format!("{}/logs/live", demo.base));
     let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let mut live = live.header("cookie", cookies.join("; ")).send().await.unwrap();
