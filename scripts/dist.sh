@@ -32,6 +32,7 @@ dist=target/dist
 rm -rf "$dist/$name" "$dist/image/$platform"
 mkdir -p "$dist/$name" "$dist/image/$platform/data"
 cp "target/$target/release/sendlog" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$dist/$name"
+cp -r ops "$dist/$name"
 cp "target/$target/release/sendlog" "$certificates" "$dist/image/$platform"
 # The same bytes from the same sources: no names, no times of this machine.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$dist" -c "$name" |

@@ -1,11 +1,14 @@
 //! The shell of every page and the table of routes. The browser never runs it: it only brings islands to life.
 
+use std::borrow::Cow;
+
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
 use leptos_router::{SsrMode, path};
 
+use crate::domain::mount::{mount_path, mounted};
 use crate::pages::access::{CodePage, ForgotPage, InvitePage, LogInPage, ResetPage, SetUpPage};
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::connect::ConnectPage;
@@ -34,6 +37,14 @@ use crate::pages::templates::{NewTemplatePage, TemplatePage, TemplatesPage};
 /// Lets the browser fetch a page of this site when the pointer rests on its link, so that it is there at the click.
 /// Source: WICG, Speculation Rules.
 const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":"/fn/*"}},{"not":{"href_matches":"/api/*"}},{"not":{"href_matches":"/login/openid*"}},{"not":{"href_matches":"/logs/export*"}},{"not":{"href_matches":"/resends/new*"}},{"not":{"href_matches":"/settings/audit/export*"}},{"not":{"href_matches":"/logs/*/body*"}},{"not":{"selector_matches":"[download], [data-peek]"}}]}}]}"#;
+
+/// The rules for the pages under the mount: those of others on this host are left alone.
+fn speculation_rules() -> Cow<'static, str> {
+    match mount_path() {
+        "" => Cow::Borrowed(SPECULATION_RULES),
+        mount => Cow::Owned(SPECULATION_RULES.replace(r#""href_matches":"/"#, &format!(r#""href_matches":"{mount}/"#))),
+    }
+}
 
 /// Fades from page to page. It stands in the document, because a browser that has not yet read the style sheet when the
 /// next page appears gives the transition up with an error. Source: CSS View Transitions Level 2.
@@ -85,12 +96,12 @@ pub fn shell(options: LeptosOptions, theme: Option<String>) -> impl IntoView {
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="robots" content="noindex"/>
                 <meta name="description" content="Sendlog: the log of every message a team sends."/>
-                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="icon" href=mounted("/favicon.svg") type="image/svg+xml"/>
                 <style nonce=use_nonce()>{VIEW_TRANSITION}</style>
-                <HashedStylesheet options=options.clone() root=""/>
+                <HashedStylesheet options=options.clone() root=mount_path()/>
                 <script nonce=use_nonce()>{EARLY}</script>
                 <Start package=options.site_pkg_dir.to_string()/>
-                <script type="speculationrules" nonce=use_nonce()>{SPECULATION_RULES}</script>
+                <script type="speculationrules" nonce=use_nonce()>{speculation_rules()}</script>
                 <MetaTags/>
             </head>
             <body>
@@ -108,7 +119,7 @@ fn Start(
     /// The folder of the site's files, without slashes around it.
     package: String,
 ) -> impl IntoView {
-    let (script, module) = (format!("/{package}/sendlog.js"), format!("/{package}/sendlog_bg.wasm"));
+    let (script, module) = (mounted(format!("/{package}/sendlog.js")), mounted(format!("/{package}/sendlog_bg.wasm")));
     let start = format!(
         "import('{script}').then(async (half) => {{
             await half.default({{ module_or_path: '{module}' }});
@@ -153,7 +164,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/templates") view=TemplatesPage ssr=SsrMode::Async/>
                 <Route path=path!("/templates/new") view=NewTemplatePage ssr=SsrMode::Async/>
                 <Route path=path!("/templates/:id") view=TemplatePage ssr=SsrMode::Async/>
-                <Route path=path!("/settings") view=|| view! { <Redirect path="/settings/profile"/> } ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view=|| view! { <Redirect path=mounted("/settings/profile")/> } ssr=SsrMode::Async/>
                 <Route path=path!("/settings/profile") view=ProfilePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/team") view=TeamPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/members") view=MembersPage ssr=SsrMode::Async/>

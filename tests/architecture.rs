@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 18] = [
+const NAMED: [(&str, &str); 21] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
@@ -57,11 +57,14 @@ const NAMED: [(&str, &str); 18] = [
     ("server::clock", "server::base"),
     ("server::config", "server::base"),
     ("server::identity", "server::state"),
+    ("server::listen", "server::base"),
     ("server::mail", "server::base"),
     ("server::outbound", "server::base"),
     ("server::private_files", "server::base"),
+    ("server::proxies", "server::base"),
     ("server::render", "server::base"),
     ("server::secrets", "server::base"),
+    ("server::tls", "server::base"),
     ("server::tracking", "server::base"),
     ("server::turns", "server::base"),
     ("server::waker", "server::base"),
@@ -98,6 +101,44 @@ fn no_files_lead_to_each_other() {
     arrows.retain(|(from, to)| !is_within(from, to));
     let shown: Vec<String> = circles(&arrows).iter().map(|circle| shown(circle, &arrows)).collect();
     assert!(shown.is_empty(), "circles of files:\n{}", shown.join("\n"));
+}
+
+/// What browsers are given has the path that Sendlog is mounted at: each address in an element is `mounted`, and each redirect
+/// goes by the one function that does so. tests/sub_path.rs looks at what comes of it; this, at what it does not come to.
+#[test]
+fn every_address_of_a_page_is_mounted() {
+    const BEGINNINGS: [&str; 6] = ["mounted(", "\"#", "\"\"", "\"https:", "format!(\"#", "source"];
+    let mut bare = Vec::new();
+    for (file, text) in sources() {
+        if file.starts_with("src/server") {
+            continue;
+        }
+        for (place, name) in ["href", "src", "action", "formaction"].into_iter().flat_map(|name| {
+            text.match_indices(&format!(" {name}=")).map(move |(place, _)| (place, name)).collect::<Vec<_>>()
+        }) {
+            let tag = text[..place].rfind('<').map_or("", |begin| &text[begin + 1..place]);
+            let is_element = tag.starts_with(|letter: char| letter.is_ascii_lowercase());
+            let value = &text[place + name.len() + 2..];
+            // The script and its module are mounted where they are named.
+            let is_known = BEGINNINGS.iter().any(|begin| value.starts_with(begin)) || file == "src/app.rs";
+            if is_element && !is_known {
+                bare.push(format!("{file}: {name}={}", value.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    assert!(bare.is_empty(), "not mounted:\n{}", bare.join("\n"));
+    let redirects = sources().into_iter().filter(|(_, text)| text.contains("leptos_axum::redirect("));
+    let redirects: Vec<String> = redirects.map(|(file, _)| file).collect();
+    assert_eq!(redirects, ["src/server/web/context.rs"]);
+}
+
+/// The files of `src` but the tests, by their paths, with what they hold.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    list_files(&root.join("src"), &mut files);
+    let name = |file: &Path| file.strip_prefix(root).unwrap().display().to_string();
+    files.iter().map(|file| (name(file), std::fs::read_to_string(file).unwrap())).collect()
 }
 
 /// A circle with the arrows inside it.

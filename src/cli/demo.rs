@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sendlog::domain::error::AppError;
+use sendlog::domain::mount::mount;
 use sendlog::server::App;
 use sendlog::server::clock::Clock;
 use sendlog::server::config::Config;
@@ -14,7 +15,7 @@ use sendlog::server::secrets::SecretKey;
 use sendlog::server::store::Store;
 use serde_json::json;
 
-use super::serve::{listen, run};
+use super::serve::{activated, listen, run};
 use super::{Failure, announce};
 
 #[derive(Args)]
@@ -36,8 +37,10 @@ pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
     let mut config = Config { allow_private_adapters: true, ..config };
     config.smtp.smtp_addr = config.smtp.smtp_addr.or_else(free_smtp_addr);
+    let activated = activated(&mut config)?;
+    mount(config.base_path());
     let app = App::new(Store::open(&url).await?, Clock::system(), config, SecretKey::generate());
-    let listeners = listen(&app.config).await?;
+    let listeners = listen(&app.config, activated).await?;
     let sink = Sink::start(([127, 0, 0, 1], 0).into()).await?;
     let options = demo::DemoOptions {
         seed: args.seed,

@@ -22,6 +22,8 @@ pub async fn doctor(database: DatabaseArgs, config: Config) -> Result<ExitCode, 
     };
     let file = database.database_url.strip_prefix("sqlite://");
     let file = file.map(|path| PathBuf::from(path.split('?').next().unwrap_or(path)));
+    let mut config = config;
+    config.settle_base_url();
     let app = App::new(store, Clock::system(), config, key);
     let (mut is_well, mut printed) = (true, Ok(()));
     doctor::examine(&app, file.as_deref(), |finding| {

@@ -1,9 +1,11 @@
 //! `sendlog health`: for containers and supervisors, which have no other program at hand that could ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use sendlog::server::listen::Place;
 
 use super::{Failure, print_line};
 
@@ -13,19 +15,35 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Which server is asked.
 #[derive(Args)]
 pub struct HealthArgs {
-    /// The address that the server listens at
+    /// Where the server listens: an address and a port, or unix:/run/sendlog/sendlog.sock
     #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000")]
-    addr: SocketAddr,
+    addr: Place,
+
+    /// Whether the server itself encrypts: set like its own
+    #[arg(long, env = "SENDLOG_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// The same
+    #[arg(long, env = "SENDLOG_ACME_DOMAIN")]
+    acme_domain: Option<String>,
 }
 
 /// Asks the server whether it serves and its database takes writes.
-pub async fn health(HealthArgs { addr }: HealthArgs) -> Result<(), Failure> {
-    let url = format!("http://{}/health", reachable(addr));
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-    let response = client.get(&url).send().await.map_err(|_| Failure(format!("nothing answers at {url}")))?;
+pub async fn health(HealthArgs { addr, tls_cert, acme_domain }: HealthArgs) -> Result<(), Failure> {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    let is_encrypted = tls_cert.is_some() || acme_domain.is_some();
+    let scheme = if is_encrypted { "https" } else { "http" };
+    // It is this machine's own server by an address, which its certificate does not name; nothing secret is said.
+    let client = client.danger_accept_invalid_certs(is_encrypted);
+    let (client, url) = match &addr {
+        Place::Tcp(addr) => (client, format!("{scheme}://{}/health", reachable(*addr))),
+        Place::Unix(path) => (client.unix_socket(path.as_path()), "http://localhost/health".to_owned()),
+    };
+    let client = client.build()?;
+    let response = client.get(&url).send().await.map_err(|_| Failure(format!("nothing answers at {addr}")))?;
     let status = response.status();
     if !status.is_success() {
-        return Err(Failure(format!("{url} answers {status}")));
+        return Err(Failure(format!("{addr} answers {status}")));
     }
     print_line("ok")
 }

@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod migrate_data;
 mod progress;
 pub mod serve;
+mod supervisor;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -62,7 +63,7 @@ fn secret_key(database: &DatabaseArgs) -> Result<SecretKey, Failure> {
         return Ok(key);
     }
     let Some(path) = secret_key_file(database) else {
-        return Err("with PostgreSQL, set --secret-key or SENDLOG_SECRET_KEY to 64 hexadecimal digits, the same for \
+        return Err("with PostgreSQL, set --secret-key, SENDLOG_SECRET_KEY or a file of SENDLOG_SECRET_KEY_FILE to 64 hexadecimal digits, the same for \
                     every node (openssl rand -hex 32 makes some)"
             .into());
     };
@@ -81,8 +82,14 @@ fn secret_key_if_there(database: &DatabaseArgs) -> Result<Option<SecretKey>, Fai
 }
 
 fn given_secret_key(database: &DatabaseArgs) -> Result<Option<SecretKey>, Failure> {
+    const DIGITS: &str = "must be 64 hexadecimal digits; openssl rand -hex 32 makes some";
+    if let Some(path) = &database.secret_key_file {
+        let held = std::fs::read_to_string(path).map_err(|cause| format!("cannot read {}: {cause}", path.display()))?;
+        let key = held.trim().parse().map_err(|_| format!("what {} holds {DIGITS}", path.display()))?;
+        return Ok(Some(key));
+    }
     let key = database.secret_key.as_ref().map(|text| text.parse()).transpose();
-    key.map_err(|_| Failure("--secret-key must be 64 hexadecimal digits; openssl rand -hex 32 makes some".to_owned()))
+    key.map_err(|_| Failure(format!("--secret-key {DIGITS}")))
 }
 
 /// The file beside a SQLite database that keeps its key, where the settings give none.

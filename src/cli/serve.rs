@@ -5,21 +5,23 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use leptos::prelude::IntoAny;
+use sendlog::domain::mount::mount;
 use sendlog::server::App;
 use sendlog::server::api::Api;
 use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
+use sendlog::server::listen::{self, Activated, Place};
 use sendlog::server::services::backups::{self, Schedule};
 use sendlog::server::services::{accounts, nodes, resends, webhooks};
-use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
+use sendlog::server::tls::files::CertificateFiles;
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{Failure, announce, open};
+use super::{Failure, announce, open, supervisor};
 
 /// What the web server shows.
 const PAGES: Pages = Pages {
@@ -29,15 +31,19 @@ const PAGES: Pages = Pages {
 
 /// Serves the dashboard and the APIs, and sends accepted messages, until a signal ends it.
 pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
+    let mut config = config;
+    let activated = activated(&mut config)?;
+    mount(config.base_path());
     let app = open(&database, config).await?;
-    let listeners = listen(&app.config).await?;
+    let listeners = listen(&app.config, activated).await?;
     if app.config.only != Some(Half::Worker) {
         if let Some(token) = accounts::create_setup_token(&app).await? {
             announce(format_args!("Set up Sendlog, once, at {}/setup?token={token}", app.config.public_url()));
         }
         announce(format_args!("Sendlog is at {}", app.config.public_url()));
         for (dialect, addr) in &app.config.dialect_addrs {
-            announce(format_args!("{} is at http://{addr}", dialect.as_str()));
+            let scheme = if app.config.tls.is_on() { "https" } else { "http" };
+            announce(format_args!("{} is at {scheme}://{addr}", dialect.as_str()));
         }
         for (scheme, addr) in [("smtp", app.config.smtp.smtp_addr), ("smtps", app.config.smtp.smtps_addr)] {
             if let Some(addr) = addr {
@@ -57,40 +63,83 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
     run(app, listeners, schedule).await
 }
 
-/// The sockets of the web server: the main one, and those of dialects. And those of SMTP.
+/// The sockets of the web server: the main ones, and those of dialects. And those of SMTP.
 pub struct Listeners {
-    main: TcpListener,
-    dialects: Vec<(Api, TcpListener)>,
+    web: web::Entrances,
     smtp: Entrances,
 }
 
-/// Opens the sockets that the settings name.
-pub async fn listen(config: &Config) -> Result<Listeners, Failure> {
-    let bind = async |addr: SocketAddr| {
-        let listener = TcpListener::bind(addr).await;
-        listener.map_err(|cause| Failure(format!("cannot listen at {addr}: {cause}")))
+/// How systemd's socket is called that leads to the encrypted address.
+const REDIRECT_SOCKET: &str = "redirect";
+
+/// How those of SMTP are called; those of dialects are called like them, and every other one is a main one.
+const SMTP_SOCKETS: [&str; 3] = ["smtp", "smtps", "bounces"];
+
+/// The sockets that systemd hands over. What pages say of where the server is goes by them.
+pub fn activated(config: &mut Config) -> Result<Activated, Failure> {
+    let activated = Activated::take()?;
+    let named = SMTP_SOCKETS.into_iter().chain(Api::OTHERS.map(Api::as_str)).chain([REDIRECT_SOCKET]);
+    let named: Vec<&str> = named.collect();
+    if let Some(place) = activated.place_besides(&named) {
+        config.addr = place;
+    }
+    for dialect in Api::OTHERS {
+        let is_set = config.dialect_addrs.iter().any(|(known, _)| *known == dialect);
+        if let Some(Place::Tcp(addr)) = activated.place_of(dialect.as_str()).filter(|_| !is_set) {
+            config.dialect_addrs.push((dialect, addr));
+        }
+    }
+    config.settle_base_url();
+    Ok(activated)
+}
+
+/// Opens the sockets that the settings name, but for those that were handed over.
+pub async fn listen(config: &Config, mut activated: Activated) -> Result<Listeners, Failure> {
+    let bind = async |place: Place| {
+        let listener = listen::bind(&place, config.socket_mode).await;
+        listener.map_err(|cause| Failure(format!("cannot listen at {place}: {cause}")))
     };
-    let main = bind(config.addr).await?;
     let mut dialects = Vec::new();
-    for (dialect, addr) in &config.dialect_addrs {
-        dialects.push((*dialect, bind(*addr).await?));
+    for dialect in Api::OTHERS {
+        let handed = activated.named(dialect.as_str());
+        let set = config.dialect_addrs.iter().filter(|_| handed.is_none()).filter(|(known, _)| *known == dialect);
+        for (_, addr) in set {
+            dialects.push((dialect, bind(Place::Tcp(*addr)).await?));
+        }
+        dialects.extend(handed.map(|listener| (dialect, listener)));
     }
     let certificate = match (&config.smtp.smtp_tls_cert, &config.smtp.smtp_tls_key) {
         (Some(certificate), Some(key)) => {
-            let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };
+            let files = CertificateFiles { about: "SMTP", certificate: certificate.clone(), key: key.clone() };
             let (tls, contents) = files.open().map_err(Failure)?;
             Some((files, tls, contents))
         }
         (_, _) => None,
     };
-    let optional = async |addr: Option<SocketAddr>| match addr {
-        Some(addr) => bind(addr).await.map(Some),
-        None => Ok(None),
+    let [plain, encrypted, bounces] = SMTP_SOCKETS.map(|name| activated.tcp_named(name));
+    let optional = async |handed: Result<Option<TcpListener>, String>, addr: Option<SocketAddr>| match (handed?, addr) {
+        (Some(handed), _) => Ok(Some(handed)),
+        (None, Some(addr)) => {
+            let bound = TcpListener::bind(addr).await;
+            bound.map(Some).map_err(|cause| Failure(format!("cannot listen at {addr}: {cause}")))
+        }
+        (None, None) => Ok(None),
     };
-    let plain = optional(config.smtp.smtp_addr).await?;
-    let encrypted = optional(config.smtp.smtps_addr).await?;
-    let bounces = optional(config.smtp.bounce_addr).await?;
-    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, bounces, certificate } })
+    let plain = optional(plain, config.smtp.smtp_addr).await?;
+    let encrypted = optional(encrypted, config.smtp.smtps_addr).await?;
+    let bounces = optional(bounces, config.smtp.bounce_addr).await?;
+    let redirect = match (activated.named(REDIRECT_SOCKET), config.redirect_addr) {
+        (Some(handed), _) => Some(handed),
+        (None, Some(addr)) => Some(bind(Place::Tcp(addr)).await?),
+        (None, None) => None,
+    };
+    let encryption = config.tls.open()?;
+    let mut main = activated.rest();
+    if main.is_empty() {
+        main.push(bind(config.addr.clone()).await?);
+    }
+    let web = web::Entrances { main, dialects, redirect, encryption };
+    Ok(Listeners { web, smtp: Entrances { plain, encrypted, bounces, certificate } })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
@@ -99,8 +148,12 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
     tokio::spawn(async move {
         wait_for_signal().await;
         info!("stopping");
+        supervisor::say_stopping();
         let _ = stop.send(true);
     });
+    // The sockets are open and the database is: who connects now is answered.
+    supervisor::say_ready();
+    tokio::spawn(supervisor::say_alive());
     let only = app.config.only;
     if only != Some(Half::Worker) {
         let app = app.clone();
@@ -131,14 +184,14 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
             drop(listeners);
             return Ok(());
         }
-        let Listeners { main, dialects, smtp } = listeners;
+        let Listeners { web: entrances, smtp } = listeners;
         let messages = smtp_in::serve(app.clone(), smtp, stopped.clone());
         let delivered = async {
             if let Some(folder) = app.config.smtp.bounce_maildir.clone() {
                 maildir::run(app.clone(), folder, stopped.clone()).await;
             }
         };
-        let serving = web::serve(app.clone(), PAGES, main, dialects, stopped.clone());
+        let serving = web::serve(app.clone(), PAGES, entrances, stopped.clone());
         let (served, (), ()) = tokio::join!(serving, messages, delivered);
         served
     };

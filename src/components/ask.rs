@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 
+use crate::domain::mount::mounted;
 use crate::domain::plain_words::whom_to_ask;
 use crate::domain::team::TeamOwner;
 
@@ -27,7 +28,7 @@ pub fn WhomToAsk() -> impl IntoView {
                     _ if place == last => Some(" or "),
                     _ => Some(", "),
                 };
-                view! { {between}<a href=format!("mailto:{}", owner.email)>{owner.name}</a> }
+                view! { {between}<a href=mounted(format!("mailto:{}", owner.email))>{owner.name}</a> }
             });
             view! { "Ask " {names.collect_view()} {role} }.into_any()
         }

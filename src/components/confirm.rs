@@ -4,6 +4,8 @@ use leptos::prelude::*;
 
 use super::field::HiddenFields;
 
+use crate::domain::mount::mounted;
+
 /// A button, and the dialog behind it that says what will stop working.
 #[component]
 pub fn Confirm(
@@ -33,7 +35,7 @@ pub fn Confirm(
     view! {
         <button type="button" class=class popovertarget=opened aria-haspopup="dialog" aria-label=label>{button}</button>
         <dialog class="dialog" id=id popover="auto" aria-labelledby=labelled_by>
-            <form class="stack" method="post" action=action>
+            <form class="stack" method="post" action=mounted(action)>
                 <h2 id=heading>{title}</h2>
                 {children()}
                 <HiddenFields fields/>

@@ -6,6 +6,8 @@ use super::field::HiddenFields;
 use super::icon::{Glyph, Icon};
 use super::menu::Menu;
 
+use crate::domain::mount::mounted;
+
 /// A search field, which is a form of its own.
 #[component]
 pub fn SearchForm(
@@ -23,7 +25,7 @@ pub fn SearchForm(
     kept: Vec<(&'static str, String)>,
 ) -> impl IntoView {
     view! {
-        <form class="search" role="search" method="get" action=path>
+        <form class="search" role="search" method="get" action=mounted(path)>
             <HiddenFields fields=kept/>
             <Icon glyph=Glyph::Search/>
             <input
@@ -69,7 +71,7 @@ pub fn ChoiceList(choices: Vec<Choice>) -> impl IntoView {
         .map(|choice| {
             view! {
                 <li>
-                    <a class="menu-item" href=choice.url aria-current=choice.is_current.then_some("true")>
+                    <a class="menu-item" href=mounted(choice.url) aria-current=choice.is_current.then_some("true")>
                         {choice.glyph.map(|glyph| view! { <Icon glyph/> })}
                         {choice.label}
                     </a>

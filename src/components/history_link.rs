@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::can::may;
 use crate::domain::address::audit::AuditQuery;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 
 /// A link for those who may see the audit log.
@@ -14,6 +15,6 @@ pub fn HistoryLink(
 ) -> impl IntoView {
     may(Permission::AuditView).then(|| {
         let url = AuditQuery::about(object).to_url();
-        view! { <a class="history-link" href=url title="Everything that was done to it, in the audit log">"History"</a> }
+        view! { <a class="history-link" href=mounted(url) title="Everything that was done to it, in the audit log">"History"</a> }
     })
 }

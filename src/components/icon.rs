@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::markup::Markup;
 use crate::domain::fingerprint::fingerprint;
+use crate::domain::mount::{mount_path, mounted};
 
 /// Of the sprite that this build was made with, on the server and in the browser alike.
 const SPRITE: u64 = fingerprint(include_bytes!("../../public/icons.svg"));
@@ -81,14 +82,16 @@ pub fn sprite_path() -> &'static str {
 pub fn Icon(glyph: Glyph) -> impl IntoView {
     view! {
         <svg class="icon" width="16" height="16" aria-hidden="true">
-            <use href=format!("{}#{}", sprite_path(), glyph.as_str())></use>
+            <use href=mounted(format!("{}#{}", sprite_path(), glyph.as_str()))></use>
         </svg>
     }
 }
 
 /// The same as text.
 pub fn push_icon(html: &mut Markup, glyph: Glyph) {
-    html.html(r#"<svg class="icon" width="16" height="16" aria-hidden="true"><use href=""#).text(sprite_path());
+    html.html(r#"<svg class="icon" width="16" height="16" aria-hidden="true"><use href=""#)
+        .text(mount_path())
+        .text(sprite_path());
     html.html("#").html(glyph.as_str()).html(r#""></use></svg>"#);
 }
 

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
 use super::icon::{Glyph, Icon};
+use crate::domain::mount::mounted;
 use crate::domain::notice::{Notice, NoticeKind};
 
 /// What scripts show once a session has ended: what was not done, and the way to the log-in.
@@ -13,7 +14,7 @@ pub fn SessionEnded() -> impl IntoView {
         <div class="callout session-ended" data-tone="waiting" id="session-ended" hidden>
             <Icon glyph=Glyph::Alert/>
             <div class="callout-body"><p>"Your session ended. Log in to go on."</p></div>
-            <a class="button small" href="/login">"Log in"</a>
+            <a class="button small" href=mounted("/login")>"Log in"</a>
         </div>
     }
 }
@@ -49,7 +50,7 @@ pub fn Callout(notice: Notice) -> impl IntoView {
                 <button type="button" class="button small needs-script" data-dismiss="">"Hide"</button>
             })}
             {undo.map(|undo| view! {
-                <form method="post" action=undo.action>
+                <form method="post" action=mounted(undo.action)>
                     <button class="button small" name="id" value=undo.id>{undo.label}</button>
                 </form>
             })}

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::domain::mount::mounted;
+
 /// Previous, a window of page numbers, next.
 #[component]
 pub fn Pagination(
@@ -14,7 +16,7 @@ pub fn Pagination(
 ) -> impl IntoView {
     let step = |label: &'static str, target: i64, rel: &'static str| {
         if (1..=total_pages).contains(&target) {
-            view! { <a class="page-step" href=to_url(target) rel=rel>{label}</a> }.into_any()
+            view! { <a class="page-step" href=mounted(to_url(target)) rel=rel>{label}</a> }.into_any()
         } else {
             view! { <span class="page-step" aria-hidden="true">{label}</span> }.into_any()
         }
@@ -28,7 +30,7 @@ pub fn Pagination(
                 let current = (number == page).then_some("page");
                 view! {
                     <li data-far=(!is_near).then_some("")>
-                        <a class="page-number" href=to_url(number) aria-current=current>
+                        <a class="page-number" href=mounted(to_url(number)) aria-current=current>
                             <span class="visually-hidden">"Page "</span>
                             {super::number::grouped(number)}
                         </a>

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::field::HiddenFields;
 use super::icon::{Glyph, Icon};
 use super::time::ViewerClock;
+use crate::domain::mount::mounted;
 use crate::domain::period::{Period, Preset};
 
 /// The presets that stand beside the menu; it has the others.
@@ -30,7 +31,7 @@ pub fn Periods(
     let current = |preset| (preset == period.preset).then_some("true");
     let links = BESIDE
         .map(|preset| {
-            view! { <a class="segment" href=to_url(preset) aria-current=current(preset)>{preset.label()}</a> }
+            view! { <a class="segment" href=mounted(to_url(preset)) aria-current=current(preset)>{preset.label()}</a> }
         })
         .collect_view();
     let others = Preset::ALL
@@ -38,7 +39,7 @@ pub fn Periods(
         .filter(|preset| *preset != Preset::Custom && !BESIDE.contains(preset))
         .map(|preset| {
             view! {
-                <li><a class="menu-item" href=to_url(preset) aria-current=current(preset)>{preset.label()}</a></li>
+                <li><a class="menu-item" href=mounted(to_url(preset)) aria-current=current(preset)>{preset.label()}</a></li>
             }
         })
         .collect_view();
@@ -77,7 +78,7 @@ fn TypedPeriod(
     let is_wrong = error.is_some();
     let described_by = if is_wrong { "when-error when-hint" } else { "when-hint" };
     view! {
-        <form class="typed-period" method="get" action=path>
+        <form class="typed-period" method="get" action=mounted(path)>
             <HiddenFields fields=kept/>
             <div class="field">
                 <label for="when">"In words"</label>
@@ -133,7 +134,7 @@ fn CustomPeriod(period: Period, path: &'static str, kept: Vec<(&'static str, Str
         }
     };
     view! {
-        <form class="custom-period" method="get" action=path>
+        <form class="custom-period" method="get" action=mounted(path)>
             <input type="hidden" name="preset" value=Preset::Custom.as_str()/>
             <HiddenFields fields=kept/>
             {end("from", "From", period.range.from)}
@@ -184,7 +185,7 @@ pub fn WiderPeriod(
 ) -> impl IntoView {
     wider(preset).map(|preset| {
         let words = format!("Look at{}", preset.within().trim_start_matches(" in"));
-        view! { <a class="button" href=to_url(preset)>{words}</a> }
+        view! { <a class="button" href=mounted(to_url(preset))>{words}</a> }
     })
 }
 

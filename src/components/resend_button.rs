@@ -8,6 +8,7 @@ use crate::components::icon::{Glyph, Icon};
 use crate::domain::address;
 use crate::domain::channel::Channel;
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::server_fns::emails::ResendEmail;
 
 /// A button that opens a dialog, whose form sends the message again.
@@ -61,7 +62,7 @@ pub fn ResendButton(
             aria-labelledby=heading.clone()
             aria-describedby=text.clone()
         >
-            <form method="post" action=ResendEmail::PATH data-once>
+            <form method="post" action=mounted(ResendEmail::PATH) data-once>
                 <h2 id=heading.clone()>{title}</h2>
                 <div id=text.clone()>
                     {warnings.collect_view()}
@@ -76,7 +77,7 @@ pub fn ResendButton(
                     <input type="hidden" name="list" value=list/>
                     <input type="hidden" name="row" value=row.to_string()/>
                 })}
-                <p class="dialog-change"><a href=change>"Change something first"</a>": the address, the variables, the template or the adapter."</p>
+                <p class="dialog-change"><a href=mounted(change)>"Change something first"</a>": the address, the variables, the template or the adapter."</p>
                 <div class="dialog-buttons">
                     <button
                         type="button"

@@ -7,6 +7,7 @@ use super::field::{HiddenFields, TextField};
 use super::icon::{Glyph, Icon};
 use super::time::Time;
 use crate::domain::masking::{Contents, REVEAL_MINUTES, Reveal, Visibility};
+use crate::domain::mount::mounted;
 
 /// Says what is hidden and why; where the viewer may see it, asks for the reason. Nothing where all is shown, or where a
 /// reason shows it: then that reason.
@@ -69,7 +70,7 @@ fn Note(glyph: Glyph, children: Children) -> impl IntoView {
 #[component]
 fn ReasonForm(action: &'static str, id: String) -> impl IntoView {
     view! {
-        <form class="reason-form" method="post" action=action>
+        <form class="reason-form" method="post" action=mounted(action)>
             <HiddenFields fields=vec![("id", id)]/>
             <TextField label="Reason" name="reason" min_length=3 placeholder="Ticket 4711: the link did not arrive"/>
             <button class="button primary">{format!("Show for {REVEAL_MINUTES} minutes")}</button>

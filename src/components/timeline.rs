@@ -11,6 +11,7 @@ use super::time::{Time, TimeStyle};
 use crate::domain::event::{EmailEvent, EventDetail, TimelineEntry, preposition, timeline_entries};
 use crate::domain::exchange::{AttemptRecord, Exchange};
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::domain::plain_words::of_event;
 
 /// The events with their times to the second and the servers' answers.
@@ -167,7 +168,7 @@ fn with_links(text: &str) -> AnyView {
         let (id, rest) = word.split_at(end);
         match id.parse::<EmailId>() {
             Ok(known) if id.starts_with(EmailId::PREFIX) => {
-                view! { <a class="id-link" href=format!("/logs/{known}")>{id.to_owned()}</a> {rest.to_owned()} }
+                view! { <a class="id-link" href=mounted(format!("/logs/{known}"))>{id.to_owned()}</a> {rest.to_owned()} }
                     .into_any()
             }
             _ => word.to_owned().into_any(),

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod list_view;
 pub mod mailbox;
 pub mod masking;
+pub mod mount;
 pub mod named;
 pub mod notice;
 pub mod notification;

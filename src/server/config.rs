@@ -2,13 +2,20 @@
 
 #![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
 
+mod base_url;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+pub use self::base_url::OWN_PATHS;
+use self::base_url::parse_base_url;
 use super::api::Api;
+use super::listen::{Place, SOCKET_MODE, parse_mode};
 use super::outbound::Outbound;
+use super::proxies::Proxies;
+use super::tls::https::TlsArgs;
 
 /// Requests in a second, for one key.
 const DEFAULT_RATE_LIMIT: u32 = 1000;
@@ -29,14 +36,23 @@ pub struct DatabaseArgs {
     /// 64 hexadecimal digits that seal adapter passwords; made and kept beside the database when absent
     #[arg(long, env = "SENDLOG_SECRET_KEY", hide_env_values = true)]
     pub secret_key: Option<String>,
+
+    /// A file that holds them, and nothing else
+    #[arg(long, env = "SENDLOG_SECRET_KEY_FILE", conflicts_with = "secret_key")]
+    pub secret_key_file: Option<PathBuf>,
 }
 
 /// Settings of the web server and the worker.
 #[derive(Clone, Debug, Args)]
 pub struct Config {
-    /// The address to listen at
-    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000", value_parser = parse_addr)]
-    pub addr: SocketAddr,
+    /// Where to listen: an address and a port, or a file, unix:/run/sendlog/sendlog.sock. Sockets that systemd hands over take
+    /// its place
+    #[arg(long, env = "SENDLOG_ADDR", default_value = "127.0.0.1:3000")]
+    pub addr: Place,
+
+    /// Who may open the file, as its mode in octal digits: its user and its group, or 666 for everybody
+    #[arg(long, env = "SENDLOG_SOCKET_MODE", default_value = "660", value_parser = parse_mode)]
+    pub socket_mode: u32,
 
     /// An address at which a dialect alone answers, at the root: sendwithus=127.0.0.1:3101; can be repeated
     #[arg(long = "dialect-addr", env = "SENDLOG_DIALECT_ADDR", value_delimiter = ',', value_parser = parse_dialect_addr)]
@@ -46,7 +62,8 @@ pub struct Config {
     #[arg(long, env = "SENDLOG_RATE_LIMIT", default_value_t = DEFAULT_RATE_LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: u32,
 
-    /// The address people open, when a proxy stands before this server: https://mail.example.com
+    /// The address people open, when a proxy stands before this server: https://mail.example.com, or with a path,
+    /// https://example.com/sendlog
     #[arg(long, env = "SENDLOG_BASE_URL", value_parser = parse_base_url)]
     pub base_url: Option<String>,
 
@@ -54,9 +71,9 @@ pub struct Config {
     #[arg(long, env = "SENDLOG_ONLY", value_enum)]
     pub only: Option<Half>,
 
-    /// Read the client's address from X-Forwarded-For; set it only behind a proxy that writes that header
-    #[arg(long, env = "SENDLOG_TRUST_PROXY")]
-    pub trust_proxy: bool,
+    /// The proxies before the server.
+    #[command(flatten)]
+    pub proxies: Proxies,
 
     /// Let adapters reach private addresses: this machine and the networks beside it
     #[arg(long, env = "SENDLOG_ALLOW_PRIVATE_ADAPTERS")]
@@ -70,6 +87,14 @@ pub struct Config {
     /// more than there are delays
     #[arg(long, env = "SENDLOG_RETRY_DELAYS", value_delimiter = ',', default_values_t = RETRY_DELAYS_S, value_parser = clap::value_parser!(u64).range(1..=MAX_RETRY_DELAY_S))]
     pub retry_delays: Vec<u64>,
+
+    /// Https without a proxy.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// An address at which everybody is led to the base URL: 0.0.0.0:80, beside https
+    #[arg(long, env = "SENDLOG_REDIRECT_ADDR", value_parser = parse_addr)]
+    pub redirect_addr: Option<SocketAddr>,
 
     /// Messages by SMTP.
     #[command(flatten)]
@@ -201,15 +226,18 @@ impl Config {
     /// The settings of a server at `addr` with every default.
     pub fn at(addr: SocketAddr) -> Self {
         Self {
-            addr,
+            addr: Place::Tcp(addr),
+            socket_mode: SOCKET_MODE,
             dialect_addrs: Vec::new(),
             rate_limit: DEFAULT_RATE_LIMIT,
             base_url: None,
             only: None,
-            trust_proxy: false,
+            proxies: Proxies::default(),
             allow_private_adapters: false,
             geoip_file: None,
             retry_delays: RETRY_DELAYS_S.to_vec(),
+            tls: TlsArgs::default(),
+            redirect_addr: None,
             smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),
             backups: ScheduleArgs::default(),
@@ -221,9 +249,34 @@ impl Config {
         Outbound::new(self.allow_private_adapters)
     }
 
+    /// Settles the address people open, where the server encrypts by itself and none is set.
+    pub fn settle_base_url(&mut self) {
+        let Place::Tcp(addr) = self.addr else { return };
+        if self.base_url.is_none() && self.tls.is_on() {
+            let port = if addr.port() == 443 { String::new() } else { format!(":{}", addr.port()) };
+            let host = self.tls.acme_domains.first().map(|name| format!("{name}{port}"));
+            self.base_url = Some(format!("https://{}", host.unwrap_or_else(|| addr.to_string())));
+        }
+    }
+
     /// The address people open, without a slash at its end.
     pub fn public_url(&self) -> String {
-        self.base_url.clone().unwrap_or_else(|| format!("http://{}", self.addr))
+        self.base_url.clone().unwrap_or_else(|| match &self.addr {
+            Place::Tcp(addr) => format!("http://{addr}"),
+            Place::Unix(_) => "http://localhost".to_owned(),
+        })
+    }
+
+    /// The path of the address people open, without a slash at its end; empty for the root.
+    pub fn base_path(&self) -> &str {
+        let rest = self.base_url.as_deref().and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+        rest.find('/').map_or("", |place| &rest[place..])
+    }
+
+    /// The scheme and the host of the address people open, where one is set. Source: RFC 6454.
+    pub fn public_origin(&self) -> Option<&str> {
+        let url = self.base_url.as_deref()?;
+        url.strip_suffix(self.base_path())
     }
 
     /// The address at which a dialect alone answers, without a path, where it has one. Where it listens on every network,
@@ -232,9 +285,10 @@ impl Config {
         let (_, addr) = self.dialect_addrs.iter().find(|(known, _)| *known == dialect)?;
         let public = url::Url::parse(&self.public_url()).ok();
         let host = public.as_ref().and_then(url::Url::host_str).filter(|_| addr.ip().is_unspecified());
+        let scheme = if self.tls.is_on() { "https" } else { "http" };
         Some(match host {
-            Some(host) => format!("http://{host}:{}", addr.port()),
-            None => format!("http://{addr}"),
+            Some(host) => format!("{scheme}://{host}:{}", addr.port()),
+            None => format!("{scheme}://{addr}"),
         })
     }
 
@@ -300,15 +354,6 @@ fn parse_group_role(text: &str) -> Result<GroupRole, String> {
         }
         _ => Err("write a group, a team and a role: support=finch:viewer".to_owned()),
     }
-}
-
-fn parse_base_url(text: &str) -> Result<String, String> {
-    const EXAMPLE: &str = "write the scheme and the host alone: https://mail.example.com";
-    let url = url::Url::parse(text).map_err(|_| EXAMPLE.to_owned())?;
-    if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
-        return Err(EXAMPLE.to_owned());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("architecture", include_str!("../../docs/architecture.md")),
     ("audit", include_str!("../../docs/audit.md")),
     ("backup", include_str!("../../docs/backup.md")),
+    ("behind-a-proxy", include_str!("../../docs/behind-a-proxy.md")),
     ("bounces", include_str!("../../docs/bounces.md")),
     ("dialects", include_str!("../../docs/dialects.md")),
     ("events", include_str!("../../docs/events.md")),

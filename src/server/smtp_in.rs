@@ -1,17 +1,15 @@
 //! The server's side of SMTP: programs without an SDK send their messages here. [listener] takes connections, [session]
-//! talks on each, [protocol] reads and writes what is said, [tls] encrypts it. Who may send and what becomes of a message,
+//! talks on each, [protocol] reads and writes what is said, [super::tls] encrypts it. Who may send and what becomes of a message,
 //! a [handler::Handler] says: [submission] asks the services. Strangers have an entrance of their own, where [bounces] takes
 //! reports about messages and nothing else. Called by the command line.
 
 mod bounces;
-pub mod certificate;
 pub mod handler;
 pub mod listener;
 pub mod protocol;
 pub mod session;
 pub mod settings;
 mod submission;
-pub mod tls;
 mod trace;
 
 use std::sync::Arc;
@@ -21,13 +19,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::bounces::Bounces;
-use self::certificate::{CertificateFiles, Contents};
 use self::listener::{Beginning, Connections, listen};
 use self::session::Shared;
 use self::settings::Settings;
 use self::submission::Submission;
-use self::tls::ServerTls;
 use super::App;
+use super::tls::ServerTls;
+use super::tls::files::{CertificateFiles, Contents};
 
 /// Where messages come in, and what encrypts the connections.
 #[derive(Default)]

@@ -77,7 +77,7 @@ pub async fn log_in_with_code(code: String, #[server(default)] next: String) -> 
         Err(AppError::NoSession) => {
             context::flash(context::FlashKind::Error, "That took more than five minutes. Log in again.");
             let query = serde_urlencoded::to_string([("next", safe_next(&next))]).unwrap_or_default();
-            leptos_axum::redirect(&format!("/login?{query}"));
+            crate::server::context::redirect(&format!("/login?{query}"));
             Ok(())
         }
         Err(error) => Err(error),
@@ -94,7 +94,7 @@ pub async fn forgot_password(email: String) -> Result<(), AppError> {
     use crate::server::{context, services::accounts};
     accounts::forgot_password(&context::app(), &email, &context::origin()).await?;
     context::flash(context::FlashKind::Success, MAIL_SENT);
-    leptos_axum::redirect("/login");
+    crate::server::context::redirect("/login");
     Ok(())
 }
 
@@ -111,7 +111,7 @@ pub async fn reset_password(token: String, password: String) -> Result<(), AppEr
     use crate::server::{context, services::accounts};
     accounts::reset_password(&context::app(), &token, password, &context::origin()).await?;
     context::flash(context::FlashKind::Success, "Password set. Log in with it.");
-    leptos_axum::redirect("/login");
+    crate::server::context::redirect("/login");
     Ok(())
 }
 
@@ -120,7 +120,7 @@ pub async fn reset_password(token: String, password: String) -> Result<(), AppEr
 pub async fn log_out() -> Result<(), AppError> {
     use crate::server::{context, services::accounts};
     accounts::log_out(&context::session().await).await?;
-    leptos_axum::redirect("/login");
+    crate::server::context::redirect("/login");
     Ok(())
 }
 
@@ -140,7 +140,7 @@ pub async fn set_up(
         (context::session().await, accounts::SetUp { token, name, email, password, team_name, time_zone });
     let result = accounts::set_up(&context::app(), &session, input, &context::origin()).await;
     match &result {
-        Ok(()) => leptos_axum::redirect(HOME),
+        Ok(()) => crate::server::context::redirect(HOME),
         Err(AppError::RateLimited { .. }) => {}
         Err(_) => context::keep_draft(&draft).await,
     }
@@ -174,7 +174,7 @@ pub async fn accept_invite(
     let input = accounts::AcceptInvite { token, name, password, time_zone };
     let result = accounts::accept_invite(&context::app(), &session, input, &context::origin()).await;
     match &result {
-        Ok(accounts::LogInStep::Done) => leptos_axum::redirect(HOME),
+        Ok(accounts::LogInStep::Done) => crate::server::context::redirect(HOME),
         Ok(step @ accounts::LogInStep::AwaitsCode) => context::go_on(*step, safe_next(&page)).await,
         Err(AppError::RateLimited { .. }) => {}
         Err(_) => context::keep_draft(&draft).await,
@@ -188,7 +188,7 @@ pub async fn join_team(token: String) -> Result<(), AppError> {
     use crate::server::{context, services::accounts};
     let team = accounts::accept_invite_as(&context::app(), &context::session().await, &token).await?;
     context::flash(context::FlashKind::Success, format!("You are now a member of {}.", team.name));
-    leptos_axum::redirect(HOME);
+    crate::server::context::redirect(HOME);
     Ok(())
 }
 
@@ -199,7 +199,7 @@ pub async fn switch_team(team: TeamId) -> Result<(), AppError> {
     let session = context::session().await;
     let (user, _) = accounts::session_user(&session).await?;
     accounts::switch_team(&context::app(), &session, user, team).await?;
-    leptos_axum::redirect(HOME);
+    crate::server::context::redirect(HOME);
     Ok(())
 }
 

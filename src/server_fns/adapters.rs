@@ -90,7 +90,7 @@ pub async fn create_adapter(
     let adapter = context::or_point(&draft, result, |field| form::label_of(kind, field)).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” added.", adapter.name));
-    leptos_axum::redirect(&format!("/settings/adapters?added={}", adapter.id));
+    crate::server::context::redirect(&format!("/settings/adapters?added={}", adapter.id));
     Ok(())
 }
 
@@ -118,7 +118,7 @@ pub async fn update_adapter(
     let adapter = context::or_point(&draft, result, |field| form::label_of(kind, field)).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Adapter “{}” changed.", adapter.name));
-    leptos_axum::redirect("/settings/adapters");
+    crate::server::context::redirect("/settings/adapters");
     Ok(())
 }
 

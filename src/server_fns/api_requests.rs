@@ -55,7 +55,7 @@ pub async fn load_requests(
     if let Some(id) = named
         && api_requests::find_api_request(&app, &viewer, id).await.is_ok()
     {
-        leptos_axum::redirect(&format!("/requests/{id}"));
+        crate::server::context::redirect(&format!("/requests/{id}"));
     }
     let period = emails::resolve_period(&app, &viewer, &choice).await?;
     let filter = ApiRequestFilter { range: period.range, ..filter };
@@ -113,6 +113,6 @@ pub async fn reveal_request(id: ApiRequestId, reason: String) -> Result<(), AppE
     let viewer = context::viewer_or_say(words).await?;
     let (app, session) = (context::app(), context::session().await);
     reveal::reveal_request(&app, &viewer, &session, id, &reason).await?;
-    leptos_axum::redirect(&format!("/requests/{id}"));
+    crate::server::context::redirect(&format!("/requests/{id}"));
     Ok(())
 }

@@ -92,7 +92,7 @@ pub async fn load_logs(
     if !context::is_prefetch()
         && let Some(id) = search::find_named(&app, &viewer, &searched).await?
     {
-        leptos_axum::redirect(&format!("/logs/{id}"));
+        crate::server::context::redirect(&format!("/logs/{id}"));
     }
     let base = EmailFilter { template_id, channel, ..EmailFilter::default() };
     let filter_in = async |range: TimeRange, statuses: StatusSet| {
@@ -104,7 +104,9 @@ pub async fn load_logs(
     if choice.is_local() || searched.has_times() {
         // Said by instants, the address means the same rows to everybody.
         let (period, search) = (PeriodChoice::exactly(period.range), searched.clone().without_times());
-        leptos_axum::redirect(&LogQuery { period, statuses, template_id, channel, search, page, seen }.to_url());
+        crate::server::context::redirect(
+            &LogQuery { period, statuses, template_id, channel, search, page, seen }.to_url(),
+        );
     }
     let range = TimeRange { to: [period.range.to, seen].into_iter().flatten().min(), ..period.range };
     let filter = EmailFilter { range, ..asked_for };
@@ -129,7 +131,7 @@ pub async fn load_logs(
         if emails::list_emails(&app, &viewer, &filter, anything).await?.total.count() > 0 {
             context::flash(FlashKind::Success, search::words_of_reading(&searched, &reading));
             let query = LogQuery { statuses, template_id, channel, search: reading, ..LogQuery::default() };
-            leptos_axum::redirect(&LogQuery { period: choice.clone(), ..query }.to_url());
+            crate::server::context::redirect(&LogQuery { period: choice.clone(), ..query }.to_url());
         }
     }
     let names = match page.total.count() <= PAGE_SIZE {
@@ -320,7 +322,7 @@ pub async fn cancel_chosen(ids: String, #[server(default)] list: String) -> Resu
             context::flash(FlashKind::Success, words);
         }
     }
-    leptos_axum::redirect(&LogQuery::parse(&list).unwrap_or_default().to_url());
+    crate::server::context::redirect(&LogQuery::parse(&list).unwrap_or_default().to_url());
     Ok(())
 }
 
@@ -376,7 +378,7 @@ pub async fn reveal_email(id: EmailId, reason: String) -> Result<(), AppError> {
     let viewer = context::viewer_or_say(words).await?;
     let (app, session) = (context::app(), context::session().await);
     reveal::reveal_email(&app, &viewer, &session, id, &reason).await?;
-    leptos_axum::redirect(&format!("/logs/{id}"));
+    crate::server::context::redirect(&format!("/logs/{id}"));
     Ok(())
 }
 
@@ -396,6 +398,6 @@ pub async fn resend_email(
     context::flash(context::FlashKind::Success, "Resent. This is the new message.");
     let list = list.filter(|list| !list.is_empty());
     let way_back = list.map(|list| vec![("list", list), ("row", row.unwrap_or(id).to_string())]);
-    leptos_axum::redirect(&address::url(&format!("/logs/{}", accepted.id), way_back.unwrap_or_default()));
+    crate::server::context::redirect(&address::url(&format!("/logs/{}", accepted.id), way_back.unwrap_or_default()));
     Ok(accepted)
 }

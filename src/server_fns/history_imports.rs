@@ -60,7 +60,7 @@ pub async fn start_import(
     context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("The import from {} runs.", source.label()));
-    leptos_axum::redirect("/settings/imports");
+    crate::server::context::redirect("/settings/imports");
     Ok(())
 }
 
@@ -74,7 +74,7 @@ pub async fn import_file(source: ImportSource, #[server(default)] file: String) 
     let taken = file::take_apart(source, &file)?;
     history_imports::start_file(&context::app(), &viewer, source, taken.records, &taken.parts).await?;
     context::flash(context::FlashKind::Success, format!("The import of the file from {} runs.", source.label()));
-    leptos_axum::redirect("/settings/imports");
+    crate::server::context::redirect("/settings/imports");
     Ok(())
 }
 

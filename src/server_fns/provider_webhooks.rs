@@ -53,7 +53,7 @@ pub async fn create_provider_webhook(
     use crate::server::{context, services::provider_webhooks};
     let (app, viewer) = (context::app(), context::viewer().await?);
     let webhook = provider_webhooks::create_webhook(&app, &viewer, provider, &name).await?;
-    leptos_axum::redirect(&format!("/settings/provider-webhooks/{}", webhook.id));
+    crate::server::context::redirect(&format!("/settings/provider-webhooks/{}", webhook.id));
     Ok(())
 }
 
@@ -100,6 +100,6 @@ pub async fn delete_provider_webhook(id: WebhookId) -> Result<(), AppError> {
     use crate::server::{context, services::provider_webhooks};
     let name = provider_webhooks::delete_webhook(&context::app(), &context::viewer().await?, id).await?;
     context::flash(context::FlashKind::Success, format!("Provider webhook “{name}” removed."));
-    leptos_axum::redirect("/settings/provider-webhooks");
+    crate::server::context::redirect("/settings/provider-webhooks");
     Ok(())
 }

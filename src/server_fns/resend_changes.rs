@@ -127,7 +127,7 @@ pub async fn check_resend(
     // What cannot be read is said beside its field.
     resend_changes::check_change(&context::app(), &viewer, id, &typed.read().unwrap_or_default()).await?;
     context::keep_draft(&draft).await;
-    leptos_axum::redirect(&page_of(id, &back));
+    crate::server::context::redirect(&page_of(id, &back));
     Ok(())
 }
 
@@ -155,7 +155,7 @@ pub async fn resend_changed(
             context::FlashKind::Warning,
             "Nothing was sent yet: look at what will happen, then press the button.",
         );
-        leptos_axum::redirect(&page_of(id, &back));
+        crate::server::context::redirect(&page_of(id, &back));
         return Ok(());
     }
     let body = format!("{id}\n{checked}\n{}", again.map(|id| id.to_string()).unwrap_or_default());
@@ -165,7 +165,7 @@ pub async fn resend_changed(
     let copy = context::or_keep(&draft, result).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "Resent. This is the new message.");
-    leptos_axum::redirect(&address::url(&format!("/logs/{copy}"), back.fields()));
+    crate::server::context::redirect(&address::url(&format!("/logs/{copy}"), back.fields()));
     Ok(())
 }
 

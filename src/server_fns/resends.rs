@@ -74,7 +74,7 @@ pub async fn create_resend(
     let result = resends::create_resend(&app, &viewer, new, key, answer).await;
     let answer = context::or_keep(&draft, result).await?;
     context::sent(&draft).await;
-    leptos_axum::redirect(&format!("/resends/{}", answer.body));
+    crate::server::context::redirect(&format!("/resends/{}", answer.body));
     Ok(())
 }
 
@@ -126,7 +126,7 @@ pub async fn load_resend(
 pub async fn steer_resend(id: ResendJobId, step: ResendStep) -> Result<(), AppError> {
     use crate::server::{context, services::resends};
     resends::steer_resend(&context::app(), &context::viewer().await?, id, step).await?;
-    leptos_axum::redirect(&format!("/resends/{id}"));
+    crate::server::context::redirect(&format!("/resends/{id}"));
     Ok(())
 }
 

@@ -72,7 +72,7 @@ pub async fn create_role(
     let role = context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Role “{}” created. Choose what it may do.", name.trim()));
-    leptos_axum::redirect(&format!("{ROLES_PATH}/{role}"));
+    crate::server::context::redirect(&format!("{ROLES_PATH}/{role}"));
     Ok(())
 }
 
@@ -97,7 +97,7 @@ pub async fn delete_role(role: Role, successor: Role) -> Result<(), AppError> {
     let done = roles::delete_role(&context::app(), &context::viewer().await?, role, successor).await?;
     let words = format!("Role “{}” deleted. Its members now have the role “{}”.", done.name, done.successor);
     context::flash(context::FlashKind::Success, words);
-    leptos_axum::redirect(ROLES_PATH);
+    crate::server::context::redirect(ROLES_PATH);
     Ok(())
 }
 

@@ -65,7 +65,7 @@ pub async fn add_suppressions(
     context::sent(&draft).await;
     let kind = if added.wrong.is_empty() { context::FlashKind::Success } else { context::FlashKind::Warning };
     context::flash(kind, added.sentence());
-    leptos_axum::redirect("/settings/suppressions");
+    crate::server::context::redirect("/settings/suppressions");
     Ok(())
 }
 

@@ -158,6 +158,6 @@ pub async fn delete_team(team: TeamId, name: String) -> Result<(), AppError> {
     let viewer = teams::viewer_for_team(&app, &context::viewer().await?, team).await?;
     teams::delete_team_named(&app, &viewer, &name).await?;
     context::flash(context::FlashKind::Success, format!("The team {} is deleted.", viewer.team_name));
-    leptos_axum::redirect(super::access::HOME);
+    crate::server::context::redirect(super::access::HOME);
     Ok(())
 }

@@ -108,7 +108,7 @@ pub async fn create_template(
     let template = context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     templates::keep_sample(&app, &viewer, template.id, &sample).await?;
-    leptos_axum::redirect(&format!("/templates/{}", template.id));
+    crate::server::context::redirect(&format!("/templates/{}", template.id));
     context::flash(context::FlashKind::Success, format!("Template “{}” created.", template.name));
     Ok(())
 }
@@ -139,7 +139,7 @@ pub async fn update_template(
         context::FlashKind::Success,
         format!("Saved. Version {} is the current one.", saved.current.version),
     );
-    leptos_axum::redirect(&format!("/templates/{id}"));
+    crate::server::context::redirect(&format!("/templates/{id}"));
     Ok(())
 }
 
@@ -234,7 +234,7 @@ pub async fn preview_template(
     }
     context::keep_draft(&draft).await;
     let page = id.map_or_else(|| "/templates/new".to_owned(), |id| format!("/templates/{id}"));
-    leptos_axum::redirect(&format!("{page}#preview"));
+    crate::server::context::redirect(&format!("{page}#preview"));
     Ok(())
 }
 
@@ -268,7 +268,7 @@ pub async fn delete_template(id: TemplateId) -> Result<(), AppError> {
     use crate::server::{context, services::templates};
     let name = templates::delete_template(&context::app(), &context::viewer().await?, id).await?;
     context::flash_undo(format!("Template “{name}” deleted."), RestoreTemplate::PATH, id);
-    leptos_axum::redirect("/templates");
+    crate::server::context::redirect("/templates");
     Ok(())
 }
 

@@ -113,7 +113,7 @@ pub async fn create_webhook(
     let webhook = context::or_point(&draft, result, label_of).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, format!("Webhook “{}” added.", webhook.name));
-    leptos_axum::redirect(&format!("/settings/webhooks/{}", webhook.id));
+    crate::server::context::redirect(&format!("/settings/webhooks/{}", webhook.id));
     Ok(())
 }
 
@@ -166,7 +166,7 @@ pub async fn test_webhook(id: OutgoingWebhookId) -> Result<(), AppError> {
     use crate::server::{context, services::webhooks};
     let test = webhooks::send_test(&context::app(), &context::viewer().await?, id).await?;
     context::flash(context::FlashKind::Success, "The test is on its way.");
-    leptos_axum::redirect(&format!("/settings/webhooks/{id}/deliveries/{test}"));
+    crate::server::context::redirect(&format!("/settings/webhooks/{id}/deliveries/{test}"));
     Ok(())
 }
 
@@ -215,7 +215,7 @@ pub async fn delete_webhook(id: OutgoingWebhookId) -> Result<(), AppError> {
     use crate::server::{context, services::webhooks};
     let name = webhooks::delete_webhook(&context::app(), &context::viewer().await?, id).await?;
     context::flash(context::FlashKind::Success, format!("Webhook “{name}” removed."));
-    leptos_axum::redirect("/settings/webhooks");
+    crate::server::context::redirect("/settings/webhooks");
     Ok(())
 }
 

@@ -80,7 +80,7 @@ impl Live {
         let watched = source.clone();
         let look = move |_: Event| {
             if watched.ready_state() == EventSource::CLOSED {
-                let page = url.replacen("/live", "", 1);
+                let page = url.replacen("/logs/live", "/logs", 1);
                 spawn_local(async move {
                     let _ = fetch_page(&page).await;
                 });
@@ -105,7 +105,7 @@ impl Live {
             set_timeout(move || self.act(), IDLE);
         }
         if list.get_attribute("data-rows").as_ref() != Some(&rows) {
-            self.fetch(list.get_attribute("data-live").map(|url| url.replacen("/live", "", 1)), false);
+            self.fetch(list.get_attribute("data-live").map(|url| url.replacen("/logs/live", "/logs", 1)), false);
         }
     }
 

@@ -31,7 +31,9 @@ pub(super) fn say_session_ended(words: Option<&str>) {
     let here = window().location();
     let here = format!("{}{}", here.pathname().unwrap_or_default(), here.search().unwrap_or_default());
     if let Ok(Some(link)) = notice.query_selector("a") {
-        let _ = link.set_attribute("href", &format!("/login?next={}", encode_uri_component(&here)));
+        let log_in = link.get_attribute("href").unwrap_or_default();
+        let log_in = log_in.split('?').next().unwrap_or_default();
+        let _ = link.set_attribute("href", &format!("{log_in}?next={}", encode_uri_component(&here)));
     }
     let _ = notice.set_attribute("role", "alert");
     let _ = notice.remove_attribute("hidden");

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::error::AppError;
+use crate::domain::mount::inside;
 use crate::domain::period::{PeriodChoice, Preset};
 
 /// The parameters of a state: their names and values.
@@ -143,8 +144,10 @@ pub fn period_fields(period: &PeriodChoice) -> Fields {
 /// Where a log-in leads unless the page that asked for it said otherwise.
 pub const HOME: &str = "/logs";
 
-/// The path to go on to after a log-in: `next` where it is a path of this site, otherwise [HOME].
+/// The path to go on to after a log-in: `next` where it is a path of this site, with or without the path that the site is mounted
+/// at, otherwise [HOME].
 pub fn safe_next(next: &str) -> &str {
+    let next = inside(next);
     let is_path = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/fn/");
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_path && is_plain { next } else { HOME }

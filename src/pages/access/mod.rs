@@ -11,6 +11,7 @@ use crate::components::field::TextField;
 use crate::domain::address;
 use crate::domain::draft::Draft;
 use crate::domain::mailbox::address_key;
+use crate::domain::mount::mounted;
 use crate::server_fns::access::{
     AcceptInvite, ForgotPassword, InviteView, JoinTeam, LogIn, LogInView, LogInWithCode, ResetPassword, SetUp,
     load_code_request, load_invite, load_log_in, load_reset, safe_next,
@@ -30,7 +31,7 @@ pub fn LogInPage() -> impl IntoView {
         let has_email = !email.is_empty();
         view! {
             <PageTitle text="Log in"/>
-            <form class="stack" method="post" action=LogIn::PATH>
+            <form class="stack" method="post" action=mounted(LogIn::PATH)>
                 <input type="hidden" name="next" value=safe_next(&next).to_owned()/>
                 {time_zone_field()}
                 <TextField
@@ -50,7 +51,7 @@ pub fn LogInPage() -> impl IntoView {
                 />
                 <button class="button primary wide">"Log in"</button>
             </form>
-            <p class="hint"><a href="/forgot">"Forgot your password?"</a></p>
+            <p class="hint"><a href=mounted("/forgot")>"Forgot your password?"</a></p>
             {provider}
         }
     })
@@ -64,7 +65,7 @@ fn Provider(name: String, is_reachable: bool, next: String) -> impl IntoView {
         return view! { <p class="hint">{sentence}</p> }.into_any();
     }
     let address = address::url("/login/openid", vec![("next", safe_next(&next).to_owned())]);
-    view! { <a class="button wide" href=address>{format!("Log in with {name}")}</a> }.into_any()
+    view! { <a class="button wide" href=mounted(address)>{format!("Log in with {name}")}</a> }.into_any()
 }
 
 /// `/login/code`: the second step of a log-in. `?next=` is where it leads.
@@ -74,16 +75,16 @@ pub fn CodePage() -> impl IntoView {
     bare(load_code_request(), move |is_awaited: bool| {
         let form = view! {
             <p class="lead">"Type the six digits that your authenticator shows, or one of your recovery codes."</p>
-            <form class="stack" method="post" action=LogInWithCode::PATH>
+            <form class="stack" method="post" action=mounted(LogInWithCode::PATH)>
                 <input type="hidden" name="next" value=safe_next(&next).to_owned()/>
                 <TextField label="Code" name="code" autocomplete="one-time-code" autofocus=true/>
                 <button class="button primary wide">"Log in"</button>
             </form>
-            <p class="hint"><a href="/login">"Log in as somebody else"</a></p>
+            <p class="hint"><a href=mounted("/login")>"Log in as somebody else"</a></p>
         };
         let ended = view! {
             <p class="lead">"This log-in has ended or was not begun here."</p>
-            <p><a class="button wide" href="/login">"Log in"</a></p>
+            <p><a class="button wide" href=mounted("/login")>"Log in"</a></p>
         };
         view! {
             <PageTitle text="Two-factor authentication"/>
@@ -99,11 +100,11 @@ pub fn ForgotPage() -> impl IntoView {
         view! {
             <PageTitle text="Forgot your password?"/>
             <p class="lead">"We send an email with a link to set a new one."</p>
-            <form class="stack" method="post" action=ForgotPassword::PATH>
+            <form class="stack" method="post" action=mounted(ForgotPassword::PATH)>
                 <TextField label="Email address" name="email" kind="email" autocomplete="username" autofocus=true/>
                 <button class="button primary wide">"Send the email"</button>
             </form>
-            <p class="hint"><a href="/login">"Back to the log-in"</a></p>
+            <p class="hint"><a href=mounted("/login")>"Back to the log-in"</a></p>
         }
     })
 }
@@ -116,7 +117,7 @@ pub fn ResetPage() -> impl IntoView {
         view! {
             <PageTitle text="Set a new password"/>
             <p class="lead">"For the account " <strong>{email.clone()}</strong> ". Every session of it ends."</p>
-            <form class="stack" method="post" action=ResetPassword::PATH>
+            <form class="stack" method="post" action=mounted(ResetPassword::PATH)>
                 <input type="hidden" name="token" value=token/>
                 // Lets password managers know which account this is.
                 <input type="hidden" autocomplete="username" value=email/>
@@ -143,7 +144,7 @@ pub fn SetUpPage() -> impl IntoView {
         view! {
             <PageTitle text="Set up Sendlog"/>
             <p class="lead">"This creates your account, the owner of a new team."</p>
-            <form class="stack" method="post" action=SetUp::PATH>
+            <form class="stack" method="post" action=mounted(SetUp::PATH)>
                 <input type="hidden" name="token" value=token/>
                 {time_zone_field()}
                 <TextField label="Your name" name="name" autocomplete="name" value=draft.text("name") autofocus=true/>
@@ -179,7 +180,7 @@ fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
     let role = format!("with the role “{role_name}”");
     let form = if is_theirs {
         view! {
-            <form class="stack" method="post" action=JoinTeam::PATH>
+            <form class="stack" method="post" action=mounted(JoinTeam::PATH)>
                 <input type="hidden" name="token" value=token/>
                 <button class="button primary wide">"Join the team"</button>
             </form>
@@ -201,7 +202,7 @@ fn Invite(token: String, invite: InviteView, draft: Draft) -> impl IntoView {
 #[component]
 fn NewAccount(token: String, email: String, draft: Draft) -> impl IntoView {
     view! {
-        <form class="stack" method="post" action=AcceptInvite::PATH>
+        <form class="stack" method="post" action=mounted(AcceptInvite::PATH)>
             <input type="hidden" name="token" value=token/>
             // Lets password managers know which account this is.
             <input type="hidden" autocomplete="username" value=email/>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::layout::{PageTitle, Section, in_layout};
+use crate::domain::mount::mounted;
 use crate::server_fns::api_docs::load_api_document;
 
 /// The methods of an OpenAPI path item, in the order they are shown.
@@ -61,7 +62,7 @@ fn ApiDocs(document: Value) -> impl IntoView {
     view! {
         <div class="page-head">
             <PageTitle text="API reference"/>
-            <div class="page-actions"><a class="button" href="/api/openapi.json" target="_blank">"openapi.json"</a></div>
+            <div class="page-actions"><a class="button" href=mounted("/api/openapi.json") target="_blank">"openapi.json"</a></div>
         </div>
         {(!intro.is_empty()).then(|| view! { <p class="lead">{with_code(&intro)}</p> })}
         {sections}

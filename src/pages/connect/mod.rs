@@ -14,6 +14,7 @@ use crate::components::copy_button::CopyButton;
 use crate::components::field::OfTeam;
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::draft::Draft;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::api_keys::CreateApiKey;
 use crate::server_fns::connect::{ConnectView, load_connect};
@@ -74,7 +75,7 @@ fn Reports(report: Snippet) -> impl IntoView {
                 <h2 id="reports-heading">"Reports"</h2>
                 <p>
                     "A mail server says only that it took a message. That it was delivered, opened or marked as spam is known "
-                    "once somebody reports it. " <a href="/settings/provider-webhooks">"Let your provider post its webhooks here"</a>
+                    "once somebody reports it. " <a href=mounted("/settings/provider-webhooks")>"Let your provider post its webhooks here"</a>
                     ", or hand on what another program knows, by the id that the provider gave the message or by Sendlog’s. "
                     "The key for that needs the permission " <code>{Permission::EventsWrite.as_str()}</code> "."
                 </p>
@@ -100,7 +101,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
                 <div class="callout-body">
                     <p>
                         <strong>{format!("The key “{name}” stands in every snippet below")}</strong>
-                        ", until you leave this page. " <a href="/connect">"Create another one"</a>
+                        ", until you leave this page. " <a href=mounted("/connect")>"Create another one"</a>
                     </p>
                 </div>
             </div>
@@ -133,7 +134,7 @@ fn Key(key_name: Option<String>, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2><p>"It is shown once, in the snippets below."</p></div>
-            <form class="panel-body key-form" method="post" action=CreateApiKey::PATH data-unsaved="">
+            <form class="panel-body key-form" method="post" action=mounted(CreateApiKey::PATH) data-unsaved="">
                 <OfTeam/>
                 <div class="key-name">
                     <KeyNameField draft/>
@@ -188,7 +189,7 @@ fn SystemPanel(system: System) -> impl IntoView {
                     <div><dt>"Key"</dt><dd>{credentials}</dd></div>
                 </dl>
                 {note.map(|note| view! { <p>{note}</p> })}
-                <p><a href=document rel="external">{document_name}</a></p>
+                <p><a href=mounted(document) rel="external">{document_name}</a></p>
             </div>
             <div class="snippets">{snippets}</div>
         </section>

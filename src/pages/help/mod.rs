@@ -5,6 +5,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::layout::{PageTitle, Section, in_layout};
 use crate::domain::document::{Block, Inline, inlines};
+use crate::domain::mount::mounted;
 use crate::server_fns::help::{Help, load_help};
 
 /// A document.
@@ -20,7 +21,7 @@ fn Document(help: Help) -> impl IntoView {
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/help/contents">"Help"</a>
+                <a href=mounted("/help/contents")>"Help"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <PageTitle text=help.title/>
@@ -65,7 +66,7 @@ fn line(text: &str) -> AnyView {
         Inline::Code(words) => view! { <code>{words.to_owned()}</code> }.into_any(),
         Inline::Strong(words) => view! { <strong>{line(words)}</strong> }.into_any(),
         Inline::Link { words, target } => match address_of(target) {
-            Some(address) => view! { <a href=address>{words.to_owned()}</a> }.into_any(),
+            Some(address) => view! { <a href=mounted(address)>{words.to_owned()}</a> }.into_any(),
             None => words.to_owned().into_any(),
         },
     });

@@ -6,6 +6,7 @@ use super::{PageTitle, Section};
 use crate::components::can::may;
 use crate::components::filter::SearchForm;
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::search::PARAMETER;
@@ -83,7 +84,7 @@ pub fn Failure(
             <p class="failure-status">{error.http_status()}</p>
             <PageTitle text=title/>
             <p>{advice}</p>
-            {link.map(|(address, text)| view! { <p><a class="button" href=address>{text}</a></p> })}
+            {link.map(|(address, text)| view! { <p><a class="button" href=mounted(address)>{text}</a></p> })}
             {way_on}
         </div>
     }
@@ -136,7 +137,7 @@ fn WayOn(section: Section) -> impl IntoView {
         (use_context::<Viewer>().is_some(), "/settings/profile", "Settings"),
     ];
     let pages = pages.into_iter().filter(|(is_shown, ..)| *is_shown);
-    let pages = pages.map(|(_, url, name)| view! { <li><a href=url>{name}</a></li> }).collect_view();
+    let pages = pages.map(|(_, url, name)| view! { <li><a href=mounted(url)>{name}</a></li> }).collect_view();
     view! {
         {search}
         <ul class="failure-ways" aria-label="Main pages">{pages}</ul>

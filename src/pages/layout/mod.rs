@@ -17,6 +17,7 @@ use crate::components::behaviour::{KEYS, PageBehaviour};
 use crate::components::notice::{Callout, SessionEnded};
 use crate::components::time::ViewerClock;
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::domain::notice::Notice;
 use crate::server_fns::access::LogOut;
 use crate::server_fns::layout::{Layout, Setting, load_layout, load_setting, mark_failed};
@@ -111,7 +112,7 @@ fn Alone(setting: Setting, content: AnyView) -> impl IntoView {
         <main id="main" class="alone">
             <div class="alone-head">
                 <p class="brand"><Brand/></p>
-                <form method="post" action=LogOut::PATH data-ends-choice><button class="button">"Log out"</button></form>
+                <form method="post" action=mounted(LogOut::PATH) data-ends-choice><button class="button">"Log out"</button></form>
             </div>
             {setting.notice.map(|notice| view! { <Callout notice/> })}
             {content}

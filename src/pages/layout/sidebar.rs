@@ -6,6 +6,7 @@ use leptos::server_fn::ServerFn;
 use super::theme_switch::ThemeSwitch;
 use super::{Brand, Section};
 use crate::components::icon::{Glyph, Icon};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::team::Membership;
 use crate::domain::viewer::{Actor, Viewer};
@@ -18,7 +19,7 @@ pub fn Sidebar(layout: Layout, section: Section) -> impl IntoView {
     let theme = layout.setting.theme.unwrap_or_else(|| "system".to_owned());
     view! {
         <header class="sidebar">
-            <a class="brand" href="/logs"><Brand/></a>
+            <a class="brand" href=mounted("/logs")><Brand/></a>
             <button type="button" class="button sidebar-opener" popovertarget="site-menu">
                 <Icon glyph=Glyph::Menu/>
                 "Menu"
@@ -95,7 +96,7 @@ const fn help_of(section: Section) -> &'static str {
 #[component]
 fn NavLink(href: &'static str, glyph: Glyph, text: &'static str, is_current: bool) -> impl IntoView {
     view! {
-        <a class="nav-link" href=href aria-current=is_current.then_some("page")>
+        <a class="nav-link" href=mounted(href) aria-current=is_current.then_some("page")>
             <Icon glyph/>
             {text}
         </a>
@@ -119,7 +120,7 @@ fn TeamSwitcher(viewer: Viewer, teams: Vec<Membership>) -> impl IntoView {
     view! {
         <details class="team-menu" data-menu="">
             <summary class="team" title="Switch team">{label}<Icon glyph=Glyph::Chevron/></summary>
-            <form class="menu-panel" method="post" action=SwitchTeam::PATH>
+            <form class="menu-panel" method="post" action=mounted(SwitchTeam::PATH)>
                 <p class="menu-title">"Switch to"</p>
                 {others.into_iter().map(|team| view! { <TeamChoice team/> }).collect_view()}
             </form>
@@ -149,14 +150,14 @@ fn Person(viewer: Viewer) -> impl IntoView {
     };
     view! {
         <div class="person">
-            <a class="person-link" href="/settings/profile">
+            <a class="person-link" href=mounted("/settings/profile")>
                 <span class="person-mark" aria-hidden="true">{initials(&name, 2)}</span>
                 <span class="team-words">
                     <span class="team-name">{name}</span>
                     <span class="team-role">{zone}</span>
                 </span>
             </a>
-            <form method="post" action=LogOut::PATH data-ends-choice>
+            <form method="post" action=mounted(LogOut::PATH) data-ends-choice>
                 <button class="icon-button" title="Log out" aria-label="Log out"><Icon glyph=Glyph::LogOut/></button>
             </form>
         </div>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::components::icon::{Glyph, Icon};
+use crate::domain::mount::mounted;
 use crate::server_fns::layout::SetTheme;
 
 const CHOICES: [(&str, &str, Glyph); 3] =
@@ -29,7 +30,7 @@ pub fn ThemeSwitch(
         }
     });
     view! {
-        <form method="post" action=SetTheme::PATH>
+        <form method="post" action=mounted(SetTheme::PATH)>
             <div class="theme-switch" role="group" aria-label="Colours">{buttons.collect_view()}</div>
         </form>
     }

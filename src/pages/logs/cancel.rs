@@ -9,6 +9,7 @@ use crate::components::icon::Glyph;
 use crate::components::number::counted;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::emails::{CancelChosen, CancelView, load_cancel};
 
@@ -34,7 +35,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
             <section class="panel" aria-label="What will happen">
                 <EmptyState glyph=Glyph::Clock title="Nothing here can be canceled">
                     <p>"Only messages that wait for their time can be. None of those that you chose does."</p>
-                    <p><a class="button" href=unchanged>"Back to the list"</a></p>
+                    <p><a class="button" href=mounted(unchanged)>"Back to the list"</a></p>
                 </EmptyState>
             </section>
         }
@@ -43,7 +44,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
         let ids = waiting.iter().map(EmailId::to_string).collect::<Vec<_>>().join(",");
         let what = counted(count, "message", "messages");
         view! {
-            <form class="panel panel-body stack" method="post" action=CancelChosen::PATH data-once data-ends-choice>
+            <form class="panel panel-body stack" method="post" action=mounted(CancelChosen::PATH) data-once data-ends-choice>
                 <input type="hidden" name="ids" value=ids/>
                 <input type="hidden" name="list" value=list/>
                 <p>
@@ -52,7 +53,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
                 </p>
                 {others.map(|words| view! { <p>{words}</p> })}
                 <div class="dialog-buttons">
-                    <a class="button" href=kept>"Keep them"</a>
+                    <a class="button" href=mounted(kept)>"Keep them"</a>
                     <button class="button danger">{format!("Cancel {what}")}</button>
                 </div>
             </form>
@@ -62,7 +63,7 @@ fn Cancel(view: CancelView) -> impl IntoView {
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href=back>"Logs"</a>
+                <a href=mounted(back)>"Logs"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <PageTitle text="Cancel messages"/>

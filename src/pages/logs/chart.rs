@@ -10,6 +10,7 @@ use crate::components::time::ViewerClock;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::{StatusSet, TimeRange};
+use crate::domain::mount::mounted;
 use crate::domain::period::{Period, PeriodChoice};
 use crate::domain::stats::{ChartBar, StatusCounts};
 
@@ -84,7 +85,7 @@ fn push_bar(html: &mut Markup, bar: &ChartBar, tick: Option<Tick>, top: i64, que
     let spoken = layers.iter().map(|layer| format!(", {} {}", grouped(layer.count), layer.name.to_lowercase()));
     let label = format!("{when}: {all}{}", spoken.collect::<String>());
     html.html(r#"<div class="bar""#).attribute("data-from", &instant(bar.from)).attribute("data-to", &instant(bar.to));
-    html.html(r#"><a class="bar-link""#).attribute("href", &at.to_url()).attribute("aria-label", &label);
+    html.html(r#"><a class="bar-link""#).attribute("href", &mounted(at.to_url())).attribute("aria-label", &label);
     html.html(r#"></a><svg viewBox="0 0 1 100" preserveAspectRatio="none" aria-hidden="true">"#);
     let mut below = 0;
     for layer in &layers {
@@ -92,7 +93,7 @@ fn push_bar(html: &mut Markup, bar: &ChartBar, tick: Option<Tick>, top: i64, que
         let y = 100.0 - (below + layer.count) as f64 * 100.0 / top as f64;
         below += layer.count;
         let url = at.with_statuses(layer.statuses.iter().copied().collect()).to_url();
-        html.html("<a").attribute("href", &url).html(r#" tabindex="-1">"#);
+        html.html("<a").attribute("href", &mounted(url)).html(r#" tabindex="-1">"#);
         // A few problems among many are few pixels: what is pressed for them is larger.
         if layer.key == "lost" {
             html.html(r#"<rect class="hit""#);

@@ -9,6 +9,7 @@ use crate::domain::email::EmailStatus;
 use crate::domain::failure::FailureClass;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
+use crate::domain::mount::mounted;
 use crate::domain::search::{Condition, Qualifier};
 use crate::server_fns::emails::ConditionNames;
 
@@ -25,7 +26,7 @@ pub fn Chip(chip: ChipOf) -> impl IntoView {
     let spoken = format!("Remove the filter {name}: {value}");
     view! {
         <li>
-            <a class="chip" href=without aria-label=spoken.clone() title=spoken>
+            <a class="chip" href=mounted(without) aria-label=spoken.clone() title=spoken>
                 <span class="chip-name">{name}": "</span>
                 <span class="chip-value">{value}</span>
                 <Icon glyph=Glyph::Cross/>

@@ -19,6 +19,7 @@ use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
 use crate::domain::list_view::ListView;
+use crate::domain::mount::mounted;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_status;
@@ -33,7 +34,7 @@ pub fn Filters(
 ) -> impl IntoView {
     let exported = query.clone();
     let clear = query.has_filters().then(|| {
-        view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
+        view! { <a class="clear" href=mounted(query.without_filters().to_url())>"Clear filters"</a> }
     });
     view! {
         <div class="filters" id="messages" tabindex="-1">
@@ -66,7 +67,7 @@ fn Export(query: LogQuery) -> impl IntoView {
     }
     let link = move |format: &'static str, label: &'static str| {
         let url = query.to_export_url(format);
-        view! { <li><a class="menu-item" href=url download="" rel="nofollow">{label}</a></li> }
+        view! { <li><a class="menu-item" href=mounted(url) download="" rel="nofollow">{label}</a></li> }
     };
     view! {
         <Menu label="Export".into_any() class="quiet">
@@ -100,8 +101,8 @@ fn StatusFilter(query: LogQuery) -> impl IntoView {
     let problems = query.with_statuses(StatusSet::PROBLEMS).to_url();
     view! {
         <Menu label=filter_label("Status", words)>
-            <a class="menu-item" href=problems>"Problems: bounced, failed, spam"</a>
-            <form method="get" action="/logs">
+            <a class="menu-item" href=mounted(problems)>"Problems: bounced, failed, spam"</a>
+            <form method="get" action=mounted("/logs")>
                 <HiddenFields fields=query.kept("status")/>
                 <fieldset>
                     <legend class="menu-title">"Status"</legend>

@@ -8,6 +8,7 @@ use crate::components::copy_button::CopyButton;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::domain::first_steps::{FirstSteps, Step};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::{Actor, Viewer};
 
@@ -40,7 +41,7 @@ pub fn FirstRun(
                     <CopyButton text=command label="Copy the command".to_owned()/>
                 </div>
                 {key}
-                <p>"Do you send already? " <a href="/connect">"Keep your client and point it here"</a> "."</p>
+                <p>"Do you send already? " <a href=mounted("/connect")>"Keep your client and point it here"</a> "."</p>
             </EmptyState>
         </section>
     }
@@ -82,7 +83,7 @@ fn StepItem(step: Step, words: Words, is_next: bool, is_needed: bool) -> impl In
     let Words { done, to_do, url, needs } = words;
     if step.is_done {
         let what = match (step.name, step.url) {
-            (Some(name), Some(url)) => view! { ": " <a href=url>{name}</a> }.into_any(),
+            (Some(name), Some(url)) => view! { ": " <a href=mounted(url)>{name}</a> }.into_any(),
             _ => ().into_any(),
         };
         return view! { <li data-done="">{done} {what} <span class="visually-hidden">" (done)"</span></li> }.into_any();
@@ -93,5 +94,5 @@ fn StepItem(step: Step, words: Words, is_next: bool, is_needed: bool) -> impl In
             .into_any();
     }
     let class = if is_next { "button primary" } else { "button" };
-    view! { <li><a class=class href=url>{to_do}</a>{optional}</li> }.into_any()
+    view! { <li><a class=class href=mounted(url)>{to_do}</a>{optional}</li> }.into_any()
 }

@@ -44,6 +44,7 @@ use crate::domain::address::logs::LogQuery;
 use crate::domain::email::{EmailSummary, Remark};
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::domain::page::{COUNT_LIMIT, Page, Total};
 use crate::domain::period::PeriodChoice;
 use crate::domain::plain_words::sentence;
@@ -195,11 +196,11 @@ fn Logs(
                     <Filters query=query.clone() templates total=Some(page.total) look/>
                     <div
                         id="log-list"
-                        data-live=live
+                        data-live=mounted(live)
                         data-rows=rows
-                        data-newest=first_page
+                        data-newest=mounted(first_page)
                     >
-                        <a class="new-rows" id="new-rows" href=newest role="status" hidden></a>
+                        <a class="new-rows" id="new-rows" href=mounted(newest) role="status" hidden></a>
                         {list}
                         {page.looked_from.map(|from| view! { <LookedFrom from/> })}
                         {earlier}
@@ -240,7 +241,7 @@ fn Pages(query: LogQuery, page: Page<EmailSummary>, now: DateTime<Utc>) -> impl 
 fn Earlier(query: LogQuery, total: Total) -> impl IntoView {
     view! {
         <p class="panel-note">
-            {format!("In all time there are {}. ", grouped_total(total))} <a href=query.in_all_time().to_url()>"Look at all time"</a>
+            {format!("In all time there are {}. ", grouped_total(total))} <a href=mounted(query.in_all_time().to_url())>"Look at all time"</a>
         </p>
     }
 }
@@ -261,7 +262,7 @@ fn Unreported() -> impl IntoView {
     view! {
         <p class="overview-note">
             "No report says yet what became of these messages: mail servers say only that they took one. "
-            <a href="/connect#reports">"Let your provider report deliveries, bounces and opens"</a> "."
+            <a href=mounted("/connect#reports")>"Let your provider report deliveries, bounces and opens"</a> "."
         </p>
     }
 }

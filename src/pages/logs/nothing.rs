@@ -11,6 +11,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{EmailStatus, EmailSummary};
 use crate::domain::filter::StatusSet;
 use crate::domain::ids::TemplateId;
+use crate::domain::mount::mounted;
 use crate::domain::page::{Page, Total};
 use crate::domain::period::Period;
 use crate::domain::search::{Qualifier, Search};
@@ -36,7 +37,7 @@ pub fn Nothing(
         return view! {
             <EmptyState glyph=Glyph::Logs title=format!("There is no page {}", query.page)>
                 <p>"The list ends before it."</p>
-                <p><a class="button" href=last>"Go to the last page"</a></p>
+                <p><a class="button" href=mounted(last)>"Go to the last page"</a></p>
             </EmptyState>
         }
         .into_any();
@@ -48,13 +49,13 @@ pub fn Nothing(
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
     let clear = query.has_filters().then(|| {
-        view! { <a class="button" href=query.without_filters().to_url()>"Clear filters"</a> }
+        view! { <a class="button" href=mounted(query.without_filters().to_url())>"Clear filters"</a> }
     });
     let wider = match in_all_time {
         Some(Total::Exact(0)) => None,
         Some(total) => {
             let words = format!("Look at all time: {}", grouped_total(total));
-            Some(view! { <a class="button primary" href=query.in_all_time().to_url()>{words}</a> }.into_any())
+            Some(view! { <a class="button primary" href=mounted(query.in_all_time().to_url())>{words}</a> }.into_any())
         }
         None => Some(view! { <WiderPeriod preset=period.preset to_url/> }.into_any()),
     };
@@ -67,7 +68,7 @@ pub fn Nothing(
     let in_answers = query.search.in_answers().map(|search| {
         let list = LogQuery { search, ..query.with_page(1) };
         let url = if nowhere { list.in_all_time() } else { list }.to_url();
-        view! { <p><a href=url>"Look in what the mail servers answered"</a></p> }
+        view! { <p><a href=mounted(url)>"Look in what the mail servers answered"</a></p> }
     });
     view! {
         <EmptyState glyph=Glyph::Logs title>
@@ -89,7 +90,7 @@ pub fn Near(query: LogQuery, near: Vec<NearSearch>) -> impl IntoView {
         let list = LogQuery { search: Search::parse(&text).ok()?, ..query.with_page(1) };
         let url = if is_in_all_time { list.in_all_time() } else { list }.to_url();
         let when = if is_in_all_time { " in all time" } else { "" };
-        Some(view! { <p>"Did you mean " <a href=url>{text}</a> {format!("? It finds {}{when}.", found_words(total))}</p> })
+        Some(view! { <p>"Did you mean " <a href=mounted(url)>{text}</a> {format!("? It finds {}{when}.", found_words(total))}</p> })
     });
     near.collect_view()
 }
@@ -99,7 +100,7 @@ fn values_instead(query: &LogQuery, qualifier: Qualifier, values: Vec<String>) -
     let links = values.into_iter().filter_map(|value| {
         let search = query.search.with_value(qualifier, &value)?;
         let url = LogQuery { search, ..query.with_page(1) }.to_url();
-        Some(view! { <a href=url>{value}</a> })
+        Some(view! { <a href=mounted(url)>{value}</a> })
     });
     let links: Vec<_> = links.collect();
     let words = match qualifier == Qualifier::Provider {

@@ -11,6 +11,7 @@ use crate::domain::address::Fields;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::ids::TemplateId;
 use crate::domain::masking::sees_contents;
+use crate::domain::mount::mounted;
 use crate::domain::search::{MAX_CHARS, PARAMETER, Qualifier};
 use crate::domain::viewer::Viewer;
 use crate::server_fns::emails::ConditionNames;
@@ -64,14 +65,14 @@ fn SearchField(
 ) -> impl IntoView {
     let placeholder = if has_chips { "Search within these" } else { "Address, subject, any id" };
     view! {
-        <form class="search" role="search" method="get" action="/logs">
+        <form class="search" role="search" method="get" action=mounted("/logs")>
             <HiddenFields fields=kept/>
             <Icon glyph=Glyph::Search/>
             <input
                 id=FIELD
                 type="search"
                 name=PARAMETER
-                data-suggest="/logs/suggest"
+                data-suggest=mounted("/logs/suggest")
                 enterkeyhint="search"
                 aria-label="Search messages"
                 placeholder=placeholder

@@ -12,6 +12,7 @@ use crate::domain::address::logs::LogQuery;
 use crate::domain::address::resends::NewResendQuery;
 use crate::domain::email::{EmailSummary, RecipientKind, Remark};
 use crate::domain::masking::masks_addresses;
+use crate::domain::mount::mounted;
 use crate::domain::page::Total;
 use crate::domain::permission::Permission;
 use crate::domain::resend::ResendRule;
@@ -92,7 +93,7 @@ pub fn Selection(
         let all = (total.count() > on_page).then(|| grouped_total(total));
         let list = use_context::<Viewer>().map(|viewer| format!("{} {}", viewer.team, query.to_list()));
         view! {
-            <form id=FORM class="selection" method="get" action="/resends/new" data-list=list>
+            <form id=FORM class="selection" method="get" action=mounted("/resends/new") data-list=list>
                 // The pages that ask lead back to this list.
                 <HiddenFields fields=query.kept("")/>
                 // What a key says of a row.
@@ -109,7 +110,7 @@ pub fn Selection(
                     {lacks.map(|words| view! { <p class="hint">{words} <WhomToAsk/></p> })}
                     // With scripts the style sheet shows it while a chosen row waits for its time.
                     {(choices.cancel && has_scheduled).then(|| view! {
-                        <button class="button danger cancel-chosen" formaction="/logs/cancel" data-chosen>"Cancel scheduled …"</button>
+                        <button class="button danger cancel-chosen" formaction=mounted("/logs/cancel") data-chosen>"Cancel scheduled …"</button>
                     })}
                     {choices.copy.then(|| view! {
                         <button type="button" class="button needs-script" data-choose="copy" data-chosen>
@@ -117,8 +118,8 @@ pub fn Selection(
                         </button>
                     })}
                     {choices.export.then(|| view! {
-                        <button class="button" formaction="/logs/export" data-chosen data-download>"Export chosen"</button>
-                        <a class="button needs-script" download="" href=query.to_export_url("csv") data-all-chosen hidden>"Export all"</a>
+                        <button class="button" formaction=mounted("/logs/export") data-chosen data-download>"Export chosen"</button>
+                        <a class="button needs-script" download="" href=mounted(query.to_export_url("csv")) data-all-chosen hidden>"Export all"</a>
                     })}
                     <button type="button" class="button quiet needs-script" data-choose="none">"Clear"</button>
                 </div>
@@ -132,13 +133,13 @@ pub fn Selection(
 fn ResendChosen(query: LogQuery, all: Option<String>) -> impl IntoView {
     let resend_all = NewResendQuery { log: query.with_page(1), ..NewResendQuery::default() }.to_url();
     let plain = all.map(|all| {
-        view! { <a class="button without-script" href=resend_all.clone()>{format!("Resend all {all} that match …")}</a> }
+        view! { <a class="button without-script" href=mounted(resend_all.clone())>{format!("Resend all {all} that match …")}</a> }
     });
     view! {
         {plain}
         // The style sheet takes its colour while no chosen row can be resent.
         <button class="button primary resend-chosen" data-chosen><Icon glyph=Glyph::Resend/>"Resend chosen …"</button>
-        <a class="button primary needs-script" href=resend_all data-all-chosen hidden>
+        <a class="button primary needs-script" href=mounted(resend_all) data-all-chosen hidden>
             <Icon glyph=Glyph::Resend/>
             "Resend all …"
         </a>

@@ -6,6 +6,7 @@ use crate::components::number::{counted, grouped, percentage};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::StatusSet;
+use crate::domain::mount::mounted;
 use crate::domain::period::{Period, Preset};
 use crate::domain::plain_words::of_status;
 use crate::domain::stats::Stats;
@@ -166,7 +167,7 @@ pub fn Cards(
                 <li>
                     <a
                         class="card"
-                        href=query.with_statuses(card.statuses).to_url()
+                        href=mounted(query.with_statuses(card.statuses).to_url())
                         data-key=card.key
                         data-elsewhere=(!is_listed).then_some("")
                         aria-current=current(card.statuses)
@@ -192,7 +193,7 @@ pub fn Cards(
             <li>
                 <a
                     class="card"
-                    href=query.with_statuses(StatusSet::default()).to_url()
+                    href=mounted(query.with_statuses(StatusSet::default()).to_url())
                     data-key="total"
                     aria-current=current(StatusSet::default())
                 >

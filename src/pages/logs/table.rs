@@ -16,6 +16,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{EmailSummary, Remark};
 use crate::domain::ids::EmailId;
 use crate::domain::list_view::ListView;
+use crate::domain::mount::{mount_path, mounted};
 use crate::domain::permission::Permission;
 use crate::domain::resend::ResendRule;
 use crate::domain::resend_job::{is_doubtful, likely_end};
@@ -111,7 +112,13 @@ impl Rows {
         if let Some(name) = first.and_then(|recipient| recipient.name.as_deref()) {
             html.html(r#"<p class="name" dir="auto">"#).text(name).html("</p>");
         }
-        html.html(r#"<a class="row-link" href="/logs/"#).text(&id).html("\">").text(address).html("</a>");
+        html.html(r#"<a class="row-link" href=""#)
+            .text(mount_path())
+            .html("/logs/")
+            .text(&id)
+            .html("\">")
+            .text(address)
+            .html("</a>");
         if row.channel != Channel::Email {
             html.view(view! { <ChannelMark channel=row.channel/> });
         }
@@ -130,7 +137,7 @@ impl Rows {
         html.html(r#"</td><td role="cell" class="template">"#).text(row.template_name.as_deref().unwrap_or("–"));
         html.html(r#"</td><td role="cell" class="time">"#);
         push_time(html, row.id.created_at(), &self.clock);
-        html.html(r#"<a class="peek-link""#).attribute("href", &self.query.to_peek_url(row.id));
+        html.html(r#"<a class="peek-link""#).attribute("href", &mounted(self.query.to_peek_url(row.id)));
         html.html(r#" data-peek title="Beside the list (p)" aria-label="Beside the list: the message to "#);
         html.text(address).html("\">");
         push_icon(html, Glyph::Eye);

@@ -10,6 +10,7 @@ use crate::components::menu::Menu;
 use crate::domain::address;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::ids::TemplateId;
+use crate::domain::mount::mounted;
 use crate::domain::template::{FIND_PARAMETER, MAX_FIND_CHARS, TEMPLATES_SHOWN};
 use crate::pages::layout::{PageTitle, Section, in_layout};
 use crate::server_fns::templates::load_template_choices;
@@ -61,7 +62,7 @@ pub fn TemplateChoicesPage() -> impl IntoView {
             <section class="panel template-page" aria-label="Templates">
                 <FindTemplate query=query.clone() part/>
                 <Templates query templates has_more/>
-                <p><a href=back>"Back to the list"</a></p>
+                <p><a href=mounted(back)>"Back to the list"</a></p>
             </section>
         }
     })
@@ -70,7 +71,7 @@ pub fn TemplateChoicesPage() -> impl IntoView {
 #[component]
 fn FindTemplate(query: LogQuery, part: String) -> impl IntoView {
     view! {
-        <form method="get" action="/logs/templates" class="find" data-find=LIST>
+        <form method="get" action=mounted("/logs/templates") class="find" data-find=LIST>
             <HiddenFields fields=query.kept(TEMPLATE)/>
             <input
                 type="search"

@@ -12,6 +12,7 @@ use crate::domain::address::logs::LogQuery;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
 use crate::domain::masking::{masks_addresses, sees_contents};
+use crate::domain::mount::mounted;
 use crate::domain::period::PeriodChoice;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
@@ -66,7 +67,7 @@ pub fn Unread(unread: UnreadLog) -> impl IntoView {
             <Filters query=query.clone() templates total=None look=ListView::default()/>
             <EmptyState glyph=Glyph::Search title>
                 {whole}
-                <p><a class="button" href=query.to_url()>"Show the list without this search"</a></p>
+                <p><a class="button" href=mounted(query.to_url())>"Show the list without this search"</a></p>
             </EmptyState>
         </section>
     }
@@ -79,7 +80,7 @@ fn whole_value(typed: &str, query: &LogQuery) -> Option<AnyView> {
     let (search, name) = Search::parse(typed).ok()?.metadata_as_word()?;
     let url = LogQuery { search, ..query.with_page(1) }.to_url();
     let words = format!("A whole value is found without “{name}”");
-    Some(view! { <p><a href=url>{words}</a></p> }.into_any())
+    Some(view! { <p><a href=mounted(url)>{words}</a></p> }.into_any())
 }
 
 /// What stands in the place of the rows: a search may be right, and look into what its reader does not see.

@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use crate::components::menu::Menu;
 use crate::domain::list_view::{Column, ListView};
+use crate::domain::mount::mounted;
 use crate::server_fns::emails::SetListView;
 
 #[component]
@@ -32,7 +33,7 @@ pub fn ViewMenu(look: ListView) -> impl IntoView {
         .collect_view();
     view! {
         <Menu label="View".into_any() class="quiet view-menu">
-            <form method="post" action=SetListView::PATH>
+            <form method="post" action=mounted(SetListView::PATH)>
                 <fieldset>
                     <legend class="menu-title">"Columns beside recipient and time"</legend>
                     {boxes}

@@ -10,6 +10,7 @@ use crate::components::time::{Time, ViewerClock};
 use crate::domain::address::logs::LogQuery;
 use crate::domain::failure::{FailureGroup, Reason, Reasons, ResendHelp};
 use crate::domain::ids::AdapterId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::search::{Condition, Qualifier};
 
@@ -149,7 +150,7 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
     let today = (day(first) != day(last) && day(last) == day(clock.now)).then_some("today ");
     let since = (first != last).then(|| view! { <Time at=first/> " – " {today} });
     let resend = resend.map(|url| {
-        view! { <a class="button small" href=url aria-label=format!("Resend… {of}")>"Resend…"</a> }
+        view! { <a class="button small" href=mounted(url) aria-label=format!("Resend… {of}")>"Resend…"</a> }
     });
     view! {
         <tr role="row">
@@ -166,7 +167,7 @@ fn Row(row: RowOf, problems: i64, with_adapters: bool) -> impl IntoView {
             {adapter}
             <td role="cell" class="when">{since} <Time at=last/></td>
             <td role="cell" class="actions">
-                {show.map(|url| view! { <a class="button small" href=url aria-label=format!("Show {of}")>"Show"</a> })}
+                {show.map(|url| view! { <a class="button small" href=mounted(url) aria-label=format!("Show {of}")>"Show"</a> })}
                 {resend}
             </td>
         </tr>

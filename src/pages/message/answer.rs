@@ -8,6 +8,7 @@ use crate::components::time::Time;
 use crate::domain::email::{ArrivedLater, EmailStatus};
 use crate::domain::failure::FailureClass;
 use crate::domain::filter::StatusSet;
+use crate::domain::mount::mounted;
 
 /// What a customer hears whose message was sent again.
 const SENT_AGAIN: &str = "Our message did not reach you at first, so we have sent it again; please look into your inbox and your spam folder.";
@@ -88,7 +89,7 @@ fn SinceThen(later: ArrivedLater) -> impl IntoView {
     view! {
         <div>
             <dt>"Since then"</dt>
-            <dd>{words} <a href=format!("/logs/{newest}")><Time at=newest.created_at()/></a></dd>
+            <dd>{words} <a href=mounted(format!("/logs/{newest}"))><Time at=newest.created_at()/></a></dd>
         </div>
     }
 }

@@ -8,6 +8,7 @@ use crate::components::status_badge::StatusBadge;
 use crate::components::time::Time;
 use crate::domain::address::logs::LogQuery;
 use crate::domain::email::{Customer, Email, EmailSummary};
+use crate::domain::mount::mounted;
 use crate::domain::page::Total;
 use crate::domain::period::Preset;
 use crate::domain::search::{Condition, Qualifier, Search};
@@ -23,7 +24,7 @@ pub fn CustomerPanel(
     let person = email.external_user_id.clone().map(|id| (Qualifier::Person, id, "All messages for this user id"));
     let address = email.only_to().map(|to| (Qualifier::To, to.address.clone(), "All messages to this address"));
     let links = person.into_iter().chain(address).filter(|_| links_addresses).map(|(qualifier, value, words)| {
-        view! { <p><a href=list_of(qualifier, value)>{format!("{words} in {} days", Customer::DAYS)}</a></p> }
+        view! { <p><a href=mounted(list_of(qualifier, value))>{format!("{words} in {} days", Customer::DAYS)}</a></p> }
     });
     view! {
         <section class="panel customer" aria-label="This customer">
@@ -46,7 +47,7 @@ fn Row(row: EmailSummary) -> impl IntoView {
     let subject = shown_subject(&row.subject, row.channel);
     view! {
         <li>
-            <a href=format!("/logs/{}", row.id) dir="auto" title=subject.clone()>{subject.clone()}</a>
+            <a href=mounted(format!("/logs/{}", row.id)) dir="auto" title=subject.clone()>{subject.clone()}</a>
             <StatusBadge status=row.status/>
             <Time at=row.id.created_at()/>
             <ChannelMark channel=row.channel/>

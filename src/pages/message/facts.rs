@@ -16,6 +16,7 @@ use crate::domain::address::logs::{search_url, shared_url};
 use crate::domain::email::{AttachmentSummary, Email, EmailContent, Recipient, RecipientKind};
 use crate::domain::ids::{EmailId, NotificationId};
 use crate::domain::masking::is_masked;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_field;
 use crate::domain::resend_change::FamilyChanges;
@@ -105,7 +106,7 @@ fn own_data(metadata: &Value) -> Vec<(String, String)> {
 fn technical_facts(email: Email, headers: Vec<(String, String)>, message_id: Option<String>) -> impl IntoView {
     let code = |text: String| view! { <code>{text}</code> };
     let request = email.api_request_id.map(|id| match may(Permission::RequestsView) {
-        true => view! { <a class="id-link" href=format!("/requests/{id}")>{id.to_string()}</a> }.into_any(),
+        true => view! { <a class="id-link" href=mounted(format!("/requests/{id}"))>{id.to_string()}</a> }.into_any(),
         false => code(id.to_string()).into_any(),
     });
     let moment = |at: DateTime<Utc>| view! { <Time at style=TimeStyle::Second/> };
@@ -140,7 +141,7 @@ fn shared(qualifier: &str, value: String) -> AnyView {
         return value.into_any();
     }
     let url = shared_url(qualifier, &value);
-    view! { <a href=url title="All messages of the last 30 days with this value">{value}</a> }.into_any()
+    view! { <a href=mounted(url) title="All messages of the last 30 days with this value">{value}</a> }.into_any()
 }
 
 #[component]
@@ -181,7 +182,8 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
         let address = mailbox(&person.address);
         let address = if links {
             let url = search_url(&person.address);
-            view! { <a href=url title="All messages to this address in the last 30 days">{address}</a> }.into_any()
+            view! { <a href=mounted(url) title="All messages to this address in the last 30 days">{address}</a> }
+                .into_any()
         } else {
             address
         };
@@ -197,7 +199,7 @@ fn People(people: Vec<Recipient>, links: bool) -> impl IntoView {
 
 #[component]
 fn NotificationLink(id: NotificationId) -> impl IntoView {
-    view! { <a href=format!("/notifications/{id}")>"notification " <code>{id.to_string()}</code></a> }
+    view! { <a href=mounted(format!("/notifications/{id}"))>"notification " <code>{id.to_string()}</code></a> }
 }
 
 /// The headers that the caller added.
@@ -212,7 +214,7 @@ fn TemplateFact(email: Email) -> impl IntoView {
     let version = email.template_version.map(|version| format!(" · version {version}"));
     match (email.template_id, email.template_name) {
         (Some(id), name) => view! {
-            <a href=format!("/templates/{id}")>{name.unwrap_or_else(|| id.to_string())}</a>
+            <a href=mounted(format!("/templates/{id}"))>{name.unwrap_or_else(|| id.to_string())}</a>
             {version}
         }
         .into_any(),
@@ -241,7 +243,8 @@ fn Attachments(
     let shown = attachments.into_iter().enumerate().map(|(place, file)| {
         let name = match of {
             Some(id) => {
-                view! { <a href=format!("/logs/{id}/attachments/{place}") download>{file.filename}</a> }.into_any()
+                view! { <a href=mounted(format!("/logs/{id}/attachments/{place}")) download>{file.filename}</a> }
+                    .into_any()
             }
             None => file.filename.into_any(),
         };
@@ -258,7 +261,7 @@ fn Attachments(
 
 #[component]
 fn MessageLink(id: EmailId) -> impl IntoView {
-    view! { <a class="id-link" href=format!("/logs/{id}")>{id.to_string()}</a> }
+    view! { <a class="id-link" href=mounted(format!("/logs/{id}"))>{id.to_string()}</a> }
 }
 
 /// The messages that send it again, and what each of them has otherwise.

@@ -17,6 +17,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::{ArrivedLater, EmailDetail};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::of_status;
 use crate::domain::resend::{ResendRule, SentCopy};
@@ -45,7 +46,7 @@ pub fn Head(
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href=way_back data-press="Escape">"Logs"</a>
+                <a href=mounted(way_back) data-press="Escape">"Logs"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             {list.map(|list| view! { <Neighbours list/> })}
@@ -160,7 +161,7 @@ fn Neighbours(list: ListPlace) -> impl IntoView {
     let step = |id: Option<EmailId>, words: &'static str, rel: &'static str, key: &'static str| match id {
         Some(id) => {
             let url = address::url(&format!("/logs/{id}"), vec![("list", query.clone())]);
-            view! { <a class="page-step" href=url rel=rel data-press=key title=format!("{words} ({key})")>{words}</a> }
+            view! { <a class="page-step" href=mounted(url) rel=rel data-press=key title=format!("{words} ({key})")>{words}</a> }
                 .into_any()
         }
         None => view! { <span class="page-step" aria-hidden="true">{words}</span> }.into_any(),

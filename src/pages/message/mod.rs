@@ -41,6 +41,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::EmailId;
 use crate::domain::mailbox::bare_address;
 use crate::domain::masking::Contents;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::resend_change::{CopyChange, FamilyChanges};
 use crate::server_fns::emails::{MessageView, RevealEmail, load_email};
@@ -154,7 +155,7 @@ fn Addressee(email: Email, links_addresses: bool) -> impl IntoView {
         };
         if links_addresses {
             let title = "All messages to this address in the last 30 days";
-            view! { <a href=search_url(&first.address) title=title>{shown}</a> }.into_any()
+            view! { <a href=mounted(search_url(&first.address)) title=title>{shown}</a> }.into_any()
         } else {
             shown.into_any()
         }
@@ -180,7 +181,7 @@ fn Unreported() -> impl IntoView {
             <div class="callout-body">
                 <p>
                     <strong>"Whether it arrived, nobody reports"</strong> ". Mail servers say only that they took a message. "
-                    <a href="/connect#reports">"Let your provider report deliveries"</a>
+                    <a href=mounted("/connect#reports")>"Let your provider report deliveries"</a>
                 </p>
             </div>
         </div>
@@ -223,7 +224,7 @@ fn Copied(id: EmailId, status: EmailStatus, change: CopyChange) -> impl IntoView
             <div class="callout-body">
                 <p>
                     <strong>"Resent " <Time at=id.created_at()/> {change_words(&change)} {copy_words(status)}</strong> ". "
-                    <a href=format!("/logs/{id}")>"Show the copy"</a>
+                    <a href=mounted(format!("/logs/{id}"))>"Show the copy"</a>
                 </p>
             </div>
         </div>
@@ -240,7 +241,7 @@ fn change_words(change: &CopyChange) -> Option<String> {
 fn Changed(changes: FamilyChanges, of: Option<EmailId>) -> impl IntoView {
     let FamilyChanges { own, instead_of, .. } = changes;
     let instead_of = instead_of.map(|people| format!(" instead of {people}"));
-    let link = of.map(|id| view! { " " <a href=format!("/logs/{id}")>"Show the original"</a> });
+    let link = of.map(|id| view! { " " <a href=mounted(format!("/logs/{id}"))>"Show the original"</a> });
     (!own.is_none()).then(|| {
         let words = own.words();
         let words = words.into_iter().map(|words| match words.starts_with("to ") {
@@ -295,7 +296,7 @@ fn was_tried(email: &Email) -> bool {
 #[component]
 fn WaitForAdapter(channel: Channel) -> impl IntoView {
     let place = if may(Permission::AdaptersCreate) {
-        view! { <a href="/settings/adapters">"Settings, Adapters"</a> }.into_any()
+        view! { <a href=mounted("/settings/adapters")>"Settings, Adapters"</a> }.into_any()
     } else {
         "Settings, Adapters".into_any()
     };

@@ -11,6 +11,7 @@ use crate::components::number::counted;
 use crate::components::status_badge::StatusBadge;
 use crate::components::timeline::Timeline;
 use crate::domain::email::EmailDetail;
+use crate::domain::mount::mounted;
 use crate::server_fns::emails::PeekView;
 
 /// The id of the panel, which is on the page whether it shows something or not.
@@ -49,7 +50,7 @@ pub fn Peek(
 #[component]
 fn Close(close: String) -> impl IntoView {
     view! {
-        <a class="icon-button" href=close data-peek-close data-press="Escape" title="Close (Esc)" aria-label="Close">
+        <a class="icon-button" href=mounted(close) data-peek-close data-press="Escape" title="Close (Esc)" aria-label="Close">
             <Icon glyph=Glyph::Cross/>
         </a>
     }
@@ -67,12 +68,12 @@ fn Message(shown: PeekView, close: String) -> impl IntoView {
     let last = events.split_off(earlier);
     let earlier = (earlier > 0).then(|| {
         let words = counted(earlier as i64, "earlier event", "earlier events");
-        view! { <p class="panel-note"><a href=url.clone()>{words}</a></p> }
+        view! { <p class="panel-note"><a href=mounted(url.clone())>{words}</a></p> }
     });
     view! {
         <div class="peek-head">
             <h2 dir="auto">{shown_subject(&email.subject, email.channel)}</h2>
-            <a class="button small" href=url>"Open"</a>
+            <a class="button small" href=mounted(url)>"Open"</a>
             <Close close/>
         </div>
         <div class="peek-lead">

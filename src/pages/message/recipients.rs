@@ -13,6 +13,7 @@ use crate::domain::address::logs::search_url;
 use crate::domain::email::{Recipient, RecipientKind};
 use crate::domain::event::{EmailEvent, Outcome, is_problem};
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 
 /// From so many recipients on they are a table.
 pub const MANY: usize = 6;
@@ -75,7 +76,7 @@ pub fn Recipients(
             <div class="panel-head">
                 <h2>"Recipients"</h2>
                 <p>{summary(total, problems, filter.as_ref().map(|_| found))}</p>
-                <form class="inline-form panel-actions" method="get" action=format!("/logs/{id}#recipients") role="search">
+                <form class="inline-form panel-actions" method="get" action=mounted(format!("/logs/{id}#recipients")) role="search">
                     <HiddenFields fields=kept/>
                     <input
                         type="search"
@@ -88,7 +89,7 @@ pub fn Recipients(
                         spellcheck="false"
                     />
                     <button class="button small">"Find"</button>
-                    {filter.map(|_| view! { <a class="clear" href=all>"Show all"</a> })}
+                    {filter.map(|_| view! { <a class="clear" href=mounted(all)>"Show all"</a> })}
                 </form>
             </div>
             {nothing}
@@ -121,7 +122,7 @@ fn Line(row: Row, links_addresses: bool) -> impl IntoView {
     let Row { recipient, outcome, event } = row;
     let address = recipient.address;
     let address = if links_addresses {
-        view! { <a href=search_url(&address) title="All messages to this address in the last 30 days">{address.clone()}</a> }
+        view! { <a href=mounted(search_url(&address)) title="All messages to this address in the last 30 days">{address.clone()}</a> }
             .into_any()
     } else {
         address.into_any()

@@ -15,6 +15,7 @@ use crate::components::icon::{Glyph, Icon};
 use crate::domain::address;
 use crate::domain::error::AppError;
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::resend_change::{ChangePreflight, Changeable, TemplateChoice, Warning};
@@ -47,14 +48,14 @@ fn ResendChange(view: ResendChangeView, back: WayBack) -> impl IntoView {
         <Title text="Resend with a change · Sendlog"/>
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/logs">"Logs"</a>
+                <a href=mounted("/logs")>"Logs"</a>
                 <span aria-hidden="true">"/"</span>
-                <a class="resend-of" href=message.clone() dir="auto">{subject}</a>
+                <a class="resend-of" href=mounted(message.clone()) dir="auto">{subject}</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <PageTitle text="Resend with a change"/>
         </div>
-        <form class="resend-change" method="post" action=ResendChanged::PATH data-check=CheckResend::PATH>
+        <form class="resend-change" method="post" action=mounted(ResendChanged::PATH) data-check=mounted(CheckResend::PATH)>
             <OfTeam/>
             <HiddenFields fields=back.fields()/>
             <input type="hidden" name="id" value=email.id.to_string()/>
@@ -163,11 +164,11 @@ fn WhatHappens(
                 <input type="hidden" name="checked" value=checked/>
                 {again.map(|id| view! { <input type="hidden" name="again" value=id.to_string()/> })}
                 <div class="form-buttons">
-                    <button class="button" formaction=CheckResend::PATH formnovalidate>"Check"</button>
+                    <button class="button" formaction=mounted(CheckResend::PATH) formnovalidate>"Check"</button>
                     <button class="button" class:primary={!is_doubtful && !is_refused} disabled=is_refused>
                         <Icon glyph=Glyph::Resend/>{label}
                     </button>
-                    <a class="button" href=message>"Cancel"</a>
+                    <a class="button" href=mounted(message)>"Cancel"</a>
                 </div>
             </div>
         </section>
@@ -176,7 +177,8 @@ fn WhatHappens(
 
 #[component]
 fn Doubt(warning: Warning) -> impl IntoView {
-    let because = warning.because_of.map(|id| view! { " " <a href=format!("/logs/{id}")>"Show that message"</a> });
+    let because =
+        warning.because_of.map(|id| view! { " " <a href=mounted(format!("/logs/{id}"))>"Show that message"</a> });
     view! {
         <div class="callout" data-tone="waiting">
             <Icon glyph=Glyph::Alert/>

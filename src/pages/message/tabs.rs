@@ -14,6 +14,7 @@ use crate::domain::email::{Email, EmailContent};
 use crate::domain::event::EmailEvent;
 use crate::domain::exchange::AttemptRecord;
 use crate::domain::ids::EmailId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::webhook::ToldWebhook;
 
@@ -50,7 +51,7 @@ pub fn Tabs(
                 {text.is_some().then(|| view! { <Tab name="text" label="Text" is_first=false/> })}
                 {html.is_some().then(|| view! { <Tab name="source" label="Source" is_first=false/> })}
                 {(!data.is_empty()).then(|| view! { <Tab name="data" label="Variables" is_first=false/> })}
-                {request.map(|id| view! { <a class="tab" href=format!("/requests/{id}")>"API request"</a> })}
+                {request.map(|id| view! { <a class="tab" href=mounted(format!("/requests/{id}"))>"API request"</a> })}
             </fieldset>
             <section class="tab-panel" data-tab="events" aria-label="What happened">
                 <div id="message-timeline" data-refresh=is_on_its_way(&email)>
@@ -127,11 +128,11 @@ fn Frame(id: EmailId, with_images: bool) -> impl IntoView {
     view! {
         <p class="images">
             {format!("Remote images are {state} ")}
-            <a class="button small" href=format!("/logs/{id}?images={other}#preview")>{action}</a>
+            <a class="button small" href=mounted(format!("/logs/{id}?images={other}#preview"))>{action}</a>
         </p>
         <iframe
             sandbox=""
-            src=format!("/logs/{id}/body?images={}", u8::from(with_images))
+            src=mounted(format!("/logs/{id}/body?images={}", u8::from(with_images)))
             title="The message as HTML"
         ></iframe>
     }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::components::time::{Time, TimeStyle};
+use crate::domain::mount::mounted;
 use crate::domain::webhook::ToldWebhook;
 use crate::pages::settings::webhooks::delivery_words;
 
@@ -15,7 +16,7 @@ pub(super) fn Told(
         let page = format!("/settings/webhooks/{}/deliveries/{}", delivery.webhook_id, delivery.id);
         view! {
             <li>
-                <a href=page>"Webhook " {webhook}</a>
+                <a href=mounted(page)>"Webhook " {webhook}</a>
                 " " <code>{delivery.kind.clone()}</code> " " {delivery_words(&delivery)} " "
                 {delivery.tried_at.map(|at| view! { <Time at style=TimeStyle::ShortSecond/> })}
             </li>

@@ -17,6 +17,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::components::timeline::Timeline;
 use crate::domain::error::AppError;
 use crate::domain::ids::NotificationId;
+use crate::domain::mount::mounted;
 use crate::domain::notification::{EmailRecord, Notification, NotificationDetail, NotificationState};
 use crate::domain::permission::Permission;
 use crate::server_fns::notifications::load_notification;
@@ -50,7 +51,7 @@ fn Gathered(detail: NotificationDetail) -> impl IntoView {
         <Title text=format!("{} · Sendlog", notification.kind)/>
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/logs">"Logs"</a>
+                <a href=mounted("/logs")>"Logs"</a>
                 <span aria-hidden="true">"/"</span>
                 <span>"Notification"</span>
                 <span aria-hidden="true">"/"</span>
@@ -138,7 +139,7 @@ fn Facts(notification: Notification) -> impl IntoView {
     };
     let request = match notification.api_request_id {
         Some(id) if may(Permission::RequestsView) => {
-            view! { <a class="id-link" href=format!("/requests/{id}")>{id.to_string()}</a> }.into_any()
+            view! { <a class="id-link" href=mounted(format!("/requests/{id}"))>{id.to_string()}</a> }.into_any()
         }
         Some(id) => view! { <code>{id.to_string()}</code> }.into_any(),
         None => view! { <span class="nothing">"none"</span> }.into_any(),
@@ -187,7 +188,7 @@ fn ChannelPanel(record: EmailRecord) -> impl IntoView {
             <div class="panel-head">
                 <h2 class="channel-title" data-channel=email.channel.as_str()><Icon glyph=channel_glyph(email.channel)/>{label}</h2>
                 <StatusBadge status=email.status/>
-                <a class="button small panel-actions" href=format!("/logs/{}", email.id)>
+                <a class="button small panel-actions" href=mounted(format!("/logs/{}", email.id))>
                     "Open the message"<span class="visually-hidden">{format!(" over {label}")}</span>
                 </a>
             </div>

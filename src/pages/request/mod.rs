@@ -21,6 +21,7 @@ use crate::domain::channel::Channel;
 use crate::domain::email::EmailSummary;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiRequestId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::api_requests::{RequestView, RevealRequest, load_request};
 
@@ -50,7 +51,7 @@ fn Request(view: RequestView) -> impl IntoView {
         <Title text=format!("{} {} · Sendlog", request.method, request.endpoint)/>
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/requests">"API requests"</a>
+                <a href=mounted("/requests")>"API requests"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <h1 class="request-line"><Method method=request.method.clone()/>" "{request.endpoint.clone()}</h1>
@@ -84,7 +85,7 @@ fn Facts(request: ApiRequest, api_key_name: Option<String>) -> impl IntoView {
         (Some(id), name) => {
             let url = format!("/requests?key={id}");
             let name = name.unwrap_or_else(|| id.to_string());
-            view! { <a href=url title="All requests with this key in the last 7 days">{name}</a> }.into_any()
+            view! { <a href=mounted(url) title="All requests with this key in the last 7 days">{name}</a> }.into_any()
         }
         (None, _) => "none: a session of the dashboard".into_any(),
     };
@@ -141,7 +142,7 @@ fn Message(email: EmailSummary) -> impl IntoView {
         <li>
             <StatusBadge status=email.status/>
             <span class="made-words">
-                <span><a class="row-link" href=format!("/logs/{}", email.id)>{spoken_list(&email.recipients)}</a>{mark}</span>
+                <span><a class="row-link" href=mounted(format!("/logs/{}", email.id))>{spoken_list(&email.recipients)}</a>{mark}</span>
                 <span class="made-subject">{email.subject}</span>
             </span>
         </li>

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::number::{counted, grouped};
 use crate::domain::address::requests::{Place, RequestQuery, StatusClass};
 use crate::domain::api_request::{COUNTED, RequestCounts};
+use crate::domain::mount::mounted;
 
 /// The numbers; each leads to the requests that it counts. Nothing where there are none.
 #[component]
@@ -18,7 +19,7 @@ pub fn Counts(query: RequestQuery, counts: RequestCounts) -> impl IntoView {
         (count > 0).then(|| {
             view! {
                 <li data-class=class.as_str()>
-                    {if is_chosen { words.into_any() } else { view! { <a href=url>{words}</a> }.into_any() }}
+                    {if is_chosen { words.into_any() } else { view! { <a href=mounted(url)>{words}</a> }.into_any() }}
                 </li>
             }
         })

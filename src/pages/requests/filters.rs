@@ -7,6 +7,7 @@ use crate::components::filter::{Choice, ChoiceMenu, SearchForm, filter_label};
 use crate::components::menu::Menu;
 use crate::domain::address::requests::{MAX_PART_CHARS, METHODS, Place, RequestQuery, StatusClass};
 use crate::domain::ids::ApiKeyId;
+use crate::domain::mount::mounted;
 
 /// What is said of a text that is no whole address.
 const WHOLE_ADDRESS_WORDS: &str =
@@ -21,7 +22,7 @@ pub fn Filters(
     searches_bodies: bool,
 ) -> impl IntoView {
     let clear = query.has_filters().then(|| {
-        view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
+        view! { <a class="clear" href=mounted(query.without_filters().to_url())>"Clear filters"</a> }
     });
     view! {
         <div class="filters">
@@ -121,7 +122,7 @@ fn TextFilter(
     let described_by: Vec<String> = [error_id.clone(), hint_id.clone()].into_iter().flatten().collect();
     view! {
         <Menu label=label_of_filter is_open=is_wrong>
-            <form class="menu-form" method="get" action="/requests">
+            <form class="menu-form" method="get" action=mounted("/requests")>
                 <HiddenFields fields=query.kept(name)/>
                 <div class="field">
                     <label for=name>{label}</label>

@@ -17,6 +17,7 @@ use crate::components::icon::Glyph;
 use crate::components::periods::Periods;
 use crate::components::time::Time;
 use crate::domain::address::requests::{Place, RequestQuery};
+use crate::domain::mount::mounted;
 use crate::domain::period::PeriodChoice;
 use crate::server_fns::api_requests::{RequestsView, load_requests};
 
@@ -87,7 +88,8 @@ fn WithoutRecipient(query: RequestQuery, searches_bodies: bool) -> impl IntoView
     query.recipient.clone().map(|address| {
         let status = query.status.filter(|class| class.digit() >= 4);
         let url = RequestQuery { recipient: None, status, error: Some(address), ..query.at(Place::Newest) }.to_url();
-        let link = searches_bodies.then(|| view! { <a href=url>"Look for the address in what was posted"</a> });
+        let link =
+            searches_bodies.then(|| view! { <a href=mounted(url)>"Look for the address in what was posted"</a> });
         view! {
             <p class="panel-note">
                 "A refused request made no message, so it has no recipient to be found by. "
@@ -106,7 +108,7 @@ fn Steps(
     looked_to: Option<DateTime<Utc>>,
 ) -> impl IntoView {
     let step = |label: &'static str, url: Option<String>, rel: &'static str| match url {
-        Some(url) => view! { <a class="page-step" href=url rel=rel>{label}</a> }.into_any(),
+        Some(url) => view! { <a class="page-step" href=mounted(url) rel=rel>{label}</a> }.into_any(),
         None => view! { <span class="page-step" aria-hidden="true">{label}</span> }.into_any(),
     };
     (newer.is_some() || older.is_some()).then(|| {
@@ -114,7 +116,7 @@ fn Steps(
             <div class="panel-foot">
                 <p>
                     {looked_to.map(|at| view! { "Looked no further than " <Time at/> ". " })}
-                    {newest.map(|url| view! { <a href=url>"Back to the newest"</a> })}
+                    {newest.map(|url| view! { <a href=mounted(url)>"Back to the newest"</a> })}
                 </p>
                 <nav class="pagination" aria-label="Pages">{step("Newer", newer, "prev")}{step("Older", older, "next")}</nav>
             </div>

@@ -11,6 +11,7 @@ use crate::components::time::Time;
 use crate::domain::address::requests::{Place, RequestQuery, StatusClass};
 use crate::domain::api_request::ApiRequestSummary;
 use crate::domain::ids::ApiKeyId;
+use crate::domain::mount::mounted;
 use crate::domain::period::Period;
 
 /// Some requests, newest first.
@@ -48,7 +49,7 @@ fn Row(row: ApiRequestSummary) -> impl IntoView {
         <tr role="row">
             <td role="cell" class="status"><HttpStatusBadge status=row.response_status/></td>
             <td role="cell" class="endpoint" title=whole_endpoint>
-                <a class="row-link" href=url><Method method=row.method/>" "<code>{endpoint}</code></a>
+                <a class="row-link" href=mounted(url)><Method method=row.method/>" "<code>{endpoint}</code></a>
             </td>
             <td role="cell" class="key">{key}</td>
             <td role="cell" class="agent" title=whole_agent>{agent}</td>
@@ -66,7 +67,7 @@ pub fn Nothing(query: RequestQuery, period: Period, keys: Vec<(ApiKeyId, String)
         return view! {
             <EmptyState glyph=Glyph::Code title="There is nothing older">
                 <p>"The list ends before this place."</p>
-                <p><a class="button" href=newest>"Back to the newest"</a></p>
+                <p><a class="button" href=mounted(newest)>"Back to the newest"</a></p>
             </EmptyState>
         }
         .into_any();
@@ -78,9 +79,9 @@ pub fn Nothing(query: RequestQuery, period: Period, keys: Vec<(ApiKeyId, String)
         Box::new(move |preset| query.with_preset(preset).to_url())
     };
     let way_out = if query.has_filters() {
-        view! { <a class="button" href=query.without_filters().to_url()>"Clear filters"</a> }.into_any()
+        view! { <a class="button" href=mounted(query.without_filters().to_url())>"Clear filters"</a> }.into_any()
     } else {
-        view! { <a class="button" href="/connect">"Connect a program"</a> }.into_any()
+        view! { <a class="button" href=mounted("/connect")>"Connect a program"</a> }.into_any()
     };
     view! {
         <EmptyState glyph=Glyph::Code title>

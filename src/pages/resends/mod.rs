@@ -13,6 +13,7 @@ use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::number::grouped;
 use crate::components::time::Time;
+use crate::domain::mount::mounted;
 use crate::domain::page::CursorPage;
 use crate::domain::resend_job::{ResendCounts, ResendJob, ResendJobState};
 use crate::server_fns::resends::load_resends;
@@ -30,7 +31,7 @@ fn Resends(page: CursorPage<ResendJob>) -> impl IntoView {
         view! {
             <EmptyState glyph=Glyph::Resend title="No bulk resend yet">
                 <p>"Choose messages in the log, or search for what failed, then resend them together."</p>
-                <p><a class="button primary" href="/logs?status=bounced,failed">"Look at what failed"</a></p>
+                <p><a class="button primary" href=mounted("/logs?status=bounced,failed")>"Look at what failed"</a></p>
             </EmptyState>
         }
         .into_any()
@@ -55,7 +56,7 @@ fn Resends(page: CursorPage<ResendJob>) -> impl IntoView {
         <div class="page-head"><PageTitle text="Resends"/></div>
         <section class="panel" aria-label="Resends">
             {list}
-            {older.map(|url| view! { <div class="panel-foot"><a class="page-step" href=url rel="next">"Older"</a></div> })}
+            {older.map(|url| view! { <div class="panel-foot"><a class="page-step" href=mounted(url) rel="next">"Older"</a></div> })}
         </section>
     }
 }
@@ -66,7 +67,7 @@ fn ResendRow(job: ResendJob) -> impl IntoView {
         <tr>
             <td>
                 <span class="two-lines">
-                    <a class="row-link" href=format!("/resends/{}", job.id)>{job.name}</a>
+                    <a class="row-link" href=mounted(format!("/resends/{}", job.id))>{job.name}</a>
                     <span>{job.reason}</span>
                 </span>
             </td>

@@ -11,6 +11,7 @@ use crate::components::number::grouped;
 use crate::domain::address::resends::NewResendQuery;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::domain::resend_job::{
     DEFAULT_PER_MINUTE, MAX_MESSAGES, MAX_REASON_CHARS, Preflight, PreflightGroup, ResendItemState, ResendOptions,
 };
@@ -41,7 +42,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
         view! {
             <p>
                 {format!("{} that failed or bounced, of ", messages(total))}
-                <a href=query.log.to_url()>"this list"</a>
+                <a href=mounted(query.log.to_url())>"this list"</a>
                 {(preflight.others > 0).then(|| format!(
                     ". The others of the list, {}, did not fail and stay as they are", grouped(preflight.others)
                 ))}
@@ -57,7 +58,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
             <section class="panel" aria-label="What will happen">
                 <EmptyState glyph=Glyph::Resend title="Nothing here can be resent">
                     <p>"No message of this list failed or bounced."</p>
-                    <p><a class="button" href=query.log.to_url()>"Back to the list"</a></p>
+                    <p><a class="button" href=mounted(query.log.to_url())>"Back to the list"</a></p>
                 </EmptyState>
             </section>
         }
@@ -75,7 +76,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
             {match count {
                 0 => view! {
                     <p>"None of them would be sent again."</p>
-                    <div class="form-buttons"><a class="button" href=query.log.to_url()>"Cancel"</a></div>
+                    <div class="form-buttons"><a class="button" href=mounted(query.log.to_url())>"Cancel"</a></div>
                 }
                 .into_any(),
                 _ => view! { <Form query count is_doubtful once draft/> }.into_any(),
@@ -86,7 +87,7 @@ fn NewResend(query: NewResendQuery, view: NewResendView) -> impl IntoView {
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/resends">"Resends"</a>
+                <a href=mounted("/resends")>"Resends"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <PageTitle text="Resend messages"/>
@@ -172,7 +173,7 @@ fn ToMend(words: String, list: String) -> impl IntoView {
             <Icon glyph=Glyph::Alert/>
             <div class="callout-body">
                 <p>{words}</p>
-                <p>"To see whether it is fixed, resend one of "<a href=list>"the list"</a>" first."</p>
+                <p>"To see whether it is fixed, resend one of "<a href=mounted(list)>"the list"</a>" first."</p>
             </div>
         </div>
     }
@@ -198,7 +199,7 @@ fn Groups(preflight: Preflight, query: NewResendQuery) -> impl IntoView {
     let toggles = toggles.into_iter().filter(|(count, ..)| *count > 0).map(|(count, is_in, changed, what)| {
         let verb = if is_in { "Leave out" } else { "Resend also" };
         let words = format!("{verb} the {} that {what}", grouped(count));
-        view! { <a class="button" href=query.with(changed).to_url()>{words}</a> }
+        view! { <a class="button" href=mounted(query.with(changed).to_url())>{words}</a> }
     });
     let toggles = toggles.collect_view();
     let rows = preflight.groups.into_iter().map(|group| view! { <Group group/> }).collect_view();
@@ -250,7 +251,7 @@ fn Form(
     });
     let go_on = format!("Resend {}{}", messages(count), if is_doubtful { " anyway" } else { "" });
     view! {
-        <form class="panel panel-body resend-form" method="post" action=CreateResend::PATH data-ends-choice>
+        <form class="panel panel-body resend-form" method="post" action=mounted(CreateResend::PATH) data-ends-choice>
             <OfTeam/>
             <input type="hidden" name="address" value=address/>
             <input type="hidden" name="expected" value=count.to_string()/>
@@ -275,7 +276,7 @@ fn Form(
             </p>
             <div class="form-buttons">
                 <button class="button" class:primary=!is_doubtful><Icon glyph=Glyph::Resend/>{go_on}</button>
-                <a class="button" href=query.log.to_url()>"Cancel"</a>
+                <a class="button" href=mounted(query.log.to_url())>"Cancel"</a>
             </div>
         </form>
     }

@@ -16,6 +16,7 @@ use crate::domain::address::resends::{ReportQuery, list_of};
 use crate::domain::email::EmailStatus;
 use crate::domain::error::AppError;
 use crate::domain::ids::ResendJobId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::resend_job::{
     CopyCounts, ResendCounts, ResendItem, ResendItemState, ResendJob, ResendJobState, ResendStep,
@@ -54,7 +55,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
         let label = state.map_or("All", ResendItemState::label);
         let current = (state == query.state).then_some("page");
         let url = ReportQuery { state, page: 1 }.to_url(id);
-        view! { <li><a class="resend-tab" href=url aria-current=current>{label}" "<span class="count">{grouped(of_state(state))}</span></a></li> }
+        view! { <li><a class="resend-tab" href=mounted(url) aria-current=current>{label}" "<span class="count">{grouped(of_state(state))}</span></a></li> }
     });
     let tabs = tabs.collect_view();
     let total_pages = (of_state(query.state) + PAGE_SIZE - 1) / PAGE_SIZE;
@@ -67,7 +68,7 @@ fn Report(query: ReportQuery, view: ResendView) -> impl IntoView {
         <Title text=format!("{} · Sendlog", job.name)/>
         <div class="page-head" id="resend-head" data-refresh=refresh>
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/resends">"Resends"</a>
+                <a href=mounted("/resends")>"Resends"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <h1>{job.name.clone()}</h1>
@@ -178,7 +179,7 @@ fn refresh(state: ResendJobState, may_change: bool) -> Option<&'static str> {
 fn Steps(job: ResendJob) -> impl IntoView {
     let steps = ResendStep::ALL.into_iter().filter(|step| step.is_possible(job.state)).map(|step| {
         view! {
-            <form method="post" action=SteerResend::PATH>
+            <form method="post" action=mounted(SteerResend::PATH)>
                 <input type="hidden" name="id" value=job.id.to_string()/>
                 <button class="button" name="step" value=step.as_str()>{step.label()}</button>
             </form>
@@ -192,7 +193,7 @@ fn About(job: ResendJob, list: Option<LogFrame>) -> impl IntoView {
     let filter = match list_of(&job).zip(list) {
         Some((query, LogFrame { period, templates, names })) => {
             let words = format!("{} · {}", list_words(&query, &templates, &names), period.label);
-            view! { <a href=query.to_url()>{words}</a> }.into_any()
+            view! { <a href=mounted(query.to_url())>{words}</a> }.into_any()
         }
         None => "Messages that were chosen".into_any(),
     };
@@ -214,7 +215,7 @@ fn Item(item: ResendItem) -> impl IntoView {
             let subject = shown_subject(&email.subject, email.channel);
             view! {
                 <span class="two-lines">
-                    <a href=format!("/logs/{}", item.email_id)>{spoken_list(&email.recipients)}</a>
+                    <a href=mounted(format!("/logs/{}", item.email_id))>{spoken_list(&email.recipients)}</a>
                     <span>{subject}</span>
                 </span>
             }
@@ -225,7 +226,8 @@ fn Item(item: ResendItem) -> impl IntoView {
     let copy = item.copy.map(|(id, status)| match status {
         Some(status) => {
             let label = format!("The copy {id}");
-            view! { <a class="copy-link" href=format!("/logs/{id}") title=label><StatusBadge status/></a> }.into_any()
+            view! { <a class="copy-link" href=mounted(format!("/logs/{id}")) title=label><StatusBadge status/></a> }
+                .into_any()
         }
         None => view! { <span class="nothing">"Not kept any more"</span> }.into_any(),
     });

@@ -14,6 +14,7 @@ use crate::components::number::{counted, grouped};
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
 use crate::domain::history_import::{HistoryImport, ImportSource, ImportState, ImportWay};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::history_imports::{
     DeleteImport, ImportFile, ImportsView, ResumeImport, StartImport, StopImport, load_imports,
@@ -72,7 +73,7 @@ fn ImportTable(imports: Vec<HistoryImport>) -> impl IntoView {
             </thead>
             <tbody role="rowgroup">{rows.collect_view()}</tbody>
         </table>
-        {runs.then(|| view! { <noscript><p class="panel-note"><a class="button" href=PATH>"Reload"</a></p></noscript> })}
+        {runs.then(|| view! { <noscript><p class="panel-note"><a class="button" href=mounted(PATH)>"Reload"</a></p></noscript> })}
     }
 }
 
@@ -147,7 +148,7 @@ fn Actions(import: HistoryImport) -> impl IntoView {
     let label = source.label();
     let main = match state {
         ImportState::Running => view! {
-            <form method="post" action=StopImport::PATH data-once>
+            <form method="post" action=mounted(StopImport::PATH) data-once>
                 <button class="button small" name="id" value=id.to_string() aria-label=format!("Stop the import from {label}")>"Stop"</button>
             </form>
         }
@@ -194,7 +195,7 @@ fn Resume(id: String, source: ImportSource, needs_key: bool) -> impl IntoView {
             "Go on"
         </button>
         <dialog class="dialog" id=dialog popover="auto" aria-labelledby=labelled_by>
-            <form class="stack" method="post" action=ResumeImport::PATH>
+            <form class="stack" method="post" action=mounted(ResumeImport::PATH)>
                 <h2 id=heading>"Go on with this import?"</h2>
                 <p>"It goes on where it stopped. What it has read is not recorded twice."</p>
                 {key}
@@ -222,9 +223,9 @@ fn Start(chosen: Option<ImportSource>, kept_days: Option<i64>, draft: Draft) -> 
         <section class="panel" aria-label="Bring your history">
             <div class="panel-head">
                 <h2>"Bring your history"</h2>
-                <p><a href="/help/imports">"What each source tells, and what it does not"</a></p>
+                <p><a href=mounted("/help/imports")>"What each source tells, and what it does not"</a></p>
             </div>
-            <form class="stack panel-body" method="get" action=PATH>
+            <form class="stack panel-body" method="get" action=mounted(PATH)>
                 <div class="short stack"><SelectField label="Source" name="source" options selected/></div>
                 <div class="form-foot"><button class="button">"Choose"</button></div>
             </form>
@@ -260,7 +261,7 @@ fn FromApi(source: ImportSource, kept_days: Option<i64>, draft: Draft) -> impl I
     view! {
         <section class="panel" aria-label=format!("From {}’s API", source.label())>
             <div class="panel-head"><h2>{format!("From {}’s API", source.label())}</h2></div>
-            <form class="stack panel-body" method="post" action=StartImport::PATH data-unsaved="" data-once>
+            <form class="stack panel-body" method="post" action=mounted(StartImport::PATH) data-unsaved="" data-once>
                 <OfTeam/>
                 <input type="hidden" name="source" value=source.as_str()/>
                 <div class="short stack">
@@ -303,7 +304,7 @@ fn FromFile(source: ImportSource) -> impl IntoView {
     view! {
         <section class="panel" aria-label="From a file">
             <div class="panel-head"><h2>"From a file"</h2></div>
-            <form class="stack panel-body" method="post" action=ImportFile::PATH enctype="multipart/form-data" data-once>
+            <form class="stack panel-body" method="post" action=mounted(ImportFile::PATH) enctype="multipart/form-data" data-once>
                 <OfTeam/>
                 <input type="hidden" name="source" value=source.as_str()/>
                 <div class="field">

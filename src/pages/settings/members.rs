@@ -15,6 +15,7 @@ use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Invite, Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
@@ -41,7 +42,7 @@ pub fn MembersPage() -> impl IntoView {
 /// Finds members by a part of their name, address or role.
 #[component]
 fn FindMember(sought: Option<String>, found: usize, total: usize) -> impl IntoView {
-    let clear = sought.is_some().then(|| view! { <a class="clear" href="/settings/members">"Show all"</a> });
+    let clear = sought.is_some().then(|| view! { <a class="clear" href=mounted("/settings/members")>"Show all"</a> });
     let words = match &sought {
         Some(_) => format!("{found} of {total}"),
         None => counted(total as i64, "member", "members"),
@@ -116,13 +117,13 @@ fn Roles(roles: Vec<RoleGrants>) -> impl IntoView {
     let roles = roles.into_iter().map(|grants| {
         let url = format!("{ROLES_PATH}/{}", grants.role);
         let about = about(&grants);
-        view! { <div class="fact"><dt><a href=url>{grants.name}</a></dt><dd>{about}</dd></div> }
+        view! { <div class="fact"><dt><a href=mounted(url)>{grants.name}</a></dt><dd>{about}</dd></div> }
     });
     view! {
         <section class="panel" aria-label="Roles">
             <div class="panel-head">
                 <h2>"Roles"</h2>
-                <p><a href=ROLES_PATH>"Compare what each role may do"</a></p>
+                <p><a href=mounted(ROLES_PATH)>"Compare what each role may do"</a></p>
             </div>
             <dl class="facts panel-body">{roles.collect_view()}</dl>
         </section>
@@ -230,7 +231,7 @@ fn RoleForm(member: Member, choices: Vec<(Role, String)>) -> impl IntoView {
         view! { <option value=each.to_string() selected={each == role}>{name}</option> }
     });
     view! {
-        <form class="inline-form" method="post" action=ChangeRole::PATH data-unsaved="">
+        <form class="inline-form" method="post" action=mounted(ChangeRole::PATH) data-unsaved="">
             <input type="hidden" name="user" value=user_id.to_string()/>
             <select name="role" aria-label=format!("Role of {name}")>{options.collect_view()}</select>
             <button class="button small">"Save"</button>
@@ -267,7 +268,7 @@ fn Invites(invites: Vec<Invite>, choices: Vec<(Role, String)>, sends_mail: bool,
     view! {
         <section class="panel" aria-label="Invitations">
             <div class="panel-head"><h2>"Invite somebody"</h2><p>{way}</p></div>
-            <form class="row-form panel-body" method="post" action=InviteMember::PATH>
+            <form class="row-form panel-body" method="post" action=mounted(InviteMember::PATH)>
                 <OfTeam/>
                 <TextField label="Email address" name="email" kind="email" value=draft.text("email")/>
                 <SelectField label="Role" name="role" options selected=draft.get("role").unwrap_or_else(|| "viewer".to_owned())/>
@@ -289,7 +290,7 @@ fn InviteRow(invite: Invite) -> impl IntoView {
             <td role="cell">{invite.role_name}</td>
             <td role="cell" class="wide-only"><Time at=invite.expires_at style=TimeStyle::Minute/></td>
             <td role="cell" class="actions">
-                <form method="post" action=ResendInvite::PATH>
+                <form method="post" action=mounted(ResendInvite::PATH)>
                     <button class="button small" name="id" value=id.clone() aria-label=again>"Send again"</button>
                 </form>
                 <Confirm

@@ -21,6 +21,7 @@ use leptos::prelude::*;
 use super::layout::{PageTitle, Section, in_layout};
 use crate::components::can::may;
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 
 /// A page of the settings.
@@ -132,7 +133,7 @@ where
         let head = view! {
             <div class="page-head">
                 <nav class="breadcrumb" aria-label="Breadcrumb">
-                    <a href=tab.path()>{tab.label()}</a>
+                    <a href=mounted(tab.path())>{tab.label()}</a>
                     <span aria-hidden="true">"/"</span>
                 </nav>
                 <PageTitle text=title/>
@@ -148,7 +149,7 @@ where
 fn SettingsLayout(tab: Tab, current: &'static str, head: AnyView, content: AnyView) -> impl IntoView {
     let tabs = Tab::ALL.into_iter().filter(|tab| tab.is_shown()).map(|each| {
         let current = (each == tab).then_some(current);
-        view! { <li><a href=each.path() aria-current=current>{each.label()}</a></li> }
+        view! { <li><a href=mounted(each.path()) aria-current=current>{each.label()}</a></li> }
     });
     view! {
         {head}

@@ -15,6 +15,7 @@ use crate::components::field::{ListField, TextField};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::account::TwoFactor;
 use crate::domain::draft::Draft;
+use crate::domain::mount::mounted;
 use crate::domain::team::User;
 use crate::pages::layout::{PageTitle, alone};
 use crate::server_fns::profile::{ProfileView, UpdateProfile, load_profile};
@@ -57,7 +58,7 @@ fn Person(account: User, team: Option<(String, String)>, time_zones: Vec<String>
     let team = team.map(|(name, role)| format!("{name}, {role}"));
     view! {
         <section class="panel narrow" aria-label="Profile">
-            <form class="stack panel-body" method="post" action=UpdateProfile::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(UpdateProfile::PATH) data-unsaved="">
                 <dl class="facts">
                     <div class="fact"><dt>"Email address"</dt><dd>{account.email}</dd></div>
                     {team.map(|team| view! { <div class="fact"><dt>"Team and role"</dt><dd>{team}</dd></div> })}

@@ -14,6 +14,7 @@ use crate::components::history_link::HistoryLink;
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Member, Role, RoleGrants};
 use crate::domain::viewer::Viewer;
@@ -87,7 +88,7 @@ fn NameForm(grants: RoleGrants, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Name">
             <div class="panel-head"><h2>"Name"</h2></div>
-            <form class="stack panel-body" method="post" action=RenameRole::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(RenameRole::PATH) data-unsaved="">
                 <OfTeam/>
                 <input type="hidden" name="role" value=grants.role.to_string()/>
                 <TextField
@@ -149,7 +150,7 @@ fn Permissions(grants: RoleGrants) -> impl IntoView {
         view! { <div class="stack panel-body">{groups}</div> }.into_any()
     } else {
         view! {
-            <form class="stack panel-body" method="post" action=SaveRoleGrid::PATH data-grants="">
+            <form class="stack panel-body" method="post" action=mounted(SaveRoleGrid::PATH) data-grants="">
                 {saver()}
                 <input type="hidden" name="shown[]" value=shown/>
                 {groups}
@@ -180,7 +181,7 @@ fn RoleActions(role: RoleView) -> impl IntoView {
     view! {
         {history}
         <div class="page-actions">
-            {may_clone.then(|| view! { <a class="button" href=clone>"Clone"</a> })}
+            {may_clone.then(|| view! { <a class="button" href=mounted(clone)>"Clone"</a> })}
             {may_delete.then(|| view! { <DeleteDialog grants holders invites successors/> })}
         </div>
     }

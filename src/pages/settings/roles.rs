@@ -11,6 +11,7 @@ use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::team::{Role, RoleGrants};
 use crate::domain::viewer::Viewer;
@@ -38,7 +39,7 @@ fn Roles(roles: RolesView, from: Option<String>) -> impl IntoView {
         {may_change.then(|| view! { <NewRole sources draft from/> })}
         {if may_change {
             view! {
-                <form method="post" action=SaveRoleGrid::PATH data-grants="">
+                <form method="post" action=mounted(SaveRoleGrid::PATH) data-grants="">
                     {saver()}
                     {shown_roles(&roles)}
                     {grid}
@@ -70,7 +71,7 @@ fn Grid(roles: Vec<RoleGrants>, may_change: bool) -> impl IntoView {
     let heads = roles.iter().map(|grants| {
         view! {
             <th scope="col">
-                <a href=format!("{ROLES_PATH}/{}", grants.role)>{grants.name.clone()}</a>
+                <a href=mounted(format!("{ROLES_PATH}/{}", grants.role))>{grants.name.clone()}</a>
                 <span class="role-members">{counted(grants.members, "member", "members")}</span>
             </th>
         }
@@ -147,7 +148,7 @@ fn NewRole(sources: Vec<RoleGrants>, draft: Draft, from: Option<String>) -> impl
     view! {
         <details class="panel narrow fold" id="new-role" open=is_open>
             <summary>"Create a role" <Icon glyph=Glyph::Chevron/></summary>
-            <form class="stack panel-body" method="post" action=CreateRole::PATH aria-label="Create a role" data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(CreateRole::PATH) aria-label="Create a role" data-unsaved="">
                 <OfTeam/>
                 <p class="hint">
                     "For people who do one kind of work: support that only looks, a designer who changes templates."

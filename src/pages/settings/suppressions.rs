@@ -16,6 +16,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::domain::address::url;
 use crate::domain::draft::Draft;
 use crate::domain::ids::SuppressionId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::suppression::{Suppression, SuppressionReason};
@@ -81,7 +82,7 @@ fn Suppressions(view: SuppressionsView, asked: Asked) -> impl IntoView {
             </EmptyState>
         }
         .into_any(),
-        (false, true) => view! { <p class="panel-note">"No address matches. " <a href=PATH>"Show all"</a></p> }.into_any(),
+        (false, true) => view! { <p class="panel-note">"No address matches. " <a href=mounted(PATH)>"Show all"</a></p> }.into_any(),
         (false, false) => view! { <SuppressionTable items=page.items/> }.into_any(),
     };
     let filters = (!is_empty).then(|| view! { <Filters asked=asked.clone() total/> });
@@ -102,11 +103,11 @@ fn Filters(asked: Asked, total: i64) -> impl IntoView {
         view! { <option value=reason.as_str() selected=is_chosen>{reason.label()}</option> }
     });
     let export = may(Permission::LogsExport).then(|| {
-        view! { <p class="exports">"Export: " <a href="/settings/suppressions/export" download="">"CSV"</a></p> }
+        view! { <p class="exports">"Export: " <a href=mounted("/settings/suppressions/export") download="">"CSV"</a></p> }
     });
     view! {
         <div class="filters audit-filters">
-            <form class="inline-form" method="get" action=PATH role="search">
+            <form class="inline-form" method="get" action=mounted(PATH) role="search">
                 <input
                     type="search"
                     name="q"
@@ -152,7 +153,7 @@ fn Row(item: Suppression, may_lift: bool) -> impl IntoView {
     let Suppression { id, address, reason, email_id, note, created_at } = item;
     let cause = email_id.map(|email_id| {
         let label = format!("The message to {address} that caused it");
-        view! { <a href=format!("/logs/{email_id}") aria-label=label>"the message that caused it"</a> }
+        view! { <a href=mounted(format!("/logs/{email_id}")) aria-label=label>"the message that caused it"</a> }
     });
     let note = (!note.is_empty()).then(|| view! { <span>{note}</span> });
     let lift = may_lift.then(|| view! { <Lift id address=address.clone()/> });
@@ -204,7 +205,7 @@ fn Add(draft: Draft) -> impl IntoView {
             <form
                 class="stack panel-body"
                 method="post"
-                action=AddSuppressions::PATH
+                action=mounted(AddSuppressions::PATH)
                 enctype="multipart/form-data"
                 data-unsaved=""
             >
@@ -261,10 +262,10 @@ fn Add(draft: Draft) -> impl IntoView {
 #[component]
 fn Steps(newest: Option<String>, older: Option<String>) -> impl IntoView {
     (newest.is_some() || older.is_some()).then(|| {
-        let older = older.map(|url| view! { <a class="page-step" href=url rel="next">"Older"</a> });
+        let older = older.map(|url| view! { <a class="page-step" href=mounted(url) rel="next">"Older"</a> });
         view! {
             <div class="panel-foot">
-                <p>{newest.map(|url| view! { <a href=url rel="first">"Back to the newest"</a> })}</p>
+                <p>{newest.map(|url| view! { <a href=mounted(url) rel="first">"Back to the newest"</a> })}</p>
                 <nav class="pagination" aria-label="Pages">{older}</nav>
             </div>
         }

@@ -9,6 +9,7 @@ use crate::components::field::{OfTeam, TextField};
 use crate::components::number::counted;
 use crate::domain::draft::Draft;
 use crate::domain::field_rule::FieldRule;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::retention::{DAYS_WORDS, MAX_DAYS, Retention};
@@ -45,7 +46,7 @@ fn Rules(team: Team, without_two_factor: usize, viewer_lacks_it: bool, draft: Dr
     let may_unmask = !rules.masks_addresses || may(Permission::LogsReveal);
     view! {
         <section class="panel narrow" aria-label="Name and rules">
-            <form class="panel-body" method="post" action=UpdateTeam::PATH data-unsaved="">
+            <form class="panel-body" method="post" action=mounted(UpdateTeam::PATH) data-unsaved="">
                 <OfTeam/>
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"Name and rules"</legend>
@@ -127,13 +128,13 @@ fn Tracked(tracking: Tracking, unreachable: Option<String>, draft: Draft) -> imp
     view! {
         <section class="panel narrow" aria-label="Opens and clicks" id="tracking">
             <div class="panel-head"><h2>"Opens and clicks"</h2></div>
-            <form class="panel-body" method="post" action=UpdateTracking::PATH data-unsaved="">
+            <form class="panel-body" method="post" action=mounted(UpdateTracking::PATH) data-unsaved="">
                 <OfTeam/>
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"Opens and clicks"</legend>
                     <p class="hint">
                         "For messages with an HTML body that go out by SMTP; providers track by themselves. A template can say "
-                        "otherwise for its own messages. " <a href="/help/tracking">"What is recorded, and what not"</a>
+                        "otherwise for its own messages. " <a href=mounted("/help/tracking")>"What is recorded, and what not"</a>
                     </p>
                     {unreachable.map(|words| view! {
                         <div class="callout" data-tone="waiting"><div class="callout-body"><p>{words}</p></div></div>
@@ -199,7 +200,7 @@ fn Keeping(retention: Retention, draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="How long things are kept">
             <div class="panel-head"><h2>"How long things are kept"</h2></div>
-            <form class="panel-body" method="post" action=UpdateRetention::PATH data-unsaved="">
+            <form class="panel-body" method="post" action=mounted(UpdateRetention::PATH) data-unsaved="">
                 <OfTeam/>
                 <fieldset class="bare-fieldset" disabled=is_locked>
                     <legend class="visually-hidden">"How long things are kept"</legend>
@@ -224,7 +225,7 @@ fn EndOfTeam(team: Team) -> impl IntoView {
                 <button type="button" class="button danger" popovertarget=panel aria-haspopup="dialog">"Delete the team"</button>
             </div>
             <dialog class="dialog" id=panel popover="auto" aria-labelledby=heading>
-                <form class="stack" method="post" action=DeleteTeam::PATH>
+                <form class="stack" method="post" action=mounted(DeleteTeam::PATH)>
                     <h2 id=heading>"Delete " {team.name.clone()} "?"</h2>
                     <p>"Nobody can open the team any more, its keys stop working, and everything in it is deleted. To confirm, type its name: " <strong>{team.name}</strong></p>
                     <input type="hidden" name="team" value=team.id.to_string()/>

@@ -15,6 +15,7 @@ use crate::components::history_link::HistoryLink;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::error::AppError;
 use crate::domain::ids::TemplateId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::template::{Template, TemplateSource, TemplateVersion};
 use crate::pages::layout::{PageTitle, Section, in_layout};
@@ -76,7 +77,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
     view! {
         <div class="page-head">
             <nav class="breadcrumb" aria-label="Breadcrumb">
-                <a href="/templates">"Templates"</a>
+                <a href=mounted("/templates")>"Templates"</a>
                 <span aria-hidden="true">"/"</span>
             </nav>
             <PageTitle text=title/>
@@ -86,7 +87,7 @@ fn Editor(view: TemplateView, shown_version: Option<i64>) -> impl IntoView {
         {older.as_ref().map(|version| view! { <OlderNote version=version.version/> })}
         <div class="editor-grid" data-locked=is_locked.then_some("")>
             <section class="panel" aria-label="Sources">
-                <form class="stack panel-body" method="post" action=action id=FORM data-unsaved=unsaved>
+                <form class="stack panel-body" method="post" action=mounted(action) id=FORM data-unsaved=unsaved>
                     <fieldset class="bare-fieldset" disabled=is_locked>
                         <OfTeam/>
                         {template.as_ref().map(|template| view! { <input type="hidden" name="id" value=template.id.to_string()/> })}
@@ -138,11 +139,11 @@ fn Actions(is_new: bool) -> impl IntoView {
             <button class="button primary" form=FORM>
                 {if is_new { "Create the template" } else { "Save as a new version" }}
             </button>
-            <button class="button" form=FORM formaction=PreviewTemplate::PATH formnovalidate data-preview="">"Preview"</button>
+            <button class="button" form=FORM formaction=mounted(PreviewTemplate::PATH) formnovalidate data-preview="">"Preview"</button>
             {may(Permission::EmailsSend).then(|| view! {
-                <button class="button" form=FORM formaction=TestTemplate::PATH formnovalidate>"Send me a test"</button>
+                <button class="button" form=FORM formaction=mounted(TestTemplate::PATH) formnovalidate>"Send me a test"</button>
             })}
-            <a class="button" href="/templates">"Cancel"</a>
+            <a class="button" href=mounted("/templates")>"Cancel"</a>
             <p class="editor-status" role="status"></p>
         </div>
     }
@@ -234,7 +235,7 @@ fn Versions(template: Template, versions: Vec<TemplateVersion>, shown: Option<i6
         let marked = (version.version == shown).then_some("true");
         view! {
             <li>
-                <a class="menu-item version" href=url aria-current=marked>
+                <a class="menu-item version" href=mounted(url) aria-current=marked>
                     <span>"Version " {version.version} {is_current.then(|| view! { <span class="tag">"current"</span> })}</span>
                     <Time at=version.created_at style=TimeStyle::Minute/>
                 </a>

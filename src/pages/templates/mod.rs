@@ -12,6 +12,7 @@ use crate::components::can::{Can, may};
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::time::Time;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::template::Template;
 use crate::server_fns::templates::load_templates;
@@ -29,7 +30,7 @@ fn Templates(templates: Vec<Template>) -> impl IntoView {
             <EmptyState glyph=Glyph::Template title="No template yet">
                 <p>"A template is the subject and the body of a message, with variables to fill in."</p>
                 {may(Permission::TemplatesCreate).then(|| view! {
-                    <p><a class="button primary" href="/templates/new">"Create the first one"</a></p>
+                    <p><a class="button primary" href=mounted("/templates/new")>"Create the first one"</a></p>
                 })}
             </EmptyState>
         }
@@ -55,7 +56,7 @@ fn Templates(templates: Vec<Template>) -> impl IntoView {
             <PageTitle text="Templates"/>
             <div class="page-actions">
                 <Can permission=Permission::TemplatesCreate>
-                    <a class="button primary" href="/templates/new"><Icon glyph=Glyph::Plus/>"New template"</a>
+                    <a class="button primary" href=mounted("/templates/new")><Icon glyph=Glyph::Plus/>"New template"</a>
                 </Can>
             </div>
         </div>
@@ -69,7 +70,7 @@ fn TemplateRow(template: Template) -> impl IntoView {
         <tr>
             <td>
                 <span class="two-lines">
-                    <a class="row-link" href=format!("/templates/{}", template.id)>{template.name}</a>
+                    <a class="row-link" href=mounted(format!("/templates/{}", template.id))>{template.name}</a>
                     <span>{template.current.source.subject}</span>
                 </span>
             </td>

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::components::can::may;
 use crate::components::field::SourceField;
 use crate::domain::address;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::templates::{IMAGES_FIELD, PREVIEW_PATH, SAMPLE_FIELD};
 
@@ -49,7 +50,7 @@ pub(super) fn Preview(
                     class="template-preview"
                     name="template-preview"
                     sandbox=""
-                    src=source
+                    src=mounted(source)
                     srcdoc=nothing
                     title="The template with the sample values"
                 ></iframe>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::components::field::SelectField;
+use crate::domain::mount::mounted;
 use crate::domain::tracking::{TemplateTracking, Tracking, choice_text};
 use crate::server_fns::templates::TrackingFields;
 
@@ -26,7 +27,7 @@ pub(super) fn TrackingChoice(
         <fieldset class="field template-tracking" id="tracking">
             <legend>"Opens, clicks and unsubscribing"</legend>
             <p class="hint">
-                "For messages of this template that go out by SMTP. " <a href="/help/tracking">"What is recorded, and what not"</a>
+                "For messages of this template that go out by SMTP. " <a href=mounted("/help/tracking")>"What is recorded, and what not"</a>
             </p>
             {unreachable.map(|words| view! {
                 <div class="callout" data-tone="waiting"><div class="callout-body"><p>{words}</p></div></div>

@@ -184,7 +184,7 @@ pub async fn accept_invite(
     input: AcceptInvite,
     origin: &RequestOrigin,
 ) -> Result<LogInStep, AppError> {
-    limits::count_attempt(app, limits::LOG_IN_ADDRESS, limits::address(origin)).await?;
+    limits::count_attempt(app, limits::LOG_IN_ADDRESS, &limits::address(origin)).await?;
     let (invite, team) = find_invite(app, &input.token).await?;
     check_new_password(&input.password)?;
     let (name, account) = (checked_name("name", &input.name), crate::server::store::accounts::email_key(&invite.email));
@@ -199,7 +199,7 @@ pub async fn accept_invite(
             Some(credentials) if is_right => {
                 if credentials.has_two_factor {
                     limits::clear_attempts(app, limits::LOG_IN, &account).await?;
-                    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, limits::address(origin)).await?;
+                    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, &limits::address(origin)).await?;
                     log_in::await_code(app, session, &credentials).await?;
                     return Ok(LogInStep::AwaitsCode);
                 }
@@ -212,7 +212,7 @@ pub async fn accept_invite(
         }
     };
     limits::clear_attempts(app, limits::LOG_IN, &account).await?;
-    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, limits::address(origin)).await?;
+    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, &limits::address(origin)).await?;
     join(app, &invite, &team, user).await?;
     begin_session(app, session, user, Some(team.id), origin).await?;
     Ok(LogInStep::Done)

@@ -53,6 +53,7 @@ pub async fn examine(
     machine::database(app).await?.into_iter().for_each(&mut each);
     machine::clock(app).await?.into_iter().for_each(&mut each);
     names::public_address(app).await.into_iter().for_each(&mut each);
+    names::https_certificate(app).into_iter().for_each(&mut each);
     names::smtp_certificate(app).into_iter().for_each(&mut each);
     adapters::examine(app).await?.into_iter().for_each(&mut each);
     Ok(())

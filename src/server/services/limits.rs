@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use crate::domain::error::AppError;
 use crate::domain::viewer::RequestOrigin;
 use crate::server::App;
+use crate::server::listen::network_of;
 use crate::server::secrets::token_hash;
 
 /// How many attempts a window allows.
@@ -46,9 +47,10 @@ pub const WEBHOOK_TEST: Limit = Limit { name: "webhook-test", attempts: 60, wind
 /// Forms of one person that were sent after the session had ended.
 pub const DRAFT: Limit = Limit { name: "draft", attempts: 30, window: TimeDelta::hours(1) };
 
-/// The network address that attempts are counted by.
-pub fn address(origin: &RequestOrigin) -> &str {
-    origin.address.as_deref().unwrap_or("unknown")
+/// What attempts are counted by: the network address; of IPv6, the network, within which everybody has as many as they like.
+pub fn address(origin: &RequestOrigin) -> String {
+    let address = origin.address.as_deref().unwrap_or("unknown");
+    address.parse().map_or_else(|_| address.to_owned(), |ip| network_of(ip).to_string())
 }
 
 /// Counts one more attempt at `subject`; [AppError::RateLimited] when that is one too many.

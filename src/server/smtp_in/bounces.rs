@@ -13,11 +13,11 @@ use super::handler::{Envelope, Handler, LogIn, Refused};
 use super::protocol::address::EnvelopeAddress;
 use super::protocol::reply::Reply;
 use super::settings::{Limits, Settings};
-use super::tls::ServerTls;
 use crate::server::App;
 use crate::server::bounce_address::{BouncedEmail, read_bounce_address};
 use crate::server::inbound::bounce::{MAX_MAIL_BYTES, Outcome, receive};
 use crate::server::services::bounces::Recorded;
+use crate::server::tls::ServerTls;
 
 /// The reports that are taken of one message in an hour: whoever got the message knows its address.
 const REPORTS_OF_MESSAGE: u32 = 200;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use tracing::{info, warn};
 use super::handler::Handler;
 use super::protocol::reply::Reply;
 use super::session::{self, Shared};
-use super::tls::ServerTls;
+use crate::server::listen::network_of;
+use crate::server::tls::ServerTls;
 
 /// How connections at an address begin.
 #[derive(Clone, Debug)]
@@ -75,14 +76,6 @@ impl Drop for Place {
                 open.remove(&self.network);
             }
         }
-    }
-}
-
-/// What counts as one address: of IPv6, the network that a customer is given, 64 bits.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 

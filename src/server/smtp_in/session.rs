@@ -20,7 +20,7 @@ use super::protocol::command::{Command, Flaw, NoCommand, read_command};
 use super::protocol::connection::{Connection, Gone, Line, LineKind};
 use super::protocol::reply::Reply;
 use super::settings::{PlainLogIn, Settings};
-use super::tls::ServerTls;
+use crate::server::tls::ServerTls;
 
 /// What all conversations share.
 pub struct Shared<H> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::tls::ServerTls;
 use crate::server::bounds::MAX_BODY_BYTES;
 pub use crate::server::config::PlainLogIn;
 use crate::server::services::send::MAX_RECIPIENTS;
+use crate::server::tls::ServerTls;
 
 /// How the server behaves.
 #[derive(Clone, Debug)]

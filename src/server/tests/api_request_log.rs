@@ -84,7 +84,7 @@ on_both_databases! {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), super::pages(), listener, Vec::new(), stopped));
+        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), super::pages(), crate::server::web::Entrances { main: vec![listener.into()], ..Default::default() }, stopped));
         let outage = app.store().begin_outage(&app.url).await;
         // Callers who hang up once they see an answer begin.
         for page in 1..=4 {
@@ -134,7 +134,7 @@ on_both_databases! {
         }));
         let mut request = Request::builder().method("GET").uri("/api/templates?x=7").body(body).unwrap();
         request.headers_mut().extend(program.headers.clone());
-        request.extensions_mut().insert(ConnectInfo(program.address));
+        request.extensions_mut().insert(Peer::from(program.address));
         tokio::select! {
             answer = program.router.clone().oneshot(request) => panic!("{answer:?}"),
             begun = is_begun => begun.unwrap(),

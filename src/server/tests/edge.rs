@@ -12,6 +12,7 @@ use tower_sessions::Session;
 use super::*;
 use crate::domain::error::AppError;
 use crate::domain::viewer::RequestOrigin;
+use crate::server::config::OWN_PATHS;
 use crate::server::services::accounts::{self, SetUp};
 use crate::server::web::cookies::Cookie;
 
@@ -86,6 +87,14 @@ on_both_databases! {
         let response = app.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["connection"], "close");
+    }
+
+    async fn no_page_is_taken_for_the_path_of_the_base_url(app: TestApp) {
+        let routes = routes_of(&app.router);
+        let first = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
+        let begins: std::collections::BTreeSet<String> = routes.iter().map(|route| first(&route.path)).collect();
+        let unknown: Vec<_> = begins.iter().filter(|name| !name.is_empty() && !OWN_PATHS.contains(&name.as_str())).collect();
+        assert!(unknown.is_empty(), "add them to OWN_PATHS: {unknown:?}");
     }
 
     async fn a_visit_writes_nothing(app: TestApp) {

@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use chrono::TimeDelta;
 use leptos::prelude::IntoAny;
@@ -30,6 +29,7 @@ use support::{Answer, Client, Message, PASSWORD, TestApp, at, events_of, routes_
 use tower::ServiceExt;
 
 use super::App;
+use super::listen::Peer;
 use super::services::{accounts, adapters, api_keys, teams, templates};
 use super::store::Store;
 use super::store::audit::AuditEvent;

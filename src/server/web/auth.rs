@@ -1,9 +1,7 @@
 //! Who is asking: made once a request, from a session cookie or an API key, before any handler runs. The APIs' extractors
 //! and [super::context] read it.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,6 +13,7 @@ use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::api::{Api, Credentials};
 use crate::server::identity::{ClientAddress, Identity, KeyInUse, api_key, origin};
+use crate::server::listen::Peer;
 use crate::server::services::{accounts, reveal};
 use crate::server::store::api_keys::FoundKey;
 
@@ -92,15 +91,9 @@ fn seen_at(viewer: Viewer, address: &ClientAddress, parts: &Parts) -> Viewer {
     Viewer { origin: origin(address, &parts.headers), ..viewer }
 }
 
-/// Who asks, by their network address; behind a proxy of ours, as that says.
+/// Who asks, by their network address; behind proxies of ours, as those say.
 pub(super) fn client_address(app: &App, parts: &Parts) -> ClientAddress {
-    if app.config.trust_proxy {
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        // The last one was written by our own proxy; those before it by whoever sent the request.
-        if let Some(last) = forwarded.and_then(|list| list.rsplit(',').next()) {
-            return ClientAddress(last.trim().to_owned());
-        }
-    }
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    ClientAddress(peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.ip().to_string()))
+    let peer = parts.extensions.get::<Peer>();
+    let client = peer.and_then(|peer| app.config.proxies.client(*peer, &parts.headers));
+    ClientAddress(client.map_or_else(|| "unknown".to_owned(), |client| client.to_string()))
 }

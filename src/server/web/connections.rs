@@ -1,11 +1,11 @@
-//! Takes connections, as many as there are file handles for, and speaks HTTP/1.1 on each. A connection that says nothing,
+//! Takes connections, as many as there are file handles for, and speaks HTTP/1.1 on each, whether they come by TCP or by a unix
+//! socket. A connection that says nothing,
 //! begins a request and does not go on, or does not take its answer is closed in time; when there are too many, those that
 //! wait for their client make room for newcomers, first of whoever holds the most.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,18 +14,20 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tower::ServiceExt;
 use tracing::{info, warn};
+
+use crate::server::listen::{Listener, Peer, Stream};
+use crate::server::tls::https::Https;
 
 /// The most connections, however many file handles there are.
 const MOST_CONNECTIONS: usize = 2048;
@@ -77,16 +79,17 @@ struct Activity {
 /// How a connection behaves. In the extensions of its requests.
 #[derive(Debug)]
 pub struct Conduct {
-    peer: IpAddr,
+    /// Whom the connection counts for.
+    holder: Peer,
     activity: Mutex<Activity>,
     make_room: Notify,
     stop: watch::Receiver<bool>,
 }
 
 impl Conduct {
-    fn new(peer: IpAddr, stop: watch::Receiver<bool>) -> Self {
+    fn new(peer: Peer, stop: watch::Receiver<bool>) -> Self {
         let activity = Activity { phase: Phase::Quiet, since: Instant::now(), stalled_since: None };
-        Self { peer, activity: Mutex::new(activity), make_room: Notify::new(), stop }
+        Self { holder: peer.holder(), activity: Mutex::new(activity), make_room: Notify::new(), stop }
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
@@ -179,7 +182,7 @@ impl Connections {
     }
 
     /// A place for a newcomer, if need be that of a connection which waits for its client; `None` when all are busy.
-    fn admit(self: &Arc<Self>, peer: IpAddr, stop: &watch::Receiver<bool>) -> Option<Place> {
+    fn admit(self: &Arc<Self>, peer: Peer, stop: &watch::Receiver<bool>) -> Option<Place> {
         let conduct = Arc::new(Conduct::new(peer, stop.clone()));
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open();
@@ -197,7 +200,7 @@ impl Connections {
 /// The connection that makes room: of those that wait for a request, the one that has waited longest among the address
 /// that has most of them; then the one whose body has been under way longest.
 fn least_needed(open: &HashMap<u64, Arc<Conduct>>) -> Option<u64> {
-    let mut waiting: HashMap<IpAddr, (usize, Instant, u64)> = HashMap::new();
+    let mut waiting: HashMap<Peer, (usize, Instant, u64)> = HashMap::new();
     let mut reading: Option<(Instant, u64)> = None;
     for (id, conduct) in open {
         let (phase, since) = {
@@ -206,7 +209,7 @@ fn least_needed(open: &HashMap<u64, Arc<Conduct>>) -> Option<u64> {
         };
         match phase {
             Phase::Quiet | Phase::HeadBegun => {
-                let held = waiting.entry(conduct.peer).or_insert((0, since, *id));
+                let held = waiting.entry(conduct.holder).or_insert((0, since, *id));
                 held.0 += 1;
                 if since < held.1 {
                     (held.1, held.2) = (since, *id);
@@ -230,10 +233,11 @@ fn soft_limit() -> Option<usize> {
     }
 }
 
-/// Serves `router` at `listener` until `stop` says so, then lets running requests end.
+/// Serves `router` at `listener`, encrypted where that is asked for and it is one of TCP, until `stop` says so, then lets running requests end.
 pub async fn serve(
     router: Router,
-    listener: TcpListener,
+    listener: Listener,
+    https: Option<Https>,
     connections: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -256,15 +260,17 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = connections.admit(peer.ip(), &stop) else { continue };
-        // Without this, the last piece of an answer waits for the client's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
+        let Some(place) = connections.admit(peer, &stop) else { continue };
         let (router, stop, running) = (router.clone(), stop.clone(), running.subscribe());
+        let https = https.clone();
         tokio::spawn(async move {
-            serve_connection(stream, peer, router, &place, stop).await;
+            if let Some(stream) = begun(stream, https, &place, stop.clone()).await {
+                serve_connection(stream, peer, router, &place, stop).await;
+            }
             drop((place, running));
         });
     }
+    // A unix socket's file goes with it.
     drop(listener);
     if timeout(DRAIN_TIMEOUT, running.closed()).await.is_err() {
         info!("some requests did not end in time");
@@ -280,13 +286,23 @@ fn is_of_client(cause: &std::io::Error) -> bool {
     matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    place: &Place,
-    mut stop: watch::Receiver<bool>,
-) {
+/// The connection once it is encrypted, where it is to be. It has as long for that as for the head of a request, and makes room
+/// for others meanwhile.
+async fn begun(stream: Stream, https: Option<Https>, place: &Place, mut stop: watch::Receiver<bool>) -> Option<Stream> {
+    let (stream, https) = match (stream, https) {
+        (Stream::Tcp(stream), Some(https)) => (stream, https),
+        (stream, _) => return Some(stream),
+    };
+    tokio::select! {
+        encrypted = timeout(HEAD_LIMIT, https.accept(stream)) => {
+            encrypted.ok()?.ok()?.map(|stream| Stream::Tls(Box::new(stream)))
+        }
+        () = place.conduct.make_room.notified() => None,
+        () = stopped(&mut stop) => None,
+    }
+}
+
+async fn serve_connection(stream: Stream, peer: Peer, router: Router, place: &Place, mut stop: watch::Receiver<bool>) {
     type Answer = Pin<Box<dyn Future<Output = Result<hyper::Response<Watched>, Infallible>> + Send>>;
     let conduct = &place.conduct;
     let of_requests = Arc::clone(conduct);
@@ -321,7 +337,7 @@ async fn serve_connection(
 
 /// Ends a connection so that its client can read the last answer, though it still sends: closing at once would throw away
 /// what it has not read yet.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: Stream) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -340,13 +356,13 @@ async fn linger(mut stream: TcpStream) {
 async fn answer(
     router: Router,
     conduct: Arc<Conduct>,
-    peer: SocketAddr,
+    peer: Peer,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Watched>, Infallible> {
     conduct.enter(Phase::Busy);
     let answering = Answering(Arc::clone(&conduct));
     let mut request: Request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(peer);
     request.extensions_mut().insert(conduct);
     let response: Response = router.oneshot(request).await?;
     Ok(response.map(|body| Watched { body, _answering: answering }))
@@ -380,7 +396,7 @@ impl HttpBody for Watched {
 
 /// A connection's two directions, with an eye on how it behaves.
 struct Line {
-    stream: TcpStream,
+    stream: Stream,
     conduct: Arc<Conduct>,
 }
 

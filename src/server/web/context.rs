@@ -22,6 +22,7 @@ use super::refusal::status_of;
 use crate::domain::api_key::NewKey;
 use crate::domain::error::AppError;
 use crate::domain::list_view::ListView;
+use crate::domain::mount::{inside, mounted};
 pub use crate::domain::notice::NoticeKind as FlashKind;
 use crate::domain::notice::Undo;
 use crate::domain::viewer::{RequestOrigin, Viewer};
@@ -118,7 +119,7 @@ pub fn came_from(path: &str) -> Option<String> {
     let parts = use_context::<Parts>()?;
     let of = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let (host, referer) = (of(header::HOST)?, url::Url::parse(of(header::REFERER)?).ok()?);
-    let is_own = referer.authority() == host && referer.path() == path;
+    let is_own = referer.authority() == host && inside(referer.path()) == path;
     is_own.then(|| referer.query().unwrap_or_default().to_owned())
 }
 
@@ -185,16 +186,21 @@ pub fn flash_recovery_codes(sentence: &str, codes: &[String]) {
     flash(FlashKind::Success, format!("{sentence} {advice}\n{}", codes.join("\n")));
 }
 
+/// Sends the browser on to a page of ours.
+pub fn redirect(address: &str) {
+    leptos_axum::redirect(&mounted(address));
+}
+
 /// Sends the browser on in a log-in: to where it wanted, or to the page that asks for a code and leads there.
 pub async fn go_on(step: LogInStep, next: &str) {
     match step {
         LogInStep::Done => {
             let headers = use_context::<Parts>().map(|parts| parts.headers).unwrap_or_default();
-            leptos_axum::redirect(&drafts::way_on(&app(), &headers, &session().await, next).await);
+            redirect(&drafts::way_on(&app(), &headers, &session().await, next).await);
         }
         LogInStep::AwaitsCode => {
             let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
-            leptos_axum::redirect(&format!("/login/code?{query}"));
+            redirect(&format!("/login/code?{query}"));
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_sessions::cookie::SameSite;
 
+use crate::domain::mount::mount_path;
 use crate::server::App;
 
 /// Which site's requests carry our cookies: this one's, and those that follow a link to it. The session's layer sets the
@@ -16,6 +17,15 @@ pub const SAME_SITE: SameSite = SameSite::Lax;
 
 /// The longest value that browsers keep with certainty, less the name and the attributes.
 const MAX_VALUE_BYTES: usize = 3900;
+
+/// Where browsers send our cookies: under the path that we are reached by, and nowhere else on this host.
+pub fn path() -> &'static str {
+    path_of(mount_path())
+}
+
+const fn path_of(mount: &str) -> &str {
+    if mount.is_empty() { "/" } else { mount }
+}
 
 /// A cookie of ours. No script reads any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,31 +50,42 @@ impl Cookie {
         [Self::Session, Self::Flash, Self::Theme, Self::View, Self::Draft, Self::OpenId, Self::Person];
 
     /// Its name. Behind https the prefix makes browsers refuse one that another host of the domain or an unencrypted
-    /// connection has set. Source: RFC 6265bis, 4.1.3.2.
-    pub const fn name(self, is_https: bool) -> &'static str {
-        match (self, is_https) {
-            (Self::Session, false) => "session",
-            (Self::Session, true) => "__Host-session",
-            (Self::Flash, false) => "flash",
-            (Self::Flash, true) => "__Host-flash",
-            (Self::Theme, false) => "theme",
-            (Self::Theme, true) => "__Host-theme",
-            (Self::View, false) => "view",
-            (Self::View, true) => "__Host-view",
-            (Self::Draft, false) => "draft",
-            (Self::Draft, true) => "__Host-draft",
-            (Self::OpenId, false) => "openid",
-            (Self::OpenId, true) => "__Host-openid",
-            (Self::Person, false) => "person",
-            (Self::Person, true) => "__Host-person",
+    /// connection has set; one with a path of its own keeps at least the latter out. Source: RFC 6265bis, 4.1.3.
+    pub fn name(self, is_https: bool) -> &'static str {
+        self.name_at(is_https, mount_path())
+    }
+
+    fn name_at(self, is_https: bool, mount: &str) -> &'static str {
+        let [plain, of_host, secure] = self.names();
+        match (is_https, mount) {
+            (false, _) => plain,
+            (true, "") => of_host,
+            (true, _) => secure,
+        }
+    }
+
+    const fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Session => ["session", "__Host-session", "__Secure-session"],
+            Self::Flash => ["flash", "__Host-flash", "__Secure-flash"],
+            Self::Theme => ["theme", "__Host-theme", "__Secure-theme"],
+            Self::View => ["view", "__Host-view", "__Secure-view"],
+            Self::Draft => ["draft", "__Host-draft", "__Secure-draft"],
+            Self::OpenId => ["openid", "__Host-openid", "__Secure-openid"],
+            Self::Person => ["person", "__Host-person", "__Secure-person"],
         }
     }
 
     /// The value of `Set-Cookie` that keeps `value`, which holds letters, digits, `-` and `_` alone, for `seconds`; none
     /// at all takes the cookie away.
     pub fn set(self, value: &str, seconds: u32, is_https: bool) -> String {
+        self.set_at(value, seconds, is_https, mount_path())
+    }
+
+    fn set_at(self, value: &str, seconds: u32, is_https: bool, mount: &str) -> String {
+        let (name, path) = (self.name_at(is_https, mount), path_of(mount));
         let secure = if is_https { "; Secure" } else { "" };
-        format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={SAME_SITE}{secure}", self.name(is_https))
+        format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={SAME_SITE}{secure}")
     }
 
     /// The header that [Self::set] is the value of; `None` for a value that no cookie can hold.
@@ -77,7 +98,7 @@ impl Cookie {
     pub fn seal<T: Serialize>(self, app: &App, value: &T, seconds: u32) -> Option<HeaderValue> {
         let until = app.clock.now().timestamp_micros() + i64::from(seconds) * 1_000_000;
         let plain = serde_json::to_vec(&(until, value)).ok()?;
-        let sealed = BASE64_URL_SAFE_NO_PAD.encode(app.secret_key.seal(&plain, self.name(true)));
+        let sealed = BASE64_URL_SAFE_NO_PAD.encode(app.secret_key.seal(&plain, self.names()[1]));
         if sealed.len() > MAX_VALUE_BYTES {
             return None;
         }
@@ -87,7 +108,7 @@ impl Cookie {
     /// What [Self::seal] keeps in a request, while it lasts.
     pub fn open<T: DeserializeOwned>(self, app: &App, headers: &HeaderMap) -> Option<T> {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(self.find(headers, app.config.is_https())?).ok()?;
-        let plain = app.secret_key.try_open(std::str::from_utf8(&sealed).ok()?, self.name(true))?;
+        let plain = app.secret_key.try_open(std::str::from_utf8(&sealed).ok()?, self.names()[1])?;
         let (until, value): (i64, T) = serde_json::from_slice(&plain).ok()?;
         (app.clock.now().timestamp_micros() < until).then_some(value)
     }
@@ -110,6 +131,19 @@ mod tests {
             let set = cookie.set("a", 60, true);
             assert!(set.starts_with("__Host-") && set.contains("; Secure") && set.contains("; Path=/;"), "{set}");
             assert!(!set.contains("Domain"), "{set}");
+        }
+    }
+
+    #[test]
+    fn under_a_path_a_cookie_goes_there_alone() {
+        for cookie in Cookie::ALL {
+            let set = cookie.set_at("a", 60, true, "/sendlog");
+            assert!(
+                set.starts_with("__Secure-") && set.contains("; Secure") && set.contains("; Path=/sendlog;"),
+                "{set}"
+            );
+            assert!(cookie.set_at("a", 60, false, "/sendlog").contains("; Path=/sendlog;"));
+            assert_eq!(cookie.name_at(false, "/sendlog"), cookie.name_at(false, ""));
         }
     }
 

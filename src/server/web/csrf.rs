@@ -84,7 +84,7 @@ fn is_same_origin(headers: &HeaderMap, config: &Config) -> bool {
     let host = text(header::HOST).unwrap_or_default();
     let is_own_host =
         |(scheme, origin_host): (&str, &str)| origin_host == host && (scheme == "https" || !config.is_https());
-    origin.split_once("://").is_some_and(is_own_host) || config.base_url.as_deref() == Some(origin)
+    origin.split_once("://").is_some_and(is_own_host) || config.public_origin() == Some(origin)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod hooks;
 mod html;
 mod live;
 mod markers;
+mod mount;
 mod openid;
 mod rate_limit;
 mod refusal;
@@ -31,9 +32,10 @@ pub(super) mod site;
 mod suggest;
 mod suppressions_export;
 mod template_preview;
+mod to_https;
 mod tracking;
 mod unsubscribe;
 
-pub use router::{Pages, router, serve};
+pub use router::{Entrances, Pages, router, serve};
 
 pub use super::bounds::MAX_BODY_BYTES;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tower_sessions::Session;
 
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::server::App;
 use crate::server::identity::{ClientAddress, origin};
 use crate::server::services::accounts::openid::{self, Callback};
@@ -46,7 +47,10 @@ pub async fn finish(
 ) -> Response {
     let under_way = Cookie::OpenId.open(&app, &headers);
     let response = match openid::finish(&app, &session, under_way, callback, &origin(&address, &headers)).await {
-        Ok(next) => Redirect::to(&drafts::way_on(&app, &headers, &session, safe_next(&next)).await).into_response(),
+        Ok(next) => {
+            let way = drafts::way_on(&app, &headers, &session, safe_next(&next)).await;
+            Redirect::to(&mounted(way)).into_response()
+        }
         Err(error) => back_to_log_in(&app, &error),
     };
     with_cookie(response, Cookie::OpenId.header("", 0, app.config.is_https()))
@@ -60,7 +64,7 @@ fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response 
 }
 
 fn back_to_log_in(app: &App, error: &AppError) -> Response {
-    let mut response = Redirect::to("/login").into_response();
+    let mut response = Redirect::to(&mounted("/login")).into_response();
     let flash = Flash::new(FlashKind::Error, format!("{}.", error.to_string().trim_end_matches('.')));
     if let Some(cookie) = flash.cookie(app) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -10,7 +10,6 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::{AnyView, provide_context};
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::LeptosRoutes;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -22,17 +21,21 @@ use tracing::warn;
 use super::connections::{self, Connections};
 use super::context::GivenBack;
 use super::cookies::{self, Cookie};
+use super::mount::under_mount;
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
     live, markers, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
-    tracking, unsubscribe,
+    to_https, tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
+use crate::domain::mount::mounted;
 use crate::server::App;
 use crate::server::api::Api;
 use crate::server::identity::Identity;
+use crate::server::listen::Listener;
 use crate::server::store::sessions::SESSION_DAYS;
+use crate::server::tls::https::{Encryption, Https};
 use crate::server_fns::templates::PREVIEW_PATH;
 
 /// Pages that need no log-in.
@@ -56,6 +59,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .with_name(Cookie::Session.name(is_https))
         .with_secure(is_https)
         .with_same_site(cookies::SAME_SITE)
+        .with_path(cookies::path())
         .with_expiry(Expiry::OnInactivity(CookieDuration::days(SESSION_DAYS)));
     let api_routes = api_routes::own(&app);
     let own_routes = Router::new()
@@ -72,8 +76,8 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/fn/{*name}", any(server_functions::call).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn_with_state(app.clone(), refusal::say))
         .layer(middleware::from_fn(csrf::refuse_prefetch));
-    Router::new()
-        .route("/", get(|| async { Redirect::to("/logs") }))
+    let everything = Router::new()
+        .route("/", get(|| async { Redirect::to(&mounted("/logs")) }))
         .merge(own_routes)
         .merge(api_routes)
         .with_state(app.clone())
@@ -91,7 +95,21 @@ pub fn router(app: App, pages: Pages) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(is_https, security::set_headers))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new());
+    under_mount(everything)
+}
+
+/// Where people and programs come in.
+#[derive(Default)]
+pub struct Entrances {
+    /// To everything.
+    pub main: Vec<Listener>,
+    /// To one dialect alone.
+    pub dialects: Vec<(Api, Listener)>,
+    /// To the way to the encrypted address.
+    pub redirect: Option<Listener>,
+    /// What encrypts the connections of the first two that come by TCP.
+    pub encryption: Option<Encryption>,
 }
 
 /// Serves until `shutdown` says so, then lets running requests end. Each dialect that has an address of its own answers
@@ -99,19 +117,31 @@ pub fn router(app: App, pages: Pages) -> Router {
 pub async fn serve(
     app: App,
     pages: Pages,
-    listener: TcpListener,
-    dialects: Vec<(Api, TcpListener)>,
+    entrances: Entrances,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     if SITE.is_empty() {
         warn!("this program was built without its scripts and styles: scripts/build.sh builds it with them");
     }
+    let Entrances { main, dialects, redirect, encryption } = entrances;
     let connections = Connections::by_file_handles();
+    let https = encryption.as_ref().map(Encryption::https);
     let mut servers = JoinSet::new();
-    servers.spawn(connections::serve(router(app.clone(), pages), listener, connections.clone(), shutdown.clone()));
+    let mut begin = |router: Router, listener: Listener, https: Option<Https>| {
+        servers.spawn(connections::serve(router, listener, https, connections.clone(), shutdown.clone()));
+    };
+    let everything = router(app.clone(), pages);
+    for listener in main {
+        begin(everything.clone(), listener, https.clone());
+    }
     for (dialect, listener) in dialects {
-        let router = api_routes::at_own_address(&app, dialect);
-        servers.spawn(connections::serve(router, listener, connections.clone(), shutdown.clone()));
+        begin(api_routes::at_own_address(&app, dialect), listener, https.clone());
+    }
+    if let Some(listener) = redirect {
+        begin(to_https::routes(&app), listener, None);
+    }
+    if let Some(encryption) = encryption {
+        servers.spawn(encryption.keep(shutdown));
     }
     let mut result = Ok(());
     while let Some(ended) = servers.join_next().await {
@@ -202,11 +232,11 @@ async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next
         };
     }
     if has_no_team {
-        return Redirect::to(OWN_PAGE).into_response();
+        return Redirect::to(&mounted(OWN_PAGE)).into_response();
     }
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
-    Redirect::to(&format!("/login?{query}")).into_response()
+    Redirect::to(&mounted(format!("/login?{query}"))).into_response()
 }
 
 async fn health(State(app): State<App>) -> Response {

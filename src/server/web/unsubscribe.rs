@@ -11,6 +11,7 @@ use super::body::{self, ANONYMOUS_BODY_BYTES};
 use super::html::escaped;
 use super::site::SITE;
 use crate::domain::error::AppError;
+use crate::domain::mount::mount_path;
 use crate::server::App;
 use crate::server::services::tracking::{self, Unsubscribing};
 
@@ -96,7 +97,7 @@ pub(super) fn answer(status: StatusCode, page: String) -> Response {
 
 /// A page for somebody who came by a link, in the look of the others; `button` posts to the same address.
 pub(super) fn page(title: &str, words: &str, button: Option<&str>) -> String {
-    let (title, words, package) = (escaped(title), escaped(words), SITE.package());
+    let (title, words, mount, package) = (escaped(title), escaped(words), mount_path(), SITE.package());
     let form = button.map_or_else(String::new, |button| {
         format!(
             r#"<form class="stack" method="post"><input type="hidden" name="{}" value="{}"><button class="button primary wide">{}</button></form>"#,
@@ -106,7 +107,7 @@ pub(super) fn page(title: &str, words: &str, button: Option<&str>) -> String {
         )
     });
     format!(
-        r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><meta name="robots" content="noindex"><title>{title}</title><link rel="icon" href="/favicon.svg" type="image/svg+xml"><link rel="stylesheet" href="/{package}/sendlog.css"></head><body><main class="bare"><div class="bare-card"><h1>{title}</h1><p>{words}</p>{form}</div></main></body></html>"#
+        r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><meta name="robots" content="noindex"><title>{title}</title><link rel="icon" href="{mount}/favicon.svg" type="image/svg+xml"><link rel="stylesheet" href="{mount}/{package}/sendlog.css"></head><body><main class="bare"><div class="bare-card"><h1>{title}</h1><p>{words}</p>{form}</div></main></body></html>"#
     )
 }
 

@@ -11,6 +11,7 @@ use crate::domain::adapter::form::{AddressForm, HttpForm, KeptLogIn, PORT_WORDS,
 use crate::domain::adapter::{AdapterKind, Lane, TlsMode};
 use crate::domain::draft::Draft;
 use crate::domain::field_rule::FieldRule;
+use crate::domain::mount::mounted;
 use crate::domain::plain_words::sentence;
 use crate::server_fns::adapters::{CreateAdapter, EditedAdapter, UpdateAdapter};
 
@@ -37,7 +38,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
     let is_default = draft.get("is_default").is_some();
     view! {
         <section class="panel narrow" aria-label="Add an adapter">
-            <form class="stack panel-body" method="post" action=CreateAdapter::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(CreateAdapter::PATH) data-unsaved="">
                 <OfTeam/>
                 <Kinds kind/>
                 <p class="hint">{what}</p>
@@ -60,7 +61,7 @@ pub(super) fn NewAdapter(kind: AdapterKind, draft: Draft) -> impl IntoView {
                     "Default: the first in the order, by which messages go out that name no adapter"
                 </label>
                 <div class="form-foot">
-                    <a class="button" href="/settings/adapters">"Cancel"</a>
+                    <a class="button" href=mounted("/settings/adapters")>"Cancel"</a>
                     <button class="button primary">"Add"</button>
                 </div>
             </form>
@@ -75,7 +76,7 @@ fn Kinds(kind: AdapterKind) -> impl IntoView {
     let groups = groups.map(|(lane, label)| {
         let kinds = AdapterKind::ALL.into_iter().filter(move |each| each.lane() == lane).map(|each| {
             view! {
-                <a class="segment" href=new_of(each) aria-current=(each == kind).then_some("true")>{each.label()}</a>
+                <a class="segment" href=mounted(new_of(each)) aria-current=(each == kind).then_some("true")>{each.label()}</a>
             }
         });
         view! {
@@ -95,7 +96,7 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
     let shown = |field: &str, now: &str| draft.get(field).unwrap_or_else(|| now.to_owned());
     view! {
         <section class="panel narrow" aria-label=title>
-            <form class="stack panel-body" method="post" action=UpdateAdapter::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(UpdateAdapter::PATH) data-unsaved="">
                 <OfTeam/>
                 <input type="hidden" name="id" value=adapter.id.to_string()/>
                 <input type="hidden" name="kind" value=adapter.kind.as_str()/>
@@ -111,7 +112,7 @@ pub(super) fn EditAdapter(edited: EditedAdapter) -> impl IntoView {
                 <Sender kind=adapter.kind value=shown("from_address", &adapter.from_address) error=draft.error("from")/>
                 <p class="hint">"The change also applies to messages that already wait for this adapter."</p>
                 <div class="form-foot">
-                    <a class="button" href="/settings/adapters">"Cancel"</a>
+                    <a class="button" href=mounted("/settings/adapters")>"Cancel"</a>
                     <button class="button primary">"Save"</button>
                 </div>
             </form>

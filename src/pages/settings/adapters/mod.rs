@@ -22,6 +22,7 @@ use crate::components::number::counted;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::adapter::{AdapterDown, AdapterKind, Lane, LastTest};
 use crate::domain::ids::AdapterId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::adapters::{
     DeleteAdapter, ListedAdapter, MakeDefaultAdapter, MoveAdapter, load_adapter, load_adapters, load_new_adapter,
@@ -55,7 +56,7 @@ fn Adapters(adapters: Vec<ListedAdapter>, added: Option<AdapterId>) -> impl Into
     let added = added.map(|adapter| view! { <TestAdded adapter/> });
     let add = may(Permission::AdaptersCreate).then(|| {
         let href = new_of(AdapterKind::Smtp);
-        view! { <a class="button primary" href=href><Icon glyph=Glyph::Plus/>"Add an adapter"</a> }
+        view! { <a class="button primary" href=mounted(href)><Icon glyph=Glyph::Plus/>"Add an adapter"</a> }
     });
     if adapters.is_empty() {
         return view! {
@@ -125,7 +126,7 @@ fn AdapterRow(listed: ListedAdapter, place: Place) -> impl IntoView {
         may_move(is_possible).then(|| {
             let label = format!("Move {} {direction}", adapter.name);
             view! {
-                <form method="post" action=MoveAdapter::PATH>
+                <form method="post" action=mounted(MoveAdapter::PATH)>
                     <input type="hidden" name="direction" value=direction/>
                     <button class="button small" name="id" value=id.clone() aria-label=label>
                         {if direction == "up" { "↑" } else { "↓" }}
@@ -138,7 +139,7 @@ fn AdapterRow(listed: ListedAdapter, place: Place) -> impl IntoView {
     let is_down = down.map(|(state, goes_by)| view! { <Down state goes_by/> });
     let make_default = (!adapter.is_default && may(Permission::AdaptersUpdate)).then(|| {
         view! {
-            <form method="post" action=MakeDefaultAdapter::PATH>
+            <form method="post" action=mounted(MakeDefaultAdapter::PATH)>
                 <button class="button small" name="id" value=id.clone() aria-label=format!("Make {} the default", adapter.name)>
                     "Make default"
                 </button>
@@ -148,7 +149,7 @@ fn AdapterRow(listed: ListedAdapter, place: Place) -> impl IntoView {
     let test = may(Permission::AdaptersUpdate).then(|| view! { <TestDialog adapter=adapter.clone()/> });
     let edit = may(Permission::AdaptersUpdate).then(|| {
         let href = format!("/settings/adapters?edit={id}");
-        view! { <a class="button small" href=href aria-label=format!("Edit {}", adapter.name)>"Edit"</a> }
+        view! { <a class="button small" href=mounted(href) aria-label=format!("Edit {}", adapter.name)>"Edit"</a> }
     });
     let remove = may(Permission::AdaptersDelete).then(|| {
         let waiting = match waiting {

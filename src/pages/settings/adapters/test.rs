@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::domain::adapter::{Adapter, Lane};
+use crate::domain::mount::mounted;
 use crate::domain::viewer::{Actor, Viewer};
 use crate::server_fns::adapters::TestAdapter;
 
@@ -19,7 +20,7 @@ pub(super) fn TestDialog(adapter: Adapter) -> impl IntoView {
             "Send a test"
         </button>
         <dialog class="dialog" id=id popover="auto" aria-labelledby=labelled_by>
-            <form class="stack" method="post" action=TestAdapter::PATH data-once>
+            <form class="stack" method="post" action=mounted(TestAdapter::PATH) data-once>
                 <h2 id=heading>"Send a test by “" {adapter.name.clone()} "”"</h2>
                 <Recipient adapter field/>
                 <div class="dialog-buttons">
@@ -39,10 +40,10 @@ pub(super) fn TestAdded(adapter: Adapter) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label=title>
             <div class="panel-head"><h2>{heading}</h2></div>
-            <form class="stack panel-body" method="post" action=TestAdapter::PATH data-once>
+            <form class="stack panel-body" method="post" action=mounted(TestAdapter::PATH) data-once>
                 <Recipient adapter field="test-added-to".to_owned()/>
                 <div class="form-foot">
-                    <a class="button" href="/settings/adapters">"Not now"</a>
+                    <a class="button" href=mounted("/settings/adapters")>"Not now"</a>
                     <button class="button primary">"Send the test"</button>
                 </div>
             </form>

@@ -15,6 +15,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::ApiKeyId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::viewer::Viewer;
 use crate::pages::settings::{Tab, settings_detail};
@@ -118,7 +119,7 @@ fn Rotation(key: ApiKey) -> impl IntoView {
                 <h2>"Rotate"</h2>
                 <p>"Creates a new secret and shows it once. The old one keeps working for the time you choose."</p>
             </div>
-            <form class="row-form panel-body" method="post" action=RotateApiKey::PATH>
+            <form class="row-form panel-body" method="post" action=mounted(RotateApiKey::PATH)>
                 <input type="hidden" name="id" value=key.id.to_string()/>
                 <SelectField label="The old secret works for" name="overlap_seconds" options selected=USUAL_OVERLAP/>
                 <button class="button">"Create a new secret"</button>
@@ -134,7 +135,7 @@ fn Change(key: ApiKey, draft: Draft, server_rate_limit: u32) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Change">
             <div class="panel-head"><h2>"Change"</h2></div>
-            <form class="stack panel-body" method="post" action=UpdateApiKey::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(UpdateApiKey::PATH) data-unsaved="">
                 <OfTeam/>
                 <input type="hidden" name="id" value=key.id.to_string()/>
                 <div class="short">

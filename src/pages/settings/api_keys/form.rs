@@ -12,6 +12,7 @@ use crate::components::periods::DayInput;
 use crate::domain::api_key::{KeyApi, KeyLimits, rate_words};
 use crate::domain::draft::Draft;
 use crate::domain::field_rule::FieldRule;
+use crate::domain::mount::mounted;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::plain_words::sentence;
 use crate::domain::viewer::Viewer;
@@ -42,7 +43,7 @@ pub(super) fn NewKey(draft: Draft, server_rate_limit: u32) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Create a key">
             <div class="panel-head"><h2>"Create a key"</h2></div>
-            <form class="stack panel-body scoped-form" method="post" action=CreateApiKey::PATH data-unsaved="">
+            <form class="stack panel-body scoped-form" method="post" action=mounted(CreateApiKey::PATH) data-unsaved="">
                 <OfTeam/>
                 <div class="short"><KeyNameField draft=draft.clone()/></div>
                 <fieldset class="choices">

@@ -19,6 +19,7 @@ use crate::components::number::{counted, grouped};
 use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::api_key::{ApiKey, COUNTED_REQUESTS, HeldBack, KeyApi, KeyLimits};
 use crate::domain::ids::ApiKeyId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::team::Role;
 use crate::domain::viewer::Viewer;
@@ -110,7 +111,7 @@ fn KeyRow(key: ApiKey) -> impl IntoView {
         <tr role="row" data-revoked=(!is_living).then_some("")>
             <td role="cell">
                 <span class="two-lines">
-                    <strong><a href=url>{key.name.clone()}</a></strong>
+                    <strong><a href=mounted(url)>{key.name.clone()}</a></strong>
                     <code>{format!("{}…", key.prefix)}</code>
                 </span>
             </td>
@@ -148,7 +149,7 @@ fn RevokeKey(key: ApiKey, small: bool, button: &'static str) -> impl IntoView {
     };
     let rotate = may(Permission::ApiKeysCreate).then(|| {
         let url = format!("/settings/api-keys/{}", key.id);
-        view! { "To replace the secret without an interruption, " <a href=url>"rotate it on its page"</a> "." }
+        view! { "To replace the secret without an interruption, " <a href=mounted(url)>"rotate it on its page"</a> "." }
     });
     view! {
         <Confirm

@@ -12,6 +12,7 @@ use crate::components::number::{counted, grouped};
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::account::device_words;
 use crate::domain::audit::{ActorKind, AuditAction, AuditEntry};
+use crate::domain::mount::mounted;
 
 /// A text that is longer than this, in characters, is folded.
 const SHOWN_CHARS: usize = 90;
@@ -152,7 +153,7 @@ fn target_of(entry: &AuditEntry) -> Option<AnyView> {
     }
     let name = breaking(&name, '@');
     Some(match entry.target.as_deref().and_then(|id| page_of(entry.action, id)) {
-        Some(url) => view! { <a href=url>{name}</a> }.into_any(),
+        Some(url) => view! { <a href=mounted(url)>{name}</a> }.into_any(),
         None => view! { <span>{name}</span> }.into_any(),
     })
 }

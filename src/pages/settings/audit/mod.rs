@@ -19,6 +19,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::domain::address::audit::{self, AuditQuery};
 use crate::domain::address::period_fields;
 use crate::domain::audit::{AuditChoice, AuditEntry, AuditGroup};
+use crate::domain::mount::mounted;
 use crate::domain::period::{Period, PeriodChoice, Preset};
 use crate::server_fns::audit::{AuditView, load_audit};
 
@@ -92,11 +93,11 @@ fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
     });
     let people = people.collect_view();
     let clear = query.has_filters().then(|| {
-        view! { <a class="clear" href=query.without_filters().to_url()>"Clear filters"</a> }
+        view! { <a class="clear" href=mounted(query.without_filters().to_url())>"Clear filters"</a> }
     });
     view! {
         <div class="filters audit-filters">
-            <form class="inline-form" method="get" action=audit::PATH>
+            <form class="inline-form" method="get" action=mounted(audit::PATH)>
                 <HiddenFields fields=period_fields(&query.period)/>
                 {query.object.clone().map(|object| view! { <HiddenFields fields=vec![("object", object)]/> })}
                 <select name="action" aria-label="What was done">
@@ -112,9 +113,9 @@ fn Filters(query: AuditQuery, actors: Vec<(String, String)>) -> impl IntoView {
             {clear}
             <p class="exports">
                 "Export: "
-                <a href=query.export_url("csv") download="">"CSV"</a>
+                <a href=mounted(query.export_url("csv")) download="">"CSV"</a>
                 " "
-                <a href=query.export_url("ndjson") download="">"NDJSON"</a>
+                <a href=mounted(query.export_url("ndjson")) download="">"NDJSON"</a>
             </p>
         </div>
     }
@@ -148,10 +149,10 @@ fn Steps(newest: Option<String>, older: Option<String>) -> impl IntoView {
     (newest.is_some() || older.is_some()).then(|| {
         view! {
             <div class="panel-foot">
-                <p>{newest.map(|url| view! { <a href=url rel="first">"Back to the newest"</a> })}</p>
+                <p>{newest.map(|url| view! { <a href=mounted(url) rel="first">"Back to the newest"</a> })}</p>
                 <nav class="pagination" aria-label="Pages">
                     {match older {
-                        Some(url) => view! { <a class="page-step" href=url rel="next">"Older"</a> }.into_any(),
+                        Some(url) => view! { <a class="page-step" href=mounted(url) rel="next">"Older"</a> }.into_any(),
                         None => view! { <span class="page-step" aria-hidden="true">"Older"</span> }.into_any(),
                     }}
                 </nav>
@@ -174,7 +175,7 @@ fn Nothing(query: AuditQuery, period: Period, newest_at: Option<DateTime<Utc>>) 
         let words = if query.has_filters() { "The newest that matches is from " } else { "The newest entry is from " };
         (
             view! { <p>{words} <Time at style=TimeStyle::Minute/> "."</p> },
-            view! { <a class="button" href=url>"Look at all time"</a> },
+            view! { <a class="button" href=mounted(url)>"Look at all time"</a> },
         )
     });
     let (newest, all_time) = elsewhen.unzip();
@@ -188,7 +189,7 @@ fn Nothing(query: AuditQuery, period: Period, newest_at: Option<DateTime<Utc>>) 
             {newest}
             <p class="empty-links">
                 {all_time}
-                {way_out.map(|(url, words)| view! { <a class="button" href=url>{words}</a> })}
+                {way_out.map(|(url, words)| view! { <a class="button" href=mounted(url)>{words}</a> })}
             </p>
         </EmptyState>
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 
 use crate::components::field::TextField;
+use crate::domain::mount::mounted;
 use crate::pages::access::MIN_PASSWORD_CHARS;
 use crate::server_fns::profile::ChangePassword;
 
@@ -12,7 +13,7 @@ use crate::server_fns::profile::ChangePassword;
 pub fn Password(email: String, has_password: bool) -> impl IntoView {
     let content = if has_password {
         view! {
-            <form class="stack panel-body" method="post" action=ChangePassword::PATH>
+            <form class="stack panel-body" method="post" action=mounted(ChangePassword::PATH)>
                 // Lets password managers know which account this is.
                 <input type="hidden" autocomplete="username" value=email/>
                 <TextField
@@ -44,7 +45,7 @@ pub fn Password(email: String, has_password: bool) -> impl IntoView {
         view! {
             <p class="panel-body">
                 "Your account has no password. You log in with your provider. "
-                <a href="/forgot">"An email"</a>
+                <a href=mounted("/forgot")>"An email"</a>
                 " lets you set one."
             </p>
         }

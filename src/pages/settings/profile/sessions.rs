@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use crate::components::time::Time;
 use crate::domain::account::PersonSession;
+use crate::domain::mount::mounted;
 use crate::server_fns::profile::{EndOtherSessions, EndSession};
 
 /// The person's sessions, with buttons that end them.
@@ -13,7 +14,7 @@ pub fn Sessions(sessions: Vec<PersonSession>) -> impl IntoView {
     let others = (sessions.len() > 1).then(|| {
         view! {
             <div class="panel-actions">
-                <form method="post" action=EndOtherSessions::PATH>
+                <form method="post" action=mounted(EndOtherSessions::PATH)>
                     <button class="button small danger">"End all others"</button>
                 </form>
             </div>
@@ -51,7 +52,7 @@ fn SessionRow(session: PersonSession) -> impl IntoView {
         view! { <span class="nothing">"this session"</span> }.into_any()
     } else {
         view! {
-            <form method="post" action=EndSession::PATH>
+            <form method="post" action=mounted(EndSession::PATH)>
                 <button class="button small danger" name="session" value=session.name aria-label=label>"End"</button>
             </form>
         }

@@ -6,6 +6,7 @@ use leptos::server_fn::ServerFn;
 use crate::components::copy_button::CopyButton;
 use crate::components::field::TextField;
 use crate::domain::account::{Square, TwoFactor};
+use crate::domain::mount::mounted;
 use crate::server_fns::profile::{
     BeginTwoFactor, CancelTwoFactor, ConfirmTwoFactor, DisableTwoFactor, RenewRecoveryCodes,
 };
@@ -40,7 +41,7 @@ pub fn TwoFactorSection(
 #[component]
 fn Off() -> impl IntoView {
     view! {
-        <form class="stack panel-body" method="post" action=BeginTwoFactor::PATH>
+        <form class="stack panel-body" method="post" action=mounted(BeginTwoFactor::PATH)>
             <p>
                 "When you log in, you then also type a code from an authenticator app on your phone. \
                  Your password alone no longer opens your account."
@@ -55,7 +56,7 @@ fn Begun(secret: String, square: Square) -> impl IntoView {
     let field = format!("-4 -4 {0} {0}", square.width + 8);
     let side = (square.width + 8).to_string();
     view! {
-        <form class="stack panel-body" method="post" action=ConfirmTwoFactor::PATH>
+        <form class="stack panel-body" method="post" action=mounted(ConfirmTwoFactor::PATH)>
             <p>"Scan the QR code with your authenticator app, or type the secret into it. Then enter the six digits that the app shows."</p>
             <svg class="qr" viewBox=field width="200" height="200" role="img" aria-label="QR code of the secret below">
                 <rect x="-4" y="-4" width=side.clone() height=side fill="#fff"></rect>
@@ -72,7 +73,7 @@ fn Begun(secret: String, square: Square) -> impl IntoView {
             </dl>
             <div class="short"><TextField label="Code" name="code" autocomplete="one-time-code"/></div>
             <div class="form-foot">
-                <button class="button" formaction=CancelTwoFactor::PATH formnovalidate=true>"Cancel"</button>
+                <button class="button" formaction=mounted(CancelTwoFactor::PATH) formnovalidate=true>"Cancel"</button>
                 <button class="button primary">"Confirm"</button>
             </div>
         </form>
@@ -89,7 +90,7 @@ fn On(recovery_codes: i64) -> impl IntoView {
     view! {
         <div class="stack panel-body">
             <p>"Two-factor authentication is on: you need a code from your authenticator app to log in. " {left}</p>
-            <form class="stack" method="post" action=RenewRecoveryCodes::PATH>
+            <form class="stack" method="post" action=mounted(RenewRecoveryCodes::PATH)>
                 <h3>"New recovery codes"</h3>
                 <div class="short">
                     <TextField
@@ -101,7 +102,7 @@ fn On(recovery_codes: i64) -> impl IntoView {
                 </div>
                 <div class="form-foot"><button class="button">"Create new codes"</button></div>
             </form>
-            <form class="stack" method="post" action=DisableTwoFactor::PATH>
+            <form class="stack" method="post" action=mounted(DisableTwoFactor::PATH)>
                 <h3>"Turn it off"</h3>
                 <div class="short">
                     <TextField label="Your password" name="password" kind="password" autocomplete="current-password"/>

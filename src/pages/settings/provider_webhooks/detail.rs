@@ -15,6 +15,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
 use crate::domain::error::AppError;
 use crate::domain::ids::{AdapterId, WebhookId};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
 use crate::domain::provider_webhook::{ProviderWebhook, Refused, SecretSource};
@@ -83,7 +84,7 @@ fn SetUp(webhook: ProviderWebhook, address: String, adapters: Vec<(AdapterId, St
                 </p>
                 <ol class="hook-steps">{steps}</ol>
             </div>
-            <form class="stack panel-body" method="post" action=UpdateProviderWebhook::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(UpdateProviderWebhook::PATH) data-unsaved="">
                 <OfTeam/>
                 <input type="hidden" name="id" value=webhook.id.to_string()/>
                 <div class="short">
@@ -110,7 +111,7 @@ fn Connect(webhook: ProviderWebhook, adapters: Vec<(AdapterId, String)>) -> impl
     let forms = adapters.into_iter().map(|(adapter, name)| {
         let title = format!("Connect {label} with the key of “{name}”");
         view! {
-            <form method="post" action=ConnectProviderWebhook::PATH data-once>
+            <form method="post" action=mounted(ConnectProviderWebhook::PATH) data-once>
                 <input type="hidden" name="id" value=id.clone()/>
                 <button class="button primary" name="adapter" value=adapter.to_string() title=title>
                     "Connect with “" {name} "”"

@@ -14,6 +14,7 @@ use crate::components::field::SelectField;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::number::{counted, grouped};
 use crate::components::time::Time;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::provider_webhook::{ProviderWebhook, WebhookProvider};
 use crate::server_fns::provider_webhooks::{CreateProviderWebhook, load_provider_webhooks};
@@ -54,7 +55,7 @@ fn NewWebhook() -> impl IntoView {
                 <h2>"Add a provider"</h2>
                 <p>"Makes an address for it to post to, and says what to do there."</p>
             </div>
-            <form class="row-form panel-body" method="post" action=CreateProviderWebhook::PATH>
+            <form class="row-form panel-body" method="post" action=mounted(CreateProviderWebhook::PATH)>
                 <SelectField label="Provider" name="provider" options=options.to_vec() selected="sendgrid"/>
                 <button class="button primary">"Add"</button>
             </form>
@@ -90,7 +91,7 @@ fn WebhookRow(webhook: ProviderWebhook) -> impl IntoView {
         <tr role="row">
             <td role="cell">
                 <span class="two-lines">
-                    <strong><a href=url>{webhook.name.clone()}</a></strong>
+                    <strong><a href=mounted(url)>{webhook.name.clone()}</a></strong>
                     {provider}
                 </span>
             </td>

@@ -13,6 +13,7 @@ use crate::components::number::grouped;
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EventId, OutgoingWebhookId};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::webhook::DeliveryDetail;
 use crate::pages::settings::{Tab, settings_detail};
@@ -31,7 +32,7 @@ pub fn DeliveryPage() -> impl IntoView {
     };
     settings_detail(Tab::Webhooks, load, |view: DeliveryView| {
         let page = format!("{PATH}/{}", view.webhook.id);
-        let back = view! { <a href=page>{view.webhook.name.clone()}</a> }.into_any();
+        let back = view! { <a href=mounted(page)>{view.webhook.name.clone()}</a> }.into_any();
         (view.detail.delivery.kind.clone(), back, view! { <Delivery detail=view.detail/> })
     })
 }
@@ -42,7 +43,7 @@ fn Delivery(detail: DeliveryDetail) -> impl IntoView {
     let is_hidden = body.is_none();
     let replay = may(Permission::WebhooksUpdate).then(|| {
         view! {
-            <form class="panel-actions" method="post" action=ReplayDelivery::PATH data-once>
+            <form class="panel-actions" method="post" action=mounted(ReplayDelivery::PATH) data-once>
                 <input type="hidden" name="id" value=delivery.webhook_id.to_string()/>
                 <button class="button" name="delivery" value=delivery.id.to_string()>"Post again"</button>
             </form>
@@ -52,7 +53,7 @@ fn Delivery(detail: DeliveryDetail) -> impl IntoView {
         view! {
             <div class="fact">
                 <dt>"Message"</dt>
-                <dd><a class="id-link" href=format!("/logs/{email}")>{email.to_string()}</a></dd>
+                <dd><a class="id-link" href=mounted(format!("/logs/{email}"))>{email.to_string()}</a></dd>
             </div>
         }
     });

@@ -16,6 +16,7 @@ use crate::components::icon::{Glyph, Icon};
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::error::AppError;
 use crate::domain::ids::OutgoingWebhookId;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::webhook::Webhook;
 use crate::pages::settings::{Tab, settings_detail};
@@ -76,7 +77,7 @@ fn Page(view: WebhookView, asked: Asked) -> impl IntoView {
 fn Actions(id: OutgoingWebhookId, is_off: bool) -> impl IntoView {
     (!is_off).then(|| {
         view! {
-            <form class="panel-actions" method="post" action=TestWebhook::PATH data-once>
+            <form class="panel-actions" method="post" action=mounted(TestWebhook::PATH) data-once>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <button class="button">"Send a test"</button>
             </form>
@@ -97,7 +98,7 @@ fn SwitchedOff(webhook: Webhook) -> impl IntoView {
     };
     let button = may(Permission::WebhooksUpdate).then(|| {
         view! {
-            <form method="post" action=EnableWebhook::PATH data-once>
+            <form method="post" action=mounted(EnableWebhook::PATH) data-once>
                 <input type="hidden" name="id" value=webhook.id.to_string()/>
                 <button class="button small">"Switch it on"</button>
             </form>

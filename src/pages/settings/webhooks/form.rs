@@ -7,6 +7,7 @@ use crate::components::field::{OfTeam, SelectField, TextField};
 use crate::components::icon::{Glyph, Icon};
 use crate::domain::draft::Draft;
 use crate::domain::event::EventKind;
+use crate::domain::mount::mounted;
 use crate::domain::webhook::{Webhook, WebhookShape};
 use crate::server_fns::webhooks::{CreateWebhook, UpdateWebhook};
 
@@ -16,9 +17,9 @@ pub(super) fn NewWebhook(draft: Draft) -> impl IntoView {
         <section class="panel" aria-label="Add a webhook">
             <div class="panel-head">
                 <h2>"Add a webhook"</h2>
-                <p><a href="/help/webhooks">"What is posted, and how to check its signature"</a></p>
+                <p><a href=mounted("/help/webhooks")>"What is posted, and how to check its signature"</a></p>
             </div>
-            <form class="stack panel-body" method="post" action=CreateWebhook::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(CreateWebhook::PATH) data-unsaved="">
                 <OfTeam/>
                 <Fields webhook=None url=String::new() draft/>
                 <div class="form-foot"><button class="button primary"><Icon glyph=Glyph::Plus/>"Add webhook"</button></div>
@@ -33,7 +34,7 @@ pub(super) fn EditWebhook(webhook: Webhook, url: String, draft: Draft) -> impl I
     view! {
         <section class="panel" aria-label="Settings of the webhook">
             <div class="panel-head"><h2>"Settings"</h2></div>
-            <form class="stack panel-body" method="post" action=UpdateWebhook::PATH data-unsaved="">
+            <form class="stack panel-body" method="post" action=mounted(UpdateWebhook::PATH) data-unsaved="">
                 <OfTeam/>
                 <input type="hidden" name="id" value=id/>
                 <Fields webhook=Some(webhook) url draft/>

@@ -13,6 +13,7 @@ use crate::components::time::{Time, TimeStyle, ViewerClock};
 use crate::domain::address::url;
 use crate::domain::draft::Draft;
 use crate::domain::ids::{EventId, OutgoingWebhookId};
+use crate::domain::mount::mounted;
 use crate::domain::page::CursorPage;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
@@ -38,7 +39,7 @@ impl Asked {
 pub(super) fn Deliveries(id: OutgoingWebhookId, page: CursorPage<WebhookDelivery>, asked: Asked) -> impl IntoView {
     let link = |words: &'static str, failed: bool| {
         let current = (asked.failed == failed).then_some("true");
-        view! { <a href=Asked { failed, before: None }.url(id) aria-current=current>{words}</a> }
+        view! { <a href=mounted(Asked { failed, before: None }.url(id)) aria-current=current>{words}</a> }
     };
     let older =
         page.items.last().filter(|_| page.has_more).map(|last| Asked { before: Some(last.id), ..asked }.url(id));
@@ -46,9 +47,9 @@ pub(super) fn Deliveries(id: OutgoingWebhookId, page: CursorPage<WebhookDelivery
     let steps = (newest.is_some() || older.is_some()).then(|| {
         view! {
             <div class="panel-foot">
-                <p>{newest.map(|url| view! { <a href=url rel="first">"Back to the newest"</a> })}</p>
+                <p>{newest.map(|url| view! { <a href=mounted(url) rel="first">"Back to the newest"</a> })}</p>
                 <nav class="pagination" aria-label="Pages">
-                    {older.map(|url| view! { <a class="page-step" href=url rel="next">"Older"</a> })}
+                    {older.map(|url| view! { <a class="page-step" href=mounted(url) rel="next">"Older"</a> })}
                 </nav>
             </div>
         }
@@ -76,11 +77,11 @@ fn DeliveryTable(id: OutgoingWebhookId, items: Vec<WebhookDelivery>) -> impl Int
     let rows = items.into_iter().map(|delivery| {
         let page = format!("{PATH}/{id}/deliveries/{}", delivery.id);
         let about =
-            delivery.email_id.map(|email| view! { <span><a href=format!("/logs/{email}")>"its message"</a></span> });
+            delivery.email_id.map(|email| view! { <span><a href=mounted(format!("/logs/{email}"))>"its message"</a></span> });
         view! {
             <tr role="row">
                 <td role="cell">
-                    <span class="two-lines"><strong><a href=page>{delivery.kind.clone()}</a></strong>{about}</span>
+                    <span class="two-lines"><strong><a href=mounted(page)>{delivery.kind.clone()}</a></strong>{about}</span>
                 </td>
                 <td role="cell"><Time at=delivery.id.created_at() style=TimeStyle::ShortSecond/></td>
                 <td role="cell">{delivery_words(&delivery)}</td>
@@ -153,7 +154,7 @@ pub(super) fn ReplaySpan(id: OutgoingWebhookId, draft: Draft) -> impl IntoView {
                     <h2>"Post again"</h2>
                     <p>"What happened between two times, at most " {grouped(MAX_REPLAYED)} " at once. Ids stay the same."</p>
                 </div>
-                <form class="row-form panel-body" method="post" action=ReplayDeliveries::PATH data-once>
+                <form class="row-form panel-body" method="post" action=mounted(ReplayDeliveries::PATH) data-once>
                     <OfTeam/>
                     <input type="hidden" name="id" value=id.to_string()/>
                     {field("From", "from", from)}

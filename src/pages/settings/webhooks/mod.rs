@@ -17,6 +17,7 @@ use crate::components::can::may;
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::time::Time;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::webhook::Webhook;
 use crate::server_fns::webhooks::{WebhooksView, load_webhooks};
@@ -60,7 +61,7 @@ fn WebhookTable(webhooks: Vec<Webhook>) -> impl IntoView {
         view! {
             <tr role="row">
                 <td role="cell">
-                    <span class="two-lines"><strong><a href=url>{webhook.name.clone()}</a></strong>{host}</span>
+                    <span class="two-lines"><strong><a href=mounted(url)>{webhook.name.clone()}</a></strong>{host}</span>
                 </td>
                 <td role="cell"><span class="stacked-label">"Shape "</span>{shape}</td>
                 <td role="cell"><span class="stacked-label">"Last success "</span><Success webhook=webhook.clone()/></td>

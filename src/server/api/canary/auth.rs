@@ -65,7 +65,7 @@ async fn register(
     visitor: Visitor,
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<(StatusCode, Json<Success<Me>>), CanaryError> {
-    limits::count_attempt(&app, limits::REGISTRATION, limits::address(&visitor.origin)).await?;
+    limits::count_attempt(&app, limits::REGISTRATION, &limits::address(&visitor.origin)).await?;
     let required = |field: &str, value: Option<String>| {
         value.ok_or_else(|| AppError::invalid_field(field, format!("{field} is required")))
     };

@@ -35,6 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::domain::error::AppError;
+use crate::domain::mount::mount_path;
 use crate::server::App;
 
 /// Every endpoint with its description; paths are whole, `/api/logs`.
@@ -61,7 +62,12 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The OpenAPI document of [routes()].
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    let mut document = routes().into_openapi();
+    // Without any, the root of the document's own host is meant.
+    if !mount_path().is_empty() {
+        document.servers = Some(vec![utoipa::openapi::Server::new(mount_path())]);
+    }
+    document
 }
 
 #[derive(OpenApi)]

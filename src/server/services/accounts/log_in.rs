@@ -100,7 +100,7 @@ pub async fn log_out(session: &Session) -> Result<(), AppError> {
 
 async fn check_password(app: &App, input: LogIn, origin: &RequestOrigin) -> Result<Credentials, AppError> {
     let account = email_key(&input.email);
-    limits::count_attempt(app, limits::LOG_IN_ADDRESS, limits::address(origin)).await?;
+    limits::count_attempt(app, limits::LOG_IN_ADDRESS, &limits::address(origin)).await?;
     limits::count_attempt(app, limits::LOG_IN, &account).await?;
     let credentials = app.store.find_credentials(&input.email).await?;
     let is_right = is_password_of(app, credentials.as_ref(), input.password).await?;
@@ -109,7 +109,7 @@ async fn check_password(app: &App, input: LogIn, origin: &RequestOrigin) -> Resu
         return Err(AppError::WrongCredentials);
     };
     limits::clear_attempts(app, limits::LOG_IN, &account).await?;
-    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, limits::address(origin)).await?;
+    limits::forgive_attempt(app, limits::LOG_IN_ADDRESS, &limits::address(origin)).await?;
     if let (false, Some(zone)) = (credentials.time_zone_chosen, known_time_zone(input.time_zone.as_deref())) {
         app.store.guess_time_zone(credentials.user_id, zone).await?;
     }

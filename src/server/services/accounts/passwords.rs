@@ -72,7 +72,7 @@ pub(super) async fn confirm_password(app: &App, account: &Account, password: Str
 /// one, neither the answer nor its time tells: looking for it is left to a task of its own.
 pub async fn forgot_password(app: &App, email: &str, origin: &RequestOrigin) -> Result<(), AppError> {
     let email = checked_email(email)?;
-    limits::count_attempt(app, limits::RESET_ADDRESS, limits::address(origin)).await?;
+    limits::count_attempt(app, limits::RESET_ADDRESS, &limits::address(origin)).await?;
     limits::count_attempt(app, limits::RESET, &email_key(&email)).await?;
     let app = app.clone();
     tokio::spawn(async move {

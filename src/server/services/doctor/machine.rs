@@ -8,6 +8,7 @@ use super::Finding;
 use crate::domain::error::AppError;
 use crate::domain::ids::lowest_id_at;
 use crate::server::App;
+use crate::server::listen::Place;
 
 /// Less room on the disk is wrong, or is going to be.
 const LITTLE_ROOM: u64 = 512 * 1024 * 1024;
@@ -30,7 +31,7 @@ pub(super) fn settings(app: &App) -> Vec<Finding> {
     const ABOUT: &str = "settings";
     let config = &app.config;
     let mut findings = Vec::new();
-    if config.base_url.is_none() && !config.addr.ip().is_loopback() {
+    if config.base_url.is_none() && !config.addr.is_of_this_machine() {
         findings.push(Finding::doubtful(
             ABOUT,
             "no --base-url: links in invitations lead to the address to listen at, and cookies go over http",
@@ -39,7 +40,18 @@ pub(super) fn settings(app: &App) -> Vec<Finding> {
     if config.base_url.as_deref().is_some_and(|url| url.starts_with("http://") && !url.contains("//localhost")) {
         findings.push(Finding::doubtful(ABOUT, "--base-url is http: passwords and keys can be read on their way"));
     }
-    if config.trust_proxy && config.base_url.is_none() {
+    if config.base_url.is_none() && matches!(config.addr, Place::Unix(_)) {
+        findings
+            .push(Finding::doubtful(ABOUT, "no --base-url: nobody knows the address that a unix socket's proxy has"));
+    }
+    if config.proxies.trust_proxy && !config.addr.is_of_this_machine() {
+        findings.push(Finding::doubtful(
+            ABOUT,
+            "--trust-proxy at an address that others reach: name the proxies by --trusted-proxies instead, or whoever \
+             connects past them chooses their own address",
+        ));
+    }
+    if config.proxies.trust_proxy && config.base_url.is_none() {
         findings.push(Finding::doubtful(
             ABOUT,
             "--trust-proxy without --base-url: is there a proxy? Without one, anybody chooses their own address",

@@ -1,5 +1,7 @@
 //! What names lead to, and the certificates that go with them.
 
+use std::path::{Path, PathBuf};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
@@ -49,9 +51,40 @@ pub(super) async fn public_address(app: &App) -> Vec<Finding> {
 pub(super) fn smtp_certificate(app: &App) -> Vec<Finding> {
     const ABOUT: &str = "SMTP certificate";
     let Some(file) = &app.config.smtp.smtp_tls_cert else { return Vec::new() };
-    let name = file.display().to_string();
-    vec![match std::fs::read(file).map_err(|cause| cause.to_string()).and_then(|held| until_in_pem(&held)) {
-        Ok(until) => certificate(ABOUT, &name, until, app.clock.now()),
-        Err(cause) => Finding::wrong(ABOUT, format!("{name}: {cause}")),
+    vec![of_file(app, ABOUT, file)]
+}
+
+/// The certificates of https that this server has itself.
+pub(super) fn https_certificate(app: &App) -> Vec<Finding> {
+    const ABOUT: &str = "https certificate";
+    let tls = &app.config.tls;
+    if let Some(file) = &tls.tls_cert {
+        return vec![of_file(app, ABOUT, file)];
+    }
+    let Some(cache) = tls.acme_cache.as_deref().filter(|_| !tls.acme_domains.is_empty()) else { return Vec::new() };
+    let kept = std::fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_certificate = |path: &Path| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("cached_cert_"))
+    };
+    // One of earlier settings may lie beside it.
+    let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    vec![match kept.filter(|path| is_certificate(path)).max_by_key(changed) {
+        Some(file) => of_file(app, ABOUT, &file),
+        None => Finding::doubtful(
+            ABOUT,
+            format!(
+                "none in {} yet: the server gets one when it runs, once the authority reaches {} at port 443",
+                cache.display(),
+                tls.acme_domains.join(" and ")
+            ),
+        ),
     }]
+}
+
+fn of_file(app: &App, about: &'static str, file: &Path) -> Finding {
+    let name = file.display().to_string();
+    match std::fs::read(file).map_err(|cause| cause.to_string()).and_then(|held| until_in_pem(&held)) {
+        Ok(until) => certificate(about, &name, until, app.clock.now()),
+        Err(cause) => Finding::wrong(about, format!("{name}: {cause}")),
+    }
 }

@@ -234,7 +234,7 @@ on_both_databases! {
         assert_eq!(whole.text.lines().count(), 1201);
         let mut request = Request::builder().method(Method::GET).uri("/logs/export?preset=30d").body(Body::empty()).unwrap();
         request.headers_mut().extend(owner.headers.clone());
-        request.extensions_mut().insert(ConnectInfo(owner.address));
+        request.extensions_mut().insert(Peer::from(owner.address));
         let response = app.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200);
         app.store().close().await;

@@ -74,7 +74,7 @@ on_both_databases! {
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let pages = crate::server::tests::pages();
-        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), pages, listener, Vec::new(), stopped));
+        let serving = tokio::spawn(crate::server::web::serve(app.app.clone(), pages, crate::server::web::Entrances { main: vec![listener.into()], ..Default::default() }, stopped));
         let mut stream = TcpStream::connect(addr).await.unwrap();
         let head = format!("GET /logs/live?seen=2024-01-20T12:00:00Z HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();

@@ -23,6 +23,7 @@ use crate::server::config::Config;
 use crate::server::delivery::retention::delete_what_is_over;
 use crate::server::delivery::worker::{Worker, WorkerSettings};
 use crate::server::demo::sink::{ReceivedMessage, Sink};
+use crate::server::proxies::Proxies;
 use crate::server::services::tracking::MAX_VISITS;
 use crate::server::store::suppressions::SuppressionFilter;
 use crate::server::tests::router;
@@ -429,7 +430,10 @@ on_both_databases! {
         let shop = Shop::open(&app).await;
         shop.track(&app, true, false).await;
         let (id, mail) = shop.sent(&app).await;
-        let config = Config { trust_proxy: true, ..app.app.config.as_ref().clone() };
+        let config = Config {
+            proxies: Proxies { trust_proxy: true, ..Proxies::default() },
+            ..app.app.config.as_ref().clone()
+        };
         let knows = App { geoip: Some(Arc::new(GeoIp::of_bytes(sample_file()))), config: Arc::new(config), ..app.app.clone() };
         let client = Client { router: router(knows), ..reader(&app) }.with("x-forwarded-for", "192.0.2.9, 1.2.3.4");
         let open = mail.path("/t/o/");

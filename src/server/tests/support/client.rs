@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
 use tower::ServiceExt;
+
+use crate::server::listen::Peer;
 
 /// A program or a browser that talks to the server.
 #[derive(Clone)]
@@ -74,7 +75,7 @@ impl Client {
         }
         let mut request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
         request.headers_mut().extend(self.headers.clone());
-        request.extensions_mut().insert(ConnectInfo(self.address));
+        request.extensions_mut().insert(Peer::from(self.address));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();

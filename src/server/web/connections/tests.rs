@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn address(last: u8) -> Peer {
+    Peer::Ip([192, 0, 2, last].into())
 }
 
 /// What a server that goes on tells its connections.
@@ -22,6 +22,18 @@ fn a_newcomer_takes_the_place_of_who_waits_and_holds_most() {
     for kept in [&crowd[1], &other, &newcomer] {
         assert!(connections.open().contains_key(&kept.id));
     }
+}
+
+#[test]
+fn a_network_of_ipv6_is_one_crowd() {
+    let peer = |text: &str| Peer::Ip(text.parse().unwrap());
+    let connections = Connections::with_limit(3);
+    let crowd: Vec<Place> =
+        (1..3).map(|last| connections.admit(peer(&format!("2001:db8::{last}")), &going_on()).unwrap()).collect();
+    let other = connections.admit(peer("2001:db8:0:1::1"), &going_on()).unwrap();
+    other.conduct.activity().since -= Duration::from_secs(60);
+    let _newcomer = connections.admit(address(3), &going_on()).unwrap();
+    assert!(!connections.open().contains_key(&crowd[0].id) && connections.open().contains_key(&other.id));
 }
 
 #[test]

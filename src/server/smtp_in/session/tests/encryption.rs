@@ -7,9 +7,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::super::super::tls::ServerTls;
 use super::super::serve_encrypted;
 use super::*;
+use crate::server::tls::ServerTls;
 
 const HOST: &str = "mail.finch.example";
 

@@ -194,7 +194,7 @@ on_both_databases! {
     }
 
     async fn who_asks_too_often_is_told_when_to_come_back(app: TestApp) {
-        let config = Config { rate_limit: 1, ..Config::at(app.app.config.addr) };
+        let config = Config { rate_limit: 1, ..app.app.config.as_ref().clone() };
         let limited = App { config: Arc::new(config), ..app.app.clone() };
         let program = Client { router: crate::server::tests::router(limited), ..program(&app).await };
         let mut refused = program.get("/resend/logs").await;

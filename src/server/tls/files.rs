@@ -7,14 +7,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::tls::ServerTls;
+use super::ServerTls;
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the certificate and its key are, in PEM.
 #[derive(Clone, Debug)]
 pub struct CertificateFiles {
+    /// What they are for, in the log's words.
+    pub about: &'static str,
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
@@ -39,12 +41,14 @@ impl CertificateFiles {
                 Ok(contents) if contents == known => {}
                 Ok(contents) => match tls.renew(&contents.certificate, &contents.key) {
                     Ok(()) => {
-                        info!("the certificate for SMTP is renewed");
+                        info!("the certificate for {} is renewed", self.about);
                         known = contents;
                     }
-                    Err(cause) => warn!(cause = self.wrong(&cause), "the certificate for SMTP stays the one before"),
+                    Err(cause) => {
+                        warn!(cause = self.wrong(&cause), "the certificate for {} stays the one before", self.about)
+                    }
                 },
-                Err(cause) => warn!(cause, "the certificate for SMTP stays the one before"),
+                Err(cause) => warn!(cause, "the certificate for {} stays the one before", self.about),
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Encryption of connections, with a certificate that can be renewed while the server runs.
 //! Sources: RFC 3207 (STARTTLS); RFC 8314 (TLS from the first byte).
 
+pub mod files;
+pub mod https;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -38,11 +41,15 @@ impl ServerTls {
     pub fn new(certificates_pem: &[u8], key_pem: &[u8]) -> Result<Self, CertificateError> {
         let key = certified_key(certificates_pem, key_pem)?;
         let certificate = Arc::new(Certificate(RwLock::new(Arc::new(key))));
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(CertificateError::Unfit)?;
-        let resolver: Arc<Certificate> = Arc::clone(&certificate);
-        let config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let config = config_with(Arc::clone(&certificate))?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
+    }
+
+    /// The same for whoever encrypts connections that speak a protocol. It has the certificate that is in use.
+    pub fn config_speaking(&self, protocol: &[u8]) -> Result<Arc<ServerConfig>, CertificateError> {
+        let mut config = config_with(Arc::clone(&self.certificate))?;
+        config.alpn_protocols.push(protocol.to_vec());
+        Ok(Arc::new(config))
     }
 
     /// Uses another certificate for connections from now on. Where it cannot be used, the one before stays.
@@ -62,6 +69,12 @@ impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServerTls(…)")
     }
+}
+
+fn config_with(certificate: Arc<Certificate>) -> Result<ServerConfig, CertificateError> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(CertificateError::Unfit)?;
+    Ok(builder.with_no_client_auth().with_cert_resolver(certificate))
 }
 
 fn certified_key(certificates_pem: &[u8], key_pem: &[u8]) -> Result<CertifiedKey, CertificateError> {
