@@ -21,6 +21,7 @@ mod html;
 mod live;
 mod markers;
 mod openid;
+mod person_export;
 mod rate_limit;
 mod refusal;
 mod request_log;

@@ -25,7 +25,7 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
-    live, markers, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
+    live, markers, openid, person_export, refusal, security, server_functions, suggest, suppressions_export, template_preview,
     tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
@@ -63,6 +63,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/logs/{id}/attachments/{place}", get(attachment::download))
         .route("/settings/audit/export", get(audit_export::show))
         .route("/settings/suppressions/export", get(suppressions_export::show))
+        .route("/settings/privacy/export", get(person_export::show))
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))
         .route("/logs/export", get(export::download))
