@@ -20,6 +20,7 @@ pub mod filter;
 pub mod fingerprint;
 pub mod first_steps;
 pub mod forgetting;
+pub mod held_size;
 pub mod history_import;
 pub mod hold;
 pub mod ids;

@@ -38,6 +38,7 @@ pub mod reveal;
 pub mod roles;
 pub mod search;
 pub mod send;
+pub mod sizes;
 pub mod spreadsheet;
 pub mod suggestions;
 pub mod suppressions;

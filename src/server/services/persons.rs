@@ -39,9 +39,9 @@ pub struct LookedUp {
     pub obstacle: Option<String>,
 }
 
-/// Checks what was typed, and seals it for the next page. Needs `privacy:export` or `privacy:forget`.
+/// Checks what was typed, and seals it for the next page. Needs `privacy:export`.
 pub fn look_up(app: &App, viewer: &Viewer, typed: &str) -> Result<String, AppError> {
-    require_either(viewer)?;
+    require_look(viewer)?;
     let typed = typed.trim();
     if Person::new(typed).is_none() {
         let words = "Write one email address, or a telephone number that begins with +";
@@ -51,9 +51,9 @@ pub fn look_up(app: &App, viewer: &Viewer, typed: &str) -> Result<String, AppErr
     Ok(hex::encode(app.secret_key.seal(format!("{until} {typed}").as_bytes(), &context(viewer))))
 }
 
-/// The person of a sealed address. Needs `privacy:export` or `privacy:forget`.
+/// The person of a sealed address. Needs `privacy:export`.
 pub async fn preview(app: &App, viewer: &Viewer, sealed: &str) -> Result<LookedUp, AppError> {
-    require_either(viewer)?;
+    require_look(viewer)?;
     let (address, person) = open(app, viewer, sealed)?;
     let mut footprint = app.store.find_footprint(viewer.team, &person).await?;
     let hash = hash_of(app, viewer.team, &person);
@@ -62,7 +62,7 @@ pub async fn preview(app: &App, viewer: &Viewer, sealed: &str) -> Result<LookedU
 }
 
 /// Begins to forget a person, where `typed` is the address that was looked up. With `stays_unwritten` nothing is sent to the address
-/// afterwards. Needs `privacy:forget`.
+/// afterwards. Needs `privacy:export` and `privacy:forget`.
 pub async fn forget(
     app: &App,
     viewer: &Viewer,
@@ -71,6 +71,7 @@ pub async fn forget(
     stays_unwritten: bool,
     reason: &str,
 ) -> Result<Forgetting, AppError> {
+    require_look(viewer)?;
     viewer.require(Permission::PrivacyForget)?;
     let (_, person) = open(app, viewer, sealed)?;
     if !person.is(typed) {
@@ -123,8 +124,9 @@ pub async fn list_forgettings(app: &App, viewer: &Viewer) -> Result<Vec<Forgetti
     app.store.list_forgettings(viewer.team).await
 }
 
-/// Lets an address that was forgotten be written to. Needs `privacy:forget`.
+/// Lets an address that was forgotten be written to. Needs `privacy:export` and `privacy:forget`.
 pub async fn write_again(app: &App, viewer: &Viewer, sealed: &str) -> Result<(), AppError> {
+    require_look(viewer)?;
     viewer.require(Permission::PrivacyForget)?;
     let (_, person) = open(app, viewer, sealed)?;
     let hash = hash_of(app, viewer.team, &person);
@@ -161,9 +163,8 @@ async fn obstacle(app: &App, viewer: &Viewer, person: &Person) -> Result<Option<
     Ok(None)
 }
 
-fn require_either(viewer: &Viewer) -> Result<(), AppError> {
-    let either = if viewer.may(Permission::PrivacyForget) { Permission::PrivacyForget } else { Permission::PrivacyExport };
-    viewer.require(either)?;
+fn require_look(viewer: &Viewer) -> Result<(), AppError> {
+    viewer.require(Permission::PrivacyExport)?;
     if masks_addresses(viewer) {
         return Err(AppError::Forbidden("Your role sees addresses masked, and cannot look for one".to_owned()));
     }
@@ -171,7 +172,7 @@ fn require_either(viewer: &Viewer) -> Result<(), AppError> {
 }
 
 fn open(app: &App, viewer: &Viewer, sealed: &str) -> Result<(String, Person), AppError> {
-    let gone = || AppError::invalid_field("of", "Look the address up again: this page is an hour old, or another member's");
+    let gone = || AppError::not_found("Person");
     let plain = hex::decode(sealed).ok().and_then(|text| String::from_utf8(text).ok());
     let plain = plain.and_then(|sealed| app.secret_key.try_open(&sealed, &context(viewer)));
     let plain = plain.and_then(|plain| String::from_utf8(plain).ok()).ok_or_else(gone)?;
@@ -181,10 +182,9 @@ fn open(app: &App, viewer: &Viewer, sealed: &str) -> Result<(String, Person), Ap
     Ok((address.to_owned(), person))
 }
 
-/// Another member's link opens nothing.
+/// Another team's link opens nothing.
 fn context(viewer: &Viewer) -> String {
-    let user = viewer.user_id().map(|user| user.to_string()).unwrap_or_default();
-    format!("person:{}:{user}", viewer.team)
+    format!("person:{}", viewer.team)
 }
 
 fn job_context(team: TeamId, id: ForgettingId) -> String {

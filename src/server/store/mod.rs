@@ -48,6 +48,7 @@ mod rollups;
 mod search;
 pub mod sessions;
 mod settling;
+pub mod sizes;
 pub mod stats;
 pub mod suppressions;
 pub mod teams;

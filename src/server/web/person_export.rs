@@ -1,12 +1,11 @@
-//! `GET /settings/privacy/export?of=…`: everything about a person who was looked up, as JSON Lines, streamed.
+//! `GET /settings/privacy/export/{id}`: everything about a person who was looked up, as JSON Lines, streamed.
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde::Deserialize;
 use tracing::error;
 
 use super::csrf;
@@ -16,24 +15,16 @@ use crate::server::App;
 use crate::server::identity::Identity;
 use crate::server::services::persons::export;
 
-/// Whose file it is.
-#[derive(Deserialize)]
-pub struct Asked {
-    /// The sealed address.
-    #[serde(default)]
-    of: String,
-}
-
-/// `GET /settings/privacy/export`. Needs `privacy:export`.
+/// `GET /settings/privacy/export/{id}`, the sealed address. Needs `privacy:export`.
 pub async fn show(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    Query(asked): Query<Asked>,
+    Path(sealed): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let viewer = identity.0?;
     csrf::require_same_origin(&headers, &app.config)?;
-    let export = export::start(&app, &viewer, &asked.of).await?;
+    let export = export::start(&app, &viewer, &sealed).await?;
     let pieces = stream::try_unfold(export, |mut export| async move {
         let piece = export.next_piece().await.inspect_err(|cause| error!(%cause, "an export ended early"))?;
         Ok::<_, AppError>(piece.map(|piece| (piece, export)))

@@ -63,7 +63,7 @@ pub fn router(app: App, pages: Pages) -> Router {
         .route("/logs/{id}/attachments/{place}", get(attachment::download))
         .route("/settings/audit/export", get(audit_export::show))
         .route("/settings/suppressions/export", get(suppressions_export::show))
-        .route("/settings/privacy/export", get(person_export::show))
+        .route("/settings/privacy/export/{id}", get(person_export::show))
         .route("/login/openid", get(openid::begin))
         .route("/login/openid/callback", get(openid::finish))
         .route("/logs/export", get(export::download))

@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::{hash_of, open, require_either, shown_hash};
+use super::{hash_of, open, require_look, shown_hash};
 use crate::domain::audit::AuditAction;
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
-use crate::domain::permission::Permission;
 use crate::domain::person::Person;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
@@ -30,8 +29,7 @@ enum Stage {
 
 /// Begins the file. Needs `privacy:export`. The audit log has it before anything is given out, without the address.
 pub async fn start(app: &App, viewer: &Viewer, sealed: &str) -> Result<PersonExport, AppError> {
-    viewer.require(Permission::PrivacyExport)?;
-    require_either(viewer)?;
+    require_look(viewer)?;
     let (address, person) = open(app, viewer, sealed)?;
     let hash = hash_of(app, viewer.team, &person);
     let said = json!({ "person": shown_hash(&hash) });

@@ -203,7 +203,7 @@ async fn change_rows(
             }
             continue;
         }
-        if table.name == "outbox" && found.integer(table, "lease_id").is_some() {
+        if table.name == "outbox" && is_being_sent(tx, work, &key).await? {
             counts.postponed += 1;
             continue;
         }
@@ -213,6 +213,15 @@ async fn change_rows(
     index_again(tx, work.team_id, &indexed).await?;
     rollups.apply(tx, work.team_id).await?;
     Ok(counts)
+}
+
+/// Whether somebody has the message, who changes its row when it went out.
+async fn is_being_sent(tx: &mut Transaction, work: &Work<'_>, key: &[Json]) -> Result<bool, AppError> {
+    let lock = tx.engine().for_update();
+    let find = format!("SELECT lease_id FROM outbox WHERE team_id = $1 AND email_id = $2{lock}");
+    let id = key.first().and_then(Json::as_i64).unwrap_or_default();
+    let lease: Option<(Option<i64>,)> = tx.query(find).bind(work.team_id).bind(id).fetch_optional().await?;
+    Ok(lease.is_some_and(|(lease,)| lease.is_some()))
 }
 
 /// Whether a hold covers the row of a key.
@@ -252,8 +261,7 @@ pub(super) async fn change_row(
     find.push(engine.for_update()).keep(false);
     let Some(row) = tx.query(find).fetch_optional::<CopiedRow>().await? else { return Ok(false) };
     let in_key = key.iter().any(|value| work.person.is_in_value(value));
-    let has_mail = table.name == "email_mimes" && changes_of(work, table, &row)?.is_empty();
-    if in_key || has_mail || matches!(table.name.as_str(), "suppressions" | "invites") {
+    if in_key || matches!(table.name.as_str(), "email_mimes" | "invites") {
         let mut delete = Sql::new(engine, format!("DELETE FROM {} WHERE team_id = ", table.name));
         delete.push_bind(work.team_id);
         push_key(&mut delete, table, key, "");
