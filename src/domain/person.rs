@@ -109,16 +109,28 @@ impl Person {
 
     /// The first place in `text`, of which `before` stands before it.
     fn find_after(&self, before: &str, text: &str) -> Option<Range<usize>> {
-        let may_be = self.is_number || text.contains('@') || text.contains("%40") || text.contains("u0040");
-        if !may_be {
-            return None;
-        }
-        text.char_indices().find_map(|(start, _)| {
-            let length = self.forms.iter().find_map(|form| matched(&text[start..], form))?;
-            let end = start + length;
-            let is_alone = self.begins(before, &text[..start]) && self.ends(&text[end..]);
-            is_alone.then_some(start..end)
+        // Only around what every form has: most of a body is looked at once, and quickly.
+        let anchors: &[&str] = if self.is_number { &["+", "%2b", "%2B", "u002b", "u002B"] } else { &["@", "%40", "u0040"] };
+        let mut places: Vec<usize> =
+            anchors.iter().flat_map(|anchor| text.match_indices(anchor).map(|(place, _)| place)).collect();
+        places.sort_unstable();
+        places.into_iter().find_map(|place| {
+            let low = text.floor_char_boundary(place.saturating_sub(self.reach()));
+            let starts = text[low..=place].char_indices().map(|(start, _)| low + start);
+            starts.into_iter().find_map(|start| self.found_at(before, text, start))
         })
+    }
+
+    fn found_at(&self, before: &str, text: &str, start: usize) -> Option<Range<usize>> {
+        let length = self.forms.iter().find_map(|form| matched(&text[start..], form))?;
+        let end = start + length;
+        let is_alone = self.begins(before, &text[..start]) && self.ends(&text[end..]);
+        is_alone.then_some(start..end)
+    }
+
+    /// How many bytes before an anchor a form can begin, at most.
+    fn reach(&self) -> usize {
+        self.forms.first().map_or(0, |longest| 4 * longest.len())
     }
 
     /// Whether an address can begin behind this.

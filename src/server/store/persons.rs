@@ -148,7 +148,7 @@ fn push_key_value(sql: &mut Sql, value: &Json) {
 }
 
 /// The team's tables, what others refer to before those.
-async fn tables_of_teams(reading: &mut Reading) -> Result<Vec<Arc<Table>>, AppError> {
+pub(super) async fn tables_of_teams(reading: &mut Reading) -> Result<Vec<Arc<Table>>, AppError> {
     Ok(list_tables(reading).await?.into_iter().filter(|table| table.is_of_team()).collect())
 }
 
