@@ -38,7 +38,8 @@ impl Person {
         let digits = key.strip_prefix('+').unwrap_or_default();
         let is_number = digits.len() >= MIN_DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
         let is_mail = key.rsplit_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && domain.contains('.') && !domain.contains([' ', '<', '>', ',', ';'])
+            let is_one = !local.contains(['@', '<', '>', ',', ';']) && !domain.contains([' ', '<', '>', ',', ';']);
+            !local.is_empty() && domain.contains('.') && is_one
         });
         (is_plain && (is_number || is_mail)).then(|| Self { forms: forms_of(&key), key, is_number })
     }
@@ -110,7 +111,8 @@ impl Person {
     /// The first place in `text`, of which `before` stands before it.
     fn find_after(&self, before: &str, text: &str) -> Option<Range<usize>> {
         // Only around what every form has: most of a body is looked at once, and quickly.
-        let anchors: &[&str] = if self.is_number { &["+", "%2b", "%2B", "u002b", "u002B"] } else { &["@", "%40", "u0040"] };
+        let anchors: &[&str] =
+            if self.is_number { &["+", "%2b", "%2B", "u002b", "u002B"] } else { &["@", "%40", "u0040"] };
         let mut places: Vec<usize> =
             anchors.iter().flat_map(|anchor| text.match_indices(anchor).map(|(place, _)| place)).collect();
         places.sort_unstable();

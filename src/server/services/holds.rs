@@ -139,10 +139,8 @@ async fn checked_held(app: &App, viewer: &Viewer, new: NewHold<'_>) -> Result<He
 }
 
 fn day(field: &str, typed: &str) -> Result<DateTime<Utc>, AppError> {
-    let day: NaiveDate = typed
-        .trim()
-        .parse()
-        .map_err(|_| AppError::invalid_field(field, "Write a day like 2026-03-31"))?;
+    let day: NaiveDate =
+        typed.trim().parse().map_err(|_| AppError::invalid_field(field, "Write a day like 2026-03-31"))?;
     Ok(day.and_time(NaiveTime::MIN).and_utc())
 }
 

@@ -89,7 +89,8 @@ fn kinds_of(sizes: &TeamSizes, retention: Retention) -> Vec<KeptSize> {
 
 /// How large the disk is that SQLite's file is on, and what of it is free.
 fn disk_of(database_file: &str) -> Option<(i64, i64)> {
-    let folder = Path::new(database_file).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        Path::new(database_file).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let disk = rustix::fs::statvfs(folder).ok()?;
     let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(disk.f_frsize)).unwrap_or(i64::MAX);
     Some((bytes(disk.f_blocks), bytes(disk.f_bavail)))

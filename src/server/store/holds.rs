@@ -11,8 +11,7 @@ use crate::domain::hold::{Held, Hold, HoldScope, MAX_HOLDS};
 use crate::domain::ids::{EmailId, HoldId, TeamId, lowest_id_at, time_of_id};
 use crate::domain::mailbox::mailbox_key;
 
-const COLUMNS: &str =
-    "id, name, reason, scope, address, from_id, until_id, email_id, placed_by, lifted_at, lifted_by";
+const COLUMNS: &str = "id, name, reason, scope, address, from_id, until_id, email_id, placed_by, lifted_at, lifted_by";
 
 /// How many holds a team sees.
 const SHOWN: i64 = 200;
@@ -43,10 +42,9 @@ impl TryFrom<HoldRow> for Hold {
         let held = match scope {
             HoldScope::Team => Held::Team,
             HoldScope::Address => Held::Address(row.address.unwrap_or_default()),
-            HoldScope::Range => Held::Range(
-                time_of_id(row.from_id.unwrap_or_default()),
-                time_of_id(row.until_id.unwrap_or_default()),
-            ),
+            HoldScope::Range => {
+                Held::Range(time_of_id(row.from_id.unwrap_or_default()), time_of_id(row.until_id.unwrap_or_default()))
+            }
             HoldScope::Message => Held::Message(row.email_id.unwrap_or(EmailId(0))),
         };
         Ok(Self {

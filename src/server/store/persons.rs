@@ -224,7 +224,8 @@ impl Rows {
             Value::Null | Value::Integer(_) => false,
         };
         let body = row.integer(table, "email_id").and_then(|id| self.bodies.get(&id));
-        let in_body = body.is_some_and(|(html, text)| [html, text].into_iter().flatten().any(|text| person.is_in(text)));
+        let in_body =
+            body.is_some_and(|(html, text)| [html, text].into_iter().flatten().any(|text| person.is_in(text)));
         in_body || table.columns.iter().zip(&row.0).any(in_column)
     }
 
@@ -444,10 +445,12 @@ async fn tell(
 ) -> Result<Vec<Json>, AppError> {
     let table = &page.table;
     let id_of = |row: &CopiedRow| table.message_column().and_then(|column| row.integer(table, column));
-    let ids: Vec<i64> = found.iter().filter_map(|row| id_of(row)).collect();
+    let ids: Vec<i64> = found.iter().copied().filter_map(id_of).collect();
     let theirs = theirs(reading, team_id, person, &ids).await?;
     let is_message = table.name == "emails";
     let mut lines = Vec::new();
+    // What the index of recipients has is in the messages.
+    let found = found.into_iter().filter(|_| table.name != "email_keys");
     for row in found {
         let id = id_of(row).filter(|id| theirs.contains(id));
         match id {
@@ -477,12 +480,7 @@ fn is_part(table: &Table) -> bool {
     table.rest_of_key().first() == Some(&"email_id")
 }
 
-async fn read_part(
-    reading: &mut Reading,
-    team_id: TeamId,
-    table: &Table,
-    id: i64,
-) -> Result<Vec<CopiedRow>, AppError> {
+async fn read_part(reading: &mut Reading, team_id: TeamId, table: &Table, id: i64) -> Result<Vec<CopiedRow>, AppError> {
     let engine = reading.engine();
     let mut sql = Sql::new(engine, format!("SELECT {} FROM {} WHERE team_id = ", table.listed(engine), table.name));
     sql.push_bind(team_id).push(" AND email_id = ").push_bind(id);

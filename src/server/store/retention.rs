@@ -2,7 +2,6 @@
 //! [crate::server::delivery::retention]. Ids are time, so that "older than" is "below this id".
 //! A message that still has to be sent is never touched, nor anything of it.
 
-use super::holds::{self, InForce};
 use super::Store;
 use super::audit::{AuditEvent, commit_change};
 use super::deletion::{
@@ -10,6 +9,7 @@ use super::deletion::{
     RESEND_ITEMS, RESEND_JOBS, STEP, TEXTS,
 };
 use super::engine::{Engine, Sql};
+use super::holds::{self, InForce};
 use super::rollups::{Rollups, counted};
 use super::search::index::{delete_search_rows, index_again};
 use crate::domain::channel::Channel;

@@ -126,7 +126,8 @@ impl Store {
             let oldest: Option<i64> =
                 reading.read(oldest_statement(part)).bind(team_id).fetch_optional_scalar().await?;
             let scaled = |number: i64| scale(number, all, ids.len() as i64);
-            *measure = Measure { rows: scaled(rows), bytes: scaled(bytes + rows * ROW), oldest: oldest.map(time_of_id) };
+            *measure =
+                Measure { rows: scaled(rows), bytes: scaled(bytes + rows * ROW), oldest: oldest.map(time_of_id) };
         }
         parts[0].rows = all;
         let (requests, are_requests_about) = measure_requests(&mut reading, team_id).await?;
@@ -169,12 +170,7 @@ fn scale(number: i64, all: i64, sampled: i64) -> i64 {
 }
 
 /// Messages from everywhere in the log: each stands for as many as another. All where they are few.
-async fn sample(
-    reading: &mut Reading,
-    team_id: TeamId,
-    days: &[(i64, i64)],
-    all: i64,
-) -> Result<Vec<i64>, AppError> {
+async fn sample(reading: &mut Reading, team_id: TeamId, days: &[(i64, i64)], all: i64) -> Result<Vec<i64>, AppError> {
     if all <= PROBES * AT_ONCE {
         return reading.read(PROBE).bind(team_id).bind(0_i64).bind(PROBES * AT_ONCE).fetch_scalars().await;
     }

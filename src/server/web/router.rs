@@ -25,8 +25,8 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
-    live, markers, openid, person_export, refusal, security, server_functions, suggest, suppressions_export, template_preview,
-    tracking, unsubscribe,
+    live, markers, openid, person_export, refusal, security, server_functions, suggest, suppressions_export,
+    template_preview, tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
 use crate::server::App;

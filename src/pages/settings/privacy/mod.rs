@@ -57,7 +57,8 @@ fn Sizes(sizes: KeptSizes) -> impl IntoView {
         ),
         None => format!("The database of all teams, with its indexes and free room, is {database}."),
     };
-    let change = may(Permission::TeamUpdate).then(|| view! { <p><a href="/settings/team">"Change how long things are kept"</a></p> });
+    let change = may(Permission::TeamUpdate)
+        .then(|| view! { <p><a href="/settings/team">"Change how long things are kept"</a></p> });
     view! {
         <section class="panel sizes" aria-label="What is held">
             <div class="panel-head"><h2>"What is held"</h2>{change}</div>
@@ -154,7 +155,8 @@ fn ForgettingRow(forgetting: Forgetting) -> impl IntoView {
     let id = forgetting.id;
     let ended = forgetting.ended_at.map(|at| view! { <span><Time at style=TimeStyle::Minute/></span> });
     let held = (forgetting.held > 0).then(|| {
-        let words = format!("{} kept by a hold: forget again once it is lifted", counted(forgetting.held, "row", "rows"));
+        let words =
+            format!("{} kept by a hold: forget again once it is lifted", counted(forgetting.held, "row", "rows"));
         view! { <span>{words}</span> }
     });
     view! {

@@ -27,7 +27,8 @@ fn Person(view: PersonView) -> impl IntoView {
     let PersonView { address, of, footprint, obstacle, draft } = view;
     let export = may(Permission::PrivacyExport).then(|| view! { <Export of=of.clone()/> });
     let again = (footprint.is_unwritten && may(Permission::PrivacyForget)).then(|| view! { <Again of=of.clone()/> });
-    let forget = may(Permission::PrivacyForget).then(|| view! { <Forget address of held=footprint.held obstacle draft/> });
+    let forget =
+        may(Permission::PrivacyForget).then(|| view! { <Forget address of held=footprint.held obstacle draft/> });
     view! {
         <Found footprint/>
         {export}
@@ -53,7 +54,8 @@ fn Found(footprint: Footprint) -> impl IntoView {
         ("A member of this team", yes(footprint.is_member)),
         ("Invited to this team", yes(footprint.is_invited)),
     ];
-    let facts = facts.into_iter().map(|(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> }).collect_view();
+    let facts =
+        facts.into_iter().map(|(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> }).collect_view();
     view! {
         <section class="panel narrow" aria-label="What there is">
             <div class="panel-head"><h2>"What there is"</h2></div>

@@ -41,7 +41,9 @@ impl Worker {
             let reason = format!("Not sent: the address is on the suppression list since {since}, because {why}");
             (address, RecipientOutcome::Dropped { reason })
         });
-        dropped.extend(suppressed.filter(|(address, _)| dropped.iter().all(|(other, _)| other != address)).collect::<Vec<_>>());
+        dropped.extend(
+            suppressed.filter(|(address, _)| dropped.iter().all(|(other, _)| other != address)).collect::<Vec<_>>(),
+        );
         Ok(dropped)
     }
 

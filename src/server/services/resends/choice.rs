@@ -237,7 +237,8 @@ impl<'a> Verdicts<'a> {
         let addresses: Vec<String> = addresses.into_iter().collect();
         let found = self.app.store.find_suppressed(self.viewer.team, &addresses).await?;
         let unwritten = persons::find_unwritten(self.app, self.viewer.team, &addresses).await?;
-        let found = found.into_iter().map(|(address, ..)| address).chain(unwritten.into_iter().map(|(address, _)| address));
+        let found =
+            found.into_iter().map(|(address, ..)| address).chain(unwritten.into_iter().map(|(address, _)| address));
         let found: HashSet<String> = found.collect();
         for email in emails() {
             let is_left = |recipient: &&Recipient| !found.contains(&mailbox_key(&recipient.address));

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::jobs::{ForgettingLease, StoredForgetting, is_leased, written};
 use super::message::{Outcome, forget_message};
-use super::{Place, Rows, bodies_query, is_in_text, page_query, parsed, push_key_value, table_at, tables_of_teams};
 use super::{ContentsRow, text_of_bytes};
+use super::{Place, Rows, bodies_query, is_in_text, page_query, parsed, push_key_value, table_at, tables_of_teams};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EventId, TeamId};
 use crate::domain::person::Person;
@@ -35,12 +35,11 @@ const PASSES: i64 = 5;
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 
 /// What keeps an address all the same, and why. Everything else of a team is looked through.
-pub(in crate::server::store) const KEPT: [(&str, &str); 8] = [
+pub(in crate::server::store) const KEPT: [(&str, &str); 7] = [
     ("adapters", "the sender addresses are the team's own"),
     ("audit_log", "its lines are a chain that nobody may change"),
     ("templates", "what the team wrote itself"),
     ("template_versions", "what the team wrote itself, and what bodies are compressed against"),
-    ("holds", "a hold says what it covers; once it is lifted, the address goes"),
     ("email_keys", "follow their messages by themselves"),
     ("forgettings", "the address is sealed, and gone at the end"),
     ("forgotten_addresses", "hashes"),
@@ -156,7 +155,9 @@ impl Store {
             tables.into_iter().filter(|table| KEPT.iter().all(|(name, _)| *name != table.name)).collect();
         let mut place = place.clone();
         for _ in 0..PAGES {
-            let Some(table) = table_at(&tables, &place) else { return Ok((None, Place { table: String::new(), ..place })) };
+            let Some(table) = table_at(&tables, &place) else {
+                return Ok((None, Place { table: String::new(), ..place }));
+            };
             let query = page_query(reading.engine(), table, team_id, &place.key);
             let rows: Vec<CopiedRow> = reading.read(query).fetch_all().await?;
             place = place.behind(table, &rows, &tables);
@@ -185,6 +186,10 @@ async fn change_rows(
     let mut indexed = BTreeSet::new();
     for found in rows {
         let key = found.rest_of_key(table);
+        // A hold says what it covers; once it is lifted, the address goes.
+        if table.name == "holds" && found.integer(table, "lifted_at").is_none() {
+            continue;
+        }
         if is_held(tx, work, table, &key).await? {
             counts.held += 1;
             continue;
@@ -198,7 +203,9 @@ async fn change_rows(
                     indexed.insert(id);
                 }
                 Outcome::Postponed => counts.postponed += 1,
-                Outcome::NotTheirs => counts.others += i64::from(change_row(tx, work, table, &key, &mut indexed).await?),
+                Outcome::NotTheirs => {
+                    counts.others += i64::from(change_row(tx, work, table, &key, &mut indexed).await?)
+                }
                 Outcome::Gone => {}
             }
             continue;
@@ -315,12 +322,15 @@ fn changes_of(work: &Work<'_>, table: &Table, row: &CopiedRow) -> Result<Vec<(us
                 match (table.name.as_str(), is_in) {
                     (_, false) => None,
                     ("api_request_bodies", true) => Some(Value::Text(FORGOTTEN_TEXT.to_owned())),
-                    (_, true) => {
-                        work.person.replaced_in_value(&value, work.placeholder).map(|value| Value::Text(value.to_string()))
-                    }
+                    (_, true) => work
+                        .person
+                        .replaced_in_value(&value, work.placeholder)
+                        .map(|value| Value::Text(value.to_string())),
                 }
             }
-            (_, Value::Text(text)) if is_in_text(work.person, text) => Some(Value::Text(changed_text(work, table, text))),
+            (_, Value::Text(text)) if is_in_text(work.person, text) => {
+                Some(Value::Text(changed_text(work, table, text)))
+            }
             (_, Value::Bytes(bytes)) => changed_bytes(work, &table.name, &column.name, bytes)?.map(Value::Bytes),
             (_, Value::Null | Value::Integer(_) | Value::Text(_)) => None,
         };
@@ -405,9 +415,8 @@ async fn changed_body(
     if !is_in || found.bodies.body.is_none() {
         return Ok(Vec::new());
     }
-    let replaced = |text: Option<String>| {
-        text.map(|text| work.person.replaced(&text, work.placeholder).unwrap_or(text))
-    };
+    let replaced =
+        |text: Option<String>| text.map(|text| work.person.replaced(&text, work.placeholder).unwrap_or(text));
     let (html, text) = (replaced(html), replaced(text));
     let version = found.bodies.version();
     let packed = pack(html.as_deref(), text.as_deref(), version.as_ref());

@@ -243,7 +243,10 @@ impl Store {
 }
 
 /// Whether a forgetting is still leased so; lets no hold be placed before the transaction ends.
-pub(super) async fn is_leased(tx: &mut Transaction, lease: ForgettingLease) -> Result<Option<holds::InForce>, AppError> {
+pub(super) async fn is_leased(
+    tx: &mut Transaction,
+    lease: ForgettingLease,
+) -> Result<Option<holds::InForce>, AppError> {
     let in_force = holds::lock(tx, lease.team_id).await?;
     let lock = tx.engine().for_update();
     let held: Option<ForgettingId> = tx

@@ -8,9 +8,9 @@ use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
 use crate::domain::ids::EmailId;
 use crate::domain::person::Person;
+use crate::server::store::engine::Transaction;
 use crate::server::store::events::{EmailFacts, NewEvent, fold_events};
 use crate::server::store::rollups::Rollups;
-use crate::server::store::engine::Transaction;
 
 /// What stands in place of a subject.
 pub(in crate::server::store) const FORGOTTEN_SUBJECT: &str = "(forgotten)";
@@ -207,14 +207,16 @@ async fn change_events(tx: &mut Transaction, work: &Work<'_>, id: i64, is_alone:
             }
         }
         let recipient = if is_about { Some(work.placeholder.to_owned()) } else { recipient };
-        tx.query("UPDATE email_events SET recipient = $4, detail = $5 WHERE team_id = $1 AND email_id = $2 AND id = $3")
-            .bind(work.team_id)
-            .bind(id)
-            .bind(event)
-            .bind(recipient)
-            .bind(Column(detail))
-            .execute()
-            .await?;
+        tx.query(
+            "UPDATE email_events SET recipient = $4, detail = $5 WHERE team_id = $1 AND email_id = $2 AND id = $3",
+        )
+        .bind(work.team_id)
+        .bind(id)
+        .bind(event)
+        .bind(recipient)
+        .bind(Column(detail))
+        .execute()
+        .await?;
     }
     Ok(())
 }

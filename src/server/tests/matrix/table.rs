@@ -363,7 +363,12 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("load_person", Holds(PrivacyExport), Target::Person, "id={id}"),
     ("forget_person", Both(PrivacyExport, PrivacyForget), Target::Person, "of={id}&typed={fresh}@example.com"),
     ("write_to_person_again", Both(PrivacyExport, PrivacyForget), Target::ForgottenPerson, "of={id}"),
-    ("place_hold", Holds(HoldsUpdate), Target::Own, "name={fresh}&reason=asked&scope=address&address={fresh}@example.com"),
+    (
+        "place_hold",
+        Holds(HoldsUpdate),
+        Target::Own,
+        "name={fresh}&reason=asked&scope=address&address={fresh}@example.com",
+    ),
     ("lift_hold", Holds(HoldsUpdate), Target::Hold, "id={id}&reason=asked"),
     ("load_suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("add_suppressions", Holds(SuppressionsUpdate), Target::Own, "addresses={fresh}@example.com&reason=manual"),

@@ -53,6 +53,7 @@ async fn audit_log(app: &TestApp) -> String {
 
 on_both_databases! {
     async fn a_person_is_looked_up_given_out_and_forgotten(app: TestApp) {
+        app.add_adapter("Mail").await;
         let admin = app.sign_in(Role::Admin).await;
         let (theirs, other) = (send(&app, ADDRESS).await, send(&app, "bob@example.com").await);
         app.app.request_log.finish().await;

@@ -19,11 +19,11 @@ use crate::domain::ids::{EmailId, EventId};
 use crate::domain::page::PageRequest;
 use crate::domain::person::Person;
 use crate::server::services::persons::runner;
-use crate::server::tests::on_both_databases_in_parallel;
 use crate::server::store::emails::NewEmail;
 use crate::server::store::persons::Place;
 use crate::server::store::persons::forget::Forgot;
 use crate::server::store::persons::jobs::{ForgettingLease, StoredForgetting};
+use crate::server::tests::on_both_databases_in_parallel;
 
 /// No other word of a database has its letters.
 const ADDRESS: &str = "Zqforget+Me@Zqexample.com";
@@ -118,14 +118,15 @@ async fn add_messages(app: &TestApp) -> [EmailId; 4] {
 async fn write_everywhere(app: &TestApp) {
     let team = app.team.0;
     let (plain, json) = (format!("'said of {ADDRESS}'"), format!("'{{\"said\": \"{ADDRESS}\", \"{ADDRESS}\": 1}}'"));
+    let headers = format!("'[[\"X-For\", \"{ADDRESS}\"]]'");
     let list = format!("'[\"{ADDRESS}\"]'");
     let body = format!("'{{\"to\":\"zqforget\\u002bme@zqexample.com\"}}'");
     for (table, columns) in [
         ("api_keys", vec![("name", &plain)]),
         ("api_requests", vec![("endpoint", &format!("'/x?to={IN_LINK}'")), ("user_agent", &plain)]),
-        ("email_contents", vec![("metadata", &json), ("headers", &list), ("variables", &json)]),
+        ("email_contents", vec![("metadata", &json), ("headers", &headers), ("variables", &json)]),
         ("email_events", vec![("recipient", &format!("'{ADDRESS}'")), ("detail", &json)]),
-        ("emails", vec![("error_message", &plain), ("tags", &list), ("told_by", &json)]),
+        ("emails", vec![("error_message", &plain), ("tags", &list)]),
         ("history_imports", vec![("words", &plain)]),
         ("holds", vec![("address", &plain)]),
         ("idempotency_keys", vec![("answer_body", &body)]),
@@ -148,7 +149,7 @@ async fn write_everywhere(app: &TestApp) {
         let statement = format!("UPDATE {table} SET {} WHERE team_id = {team}{rows}", sets.join(", "));
         app.store().try_statement(&statement).await.unwrap_or_else(|cause| panic!("{statement}: {cause}"));
     }
-    let alias = format!("UPDATE email_aliases SET alias = '{TRACE}+me@zqexample.com' WHERE team_id = {team}");
+    let alias = format!("UPDATE email_aliases SET alias = '{TRACE}+me@zqexample.com/' || alias WHERE team_id = {team}");
     app.store().try_statement(&alias).await.unwrap();
 }
 

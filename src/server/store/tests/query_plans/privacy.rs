@@ -9,7 +9,6 @@ use crate::server::store::persons::{footprint_statement, page_query, tables_of_t
 use crate::server::store::retention::{find_old_contents_statement, find_old_emails_statement};
 use crate::server::store::sizes::{LIST_DAYS, PROBE, count_statement, oldest_statement, part_query};
 
-
 #[tokio::test]
 async fn retention_walks_its_keys_with_holds_and_asks_nothing_more_without_sqlite() {
     assert_eq!(InForce::Nothing.spares("emails"), "");
@@ -31,8 +30,15 @@ async fn retention_walks_its_keys_with_holds_and_asks_nothing_more_without_sqlit
 async fn holds_forgettings_and_sizes_are_found_by_their_keys_sqlite() {
     let ids: Vec<i64> = (1..=512).collect();
     let parts = (0..6).map(|part| part_query(Engine::Sqlite, TEAM, part, &ids).text().to_owned());
-    let statements: Vec<String> = [IN_FORCE, LIST_DUE, LIST_DAYS, PROBE].map(str::to_owned).into_iter()
-        .chain([list_of_statement(), footprint_statement(), count_statement("api_requests"), count_statement("webhook_deliveries")])
+    let statements: Vec<String> = [IN_FORCE, LIST_DUE, LIST_DAYS, PROBE]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([
+            list_of_statement(),
+            footprint_statement(),
+            count_statement("api_requests"),
+            count_statement("webhook_deliveries"),
+        ])
         .chain((0..6).map(oldest_statement))
         .chain(parts)
         .collect();
@@ -66,7 +72,10 @@ async fn a_page_of_every_table_is_read_along_its_key_sqlite() {
     store.close().await;
     database.remove().await;
     for ((table, statement), plan) in pages.iter().zip(plans(pages.iter().map(|page| page.1.clone())).await) {
-        assert!(plan.len() == 1 && plan[0].starts_with("SEARCH ") && plan[0].contains("team_id=?"), "{table} {statement}\n{plan:#?}");
+        assert!(
+            plan.len() == 1 && plan[0].starts_with("SEARCH ") && plan[0].contains("team_id=?"),
+            "{table} {statement}\n{plan:#?}"
+        );
     }
 }
 
@@ -80,8 +89,14 @@ async fn what_is_held_is_found_without_walking_the_log_postgres() {
     }
     let key = Person::new("nobody@example.com").unwrap().key().to_owned();
     for (statement, binds) in [
-        (find_old_emails_statement(Engine::Postgres, &format!("AND NOT {}", covered("emails"))), ["1", "1000000000000", "200"]),
-        (find_old_contents_statement(Engine::Postgres, &format!("AND NOT {}", covered("email_contents"))), ["1", "50", "1000000000000"]),
+        (
+            find_old_emails_statement(Engine::Postgres, &format!("AND NOT {}", covered("emails"))),
+            ["1", "1000000000000", "200"],
+        ),
+        (
+            find_old_contents_statement(Engine::Postgres, &format!("AND NOT {}", covered("email_contents"))),
+            ["1", "50", "1000000000000"],
+        ),
         (footprint_statement(), ["1", &format!("'{key}'"), "10001"]),
         (list_of_statement(), ["1", "77", "0"]),
         (PROBE.to_owned(), ["1", "77", "16"]),
