@@ -95,17 +95,19 @@ impl InForce {
 /// Holds for rows `x` of a table that a hold of their team covers. Those of messages are covered with their message, API requests
 /// and notifications with one of theirs, and everything by its own time.
 pub(super) fn covered(table: &str) -> String {
+    // Not EXISTS: PostgreSQL would read all keys into memory to look there.
     let message = |id: &str| {
         format!(
             "h.scope = 'message' AND h.email_id = {id}
-             OR h.scope = 'address' AND EXISTS (SELECT 1 FROM email_keys k
-                 WHERE k.team_id = x.team_id AND k.kind = 0 AND k.key = h.address_key AND k.email_id = {id})"
+             OR h.scope = 'address' AND (SELECT k.kind FROM email_keys k
+                 WHERE k.team_id = x.team_id AND k.kind = 0 AND k.key = h.address_key AND k.email_id = {id}
+                 LIMIT 1) IS NOT NULL"
         )
     };
     let of_messages = |column: &str, id: &str| {
         format!(
-            "h.scope IN ('message', 'address') AND EXISTS (SELECT 1 FROM emails e
-                 WHERE e.team_id = x.team_id AND e.{column} = {id} AND ({}))",
+            "h.scope IN ('message', 'address') AND (SELECT e.id FROM emails e
+                 WHERE e.team_id = x.team_id AND e.{column} = {id} AND ({}) LIMIT 1) IS NOT NULL",
             message("e.id")
         )
     };

@@ -289,6 +289,24 @@ on_both_databases! {
         assert_eq!(kept.sealed, "", "the address is gone at the end");
     }
 
+    async fn a_message_that_is_being_sent_is_changed_when_it_went_out(app: TestApp) {
+        let store = app.store();
+        let email =
+            NewEmail { recipients: vec![recipient(RecipientKind::To, ADDRESS)], ..new_email(&app, app.now()) };
+        store.insert_email(app.team, &email).await.unwrap();
+        let lease = store.lease_due(app.now(), app.now() + TimeDelta::minutes(5), 1, 1).await.unwrap().remove(0);
+        let id = begin(&app, ADDRESS).await.forgetting.id;
+        while runner::work(&app.app).await.unwrap() {}
+        let address = async || store.find_email(app.team, email.id).await.unwrap().unwrap().recipients[0].address.clone();
+        assert_eq!(address().await, ADDRESS, "nobody takes it from who sends it");
+        let waits = store.find_forgetting(app.team, id).await.unwrap().unwrap().forgetting;
+        assert_eq!(waits.state, ForgettingState::Running);
+        assert_eq!(store.give_back(&lease, app.now()).await, Ok(true));
+        app.advance(TimeDelta::minutes(1));
+        let done = finish(&app).await;
+        assert_eq!((done.messages, address().await), (1, done.placeholder));
+    }
+
     async fn nobody_is_forgotten_twice_at_once_or_against_a_hold(app: TestApp) {
         let store = app.store();
         let first = begin(&app, ADDRESS).await;
