@@ -358,7 +358,7 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("stop_import", Holds(AdaptersUpdate), Target::Import, "id={id}"),
     ("resume_import", Holds(AdaptersUpdate), Target::StoppedImport, "id={id}&key="),
     ("delete_import", Holds(AdaptersUpdate), Target::Import, "id={id}"),
-    ("load_privacy", Person, Target::Own, ""),
+    ("load_privacy", Member(HoldsUpdate), Target::Own, ""),
     ("look_up_person", Holds(PrivacyExport), Target::Own, "address={fresh}@example.com"),
     ("load_person", Holds(PrivacyExport), Target::Person, "id={id}"),
     ("forget_person", Both(PrivacyExport, PrivacyForget), Target::Person, "of={id}&typed={fresh}@example.com"),
