@@ -25,6 +25,7 @@ use crate::pages::settings::api_keys::{ApiKeyPage, ApiKeysPage};
 use crate::pages::settings::audit::AuditPage;
 use crate::pages::settings::imports::ImportsPage;
 use crate::pages::settings::members::MembersPage;
+use crate::pages::settings::privacy::{PersonPage, PrivacyPage};
 use crate::pages::settings::profile::ProfilePage;
 use crate::pages::settings::provider_webhooks::{ProviderWebhookPage, ProviderWebhooksPage};
 use crate::pages::settings::role::RolePage;
@@ -172,6 +173,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/settings/roles/:role") view=RolePage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/adapters") view=AdaptersPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/provider-webhooks") view=ProviderWebhooksPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/privacy") view=PrivacyPage ssr=SsrMode::Async/>
+                <Route path=path!("/settings/privacy/person/:id") view=PersonPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/imports") view=ImportsPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/suppressions") view=SuppressionsPage ssr=SsrMode::Async/>
                 <Route path=path!("/settings/provider-webhooks/:id") view=ProviderWebhookPage ssr=SsrMode::Async/>

@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 21] = [
+const NAMED: [(&str, &str); 22] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
@@ -56,6 +56,7 @@ const NAMED: [(&str, &str); 21] = [
     ("server::certificate", "server::base"),
     ("server::clock", "server::base"),
     ("server::config", "server::base"),
+    ("server::forgotten", "server::base"),
     ("server::identity", "server::state"),
     ("server::listen", "server::base"),
     ("server::mail", "server::base"),

@@ -62,6 +62,7 @@ const pages: [name: string, address: string, status: number][] = [
   ["webhooks", "/settings/webhooks", 200],
   ["suppressions", "/settings/suppressions", 200],
   ["imports", "/settings/imports?source=mailgun", 200],
+  ["privacy", "/settings/privacy", 200],
   ["API keys", "/settings/api-keys", 200],
   ["audit log", "/settings/audit", 200],
   ["audit log of one thing", "/settings/audit?preset=all&object=viewer", 200],

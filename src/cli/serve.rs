@@ -13,7 +13,7 @@ use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
 use sendlog::server::listen::{self, Activated, Place};
 use sendlog::server::services::backups::{self, Schedule};
-use sendlog::server::services::{accounts, nodes, resends, webhooks};
+use sendlog::server::services::{accounts, nodes, persons, resends, webhooks};
 use sendlog::server::smtp_in::{self, Entrances};
 use sendlog::server::tls::files::CertificateFiles;
 use sendlog::server::web::{self, Pages};
@@ -176,7 +176,9 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
                     backups::run(schedule, &app.secret_key, app.clock.clone(), stopped.clone()).await;
                 }
             };
-            tokio::join!(worker, resends::runner::run(app.clone(), stopped.clone()), teller, imports, backups);
+            let forgettings = persons::runner::run(app.clone(), stopped.clone());
+            let resends = resends::runner::run(app.clone(), stopped.clone());
+            tokio::join!(worker, resends, teller, imports, forgettings, backups);
         }
     };
     let web = async {

@@ -68,6 +68,12 @@ named! {
         SuppressionsAdded = "suppressions.added" "Addresses suppressed",
         SuppressionLifted = "suppression.lifted" "Suppression lifted",
         SuppressionsExported = "suppressions.exported" "Suppressed addresses exported",
+        PersonExported = "person.exported" "Everything about a person exported",
+        PersonForgetting = "person.forgetting" "Forgetting of a person begun",
+        PersonForgotten = "person.forgotten" "Person forgotten",
+        PersonWrittenTo = "person.written-to" "Forgotten person may be written to",
+        HoldPlaced = "hold.placed" "Legal hold placed",
+        HoldLifted = "hold.lifted" "Legal hold lifted",
         TeamCreated = "team.created" "Team created",
         TeamUpdated = "team.updated" "Team changed",
         TeamDeleted = "team.deleted" "Team deleted",
@@ -100,6 +106,7 @@ named! {
         BulkResends = "bulk-resends" "Bulk resends",
         ApiRequests = "api-requests" "API requests",
         Exports = "exports" "Exports",
+        Privacy = "privacy" "People and holds",
         Team = "team" "Team",
     }
 }
@@ -140,6 +147,9 @@ impl AuditAction {
             ResendStarted | ResendPaused | ResendResumed | ResendStopped | ResendFinished => AuditGroup::BulkResends,
             RequestRevealed => AuditGroup::ApiRequests,
             LogExported | AuditExported | SuppressionsExported => AuditGroup::Exports,
+            PersonExported | PersonForgetting | PersonForgotten | PersonWrittenTo | HoldPlaced | HoldLifted => {
+                AuditGroup::Privacy
+            }
             TeamCreated | TeamUpdated | TeamDeleted => AuditGroup::Team,
         }
     }

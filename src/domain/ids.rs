@@ -250,6 +250,16 @@ id_type!(
     ResendJobId,
     "rsd_"
 );
+id_type!(
+    /// A legal hold.
+    HoldId,
+    "hld_"
+);
+id_type!(
+    /// The forgetting of a person.
+    ForgettingId,
+    "fgt_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -35,6 +35,9 @@ named! {
         ApiKeysCreate = "api-keys:create" "Create API keys",
         ApiKeysRevoke = "api-keys:revoke" "Revoke API keys",
         AuditView = "audit:view" "View and export the audit log",
+        PrivacyExport = "privacy:export" "Export everything about a person",
+        PrivacyForget = "privacy:forget" "Forget a person for good",
+        HoldsUpdate = "holds:update" "Place and lift legal holds",
         TeamUpdate = "team:update" "Change the team's name and rules",
         TeamInvite = "team:invite" "Invite members",
         TeamRemoveMember = "team:remove-member" "Remove members",
@@ -56,8 +59,8 @@ impl Permission {
             LogsReveal | EmailsSend | RequestsView | TemplatesCreate | TemplatesUpdate => Role::Member,
             LogsResend | LogsResendAny | LogsExport | AuditView | EventsWrite | TemplatesDelete | AdaptersCreate
             | AdaptersUpdate | AdaptersDelete | WebhooksCreate | WebhooksUpdate | WebhooksDelete
-            | SuppressionsUpdate | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | TeamUpdate | TeamInvite
-            | TeamRemoveMember => Role::Admin,
+            | SuppressionsUpdate | ApiKeysView | ApiKeysCreate | ApiKeysRevoke | PrivacyExport | PrivacyForget
+            | HoldsUpdate | TeamUpdate | TeamInvite | TeamRemoveMember => Role::Admin,
             TeamUpdateRole | TeamDelete => Role::Owner,
         };
         role >= lowest

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod demo;
+pub mod forgotten;
 pub mod help;
 pub mod identity;
 pub mod inbound;

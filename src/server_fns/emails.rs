@@ -10,6 +10,7 @@ use crate::domain::error::AppError;
 use crate::domain::failure::Reasons;
 use crate::domain::filter::StatusSet;
 use crate::domain::first_steps::FirstSteps;
+use crate::domain::hold::Hold;
 use crate::domain::ids::{EmailId, TemplateId};
 use crate::domain::list_view::ListView;
 use crate::domain::page::{Page, Total};
@@ -225,6 +226,8 @@ pub struct MessageView {
     pub list: Option<ListPlace>,
     /// What webhooks were told of it, for those who may view webhooks.
     pub told_webhooks: Vec<ToldWebhook>,
+    /// The legal holds that keep it.
+    pub holds: Vec<Hold>,
     /// Whether it was sent, and no message of the team ever got a report of what became of it.
     pub lacks_reports: bool,
     pub public_url: String,
@@ -260,11 +263,12 @@ pub async fn load_email(
     use crate::domain::email::EmailStatus;
     use crate::server::{
         context,
-        services::{customer, emails, search, webhooks},
+        services::{customer, emails, holds, search, webhooks},
     };
     let (app, viewer) = (context::app(), context::viewer().await?);
     let detail = emails::find_email(&app, &viewer, id).await?;
     let told_webhooks = webhooks::list_told_webhooks(&app, &viewer, detail.email.id).await?;
+    let holds = holds::list_holds_of(&app, &viewer, detail.email.id).await?;
     let customer = customer::find_customer(&app, &viewer, detail.email.id).await?;
     let place_in = async |query: String| {
         // A list that cannot be read, or is too slow now, is no reason to withhold the message.
@@ -278,7 +282,8 @@ pub async fn load_email(
         None => None,
     };
     let lacks_reports = detail.email.status == EmailStatus::Sent && emails::lacks_reports(&app, &viewer).await?;
-    Ok(MessageView { detail, customer, list, told_webhooks, lacks_reports, public_url: app.config.public_url() })
+    let public_url = app.config.public_url();
+    Ok(MessageView { detail, customer, list, told_webhooks, holds, lacks_reports, public_url })
 }
 
 /// What the page says that asks before messages are canceled.

@@ -17,6 +17,7 @@ pub mod history_imports;
 pub mod layout;
 pub mod members;
 pub mod notifications;
+pub mod privacy;
 pub mod profile;
 pub mod provider_webhooks;
 pub mod resend_changes;

@@ -38,6 +38,7 @@ use crate::domain::email::{ArrivedLater, Email, EmailDetail, EmailStatus};
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventKind, EventSet};
 use crate::domain::failure::FailureClass;
+use crate::domain::hold::Hold;
 use crate::domain::ids::EmailId;
 use crate::domain::mailbox::bare_address;
 use crate::domain::masking::Contents;
@@ -66,7 +67,7 @@ fn Message(
     /// A part of the recipients' addresses that is looked for.
     recipient: Option<String>,
 ) -> impl IntoView {
-    let MessageView { detail, customer, list, told_webhooks, lacks_reports, public_url } = view;
+    let MessageView { detail, customer, list, told_webhooks, holds, lacks_reports, public_url } = view;
     let head = detail.clone();
     let arrived_later = customer.as_ref().and_then(|customer| customer.arrived_later);
     let list_query = list.as_ref().map(|list| list.query.clone());
@@ -114,11 +115,27 @@ fn Message(
                 hides_marked
             />
             <div class="message-side">
+                <Kept holds/>
                 <Facts email=email.clone() changes content message_id mailbox_providers links_addresses opens_attachments/>
                 {customer.map(|customer| view! { <CustomerPanel customer email links_addresses/> })}
             </div>
         </div>
     }
+}
+
+/// The legal holds that keep the message, whatever the team's times are.
+#[component]
+fn Kept(holds: Vec<Hold>) -> impl IntoView {
+    let names: Vec<String> = holds.into_iter().map(|hold| hold.name).collect();
+    (!names.is_empty()).then(|| {
+        view! {
+            <div class="callout" data-tone="waiting" role="note" aria-label="Legal hold">
+                <div class="callout-body">
+                    <p>"Kept by a legal hold: " <a href="/settings/privacy#holds">{names.join(", ")}</a> ". It is not deleted, and nobody in it is forgotten."</p>
+                </div>
+            </div>
+        }
+    })
 }
 
 /// The seconds after which what became of it is asked again: while it is on its way, and for an hour after it went out, when

@@ -1,11 +1,12 @@
 //! `/settings/…`: the viewer's profile, and the team with its members, roles, adapters, provider webhooks, suppressed
-//! addresses, imports, API keys and audit log.
+//! addresses, imports, privacy, API keys and audit log.
 
 pub mod adapters;
 pub mod api_keys;
 pub mod audit;
 pub mod imports;
 pub mod members;
+pub mod privacy;
 pub mod profile;
 pub mod provider_webhooks;
 pub mod role;
@@ -36,12 +37,13 @@ pub enum Tab {
     Webhooks,
     Suppressions,
     Imports,
+    Privacy,
     ApiKeys,
     Audit,
 }
 
 impl Tab {
-    const ALL: [Tab; 11] = [
+    const ALL: [Tab; 12] = [
         Self::Profile,
         Self::Team,
         Self::Members,
@@ -51,6 +53,7 @@ impl Tab {
         Self::Webhooks,
         Self::Suppressions,
         Self::Imports,
+        Self::Privacy,
         Self::ApiKeys,
         Self::Audit,
     ];
@@ -66,6 +69,7 @@ impl Tab {
             Self::Webhooks => "Webhooks",
             Self::Suppressions => "Suppressions",
             Self::Imports => "Imports",
+            Self::Privacy => "Privacy",
             Self::ApiKeys => "API keys",
             Self::Audit => "Audit log",
         }
@@ -82,6 +86,7 @@ impl Tab {
             Self::Webhooks => "/settings/webhooks",
             Self::Suppressions => "/settings/suppressions",
             Self::Imports => "/settings/imports",
+            Self::Privacy => "/settings/privacy",
             Self::ApiKeys => "/settings/api-keys",
             Self::Audit => "/settings/audit",
         }
@@ -89,7 +94,7 @@ impl Tab {
 
     fn is_shown(self) -> bool {
         match self {
-            Self::Profile | Self::Team | Self::Members | Self::Roles => true,
+            Self::Profile | Self::Team | Self::Members | Self::Roles | Self::Privacy => true,
             Self::Adapters | Self::ProviderWebhooks | Self::Imports => may(Permission::AdaptersView),
             Self::Webhooks => may(Permission::WebhooksView),
             Self::Suppressions => may(Permission::SuppressionsView),

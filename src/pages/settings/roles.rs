@@ -207,6 +207,7 @@ const fn noun_label(permission: Permission) -> &'static str {
         SuppressionsView | SuppressionsUpdate => "Suppressions",
         AuditView => "Audit",
         ApiKeysView | ApiKeysCreate | ApiKeysRevoke => "API keys",
+        PrivacyExport | PrivacyForget | HoldsUpdate => "Privacy",
         TeamUpdate | TeamInvite | TeamRemoveMember | TeamUpdateRole | TeamDelete => "Team",
     }
 }

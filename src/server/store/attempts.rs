@@ -65,7 +65,7 @@ pub fn pack_exchange(exchange: &Exchange) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-fn unpack_exchange(bytes: &[u8]) -> io::Result<Exchange> {
+pub(super) fn unpack_exchange(bytes: &[u8]) -> io::Result<Exchange> {
     let (kind, frame) = bytes.split_first().ok_or(io::ErrorKind::UnexpectedEof)?;
     if *kind != AGAINST_USUAL {
         return Err(io::Error::other("an unknown kind"));

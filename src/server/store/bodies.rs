@@ -77,7 +77,7 @@ impl Versions {
 }
 
 /// Compresses the bodies of a message; `None` where it has none.
-fn pack(html: Option<&str>, text: Option<&str>, version: Option<&Version>) -> Option<io::Result<Packed>> {
+pub(super) fn pack(html: Option<&str>, text: Option<&str>, version: Option<&Version>) -> Option<io::Result<Packed>> {
     (html.is_some() || text.is_some()).then(|| {
         let length = [html, text].into_iter().flatten().map(str::len).sum::<usize>();
         let kind = if version.is_some() { AGAINST_VERSION } else { ALONE };
@@ -156,7 +156,7 @@ impl BodyRow {
         }
     }
 
-    fn version(&self) -> Option<Version> {
+    pub fn version(&self) -> Option<Version> {
         Version::new(self.version_html.as_deref(), self.version_text.as_deref())
     }
 }

@@ -9,7 +9,7 @@ pub mod backup;
 mod restore;
 pub mod rows;
 pub mod sync;
-mod tables;
+pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 

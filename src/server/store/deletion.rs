@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::audit::{AuditEvent, commit_change};
 use super::engine::Engine;
 use super::search::index::delete_search_rows;
-use super::{Store, micros};
+use super::{Store, holds, micros};
 use crate::domain::error::AppError;
 use crate::domain::ids::TeamId;
 
@@ -58,7 +58,7 @@ const EMAILS: Rows = rows_of_team("emails", &["team_id", "id"]);
 
 /// What a team has, in the order in which it goes: the messages to be sent first, and of everything what refers to it
 /// before itself, so that no step takes more than its own rows.
-const OF_TEAM: [Rows; 36] = [
+const OF_TEAM: [Rows; 39] = [
     rows_of_team("outbox", &["team_id", "email_id"]),
     RESEND_ITEMS,
     RESEND_JOBS,
@@ -95,7 +95,13 @@ const OF_TEAM: [Rows; 36] = [
     rows_of_team("webhooks", &["team_id", "id"]),
     few(TEXTS, rows_of_team("history_import_parts", &["team_id", "import_id", "position"])),
     rows_of_team("history_imports", &["team_id", "id"]),
+    rows_of_team("forgettings", &["team_id", "id"]),
+    rows_of_team("forgotten_addresses", &["team_id", "address_hash"]),
+    rows_of_team("holds", &["team_id", "id"]),
 ];
+
+/// Why a team is not deleted.
+const HELD_TEAM: &str = "The team is not deleted: a legal hold is in force. Lift it in the privacy settings first";
 
 const SESSIONS: Rows = Rows { table: "sessions", key: &["id_hash"], order: &["expires_at"], step: STEP };
 const IDEMPOTENCY_KEYS: Rows =
@@ -165,9 +171,11 @@ impl Store {
         team_id: TeamId,
         below: i64,
     ) -> Result<bool, AppError> {
-        let statement = |rows: &Rows| rows.delete_statement(self.engine(), &format!("{} {condition}", rows.are_old()));
-        let statements: Vec<(String, i64)> = tables.iter().map(|rows| (statement(rows), rows.step)).collect();
         let mut tx = self.begin().await?;
+        let held = holds::lock(&mut tx, team_id).await?;
+        let conditions = |rows: &Rows| format!("{} {condition} {}", rows.are_old(), held.spares(rows.table));
+        let statement = |rows: &Rows| rows.delete_statement(self.engine(), &conditions(rows));
+        let statements: Vec<(String, i64)> = tables.iter().map(|rows| (statement(rows), rows.step)).collect();
         for (statement, step) in statements {
             let deleted = tx.query(statement).bind(team_id).bind(step).bind(below).execute().await?;
             if deleted > 0 {
@@ -212,10 +220,15 @@ impl Store {
     }
 
     /// Deletes a team for everybody: nobody gets into it any more, nothing of it is sent, and its slug is free. What it has
-    /// goes afterwards, by [Store::delete_some_of_team]; its audit log stays. `false` when it is gone already.
+    /// goes afterwards, by [Store::delete_some_of_team]; its audit log stays. `false` when it is gone already;
+    /// [AppError::Conflict] while a legal hold is in force.
     pub async fn delete_team(&self, team_id: TeamId, now: DateTime<Utc>, event: &AuditEvent) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
         tx.take_turns(team_id).await?;
+        let held: Option<String> = tx.query(holds::IN_FORCE).bind(team_id).fetch_optional_scalar().await?;
+        if held.is_some() {
+            return Err(AppError::Conflict(HELD_TEAM.to_owned()));
+        }
         let deleted = tx
             .query("UPDATE teams SET deleted_at = $2, slug = $3 WHERE id = $1 AND deleted_at IS NULL")
             .bind(team_id)

@@ -151,4 +151,14 @@ impl Transaction {
             }
         }
     }
+
+    /// Lets nobody take a turn of the team before the transaction ends; others share it.
+    pub(super) async fn share_turn(&mut self, team_id: TeamId) -> Result<(), AppError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()),
+            Engine::Postgres => {
+                self.query("SELECT pg_advisory_xact_lock_shared($1)").bind(team_id).execute().await.map(drop)
+            }
+        }
+    }
 }

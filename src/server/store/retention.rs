@@ -9,6 +9,7 @@ use super::deletion::{
     RESEND_ITEMS, RESEND_JOBS, STEP, TEXTS,
 };
 use super::engine::{Engine, Sql};
+use super::holds::{self, InForce};
 use super::rollups::{Rollups, counted};
 use super::search::index::{delete_search_rows, index_again};
 use crate::domain::channel::Channel;
@@ -59,16 +60,30 @@ const WITHOUT_MESSAGES: &str =
 
 /// The statement that finds the first `$2` messages of a team (`$1`) with ids below `$3` that have a body. PostgreSQL passes
 /// over what somebody else is changing, as in [super::deletion].
-pub(super) fn find_old_contents_statement(engine: Engine) -> String {
+pub(super) fn find_old_contents_statement(engine: Engine, spares: &str) -> String {
     let (message, lock) = match engine {
         Engine::Sqlite => ("", ""),
         Engine::Postgres => ("JOIN emails m ON m.team_id = x.team_id AND m.id = x.email_id", "FOR UPDATE SKIP LOCKED"),
     };
     format!(
         "SELECT x.email_id FROM email_contents x {message}
-         WHERE x.team_id = $1 AND x.email_id < $3 {NOT_TO_BE_SENT} ORDER BY x.email_id LIMIT $2 {lock}"
+         WHERE x.team_id = $1 AND x.email_id < $3 {NOT_TO_BE_SENT} {spares} ORDER BY x.email_id LIMIT $2 {lock}"
     )
 }
+
+/// The same of messages.
+pub(super) fn find_old_emails_statement(engine: Engine, spares: &str) -> String {
+    let lock = engine.for_update();
+    format!(
+        "SELECT x.id, x.status, x.template_id, x.channel FROM emails x
+         WHERE x.team_id = $1 AND x.id < $2 AND NOT EXISTS (
+             SELECT 1 FROM outbox o WHERE o.team_id = x.team_id AND o.email_id = x.id) {spares}
+         ORDER BY x.id LIMIT $3{lock}"
+    )
+}
+
+/// The first id that a hold of days covers.
+const FIRST_HELD: &str = "SELECT MIN(from_id) FROM holds WHERE team_id = $1 AND lifted_at IS NULL AND scope = 'range'";
 
 impl Store {
     /// How long a team keeps what it has; everything for ever where it chose nothing.
@@ -137,7 +152,8 @@ impl Store {
     /// Deletes some of the bodies and variables, which are not found by search from then on; whether there may be more.
     async fn delete_old_contents(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
-        let find = find_old_contents_statement(tx.engine());
+        let spares = holds::lock(&mut tx, team_id).await?.spares("email_contents");
+        let find = find_old_contents_statement(tx.engine(), &spares);
         let ids: Vec<i64> = tx.query(find).bind(team_id).bind(TEXTS).bind(below).fetch_scalars().await?;
         if ids.is_empty() {
             return Ok(false);
@@ -158,14 +174,9 @@ impl Store {
     /// Deletes some messages with ids below `below`, with everything that is theirs, and takes them out of the counts;
     /// whether there may be more. Their events and bodies go before, in steps of their own.
     pub async fn delete_old_emails(&self, team_id: TeamId, below: EmailId) -> Result<bool, AppError> {
-        let lock = self.engine().for_update();
-        let statement = format!(
-            "SELECT e.id, e.status, e.template_id, e.channel FROM emails e
-             WHERE e.team_id = $1 AND e.id < $2 AND NOT EXISTS (
-                 SELECT 1 FROM outbox o WHERE o.team_id = e.team_id AND o.email_id = e.id)
-             ORDER BY e.id LIMIT $3{lock}"
-        );
         let mut tx = self.begin().await?;
+        let spares = holds::lock(&mut tx, team_id).await?.spares("emails");
+        let statement = find_old_emails_statement(tx.engine(), &spares);
         let rows: Vec<(EmailId, i16, Option<TemplateId>, i16)> =
             tx.query(statement).bind(team_id).bind(below).bind(STEP).fetch_all().await?;
         if rows.is_empty() {
@@ -222,6 +233,12 @@ impl Store {
     /// What is left is a chain from the anchor on.
     pub async fn delete_old_audit_lines(&self, team_id: TeamId, below: i64) -> Result<bool, AppError> {
         let mut tx = self.begin().await?;
+        if holds::lock(&mut tx, team_id).await? == InForce::Everything {
+            return Ok(false);
+        }
+        // The log goes from its beginning alone, and so stays from what the first hold covers on.
+        let held: Option<i64> = tx.query(FIRST_HELD).bind(team_id).fetch_scalar().await?;
+        let below = below.min(held.unwrap_or(below));
         // The line before the first that stays: the newest one that is old enough, of the oldest ones.
         let last: Option<(i64, String)> = tx
             .query(

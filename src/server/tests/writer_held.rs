@@ -13,11 +13,12 @@ use crate::server::api::Api;
 use crate::server::store::tests::HeldWriter;
 
 /// What writes by its nature, though it is read, and what it says when it cannot.
-const WRITES: [(&str, &str, &str); 5] = [
+const WRITES: [(&str, &str, &str); 6] = [
     // On PostgreSQL it writes to no table, so that none of them keeps it waiting.
     ("GET /health", "it tries whether the database takes writes", "takes no writes"),
     ("GET /logs/export", "the audit log names every export before its first line", "busy"),
     ("GET /settings/audit/export", "the audit log names every export before its first line", "busy"),
+    ("GET /settings/privacy/export/{id}", "the audit log names every export before its first line", "busy"),
     ("GET /settings/suppressions/export", "the audit log names every export before its first line", "busy"),
     ("GET /logs/{id}/attachments/{place}", "the audit log names who opened which file", "busy"),
 ];

@@ -10,7 +10,8 @@ use tracing::error;
 use crate::domain::error::AppError;
 
 /// The GETs that leave a trace: a line of the audit log, a session, or an event.
-const WRITING_READS: [&str; 4] = ["/logs/export", "/settings/audit/export", "/login/openid", "/t/"];
+const WRITING_READS: [&str; 5] =
+    ["/logs/export", "/settings/audit/export", "/settings/privacy/export/", "/login/openid", "/t/"];
 
 /// Layer, outside of all that write.
 pub async fn finish_writes(request: Request, next: Next) -> Response {

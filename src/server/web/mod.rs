@@ -22,6 +22,7 @@ mod live;
 mod markers;
 mod mount;
 mod openid;
+mod person_export;
 mod rate_limit;
 mod refusal;
 mod request_log;

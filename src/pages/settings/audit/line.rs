@@ -179,11 +179,14 @@ fn page_of(action: AuditAction, id: &str) -> Option<String> {
         | OutgoingWebhookReplayed => Some(format!("/settings/webhooks/{id}")),
         ImportStarted | ImportStopped | ImportResumed => Some("/settings/imports".to_owned()),
         SuppressionsAdded | SuppressionLifted | SuppressionsExported => Some("/settings/suppressions".to_owned()),
+        PersonForgetting | PersonForgotten | HoldPlaced | HoldLifted => Some("/settings/privacy".to_owned()),
         TeamCreated | TeamUpdated => Some("/settings/team".to_owned()),
         MemberInvited | InviteResent | MemberJoined | MemberRoleChanged => Some("/settings/members".to_owned()),
         LogInFailed
         | EmailsCanceled
         | LogExported
+        | PersonExported
+        | PersonWrittenTo
         | AuditExported
         | InviteRevoked
         | MemberRemoved

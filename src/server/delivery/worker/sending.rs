@@ -15,6 +15,7 @@ use crate::server::delivery::http::HttpRoute;
 use crate::server::delivery::http_endpoint::{HttpEndpoint, HttpSecret};
 use crate::server::delivery::providers::{Provider, ProviderRoute};
 use crate::server::delivery::smtp::{Attempt, RecipientOutcome, SmtpRoute, Standing};
+use crate::server::forgotten::hash_of_address;
 use crate::server::store::outbox::{Lease, Outgoing, OutgoingAdapter};
 
 impl Worker {
@@ -27,8 +28,9 @@ impl Worker {
         if channel != Channel::Email {
             return Ok(Vec::new());
         }
+        let mut dropped = self.drop_forgotten(lease).await?;
         let suppressed = self.store.find_suppressed(lease.team_id, &lease.pending).await?;
-        let dropped = suppressed.into_iter().map(|(address, reason, since)| {
+        let suppressed = suppressed.into_iter().map(|(address, reason, since)| {
             let why = match reason {
                 SuppressionReason::Bounced => "an earlier message came back",
                 SuppressionReason::Complained => "an earlier message was marked as spam",
@@ -39,7 +41,25 @@ impl Worker {
             let reason = format!("Not sent: the address is on the suppression list since {since}, because {why}");
             (address, RecipientOutcome::Dropped { reason })
         });
-        Ok(dropped.collect())
+        dropped.extend(
+            suppressed.filter(|(address, _)| dropped.iter().all(|(other, _)| other != address)).collect::<Vec<_>>(),
+        );
+        Ok(dropped)
+    }
+
+    /// Those of them who were forgotten: only a hash is known of them.
+    async fn drop_forgotten(&self, lease: &Lease) -> Result<Vec<(String, RecipientOutcome)>, AppError> {
+        let hash = |address: &String| hash_of_address(&self.secret_key, lease.team_id, address);
+        let hashes: Vec<String> = lease.pending.iter().map(hash).collect();
+        let found = self.store.find_unwritten(lease.team_id, &hashes).await?;
+        let since = |hash: &String| found.iter().find(|(other, _)| other == hash).map(|(_, at)| *at);
+        let outcome = |at: chrono::DateTime<chrono::Utc>| {
+            let since = at.format("%Y-%m-%d");
+            let reason = format!("Not sent: this person was forgotten on {since} and is not written to any more");
+            RecipientOutcome::Dropped { reason }
+        };
+        let dropped = lease.pending.iter().zip(&hashes);
+        Ok(dropped.filter_map(|(address, hash)| Some((address.clone(), outcome(since(hash)?)))).collect())
     }
 
     fn smtp_route(&self, lease: &Lease, adapter: &OutgoingAdapter) -> Result<SmtpRoute, RecipientOutcome> {

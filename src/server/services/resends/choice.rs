@@ -23,7 +23,7 @@ use crate::domain::resend_job::{MAX_MESSAGES, Preflight, ResendItemState, Resend
 use crate::domain::shelf_life::staleness;
 use crate::domain::viewer::Viewer;
 use crate::server::App;
-use crate::server::services::{emails, failures, period, search};
+use crate::server::services::{emails, failures, period, persons, search};
 use crate::server::store::resends::NewResendItem;
 
 /// How many messages are read at a time.
@@ -236,7 +236,10 @@ impl<'a> Verdicts<'a> {
         let addresses: HashSet<String> = addresses.collect();
         let addresses: Vec<String> = addresses.into_iter().collect();
         let found = self.app.store.find_suppressed(self.viewer.team, &addresses).await?;
-        let found: HashSet<String> = found.into_iter().map(|(address, ..)| address).collect();
+        let unwritten = persons::find_unwritten(self.app, self.viewer.team, &addresses).await?;
+        let found =
+            found.into_iter().map(|(address, ..)| address).chain(unwritten.into_iter().map(|(address, _)| address));
+        let found: HashSet<String> = found.collect();
         for email in emails() {
             let is_left = |recipient: &&Recipient| !found.contains(&mailbox_key(&recipient.address));
             let left = email.recipients.iter().filter(is_left).count();

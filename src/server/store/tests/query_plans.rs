@@ -2,6 +2,7 @@
 
 mod beside_the_log;
 mod postgres;
+mod privacy;
 mod rows;
 mod search;
 

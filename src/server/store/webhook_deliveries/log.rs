@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::audit::{AuditEvent, append_event};
 use super::super::deletion::WEBHOOK_DELIVERIES;
-use super::super::{Store, instant, micros, stored};
+use super::super::{Store, holds, instant, micros, stored};
 use crate::domain::error::AppError;
 use crate::domain::ids::{EmailId, EventId, OutgoingWebhookId, TeamId, lowest_id_at};
 use crate::domain::webhook::{DeliveryFilter, DeliveryState, MAX_REPLAYED, Replay, ToldWebhook, WebhookDelivery};
@@ -194,9 +194,10 @@ impl Store {
         webhook_id: OutgoingWebhookId,
         below: i64,
     ) -> Result<bool, AppError> {
-        let condition = "x.team_id = $1 AND x.webhook_id = $3 AND x.id < $4";
-        let statement = WEBHOOK_DELIVERIES.delete_statement(self.engine(), condition);
         let mut tx = self.begin().await?;
+        let spares = holds::lock(&mut tx, team_id).await?.spares("webhook_deliveries");
+        let condition = format!("x.team_id = $1 AND x.webhook_id = $3 AND x.id < $4 {spares}");
+        let statement = WEBHOOK_DELIVERIES.delete_statement(self.engine(), &condition);
         let deleted = tx
             .query(statement)
             .bind(team_id)

@@ -12,7 +12,8 @@ use super::table::{ENDPOINTS, Needs, OWN_ROUTES, PAGES, Row, SERVER_FUNCTIONS, T
 use crate::domain::adapter::AdapterKind;
 use crate::domain::error::AppError;
 use crate::domain::history_import::{ImportSource, ImportState};
-use crate::domain::ids::{EventId, ImportId, OutgoingWebhookId};
+use crate::domain::hold::HoldScope;
+use crate::domain::ids::{EventId, HoldId, ImportId, OutgoingWebhookId};
 use crate::domain::provider_webhook::WebhookProvider;
 use crate::domain::resend_job::ResendJobState;
 use crate::domain::team::Invite;
@@ -20,6 +21,8 @@ use crate::domain::webhook::shape::test_post;
 use crate::domain::webhook::{Webhook, WebhookShape};
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::services::history_imports::{self, NewPull};
+use crate::server::services::holds::{self, NewHold};
+use crate::server::services::persons;
 use crate::server::services::provider_webhooks;
 use crate::server::store::teams::{NewInvite, NewMembership};
 
@@ -182,6 +185,13 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
             let owner = Some(app.user(app.team, Role::Owner).await);
             api_keys::create_key_of(&app.app, team, owner, "Old", scopes).await.unwrap().key.id.to_string()
         }
+        Target::Person => person_of(app, &fresh).await,
+        Target::ForgottenPerson => {
+            let (id, owner) = (person_of(app, &fresh).await, app.viewer(Role::Owner).await);
+            persons::forget(&app.app, &owner, &id, &format!("{fresh}@example.com"), true, "").await.unwrap();
+            id
+        }
+        Target::Hold => hold_of(app, &fresh).await.to_string(),
         Target::Resend => app.add_resend(&[], ResendJobState::Running).await.to_string(),
         Target::PausedResend => app.add_resend(&[], ResendJobState::Paused).await.to_string(),
         Target::ApiRequest => app.add_api_request().await.to_string(),
@@ -232,6 +242,26 @@ pub(crate) async fn prepare(app: &TestApp, caller: Caller, target: Target) -> (C
         texts.push(("{token}", fresh));
     }
     (client, texts)
+}
+
+async fn person_of(app: &TestApp, fresh: &str) -> String {
+    persons::look_up(&app.app, &app.viewer(Role::Owner).await, &format!("{fresh}@example.com")).unwrap()
+}
+
+/// A hold of Finch's on one address. The team has few at once, so those of before go.
+async fn hold_of(app: &TestApp, fresh: &str) -> HoldId {
+    app.store().try_statement(&format!("DELETE FROM holds WHERE team_id = {}", app.team.0)).await.unwrap();
+    let address = format!("{fresh}@example.com");
+    let new = NewHold {
+        name: "Matter 7",
+        reason: "asked",
+        scope: HoldScope::Address,
+        address: &address,
+        from: "",
+        until: "",
+        message: "",
+    };
+    holds::place_hold(&app.app, &app.viewer(Role::Owner).await, new).await.unwrap().id
 }
 
 /// An import of Finch's. The team has few at once, so those of before go.

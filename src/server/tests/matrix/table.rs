@@ -57,6 +57,12 @@ pub(crate) enum Target {
     ConnectableWebhook,
     /// `{id}`, one that runs.
     Import,
+    /// `{id}`, a sealed address, which is `{fresh}@example.com`.
+    Person,
+    /// The same, of somebody who was forgotten.
+    ForgottenPerson,
+    /// `{id}`, one in force.
+    Hold,
     /// `{id}`, one that stopped.
     StoppedImport,
     /// `{id}`
@@ -200,6 +206,7 @@ pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /logs/{id}/attachments/{place}", Both(LogsView, LogsReveal), Target::Email, ""),
     ("GET /settings/audit/export", Holds(AuditView), Target::Own, ""),
     ("GET /settings/suppressions/export", Both(SuppressionsView, LogsExport), Target::Own, ""),
+    ("GET /settings/privacy/export/{id}", Holds(PrivacyExport), Target::Person, ""),
     ("GET /login/openid", Nothing, Target::Own, ""),
     ("GET /login/openid/callback", Nothing, Target::Own, ""),
     ("GET /logs/export", Both(LogsExport, LogsView), Target::Own, ""),
@@ -351,6 +358,18 @@ pub(crate) const SERVER_FUNCTIONS: &[Row] = &[
     ("stop_import", Holds(AdaptersUpdate), Target::Import, "id={id}"),
     ("resume_import", Holds(AdaptersUpdate), Target::StoppedImport, "id={id}&key="),
     ("delete_import", Holds(AdaptersUpdate), Target::Import, "id={id}"),
+    ("load_privacy", Member(HoldsUpdate), Target::Own, ""),
+    ("look_up_person", Holds(PrivacyExport), Target::Own, "address={fresh}@example.com"),
+    ("load_person", Holds(PrivacyExport), Target::Person, "id={id}"),
+    ("forget_person", Both(PrivacyExport, PrivacyForget), Target::Person, "of={id}&typed={fresh}@example.com"),
+    ("write_to_person_again", Both(PrivacyExport, PrivacyForget), Target::ForgottenPerson, "of={id}"),
+    (
+        "place_hold",
+        Holds(HoldsUpdate),
+        Target::Own,
+        "name={fresh}&reason=asked&scope=address&address={fresh}@example.com",
+    ),
+    ("lift_hold", Holds(HoldsUpdate), Target::Hold, "id={id}&reason=asked"),
     ("load_suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("add_suppressions", Holds(SuppressionsUpdate), Target::Own, "addresses={fresh}@example.com&reason=manual"),
     ("lift_suppression", Holds(SuppressionsUpdate), Target::Suppression, "id={id}&reason=asked"),
@@ -416,6 +435,8 @@ pub(crate) const PAGES: &[Row] = &[
     ("/settings/webhooks/{id}", Holds(WebhooksView), Target::OutgoingWebhook, ""),
     ("/settings/webhooks/{id}/deliveries/{delivery}", Holds(WebhooksView), Target::OutgoingWebhook, ""),
     ("/settings/imports", Holds(AdaptersView), Target::Own, ""),
+    ("/settings/privacy", Person, Target::Own, ""),
+    ("/settings/privacy/person/{id}", Holds(PrivacyExport), Target::Person, ""),
     ("/settings/suppressions", Holds(SuppressionsView), Target::Own, ""),
     ("/settings/api-keys", Holds(ApiKeysView), Target::Own, ""),
     ("/settings/api-keys/{id}", Holds(ApiKeysView), Target::ApiKey, ""),

@@ -24,6 +24,7 @@ mod logs;
 mod message;
 mod notificationapi;
 mod overview;
+mod privacy;
 mod provider_adapters;
 mod races;
 mod reasons;

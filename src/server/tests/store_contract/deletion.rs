@@ -15,6 +15,7 @@ use super::*;
 use crate::domain::adapter::AdapterKind;
 use crate::domain::email::EmailStatus;
 use crate::domain::filter::EmailFilter;
+use crate::domain::hold::Held;
 use crate::domain::ids::EmailId;
 use crate::domain::page::PageRequest;
 use crate::domain::permission::Permission;
@@ -41,7 +42,7 @@ const STAYS: [&str; 4] = ["audit_anchors", "audit_heads", "audit_log", "sessions
 const STEP: i64 = 200;
 
 /// Gives Finch rows in every table that names teams.
-async fn fill(app: &TestApp) {
+pub(super) async fn fill(app: &TestApp) {
     let (store, team) = (app.store(), app.team);
     let owner = app.user(team, Role::Owner).await;
     app.add_role("Clerk", &[Permission::LogsView]).await;
@@ -104,6 +105,9 @@ async fn fill(app: &TestApp) {
     history_imports::add_file(app).await;
     webhooks::add(app, "one").await;
     webhooks::tell(app, 3).await;
+    persons::begin(app, "somebody@example.com").await;
+    let hold = holds::place(app, Held::Team).await;
+    assert_eq!(store.lift_hold(team, hold, "Ada", app.now(), &app.event()).await, Ok(true));
     let webhook = provider_webhooks::add(app, "one").await;
     store.ingest_webhook(team, &[], &provider_webhooks::heard(app, &webhook, Some("nonce"))).await.unwrap();
     store.note_refusal(team, webhook.id, RefusalReason::Forged, "", app.now());

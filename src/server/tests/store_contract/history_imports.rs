@@ -32,9 +32,13 @@ fn stored(app: &TestApp, way: ImportWay) -> StoredImport {
 
 /// Begins to read a file.
 pub(super) async fn add_file(app: &TestApp) {
-    let parts = ["[1]".to_owned()];
+    add_parts(app, &["[1]".to_owned()]).await;
+}
+
+/// Begins to read a file of these parts.
+pub(super) async fn add_parts(app: &TestApp, parts: &[String]) {
     let new = stored(app, ImportWay::File { records: 1 });
-    app.store().insert_import(app.team, &new, &parts, &app.event()).await.unwrap();
+    app.store().insert_import(app.team, &new, parts, &app.event()).await.unwrap();
 }
 
 fn days(app: &TestApp) -> ImportWay {

@@ -218,7 +218,7 @@ async fn copies_and_a_persons_waiting_messages_are_looked_up_in_indexes() {
 
 #[tokio::test]
 async fn old_contents_are_found_along_their_key_sqlite() {
-    let plan = plans([find_old_contents_statement(Engine::Sqlite)]).await.remove(0);
+    let plan = plans([find_old_contents_statement(Engine::Sqlite, "")]).await.remove(0);
     assert!(plan[0].starts_with("SEARCH x ") && plan[0].contains("(team_id=? AND email_id<?)"), "{plan:?}");
     assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
 }

@@ -264,7 +264,7 @@ async fn old_contents_are_found_without_walking_the_log_postgres() {
     for statement in FILL {
         sqlx::query(statement).execute(pool).await.unwrap();
     }
-    let contents = find_old_contents_statement(Engine::Postgres);
+    let contents = find_old_contents_statement(Engine::Postgres, "");
     let contents = contents.replace("$1", "1").replace("$2", "50").replace("$3", "1000000000000");
     let plan: Vec<String> =
         sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {contents}"))).fetch_all(pool).await.unwrap();
