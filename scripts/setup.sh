@@ -42,6 +42,8 @@ set_up_tests() {
     has_python || packages+=(python3 python3-venv)
     # A mail client of the command line, with what encrypts its connections.
     command -v swaks >/dev/null || packages+=(swaks libnet-ssleay-perl)
+    # With promtool.
+    command -v prometheus >/dev/null || packages+=(prometheus)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null
@@ -130,7 +132,7 @@ python_packages() {
 apt_install() {
     local by_hand="by hand, as root: apt-get install $*" as_root=()
     command -v apt-get >/dev/null ||
-        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv) and swaks as your system does"
+        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv), swaks and Prometheus as your system does"
     if ((EUID != 0)); then
         sudo -n true 2>/dev/null || stop "missing: $*; $by_hand"
         as_root=(sudo -n)

@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 18] = [
+const NAMED: [(&str, &str); 19] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
@@ -62,6 +62,7 @@ const NAMED: [(&str, &str); 18] = [
     ("server::private_files", "server::base"),
     ("server::render", "server::base"),
     ("server::secrets", "server::base"),
+    ("server::telemetry", "server::base"),
     ("server::tracking", "server::base"),
     ("server::turns", "server::base"),
     ("server::waker", "server::base"),

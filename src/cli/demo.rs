@@ -11,6 +11,7 @@ use sendlog::server::config::Config;
 use sendlog::server::demo;
 use sendlog::server::demo::sink::Sink;
 use sendlog::server::secrets::SecretKey;
+use sendlog::server::services::gauges;
 use sendlog::server::store::Store;
 use serde_json::json;
 
@@ -32,6 +33,9 @@ pub struct DemoArgs {
 
 /// Serves a throw-away database filled with messages of the past, whose mail goes to a sink on this machine.
 pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
+    if config.observe.has_metrics() {
+        gauges::install();
+    }
     let folder = TemporaryFolder::create()?;
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
     let mut config = Config { allow_private_adapters: true, ..config };

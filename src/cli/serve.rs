@@ -11,7 +11,7 @@ use sendlog::server::config::{Config, DatabaseArgs, Half};
 use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
 use sendlog::server::services::backups::{self, Schedule};
-use sendlog::server::services::{accounts, nodes, resends, webhooks};
+use sendlog::server::services::{accounts, gauges, nodes, resends, webhooks};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
 use sendlog::server::web::{self, Pages};
@@ -29,6 +29,9 @@ const PAGES: Pages = Pages {
 
 /// Serves the dashboard and the APIs, and sends accepted messages, until a signal ends it.
 pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
+    if config.observe.has_metrics() {
+        gauges::install();
+    }
     let app = open(&database, config).await?;
     let listeners = listen(&app.config).await?;
     if app.config.only != Some(Half::Worker) {
@@ -48,6 +51,9 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
             announce(format_args!("Bounces are taken at smtp://{addr}"));
         }
     }
+    if let Some(addr) = app.config.observe.metrics_addr {
+        announce(format_args!("Metrics are at http://{addr}/metrics"));
+    }
     let schedule = app.config.backups.backup_folder.clone().map(|folder| Schedule {
         url: database.database_url,
         folder,
@@ -62,6 +68,8 @@ pub struct Listeners {
     main: TcpListener,
     dialects: Vec<(Api, TcpListener)>,
     smtp: Entrances,
+    /// For the operator alone.
+    metrics: Option<TcpListener>,
 }
 
 /// Opens the sockets that the settings name.
@@ -90,11 +98,12 @@ pub async fn listen(config: &Config) -> Result<Listeners, Failure> {
     let plain = optional(config.smtp.smtp_addr).await?;
     let encrypted = optional(config.smtp.smtps_addr).await?;
     let bounces = optional(config.smtp.bounce_addr).await?;
-    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, bounces, certificate } })
+    let metrics = optional(config.observe.metrics_addr).await?;
+    Ok(Listeners { main, dialects, smtp: Entrances { plain, encrypted, bounces, certificate }, metrics })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
-pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> Result<(), Failure> {
+pub async fn run(app: App, mut listeners: Listeners, schedule: Option<Schedule>) -> Result<(), Failure> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_signal().await;
@@ -102,6 +111,14 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
         let _ = stop.send(true);
     });
     let only = app.config.only;
+    let seen_from_outside = {
+        let (app, listener, stopped) = (app.clone(), listeners.metrics.take(), stopped.clone());
+        async move {
+            if let Some(listener) = listener {
+                web::serve_metrics(app, listener, stopped).await;
+            }
+        }
+    };
     if only != Some(Half::Worker) {
         let app = app.clone();
         // Asked early, so that a wrong setting is in the log at the start. The server serves without an answer.
@@ -131,7 +148,7 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
             drop(listeners);
             return Ok(());
         }
-        let Listeners { main, dialects, smtp } = listeners;
+        let Listeners { main, dialects, smtp, .. } = listeners;
         let messages = smtp_in::serve(app.clone(), smtp, stopped.clone());
         let delivered = async {
             if let Some(folder) = app.config.smtp.bounce_maildir.clone() {
@@ -142,7 +159,8 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
         let (served, (), ()) = tokio::join!(serving, messages, delivered);
         served
     };
-    let (result, (), ()) = tokio::join!(web, worker, nodes::run(app.clone(), stopped.clone()));
+    let nodes = nodes::run(app.clone(), stopped.clone());
+    let (result, (), (), ()) = tokio::join!(web, worker, nodes, seen_from_outside);
     app.store.close().await;
     Ok(result?)
 }

@@ -2,11 +2,14 @@
 
 #![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
 
+mod observe;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+pub use self::observe::ObserveArgs;
 use super::api::Api;
 use super::outbound::Outbound;
 
@@ -82,6 +85,10 @@ pub struct Config {
     /// Backups.
     #[command(flatten)]
     pub backups: ScheduleArgs,
+
+    /// What is seen from outside.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 /// Settings of the backups that a server makes by itself.
@@ -213,6 +220,7 @@ impl Config {
             smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),
             backups: ScheduleArgs::default(),
+            observe: ObserveArgs::default(),
         }
     }
 

@@ -30,6 +30,7 @@ use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 use crate::server::store::outbox::{Lease, Queue, Settlement};
+use crate::server::telemetry::metrics;
 
 /// What is said of a message whose attempt a crash cut off while it went out.
 const CUT_OFF: &str = "The server stopped during the last attempt, so it is not known whether the message went out. \
@@ -227,6 +228,12 @@ impl Worker {
         let mut has_more = self.give_waiting(&queues).await;
         let now = self.clock.now();
         let shares = self.slots.share(queues.iter().copied().filter(|queue| queue.due_at() <= now).collect());
+        for share in &shares {
+            let is_of = |queue: &&Queue| (queue.team_id, queue.adapter_id) == (share.team_id, share.adapter_id);
+            if let Some(queue) = queues.iter().find(is_of) {
+                metrics::note_lag((now - queue.due_at()).to_std().unwrap_or_default());
+            }
+        }
         let asked: usize = shares.iter().map(|share| share.count).sum();
         let until = now + delta(self.settings.lease);
         let leased = match self.store.lease_outbox(now, until, self.clock.mint(), &shares).await {

@@ -18,6 +18,7 @@ use super::handler::Handler;
 use super::protocol::reply::Reply;
 use super::session::{self, Shared};
 use super::tls::ServerTls;
+use crate::server::telemetry::metrics;
 
 /// How connections at an address begin.
 #[derive(Clone, Debug)]
@@ -114,6 +115,7 @@ pub async fn listen<H: Handler>(
             }
         };
         let Some(place) = connections.admit(peer.ip()) else {
+            metrics::count_refused_session();
             turn_away(&stream, &beginning);
             continue;
         };
@@ -121,6 +123,7 @@ pub async fn listen<H: Handler>(
         let _ = stream.set_nodelay(true);
         let (beginning, shared, stop) = (beginning.clone(), Arc::clone(&shared), stop.clone());
         running.spawn(async move {
+            let _open = metrics::OpenSession::begin();
             serve(stream, peer, beginning, &shared, stop).await;
             drop(place);
         });

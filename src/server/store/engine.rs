@@ -10,7 +10,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -19,7 +19,9 @@ use sqlx::{AssertSqlSafe, Executor, Postgres, Sqlite};
 use tokio::runtime::Handle;
 use tracing::warn;
 
+use super::gauges::PoolUse;
 use crate::domain::error::AppError;
+use crate::server::telemetry::metrics;
 
 pub use open::OpenError;
 pub(super) use open::{HEALTH_PATIENCE, Limits, without_password};
@@ -71,6 +73,16 @@ impl Database {
     /// Begins a transaction.
     pub(super) async fn begin(&self) -> Result<Transaction, AppError> {
         self.write.begin().await
+    }
+
+    /// The connections that write and those that read.
+    pub(super) fn connections(&self) -> [PoolUse; 2] {
+        let (size, idle) = match &self.write {
+            Writers::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Writers::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        let writers = PoolUse { pool: "write", used: (size as usize).saturating_sub(idle), idle };
+        [writers, self.read.connections()]
     }
 
     /// Waits for running statements and closes every connection.
@@ -158,7 +170,9 @@ impl Transaction {
 
     /// Keeps what was written.
     pub(super) async fn commit(mut self) -> Result<(), AppError> {
+        let began = Instant::now();
         self.execute("COMMIT").await?;
+        metrics::note_commit(began.elapsed());
         drop(self.held.take());
         Ok(())
     }

@@ -16,10 +16,12 @@ mod export;
 mod fair;
 mod file_form;
 mod finish;
+mod health;
 mod hooks;
 mod html;
 mod live;
 mod markers;
+mod observe;
 mod openid;
 mod rate_limit;
 mod refusal;
@@ -34,6 +36,6 @@ mod template_preview;
 mod tracking;
 mod unsubscribe;
 
-pub use router::{Pages, router, serve};
+pub use router::{Pages, router, serve, serve_metrics};
 
 pub use super::bounds::MAX_BODY_BYTES;

@@ -24,8 +24,8 @@ use super::context::GivenBack;
 use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
-    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
-    live, markers, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, health,
+    hooks, live, markers, observe, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
     tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
@@ -40,6 +40,9 @@ const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/inv
 
 /// The page of a person's own account, which needs no team.
 const OWN_PAGE: &str = "/settings/profile";
+
+/// How many connections the operator's own address takes.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// The pages, which the server only hands on to leptos. Whoever starts the server brings them.
 #[derive(Clone, Copy)]
@@ -86,12 +89,13 @@ pub fn router(app: App, pages: Pages) -> Router {
         .merge(tracking::routes(&app))
         .merge(unsubscribe::routes(&app).layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site)))
         .merge(api_routes::under_prefixes(&app))
-        .merge(Router::new().route("/health", get(health)).with_state(app))
+        .merge(health::routes(&app))
         .merge(site::routes(&SITE))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(is_https, security::set_headers))
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(None, observe::observe))
 }
 
 /// Serves until `shutdown` says so, then lets running requests end. Each dialect that has an address of its own answers
@@ -119,6 +123,11 @@ pub async fn serve(
     }
     app.request_log.finish().await;
     result
+}
+
+/// Answers what concerns the operator alone at an address of its own, until `shutdown` says so. On every kind of node.
+pub async fn serve_metrics(app: App, listener: TcpListener, shutdown: watch::Receiver<bool>) {
+    connections::serve(health::own_address(&app), listener, Connections::with_limit(METRICS_CONNECTIONS), shutdown).await;
 }
 
 fn page_routes(app: &App, pages: Pages) -> Router {
@@ -207,11 +216,4 @@ async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
     Redirect::to(&format!("/login?{query}")).into_response()
-}
-
-async fn health(State(app): State<App>) -> Response {
-    match app.store.ping().await {
-        Ok(()) => "ok\n".into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes\n").into_response(),
-    }
 }

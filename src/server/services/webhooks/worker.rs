@@ -22,6 +22,7 @@ use crate::server::delivery::http::HttpSettings;
 use crate::server::delivery::webhook::{self, Posted, WebhookPost, WebhookPoster};
 use crate::server::services::{audit, mail};
 use crate::server::store::webhook_deliveries::{DeliveryLease, DueWebhook, TryOutcome};
+use crate::server::telemetry::metrics;
 
 /// How many posts are under way at once, over all webhooks and for one.
 const CONCURRENCY: usize = 64;
@@ -203,6 +204,8 @@ impl Teller {
     async fn settle(&self, lease: &DeliveryLease, webhook: &DueWebhook, posted: &Posted) -> Result<(), AppError> {
         let now = self.app.clock.now();
         let outcome = outcome(lease.tries + 1, posted, now);
+        let took = Duration::from_millis(u64::try_from(posted.duration_ms).unwrap_or_default());
+        metrics::count_delivery(outcome.state.as_str(), took);
         if !self.app.store.settle_delivery(lease, &outcome).await? {
             return Ok(());
         }

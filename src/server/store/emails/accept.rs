@@ -19,6 +19,7 @@ use crate::server::store::outbox::Waiting;
 use crate::server::store::resend_changes::insert_change;
 use crate::server::store::resends::turn::{ResendTurn, take_turn};
 use crate::server::store::{Store, micros};
+use crate::server::telemetry::metrics;
 
 /// What is kept in the same transaction as the messages of a request.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +122,7 @@ impl Store {
         }
         rollups_of(&folded).apply(&mut tx, team_id).await?;
         tx.commit().await?;
+        metrics::count_accepted(1, emails.len());
         Ok(None)
     }
 

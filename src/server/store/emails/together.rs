@@ -16,6 +16,7 @@ use crate::server::store::bodies::Packed;
 use crate::server::store::bulk::{Folded, insert_folded, rollups_of, tell_of_new};
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Waiting;
+use crate::server::telemetry::metrics;
 
 /// As many messages share a transaction, at most; one request's messages are never parted.
 const MOST: usize = 100;
@@ -174,6 +175,7 @@ impl Store {
             rollups_of(folded).apply(&mut tx, *team_id).await?;
         }
         tx.commit().await?;
+        metrics::count_accepted(requests.len(), teams.values().map(Vec::len).sum());
         Ok(answers)
     }
 }
