@@ -80,6 +80,16 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Where traces and logs go beside standard error: of what runs for good.
+    fn otlp_endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Serve { config, .. } | Self::Demo { config, .. } => config.observe.otlp_endpoint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     // A helper needs no threads and no settings.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == HELPER_ARGUMENT) {
@@ -95,7 +105,10 @@ async fn run_command() -> ExitCode {
         Err(error) if error.use_stderr() => return fail(&one_line(&error.to_string())),
         Err(help) => help.exit(),
     };
-    logging::start(cli.log_format);
+    let exporting = match logging::start(cli.log_format, cli.command.otlp_endpoint()) {
+        Ok(exporting) => exporting,
+        Err(cause) => return fail(&cause),
+    };
     let result = match cli.command {
         Command::Serve { database, config } => serve(database, config).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => migrate(args).await.map(|()| ExitCode::SUCCESS),
@@ -108,6 +121,9 @@ async fn run_command() -> ExitCode {
         Command::Demo { config, demo } => serve_demo(config, demo).await.map(|()| ExitCode::SUCCESS),
         Command::Admin { command } => admin(command).await,
     };
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
     match result {
         Ok(code) => code,
         Err(Failure(line)) => fail(&line),

@@ -108,7 +108,8 @@ impl Server {
         line.trim().trim_end_matches(" kB").trim().parse().unwrap()
     }
 
-    fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+    /// Like [Self::start], with a command of the caller's.
+    pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut child = command
             .args(["serve", "--addr", &free.to_string()])

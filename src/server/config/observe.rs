@@ -19,6 +19,10 @@ pub struct ObserveArgs {
     /// Answer /metrics at the main address too, to whoever sends this token: Authorization: Bearer TOKEN
     #[arg(long, env = "SENDLOG_METRICS_TOKEN", hide_env_values = true, value_parser = parse_token)]
     pub metrics_token: Option<String>,
+
+    /// Where a collector takes traces and logs by OTLP over HTTP: http://127.0.0.1:4318
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]
+    pub otlp_endpoint: Option<String>,
 }
 
 impl ObserveArgs {
@@ -33,6 +37,13 @@ fn parse_token(text: &str) -> Result<String, String> {
         return Err(format!("write at least {SHORTEST_TOKEN} visible characters; openssl rand -hex 32 makes some"));
     }
     Ok(text.to_owned())
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err("write the scheme, the host and the port: http://127.0.0.1:4318".to_owned()),
+    }
 }
 
 #[cfg(test)]

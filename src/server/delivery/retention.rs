@@ -62,7 +62,9 @@ impl Steps<'_> {
         let old = lowest_id_at(now - TimeDelta::days(KEPT_DAYS));
         for (team, webhook, is_removed) in self.store.list_webhooks_to_clean().await? {
             let below = if is_removed { i64::MAX } else { old };
-            while self.store.delete_some_deliveries(team, webhook, below).await? && self.goes_on_after("webhook_deliveries").await {}
+            while self.store.delete_some_deliveries(team, webhook, below).await?
+                && self.goes_on_after("webhook_deliveries").await
+            {}
         }
         Ok(())
     }

@@ -13,8 +13,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, error, info_span, warn};
 
+use self::settlement::outcome_of;
 use self::timeline::{Via, delta, jittered};
 use super::http::{HttpSender, HttpSettings};
 use super::plan::{NoSlot, Slot, Slots};
@@ -30,7 +32,7 @@ use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 use crate::server::store::outbox::{Lease, Queue, Settlement};
-use crate::server::telemetry::metrics;
+use crate::server::telemetry::{metrics, traces};
 
 /// What is said of a message whose attempt a crash cut off while it went out.
 const CUT_OFF: &str = "The server stopped during the last attempt, so it is not known whether the message went out. \
@@ -183,10 +185,13 @@ impl Worker {
             let look = self.look().await;
             for (lease, slot) in look.leases {
                 let worker = self.clone();
-                attempts.spawn(async move {
+                let span = info_span!("lease", team.id = %lease.team_id, email.id = %lease.email_id);
+                traces::continue_kept(&span, lease.trace.as_deref());
+                let attempt = async move {
                     let _slot = slot;
                     worker.attempt(&lease).await;
-                });
+                };
+                attempts.spawn(attempt.instrument(span));
             }
             tokio::select! {
                 changed = shutdown.changed() => if changed.is_err() { break },
@@ -357,11 +362,18 @@ impl Worker {
         }
         let rest = Lease { pending, ..lease.clone() };
         let began = Instant::now();
-        let (via, attempt) = match (adapter.kind, provider(adapter.kind)) {
-            (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &mut outgoing).await,
-            (_, None) => self.post(&rest, &adapter, &outgoing).await?,
-            (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
+        let span =
+            info_span!("attempt", adapter.kind = adapter.kind.as_str(), attempt = lease.attempts + 1, outcome = Empty);
+        let asking = async {
+            Ok::<_, AppError>(match (adapter.kind, provider(adapter.kind)) {
+                (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &mut outgoing).await,
+                (_, None) => self.post(&rest, &adapter, &outgoing).await?,
+                (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
+            })
         };
+        let (via, attempt) = asking.instrument(span.clone()).await?;
+        span.record("outcome", attempt.as_ref().map_or("left", outcome_of));
+        drop(span);
         let took = began.elapsed();
         drop(outgoing);
         match attempt {

@@ -19,7 +19,6 @@ use sqlx::{AssertSqlSafe, Executor, Postgres, Sqlite};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::gauges::PoolUse;
 use crate::domain::error::AppError;
 use crate::server::telemetry::metrics;
 
@@ -45,6 +44,15 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Engine {
     Sqlite,
     Postgres,
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// `read` or `write`.
+    pub pool: &'static str,
+    pub used: usize,
+    pub idle: usize,
 }
 
 /// An open database. Cheap to clone.

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::engine::Engine;
+pub use super::engine::PoolUse;
 use super::outbox::NEVER;
 use super::{Store, instant};
 use crate::domain::error::AppError;
@@ -36,14 +37,6 @@ pub struct Backlog {
     pub deliveries: i64,
     /// When the first delivery is due.
     pub first_delivery_at: Option<DateTime<Utc>>,
-}
-
-/// The connections of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolUse {
-    pub pool: &'static str,
-    pub used: usize,
-    pub idle: usize,
 }
 
 impl Store {

@@ -17,6 +17,17 @@ pub enum Kind {
     Histogram,
 }
 
+impl Kind {
+    /// Its name in Prometheus' text format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
 use Kind::{Counter, Gauge, Histogram};
 
 /// Every number of Sendlog's own with what it says. docs/metrics.md tells more; a test compares the two.
@@ -30,7 +41,11 @@ pub const METRICS: [(&str, Kind, &str); 29] = [
     ("sendlog_attempt_duration_seconds", Histogram, "How long an attempt took, where an adapter was asked"),
     ("sendlog_outbox_lag_seconds", Histogram, "How late a queue's first message was leased"),
     ("sendlog_outbox_messages", Gauge, "Messages that wait to be sent, counted up to 100,000"),
-    ("sendlog_outbox_oldest_due_seconds", Gauge, "For how long the first message is due that has an adapter; 0 if none is"),
+    (
+        "sendlog_outbox_oldest_due_seconds",
+        Gauge,
+        "For how long the first message is due that has an adapter; 0 if none is",
+    ),
     ("sendlog_events_total", Counter, "Events that were reported, by who reported them"),
     ("sendlog_hook_posts_total", Counter, "Posts of providers' webhooks, by what became of them"),
     ("sendlog_webhook_deliveries_total", Counter, "Posts to webhooks of teams, by what came of them"),
@@ -45,7 +60,11 @@ pub const METRICS: [(&str, Kind, &str); 29] = [
     ("sendlog_database_size_bytes", Gauge, "The database's size"),
     ("sendlog_database_migration_version", Gauge, "The migration that the database is at"),
     ("sendlog_database_up", Gauge, "Whether the last look at the database was answered"),
-    ("sendlog_retention_steps_total", Counter, "Steps, of some rows each, that deleted what is kept no longer, by what it was"),
+    (
+        "sendlog_retention_steps_total",
+        Counter,
+        "Steps, of some rows each, that deleted what is kept no longer, by what it was",
+    ),
     ("sendlog_last_backup_timestamp_seconds", Gauge, "When the newest scheduled backup was made; absent without one"),
     ("sendlog_otlp_failures_total", Counter, "Posts of spans and lines of the log that the collector did not take"),
     ("process_resident_memory_bytes", Gauge, "Memory in use"),
@@ -119,7 +138,8 @@ fn begin_at_zero(kinds: &[&'static str], sources: &[&'static str]) {
     }
     counter!("sendlog_rate_limited_requests_total", "surface" => "sendlog").absolute(0);
     gauge!("sendlog_smtp_sessions").set(0.0);
-    for name in ["sendlog_outbox_lag_seconds", "sendlog_store_commit_duration_seconds", "sendlog_store_batch_requests"] {
+    for name in ["sendlog_outbox_lag_seconds", "sendlog_store_commit_duration_seconds", "sendlog_store_batch_requests"]
+    {
         let _registered = histogram!(name);
     }
     let _registered = histogram!("sendlog_webhook_delivery_duration_seconds");

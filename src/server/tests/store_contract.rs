@@ -10,6 +10,7 @@ mod criteria;
 mod deletion;
 mod drafts;
 mod failures;
+mod gauges;
 mod history_imports;
 mod ingest;
 mod locks;

@@ -29,7 +29,10 @@ pub fn own_address(app: &App) -> Router {
 }
 
 fn checks() -> Router<App> {
-    Router::new().route("/health", get(takes_writes)).route("/health/live", get(live)).route("/health/ready", get(ready))
+    Router::new()
+        .route("/health", get(takes_writes))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
 }
 
 /// Whoever hears nothing may start the process anew. A database that is away is no reason to.

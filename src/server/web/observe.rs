@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, debug, info_span};
 
 use crate::server::api::Api;
-use crate::server::telemetry::metrics;
+use crate::server::telemetry::{metrics, traces};
 
 /// The header that a request's id comes and goes in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,8 +26,7 @@ const LONGEST_ID: usize = 64;
 const NO_ROUTE: &str = "none";
 
 /// The server functions, which one route serves.
-static FUNCTIONS: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| server_fn_paths().map(|(path, _)| path).collect());
+static FUNCTIONS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| server_fn_paths().map(|(path, _)| path).collect());
 
 /// Layer: gives the request an id, which every line of the log carries and the answer tells, and counts it. The dialect is
 /// that of an address of its own.
@@ -42,6 +41,7 @@ pub async fn observe(State(dialect): State<Option<Api>>, request: Request, next:
         http.route = %route,
         http.response.status_code = Empty,
     );
+    traces::continue_request(&span, request.headers());
     let began = Instant::now();
     let mut response = async {
         let response = next.run(request).await;
@@ -97,7 +97,8 @@ fn route_of(request: &Request) -> String {
 
 /// Which part of the server a route belongs to.
 fn surface_of(route: &str) -> &'static str {
-    let is_of = |api: &Api| route.strip_prefix(api.prefix()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_of =
+        |api: &Api| route.strip_prefix(api.prefix()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if let Some(api) = Api::OTHERS.into_iter().find(is_of) {
         return api.as_str();
     }

@@ -25,8 +25,8 @@ use super::cookies::{self, Cookie};
 use super::site::{self, SITE};
 use super::{
     api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, health,
-    hooks, live, markers, observe, openid, refusal, security, server_functions, suggest, suppressions_export, template_preview,
-    tracking, unsubscribe,
+    hooks, live, markers, observe, openid, refusal, security, server_functions, suggest, suppressions_export,
+    template_preview, tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
 use crate::server::App;
@@ -127,7 +127,8 @@ pub async fn serve(
 
 /// Answers what concerns the operator alone at an address of its own, until `shutdown` says so. On every kind of node.
 pub async fn serve_metrics(app: App, listener: TcpListener, shutdown: watch::Receiver<bool>) {
-    connections::serve(health::own_address(&app), listener, Connections::with_limit(METRICS_CONNECTIONS), shutdown).await;
+    connections::serve(health::own_address(&app), listener, Connections::with_limit(METRICS_CONNECTIONS), shutdown)
+        .await;
 }
 
 fn page_routes(app: &App, pages: Pages) -> Router {

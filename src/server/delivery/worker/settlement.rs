@@ -157,7 +157,7 @@ impl Worker {
 }
 
 /// What came of an attempt, in a word: of several recipients, what is gravest.
-fn outcome_of(attempt: &Attempt) -> &'static str {
+pub(super) fn outcome_of(attempt: &Attempt) -> &'static str {
     let word = |fate: &RecipientOutcome| match fate {
         RecipientOutcome::Accepted { .. } => (0, "sent"),
         RecipientOutcome::Dropped { .. } => (1, "dropped"),

@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, info, info_span, warn};
 
 use super::sealed::Sealed;
 use crate::domain::audit::AuditAction;
@@ -179,7 +180,10 @@ impl Teller {
 
     async fn tell(self, job: Job) {
         let Job { lease, webhook, slot } = job;
-        let posted = self.post(&lease, &webhook).await;
+        let span = info_span!("webhook", team.id = %lease.team_id, webhook.id = %lease.webhook_id, http.response.status_code = Empty);
+        let posted = self.post(&lease, &webhook).instrument(span.clone()).await;
+        span.record("http.response.status_code", posted.status);
+        drop(span);
         if let Err(cause) = self.settle(&lease, &webhook, &posted).await {
             // The lease ends, and the post is made once more.
             warn!(team.id = %lease.team_id, webhook.id = %lease.webhook_id, %cause, "could not keep what a webhook answered");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use tracing::instrument;
 
 use super::accept::{NewIdempotencyKey, claim_key, first_attempt};
 use crate::domain::api_request::KeptAnswer;
@@ -106,6 +107,7 @@ impl Drop for Serving {
 impl Store {
     /// Accepts the messages of one request, all or none, as [Store::insert_emails] does, together with what others want
     /// accepted at the same time. They are accepted even where the caller does not wait for it.
+    #[instrument(name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
     pub async fn accept_emails(
         &self,
         team_id: TeamId,

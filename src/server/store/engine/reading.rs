@@ -14,8 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::super::gauges::PoolUse;
-use super::{BUSY_TIMEOUT, Connection, Engine, On, Query, Statement};
+use super::{BUSY_TIMEOUT, Connection, Engine, On, PoolUse, Query, Statement};
 
 /// How long a statement that only reads may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
