@@ -13,6 +13,7 @@ use sendlog::server::demo::sink::Sink;
 use sendlog::server::secrets::SecretKey;
 use sendlog::server::services::gauges;
 use sendlog::server::store::Store;
+use sendlog::server::telemetry::metrics;
 use serde_json::json;
 
 use super::serve::{listen, run};
@@ -35,6 +36,7 @@ pub struct DemoArgs {
 pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
     if config.observe.has_metrics() {
         gauges::install();
+        tokio::spawn(metrics::keep_up());
     }
     let folder = TemporaryFolder::create()?;
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());

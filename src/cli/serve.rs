@@ -14,6 +14,7 @@ use sendlog::server::services::backups::{self, Schedule};
 use sendlog::server::services::{accounts, gauges, nodes, resends, webhooks};
 use sendlog::server::smtp_in::certificate::CertificateFiles;
 use sendlog::server::smtp_in::{self, Entrances};
+use sendlog::server::telemetry::metrics;
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,6 +32,7 @@ const PAGES: Pages = Pages {
 pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure> {
     if config.observe.has_metrics() {
         gauges::install();
+        tokio::spawn(metrics::keep_up());
     }
     let app = open(&database, config).await?;
     let listeners = listen(&app.config).await?;

@@ -80,6 +80,9 @@ const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 /// The bounds of how many share something.
 const COUNTS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 100.0];
 
+/// How often measurements are summed up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// What came of an attempt, and of a delivery to a webhook.
 pub const ATTEMPT_OUTCOMES: [&str; 7] =
     ["sent", "deferred", "unreachable", "bounced", "failed", "dropped", "uncertain"];
@@ -143,6 +146,17 @@ fn begin_at_zero(kinds: &[&'static str], sources: &[&'static str]) {
         let _registered = histogram!(name);
     }
     let _registered = histogram!("sendlog_webhook_delivery_duration_seconds");
+}
+
+/// Sums up what was measured, again and again: where nobody asks, single measurements would become ever more.
+pub async fn keep_up() {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        if let Some(handle) = EXPOSER.get() {
+            handle.run_upkeep();
+        }
+    }
 }
 
 /// Everything in Prometheus' text format; empty before [install].
