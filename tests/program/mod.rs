@@ -24,6 +24,7 @@ pub fn create_key(folder: &Folder, scope: &str) -> String {
 }
 
 /// Makes a template with this subject and a text; gives its id.
+#[allow(dead_code, reason = "each test file uses its part")]
 pub async fn create_template(addr: SocketAddr, key: &str, subject: &str) -> String {
     let body = json!({ "name": "Template", "subject": subject, "text": "Hello" });
     let answer = post(addr, key, "/api/templates", body).await;
@@ -31,6 +32,7 @@ pub async fn create_template(addr: SocketAddr, key: &str, subject: &str) -> Stri
 }
 
 /// Posts JSON and gives the JSON of the answer.
+#[allow(dead_code, reason = "each test file uses its part")]
 pub async fn post(addr: SocketAddr, key: &str, path: &str, body: Value) -> Value {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let body = body.to_string();
