@@ -28,6 +28,7 @@ promtool test rules ops/prometheus/sendlog.rules.test.yml || stop "the rules do 
 say "starting a demo and Prometheus"
 addr=127.0.0.1:$(free_port) metrics=127.0.0.1:$(free_port) prometheus=127.0.0.1:$(free_port)
 "$program" demo --json --messages 500 --addr "$addr" --metrics-addr "$metrics" \
+    >"$folder/demo.out" 2>"$folder/demo.log" &
 pids+=($!)
 cat >"$folder/prometheus.yml" <<YAML
 global: { scrape_interval: 1s, evaluation_interval: 1s }

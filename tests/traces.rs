@@ -77,7 +77,7 @@ async fn send(addr: SocketAddr, key: &str, headers: &str) -> String {
     });
     let body = body.to_string();
     let request = format!(
-        "POST /resend/emails HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
+        "POST /resend/emails HTTP/1.1\r\nHost: {addr}\r\nUser-Agent: test\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n\
          {headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );

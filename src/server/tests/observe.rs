@@ -105,7 +105,7 @@ on_both_databases! {
         gauges::install();
         let program = app.program(&Permission::ALL).await;
         let message = json!({"from": "Finch <a@finch.example>", "to": ["ada@person.example"], "subject": "Secret", "text": "Hi"});
-        program.post("/resend/emails", message).await;
+        assert_eq!(program.with("user-agent", "test").post("/resend/emails", message).await.status, 200);
         app.sign_in(Role::Owner).await.get("/logs?q=ada@person.example").await;
         let text = gauges::exposition(&app.app).await.to_lowercase();
         for personal in ["ada@", "person.example", "secret", "finch", "wren"] {
