@@ -56,8 +56,12 @@ struct Worker(Child);
 
 impl Worker {
     fn start(folder: &Folder, otlp: &str) -> Self {
-        let mut command = command(folder);
+        let command = command(folder);
         let arguments = ["serve", "--only", "worker", "--addr", "127.0.0.1:0", "--otlp-endpoint", otlp];
+        Self::start_by(command, &arguments)
+    }
+
+    fn start_by(mut command: std::process::Command, arguments: &[&str]) -> Self {
         Self(command.args(arguments).env("OTEL_BSP_SCHEDULE_DELAY", "200").stdout(Stdio::null()).spawn().unwrap())
     }
 }
@@ -183,4 +187,33 @@ async fn the_log_is_json_with_the_ids_of_requests_and_nothing_personal() {
         (Some(200), Some("/resend/emails"))
     );
     assert!(!PERSONAL.iter().any(|personal| log.contains(personal)), "{log}");
+}
+
+/// Asks for a path; `None` while nobody answers.
+fn get(addr: SocketAddr, path: &str) -> Option<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(addr).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_only_sends_is_seen_at_an_address_of_its_own() {
+    let sink = Sink::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let folder = Folder::new("worker-metrics");
+    let key = set_up(&folder, &sink.url());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let arguments = ["serve", "--only", "worker", "--addr", "127.0.0.1:0", "--metrics-addr", &free.to_string()];
+    let _worker = Worker::start_by(command(&folder), &arguments);
+    let answer = wait_for("an answer", || get(free, "/health/ready")).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.to_lowercase().contains("x-request-id: "), "{answer}");
+    let web = Server::start(&folder, &["--only", "web"]);
+    send(web.addr, &key, "").await;
+    let sent = "sendlog_attempts_total{kind=\"smtp\",outcome=\"sent\"} 1";
+    wait_for("an attempt among the numbers", || get(free, "/metrics").filter(|text| text.contains(sent))).await;
+    // Nothing else is there, and without a setting no numbers are at the main address.
+    assert!(get(free, "/login").unwrap().starts_with("HTTP/1.1 404"));
+    assert!(get(web.addr, "/metrics").unwrap().starts_with("HTTP/1.1 404"));
 }

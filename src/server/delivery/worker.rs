@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::field::Empty;
-use tracing::{Instrument, error, info_span, warn};
+use tracing::{Instrument, debug_span, error, warn};
 
 use self::settlement::outcome_of;
 use self::timeline::{Via, delta, jittered};
@@ -185,7 +185,7 @@ impl Worker {
             let look = self.look().await;
             for (lease, slot) in look.leases {
                 let worker = self.clone();
-                let span = info_span!("lease", team.id = %lease.team_id, email.id = %lease.email_id);
+                let span = debug_span!("lease", team.id = %lease.team_id, email.id = %lease.email_id);
                 traces::continue_kept(&span, lease.trace.as_deref());
                 let attempt = async move {
                     let _slot = slot;
@@ -363,7 +363,7 @@ impl Worker {
         let rest = Lease { pending, ..lease.clone() };
         let began = Instant::now();
         let span =
-            info_span!("attempt", adapter.kind = adapter.kind.as_str(), attempt = lease.attempts + 1, outcome = Empty);
+            debug_span!("attempt", adapter.kind = adapter.kind.as_str(), attempt = lease.attempts + 1, outcome = Empty);
         let asking = async {
             Ok::<_, AppError>(match (adapter.kind, provider(adapter.kind)) {
                 (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &mut outgoing).await,

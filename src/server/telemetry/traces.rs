@@ -67,16 +67,21 @@ impl Exporting {
         Ok(Self { tracers, logs })
     }
 
-    /// What hears of the program's own spans and lines. Those of its libraries can hold anything.
+    /// What hears of the program's own spans and lines. Those of its libraries can hold anything. Spans of the worker and the
+    /// store are those of `debug`, so that they are neither made nor shown where nobody gathers them.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync>(&self) -> impl Layer<S> + use<S> {
         let spans = tracing_opentelemetry::layer()
             .with_tracer(self.tracers.tracer("sendlog"))
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(|metadata| metadata.is_span() && is_own(metadata)));
+            .with_filter(
+                filter_fn(|metadata| is_own(metadata) && metadata.is_span()).with_max_level_hint(Level::DEBUG),
+            );
         let lines = OpenTelemetryTracingBridge::new(&self.logs);
-        spans.and_then(lines.with_filter(filter_fn(|metadata| metadata.is_event() && is_own(metadata))))
+        let is_line =
+            |metadata: &Metadata<'_>| is_own(metadata) && metadata.is_event() && *metadata.level() <= Level::INFO;
+        spans.and_then(lines.with_filter(filter_fn(is_line).with_max_level_hint(Level::INFO)))
     }
 
     /// Posts what was gathered last, as far as the collector takes it soon.
@@ -90,7 +95,7 @@ impl Exporting {
 }
 
 fn is_own(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with("sendlog") && *metadata.level() <= Level::INFO
+    metadata.target().starts_with("sendlog") && *metadata.level() <= Level::DEBUG
 }
 
 /// Makes a span part of the trace that a request comes with, where it comes with one.

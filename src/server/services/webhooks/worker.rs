@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::field::Empty;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug_span, info, warn};
 
 use super::sealed::Sealed;
 use crate::domain::audit::AuditAction;
@@ -180,7 +180,7 @@ impl Teller {
 
     async fn tell(self, job: Job) {
         let Job { lease, webhook, slot } = job;
-        let span = info_span!("webhook", team.id = %lease.team_id, webhook.id = %lease.webhook_id, http.response.status_code = Empty);
+        let span = debug_span!("webhook", team.id = %lease.team_id, webhook.id = %lease.webhook_id, http.response.status_code = Empty);
         let posted = self.post(&lease, &webhook).instrument(span.clone()).await;
         span.record("http.response.status_code", posted.status);
         drop(span);

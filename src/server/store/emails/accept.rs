@@ -85,7 +85,7 @@ impl Store {
     /// first request was answered, and nothing accepted, when the idempotency key is known;
     /// [AppError::IdempotencyMismatch] when it came with another request. A [ResendClaim] is checked while nobody else can
     /// resend a message of the same family.
-    #[instrument(name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
+    #[instrument(level = "debug", name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
     pub async fn insert_emails(
         &self,
         team_id: TeamId,

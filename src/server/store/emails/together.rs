@@ -107,7 +107,7 @@ impl Drop for Serving {
 impl Store {
     /// Accepts the messages of one request, all or none, as [Store::insert_emails] does, together with what others want
     /// accepted at the same time. They are accepted even where the caller does not wait for it.
-    #[instrument(name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
+    #[instrument(level = "debug", name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
     pub async fn accept_emails(
         &self,
         team_id: TeamId,
