@@ -81,7 +81,8 @@ impl Exporting {
         let lines = OpenTelemetryTracingBridge::new(&self.logs);
         let is_line =
             |metadata: &Metadata<'_>| is_own(metadata) && metadata.is_event() && *metadata.level() <= Level::INFO;
-        spans.and_then(lines.with_filter(filter_fn(is_line).with_max_level_hint(Level::INFO)))
+        // tracing-subscriber takes the second hint for that of both.
+        spans.and_then(lines.with_filter(filter_fn(is_line).with_max_level_hint(Level::DEBUG)))
     }
 
     /// Posts what was gathered last, as far as the collector takes it soon.
