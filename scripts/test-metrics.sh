@@ -54,5 +54,6 @@ node scripts/query-metrics.mjs "http://$addr" "http://$metrics" "http://$prometh
     tail --lines 20 "$folder/demo.log" "$folder/prometheus.log" >&2
     stop "the numbers are not as they should be"
 }
-curl --silent --fail "http://$metrics/metrics" | promtool check metrics ||
+node -e 'fetch(process.argv[1]).then((answer) => answer.text()).then((text) => process.stdout.write(text))' "http://$metrics/metrics" |
+    promtool check metrics ||
     stop "promtool does not like the numbers' names"

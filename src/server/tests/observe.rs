@@ -103,6 +103,7 @@ on_both_databases! {
 
     async fn the_numbers_hold_nothing_personal(app: TestApp) {
         gauges::install();
+        app.add_adapter("Mail").await;
         let program = app.program(&Permission::ALL).await;
         let message = json!({"from": "Finch <a@finch.example>", "to": ["ada@person.example"], "subject": "Secret", "text": "Hi"});
         assert_eq!(program.with("user-agent", "test").post("/resend/emails", message).await.status, 200);
