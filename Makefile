@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo build dev docs fmt setup setup-docs setup-test test test-release lint test-rust test-citus torture test-e2e test-clients test-openapi bench screenshots
+.PHONY: help run demo build dev docs fmt setup setup-docs setup-test test test-release lint test-rust test-citus torture test-e2e test-clients test-openapi test-metrics bench screenshots
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ run: build ## Build the release and serve http://127.0.0.1:3000 with SQLite in d
 demo: build ## The same on a throw-away database of 20,000 messages, with a local SMTP sink
 	@exec target/release/sendlog demo $(ARGS)
 
-test: setup-test lint test-rust test-e2e test-clients test-openapi ## Everything CI runs: lint and all tests, on one build
+test: setup-test lint test-rust test-e2e test-clients test-openapi test-metrics ## Everything CI runs: lint and all tests, on one build
 
 test-release: setup-test build ## Browser tests, clients and schemathesis against the release
 	@SENDLOG_BIN="$(CURDIR)/target/release/sendlog" scripts/test-e2e.sh
@@ -68,6 +68,10 @@ test-clients: setup-test ## The dialects, driven by the clients that others publ
 test-openapi: setup-test ## schemathesis over every OpenAPI document; CASES=20000 for a long run
 	@scripts/build-tested.sh
 	@scripts/test-openapi.sh $(ARGS)
+
+test-metrics: setup-test ## The rules, the dashboard and the numbers, by a real Prometheus
+	@scripts/build-tested.sh
+	@scripts/test-metrics.sh
 
 bench: build ## The measurements in benches/ with ROWS messages (1,000,000); the results go to benches/results/
 	@scripts/bench.sh $(or $(ROWS),1000000) $(ARGS)

@@ -47,6 +47,8 @@ set_up_tests() {
     # An authority for certificates, and what the browser tests put before the server.
     command -v pebble >/dev/null || packages+=(pebble)
     command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || packages+=(haproxy)
+    # With promtool.
+    command -v prometheus >/dev/null || packages+=(prometheus)
     if ((${#packages[@]})); then
         apt_install "${packages[@]}"
         scripts/find-chromium.sh >/dev/null
@@ -135,7 +137,7 @@ python_packages() {
 apt_install() {
     local by_hand="by hand, as root: apt-get install $*" as_root=()
     command -v apt-get >/dev/null ||
-        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv), swaks, systemd, pebble and HAProxy as your system does"
+        stop "missing, and there is no apt to install it: $*; install Chromium (or Chrome), PostgreSQL, Python (3.11 or newer, with venv), swaks, systemd, pebble, HAProxy and Prometheus as your system does"
     if ((EUID != 0)); then
         sudo -n true 2>/dev/null || stop "missing: $*; $by_hand"
         as_root=(sudo -n)

@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -13,12 +13,12 @@ use cli::check::{CheckArgs, check};
 use cli::demo::{DemoArgs, serve_demo};
 use cli::doctor::doctor;
 use cli::health::{HealthArgs, health};
+use cli::logging::{self, LogFormat};
 use cli::migrate::{MigrateArgs, migrate};
 use cli::migrate_data::{MigrateDataArgs, migrate_data};
 use cli::serve::serve;
 use sendlog::server::config::{Config, DatabaseArgs};
 use sendlog::server::render::helper::{HELPER_ARGUMENT, serve_as_helper};
-use tracing_subscriber::EnvFilter;
 
 /// A page is thousands of small allocations. How it is set is in .cargo/config.toml.
 #[global_allocator]
@@ -28,6 +28,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Cli {
+    /// How lines of the log are written, on standard error
+    #[arg(long, env = "SENDLOG_LOG_FORMAT", value_enum, default_value_t, global = true)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -77,6 +80,16 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Where traces and logs go beside standard error: of what runs for good.
+    fn otlp_endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Serve { config, .. } | Self::Demo { config, .. } => config.observe.otlp_endpoint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     // A helper needs no threads and no settings.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == HELPER_ARGUMENT) {
@@ -87,17 +100,14 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run_command() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sendlog=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| Quietly(std::io::stderr()))
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return fail(&one_line(&error.to_string())),
         Err(help) => help.exit(),
+    };
+    let exporting = match logging::start(cli.log_format, cli.command.otlp_endpoint()) {
+        Ok(exporting) => exporting,
+        Err(cause) => return fail(&cause),
     };
     let result = match cli.command {
         Command::Serve { database, config } => serve(database, config).await.map(|()| ExitCode::SUCCESS),
@@ -111,6 +121,9 @@ async fn run_command() -> ExitCode {
         Command::Demo { config, demo } => serve_demo(config, demo).await.map(|()| ExitCode::SUCCESS),
         Command::Admin { command } => admin(command).await,
     };
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
     match result {
         Ok(code) => code,
         Err(Failure(line)) => fail(&line),
@@ -120,21 +133,6 @@ async fn run_command() -> ExitCode {
 fn fail(line: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "sendlog: {line}");
     ExitCode::from(2)
-}
-
-/// Writes what it can: a log whose reader has gone, or whose disk is full, stops nobody.
-struct Quietly<W>(W);
-
-impl<W: Write> Write for Quietly<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let _ = self.0.write_all(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        let _ = self.0.flush();
-        Ok(())
-    }
 }
 
 /// What clap says, up to its hints, in one line.

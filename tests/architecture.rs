@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// What belongs to a layer by another name than its folder's.
-const NAMED: [(&str, &str); 22] = [
+const NAMED: [(&str, &str); 23] = [
     ("server::app", "server::state"),
     ("server::amazon", "server::base"),
     ("server::inbound", "server::api"),
@@ -65,6 +65,7 @@ const NAMED: [(&str, &str); 22] = [
     ("server::proxies", "server::base"),
     ("server::render", "server::base"),
     ("server::secrets", "server::base"),
+    ("server::telemetry", "server::base"),
     ("server::tls", "server::base"),
     ("server::tracking", "server::base"),
     ("server::turns", "server::base"),

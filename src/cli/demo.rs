@@ -12,7 +12,9 @@ use sendlog::server::config::Config;
 use sendlog::server::demo;
 use sendlog::server::demo::sink::Sink;
 use sendlog::server::secrets::SecretKey;
+use sendlog::server::services::gauges;
 use sendlog::server::store::Store;
+use sendlog::server::telemetry::metrics;
 use serde_json::json;
 
 use super::serve::{activated, listen, run};
@@ -33,6 +35,10 @@ pub struct DemoArgs {
 
 /// Serves a throw-away database filled with messages of the past, whose mail goes to a sink on this machine.
 pub async fn serve_demo(config: Config, args: DemoArgs) -> Result<(), Failure> {
+    if config.observe.has_metrics() {
+        gauges::install();
+        tokio::spawn(metrics::keep_up());
+    }
     let folder = TemporaryFolder::create()?;
     let url = format!("sqlite://{}", folder.0.join("sendlog.db").display());
     let mut config = Config { allow_private_adapters: true, ..config };

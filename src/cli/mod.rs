@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod health;
+pub mod logging;
 pub mod migrate;
 pub mod migrate_data;
 mod progress;

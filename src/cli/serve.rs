@@ -13,8 +13,9 @@ use sendlog::server::delivery::worker::{Worker, WorkerSettings};
 use sendlog::server::inbound::{history, maildir};
 use sendlog::server::listen::{self, Activated, Place};
 use sendlog::server::services::backups::{self, Schedule};
-use sendlog::server::services::{accounts, nodes, persons, resends, webhooks};
+use sendlog::server::services::{accounts, gauges, nodes, persons, resends, webhooks};
 use sendlog::server::smtp_in::{self, Entrances};
+use sendlog::server::telemetry::metrics;
 use sendlog::server::tls::files::CertificateFiles;
 use sendlog::server::web::{self, Pages};
 use tokio::net::TcpListener;
@@ -34,6 +35,10 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
     let mut config = config;
     let activated = activated(&mut config)?;
     mount(config.base_path());
+    if config.observe.has_metrics() {
+        gauges::install();
+        tokio::spawn(metrics::keep_up());
+    }
     let app = open(&database, config).await?;
     let listeners = listen(&app.config, activated).await?;
     if app.config.only != Some(Half::Worker) {
@@ -54,6 +59,9 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
             announce(format_args!("Bounces are taken at smtp://{addr}"));
         }
     }
+    if let Some(addr) = app.config.observe.metrics_addr {
+        announce(format_args!("Metrics are at http://{addr}/metrics"));
+    }
     let schedule = app.config.backups.backup_folder.clone().map(|folder| Schedule {
         url: database.database_url,
         folder,
@@ -67,6 +75,8 @@ pub async fn serve(database: DatabaseArgs, config: Config) -> Result<(), Failure
 pub struct Listeners {
     web: web::Entrances,
     smtp: Entrances,
+    /// For the operator alone.
+    metrics: Option<TcpListener>,
 }
 
 /// How systemd's socket is called that leads to the encrypted address.
@@ -133,17 +143,18 @@ pub async fn listen(config: &Config, mut activated: Activated) -> Result<Listene
         (None, Some(addr)) => Some(bind(Place::Tcp(addr)).await?),
         (None, None) => None,
     };
+    let metrics = optional(Ok(None), config.observe.metrics_addr).await?;
     let encryption = config.tls.open()?;
     let mut main = activated.rest();
     if main.is_empty() {
         main.push(bind(config.addr.clone()).await?);
     }
     let web = web::Entrances { main, dialects, redirect, encryption };
-    Ok(Listeners { web, smtp: Entrances { plain, encrypted, bounces, certificate } })
+    Ok(Listeners { web, smtp: Entrances { plain, encrypted, bounces, certificate }, metrics })
 }
 
 /// Runs the halves that the settings ask for, until a signal ends them.
-pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> Result<(), Failure> {
+pub async fn run(app: App, mut listeners: Listeners, schedule: Option<Schedule>) -> Result<(), Failure> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_signal().await;
@@ -155,6 +166,14 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
     supervisor::say_ready();
     tokio::spawn(supervisor::say_alive());
     let only = app.config.only;
+    let seen_from_outside = {
+        let (app, listener, stopped) = (app.clone(), listeners.metrics.take(), stopped.clone());
+        async move {
+            if let Some(listener) = listener {
+                web::serve_metrics(app, listener, stopped).await;
+            }
+        }
+    };
     if only != Some(Half::Worker) {
         let app = app.clone();
         // Asked early, so that a wrong setting is in the log at the start. The server serves without an answer.
@@ -186,7 +205,7 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
             drop(listeners);
             return Ok(());
         }
-        let Listeners { web: entrances, smtp } = listeners;
+        let Listeners { web: entrances, smtp, .. } = listeners;
         let messages = smtp_in::serve(app.clone(), smtp, stopped.clone());
         let delivered = async {
             if let Some(folder) = app.config.smtp.bounce_maildir.clone() {
@@ -197,7 +216,8 @@ pub async fn run(app: App, listeners: Listeners, schedule: Option<Schedule>) -> 
         let (served, (), ()) = tokio::join!(serving, messages, delivered);
         served
     };
-    let (result, (), ()) = tokio::join!(web, worker, nodes::run(app.clone(), stopped.clone()));
+    let nodes = nodes::run(app.clone(), stopped.clone());
+    let (result, (), (), ()) = tokio::join!(web, worker, nodes, seen_from_outside);
     app.store.close().await;
     Ok(result?)
 }

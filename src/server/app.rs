@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::amazon::Amazon;
 use super::bounds::{BodyRoom, READERS_OF_A_TEAM, RateLimiter, VISITS_AT_ONCE};
@@ -53,6 +54,8 @@ pub struct App {
     /// The requests of each team that read.
     pub readers: Arc<Turns<TeamId>>,
     pub(super) hashing: Arc<Semaphore>,
+    /// When the database was looked at last for the operator's numbers.
+    pub(super) looked_at: Arc<Mutex<Option<Instant>>>,
     /// How many passwords were hashed or compared with a hash since the start.
     pub(super) hashed: Arc<AtomicU64>,
 }
@@ -78,6 +81,7 @@ impl App {
             turns: Arc::new(Turns::of(1)),
             readers: Arc::new(Turns::of(READERS_OF_A_TEAM)),
             hashing: Arc::new(Semaphore::new(HASHING_PERMITS)),
+            looked_at: Arc::default(),
             hashed: Arc::default(),
         }
     }

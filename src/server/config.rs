@@ -3,6 +3,7 @@
 #![allow(rustdoc::bare_urls, reason = "these comments are the help of the command line")]
 
 mod base_url;
+mod observe;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 pub use self::base_url::OWN_PATHS;
 use self::base_url::parse_base_url;
+pub use self::observe::ObserveArgs;
 use super::api::Api;
 use super::listen::{Place, SOCKET_MODE, parse_mode};
 use super::outbound::Outbound;
@@ -107,6 +109,10 @@ pub struct Config {
     /// Backups.
     #[command(flatten)]
     pub backups: ScheduleArgs,
+
+    /// What is seen from outside.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 /// Settings of the backups that a server makes by itself.
@@ -241,6 +247,7 @@ impl Config {
             smtp: SmtpArgs::default(),
             openid: OpenIdArgs::default(),
             backups: ScheduleArgs::default(),
+            observe: ObserveArgs::default(),
         }
     }
 

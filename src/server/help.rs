@@ -16,6 +16,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("http-adapter", include_str!("../../docs/http-adapter.md")),
     ("imports", include_str!("../../docs/imports.md")),
     ("keys", include_str!("../../docs/keys.md")),
+    ("metrics", include_str!("../../docs/metrics.md")),
     ("operating", include_str!("../../docs/operating.md")),
     ("privacy", include_str!("../../docs/privacy.md")),
     ("provider-webhooks", include_str!("../../docs/provider-webhooks.md")),

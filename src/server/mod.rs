@@ -24,6 +24,7 @@ pub mod secrets;
 pub mod services;
 pub mod smtp_in;
 pub mod store;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod tls;

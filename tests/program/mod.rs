@@ -24,6 +24,7 @@ pub fn create_key(folder: &Folder, scope: &str) -> String {
 }
 
 /// Makes a template with this subject and a text; gives its id.
+#[allow(dead_code, reason = "each test file uses its part")]
 pub async fn create_template(addr: SocketAddr, key: &str, subject: &str) -> String {
     let body = json!({ "name": "Template", "subject": subject, "text": "Hello" });
     let answer = post(addr, key, "/api/templates", body).await;
@@ -31,6 +32,7 @@ pub async fn create_template(addr: SocketAddr, key: &str, subject: &str) -> Stri
 }
 
 /// Posts JSON and gives the JSON of the answer.
+#[allow(dead_code, reason = "each test file uses its part")]
 pub async fn post(addr: SocketAddr, key: &str, path: &str, body: Value) -> Value {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let body = body.to_string();
@@ -108,7 +110,8 @@ impl Server {
         line.trim().trim_end_matches(" kB").trim().parse().unwrap()
     }
 
-    fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+    /// Like [Self::start], with a command of the caller's.
+    pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut child = command
             .args(["serve", "--addr", &free.to_string()])

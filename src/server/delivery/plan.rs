@@ -247,6 +247,7 @@ mod tests {
             in_doubt: false,
             tried: Vec::new(),
             stays: false,
+            trace: None,
             was_cut_off: false,
             bytes: bytes as i64,
         }

@@ -14,6 +14,7 @@ use crate::domain::ids::{EmailId, TeamId, lowest_id_at};
 use crate::domain::retention::Retention;
 use crate::domain::webhook::KEPT_DAYS;
 use crate::server::store::Store;
+use crate::server::telemetry::metrics;
 
 /// The pause between two steps.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -48,11 +49,11 @@ struct Steps<'a> {
 impl Steps<'_> {
     async fn delete_expired(&self, now: DateTime<Utc>) -> Result<(), AppError> {
         let store = self.store;
-        while store.delete_expired_sessions(now).await? && self.goes_on().await {}
-        while store.delete_expired_idempotency_keys(now).await? && self.goes_on().await {}
-        while store.delete_expired_attempts(now).await? && self.goes_on().await {}
-        while store.delete_expired_nonces(now).await? && self.goes_on().await {}
-        while store.delete_expired_drafts(now).await? && self.goes_on().await {}
+        while store.delete_expired_sessions(now).await? && self.goes_on_after("sessions").await {}
+        while store.delete_expired_idempotency_keys(now).await? && self.goes_on_after("idempotency_keys").await {}
+        while store.delete_expired_attempts(now).await? && self.goes_on_after("log_in_attempts").await {}
+        while store.delete_expired_nonces(now).await? && self.goes_on_after("nonces").await {}
+        while store.delete_expired_drafts(now).await? && self.goes_on_after("drafts").await {}
         Ok(())
     }
 
@@ -61,7 +62,9 @@ impl Steps<'_> {
         let old = lowest_id_at(now - TimeDelta::days(KEPT_DAYS));
         for (team, webhook, is_removed) in self.store.list_webhooks_to_clean().await? {
             let below = if is_removed { i64::MAX } else { old };
-            while self.store.delete_some_deliveries(team, webhook, below).await? && self.goes_on().await {}
+            while self.store.delete_some_deliveries(team, webhook, below).await?
+                && self.goes_on_after("webhook_deliveries").await
+            {}
         }
         Ok(())
     }
@@ -101,7 +104,7 @@ impl Steps<'_> {
 
     async fn delete_team(&self, team: TeamId) -> Result<(), AppError> {
         while self.store.delete_some_of_team(team).await? {
-            if !self.goes_on().await {
+            if !self.goes_on_after("teams").await {
                 return Ok(());
             }
         }
@@ -123,23 +126,29 @@ impl Steps<'_> {
         let messages = before(retention.messages_days);
         // What a message has goes before it, so that no step takes more than it counts.
         if let Some(below) = before(retention.events_days).max(messages).map(EmailId) {
-            while store.delete_old_events(team, below).await? && self.goes_on().await {}
+            while store.delete_old_events(team, below).await? && self.goes_on_after("events").await {}
         }
         if let Some(below) = before(retention.bodies_days).max(messages).map(EmailId) {
-            while store.delete_old_bodies(team, below).await? && self.goes_on().await {}
+            while store.delete_old_bodies(team, below).await? && self.goes_on_after("bodies").await {}
         }
         if let Some(below) = messages.map(EmailId) {
-            while store.delete_old_emails(team, below).await? && self.goes_on().await {}
-            while store.delete_old_notifications(team, below).await? && self.goes_on().await {}
-            while store.delete_old_resends(team, below.0).await? && self.goes_on().await {}
+            while store.delete_old_emails(team, below).await? && self.goes_on_after("messages").await {}
+            while store.delete_old_notifications(team, below).await? && self.goes_on_after("notifications").await {}
+            while store.delete_old_resends(team, below.0).await? && self.goes_on_after("resends").await {}
         }
         if let Some(below) = before(retention.requests_days) {
-            while store.delete_old_requests(team, below).await? && self.goes_on().await {}
+            while store.delete_old_requests(team, below).await? && self.goes_on_after("api_requests").await {}
         }
         if let Some(below) = before(retention.audit_days) {
-            while store.delete_old_audit_lines(team, below).await? && self.goes_on().await {}
+            while store.delete_old_audit_lines(team, below).await? && self.goes_on_after("audit_lines").await {}
         }
         Ok(())
+    }
+
+    /// Counts a step that deleted some of `what`; then like [Self::goes_on].
+    async fn goes_on_after(&self, what: &'static str) -> bool {
+        metrics::count_deletion(what);
+        self.goes_on().await
     }
 
     /// Lets others have their turn; whether to go on.

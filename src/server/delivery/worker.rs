@@ -13,8 +13,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span, error, warn};
 
+use self::settlement::outcome_of;
 use self::timeline::{Via, delta, jittered};
 use super::http::{HttpSender, HttpSettings};
 use super::plan::{NoSlot, Slot, Slots};
@@ -30,6 +32,7 @@ use crate::server::outbound::Outbound;
 use crate::server::secrets::SecretKey;
 use crate::server::store::Store;
 use crate::server::store::outbox::{Lease, Queue, Settlement};
+use crate::server::telemetry::{metrics, traces};
 
 /// What is said of a message whose attempt a crash cut off while it went out.
 const CUT_OFF: &str = "The server stopped during the last attempt, so it is not known whether the message went out. \
@@ -182,10 +185,13 @@ impl Worker {
             let look = self.look().await;
             for (lease, slot) in look.leases {
                 let worker = self.clone();
-                attempts.spawn(async move {
+                let span = debug_span!("lease", team.id = %lease.team_id, email.id = %lease.email_id);
+                traces::continue_kept(&span, lease.trace.as_deref());
+                let attempt = async move {
                     let _slot = slot;
                     worker.attempt(&lease).await;
-                });
+                };
+                attempts.spawn(attempt.instrument(span));
             }
             tokio::select! {
                 changed = shutdown.changed() => if changed.is_err() { break },
@@ -227,6 +233,12 @@ impl Worker {
         let mut has_more = self.give_waiting(&queues).await;
         let now = self.clock.now();
         let shares = self.slots.share(queues.iter().copied().filter(|queue| queue.due_at() <= now).collect());
+        for share in &shares {
+            let is_of = |queue: &&Queue| (queue.team_id, queue.adapter_id) == (share.team_id, share.adapter_id);
+            if let Some(queue) = queues.iter().find(is_of) {
+                metrics::note_lag((now - queue.due_at()).to_std().unwrap_or_default());
+            }
+        }
         let asked: usize = shares.iter().map(|share| share.count).sum();
         let until = now + delta(self.settings.lease);
         let leased = match self.store.lease_outbox(now, until, self.clock.mint(), &shares).await {
@@ -350,11 +362,18 @@ impl Worker {
         }
         let rest = Lease { pending, ..lease.clone() };
         let began = Instant::now();
-        let (via, attempt) = match (adapter.kind, provider(adapter.kind)) {
-            (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &mut outgoing).await,
-            (_, None) => self.post(&rest, &adapter, &outgoing).await?,
-            (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
+        let span =
+            debug_span!("attempt", adapter.kind = adapter.kind.as_str(), attempt = lease.attempts + 1, outcome = Empty);
+        let asking = async {
+            Ok::<_, AppError>(match (adapter.kind, provider(adapter.kind)) {
+                (AdapterKind::Smtp, _) => self.send(&rest, &adapter, &mut outgoing).await,
+                (_, None) => self.post(&rest, &adapter, &outgoing).await?,
+                (_, Some(provider)) => self.send_by(provider, &rest, &adapter, &outgoing).await,
+            })
         };
+        let (via, attempt) = asking.instrument(span.clone()).await?;
+        span.record("outcome", attempt.as_ref().map_or("left", outcome_of));
+        drop(span);
         let took = began.elapsed();
         drop(outgoing);
         match attempt {

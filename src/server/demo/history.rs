@@ -190,7 +190,7 @@ impl Teller<'_> {
 
     fn wait_until(&mut self, attempts: i64, next_attempt_at: DateTime<Utc>) {
         let pending = self.subject.recipients.iter().map(|&recipient| recipient.to_owned()).collect();
-        self.history.waiting = Some(Waiting { pending, attempts, next_attempt_at: Some(next_attempt_at) });
+        self.history.waiting = Some(Waiting { pending, attempts, next_attempt_at: Some(next_attempt_at), trace: None });
     }
 
     /// The mail server asks to try again; the `tried + 1`th try.

@@ -211,7 +211,7 @@ impl Maker<'_> {
             events: events.into_iter().map(Into::into).collect(),
             ..NewEmail::blank(id, JobId(id.0), channel)
         };
-        let waiting = waits.then_some(Waiting { pending, attempts: 0, next_attempt_at: None });
+        let waiting = waits.then_some(Waiting { pending, attempts: 0, next_attempt_at: None, trace: None });
         HistoricEmail { email, facts, waiting }
     }
 }

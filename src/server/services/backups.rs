@@ -117,11 +117,20 @@ impl Schedule {
 
     /// The backups that are there, the oldest first.
     pub fn list(&self) -> Vec<(DateTime<Utc>, PathBuf)> {
-        let Ok(files) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        let mut backups: Vec<_> = files.filter_map(|file| Some(file.ok()?.path())).filter_map(made_at).collect();
-        backups.sort();
-        backups
+        list(&self.folder)
     }
+}
+
+fn list(folder: &Path) -> Vec<(DateTime<Utc>, PathBuf)> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut backups: Vec<_> = files.filter_map(|file| Some(file.ok()?.path())).filter_map(made_at).collect();
+    backups.sort();
+    backups
+}
+
+/// When the newest backup in a folder was made.
+pub fn last_made(folder: &Path) -> Option<DateTime<Utc>> {
+    list(folder).last().map(|(made_at, _)| *made_at)
 }
 
 fn made_at(file: PathBuf) -> Option<(DateTime<Utc>, PathBuf)> {

@@ -81,7 +81,8 @@ pub async fn record_bounce(
     if events.is_empty() {
         return Ok(Recorded::OtherRecipients(email.id));
     }
-    let reported = record_events_of(app, team, events.into_iter().map(|event| Ok(clipped(event))).collect()).await?;
+    let reported =
+        record_events_of(app, team, "bounces", events.into_iter().map(|event| Ok(clipped(event))).collect()).await?;
     let count = |wanted: fn(&Reported) -> bool| reported.iter().filter(|one| wanted(one)).count();
     if let Some(Reported::Invalid(error)) = reported.iter().find(|one| matches!(one, Reported::Invalid(_))) {
         return Err(error.clone());

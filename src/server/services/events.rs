@@ -17,6 +17,7 @@ use crate::domain::viewer::Viewer;
 use crate::server::App;
 use crate::server::store::events::NewEvent;
 use crate::server::store::ingest::{Ingested, NewEntry, ReportedEvent};
+use crate::server::telemetry::metrics;
 
 /// The most events of one batch.
 pub const MAX_EVENTS: usize = 10_000;
@@ -75,7 +76,7 @@ pub async fn record_events(
     reports: Vec<Result<EventReport, AppError>>,
 ) -> Result<Vec<Reported>, AppError> {
     viewer.require(Permission::EventsWrite)?;
-    record_events_of(app, viewer.team, reports).await
+    record_events_of(app, viewer.team, "api", reports).await
 }
 
 /// Records events of a team's messages that something else than a viewer proves, as [record_events] does. Called by
@@ -83,6 +84,7 @@ pub async fn record_events(
 pub(super) async fn record_events_of(
     app: &App,
     team: TeamId,
+    source: &'static str,
     reports: Vec<Result<EventReport, AppError>>,
 ) -> Result<Vec<Reported>, AppError> {
     if reports.len() > MAX_EVENTS {
@@ -105,6 +107,9 @@ pub(super) async fn record_events_of(
     };
     let outcomes = refusals.into_iter().map(outcome).collect::<Result<Vec<Reported>, AppError>>()?;
     let recorded = outcomes.iter().filter(|outcome| matches!(outcome, Reported::Recorded(_))).count();
+    let is_refused = |outcome: &&Reported| matches!(outcome, Reported::Unknown(_) | Reported::Invalid(_));
+    metrics::count_events(source, "recorded", recorded);
+    metrics::count_events(source, "refused", outcomes.iter().filter(is_refused).count());
     info!(team.id = %team, recorded, reported = outcomes.len(), "recorded reported events");
     Ok(outcomes)
 }

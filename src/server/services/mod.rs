@@ -19,6 +19,7 @@ pub mod emails;
 pub mod events;
 pub mod failures;
 pub mod first_steps;
+pub mod gauges;
 pub mod history_imports;
 pub mod holds;
 pub mod limits;

@@ -21,6 +21,7 @@ use crate::server::App;
 use crate::server::secrets::{random_token, token_hash};
 use crate::server::store::ingest::Ingested;
 use crate::server::store::provider_webhooks::{FoundWebhook, Heard};
+use crate::server::telemetry::metrics;
 
 /// How long is remembered what a provider never uses twice: longer than any of them tries again.
 const REMEMBERED: TimeDelta = TimeDelta::days(3);
@@ -180,6 +181,10 @@ pub async fn record(
         refuse(app, webhook, RefusalReason::UnknownMessage, "");
     }
     let recorded = ingested.iter().filter(|outcome| matches!(outcome, Ingested::Recorded(_))).count();
+    let source = webhook.provider.as_str();
+    let unknown = ingested.iter().filter(|outcome| **outcome == Ingested::Unknown).count();
+    metrics::count_events(source, "recorded", recorded);
+    metrics::count_events(source, "refused", bad.len() + unknown);
     info!(team.id = %webhook.team_id, webhook.id = %webhook.id, recorded, reported = ingested.len(), "heard from a provider");
     Ok(true)
 }

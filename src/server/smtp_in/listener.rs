@@ -18,6 +18,7 @@ use super::handler::Handler;
 use super::protocol::reply::Reply;
 use super::session::{self, Shared};
 use crate::server::listen::network_of;
+use crate::server::telemetry::metrics;
 use crate::server::tls::ServerTls;
 
 /// How connections at an address begin.
@@ -107,6 +108,7 @@ pub async fn listen<H: Handler>(
             }
         };
         let Some(place) = connections.admit(peer.ip()) else {
+            metrics::count_refused_session();
             turn_away(&stream, &beginning);
             continue;
         };
@@ -114,6 +116,7 @@ pub async fn listen<H: Handler>(
         let _ = stream.set_nodelay(true);
         let (beginning, shared, stop) = (beginning.clone(), Arc::clone(&shared), stop.clone());
         running.spawn(async move {
+            let _open = metrics::OpenSession::begin();
             serve(stream, peer, beginning, &shared, stop).await;
             drop(place);
         });

@@ -42,7 +42,7 @@ const INSERT_EVENTS: &str =
 const INSERT_NOTIFICATIONS: &str =
     "INSERT INTO notifications (team_id, id, kind, external_user_id, api_request_id, warnings, ignored_ways) ";
 
-const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, adapter_id, pending, attempts, run_at) ";
+const INSERT_OUTBOX: &str = "INSERT INTO outbox (team_id, email_id, adapter_id, pending, attempts, run_at, trace) ";
 
 /// A message of the past with everything that has happened to it.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ pub(super) async fn insert_folded(
     tx.insert_rows(INSERT_OUTBOX, &waiting_of(emails), |values, (email, waiting)| {
         values.bind(team_id).bind(email.id).bind(queue_of(email.adapter_id, email.channel));
         values.bind(Json(&waiting.pending)).bind(waiting.attempts);
-        values.bind(waiting.next_attempt_at.map_or(NEVER, micros));
+        values.bind(waiting.next_attempt_at.map_or(NEVER, micros)).bind(&waiting.trace);
     })
     .await
 }

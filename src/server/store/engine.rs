@@ -11,7 +11,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tracing::warn;
 
 use crate::domain::error::AppError;
+use crate::server::telemetry::metrics;
 
 pub use open::OpenError;
 pub(super) use open::{HEALTH_PATIENCE, Limits, without_password};
@@ -46,6 +47,15 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Engine {
     Sqlite,
     Postgres,
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// `read` or `write`.
+    pub pool: &'static str,
+    pub used: usize,
+    pub idle: usize,
 }
 
 /// An open database. Cheap to clone.
@@ -76,6 +86,16 @@ impl Database {
     /// Begins a transaction.
     pub(super) async fn begin(&self) -> Result<Transaction, AppError> {
         self.write.begin().await
+    }
+
+    /// The connections that write and those that read.
+    pub(super) fn connections(&self) -> [PoolUse; 2] {
+        let (size, idle) = match &self.write {
+            Writers::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Writers::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        let writers = PoolUse { pool: "write", used: (size as usize).saturating_sub(idle), idle };
+        [writers, self.read.connections()]
     }
 
     /// Waits for running statements and closes every connection.
@@ -163,7 +183,9 @@ impl Transaction {
 
     /// Keeps what was written.
     pub(super) async fn commit(mut self) -> Result<(), AppError> {
+        let began = Instant::now();
         self.execute("COMMIT").await?;
+        metrics::note_commit(began.elapsed());
         drop(self.held.take());
         Ok(())
     }

@@ -23,6 +23,7 @@ mod event_rows;
 pub mod events;
 mod failures;
 mod folding;
+pub mod gauges;
 mod health;
 pub mod history_imports;
 pub mod holds;

@@ -73,7 +73,7 @@ fn list_queues_statement(queues: &str) -> String {
 }
 
 /// The first rows of a queue that are due. `$1` team, `$2` adapter, `$3` now, `$4` how many.
-pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt, tried, stays,
+pub(super) const FIND_DUE: &str = "SELECT email_id, pending, attempts, in_doubt, tried, stays, trace,
          CAST(CASE WHEN lease_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS was_leased,
          CAST(COALESCE((SELECT COALESCE(c.body_bytes, octet_length(COALESCE(c.html, '')) + octet_length(COALESCE(c.text, '')))
              FROM email_contents c WHERE c.team_id = $1 AND c.email_id = outbox.email_id), 0)
@@ -127,6 +127,8 @@ pub struct Waiting {
     pub attempts: i64,
     /// When the next one is due; `None` for a message that waits for an adapter.
     pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The trace that it was accepted in. Source: W3C Trace Context, traceparent.
+    pub trace: Option<String>,
 }
 
 impl Store {
@@ -144,7 +146,8 @@ impl Store {
         lease_id: i64,
         shares: &[Share],
     ) -> Result<Vec<Lease>, AppError> {
-        type Row = (EmailId, Json<Vec<String>>, i64, bool, Option<Json<Vec<AdapterId>>>, bool, i64, i64);
+        type Row =
+            (EmailId, Json<Vec<String>>, i64, bool, Option<Json<Vec<AdapterId>>>, bool, Option<String>, i64, i64);
         if shares.is_empty() {
             return Ok(Vec::new());
         }
@@ -160,7 +163,7 @@ impl Store {
                 .bind(share.count as i64)
                 .fetch_all()
                 .await?;
-            for (email_id, pending, attempts, in_doubt, tried, stays, was_leased, bytes) in rows {
+            for (email_id, pending, attempts, in_doubt, tried, stays, trace, was_leased, bytes) in rows {
                 tx.query("UPDATE outbox SET lease_id = $3, run_at = $4 WHERE team_id = $1 AND email_id = $2")
                     .bind(share.team_id)
                     .bind(email_id)
@@ -178,6 +181,7 @@ impl Store {
                     in_doubt,
                     tried: tried.map(|tried| tried.0).unwrap_or_default(),
                     stays,
+                    trace,
                     was_cut_off: was_leased != 0,
                     bytes,
                 });

@@ -32,6 +32,8 @@ pub struct Lease {
     pub tried: Vec<AdapterId>,
     /// Whether no other adapter may have it: it may have got to this one.
     pub stays: bool,
+    /// The trace that the message was accepted in.
+    pub trace: Option<String>,
     /// Whether an earlier lease ended before its attempt did.
     pub was_cut_off: bool,
     /// The bytes of the message's bodies, its attachments and its mail.

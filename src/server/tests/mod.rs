@@ -9,6 +9,7 @@ mod key_rights;
 mod masking;
 mod matrix;
 mod nodes;
+mod observe;
 mod once;
 mod routes;
 mod smtp_in;

@@ -11,6 +11,7 @@ mod criteria;
 mod deletion;
 mod drafts;
 mod failures;
+mod gauges;
 mod history_imports;
 mod holds;
 mod ingest;

@@ -9,7 +9,7 @@ use axum::{Extension, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{auth, csrf, fair, finish, rate_limit, request_log, security};
+use super::{auth, csrf, fair, finish, observe, rate_limit, request_log, security};
 use crate::domain::error::AppError;
 use crate::server::App;
 use crate::server::api::Api;
@@ -50,6 +50,7 @@ pub fn at_own_address(app: &App, dialect: Api) -> Router {
         .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(app.config.is_https(), security::set_headers))
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(Some(dialect), observe::observe))
 }
 
 fn routes(app: &App, dialect: Api) -> Router {

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tracing::error;
+use tracing::{Instrument, error};
 
 use crate::domain::error::AppError;
 
@@ -18,7 +18,7 @@ pub async fn finish_writes(request: Request, next: Next) -> Response {
     if !may_write(&request) {
         return next.run(request).await;
     }
-    match tokio::spawn(next.run(request)).await {
+    match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(cause) => {
             error!(%cause, "a request did not end");

@@ -9,9 +9,10 @@ use axum::routing::post;
 
 use super::body;
 use crate::domain::error::AppError;
-use crate::domain::provider_webhook::RefusalReason;
+use crate::domain::provider_webhook::{RefusalReason, WebhookProvider};
 use crate::server::App;
 use crate::server::inbound::{self, MAX_BODY_BYTES, Received};
+use crate::server::telemetry::metrics;
 
 /// The route.
 pub fn routes(app: &App) -> Router {
@@ -33,7 +34,16 @@ async fn receive(
         Err(error) => return failure(&error),
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    match body::in_time(inbound::receive(&app, address, &parts.headers, path, &held.bytes)).await.flatten() {
+    let received = body::in_time(inbound::receive(&app, address, &parts.headers, path, &held.bytes)).await.flatten();
+    if let (Ok(received), Ok(provider)) = (&received, provider.parse::<WebhookProvider>()) {
+        let outcome = match received {
+            Received::Taken => "taken",
+            Received::Repeated => "repeated",
+            Received::Refused(reason) => reason.as_str(),
+        };
+        metrics::count_hook_post(provider.as_str(), outcome);
+    }
+    match received {
         Ok(Received::Taken) => say(StatusCode::OK, "recorded"),
         // Providers post again what they heard no answer to.
         Ok(Received::Repeated) => say(StatusCode::OK, "recorded before"),

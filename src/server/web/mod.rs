@@ -16,11 +16,13 @@ mod export;
 mod fair;
 mod file_form;
 mod finish;
+mod health;
 mod hooks;
 mod html;
 mod live;
 mod markers;
 mod mount;
+mod observe;
 mod openid;
 mod person_export;
 mod rate_limit;
@@ -37,6 +39,6 @@ mod to_https;
 mod tracking;
 mod unsubscribe;
 
-pub use router::{Entrances, Pages, router, serve};
+pub use router::{Entrances, Pages, router, serve, serve_metrics};
 
 pub use super::bounds::MAX_BODY_BYTES;

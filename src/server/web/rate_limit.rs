@@ -13,6 +13,7 @@ use crate::server::App;
 use crate::server::api::Api;
 use crate::server::bounds::{Admission, WINDOW};
 use crate::server::identity::KeyInUse;
+use crate::server::telemetry::metrics;
 
 /// Layer of the APIs: refuses what is too much, in the dialect's words. A key's own limit counts where it has one, up to
 /// the server's.
@@ -26,6 +27,7 @@ pub async fn limit(State((app, dialect)): State<(App, Api)>, request: Request, n
     let mut response = if admission.is_admitted {
         next.run(request).await
     } else {
+        metrics::count_rate_limited(dialect.as_str());
         dialect.refuse(AppError::RateLimited { retry_after_s: WINDOW.as_secs() })
     };
     for (name, value) in [

@@ -24,9 +24,9 @@ use super::cookies::{self, Cookie};
 use super::mount::under_mount;
 use super::site::{self, SITE};
 use super::{
-    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, hooks,
-    live, markers, openid, person_export, refusal, security, server_functions, suggest, suppressions_export,
-    template_preview, to_https, tracking, unsubscribe,
+    api_routes, attachment, audit_export, auth, body, body_page, context, csrf, drafts, export, fair, finish, health,
+    hooks, live, markers, observe, openid, person_export, refusal, security, server_functions, suggest,
+    suppressions_export, template_preview, to_https, tracking, unsubscribe,
 };
 use crate::domain::error::AppError;
 use crate::domain::mount::mounted;
@@ -43,6 +43,9 @@ const PUBLIC_PAGES: [&str; 5] = ["/login", "/forgot", "/reset/", "/setup", "/inv
 
 /// The page of a person's own account, which needs no team.
 const OWN_PAGE: &str = "/settings/profile";
+
+/// How many connections the operator's own address takes.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// The pages, which the server only hands on to leptos. Whoever starts the server brings them.
 #[derive(Clone, Copy)]
@@ -91,12 +94,13 @@ pub fn router(app: App, pages: Pages) -> Router {
         .merge(tracking::routes(&app))
         .merge(unsubscribe::routes(&app).layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_cross_site)))
         .merge(api_routes::under_prefixes(&app))
-        .merge(Router::new().route("/health", get(health)).with_state(app))
+        .merge(health::routes(&app))
         .merge(site::routes(&SITE))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(finish::finish_writes))
         .layer(middleware::from_fn_with_state(is_https, security::set_headers))
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(None, observe::observe));
     under_mount(everything)
 }
 
@@ -150,6 +154,12 @@ pub async fn serve(
     }
     app.request_log.finish().await;
     result
+}
+
+/// Answers what concerns the operator alone at an address of its own, until `shutdown` says so. On every kind of node.
+pub async fn serve_metrics(app: App, listener: TcpListener, shutdown: watch::Receiver<bool>) {
+    let connections = Connections::with_limit(METRICS_CONNECTIONS);
+    connections::serve(health::own_address(&app), Listener::Tcp(listener), None, connections, shutdown).await;
 }
 
 fn page_routes(app: &App, pages: Pages) -> Router {
@@ -238,11 +248,4 @@ async fn require_log_in(State(app): State<App>, uri: Uri, request: Request, next
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
     Redirect::to(&mounted(format!("/login?{query}"))).into_response()
-}
-
-async fn health(State(app): State<App>) -> Response {
-    match app.store.ping().await {
-        Ok(()) => "ok\n".into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes\n").into_response(),
-    }
 }

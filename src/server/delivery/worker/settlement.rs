@@ -17,6 +17,7 @@ use crate::server::delivery::smtp::{Attempt, RecipientOutcome};
 use crate::server::store::attempts::{NewAttempt, pack_exchange};
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::{Lease, Settlement};
+use crate::server::telemetry::metrics;
 
 /// How much is kept of what was said of a message that simply went out, in bytes.
 const PLAIN_BYTES: usize = 300;
@@ -26,6 +27,7 @@ impl Worker {
     pub(super) async fn record(&self, lease: &Lease, via: &Via, mut attempt: Attempt) -> Result<(), AppError> {
         let turn = self.turn(lease, via, &mut attempt).await;
         let tally = Outcomes::of(&attempt);
+        let outcome = outcome_of(&attempt);
         let is_handed_on = turn.handed_to.is_some();
         let settlement = self.settlement(lease, via, attempt, turn);
         let mut tries = 0;
@@ -41,6 +43,8 @@ impl Worker {
                 Err(_) => sleep(SETTLE_PAUSE).await,
             }
         }
+        let kind = via.adapter.as_ref().map_or("none", |adapter| adapter.kind.as_str());
+        metrics::count_attempt(kind, outcome, via.adapter.as_ref().map(|_| via.took));
         info!(
             team.id = %lease.team_id, email.id = %lease.email_id, attempt = lease.attempts + 1,
             sent = tally.sent, waiting = settlement.pending.len(), ended = tally.ended(&settlement),
@@ -150,6 +154,20 @@ impl Worker {
             exchange,
         })
     }
+}
+
+/// What came of an attempt, in a word: of several recipients, what is gravest.
+pub(super) fn outcome_of(attempt: &Attempt) -> &'static str {
+    let word = |fate: &RecipientOutcome| match fate {
+        RecipientOutcome::Accepted { .. } => (0, "sent"),
+        RecipientOutcome::Dropped { .. } => (1, "dropped"),
+        RecipientOutcome::Deferred { .. } => (2, "deferred"),
+        RecipientOutcome::Unreachable { .. } => (3, "unreachable"),
+        RecipientOutcome::Refused { .. } => (4, "bounced"),
+        RecipientOutcome::Failed { .. } => (5, "failed"),
+        RecipientOutcome::Unknown { .. } => (6, "uncertain"),
+    };
+    attempt.recipients.iter().map(|(_, fate)| word(fate)).max().map_or("dropped", |(_, word)| word)
 }
 
 /// An exchange as it is kept; of a message that simply went out little.

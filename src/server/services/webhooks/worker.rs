@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span, info, warn};
 
 use super::sealed::Sealed;
 use crate::domain::audit::AuditAction;
@@ -22,6 +23,7 @@ use crate::server::delivery::http::HttpSettings;
 use crate::server::delivery::webhook::{self, Posted, WebhookPost, WebhookPoster};
 use crate::server::services::{audit, mail};
 use crate::server::store::webhook_deliveries::{DeliveryLease, DueWebhook, TryOutcome};
+use crate::server::telemetry::metrics;
 
 /// How many posts are under way at once, over all webhooks and for one.
 const CONCURRENCY: usize = 64;
@@ -178,7 +180,10 @@ impl Teller {
 
     async fn tell(self, job: Job) {
         let Job { lease, webhook, slot } = job;
-        let posted = self.post(&lease, &webhook).await;
+        let span = debug_span!("webhook", team.id = %lease.team_id, webhook.id = %lease.webhook_id, http.response.status_code = Empty);
+        let posted = self.post(&lease, &webhook).instrument(span.clone()).await;
+        span.record("http.response.status_code", posted.status);
+        drop(span);
         if let Err(cause) = self.settle(&lease, &webhook, &posted).await {
             // The lease ends, and the post is made once more.
             warn!(team.id = %lease.team_id, webhook.id = %lease.webhook_id, %cause, "could not keep what a webhook answered");
@@ -203,6 +208,8 @@ impl Teller {
     async fn settle(&self, lease: &DeliveryLease, webhook: &DueWebhook, posted: &Posted) -> Result<(), AppError> {
         let now = self.app.clock.now();
         let outcome = outcome(lease.tries + 1, posted, now);
+        let took = Duration::from_millis(u64::try_from(posted.duration_ms).unwrap_or_default());
+        metrics::count_delivery(outcome.state.as_str(), took);
         if !self.app.store.settle_delivery(lease, &outcome).await? {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
+use tracing::instrument;
 
 use super::messages::{FamilyRow, find_family_statement, lock_family_statement};
 use crate::domain::api_request::KeptAnswer;
@@ -19,6 +20,7 @@ use crate::server::store::outbox::Waiting;
 use crate::server::store::resend_changes::insert_change;
 use crate::server::store::resends::turn::{ResendTurn, take_turn};
 use crate::server::store::{Store, micros};
+use crate::server::telemetry::{metrics, traces};
 
 /// What is kept in the same transaction as the messages of a request.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +85,7 @@ impl Store {
     /// first request was answered, and nothing accepted, when the idempotency key is known;
     /// [AppError::IdempotencyMismatch] when it came with another request. A [ResendClaim] is checked while nobody else can
     /// resend a message of the same family.
+    #[instrument(level = "debug", name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
     pub async fn insert_emails(
         &self,
         team_id: TeamId,
@@ -121,6 +124,7 @@ impl Store {
         }
         rollups_of(&folded).apply(&mut tx, team_id).await?;
         tx.commit().await?;
+        metrics::count_accepted(1, emails.len());
         Ok(None)
     }
 
@@ -229,5 +233,6 @@ pub(super) fn first_attempt(new: &NewEmail) -> Waiting {
         pending: new.recipients.iter().map(|recipient| recipient.address.clone()).collect(),
         attempts: 0,
         next_attempt_at: new.adapter_id.map(|_| new.scheduled_at.unwrap_or_else(|| new.id.created_at())),
+        trace: traces::current(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use tracing::instrument;
 
 use super::accept::{NewIdempotencyKey, claim_key, first_attempt};
 use crate::domain::api_request::KeptAnswer;
@@ -16,6 +17,7 @@ use crate::server::store::bodies::Packed;
 use crate::server::store::bulk::{Folded, insert_folded, rollups_of, tell_of_new};
 use crate::server::store::events::EmailFacts;
 use crate::server::store::outbox::Waiting;
+use crate::server::telemetry::metrics;
 
 /// As many messages share a transaction, at most; one request's messages are never parted.
 const MOST: usize = 100;
@@ -105,6 +107,7 @@ impl Drop for Serving {
 impl Store {
     /// Accepts the messages of one request, all or none, as [Store::insert_emails] does, together with what others want
     /// accepted at the same time. They are accepted even where the caller does not wait for it.
+    #[instrument(level = "debug", name = "accept", skip_all, fields(team.id = %team_id, messages = emails.len()))]
     pub async fn accept_emails(
         &self,
         team_id: TeamId,
@@ -174,6 +177,7 @@ impl Store {
             rollups_of(folded).apply(&mut tx, *team_id).await?;
         }
         tx.commit().await?;
+        metrics::count_accepted(requests.len(), teams.values().map(Vec::len).sum());
         Ok(answers)
     }
 }

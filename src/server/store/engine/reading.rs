@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{BUSY_TIMEOUT, Connection, Engine, On, Query, Statement};
+use super::{BUSY_TIMEOUT, Connection, Engine, On, PoolUse, Query, Statement};
 
 /// How long a statement that only reads may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
@@ -50,6 +50,15 @@ impl Readers {
             Self::Sqlite(readers) => Reading::Sqlite(readers.begin().await?),
             Self::Postgres(readers) => Reading::Postgres(readers.begin().await?),
         })
+    }
+
+    /// How many read, and how many connections wait for somebody who does.
+    pub(super) fn connections(&self) -> PoolUse {
+        let (used, idle) = match self {
+            Self::Sqlite(readers) => readers.count(),
+            Self::Postgres(readers) => readers.count(),
+        };
+        PoolUse { pool: "read", used, idle }
     }
 
     /// Waits for those who read and closes every connection.
@@ -159,6 +168,11 @@ impl<R: Reader> Pool<R> {
     pub(super) fn new(options: R::Options, limit: Duration) -> Self {
         let shared = Shared { options, limit, idle: Mutex::default() };
         Self { shared: Arc::new(shared), places: Arc::new(Semaphore::new(PLACES as usize)) }
+    }
+
+    /// How many are lent, and how many are idle.
+    fn count(&self) -> (usize, usize) {
+        ((PLACES as usize).saturating_sub(self.places.available_permits()), self.shared.idle().len())
     }
 
     /// Takes a connection; its time begins.

@@ -31,6 +31,7 @@ use crate::server::store::emails::messages::{
 use crate::server::store::engine::{Engine, Sql, Writers};
 use crate::server::store::events::find_namesakes_statement;
 use crate::server::store::failures::{FIND_TEAM, find_old_statement};
+use crate::server::store::gauges::{COUNT_DELIVERIES, COUNT_OUTBOX, FIRST_DELIVERY};
 use crate::server::store::ingest::{FIND_BY_ALIAS, FIND_BY_PROVIDER, FIND_EVENTS, find_emails_statement, select_in};
 use crate::server::store::notifications::{Known, list_waiting_statement, push_end_of_stretch, push_entries};
 use crate::server::store::outbox::{FIND_DUE, FIND_WAITING, LIST_QUEUES};

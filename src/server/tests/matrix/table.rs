@@ -197,6 +197,9 @@ pub(crate) const ENDPOINTS: &[Row] = &[
 pub(crate) const OWN_ROUTES: &[Row] = &[
     ("GET /", Nothing, Target::Own, ""),
     ("GET /health", Nothing, Target::Own, ""),
+    ("GET /health/live", Nothing, Target::Own, ""),
+    ("GET /health/ready", Nothing, Target::Own, ""),
+    ("GET /metrics", Nothing, Target::Own, ""),
     ("POST /hooks/{provider}/{token}", Nothing, Target::Own, ""),
     ("GET /t/o/{token}", Nothing, Target::Own, ""),
     ("GET /t/c/{token}", Nothing, Target::Own, ""),

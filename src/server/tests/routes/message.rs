@@ -172,7 +172,7 @@ on_both_databases! {
         ] {
             let mut waits = Message::with_status(EmailStatus::Queued).historic(&app);
             let (id, at, pending) = (waits.email.id, app.now(), vec!["user@example.com".to_owned()]);
-            waits.waiting = Some(Waiting { pending, attempts: i64::from(kind.is_some()), next_attempt_at: Some(at) });
+            waits.waiting = Some(Waiting { pending, attempts: i64::from(kind.is_some()), next_attempt_at: Some(at), trace: None });
             waits.email.events.extend(kind.map(|kind| NewEvent {
                 event: EmailEvent { id: app.id_at(at), kind, at, recipient: None, detail: EventDetail::default() },
                 provider_event_id: None,

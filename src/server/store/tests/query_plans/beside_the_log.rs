@@ -238,3 +238,13 @@ async fn what_was_said_of_a_message_and_the_order_of_adapters_are_found_by_their
     assert_eq!(found[0], ["SEARCH email_attempts USING PRIMARY KEY (team_id=? AND email_id=?)"]);
     assert!(found[1][0].starts_with("SEARCH adapters USING ") && found[1][0].contains("(team_id=?"), "{found:?}");
 }
+
+#[tokio::test]
+async fn the_operators_numbers_walk_an_index_as_far_as_they_count() {
+    let steps = plans([COUNT_OUTBOX, COUNT_DELIVERIES, FIRST_DELIVERY].map(str::to_owned)).await;
+    assert!(steps[0].iter().any(|step| step.starts_with("SCAN outbox USING COVERING INDEX")), "{:?}", steps[0]);
+    let by_due = "SCAN webhook_deliveries USING COVERING INDEX webhook_deliveries_due";
+    assert!(steps[1].iter().any(|step| step == by_due), "{:?}", steps[1]);
+    let first = "SEARCH d USING COVERING INDEX webhook_deliveries_due (team_id=? AND webhook_id=?";
+    assert!(steps[2].iter().any(|step| step.starts_with(first)), "{:?}", steps[2]);
+}

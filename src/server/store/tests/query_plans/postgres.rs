@@ -223,6 +223,11 @@ async fn queues_are_found_one_behind_the_other_and_read_from_their_beginnings_po
         assert!(plan.contains("outbox_by_queue") && !plan.contains("Seq Scan on outbox"), "{plan}");
     }
     assert_eq!(store.list_queues().await.unwrap().len(), 3);
+    let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {}", COUNT_OUTBOX.replace("$1", "100"))))
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert!(plan.iter().any(|step| step.contains("Limit")), "{plan:?}");
     store.close().await;
     database.remove().await;
 }
@@ -284,5 +289,32 @@ async fn no_statement_is_compiled_or_shared_among_processes_postgres() {
         let write: String = sqlx::query_scalar(sqlx::AssertSqlSafe(show)).fetch_one(writers).await.unwrap();
         assert_eq!([read.as_str(), write.as_str()], [value; 2], "{setting}");
     }
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn the_first_delivery_is_found_by_an_index_postgres() {
+    let database = TestDatabase::postgres().await;
+    let store = Store::open(&database.url()).await.unwrap();
+    let Writers::Postgres(pool) = &store.db.write else { unreachable!("the address is PostgreSQL's") };
+    let fill = [
+        FILL[0],
+        "INSERT INTO webhooks (team_id, id, name, host, shape, kinds, sealed, is_on, created_at)
+         VALUES (1, 1, 'Hook', 'a.example', 'sendlog', '[]', '', TRUE, 0)",
+        "INSERT INTO webhook_deliveries (team_id, webhook_id, id, kind, body, state, run_at)
+         SELECT 1, 1, n, 'sent', '{}', CASE WHEN n % 100 = 0 THEN 'waiting' ELSE 'delivered' END,
+             CASE WHEN n % 100 = 0 THEN n END FROM generate_series(1, 20000) AS n",
+        "ANALYZE",
+    ];
+    for statement in fill {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    for statement in [COUNT_DELIVERIES.replace("$1", "100000"), FIRST_DELIVERY.to_owned()] {
+        let plan: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(pool).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("webhook_deliveries_due") && !plan.contains("Seq Scan on webhook_deliveries"), "{plan}");
+    }
+    store.close().await;
     database.remove().await;
 }

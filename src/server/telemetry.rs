@@ -1,0 +1,6 @@
+//! What the server tells about itself: [metrics] for Prometheus, [traces] for whoever gathers them. Every layer calls it; it holds no personal data, and what
+//! tells things apart in it has few values.
+
+pub mod metrics;
+mod process;
+pub mod traces;
