@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::backups;
@@ -15,6 +17,9 @@ use crate::server::telemetry::metrics;
 
 /// How long what was looked up is told again without a look.
 const FRESH: Duration = Duration::from_secs(5);
+
+/// How long a look may take: who asks waits 10 seconds, and is to hear that the database is what hangs.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The sources of events beside the providers: mail that came back, and programs.
 pub const OTHER_SOURCES: [&str; 2] = ["bounces", "api"];
@@ -31,7 +36,7 @@ pub fn install() {
 pub async fn exposition(app: &App) -> String {
     let mut looked_at = app.looked_at.lock().await;
     if looked_at.is_none_or(|at| at.elapsed() >= FRESH) {
-        let looked = look(app).await;
+        let looked = timeout(PATIENCE, look(app)).await.unwrap_or(Err(AppError::TooSlow));
         if let Err(cause) = &looked {
             debug!(%cause, "the database did not answer for its numbers");
         }
@@ -42,8 +47,12 @@ pub async fn exposition(app: &App) -> String {
     for pool in app.store.connections() {
         metrics::set_connections(pool.pool, pool.used as f64, pool.idle as f64);
     }
-    if let Some(made_at) = app.config.backups.backup_folder.as_deref().and_then(backups::last_made) {
-        metrics::set("sendlog_last_backup_timestamp_seconds", made_at.timestamp() as f64);
+    if let Some(folder) = app.config.backups.backup_folder.clone() {
+        // The folder may be another machine's, which takes its time.
+        let made_at = timeout(PATIENCE, spawn_blocking(move || backups::last_made(&folder))).await;
+        if let Ok(Ok(Some(made_at))) = made_at {
+            metrics::set("sendlog_last_backup_timestamp_seconds", made_at.timestamp() as f64);
+        }
     }
     metrics::exposition()
 }

@@ -107,7 +107,9 @@ impl Snapshot {
     }
 
     /// The next rows, and whose they are; `None` after the last ones.
-    pub(in crate::server::store) async fn next_page(&mut self) -> Result<Option<(Arc<Table>, Vec<CopiedRow>)>, AppError> {
+    pub(in crate::server::store) async fn next_page(
+        &mut self,
+    ) -> Result<Option<(Arc<Table>, Vec<CopiedRow>)>, AppError> {
         while let Some(table) = self.tables.get(self.place) {
             let rows = read_page(&mut self.reading, table, self.last.as_ref()).await?;
             let sum = self.sums.entry(table.name.clone()).or_default();

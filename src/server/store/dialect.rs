@@ -146,9 +146,7 @@ impl Transaction {
     pub(super) async fn take_turns(&mut self, team_id: TeamId) -> Result<(), AppError> {
         match self.engine() {
             Engine::Sqlite => Ok(()),
-            Engine::Postgres => {
-                self.query("SELECT pg_advisory_xact_lock($1)").bind(team_id).execute().await.map(drop)
-            }
+            Engine::Postgres => self.query("SELECT pg_advisory_xact_lock($1)").bind(team_id).execute().await.map(drop),
         }
     }
 

@@ -28,11 +28,11 @@ pub(super) use open::{HEALTH_PATIENCE, Limits, without_password};
 #[cfg(test)]
 pub(super) use open::{POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
 #[cfg(test)]
-pub(super) use spread::spread_tables;
-#[cfg(test)]
 pub(super) use reading::PLACES;
 use reading::Readers;
 pub(super) use reading::Reading;
+#[cfg(test)]
+pub(super) use spread::spread_tables;
 use sql::Values;
 pub(super) use sql::{Bind, Record, RowValues, Sql, Statement};
 

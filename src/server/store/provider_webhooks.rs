@@ -225,8 +225,7 @@ impl Store {
         for ((team_id, webhook, reason), refusal) in refusals {
             // Not of an address that is gone by now.
             let find = "SELECT id FROM provider_webhooks WHERE team_id = $1 AND id = $2";
-            let found: Option<WebhookId> =
-                tx.query(find).bind(*team_id).bind(*webhook).fetch_optional_scalar().await?;
+            let found: Option<WebhookId> = tx.query(find).bind(*team_id).bind(*webhook).fetch_optional_scalar().await?;
             if found.is_none() {
                 continue;
             }

@@ -216,8 +216,12 @@ impl Store {
     /// Makes the tables those of a later version that adds alone: a column to each, an index and a table.
     pub(crate) async fn migrate_to_next(&self) {
         let (names, number, checksum) = match self.engine() {
-            Engine::Sqlite => ("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'", "INTEGER", "x'00'"),
-            Engine::Postgres => ("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'", "BIGINT", "'\\x00'::bytea"),
+            Engine::Sqlite => {
+                ("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'", "INTEGER", "x'00'")
+            }
+            Engine::Postgres => {
+                ("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'", "BIGINT", "'\\x00'::bytea")
+            }
         };
         let names: Vec<String> = self.read(names).fetch_scalars().await.unwrap();
         let names = names.into_iter().filter(|name| !name.starts_with("_sqlx") && !name.starts_with("sqlite_"));

@@ -57,10 +57,10 @@ impl Exporting {
         let spans = spans.with_endpoint(format!("{endpoint}/v1/traces")).build().map_err(|cause| cause.to_string())?;
         let lines = LogExporter::builder().with_http().with_http_client(client);
         let lines = lines.with_endpoint(format!("{endpoint}/v1/logs")).build().map_err(|cause| cause.to_string())?;
-        let resource = Resource::builder()
-            .with_service_name(std::env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "sendlog".to_owned()))
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
+        let attributes = std::env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+        let is_named = std::env::var_os("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name=");
+        let resource = if is_named { Resource::builder() } else { Resource::builder().with_service_name("sendlog") };
+        let resource = resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build();
         let tracers = SdkTracerProvider::builder().with_resource(resource.clone()).with_batch_exporter(spans).build();
         let logs = SdkLoggerProvider::builder().with_resource(resource).with_batch_exporter(lines).build();
         IS_ON.store(true, Ordering::Relaxed);

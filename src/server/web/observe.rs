@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use leptos::server_fn::axum::server_fn_paths;
 use tracing::field::Empty;
-use tracing::{Instrument, debug, info_span};
+use tracing::{Instrument, debug, error_span};
 
 use crate::server::api::Api;
 use crate::server::telemetry::{metrics, traces};
@@ -34,7 +34,8 @@ pub async fn observe(State(dialect): State<Option<Api>>, request: Request, next:
     let id = given_id(request.headers()).unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
     let (method, route) = (method_of(request.method()), route_of(&request));
     let surface = dialect.map_or_else(|| surface_of(&route), Api::as_str);
-    let span = info_span!(
+    // Of the highest level, so that a warning carries it where nothing else is written.
+    let span = error_span!(
         "request",
         request.id = %id,
         http.request.method = method,

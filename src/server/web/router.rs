@@ -157,7 +157,7 @@ pub async fn serve(
 }
 
 /// Answers what concerns the operator alone at an address of its own, until `shutdown` says so. On every kind of node.
-pub async fn serve_metrics(app: App, listener: TcpListener, shutdown: watch::Receiver<bool>) {
+pub async fn serve_metrics(app: App, listener: tokio::net::TcpListener, shutdown: watch::Receiver<bool>) {
     let connections = Connections::with_limit(METRICS_CONNECTIONS);
     connections::serve(health::own_address(&app), Listener::Tcp(listener), None, connections, shutdown).await;
 }

@@ -174,11 +174,7 @@ impl Engine {
 /// The migrations up to this version, or all.
 fn until(migrations: &Migrator, version: Option<i64>, beside_newer: bool) -> Migrator {
     let wanted = migrations.iter().filter(|migration| version.is_none_or(|version| migration.version <= version));
-    Migrator {
-        migrations: Cow::Owned(wanted.cloned().collect()),
-        ignore_missing: beside_newer,
-        ..Migrator::DEFAULT
-    }
+    Migrator { migrations: Cow::Owned(wanted.cloned().collect()), ignore_missing: beside_newer, ..Migrator::DEFAULT }
 }
 
 async fn open_sqlite(

@@ -168,8 +168,11 @@ async fn join_nodes(servers: &[String], name: &str) {
         execute(&mut first, format!("SELECT {join}('{host}', {port})")).await;
     }
     if servers.len() == 1 {
-        execute(&mut first, "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true) FROM pg_dist_node".to_owned())
-            .await;
+        execute(
+            &mut first,
+            "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true) FROM pg_dist_node".to_owned(),
+        )
+        .await;
     }
     first.close().await.unwrap();
 }

@@ -35,6 +35,7 @@ const SILENT: &[&str] = &[
     "switch_team",
     "preview_template",
     "check_resend",
+    "look_up_person",
     // Nothing differs from what was there.
     "cancel_chosen",
     "save_role_grid",
