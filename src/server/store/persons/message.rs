@@ -167,8 +167,8 @@ async fn change_texts(tx: &mut Transaction, work: &Work<'_>, id: i64, is_alone: 
         .await?;
     }
     let find = "SELECT subject, error_message, tags, told_by FROM emails WHERE team_id = $1 AND id = $2";
-    let row: Option<(String, Option<String>, Column<Json>, Option<Column<Json>>)> =
-        tx.query(find).bind(work.team_id).bind(id).fetch_optional().await?;
+    type Texts = (String, Option<String>, Column<Json>, Option<Column<Json>>);
+    let row: Option<Texts> = tx.query(find).bind(work.team_id).bind(id).fetch_optional().await?;
     let Some((subject, error, tags, told_by)) = row else { return Ok(()) };
     let text = |text: String| work.person.replaced(&text, work.placeholder).unwrap_or(text);
     let value =
