@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::channel::Channel;
 use crate::domain::email::NewEmail;
 use crate::domain::filter::{RollupScope, TimeRange};
+use crate::server::clock::Clock;
 use crate::server::store::Store;
 use crate::server::store::copies::CopyError;
 use crate::server::store::copies::backup::{self, write_backup};
@@ -76,7 +77,7 @@ on_both_databases! {
         let clock = store.database_clock().await.unwrap();
         assert_eq!(clock.is_some(), app.url.starts_with("postgres"));
         if let Some(clock) = clock {
-            assert!((chrono::Utc::now() - clock).abs() < chrono::TimeDelta::minutes(1), "{clock}");
+            assert!((Clock::system().now() - clock).abs() < chrono::TimeDelta::minutes(1), "{clock}");
         }
     }
 

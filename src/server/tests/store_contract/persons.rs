@@ -120,7 +120,7 @@ async fn write_everywhere(app: &TestApp) {
     let (plain, json) = (format!("'said of {ADDRESS}'"), format!("'{{\"said\": \"{ADDRESS}\", \"{ADDRESS}\": 1}}'"));
     let headers = format!("'[[\"X-For\", \"{ADDRESS}\"]]'");
     let list = format!("'[\"{ADDRESS}\"]'");
-    let body = format!("'{{\"to\":\"zqforget\\u002bme@zqexample.com\"}}'");
+    let body = "'{\"to\":\"zqforget\\u002bme@zqexample.com\"}'".to_owned();
     for (table, columns) in [
         ("api_keys", vec![("name", &plain)]),
         ("api_requests", vec![("endpoint", &format!("'/x?to={IN_LINK}'")), ("user_agent", &plain)]),
