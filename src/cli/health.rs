@@ -39,8 +39,10 @@ pub async fn health(HealthArgs { addr, tls_cert, acme_domain }: HealthArgs) -> R
         Place::Tcp(addr) => (client, format!("{scheme}://{}/health", reachable(*addr))),
         Place::Unix(path) => (client.unix_socket(path.as_path()), "http://localhost/health".to_owned()),
     };
+    // No URL names a socket.
+    let asked = if let Place::Unix(_) = addr { addr.to_string() } else { url.clone() };
     let client = client.build()?;
-    let response = client.get(&url).send().await.map_err(|_| Failure(format!("nothing answers at {addr}")))?;
+    let response = client.get(&url).send().await.map_err(|_| Failure(format!("nothing answers at {asked}")))?;
     let status = response.status();
     if !status.is_success() {
         return Err(Failure(format!("{addr} answers {status}")));

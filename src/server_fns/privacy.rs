@@ -66,7 +66,7 @@ pub async fn look_up_person(address: String) -> Result<(), AppError> {
     let draft = Draft::of("privacy");
     let viewer = context::viewer_of(&draft).await?;
     let of = context::or_keep(&draft, persons::look_up(&context::app(), &viewer, &address)).await?;
-    leptos_axum::redirect(&format!("/settings/privacy/person/{of}"));
+    crate::server::context::redirect(&format!("/settings/privacy/person/{of}"));
     Ok(())
 }
 
@@ -96,7 +96,7 @@ pub async fn forget_person(
     context::or_keep(&draft, begun).await?;
     context::sent(&draft).await;
     context::flash(context::FlashKind::Success, "This person is being forgotten. It goes on in the background.");
-    leptos_axum::redirect("/settings/privacy#forgettings");
+    crate::server::context::redirect("/settings/privacy#forgettings");
     Ok(())
 }
 
@@ -151,7 +151,7 @@ pub async fn place_hold(
     context::sent(&draft).await;
     let words = format!("The hold {} is in force: nothing that it covers is deleted.", hold.name);
     context::flash(context::FlashKind::Success, words);
-    leptos_axum::redirect("/settings/privacy#holds");
+    crate::server::context::redirect("/settings/privacy#holds");
     Ok(())
 }
 

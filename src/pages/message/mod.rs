@@ -131,7 +131,7 @@ fn Kept(holds: Vec<Hold>) -> impl IntoView {
         view! {
             <div class="callout" data-tone="waiting" role="note" aria-label="Legal hold">
                 <div class="callout-body">
-                    <p>"Kept by a legal hold: " <a href="/settings/privacy#holds">{names.join(", ")}</a> ". It is not deleted, and nobody in it is forgotten."</p>
+                    <p>"Kept by a legal hold: " <a href=mounted("/settings/privacy#holds")>{names.join(", ")}</a> ". It is not deleted, and nobody in it is forgotten."</p>
                 </div>
             </div>
         }

@@ -10,6 +10,7 @@ use crate::components::icon::{Glyph, Icon};
 use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
 use crate::domain::hold::{Held, Hold, HoldScope};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::privacy::{LiftHold, PlaceHold};
 
@@ -92,7 +93,7 @@ pub fn covered(held: Held) -> AnyView {
             let days = format!("{} to {}", from.format("%-d %b %Y"), last.format("%-d %b %Y"));
             view! { <span class="two-lines"><span>{days}</span><span>"in UTC"</span></span> }.into_any()
         }
-        Held::Message(id) => view! { <a href=format!("/logs/{id}")>"One message"</a> }.into_any(),
+        Held::Message(id) => view! { <a href=mounted(format!("/logs/{id}"))>"One message"</a> }.into_any(),
     }
 }
 
@@ -128,7 +129,7 @@ fn Place(draft: Draft) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Place a legal hold">
             <div class="panel-head"><h2>"Place a legal hold"</h2></div>
-            <form class="stack panel-body hold-form" method="post" action=PlaceHold::PATH data-unsaved="">
+            <form class="stack panel-body hold-form" method="post" action=mounted(PlaceHold::PATH) data-unsaved="">
                 <OfTeam/>
                 <TextField label="Name" name="name" hint="Such as the file number of the matter. No address: the audit log keeps it." max_length=200 value=draft.text("name") error=error("name")/>
                 <TextField label="Reason" name="reason" hint="It is kept in the audit log." max_length=200 value=draft.text("reason") error=error("reason")/>

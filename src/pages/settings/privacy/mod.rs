@@ -17,6 +17,7 @@ use crate::components::time::{Time, TimeStyle};
 use crate::domain::draft::Draft;
 use crate::domain::forgetting::{Forgetting, ForgettingState};
 use crate::domain::held_size::{KeptSize, KeptSizes};
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::server_fns::privacy::{LookUpPerson, PrivacyView, load_privacy};
 
@@ -58,7 +59,7 @@ fn Sizes(sizes: KeptSizes) -> impl IntoView {
         None => format!("The database of all teams, with its indexes and free room, is {database}."),
     };
     let change = may(Permission::TeamUpdate)
-        .then(|| view! { <p><a href="/settings/team">"Change how long things are kept"</a></p> });
+        .then(|| view! { <p><a href=mounted("/settings/team")>"Change how long things are kept"</a></p> });
     view! {
         <section class="panel sizes" aria-label="What is held">
             <div class="panel-head"><h2>"What is held"</h2>{change}</div>
@@ -111,9 +112,9 @@ fn LookUp(draft: Draft) -> impl IntoView {
         <section class="panel narrow" aria-label="One person">
             <div class="panel-head">
                 <h2>"One person"</h2>
-                <p><a href="/help/privacy">"What is given out, and what is forgotten"</a></p>
+                <p><a href=mounted("/help/privacy")>"What is given out, and what is forgotten"</a></p>
             </div>
-            <form class="stack panel-body" method="post" action=LookUpPerson::PATH>
+            <form class="stack panel-body" method="post" action=mounted(LookUpPerson::PATH)>
                 <OfTeam/>
                 <TextField
                     label="Address"

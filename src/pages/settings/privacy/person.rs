@@ -9,6 +9,7 @@ use crate::components::field::{OfTeam, TextField};
 use crate::components::number::{counted, grouped};
 use crate::domain::draft::Draft;
 use crate::domain::forgetting::Footprint;
+use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::pages::settings::{Tab, settings_detail};
 use crate::server_fns::privacy::{ForgetPerson, PersonView, WriteToPersonAgain, load_person};
@@ -75,7 +76,7 @@ fn Export(of: String) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Everything as a file">
             <div class="panel-head"><h2>"Everything as a file"</h2></div>
-            <form class="panel-body stack" method="get" action=format!("/settings/privacy/export/{of}")>
+            <form class="panel-body stack" method="get" action=mounted(format!("/settings/privacy/export/{of}"))>
                 <p class="hint">
                     "JSON, one thing a line: messages with their contents, names of attachments, events and attempts; suppressions, API
                     requests, deliveries, imports and lines of the audit log that name the address. A large log takes minutes."
@@ -91,7 +92,7 @@ fn Again(of: String) -> impl IntoView {
     view! {
         <section class="panel narrow" aria-label="Write to this person again">
             <div class="panel-head"><h2>"Write to this person again"</h2></div>
-            <form class="panel-body stack" method="post" action=WriteToPersonAgain::PATH>
+            <form class="panel-body stack" method="post" action=mounted(WriteToPersonAgain::PATH)>
                 <p class="hint">"This address was forgotten, and nothing is sent to it. What is forgotten does not come back."</p>
                 <input type="hidden" name="of" value=of/>
                 <div class="form-foot"><button class="button">"Let it be written to"</button></div>
@@ -114,7 +115,7 @@ fn Forget(address: String, of: String, held: i64, obstacle: Option<String>, draf
             view! { <div class="callout" data-tone="waiting"><div class="callout-body"><p>{words}</p></div></div> }.into_any()
         }
         None => view! {
-            <form class="stack" method="post" action=ForgetPerson::PATH data-once>
+            <form class="stack" method="post" action=mounted(ForgetPerson::PATH) data-once>
                 <OfTeam/>
                 <input type="hidden" name="of" value=of/>
                 <TextField

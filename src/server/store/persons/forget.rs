@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 
 use super::jobs::{ForgettingLease, StoredForgetting, is_leased, written};
-use super::message::{Outcome, forget_message};
+use super::message::{Outcome, Work, forget_message};
 use super::{ContentsRow, text_of_bytes};
 use super::{Place, Rows, bodies_query, is_in_text, page_query, parsed, push_key_value, table_at, tables_of_teams};
 use crate::domain::error::AppError;
@@ -60,16 +60,6 @@ pub enum Forgot {
     All,
     /// Somebody else works at it, or it has ended.
     NotLeased,
-}
-
-/// What is put in place of whom.
-pub(super) struct Work<'w> {
-    pub team_id: TeamId,
-    pub person: &'w Person,
-    pub placeholder: &'w str,
-    pub mint: &'w (dyn Fn() -> EventId + Send + Sync),
-    pub now: DateTime<Utc>,
-    pub in_force: InForce,
 }
 
 /// What a step changed.

@@ -1,16 +1,27 @@
 //! Forgetting a person in a message to or from them. What is about them alone goes; what others have of the message stays.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::types::Json as Column;
 
-use super::forget::Work;
 use crate::domain::error::AppError;
 use crate::domain::event::{EmailEvent, EventDetail, EventKind};
-use crate::domain::ids::EmailId;
+use crate::domain::ids::{EmailId, EventId, TeamId};
 use crate::domain::person::Person;
 use crate::server::store::engine::Transaction;
 use crate::server::store::events::{EmailFacts, NewEvent, fold_events};
+use crate::server::store::holds::InForce;
 use crate::server::store::rollups::Rollups;
+
+/// What is put in place of whom.
+pub(super) struct Work<'w> {
+    pub team_id: TeamId,
+    pub person: &'w Person,
+    pub placeholder: &'w str,
+    pub mint: &'w (dyn Fn() -> EventId + Send + Sync),
+    pub now: DateTime<Utc>,
+    pub in_force: InForce,
+}
 
 /// What stands in place of a subject.
 pub(in crate::server::store) const FORGOTTEN_SUBJECT: &str = "(forgotten)";
