@@ -11,6 +11,8 @@ test.beforeAll(async ({ sendlog, smtp }) => {
 });
 
 test("a person is looked up, given out and forgotten, by keyboard too", async ({ page, as, hasScript }) => {
+  // Forgetting goes through every table until nothing is left to change.
+  test.slow();
   const address = `ada-${hasScript}@example.com`;
   const template = await team.api.createTemplate({ name: `Privacy ${hasScript}`, subject: "Order", html: "<p>Order</p>", text: "Order" });
   const sent = await team.api.send({ templateId: template, to: address });
@@ -52,7 +54,7 @@ test("a person is looked up, given out and forgotten, by keyboard too", async ({
     await expect(rows.nth(1)).toContainText("Done", { timeout: 500 });
   }).toPass();
   await page.goto(`/logs/${sent}`);
-  await expect(page.getByText("@forgotten.invalid").first()).toBeVisible();
+  await expect(page.getByText("@forgotten.invalid").filter({ visible: true }).first()).toBeVisible();
   await expect(page.getByText(address)).toHaveCount(0);
 });
 
