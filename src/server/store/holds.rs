@@ -89,7 +89,7 @@ impl InForce {
     }
 }
 
-/// Holds for rows `x` of a table that a hold of their team covers. Those of messages are covered with their message, API requests
+/// Holds for rows `x` of a table that a hold of their team (`$1`) covers. Those of messages are covered with their message, API requests
 /// and notifications with one of theirs, and everything by its own time.
 pub(super) fn covered(table: &str) -> String {
     // Not EXISTS: PostgreSQL would read all keys into memory to look there.
@@ -97,14 +97,14 @@ pub(super) fn covered(table: &str) -> String {
         format!(
             "h.scope = 'message' AND h.email_id = {id}
              OR h.scope = 'address' AND (SELECT k.kind FROM email_keys k
-                 WHERE k.team_id = x.team_id AND k.kind = 0 AND k.key = h.address_key AND k.email_id = {id}
+                 WHERE k.team_id = $1 AND k.kind = 0 AND k.key = h.address_key AND k.email_id = {id}
                  LIMIT 1) IS NOT NULL"
         )
     };
     let of_messages = |column: &str, id: &str| {
         format!(
             "h.scope IN ('message', 'address') AND (SELECT e.id FROM emails e
-                 WHERE e.team_id = x.team_id AND e.{column} = {id} AND ({}) LIMIT 1) IS NOT NULL",
+                 WHERE e.team_id = $1 AND e.{column} = {id} AND ({}) LIMIT 1) IS NOT NULL",
             message("e.id")
         )
     };
@@ -124,7 +124,7 @@ pub(super) fn covered(table: &str) -> String {
         _ => ("0", "1 = 0".to_owned()),
     };
     format!(
-        "EXISTS (SELECT 1 FROM holds h WHERE h.team_id = x.team_id AND h.lifted_at IS NULL AND (
+        "EXISTS (SELECT 1 FROM holds h WHERE h.team_id = $1 AND h.lifted_at IS NULL AND (
              h.scope = 'team' OR h.scope = 'range' AND {id} >= h.from_id AND {id} < h.until_id OR {more}))"
     )
 }
