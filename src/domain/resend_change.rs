@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::draft::Draft;
 use super::ids::{AdapterId, EmailId};
 use super::named::named;
 
@@ -147,6 +148,39 @@ pub struct Changeable {
     pub versions: Option<(Option<i64>, i64)>,
     /// The adapters that send its channel, by their names.
     pub adapters: Vec<(AdapterId, String)>,
+}
+
+/// The fields of the form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TypedChange {
+    pub to: String,
+    pub variables: String,
+    /// `original` or `current`.
+    pub template: String,
+    /// An adapter's id; nothing for the one of before.
+    pub adapter: String,
+}
+
+impl TypedChange {
+    /// The name of the form that resends a message with a change.
+    pub fn form_of(id: EmailId) -> String {
+        format!("resend {id}")
+    }
+
+    /// What is kept of the form while it is not sent.
+    pub fn draft(&self, id: EmailId) -> Draft {
+        let Self { to, variables, template, adapter } = self;
+        let draft = Draft::of(Self::form_of(id)).with("to", to).with("variables", variables);
+        draft.with("template", template).with("adapter", adapter)
+    }
+
+    /// Of a draft; where there is none, of a form that nobody has changed.
+    pub fn of_draft(draft: &Draft, changeable: &Changeable) -> Self {
+        let variables = draft.get("variables").or_else(|| changeable.variables.clone()).unwrap_or_default();
+        let field = |name| draft.get(name).unwrap_or_default();
+        Self { to: field("to"), variables, template: field("template"), adapter: field("adapter") }
+    }
 }
 
 #[cfg(test)]

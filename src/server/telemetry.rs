@@ -2,5 +2,5 @@
 //! tells things apart in it has few values.
 
 pub mod metrics;
-mod process;
+pub mod process;
 pub mod traces;

@@ -18,11 +18,9 @@ use crate::domain::ids::EmailId;
 use crate::domain::mount::mounted;
 use crate::domain::permission::Permission;
 use crate::domain::plain_words::sentence;
-use crate::domain::resend_change::{ChangePreflight, Changeable, TemplateChoice, Warning};
+use crate::domain::resend_change::{ChangePreflight, Changeable, TemplateChoice, TypedChange, Warning};
 use crate::pages::layout::{PageTitle, Section, in_layout};
-use crate::server_fns::resend_changes::{
-    CheckResend, ResendChangeView, ResendChanged, TypedChange, WayBack, load_resend_change,
-};
+use crate::server_fns::resend_changes::{CheckResend, ResendChangeView, ResendChanged, WayBack, load_resend_change};
 
 /// A message that is sent again with a change. `list` and `row` lead back, as on the message's own page.
 #[component]

@@ -1,7 +1,7 @@
 //! Sending one message again with a change: what may be changed, what would happen, and doing it. Called by the page
 //! `/logs/:id/resend` and by `POST /api/logs/{id}/resend`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::reveal::{secrets_of_one, shown_content};
 use super::send::{self, IdempotencyKey, KeptAnswer, PreparedCopy, Version};
@@ -13,12 +13,13 @@ use crate::domain::masking::Visibility;
 use crate::domain::permission::Permission;
 use crate::domain::resend::{Knowing, ResendRule, newest_sent};
 use crate::domain::resend_change::{
-    ChangePreflight, Changeable, CopyChange, FamilyChanges, MAX_VARIABLES_BYTES, ResendChange, TemplateChoice, Warning,
-    named_few,
+    ChangePreflight, Changeable, CopyChange, FamilyChanges, MAX_VARIABLES_BYTES, ResendChange, TemplateChoice,
+    TypedChange, Warning, named_few,
 };
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::domain::viewer::Viewer;
 use crate::server::App;
+use crate::server::secrets::token_hash;
 
 /// How many recipients are named; of more, the others are counted.
 const NAMED: usize = 5;
@@ -94,8 +95,29 @@ fn require_rights(viewer: &Viewer, change: &ResendChange) -> Result<(), AppError
     send::require_change(viewer, change)
 }
 
+/// Reads a form.
+pub fn read(typed: &TypedChange) -> Result<ResendChange, AppError> {
+    let adapter = match typed.adapter.trim() {
+        "" => None,
+        id => Some(id.parse().map_err(|_| AppError::not_found("Adapter"))?),
+    };
+    Ok(ResendChange {
+        to: Some(typed.to.trim().to_owned()).filter(|to| !to.is_empty()),
+        variables: read_variables(&typed.variables)?,
+        template: read_choice(typed.template.trim())?,
+        adapter,
+    })
+}
+
+/// What stands for all of a form. A browser sends other line ends than it was given.
+pub fn checked(typed: &TypedChange) -> String {
+    let template = if typed.template.is_empty() { "original" } else { &typed.template };
+    let said = json!([typed.to.trim(), typed.variables.replace("\r\n", "\n").trim(), template, typed.adapter]);
+    token_hash(&said.to_string())
+}
+
 /// Reads variables as they are typed into a form: JSON, or nothing.
-pub fn read_variables(typed: &str) -> Result<Option<Value>, AppError> {
+fn read_variables(typed: &str) -> Result<Option<Value>, AppError> {
     let wrong = |words: String| AppError::invalid_field("variables", words);
     if typed.len() > MAX_VARIABLES_BYTES {
         return Err(wrong(format!("variables are longer than {} KiB", MAX_VARIABLES_BYTES / 1024)));
@@ -333,7 +355,7 @@ pub(super) async fn family_changes(
 }
 
 /// What is chosen of the template, by its name; nothing where the form has no such field.
-pub fn read_choice(typed: &str) -> Result<TemplateChoice, AppError> {
+fn read_choice(typed: &str) -> Result<TemplateChoice, AppError> {
     match typed {
         "" => Ok(TemplateChoice::Original),
         name => name.parse().map_err(|cause| AppError::invalid_field("template", format!("{cause}"))),

@@ -403,11 +403,11 @@ pub(super) fn footprint_statement() -> String {
              SELECT team_id, email_id FROM email_keys WHERE team_id = $1 AND kind = 0 AND key = $2
              ORDER BY email_id DESC LIMIT $3)
          SELECT CAST(COUNT(*) AS BIGINT),
-             CAST(COALESCE(SUM((SELECT COUNT(*) FROM outbox o WHERE o.team_id = x.team_id AND o.email_id = x.id)), 0) AS BIGINT),
+             CAST(COALESCE(SUM((SELECT COUNT(*) FROM outbox o WHERE o.team_id = $1 AND o.email_id = x.id)), 0) AS BIGINT),
              CAST(COALESCE(SUM(CASE WHEN {held} THEN 1 ELSE 0 END), 0) AS BIGINT),
-             CAST(COALESCE(SUM((SELECT COUNT(*) FROM email_events v WHERE v.team_id = x.team_id AND v.email_id = x.id)), 0) AS BIGINT),
-             CAST(COUNT(DISTINCT (SELECT e.api_request_id FROM emails e WHERE e.team_id = x.team_id AND e.id = x.id)) AS BIGINT),
-             CAST(COALESCE(SUM((SELECT COUNT(*) FROM webhook_deliveries d WHERE d.team_id = x.team_id AND d.email_id = x.id)), 0) AS BIGINT)
+             CAST(COALESCE(SUM((SELECT COUNT(*) FROM email_events v WHERE v.team_id = $1 AND v.email_id = x.id)), 0) AS BIGINT),
+             CAST(COUNT(DISTINCT (SELECT e.api_request_id FROM emails e WHERE e.team_id = $1 AND e.id = x.id)) AS BIGINT),
+             CAST(COALESCE(SUM((SELECT COUNT(*) FROM webhook_deliveries d WHERE d.team_id = $1 AND d.email_id = x.id)), 0) AS BIGINT)
          FROM theirs x"
     )
 }

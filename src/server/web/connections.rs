@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use tracing::{info, warn};
 
 use crate::server::listen::{Listener, Peer, Stream};
+use crate::server::telemetry::process::most_handles;
 use crate::server::tls::https::Https;
 
 /// The most connections, however many file handles there are.
@@ -167,7 +168,7 @@ impl Drop for Place {
 impl Connections {
     /// Room for as many connections as this process has file handles for.
     pub fn by_file_handles() -> Arc<Self> {
-        let handles = soft_limit().unwrap_or(1024);
+        let handles = most_handles().map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
         let kept = KEPT_HANDLES.max(handles / 4).min(handles.saturating_sub(16));
         Self::with_limit((handles - kept).clamp(16, MOST_CONNECTIONS))
     }
@@ -221,16 +222,6 @@ fn least_needed(open: &HashMap<u64, Arc<Conduct>>) -> Option<u64> {
     }
     let longest = waiting.into_values().max_by_key(|(count, since, _)| (*count, std::cmp::Reverse(*since)));
     longest.map(|(_, _, id)| id).or(reading.map(|(_, id)| id))
-}
-
-/// How many files this process may open.
-fn soft_limit() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_whitespace().next()? {
-        "unlimited" => Some(usize::MAX),
-        number => number.parse().ok(),
-    }
 }
 
 /// Serves `router` at `listener`, encrypted where that is asked for and it is one of TCP, until `stop` says so, then lets running requests end.
