@@ -65,7 +65,8 @@ test("a new user connects SendGrid from the pages, sends, and sees delivered and
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Your order");
     expect(person.steps).toBe(steps);
 
-    // From here on they do nothing.
+    // From here on they do nothing. What they clicked has come whole.
+    await page.waitForLoadState();
     let loads = 0;
     page.on("load", () => (loads += 1));
     const status = page.locator("#message-status");

@@ -46,13 +46,14 @@ pub fn percentage(part: i64, whole: i64) -> String {
     }
 }
 
-/// A size in bytes: `812 B`, `14.2 KB`, `3.1 MB`.
+/// A size in bytes: `812 B`, `14.2 KB`, `3.1 MB`, `34.3 GB`.
 pub fn byte_size(bytes: i64) -> String {
     let size = bytes as f64;
     match bytes {
         ..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} KB", size / 1e3),
-        _ => format!("{:.1} MB", size / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
+        _ => format!("{:.1} GB", size / 1e9),
     }
 }
 
@@ -112,6 +113,6 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        assert_eq!([812, 14_200, 3_100_000].map(byte_size), ["812 B", "14.2 KB", "3.1 MB"]);
+        assert_eq!([812, 14_200, 3_100_000, 34_322_300_000].map(byte_size), ["812 B", "14.2 KB", "3.1 MB", "34.3 GB"]);
     }
 }

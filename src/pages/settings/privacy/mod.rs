@@ -87,20 +87,26 @@ fn Sizes(sizes: KeptSizes) -> impl IntoView {
 #[component]
 fn SizeRow(size: KeptSize, all: i64) -> impl IntoView {
     let about = if size.is_about { "about " } else { "" };
-    let oldest = size.oldest.map(|at| view! { <Time at style=TimeStyle::Day/> });
+    let oldest = match size.oldest {
+        Some(at) => view! { <Time at style=TimeStyle::Day/> }.into_any(),
+        None => view! { "none" }.into_any(),
+    };
     let kept = size.kept_days.map_or_else(|| "for ever".to_owned(), |days| counted(days, "day", "days"));
     let overdue = match size.overdue {
         0 => "nothing".to_owned(),
         rows => format!("about {}", grouped(rows)),
     };
-    let share = (all > 0).then(|| format!(" ({})", percentage(size.bytes, all)));
+    let bytes = match size.bytes {
+        0 => "nothing".to_owned(),
+        bytes => format!("about {} ({})", byte_size(bytes), percentage(bytes, all)),
+    };
     view! {
         <tr role="row">
             <td role="cell"><strong>{size.kind.label()}</strong></td>
             <td role="cell" class="number">{about}{grouped(size.rows)}<span class="stacked-label">" rows"</span></td>
-            <td role="cell" class="number">"about "{byte_size(size.bytes)}{share}</td>
+            <td role="cell" class="number">{bytes}</td>
             <td role="cell"><span class="stacked-label">"Oldest "</span>{oldest}</td>
-            <td role="cell"><span class="stacked-label">"Kept for "</span>{kept}</td>
+            <td role="cell"><span class="stacked-label">"Kept "</span>{kept}</td>
             <td role="cell"><span class="stacked-label">"Goes with the next run: "</span>{overdue}</td>
         </tr>
     }

@@ -81,7 +81,7 @@ fn Export(of: String) -> impl IntoView {
                     "JSON, one thing a line: messages with their contents, names of attachments, events and attempts; suppressions, API
                     requests, deliveries, imports and lines of the audit log that name the address. A large log takes minutes."
                 </p>
-                <div class="form-foot"><button class="button">"Download the file"</button></div>
+                <div class="form-foot"><button class="button" data-download>"Download the file"</button></div>
             </form>
         </section>
     }
@@ -104,10 +104,7 @@ fn Again(of: String) -> impl IntoView {
 #[component]
 fn Forget(address: String, of: String, held: i64, obstacle: Option<String>, draft: Draft) -> impl IntoView {
     let held = (held > 0).then(|| {
-        let words = format!(
-            "{} a legal hold covers and stay as they are.",
-            counted(held, "message is one that", "messages are such that")
-        );
+        let words = format!("A legal hold keeps {} unchanged.", counted(held, "message", "messages"));
         view! { <div class="callout" data-tone="waiting"><div class="callout-body"><p>{words}</p></div></div> }
     });
     let body = match obstacle {
